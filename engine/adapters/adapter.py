@@ -1,0 +1,70 @@
+"""The adapter as a value: low-rank factors by module, and what is known about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..storage import bytes_hash
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LowRank:
+    r"""The update of one module: :math:`\Delta W = \frac{\alpha}{r} B A` (Hu et al. 2021, arXiv:2106.09685)."""
+
+    down: Tensor
+    """A, shape (rank, in) for linear layers, (rank, in, kh, kw) for convolutions."""
+    up: Tensor
+    """B, shape (out, rank) or (out, rank, 1, 1)."""
+    alpha: float
+
+    @property
+    def rank(self) -> int:
+        return self.down.shape[0]
+
+    def delta(self) -> Tensor:
+        """The update itself in float32, with the weight's shape."""
+        down, up = self.down.float(), self.up.float()
+        product = up.flatten(1) @ down.flatten(1)
+        return (self.alpha / self.rank) * product.reshape(up.shape[0], *down.shape[1:])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapter:
+    """A trained adapter."""
+
+    name: str
+    family: str
+    """Family of the base that it was trained on, or that its key names belong to."""
+    modules: Mapping[str, LowRank] = field(repr=False)
+    """``<component>.<module path>`` -> update, for example ``denoiser.mid_block.attentions.0...to_q``."""
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the file's header says: ``modelspec.*``, ``ss_*``, ``lw.*``."""
+    path: Path | None = None
+
+    @property
+    def trigger(self) -> str:
+        """The trigger phrase, or nothing."""
+        return self.metadata.get("modelspec.trigger_phrase", "")
+
+    @property
+    def rank(self) -> int:
+        return max(update.rank for update in self.modules.values())
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Of names, factors and alphas; the metadata doesn't count."""
+        import torch
+
+        parts = []
+        for key in sorted(self.modules):
+            update = self.modules[key]
+            raw = [t.detach().to("cpu", torch.float32).contiguous().numpy().tobytes() for t in (update.down, update.up)]
+            parts.append(bytes_hash(key.encode() + b"".join(raw) + repr(float(update.alpha)).encode()))
+        return bytes_hash("".join(parts).encode())

@@ -1,0 +1,108 @@
+"""The data set as a value: lazy records that know where they come from and what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..storage import value_hash
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+class ImageSource(Protocol):
+    """Where the bytes of one picture lie: a file, a member of an archive, or memory."""
+
+    @property
+    def name(self) -> str:
+        """Path relative to the data set's root, with forward slashes."""
+        ...
+
+    def read(self) -> bytes:
+        """The encoded picture."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageRecord:
+    """One picture of a data set; its pixels are decoded only when asked for."""
+
+    source: ImageSource = field(repr=False)
+    content_hash: str
+    """SHA-256 of the encoded picture; caches are keyed by it, never by position."""
+    width: int
+    """In pixels, after the EXIF rotation."""
+    height: int
+    caption: str | None = None
+    repeats: int = 1
+    """How often an epoch shows the picture."""
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    def load(self) -> Image.Image:
+        """Decode to RGB: EXIF rotation applied, transparency flattened onto white, palettes resolved."""
+        from .images import decode
+
+        return decode(self.source.read(), self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """A file that was left out, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriggerWord:
+    """The word that calls the concept, and the class that it belongs to."""
+
+    word: str
+    class_word: str = ""
+    template: str = "a photo of {trigger} {class}"
+
+    def phrase(self) -> str:
+        """The template filled in, with no blanks left over where the class word is empty."""
+        filled = self.template.replace("{trigger}", self.word).replace("{class}", self.class_word)
+        return " ".join(filled.split())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """An ordered set of records. The order is that of the names, whatever the file system says."""
+
+    name: str
+    records: tuple[ImageRecord, ...]
+    skipped: tuple[Skipped, ...] = ()
+    trigger: TriggerWord | None = None
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[ImageRecord]:
+        return iter(self.records)
+
+    @property
+    def content_hash(self) -> str:
+        """Changes when a picture, a caption, a repeat count or the order changes; not with the files' place."""
+        return value_hash([[r.content_hash, r.caption, r.repeats] for r in self.records])
+
+    @property
+    def samples_per_epoch(self) -> int:
+        return sum(r.repeats for r in self.records)
+
+    def with_captions(self, captions: list[str | None], trigger: TriggerWord | None = None) -> Dataset:
+        """The same pictures with other captions, one for each record in order."""
+        records = tuple(replace(r, caption=c) for r, c in zip(self.records, captions, strict=True))
+        return replace(self, records=records, trigger=trigger or self.trigger)
+
+    def manifest(self) -> list[dict[str, Any]]:
+        """What goes into an adapter's metadata: names without folders above the root, hashes, captions, repeats."""
+        return [
+            {"name": r.name, "sha256": r.content_hash, "caption": r.caption, "repeats": r.repeats} for r in self.records
+        ]

@@ -1,0 +1,124 @@
+"""Files that are never half written, and the hashes that name content."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import StorageError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary file beside ``path`` that takes its place when the block ends well.
+
+    The data is flushed to the disk before the rename, so that a crash leaves the old file or the new one, never
+    a torn one. When the block fails, the temporary file is removed and ``path`` is as it was.
+
+    Raises:
+        StorageError: the disk is full, or the folder can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _cannot_write(path: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"{path} could not be written: {error.strerror or error}.",
+        expected="a folder with free space that this user may write to",
+        hint="free some space or choose another output folder, then run again; what was there before is unharmed.",
+    )
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` atomically."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` to ``path`` atomically as indented JSON."""
+    write_bytes(path, json.dumps(value, indent=1, ensure_ascii=False).encode())
+
+
+def save_with(path: Path, save: Callable[[str], object]) -> None:
+    """Let ``save`` (a library's own function that takes a file name) write ``path`` atomically.
+
+    Libraries wrap a full disk in errors of their own (safetensors raises ``SafetensorError``), so an error that
+    carries the operating system's words is reported as what it is.
+
+    Raises:
+        StorageError: the disk is full, or the folder can't be written.
+    """
+    with replacing(path) as temporary:
+        try:
+            save(str(temporary))
+        except OSError:
+            raise
+        except Exception as error:
+            if "No space left" in str(error) or "os error" in str(error) or "I/O error" in str(error):
+                raise OSError(str(error)) from error
+            raise
+
+
+def free_name(folder: Path, stem: str, suffix: str) -> Path:
+    """The first of ``stem_00001.suffix``, ``stem_00002.suffix``, … that nothing in ``folder`` has taken."""
+    taken = {p.name for p in folder.glob(f"{stem}_*{suffix}")} if folder.is_dir() else set()
+    number = 1
+    while f"{stem}_{number:05d}{suffix}" in taken:
+        number += 1
+    return folder / f"{stem}_{number:05d}{suffix}"
+
+
+def bytes_hash(data: bytes) -> str:
+    """SHA-256 of ``data`` in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal, read in pieces."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
+
+
+def _digest(file: Any) -> str:  # Python 3.10 has no hashlib.file_digest
+    digest = hashlib.sha256()
+    while piece := file.read(1 << 20):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def value_hash(*values: Any) -> str:
+    """SHA-256 over plain values and dataclasses, by their sorted JSON; order within mappings doesn't matter."""
+
+    def plain(value: Any) -> Any:
+        if is_dataclass(value) and not isinstance(value, type):
+            return asdict(value)
+        if isinstance(value, Path):
+            return str(value)
+        raise TypeError(f"{type(value).__name__} has no content hash")
+
+    return bytes_hash(json.dumps(values, sort_keys=True, default=plain).encode())

@@ -1,0 +1,121 @@
+"""The recipe: every setting of a run in one dataclass, and what to suggest for a given data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ..config import one_of, positive, raise_all
+from ..errors import ConfigError
+
+Goal = Literal["subject", "style"]
+SCHEDULES = ("constant", "linear", "cosine")
+TARGETS = ("attention", "attention_and_feed_forward")
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to train. The run's key covers every field but those of ``UNKEYED``."""
+
+    steps: int = 1000
+    """Optimiser steps. About 1,000 on a full-size base; too many and it only repeats its training pictures."""
+    learning_rate: float = 1e-4
+    text_encoder_learning_rate: float = 1e-5
+    train_text_encoder: bool = False
+    rank: int = 16
+    """Inner dimension of the update, usually 4 to 64."""
+    alpha: float = 16.0
+    """The update is alpha / rank * B A; alpha = rank makes learning rates portable between ranks."""
+    targets: str = "attention"
+    """Preset of the modules to adapt: ``attention`` or ``attention_and_feed_forward``."""
+    batch_size: int = 1
+    gradient_accumulation: int = 1
+    max_grad_norm: float = 1.0
+    """Gradients are scaled down to this norm; 0 leaves them."""
+    warmup_steps: int = 50
+    schedule: str = "constant"
+    """Learning rate after the warm-up: ``constant``, ``linear`` or ``cosine`` down to zero at ``steps``."""
+    weight_decay: float = 0.01
+    snr_gamma: float = 5.0
+    """Min-SNR weighting (arXiv:2303.09556); 0 switches it off."""
+    prior_weight: float = 1.0
+    """Weight of the loss on regularisation pictures (DreamBooth's lambda, arXiv:2208.12242, eq. 2)."""
+    prior_batch_size: int = 1
+    """Regularisation pictures in each batch, beside ``batch_size``; unused without a regularisation set."""
+    caption_dropout: float = 0.0
+    """Share of captions replaced by the empty one."""
+    resolution: int = 0
+    """Side in pixels that pictures are scaled and centre-cropped to; 0 takes the base model's own."""
+    precision: str = "auto"
+    """Of the frozen weights: ``auto`` measures nothing and takes what the device is known to be fast at."""
+    sample_every: int = 0
+    """Steps between sample pictures; 0 draws none."""
+    sample_prompts: tuple[str, ...] = ()
+    checkpoint_every: int = 100
+    """Steps between resume bundles."""
+    reason: str = ""
+    """Why these values, for people."""
+
+    def __post_init__(self) -> None:
+        problems: list[str] = []
+        positive(problems, self, "steps", "learning_rate", "rank", "alpha", "batch_size", "gradient_accumulation",
+                 "prior_batch_size", "checkpoint_every")
+        positive(problems, self, "text_encoder_learning_rate", "max_grad_norm", "warmup_steps", "weight_decay",
+                 "snr_gamma", "prior_weight", "caption_dropout", "resolution", "sample_every", zero=True)
+        one_of(problems, self, "schedule", SCHEDULES)
+        one_of(problems, self, "targets", TARGETS)
+        one_of(problems, self, "precision", PRECISIONS)
+        if self.caption_dropout > 1:
+            problems.append(f"caption_dropout: got {self.caption_dropout!r}, expected a share from 0 to 1")
+        raise_all(problems, "recipe")
+
+    def learning_rate_at(self, step: int) -> float:
+        """Factor of the learning rates at a step (from 0): linear warm-up, then the schedule."""
+        import math
+
+        warmup = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+        left = max(0.0, 1.0 - step / self.steps)
+        decay = {"constant": 1.0, "linear": left, "cosine": 0.5 * (1 + math.cos(math.pi * (1 - left)))}[self.schedule]
+        return warmup * decay
+
+
+UNKEYED = ("reason", "checkpoint_every", "sample_every", "sample_prompts")
+"""Fields that don't change the trained weights, so a run's key leaves them out."""
+
+
+def suggest(goal: Goal, pictures: int, *, resolution: int = 512) -> Recipe:
+    """A recipe for so many pictures of a subject or a style, with the reason in words.
+
+    Args:
+        goal: what the adapter should teach.
+        pictures: pictures in the data set.
+        resolution: side that the base model was trained on, in pixels.
+
+    Raises:
+        ConfigError: the goal isn't one of the two, or there is no picture.
+    """
+    if goal not in ("subject", "style") or pictures < 1:
+        raise ConfigError(
+            f"No recipe for goal {goal!r} with {pictures} pictures.",
+            expected="goal subject or style, and at least one picture",
+            hint="choose a goal and connect a data set.",
+        )
+    small = resolution < 256
+    base = Recipe(
+        rank=16 if goal == "subject" else 32, alpha=16.0 if goal == "subject" else 32.0,
+        targets="attention" if goal == "subject" else "attention_and_feed_forward", resolution=resolution,
+    )
+    usual = (10, 30) if goal == "subject" else (50, 200)
+    steps = round(min(2000, max(600, 60 * pictures if goal == "subject" else 15 * pictures)), -1)
+    words = [f"{pictures} pictures of a {goal} (usual: {usual[0]} to {usual[1]})."]
+    if pictures < usual[0]:
+        words.append("Few pictures: fewer steps, so that it learns the concept and not the pictures.")
+    if small:
+        words.append(f"A miniature base ({resolution} px): high rate, large batch, few steps.")
+        return replace(
+            base, rank=8, alpha=8.0, learning_rate=1e-3, batch_size=12, prior_batch_size=6, steps=200, warmup_steps=10,
+            schedule="cosine", sample_every=0, checkpoint_every=50, reason=" ".join(words),
+        )
+    words.append(f"{steps} steps at 1e-4, rank {base.rank}: {steps / pictures:.0f} views a picture.")
+    return replace(base, steps=int(steps), reason=" ".join(words))
