@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..storage import bytes_hash
+from .keys import flat
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,11 +29,16 @@ class LowRank:
     def rank(self) -> int:
         return self.down.shape[0]
 
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """Shape of the weight that this updates: (out, in) or (out, in, kh, kw)."""
+        return (self.up.shape[0], *self.down.shape[1:])
+
     def delta(self) -> Tensor:
         """The update itself in float32, with the weight's shape."""
         down, up = self.down.float(), self.up.float()
         product = up.flatten(1) @ down.flatten(1)
-        return (self.alpha / self.rank) * product.reshape(up.shape[0], *down.shape[1:])
+        return (self.alpha / self.rank) * product.reshape(self.weight_shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +50,9 @@ class Adapter:
     """Family of the base that it was trained on, or that its key names belong to."""
     modules: Mapping[str, LowRank] = field(repr=False)
     """``<component>.<module path>`` -> update, for example ``denoiser.mid_block.attentions.0...to_q``."""
+    bound: bool = True
+    """Whether the module paths are those of a base model; as read from a file they are the file's own, perhaps with
+    underscores for dots, until ``bind`` has found the modules."""
     metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What the file's header says: ``modelspec.*``, ``ss_*``, ``lw.*``."""
     path: Path | None = None
@@ -59,12 +68,12 @@ class Adapter:
 
     @cached_property
     def content_hash(self) -> str:
-        """Of names, factors and alphas; the metadata doesn't count."""
+        """Of names, factors and alphas; the same before and after ``bind``. The metadata doesn't count."""
         import torch
 
         parts = []
-        for key in sorted(self.modules):
+        for key in sorted(self.modules, key=flat):
             update = self.modules[key]
             raw = [t.detach().to("cpu", torch.float32).contiguous().numpy().tobytes() for t in (update.down, update.up)]
-            parts.append(bytes_hash(key.encode() + b"".join(raw) + repr(float(update.alpha)).encode()))
+            parts.append(bytes_hash(flat(key).encode() + b"".join(raw) + repr(float(update.alpha)).encode()))
         return bytes_hash("".join(parts).encode())

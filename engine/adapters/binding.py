@@ -1,0 +1,80 @@
+"""From the names in a file to the modules of a loaded base model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from ..errors import AdapterError
+from .adapter import Adapter
+from .keys import flat
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    Weighted: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
+
+_SHOWN = 3
+"""How many examples an error names."""
+
+
+def adaptable(components: Mapping[str, nn.Module]) -> dict[str, Weighted]:
+    """Module key -> module, for every linear layer and convolution of the components."""
+    from torch import nn
+
+    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    return {
+        f"{component}.{path}": module
+        for component, root in components.items()
+        for path, module in root.named_modules()
+        if isinstance(module, kinds)
+    }
+
+
+def bind(adapter: Adapter, components: Mapping[str, nn.Module]) -> Adapter:
+    """The same adapter with the module keys of this base model, every one of them checked.
+
+    Args:
+        adapter: from a file or from training.
+        components: component name (``denoiser``, ``text_encoder``, …) -> module, as ``Backbone.components()`` gives.
+
+    Raises:
+        AdapterError: a module isn't there or has another shape; the adapter is of another family.
+    """
+    modules = adaptable(components)
+    by_flat_name = {flat(key): key for key in modules}
+    bound, missing, misfits = {}, [], []
+    for name, update in adapter.modules.items():
+        key = by_flat_name.get(flat(name))
+        if key is None:
+            missing.append(name)
+            continue
+        shape = tuple(modules[key].weight.shape)
+        if update.weight_shape != shape:
+            misfits.append(f"{key} has shape {shape}, the adapter was made for {update.weight_shape}")
+        bound[key] = update
+    if missing or misfits:
+        raise _does_not_fit(adapter, missing, misfits, known=sorted(modules))
+    return replace(adapter, modules=bound, bound=True)
+
+
+def _does_not_fit(adapter: Adapter, missing: list[str], misfits: list[str], *, known: list[str]) -> AdapterError:
+    total = len(adapter.modules)
+    fitting = total - len(missing) - len(misfits)
+    lines = [f"The adapter {adapter.name} doesn't fit this base model: {fitting} of its {total} modules match."]
+    lines += _examples("Not in the base model", missing)
+    lines += _examples("Of another shape", misfits)
+    made_for = f" It was made for {adapter.family}." if adapter.family else ""
+    return AdapterError(
+        "\n".join(lines),
+        expected=f"modules of this base model, such as {', '.join(known[:_SHOWN])}",
+        hint=f"use the adapter with the family of base model that it was trained on.{made_for}",
+    )
+
+
+def _examples(label: str, names: list[str]) -> list[str]:
+    if not names:
+        return []
+    more = f"; and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return [f"{label}: {'; '.join(names[:_SHOWN])}{more}."]

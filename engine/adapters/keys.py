@@ -1,0 +1,123 @@
+"""Names: between our module keys and those in adapter files.
+
+A *module key* is ``<component>.<module path>``, for example ``denoiser.mid_block.attentions.0.proj_in`` or
+``text_encoder.encoder.layers.0.self_attn.q_proj``. A *file key* names a tensor; two styles are written:
+
+- ``kohya``: ``lora_unet_mid_block_attentions_0_proj_in.lora_down.weight``, ``.lora_up.weight``, ``.alpha``;
+- ``transformer``: ``transformer.<path>.lora_A.weight``, ``.lora_B.weight``, no alpha: the scale is 1.
+
+Kohya names lose dots for underscores, so names from files are compared in their *flat* form, in which all names have
+lost them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+KeyStyle = Literal["kohya", "transformer"]
+Part = Literal["down", "up", "alpha"]
+
+_PARTS: tuple[tuple[str, Part], ...] = (
+    (".lora_down.weight", "down"),
+    (".lora_up.weight", "up"),
+    (".lora_A.weight", "down"),
+    (".lora_B.weight", "up"),
+    (".lora_A.default.weight", "down"),
+    (".lora_B.default.weight", "up"),
+    (".lora.down.weight", "down"),
+    (".lora.up.weight", "up"),
+    (".lora_linear_layer.down.weight", "down"),
+    (".lora_linear_layer.up.weight", "up"),
+    (".alpha", "alpha"),
+)
+_COMPONENTS: tuple[tuple[str, str], ...] = (
+    ("lora_unet_", "denoiser"),
+    ("lora_transformer_", "denoiser"),
+    ("lora_te_", "text_encoder"),
+    ("lora_te1_", "text_encoder"),
+    ("lora_te2_", "text_encoder_2"),
+    ("text_encoder_2.", "text_encoder_2"),
+    ("text_encoder.", "text_encoder"),
+    ("unet.", "denoiser"),
+    ("transformer.", "denoiser"),
+    ("base_model.model.", "denoiser"),
+)
+_WRAPPER = "base_model.model."
+_SUFFIXES: dict[KeyStyle, dict[Part, str]] = {
+    "kohya": {"down": ".lora_down.weight", "up": ".lora_up.weight", "alpha": ".alpha"},
+    "transformer": {"down": ".lora_A.weight", "up": ".lora_B.weight"},
+}
+_KOHYA_ONE_ENCODER = {"denoiser": "lora_unet_", "text_encoder": "lora_te_"}
+_KOHYA_TWO_ENCODERS = {"denoiser": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"}
+
+
+class FileKey(NamedTuple):
+    """What the name of a tensor in an adapter file says."""
+
+    module: str
+    """``<component>.<path>``; the path is the file's own, with underscores for dots in kohya files."""
+    part: Part
+
+
+def parse(file_key: str) -> FileKey | None:
+    """Read a tensor's name in any known style; ``None`` when it isn't a part of a LoRA."""
+    for suffix, part in _PARTS:
+        if file_key.endswith(suffix):
+            module = _module(file_key.removesuffix(suffix))
+            return FileKey(module, part) if module else None
+    return None
+
+
+def _module(name: str) -> str | None:
+    for prefix, component in _COMPONENTS:
+        if name.startswith(prefix):
+            return f"{component}.{name.removeprefix(prefix).removeprefix(_WRAPPER)}"
+    return None
+
+
+def flat(module_key: str) -> str:
+    """The form in which module keys and names from files are equal when they mean the same module.
+
+    Dots of the path become underscores, and the ``text_model`` level is left out: files always have it, the
+    modules of CLIP text encoders only in some versions of transformers.
+    """
+    component, path = module_key.split(".", 1)
+    path = path.replace(".", "_")
+    if component.startswith("text_encoder"):
+        path = path.removeprefix("text_model_")
+    return f"{component}.{path}"
+
+
+def file_keys(module_keys: Iterable[str], style: KeyStyle) -> dict[str, dict[Part, str]]:
+    """The names that the tensors of these modules get in a file.
+
+    Args:
+        module_keys: all modules of one adapter; whether it has a second text encoder decides between ``lora_te_``
+            and ``lora_te1_``.
+        style: how to name them.
+
+    Returns:
+        Module key -> part -> tensor name; ``transformer`` has no ``alpha``.
+    """
+    module_keys = list(module_keys)
+    two = any(key.startswith("text_encoder_2.") for key in module_keys)
+    prefixes = _KOHYA_TWO_ENCODERS if two else _KOHYA_ONE_ENCODER
+    names = {}
+    for key in module_keys:
+        component, path = key.split(".", 1)
+        path = _with_text_model(component, path)
+        if style == "kohya":
+            stem = prefixes[component] + path.replace(".", "_")
+        else:
+            stem = f"{'transformer' if component == 'denoiser' else component}.{path}"
+        names[key] = {part: stem + suffix for part, suffix in _SUFFIXES[style].items()}
+    return names
+
+
+def _with_text_model(component: str, path: str) -> str:
+    """Put in the level that other programs expect in the names of CLIP's layers; T5's are called otherwise."""
+    if not component.startswith("text_encoder"):
+        return path
+    return re.sub(r"^encoder([._])layers\1", r"text_model\1encoder\1layers\1", path)

@@ -1,0 +1,177 @@
+"""What an adapter's file says about itself, for other programs, for people and for making it again.
+
+Three vocabularies: ``modelspec.*`` (Stability's model metadata standard 1.0.1), the ``ss_*`` fields of kohya's trainer
+that other tools show, and our own ``lw.*``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+_LOSS_POINTS = 200
+_PREDICTION_TYPES = {"epsilon": "epsilon", "v_prediction": "v"}
+_SS_BASE_VERSIONS = {
+    "stable-diffusion-v1": "sd_v1",
+    "stable-diffusion-v2-512": "sd_v2",
+    "stable-diffusion-v2-768-v": "sd_v2",
+    "stable-diffusion-xl-v1-base": "sdxl_base_v1-0",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """What is known of a finished run, as plain values."""
+
+    name: str
+    """Title of the adapter; its file's stem."""
+    family: str
+    architecture: str
+    """modelspec name of the base's architecture without ``/lora``, for example ``stable-diffusion-v1``."""
+    objective: str
+    """``epsilon``, ``v_prediction`` or ``flow``."""
+    resolution: int
+    """Side of the training pictures in pixels."""
+    base_name: str
+    base_hash: str
+    dataset_name: str
+    dataset_hash: str
+    dataset: Sequence[Mapping[str, Any]]
+    """The data set's manifest: ``name``, ``sha256``, ``caption`` and ``repeats`` of each picture."""
+    recipe: Mapping[str, Any]
+    """All settings of the run; ``rank``, ``alpha``, ``steps``, ``batch_size`` and the learning rates among them."""
+    seed: int
+    losses: Sequence[float]
+    """One a step."""
+    trigger: str = ""
+    """The trigger phrase, for example ``ohwx fox``."""
+    suggested_weight: float = 1.0
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Library name -> version."""
+    date: str = ""
+    """When the run ended, ISO 8601."""
+    workflow: str | None = None
+    """The graph as the canvas stores it, JSON; ``None`` leaves it out."""
+    prompt: str | None = None
+    """The graph as the server executes it, JSON."""
+
+
+def training_metadata(facts: RunFacts) -> dict[str, str]:
+    """Everything that goes into the header of the adapter's file. No value holds an absolute path."""
+    metadata = {**_modelspec(facts), **_kohya(facts), **_own(facts)}
+    for name, graph in (("workflow", facts.workflow), ("prompt", facts.prompt)):
+        if graph:
+            metadata[name] = without_absolute_paths(graph)
+    return metadata
+
+
+def _modelspec(facts: RunFacts) -> dict[str, str]:
+    optional = {
+        "modelspec.date": facts.date,
+        "modelspec.prediction_type": _PREDICTION_TYPES.get(facts.objective, ""),
+        "modelspec.trigger_phrase": facts.trigger,
+    }
+    return {
+        "modelspec.sai_model_spec": "1.0.1",
+        "modelspec.architecture": f"{facts.architecture}/lora",
+        "modelspec.implementation": "diffusers",
+        "modelspec.title": facts.name,
+        "modelspec.resolution": f"{facts.resolution}x{facts.resolution}",
+        **{key: value for key, value in optional.items() if value},
+    }
+
+
+def _kohya(facts: RunFacts) -> dict[str, str]:
+    recipe = facts.recipe
+    fields = {
+        "ss_network_module": "networks.lora",
+        "ss_network_dim": recipe["rank"],
+        "ss_network_alpha": recipe["alpha"],
+        "ss_base_model_version": _SS_BASE_VERSIONS.get(facts.architecture, facts.architecture),
+        "ss_sd_model_name": facts.base_name,
+        "ss_learning_rate": recipe["learning_rate"],
+        "ss_unet_lr": recipe["learning_rate"],
+        "ss_max_train_steps": recipe["steps"],
+        "ss_steps": len(facts.losses),
+        "ss_batch_size_per_device": recipe["batch_size"],
+        "ss_num_train_images": sum(int(record["repeats"]) for record in facts.dataset),
+        "ss_resolution": f"({facts.resolution}, {facts.resolution})",
+        "ss_seed": facts.seed,
+        "ss_output_name": facts.name,
+        "ss_tag_frequency": _json({facts.dataset_name: _tag_counts(facts.dataset)}),
+    }
+    if recipe.get("train_text_encoder"):
+        fields["ss_text_encoder_lr"] = recipe["text_encoder_learning_rate"]
+    return {key: str(value) for key, value in fields.items()}
+
+
+def _own(facts: RunFacts) -> dict[str, str]:
+    return {
+        "lw.version": "1",
+        "lw.family": facts.family,
+        "lw.objective": facts.objective,
+        "lw.recipe": _json(facts.recipe),
+        "lw.dataset": _json(list(facts.dataset)),
+        "lw.dataset_hash": facts.dataset_hash,
+        "lw.base_hash": facts.base_hash,
+        "lw.seed": str(facts.seed),
+        "lw.losses": _json(thinned(facts.losses)),
+        "lw.suggested_weight": str(facts.suggested_weight),
+        "lw.versions": _json(facts.versions),
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=list)
+
+
+def _tag_counts(dataset: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How often each comma-separated part of the captions occurs, as kohya counts it; commonest first."""
+    captions = (record.get("caption") or "" for record in dataset)
+    tags = Counter(tag.strip() for caption in captions for tag in caption.split(",") if tag.strip())
+    return dict(tags.most_common())
+
+
+def thinned(losses: Sequence[float], points: int = _LOSS_POINTS) -> list[list[float]]:
+    """At most ``points`` pairs of step (from 1) and mean loss: each pair stands for the stretch that ends there."""
+    stretch = max(1, -(-len(losses) // points))
+    ends = [*range(stretch, len(losses), stretch), len(losses)] if losses else []
+    starts = [0, *ends]
+    return [
+        [end, float(f"{sum(losses[start:end]) / (end - start):.5g}")] for start, end in zip(starts, ends, strict=False)
+    ]
+
+
+_EMBEDDED_FOLDERS = re.compile(
+    r"""(?<![\w.:/\\~-])          # not inside a word, an address or a relative path
+    (?:file://)?
+    (?:~?/|[A-Za-z]:[\\/]|\\\\)   # a root: /, ~/, C:\ or \\
+    (?:[^\\/\s"'<>|]+[\\/])+      # folders""",
+    re.VERBOSE,
+)
+_WHOLE_PATH = re.compile(r"(?:file://)?(?:~?/|[A-Za-z]:[\\/]|\\\\)[^\s\\/][^\n]*")
+
+
+def without_absolute_paths(text: str) -> str:
+    """JSON text with the folder part cut from every absolute path in its values; file names stay.
+
+    Raises:
+        ValueError: ``text`` isn't JSON.
+    """
+    return json.dumps(_without_folders(json.loads(text)), ensure_ascii=False)
+
+
+def _without_folders(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_folders(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    if _WHOLE_PATH.fullmatch(value):
+        return re.split(r"[\\/]", value.rstrip("\\/"))[-1]
+    return _EMBEDDED_FOLDERS.sub("", value)

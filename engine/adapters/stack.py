@@ -1,0 +1,148 @@
+"""Several adapters with weights, and their effect on a base model."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..storage import value_hash
+from .adapter import Adapter, LowRank
+from .binding import adaptable, bind
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+TOO_MUCH = 2.0
+"""Sum of the weights' magnitudes above which pictures tend to break."""
+FAR_OFF = 2.0
+"""Magnitude of a single weight that is rarely meant; usual are 0.5 to 1."""
+
+
+@dataclass(frozen=True)
+class StackEntry:
+    """One adapter of a stack."""
+
+    adapter: Adapter
+    weight: float = 1.0
+    """Of its denoiser updates; 0 leaves them out, negative weights push the other way."""
+    text_encoder_weight: float = 1.0
+    """Of its text-encoder updates."""
+    enabled: bool = True
+
+    @property
+    def active(self) -> bool:
+        """Whether it changes anything."""
+        return self.enabled and (self.weight != 0 or self.text_encoder_weight != 0)
+
+    def weight_for(self, module_key: str) -> float:
+        return self.weight if module_key.startswith("denoiser.") else self.text_encoder_weight
+
+
+@dataclass(frozen=True)
+class Stack:
+    """An ordered list of adapters with weights. Their updates add up."""
+
+    entries: tuple[StackEntry, ...] = ()
+
+    def adding(self, entry: StackEntry) -> Stack:
+        """This stack with one more entry at its end."""
+        return Stack((*self.entries, entry))
+
+    def alone(self, index: int) -> Stack:
+        """Only the entry at ``index``, with its weights and switched on."""
+        return Stack((replace(self.entries[index], enabled=True),))
+
+    def active(self) -> tuple[StackEntry, ...]:
+        """The entries that change anything."""
+        return tuple(entry for entry in self.entries if entry.active)
+
+    def triggers(self) -> tuple[str, ...]:
+        """Trigger phrases of the active adapters in order, each once; adapters without one are left out."""
+        return tuple(dict.fromkeys(entry.adapter.trigger for entry in self.active() if entry.adapter.trigger))
+
+    def total_weight(self) -> float:
+        """Sum of the magnitudes of the active denoiser weights."""
+        return sum(abs(entry.weight) for entry in self.active())
+
+    def warnings(self) -> list[str]:
+        """What is likely to go wrong, one sentence each; empty when nothing is."""
+        found = []
+        if self.total_weight() > TOO_MUCH:
+            found.append(f"The weights add up to {self.total_weight():.3g}; above {TOO_MUCH:g} pictures tend to break.")
+        for entry in self.active():
+            if max(abs(entry.weight), abs(entry.text_encoder_weight)) > FAR_OFF:
+                found.append(f"{entry.adapter.name} has a weight beyond {FAR_OFF:g}; usual are 0.5 to 1.")
+            if not entry.adapter.trigger:
+                found.append(f"{entry.adapter.name} names no trigger word; look up how it is called.")
+        found += [f"{name} is in the stack more than once; its weights add up." for name in self._repeated()]
+        families = sorted({entry.adapter.family for entry in self.active() if entry.adapter.family})
+        if len(families) > 1:
+            found.append(f"The adapters are of different families ({', '.join(families)}); no base model fits all.")
+        return found
+
+    def _repeated(self) -> list[str]:
+        """Names of adapters whose content is there more than once."""
+        adapters = {}
+        for entry in self.active():
+            adapters.setdefault(entry.adapter.content_hash, []).append(entry.adapter.name)
+        return [names[0] for names in adapters.values() if len(names) > 1]
+
+    @property
+    def content_hash(self) -> str:
+        """Of what the stack does: its active adapters, their order and weights."""
+        return value_hash([[e.adapter.content_hash, e.weight, e.text_encoder_weight] for e in self.active()])
+
+
+@contextlib.contextmanager
+def applied(components: Mapping[str, nn.Module], stack: Stack) -> Iterator[None]:
+    r"""Within the block, the components' weights are :math:`W + \sum_i w_i \frac{\alpha_i}{r_i} B_i A_i`.
+
+    However many adapters there are, each affected weight is computed once, in float32, and cast to its own type.
+    The original parameters are put aside untouched and put back when the block ends, also after an error.
+
+    Args:
+        components: component name -> module, as ``Backbone.components()`` gives.
+        stack: may be empty.
+
+    Raises:
+        AdapterError: an adapter doesn't fit the components; it is named, and nothing has been changed.
+    """
+    updates = _updates_by_module(components, stack)
+    modules = adaptable(components) if updates else {}
+    originals: dict[str, Tensor] = {}
+    try:
+        for key, parts in updates.items():
+            original = modules[key].weight
+            modules[key].weight = _updated(original, parts)
+            originals[key] = original
+        yield
+    finally:
+        for key, original in originals.items():
+            modules[key].weight = original
+
+
+def _updates_by_module(components: Mapping[str, nn.Module], stack: Stack) -> dict[str, list[tuple[LowRank, float]]]:
+    """Module key -> (update, weight) of each adapter that touches it."""
+    updates: dict[str, list[tuple[LowRank, float]]] = defaultdict(list)
+    for entry in stack.active():
+        for key, update in bind(entry.adapter, components).modules.items():
+            if weight := entry.weight_for(key):
+                updates[key].append((update, weight))
+    return updates
+
+
+def _updated(weight: Tensor, parts: list[tuple[LowRank, float]]) -> nn.Parameter:
+    """The sum of all updates as one product: the factors are joined along the rank."""
+    import torch
+
+    def factor(values: Tensor) -> Tensor:
+        return values.detach().to(weight.device, torch.float32).flatten(1)
+
+    with torch.no_grad():
+        downs = torch.cat([factor(update.down) for update, _ in parts])
+        ups = torch.cat([factor(update.up) * (scale * update.alpha / update.rank) for update, scale in parts], dim=1)
+        total = torch.addmm(weight.detach().float().flatten(1), ups, downs)
+        return torch.nn.Parameter(total.reshape(weight.shape).to(weight.dtype), requires_grad=False)
