@@ -1,0 +1,52 @@
+# Everything happens in .venv; PyPI is the only network that is needed.
+PYTHON ?= python3
+PYTEST_ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/pip install --disable-pip-version-check --constraint constraints.txt
+STAMP := .venv/.installed
+
+.PHONY: help venv demo test check format bench clean
+
+help:
+	@echo "make demo     train two adapters on a tiny base and compare them, about ten minutes from bare"
+	@echo "make test     run the tests; PYTEST_ARGS=\"-m comfyui\" hands arguments on"
+	@echo "make check    format, lint, types, layers, registry metadata"
+	@echo "make format   format the code and sort its imports"
+	@echo "make bench    run the benchmarks"
+	@echo "make venv     only install"
+	@echo "make clean    remove .venv and all that the other targets made"
+
+venv: $(STAMP)
+
+# torch comes first and alone, so that nothing else can choose another build of it. The link lets pyright find the
+# package under its own name: it can't follow the import hook of an editable install.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) torch
+	$(PIP) --editable ".[dev]"
+	mkdir -p .venv/typing && ln -sfn ../.. .venv/typing/lora_workbench
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/lora-workbench run workflows/quickstart.json --output demo-output
+
+test: $(STAMP)
+	$(BIN)/pytest tests $(PYTEST_ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check .
+	$(BIN)/ruff check --quiet --select S102,S307 .
+	$(BIN)/pyright
+	$(BIN)/pytest --quiet tests/test_layers.py
+	DO_NOT_TRACK=1 $(BIN)/comfy --skip-prompt node validate
+
+format: $(STAMP)
+	$(BIN)/ruff check --quiet --fix --exit-zero .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)
+	@set -e; for script in $(wildcard benchmarks/*.py); do echo "== $$script"; $(BIN)/python $$script; done
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist *.egg-info demo-output

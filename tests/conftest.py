@@ -1,0 +1,43 @@
+"""Fixtures and rules for all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import lora_workbench
+import pytest
+
+ROOT = Path(lora_workbench.__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests marked ``comfyui`` where no ComfyUI is."""
+    if os.environ.get("COMFYUI_PATH"):
+        return
+    for item in items:
+        if "comfyui" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="COMFYUI_PATH names no ComfyUI checkout"))
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The root of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def demo_base() -> Path:
+    """Folder of the demo base, in diffusers' layout."""
+    folder = ROOT / "assets" / "demo_base"
+    if not (folder / "model_index.json").is_file():
+        pytest.skip("assets/demo_base isn't there; assets/make/README.md tells how to build it")
+    return folder
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Path:
+    """An empty folder to keep runs and adapters in."""
+    folder = tmp_path / "vault"
+    folder.mkdir()
+    return folder

@@ -1,0 +1,182 @@
+"""The direction of imports, as docs/architecture.md draws it: js -> nodes -> engine, and the levels inside engine."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import lora_workbench
+import pytest
+
+ROOT = Path(lora_workbench.__file__).parent
+LEVELS = {
+    "engine.errors": 0,
+    "engine.events": 0,
+    "engine.config": 0,
+    "engine.storage": 0,
+    "engine.objectives": 0,
+    "engine.data": 1,
+    "engine.backbones": 1,
+    "engine.adapters": 1,
+    "engine.training": 2,
+    "engine.generation": 2,
+    "engine.run": 3,
+    "nodes": 4,
+}
+"""Unit -> level. A unit imports from itself and from lower levels; those of level 0 may also use one another."""
+
+COMFYUI = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "execution", "folder_paths", "nodes", "server"}
+HEAVY = {"torch", "diffusers", "peft", "transformers", "safetensors", "accelerate"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import statement's view of one module."""
+
+    importer: str
+    """Dotted name of the module that imports, without ``lora_workbench``; the root is the empty name."""
+    name: str
+    """What is imported: a module inside the package, or an absolute name."""
+    relative: bool
+    place: str
+    """``file:line``, for messages."""
+    at_start: bool
+    """Whether merely importing the importer runs this import."""
+
+
+def sources() -> list[Path]:
+    return [ROOT / "__init__.py", *sorted((ROOT / "engine").rglob("*.py")), *sorted((ROOT / "nodes").rglob("*.py"))]
+
+
+def dotted(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def modules() -> dict[str, Path]:
+    return {dotted(path): path for path in sources()}
+
+
+def statements(node: ast.AST, at_start: bool = True) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """Every import below ``node``, and whether it runs when the module is imported."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.Import, ast.ImportFrom)):
+            yield child, at_start
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            for inner in child.body:
+                yield from statements(ast.Module([inner], []), False)
+            yield from statements(ast.Module(child.orelse, []), at_start)
+        else:
+            lazy = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            yield from statements(child, at_start and not lazy)
+
+
+def names(statement: ast.Import | ast.ImportFrom, importer: str, is_package: bool) -> Iterator[tuple[str, bool]]:
+    """(name, is relative) of everything that one statement imports, submodules told from attributes."""
+    if isinstance(statement, ast.Import):
+        yield from ((alias.name, False) for alias in statement.names)
+    elif statement.level == 0:
+        yield statement.module or "", False
+    else:
+        package = importer.split(".") if importer else []
+        up = statement.level - is_package
+        base = ".".join([*package[: len(package) - up], *([statement.module] if statement.module else [])])
+        for alias in statement.names:
+            submodule = f"{base}.{alias.name}".lstrip(".")
+            yield (submodule if submodule in modules() else base), True
+
+
+@cache
+def imports() -> list[Import]:
+    found = []
+    for importer, path in modules().items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for statement, at_start in statements(tree):
+            place = f"{path.relative_to(ROOT)}:{statement.lineno}"
+            for name, relative in names(statement, importer, path.name == "__init__.py"):
+                found.append(Import(importer, name, relative, place, at_start))
+    return found
+
+
+def unit(module: str) -> str:
+    """The unit of ``LEVELS`` that a module belongs to, or its own first two names where the table has none."""
+    parts = module.split(".")
+    return parts[0] if parts[0] == "nodes" else ".".join(parts[:2])
+
+
+def allowed(importer: str, imported: str) -> bool:
+    if importer == "":
+        return unit(imported) == "nodes"
+    if unit(importer) == unit(imported):
+        return True
+    if "" in (imported, unit(imported)) or imported == "engine":
+        return False
+    here, there = LEVELS[unit(importer)], LEVELS[unit(imported)]
+    return there < here or here == there == 0
+
+
+def test_every_module_has_a_level():
+    unknown = {name for name in modules() if name not in ("", "engine") and unit(name) not in LEVELS}
+    assert not unknown, f"give these a level in LEVELS and in docs/architecture.md: {sorted(unknown)}"
+
+
+def test_imports_point_downwards():
+    wrong = [
+        f"{i.place}: {i.importer} imports {i.name}" for i in imports() if i.relative and not allowed(i.importer, i.name)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_own_modules_are_imported_relatively():
+    own = {"lora_workbench", "engine"}
+    wrong = [f"{i.place}: {i.name}" for i in imports() if not i.relative and i.name.split(".")[0] in own]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_comfyui_is_imported_in_its_two_places_only():
+    def may(importer: str) -> bool:
+        return importer == "nodes.host.comfyui" or importer.split(".")[:2] == ["nodes", "native"]
+
+    wrong = [
+        f"{i.place}: {i.name}"
+        for i in imports()
+        if not i.relative and i.name.split(".")[0] in COMFYUI and not may(i.importer)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_heavy_libraries_are_imported_inside_functions():
+    wrong = [f"{i.place}: {i.name}" for i in imports() if i.at_start and i.name.split(".")[0] in HEAVY]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_cycles():
+    """Imports inside functions count too: a cycle that is put off is still a cycle."""
+    edges: dict[str, set[str]] = {name: set() for name in modules()}
+    for i in imports():
+        if i.relative and i.name in edges and i.name != i.importer:
+            edges[i.importer].add(i.name)
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, "cycle: " + " -> ".join([*path[path.index(module) :], module])
+        if module not in done:
+            for imported in sorted(edges[module]):
+                visit(imported, (*path, module))
+            done.add(module)
+
+    for module in edges:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "js").rglob("*.js")), ids=lambda path: path.name)
+def test_front_end_imports_only_what_comfyui_offers(script: Path):
+    """Other modules of the front end are internal and warn, or go away."""
+    imported = re.findall(r"""(?:from|import)\s*\(?\s*["']([^"']+)["']""", script.read_text(encoding="utf-8"))
+    public = re.compile(r"(\.\./)+scripts/(app|api)\.js|/scripts/(app|api)\.js|\./(?!.*\.\.).*\.js")
+    assert not [name for name in imported if not public.fullmatch(name)]
