@@ -6,7 +6,7 @@ Shapes: B batch, C latent channels, h and w latent height and width, H and W pic
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -114,8 +114,9 @@ class Backbone(ABC):
         """The denoiser's prediction (B, C, h, w) in ``info.objective``'s terms, float32."""
 
     @abstractmethod
-    def sample(self, noise: Tensor, conditioning: Conditioning, negative: Conditioning | None, *, steps: int,
-               guidance: float) -> Tensor:
+    def sample(
+        self, noise: Tensor, conditioning: Conditioning, negative: Conditioning | None, *, steps: int, guidance: float
+    ) -> Tensor:
         """Denoise from pure noise (B, C, h, w) to clean latents with the model's own sampler.
 
         Args:

@@ -59,10 +59,32 @@ class Recipe:
 
     def __post_init__(self) -> None:
         problems: list[str] = []
-        positive(problems, self, "steps", "learning_rate", "rank", "alpha", "batch_size", "gradient_accumulation",
-                 "prior_batch_size", "checkpoint_every")
-        positive(problems, self, "text_encoder_learning_rate", "max_grad_norm", "warmup_steps", "weight_decay",
-                 "snr_gamma", "prior_weight", "caption_dropout", "resolution", "sample_every", zero=True)
+        positive(
+            problems,
+            self,
+            "steps",
+            "learning_rate",
+            "rank",
+            "alpha",
+            "batch_size",
+            "gradient_accumulation",
+            "prior_batch_size",
+            "checkpoint_every",
+        )
+        positive(
+            problems,
+            self,
+            "text_encoder_learning_rate",
+            "max_grad_norm",
+            "warmup_steps",
+            "weight_decay",
+            "snr_gamma",
+            "prior_weight",
+            "caption_dropout",
+            "resolution",
+            "sample_every",
+            zero=True,
+        )
         one_of(problems, self, "schedule", SCHEDULES)
         one_of(problems, self, "targets", TARGETS)
         one_of(problems, self, "precision", PRECISIONS)
@@ -103,8 +125,10 @@ def suggest(goal: Goal, pictures: int, *, resolution: int = 512) -> Recipe:
         )
     small = resolution < 256
     base = Recipe(
-        rank=16 if goal == "subject" else 32, alpha=16.0 if goal == "subject" else 32.0,
-        targets="attention" if goal == "subject" else "attention_and_feed_forward", resolution=resolution,
+        rank=16 if goal == "subject" else 32,
+        alpha=16.0 if goal == "subject" else 32.0,
+        targets="attention" if goal == "subject" else "attention_and_feed_forward",
+        resolution=resolution,
     )
     usual = (10, 30) if goal == "subject" else (50, 200)
     steps = round(min(2000, max(600, 60 * pictures if goal == "subject" else 15 * pictures)), -1)
@@ -114,8 +138,18 @@ def suggest(goal: Goal, pictures: int, *, resolution: int = 512) -> Recipe:
     if small:
         words.append(f"A miniature base ({resolution} px): high rate, large batch, few steps.")
         return replace(
-            base, rank=8, alpha=8.0, learning_rate=1e-3, batch_size=12, prior_batch_size=6, steps=200, warmup_steps=10,
-            schedule="cosine", sample_every=0, checkpoint_every=50, reason=" ".join(words),
+            base,
+            rank=8,
+            alpha=8.0,
+            learning_rate=1e-3,
+            batch_size=12,
+            prior_batch_size=6,
+            steps=200,
+            warmup_steps=10,
+            schedule="cosine",
+            sample_every=0,
+            checkpoint_every=50,
+            reason=" ".join(words),
         )
     words.append(f"{steps} steps at 1e-4, rank {base.rank}: {steps / pictures:.0f} views a picture.")
     return replace(base, steps=int(steps), reason=" ".join(words))

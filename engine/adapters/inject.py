@@ -1,0 +1,114 @@
+"""Putting trainable low-rank factors into a frozen model by peft, and taking them out again without a trace."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from ..errors import AdapterError
+from .adapter import LowRank
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_NAME = "lw"  # peft's name for the adapter inside the model
+
+
+class Injection:
+    """Trainable LoRA factors inside one or more components (denoiser, text encoders).
+
+    Args:
+        components: component name -> module.
+        targets: component name -> suffixes of the modules to adapt.
+        rank: inner dimension of the update.
+        alpha: the update is alpha / rank * B A.
+        seed: of A's initial values; B starts at zero, so that the model starts unchanged.
+
+    Raises:
+        AdapterError: a suffix matches no module.
+    """
+
+    def __init__(
+        self, components: Mapping[str, nn.Module], targets: Mapping[str, tuple[str, ...]], *, rank: int, alpha: float,
+        seed: int,
+    ) -> None:
+        import torch
+
+        self.alpha = alpha
+        self._components = components
+        self.parameters: dict[str, nn.Parameter] = {}
+        """``<component>.<module path>.down`` or ``.up`` -> factor, float32."""
+        for component, suffixes in targets.items():
+            _check_targets(component, components[component], suffixes)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for component, suffixes in targets.items():
+                self._inject(component, suffixes, rank)
+
+    def _inject(self, component: str, suffixes: tuple[str, ...], rank: int) -> None:
+        from peft import LoraConfig, inject_adapter_in_model
+
+        model = self._components[component]
+        config = LoraConfig(r=rank, lora_alpha=self.alpha, target_modules=list(suffixes))  # type: ignore[arg-type]
+        inject_adapter_in_model(config, model, adapter_name=_NAME)
+        for path, layer in _adapted_layers(model):
+            for factor, linear in (("down", layer.lora_A[_NAME]), ("up", layer.lora_B[_NAME])):
+                linear.float()
+                self.parameters[f"{component}.{path}.{factor}"] = linear.weight
+
+    def modules(self) -> dict[str, LowRank]:
+        """The factors as they are now, copied to the CPU."""
+        result = {}
+        for key in self.parameters:
+            module, _, factor = key.rpartition(".")
+            if factor == "down":
+                down, up = (self.parameters[f"{module}.{f}"].detach().cpu().clone() for f in ("down", "up"))
+                result[module] = LowRank(down, up, self.alpha)
+        return result
+
+    def load(self, values: Mapping[str, Tensor]) -> None:
+        """Set every factor; names as in ``parameters``."""
+        import torch
+
+        with torch.no_grad():
+            for key, parameter in self.parameters.items():
+                parameter.copy_(values[key])
+
+    def remove(self) -> None:
+        """Give the model its own layers back; frozen weights were never touched."""
+        for model in self._components.values():
+            for path, layer in _adapted_layers(model):
+                parent, _, child = path.rpartition(".")
+                setattr(model.get_submodule(parent), child, layer.base_layer)
+            if hasattr(model, "peft_config"):
+                del model.peft_config
+
+
+@contextlib.contextmanager
+def injected(
+    components: Mapping[str, nn.Module], targets: Mapping[str, tuple[str, ...]], *, rank: int, alpha: float, seed: int
+) -> Iterator[Injection]:
+    """An ``Injection`` that is removed when the block ends, however it ends."""
+    injection = Injection(components, targets, rank=rank, alpha=alpha, seed=seed)
+    try:
+        yield injection
+    finally:
+        injection.remove()
+
+
+def _check_targets(component: str, model: nn.Module, suffixes: tuple[str, ...]) -> None:
+    names = [name for name, _ in model.named_modules()]
+    missing = [s for s in suffixes if not any(n == s or n.endswith("." + s) for n in names)]
+    if missing:
+        raise AdapterError(
+            f"No module of the {component} ends in {', '.join(missing)}.",
+            expected="targets that the base model has",
+            hint="choose another target preset in the recipe.",
+        )
+
+
+def _adapted_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    from peft.tuners.lora import LoraLayer
+
+    return [(path, m) for path, m in model.named_modules() if isinstance(m, LoraLayer) and _NAME in m.lora_A]  # type: ignore[operator]

@@ -1,0 +1,39 @@
+"""Tensors on disk by content hash: latents and prompt embeddings that no run has to encode twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .storage import save_with
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class TensorCache:
+    """A folder of safetensors files, one an entry, named by the hash of what was encoded and by what."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def get(self, key: str) -> dict[str, Tensor] | None:
+        """The entry, or ``None`` where there is none that can be read."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(self._path(key))
+        except (SafetensorError, OSError):
+            return None
+
+    def put(self, key: str, tensors: Mapping[str, Tensor]) -> None:
+        """Write an entry; a reader sees all of it or nothing."""
+        from safetensors.torch import save_file
+
+        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_with(self._path(key), lambda name: save_file(plain, name))
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.safetensors"

@@ -1,0 +1,181 @@
+"""The training loop: denoising loss on cached latents, with DreamBooth's prior preservation, as a stream of events."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..adapters.inject import Injection
+from ..backbones.contract import Backbone, Conditioning
+from ..errors import TrainingError
+from ..events import CheckpointSaved, Event, SamplesDrawn, StepDone
+from ..objectives import add_noise, min_snr_weight, target, uniform_levels
+from .bundle import Bundle
+from .recipe import Recipe
+from .training_set import TrainingSet, derived_seed, step_generator
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
+    from torch import Tensor, optim
+
+DrawSamples = Callable[[], "list[Image.Image]"]
+
+
+@dataclass(kw_only=True)
+class Trainer:
+    """One run in progress on one base model."""
+
+    backbone: Backbone
+    injection: Injection
+    recipe: Recipe
+    subject: TrainingSet
+    """The pictures that teach."""
+    prior: TrainingSet | None
+    """Regularisation pictures of the class, or nothing."""
+    seed: int
+    bundle_path: Path
+    """Where the resume bundle goes."""
+    draw_samples: DrawSamples | None = None
+    step: int = 0
+    losses: list[float]
+
+    def run(self, start: Bundle | None = None) -> Iterator[Event]:
+        """Train to ``recipe.steps``; a closed iterator leaves a resume bundle of the steps done.
+
+        Args:
+            start: where to go on, or ``None`` for the beginning.
+
+        Raises:
+            TrainingError: a loss is not a finite number.
+            StorageError: a bundle can't be written.
+        """
+        optimizer = make_optimizer(self.recipe, self.injection.parameters)
+        if start is not None:
+            self.injection.load(start.factors)
+            start.restore_optimizer(self.injection.parameters, optimizer)
+            self.step, self.losses = start.step, list(start.losses)
+        saved = self.step
+        try:
+            while self.step < self.recipe.steps:
+                began = time.monotonic()
+                loss = self.optimise(optimizer)
+                self.step += 1
+                self.losses.append(loss)
+                yield StepDone(
+                    step=self.step, steps=self.recipe.steps, loss=loss, learning_rate=optimizer.param_groups[0]["lr"],
+                    seconds=time.monotonic() - began,
+                )
+                if self.draw_samples and self.step % self.recipe.sample_every == 0:
+                    yield SamplesDrawn(
+                        step=self.step, images=self.draw_samples(), prompts=list(self.recipe.sample_prompts)
+                    )
+                if self.step % self.recipe.checkpoint_every == 0 or self.step == self.recipe.steps:
+                    self.save(optimizer)
+                    saved = self.step
+                    yield CheckpointSaved(step=self.step, path=self.bundle_path)
+        except GeneratorExit:
+            if self.step > saved:
+                self.save(optimizer)
+            raise
+
+    def save(self, optimizer: optim.Optimizer) -> None:
+        Bundle.capture(self.step, self.losses, self.injection.parameters, optimizer).save(self.bundle_path)
+
+    def optimise(self, optimizer: optim.Optimizer) -> float:
+        """One optimiser step; returns its mean loss."""
+        import torch
+
+        recipe = self.recipe
+        total = 0.0
+        for micro in range(recipe.gradient_accumulation):
+            loss = self.loss(micro) / recipe.gradient_accumulation
+            total += loss.item()
+            if not math.isfinite(total):
+                raise self._not_finite(total)
+            loss.backward()
+        if recipe.max_grad_norm:
+            torch.nn.utils.clip_grad_norm_(self.injection.parameters.values(), recipe.max_grad_norm)
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * recipe.learning_rate_at(self.step)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return total
+
+    def loss(self, micro: int) -> Tensor:
+        r"""Loss of one micro-batch, a scalar: :math:`L_{subject} + \lambda L_{prior}` (arXiv:2208.12242, eq. 2)."""
+        recipe = self.recipe
+        generator = step_generator(self.seed, self.step, micro)
+        number = self.step * recipe.gradient_accumulation + micro
+        parts = [self._draw(self.subject, number, recipe.batch_size, "subject", generator)]
+        if self.prior is not None:
+            parts.append(self._draw(self.prior, number, recipe.prior_batch_size, "prior", generator))
+        x0 = self._latents([latent for latents, _, _ in parts for latent in latents])
+        conditioning = self._conditioning(parts)
+        per_sample = denoising_loss(self.backbone, x0, conditioning, recipe.snr_gamma, generator)
+        loss = per_sample[: recipe.batch_size].mean()
+        if self.prior is not None:
+            loss = loss + recipe.prior_weight * per_sample[recipe.batch_size :].mean()
+        return loss
+
+    def _draw(
+        self, source: TrainingSet, number: int, count: int, name: str, generator: torch.Generator
+    ) -> tuple[list[Tensor], list[str], TrainingSet]:
+        """(latents, captions, where they are from) of one micro-batch, captions dropped at the recipe's rate."""
+        import torch
+
+        chosen = source.draw(number * count, count, derived_seed(self.seed, name))
+        kept = torch.rand(count, generator=generator) >= self.recipe.caption_dropout
+        captions = [source.captions[i] if keep else "" for i, keep in zip(chosen, kept.tolist(), strict=True)]
+        return [source.latents[i] for i in chosen], captions, source
+
+    def _latents(self, latents: list[Tensor]) -> Tensor:
+        import torch
+
+        return torch.stack(latents)
+
+    def _conditioning(self, parts: list[tuple[list[Tensor], list[str], TrainingSet]]) -> Conditioning:
+        if self.recipe.train_text_encoder:
+            return self.backbone.encode_prompts([caption for _, captions, _ in parts for caption in captions])
+        return Conditioning.join([
+            source.embeddings[caption] for _, captions, source in parts for caption in captions if source.embeddings
+        ])
+
+    def _not_finite(self, loss: float) -> TrainingError:
+        return TrainingError(
+            f"The loss became {loss} at step {self.step + 1}; the run stopped there.",
+            expected="a finite loss",
+            hint=f"lower the learning rate (now {self.recipe.learning_rate:g}; try a third), keep max_grad_norm at 1, or "
+            f"choose precision fp32. The last resume bundle, if any, is kept.",
+        )
+
+
+def denoising_loss(
+    backbone: Backbone, x0: Tensor, conditioning: Conditioning, snr_gamma: float, generator: torch.Generator
+) -> Tensor:
+    """Min-SNR weighted mean squared error in the model's own prediction space, shape (B,), for latents (B, C, h, w)."""
+    import torch
+
+    noise = torch.randn(x0.shape, generator=generator).to(x0.device)
+    levels = backbone.levels(uniform_levels(len(x0), generator))
+    x_t = add_noise(x0, noise, levels.alpha, levels.sigma)
+    predicted = backbone.predict(x_t, levels.t, conditioning)
+    wanted = target(backbone.info.objective, x0, noise, levels.alpha, levels.sigma)
+    error = (predicted - wanted).square().mean(dim=tuple(range(1, x0.ndim)))
+    return error * min_snr_weight(backbone.info.objective, levels.alpha, levels.sigma, snr_gamma)
+
+
+def make_optimizer(recipe: Recipe, parameters: Mapping[str, torch.nn.Parameter]) -> optim.Optimizer:
+    """AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101), the text encoders' factors at their own rate."""
+    import torch
+
+    denoiser = [p for name, p in parameters.items() if name.startswith("denoiser.")]
+    text = [p for name, p in parameters.items() if not name.startswith("denoiser.")]
+    groups = [{"params": denoiser, "peak": recipe.learning_rate}]
+    if text:
+        groups.append({"params": text, "peak": recipe.text_encoder_learning_rate})
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
