@@ -1,0 +1,122 @@
+"""What nodes ask of the place that they run in."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ...engine.errors import AdapterError, BaseModelError, DatasetError
+from ...engine.events import Event
+from .paths import locate, portable
+
+T = TypeVar("T")
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+"""The extension's own folder, with the demo base model and data sets in ``assets/``."""
+
+ADAPTER_SUFFIX = ".safetensors"
+
+
+class Host(ABC):
+    """Progress, interruption and folders of the place that runs us."""
+
+    def drive(self, events: Generator[Event, None, T]) -> T:
+        """Run a loop of the engine to its end and give its result.
+
+        Each event is shown for the current node. When the user interrupts, the generator is closed, so that it
+        can save what it has, and the host's own exception goes up.
+        """
+        report = self.reporter()
+        with self.computing(), contextlib.closing(events):
+            while True:
+                try:
+                    event = next(events)
+                except StopIteration as finished:
+                    return finished.value
+                report(event)
+                self.check_interruption()
+
+    @abstractmethod
+    def reporter(self) -> Callable[[Event], None]:
+        """A function that shows the events of one loop."""
+
+    @abstractmethod
+    def check_interruption(self) -> None:
+        """Raise the host's interrupt exception if the user asked to stop."""
+
+    def computing(self) -> contextlib.AbstractContextManager[Any]:
+        """What must hold while a loop runs."""
+        return contextlib.nullcontext()
+
+    @abstractmethod
+    def output_directory(self) -> Path:
+        """Where pictures and other results go."""
+
+    @abstractmethod
+    def vault_root(self) -> Path:
+        """Where runs, caches and resume bundles are kept."""
+
+    def adapter_directory(self) -> Path:
+        """Where adapter files are saved."""
+        return self.output_directory() / "loras"
+
+    @abstractmethod
+    def adapter_files(self) -> list[str]:
+        """Names of the adapter files that can be chosen, sorted, with forward slashes."""
+
+    @abstractmethod
+    def adapter_roots(self) -> Sequence[Path]:
+        """Folders that adapters are looked for in, in order."""
+
+    @abstractmethod
+    def dataset_roots(self) -> Sequence[Path]:
+        """Folders that data sets are looked for in, in order."""
+
+    @abstractmethod
+    def base_roots(self) -> Sequence[Path]:
+        """Folders that base models are looked for in, in order."""
+
+    def adapter_path(self, name: str) -> Path:
+        """The file of an adapter.
+
+        Raises:
+            AdapterError: it isn't there, or the name leads out of the folders with ``..``.
+        """
+        return locate(name, self.adapter_roots(), what="adapter", error=AdapterError)
+
+    def dataset_path(self, text: str) -> Path:
+        """The folder or archive of a data set, from an absolute path or one below :meth:`dataset_roots`.
+
+        Raises:
+            DatasetError: it isn't there, or the path leads out of the folders with ``..``.
+        """
+        return locate(text, self.dataset_roots(), what="data set", error=DatasetError)
+
+    def base_path(self, text: str) -> Path:
+        """The folder or checkpoint of a base model, from an absolute path or one below :meth:`base_roots`.
+
+        Raises:
+            BaseModelError: it isn't there, or the path leads out of the folders with ``..``.
+        """
+        return locate(text, self.base_roots(), what="base model", error=BaseModelError)
+
+    def workflow_metadata(self, cls: type[Any]) -> dict[str, str]:
+        """The graph that is running, as the ``prompt`` and ``workflow`` texts that ComfyUI writes into PNGs.
+
+        No absolute path is in them: a value that is one becomes relative to the first of :meth:`dataset_roots`,
+        :meth:`base_roots` and :meth:`output_directory` that holds it, so that the graph still works here, and
+        otherwise keeps its last part only.
+
+        Args:
+            cls: the node class inside ``execute``, whose schema asks for ``prompt`` and ``extra_pnginfo``.
+        """
+        if cls.hidden is None:
+            return {}
+        extra = cls.hidden.extra_pnginfo or {}
+        graphs = {"prompt": cls.hidden.prompt, "workflow": extra.get("workflow")}
+        roots = [*self.dataset_roots(), *self.base_roots(), self.output_directory()]
+        return {name: json.dumps(portable(graph, roots)) for name, graph in graphs.items() if graph}

@@ -1,0 +1,73 @@
+"""Paths that come from a graph: found below known folders, never outside them by ``..``, and made portable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ...engine.errors import WorkbenchError
+
+_ABSOLUTE = re.compile(r"(?:/[^/\n]+/|~/|[A-Za-z]:[\\/]|\\\\)[^\n]*")
+
+
+def locate(text: str, roots: Sequence[Path], *, what: str, error: type[WorkbenchError]) -> Path:
+    """The first of ``root / text`` that exists, or ``text`` itself if it is an absolute path that exists.
+
+    Args:
+        text: with forward or backward slashes.
+        what: the thing looked for, for the message.
+        error: the class to raise.
+
+    Raises:
+        WorkbenchError: of class ``error``: nothing is there, or ``text`` is empty or has a ``..`` in it.
+    """
+    relative = text.strip().replace("\\", "/")
+    if not relative:
+        raise error(f"No {what} is named.", hint=f"write the name or path of the {what}.")
+    if ".." in PurePosixPath(relative).parts:
+        raise error(
+            f"The {what} {text!r} leads out of its folder.",
+            expected="a path without '..'",
+            hint="name it from one of the known folders, or by its full path.",
+        )
+    candidates = [Path(relative)] if Path(relative).is_absolute() else [root / relative for root in roots]
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate
+    places = ", ".join(dict.fromkeys(str(root) for root in roots))
+    raise error(
+        f"No {what} at {text!r}.",
+        expected="a full path that exists" if Path(relative).is_absolute() else f"something below {places}",
+        hint="check the name for typing errors, and that the file has been copied there.",
+    )
+
+
+def files_below(roots: Sequence[Path], suffix: str) -> list[str]:
+    """Names of the files with ``suffix`` in ``roots`` and their sub-folders, relative, sorted, each once."""
+    return sorted({
+        path.relative_to(root).as_posix() for root in roots if root.is_dir() for path in root.rglob(f"*{suffix}")
+    })
+
+
+def portable(value: Any, roots: Sequence[Path]) -> Any:
+    """A copy of a JSON value in which every text that is an absolute path has become a relative one.
+
+    A path below one of ``roots`` becomes relative to it, any other keeps its last part only.
+    """
+    if isinstance(value, dict):
+        return {key: portable(part, roots) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [portable(part, roots) for part in value]
+    if isinstance(value, str) and _ABSOLUTE.fullmatch(value):
+        return _relative(value, roots)
+    return value
+
+
+def _relative(text: str, roots: Sequence[Path]) -> str:
+    path = Path(text)
+    for root in roots:
+        if path != root.absolute() and path.is_relative_to(root.absolute()):
+            return path.relative_to(root.absolute()).as_posix()
+    return PurePosixPath(text.replace("\\", "/")).name

@@ -1,0 +1,157 @@
+"""Events as words and bars: how far, how fast, how long still."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TextIO
+
+from ...engine.events import CheckpointSaved, Event, Message, Progress, SamplesDrawn, StepDone
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How far a piece of work is."""
+
+    label: str
+    done: int
+    total: int
+    rate: float = 0.0
+    """Pieces a second; 0 while nothing is known."""
+    unit: str = ""
+    loss: float | None = None
+    """Smoothed, for training steps."""
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        return min(1.0, self.done / self.total) if self.total else 1.0
+
+    def text(self) -> str:
+        """For example ``training 120/200, 6.2 steps/s, loss 0.0812, 13 s left``."""
+        parts = [f"{self.label} {self.done}/{self.total}"]
+        if self.rate:
+            slow = self.rate < 1
+            parts.append(f"{1 / self.rate:.1f} s a {self.unit or 'piece'}" if slow else self._speed())
+        if self.loss is not None:
+            parts.append(f"loss {self.loss:.4f}")
+        if self.rate and self.done < self.total:
+            parts.append(f"{duration((self.total - self.done) / self.rate)} left")
+        return ", ".join(parts)
+
+    def _speed(self) -> str:
+        return f"{self.rate:.1f} {self.unit}s/s" if self.unit else f"{self.rate:.1f}/s"
+
+
+def duration(seconds: float) -> str:
+    """``8 s``, ``3 min 20 s`` or ``2 h 5 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+class Meter:
+    """Turns the events of one loop into readings; keeps what smoothing needs."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._label = ""
+        self._started = (0.0, 0)
+        self._step_seconds = 0.0
+        self._loss: float | None = None
+
+    def read(self, event: Event) -> Reading | None:
+        """The reading that an event gives, or ``None`` if it doesn't count anything."""
+        if isinstance(event, StepDone):
+            return self._read_step(event)
+        if isinstance(event, Progress):
+            return self._read_progress(event)
+        return None
+
+    def _read_step(self, event: StepDone) -> Reading:
+        if self._loss is None:
+            self._loss, self._step_seconds = event.loss, event.seconds
+        self._loss += 0.1 * (event.loss - self._loss)
+        self._step_seconds += 0.1 * (event.seconds - self._step_seconds)
+        rate = 1 / self._step_seconds if self._step_seconds > 0 else 0.0
+        return Reading(
+            label="training", done=event.step, total=event.steps, rate=rate, unit="step", loss=self._loss
+        )
+
+    def _read_progress(self, event: Progress) -> Reading:
+        now = self._clock()
+        if event.label != self._label:
+            self._label, self._started = event.label, (now, event.done)
+        seconds, done = now - self._started[0], event.done - self._started[1]
+        rate = done / seconds if seconds > 0 else 0.0
+        return Reading(label=event.label, done=event.done, total=event.total, rate=rate)
+
+
+class TerminalProgress:
+    """Progress on a text stream: one line with a bar on a terminal, now and then a plain line elsewhere.
+
+    Args:
+        stream: standard error unless given.
+        clock: seconds from anywhere, rising.
+        every: seconds between plain lines.
+    """
+
+    WIDTH = 24
+
+    def __init__(self, stream: TextIO | None = None, clock: Clock = time.monotonic, every: float = 5.0) -> None:
+        self._stream = stream or sys.stderr
+        self._clock = clock
+        self._terminal = self._stream.isatty()
+        self._every = 0.1 if self._terminal else every
+        self._meter = Meter(clock)
+        self._last = (float("-inf"), "")
+        self._bar_stands = False
+
+    def begin(self, title: str) -> None:
+        """A new node or piece of work starts."""
+        self._meter = Meter(self._clock)
+        self._last = (float("-inf"), "")
+        self.line(title)
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        if isinstance(event, Message):
+            self.line(f"  {event.text}")
+        elif isinstance(event, SamplesDrawn):
+            self.line(f"  {len(event.images)} sample pictures drawn at step {event.step}")
+        elif isinstance(event, CheckpointSaved):
+            return
+        elif (reading := self._meter.read(event)) is not None:
+            self._show_reading(reading)
+
+    def line(self, text: str) -> None:
+        """A line of its own, above the bar."""
+        self.clear()
+        print(text, file=self._stream, flush=True)
+
+    def clear(self) -> None:
+        """Take the bar away."""
+        if self._bar_stands:
+            print("\r\x1b[2K", end="", file=self._stream, flush=True)
+            self._bar_stands = False
+
+    def _show_reading(self, reading: Reading) -> None:
+        now = self._clock()
+        finished = reading.done >= reading.total
+        if not finished and reading.label == self._last[1] and now - self._last[0] < self._every:
+            return
+        self._last = (now, reading.label)
+        if finished or not self._terminal:
+            self.line(f"  {reading.text()}")
+            return
+        full = round(self.WIDTH * reading.share)
+        bar = "#" * full + "." * (self.WIDTH - full)
+        print(f"\r\x1b[2K  [{bar}] {reading.text()}", end="", file=self._stream, flush=True)
+        self._bar_stands = True
