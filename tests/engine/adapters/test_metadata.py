@@ -1,0 +1,108 @@
+"""What adapter files say about themselves."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from lora_workbench.engine.adapters.metadata import RunFacts, thinned, training_metadata, without_absolute_paths
+
+RECIPE = {
+    "rank": 8,
+    "alpha": 4.0,
+    "steps": 3,
+    "batch_size": 2,
+    "learning_rate": 1e-3,
+    "text_encoder_learning_rate": 1e-5,
+    "train_text_encoder": True,
+    "sample_prompts": ("a fox",),
+}
+
+
+def facts(**changes: object) -> RunFacts:
+    values = {
+        "name": "fox",
+        "family": "sd1",
+        "architecture": "stable-diffusion-v1",
+        "objective": "v_prediction",
+        "resolution": 64,
+        "base_name": "demo_base",
+        "base_hash": "b" * 64,
+        "dataset_name": "fox",
+        "dataset_hash": "d" * 64,
+        "dataset": [
+            {"name": "füchse/1.png", "sha256": "1" * 64, "caption": "ohwx fox, red", "repeats": 2},
+            {"name": "2.png", "sha256": "2" * 64, "caption": "ohwx fox", "repeats": 1},
+            {"name": "3.png", "sha256": "3" * 64, "caption": None, "repeats": 1},
+        ],
+        "recipe": RECIPE,
+        "seed": 7,
+        "losses": [0.3, 0.2, 0.1],
+        "trigger": "ohwx fox",
+        "versions": {"torch": "2.13.0"},
+        "date": "2026-01-02T03:04:05Z",
+    }
+    return RunFacts(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_other_programs_find_the_fields_they_show() -> None:
+    metadata = training_metadata(facts())
+    assert all(isinstance(value, str) for value in metadata.values())
+    assert metadata["modelspec.architecture"] == "stable-diffusion-v1/lora"
+    assert metadata["modelspec.prediction_type"] == "v"
+    assert metadata["modelspec.trigger_phrase"] == "ohwx fox"
+    assert metadata["ss_network_module"] == "networks.lora"
+    assert (metadata["ss_network_dim"], metadata["ss_network_alpha"]) == ("8", "4.0")
+    assert metadata["ss_num_train_images"] == "4"
+    assert metadata["ss_text_encoder_lr"] == "1e-05"
+    assert json.loads(metadata["ss_tag_frequency"]) == {"fox": {"ohwx fox": 2, "red": 1}}
+
+
+def test_our_own_fields_give_the_run_back() -> None:
+    metadata = training_metadata(facts())
+    assert json.loads(metadata["lw.recipe"]) == {**RECIPE, "sample_prompts": ["a fox"]}
+    assert json.loads(metadata["lw.dataset"]) == facts().dataset
+    assert json.loads(metadata["lw.losses"]) == [[1, 0.3], [2, 0.2], [3, 0.1]]
+    assert (metadata["lw.seed"], metadata["lw.family"], metadata["lw.suggested_weight"]) == ("7", "sd1", "1.0")
+
+
+def test_unknown_things_are_left_out() -> None:
+    metadata = training_metadata(facts(trigger="", objective="flow", date=""))
+    assert not {"modelspec.trigger_phrase", "modelspec.prediction_type", "modelspec.date", "workflow"} & metadata.keys()
+
+
+def test_the_graph_goes_in_without_this_machines_folders() -> None:
+    graph = {"nodes": [{"widgets_values": ["/home/someone/My Pictures/fox", 3, "a red/blue fox"]}]}
+    metadata = training_metadata(facts(workflow=json.dumps(graph), prompt=json.dumps({"1": {"path": "C:\\x\\y.png"}})))
+    assert json.loads(metadata["workflow"]) == {"nodes": [{"widgets_values": ["fox", 3, "a red/blue fox"]}]}
+    assert json.loads(metadata["prompt"]) == {"1": {"path": "y.png"}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("/data/foxes/", "foxes"),
+        ("/data", "data"),
+        ("~/pictures/fox.png", "fox.png"),
+        (r"\\server\share\fox.png", "fox.png"),
+        ("file:///home/someone/fox.png", "fox.png"),
+        ("D:/models/base.safetensors", "base.safetensors"),
+        ("made from /home/someone/fox.png and C:\\Users\\x\\owl.png", "made from fox.png and owl.png"),
+        ("pictures/fox.png", "pictures/fox.png"),
+        ("https://example.org/a/b.png", "https://example.org/a/b.png"),
+        ("black/white, and / or a fox", "black/white, and / or a fox"),
+        ("a fox :/ sad", "a fox :/ sad"),
+    ],
+)
+def test_only_absolute_paths_lose_their_folders(before: str, after: str) -> None:
+    assert json.loads(without_absolute_paths(json.dumps([before]))) == [after]
+
+
+def test_losses_are_thinned_to_means_that_cover_every_step() -> None:
+    losses = [float(i) for i in range(1, 1001)]
+    points = thinned(losses, points=100)
+    assert len(points) == 100
+    assert points[0] == [10, 5.5]
+    assert points[-1] == [1000, 995.5]
+    assert thinned([1.0, 2.0, 6.0], points=2) == [[2, 1.5], [3, 6.0]]
+    assert thinned([]) == []

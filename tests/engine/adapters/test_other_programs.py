@@ -1,0 +1,118 @@
+"""Our files in the programs that people load them with."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from lora_workbench.engine.adapters.files import save_adapter
+from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def outputs(unet: nn.Module, text_encoder: nn.Module) -> tuple[Tensor, Tensor]:
+    """Of the text encoder on fixed tokens, and of the denoiser on fixed noise and those embeddings."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(2, 4, 8, 8, generator=generator)
+    with torch.no_grad():
+        embeddings = text_encoder(torch.arange(16).repeat(2, 1))[0]
+        return embeddings, unet(noise, torch.tensor([10, 500]), embeddings).sample
+
+
+def test_diffusers_loads_every_key_and_draws_the_same(
+    tmp_path: Path, make_adapter: Any, components: dict[str, nn.Module]
+) -> None:
+    import torch
+    from diffusers import StableDiffusionPipeline
+    from peft.tuners.lora import LoraLayer
+
+    path = tmp_path / "fox.safetensors"
+    adapter = save_adapter(make_adapter(), path, key_style="kohya")
+    plain = outputs(components["denoiser"], components["text_encoder"])
+    with applied(components, Stack((StackEntry(adapter),))):
+        ours = outputs(components["denoiser"], components["text_encoder"])
+
+    parts = {"vae": None, "tokenizer": None, "scheduler": None, "safety_checker": None, "feature_extractor": None}
+    unet, text_encoder = (copy.deepcopy(components[name]) for name in ("denoiser", "text_encoder"))
+    pipeline = StableDiffusionPipeline(
+        unet=unet,
+        text_encoder=text_encoder,
+        requires_safety_checker=False,
+        **parts,  # type: ignore[arg-type]
+    )
+    pipeline.load_lora_weights(str(tmp_path), weight_name=path.name)
+    layers = [m for part in (unet, text_encoder) for m in part.modules() if isinstance(m, LoraLayer)]
+    assert len(layers) == len(adapter.modules)
+    for found, expected, base in zip(outputs(pipeline.unet, pipeline.text_encoder), ours, plain, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+        assert (expected - base).abs().max() > 0.05
+
+
+# Runs in ComfyUI's own Python. It takes the adapter file and the true updates, and prints what its loader makes of it.
+IN_COMFYUI = """
+import json, logging, sys
+sys.path.insert(0, sys.argv[1])
+arguments, sys.argv = sys.argv, [sys.argv[0], "--cpu"]
+import comfy.options
+comfy.options.enable_args_parsing()
+import comfy.lora, comfy.lora_convert, comfy.utils, torch
+from types import SimpleNamespace
+
+unmatched = []
+logging.getLogger().addHandler(type("Listener", (logging.Handler,), {"emit": lambda s, r: unmatched.append(str(r.msg))})())
+config = {
+    "model_channels": 32, "channel_mult": [1, 2], "num_res_blocks": [1, 1], "transformer_depth": [0, 1],
+    "transformer_depth_output": [0, 0, 1, 1], "transformer_depth_middle": 1,
+}
+names = comfy.utils.unet_to_diffusers(config)
+layer = "clip_l.transformer.text_model.encoder.layers.{}.{}.weight"
+clip_weights = {layer.format(i, name): None for i in range(2) for name in comfy.lora.LORA_CLIP_MAP}
+unet = SimpleNamespace(
+    state_dict=lambda: {"diffusion_model." + name: None for name in names.values()},
+    model_config=SimpleNamespace(unet_config=config),
+)
+keys = comfy.lora.model_lora_keys_unet(unet, {})
+keys = comfy.lora.model_lora_keys_clip(SimpleNamespace(state_dict=lambda: clip_weights), keys)
+file = comfy.lora_convert.convert_lora(comfy.utils.load_torch_file(arguments[2], safe_load=True))
+patches = comfy.lora.load_lora(file, keys)
+
+truth = comfy.utils.load_torch_file(arguments[3], safe_load=True)
+ours = {"diffusion_model." + comfy_name: "denoiser." + name for name, comfy_name in names.items()}
+ours |= {name: "text_encoder." + name.split("text_model.")[1] for name in clip_weights}
+worst = 0.0
+for key, patch in patches.items():
+    expected = truth[ours[key].removesuffix(".weight")]
+    weight = comfy.lora.calculate_weight([(1.0, patch, 1.0, None, None)], torch.zeros_like(expected), key)
+    worst = max(worst, (weight - expected).abs().max().item())
+print(json.dumps({"patches": len(patches), "unmatched": unmatched, "worst": worst}))
+"""
+
+
+@pytest.mark.comfyui
+def test_comfyui_matches_every_key_at_the_right_strength(tmp_path: Path, make_adapter: Any) -> None:
+    from safetensors.torch import save_file
+
+    adapter = save_adapter(make_adapter(), tmp_path / "fox.safetensors", key_style="kohya")
+    save_file(
+        {key: update.delta().contiguous() for key, update in adapter.modules.items()}, tmp_path / "truth.safetensors"
+    )
+    python = os.environ.get("COMFYUI_PYTHON", sys.executable)
+    files = [str(tmp_path / "fox.safetensors"), str(tmp_path / "truth.safetensors")]
+    run = subprocess.run(
+        [python, "-c", IN_COMFYUI, os.environ["COMFYUI_PATH"], *files], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    report = json.loads(run.stdout.splitlines()[-1])
+    assert report["unmatched"] == []
+    assert report["patches"] == len(adapter.modules)
+    assert report["worst"] < 1e-5
