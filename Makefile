@@ -8,7 +8,7 @@ STAMP := .venv/.installed
 .PHONY: help venv demo test check format bench clean
 
 help:
-	@echo "make demo     train two adapters on a tiny base and compare them, about ten minutes from bare"
+	@echo "make demo     train two adapters on a tiny base and compare them"
 	@echo "make test     run the tests; PYTEST_ARGS=\"-m comfyui\" hands arguments on"
 	@echo "make check    format, lint, types, layers, registry metadata"
 	@echo "make format   format the code and sort its imports"

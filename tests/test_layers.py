@@ -16,6 +16,7 @@ ROOT = Path(lora_workbench.__file__).parent
 LEVELS = {
     "engine.errors": 0,
     "engine.events": 0,
+    "engine.cache": 0,
     "engine.config": 0,
     "engine.storage": 0,
     "engine.objectives": 0,
@@ -67,7 +68,7 @@ def statements(node: ast.AST, at_start: bool = True) -> Iterator[tuple[ast.Impor
     for child in ast.iter_child_nodes(node):
         if isinstance(child, (ast.Import, ast.ImportFrom)):
             yield child, at_start
-        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+        elif isinstance(child, ast.If) and ast.unparse(child.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
             for inner in child.body:
                 yield from statements(ast.Module([inner], []), False)
             yield from statements(ast.Module(child.orelse, []), at_start)
