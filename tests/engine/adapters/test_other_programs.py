@@ -69,7 +69,9 @@ import comfy.lora, comfy.lora_convert, comfy.utils, torch
 from types import SimpleNamespace
 
 unmatched = []
-logging.getLogger().addHandler(type("Listener", (logging.Handler,), {"emit": lambda s, r: unmatched.append(str(r.msg))})())
+listener = logging.Handler()
+listener.emit = lambda record: unmatched.append(str(record.msg))
+logging.getLogger().addHandler(listener)
 config = {
     "model_channels": 32, "channel_mult": [1, 2], "num_res_blocks": [1, 1], "transformer_depth": [0, 1],
     "transformer_depth_output": [0, 0, 1, 1], "transformer_depth_middle": 1,

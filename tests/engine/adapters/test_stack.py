@@ -166,7 +166,10 @@ def test_warnings_name_what_is_likely_to_go_wrong(make_adapter: Any) -> None:
     stack = Stack((StackEntry(fox, 1.5), StackEntry(fox, -2.5), StackEntry(nameless, 0.5)))
     found = "\n".join(stack.warnings())
     for words in (
-        "add up to 4.5", "fox has a weight beyond 2", "blob names no trigger word", "fox is in the stack more than once",
+        "add up to 4.5",
+        "fox has a weight beyond 2",
+        "blob names no trigger word",
+        "fox is in the stack more than once",
         "different families (flux, sd1)",
-    ):  # fmt: skip
+    ):
         assert words in found

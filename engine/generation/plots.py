@@ -1,0 +1,151 @@
+"""The course of a training as a picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from .drawing import ACCENT, INK, LINE, PALE, PAPER, QUIET, WARM, font
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+
+_WIDTH, _HEIGHT, _RATE_HEIGHT = 880, 420, 110
+_FINE = 2
+"""Everything is drawn so many times larger and then reduced, for smooth lines."""
+_TEXT = 14
+
+
+class _Panel(NamedTuple):
+    """A rectangle in fine pixels, and the values at its edges."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    steps: int
+    low: float
+    high: float
+
+    def point(self, step: float, value: float) -> tuple[float, float]:
+        """Where a value (cut to the panel) of a step (from 1) lies."""
+        across = (step - 1) / max(1, self.steps - 1)
+        up = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
+        return self.left + across * (self.right - self.left), self.bottom - up * (self.bottom - self.top)
+
+
+def loss_plot(losses: Sequence[float], *, learning_rates: Sequence[float] | None = None, title: str = "") -> Image:
+    """Draw the loss of each step as pale points, with a smoothed line through them whose last value is named.
+
+    Args:
+        losses: one a step, from step 1; values that aren't finite are left out.
+        learning_rates: one a step, drawn below in a panel of their own.
+        title: above the plot.
+
+    Returns:
+        An RGB picture, 880 pixels wide.
+
+    Raises:
+        ValueError: there is no loss, or there are more or fewer learning rates than losses.
+    """
+    from PIL import Image, ImageDraw
+
+    if not losses:
+        raise ValueError("a loss plot needs at least one loss")
+    if learning_rates is not None and len(learning_rates) != len(losses):
+        raise ValueError(f"{len(losses)} losses need as many learning rates; got {len(learning_rates)}")
+    height = _HEIGHT + (_RATE_HEIGHT if learning_rates else 0)
+    sheet = Image.new("RGB", (_WIDTH * _FINE, height * _FINE), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    _text(draw, (20, 16), title, INK, size=_TEXT + 4)
+    panel = _loss_panel(losses)
+    _draw_axes(draw, panel, "loss", label_steps=not learning_rates)
+    _draw_losses(draw, panel, losses)
+    if learning_rates:
+        rates = _panel(_HEIGHT + 4, height - 44, len(losses), 0.0, max(learning_rates) * 1.1 or 1.0)
+        _draw_axes(draw, rates, "learning rate", label_steps=True, ticks=2)
+        _draw_line(draw, [rates.point(step, rate) for step, rate in enumerate(learning_rates, 1)], WARM)
+    return sheet.resize((_WIDTH, height), Image.Resampling.LANCZOS)
+
+
+def smoothed(losses: Sequence[float]) -> list[float]:
+    """Exponential mean over about a twentieth of the run, unbiased at its start; NaN while nothing is finite."""
+    keep = 1 - 1 / max(1.0, len(losses) / 20)
+    total = weight = 0.0
+    means = []
+    for loss in losses:
+        if math.isfinite(loss):
+            total, weight = keep * total + (1 - keep) * loss, keep * weight + (1 - keep)
+        means.append(total / weight if weight else math.nan)
+    return means
+
+
+def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """About ``count`` round numbers (1, 2 or 5 times a power of ten apart) from ``low`` to ``high``."""
+    rough = (high - low) / count
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    return [number * step for number in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _panel(top: float, bottom: float, steps: int, low: float, high: float) -> _Panel:
+    return _Panel(76 * _FINE, top * _FINE, (_WIDTH - 84) * _FINE, bottom * _FINE, steps, low, high)
+
+
+def _loss_panel(losses: Sequence[float]) -> _Panel:
+    """From zero to a little above all but the most extreme losses."""
+    finite = sorted(loss for loss in losses if math.isfinite(loss)) or [0.0]
+    high = finite[min(len(finite) - 1, int(0.99 * len(finite)))] * 1.1
+    return _panel(72, _HEIGHT - 44, len(losses), min(0.0, finite[0]), high if high > 0 else 1.0)
+
+
+def _draw_axes(draw: ImageDraw, panel: _Panel, name: str, *, label_steps: bool, ticks: int = 5) -> None:
+    for value in nice_ticks(panel.low, panel.high, ticks):
+        _, y = panel.point(1, value)
+        draw.line((panel.left, y, panel.right, y), fill=LINE, width=_FINE)
+        _text(draw, (panel.left / _FINE - 10, y / _FINE), f"{value:g}", QUIET, anchor="rm")
+    _text(draw, (panel.left / _FINE, panel.top / _FINE - 8), name, QUIET, anchor="lb")
+    draw.line((panel.left, panel.bottom, panel.right, panel.bottom), fill=QUIET, width=_FINE)
+    if not label_steps:
+        return
+    for step in _step_ticks(panel.steps):
+        x, _ = panel.point(step, panel.low)
+        draw.line((x, panel.bottom, x, panel.bottom + 5 * _FINE), fill=QUIET, width=_FINE)
+        _text(draw, (x / _FINE, panel.bottom / _FINE + 9), f"{step:g}", QUIET, anchor="mt")
+    _text(draw, (panel.right / _FINE + 12, panel.bottom / _FINE + 9), "steps", QUIET, anchor="lt")
+
+
+def _step_ticks(steps: int) -> list[float]:
+    """Step 1 and round whole steps."""
+    return [1, *(tick for tick in nice_ticks(1, max(2, steps), 6) if tick == int(tick) and 1 < tick <= steps)]
+
+
+def _draw_losses(draw: ImageDraw, panel: _Panel, losses: Sequence[float]) -> None:
+    radius = (2.2 if len(losses) <= 500 else 1.3) * _FINE
+    for step, loss in enumerate(losses, 1):
+        if math.isfinite(loss):
+            x, y = panel.point(step, loss)
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=PALE)
+    means = smoothed(losses)
+    points = [panel.point(step, mean) for step, mean in enumerate(means, 1) if math.isfinite(mean)]
+    if not points:
+        return
+    _draw_line(draw, points, ACCENT)
+    (x, y), radius = points[-1], 4 * _FINE
+    draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=ACCENT)
+    _text(draw, (x / _FINE + 10, y / _FINE), f"{means[-1]:.3g}", ACCENT, anchor="lm", size=_TEXT + 2)
+
+
+def _draw_line(draw: ImageDraw, points: list[tuple[float, float]], colour: str) -> None:
+    draw.line(points, fill=colour, width=2 * _FINE, joint="curve")
+
+
+def _text(
+    draw: ImageDraw, place: tuple[float, float], text: str, colour: str, *, anchor: str = "la", size: int = _TEXT
+) -> None:
+    """Write at a place in final pixels."""
+    x, y = place
+    draw.text((x * _FINE, y * _FINE), text, fill=colour, font=font(size * _FINE), anchor=anchor)
