@@ -49,4 +49,4 @@ bench: $(STAMP)
 	@set -e; for script in $(wildcard benchmarks/*.py); do echo "== $$script"; $(BIN)/python $$script; done
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist *.egg-info demo-output
+	rm -rf .venv tests/.pytest_cache .ruff_cache .hypothesis build dist *.egg-info demo-output
