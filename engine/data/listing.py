@@ -1,0 +1,111 @@
+"""Which files of a data set are pictures, captions and metadata, and in what order they come."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from .dataset import Skipped
+
+PICTURE_ENDINGS = (
+    ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif",
+    ".heic", ".heif", ".jxl",  # Pillow doesn't read these, but they are pictures: named, not overlooked
+)  # fmt: skip
+METADATA_FILES = ("metadata.jsonl", "metadata.csv")
+MAX_REPEATS = 1000
+"""A larger number in a folder's name is taken for a year or a date."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """The files of a data set by what they are, each group in natural order."""
+
+    pictures: tuple[str, ...]
+    captions: tuple[str, ...]
+    """Text files that may belong to a picture."""
+    metadata: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+    total: int
+    """Files of any kind."""
+
+
+def list_files(names: Iterable[str]) -> Listing:
+    """Sort relative file names (forward slashes) into pictures, captions and metadata.
+
+    Masks (``cat_mask.png``, ``cat-masklabel.png``) are no pictures and are left out; one without its picture may be
+    a picture with an unlucky name, so it is told.
+    """
+    ordered = sorted(names, key=natural_key)
+    usable = [name for name in ordered if is_unicode(name)]
+    images = [name for name in usable if name.lower().endswith(PICTURE_ENDINGS)]
+    pictures = [name for name in images if not _without_mask(name)]
+    pictured = {stem(name).lower() for name in pictures}
+    skipped = [
+        Skipped(name=name.encode(errors="backslashreplace").decode(), reason="its name isn't valid Unicode; rename it")
+        for name in ordered
+        if not is_unicode(name)
+    ]
+    skipped += [
+        Skipped(name=name, reason="its folder's name asks for 0 repeats") for name in pictures if repeats_of(name) == 0
+    ]
+    skipped += [
+        Skipped(name=name, reason="taken for a mask by its name, but there is no picture beside it")
+        for name in images
+        if (masked := _without_mask(name)) and masked not in pictured
+    ]
+    metadata = [name for name in usable if PurePosixPath(name).name.lower() in METADATA_FILES]
+    return Listing(
+        pictures=tuple(name for name in pictures if repeats_of(name) > 0),
+        captions=tuple(name for name in usable if name.lower().endswith(".txt")),
+        metadata=tuple(sorted(metadata, key=lambda name: METADATA_FILES.index(PurePosixPath(name).name.lower()))),
+        skipped=tuple(skipped),
+        total=len(ordered),
+    )
+
+
+def natural_key(name: str) -> tuple[object, ...]:
+    """Sort key: folder by folder, numbers by value, capitals and Unicode spellings alike; the same on each system."""
+    parts = []
+    for part in canonical(name).split("/"):
+        pieces = re.split(r"([0-9]+)", part.casefold())
+        numbers = [digits.lstrip("0") for digits in pieces[1::2]]
+        pieces[1::2] = [f"{len(digits):06d}{digits}" for digits in numbers]
+        parts.append(tuple(pieces))
+    return tuple(parts), name
+
+
+def canonical(name: str) -> str:
+    """One spelling for names that some systems store with composed letters and others with decomposed ones."""
+    return unicodedata.normalize("NFC", name)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether the text can be written as UTF-8; names from a disk and escapes in JSON may hold halves of letters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def stem(name: str) -> str:
+    """A file's path without its last ending, in canonical spelling."""
+    return canonical(str(PurePosixPath(name).with_suffix("")))
+
+
+def repeats_of(name: str) -> int:
+    """How often an epoch shows a picture: N of the nearest folder called ``N_name``, else 1. May be 0."""
+    for folder in PurePosixPath(name).parents:
+        found = re.fullmatch(r"([0-9]{1,4})_.+", folder.name)
+        if found and int(found[1]) <= MAX_REPEATS:
+            return int(found[1])
+    return 1
+
+
+def _without_mask(name: str) -> str:
+    """Stem, in lower case, of the picture that a mask belongs to; nothing for what isn't a mask."""
+    found = re.fullmatch(r"(.+)(_mask|-masklabel)", stem(name).lower())
+    return found[1] if found else ""

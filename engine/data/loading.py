@@ -1,0 +1,137 @@
+"""Data sets from a folder, a zip archive or pictures in memory."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ..errors import DatasetError
+from ..storage import bytes_hash
+from . import limits
+from .captions_on_disk import read_captions
+from .dataset import Dataset, ImageRecord, ImageSource, Skipped
+from .images import check_complete, check_size, probe, to_rgb
+from .listing import Listing, list_files, repeats_of
+from .sources import MemorySource
+from .trees import EXPECTED, FileTree, existing, open_tree
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+OnUnreadable = Literal["skip", "refuse"]
+
+
+def load_dataset(path: str | Path, *, on_unreadable: OnUnreadable = "skip") -> Dataset:
+    """The pictures of a folder or zip archive and of its sub-folders, with their captions.
+
+    Captions come from ``.txt`` files of the picture's stem, ``metadata.jsonl`` and ``metadata.csv``; a sub-folder
+    called ``N_name`` repeats its pictures N times an epoch. Records stand in natural order of their names. Each file
+    is read once, one at a time; no pixels are kept.
+
+    Args:
+        path: the folder or archive.
+        on_unreadable: leave out pictures that can't be read and name them in ``skipped``, or refuse the data set.
+
+    Raises:
+        DatasetError: nothing is there, no picture can be used, a caption is in another encoding than UTF-8, an
+            archive isn't safe, or ``refuse`` was asked for and pictures can't be read.
+    """
+    if on_unreadable not in ("skip", "refuse"):
+        raise DatasetError(
+            f"on_unreadable is {on_unreadable!r}.", expected="skip or refuse", hint="choose one of them."
+        )
+    path = existing(path)
+    with open_tree(path) as tree:
+        listing = list_files(tree.names())
+        if not listing.pictures:
+            raise _no_pictures(path, listing)
+        captions, caption_notes = read_captions(tree, listing)
+        records, unreadable = _read_pictures(tree, listing.pictures, captions)
+    if unreadable and (on_unreadable == "refuse" or not records):
+        raise _all_named(path, unreadable, len(listing.pictures))
+    skipped = (*unreadable, *listing.skipped, *caption_notes)
+    name = path.resolve().name if path.is_dir() else path.stem
+    return Dataset(name=name, records=tuple(records), skipped=skipped)
+
+
+def dataset_from_images(images: Sequence[Image.Image], captions: Sequence[str | None], name: str) -> Dataset:
+    """A data set of pictures in memory, encoded as PNG and called ``image_0001.png`` and so on.
+
+    Equal pixels give equal hashes, whatever else the images carry.
+
+    Args:
+        images: in any mode; flattened to RGB.
+        captions: one for each image; blank ones count as none.
+        name: of the data set.
+
+    Raises:
+        DatasetError: no image, one that is too large or has floating-point pixels, or another number of captions.
+    """
+    if not images or len(images) != len(captions):
+        raise DatasetError(
+            f"{len(images)} images and {len(captions)} captions make no data set.",
+            expected="at least one image, and a caption (or none) for each",
+            hint="connect images, and as many captions as images.",
+        )
+    records = []
+    for number, (image, caption) in enumerate(zip(images, captions, strict=True), 1):
+        source = _memory_source(image, f"image_{number:04d}.png")
+        records.append(_record(source, source.data, (caption or "").strip() or None))
+    return Dataset(name=name, records=tuple(records))
+
+
+def _memory_source(image: Image.Image, name: str) -> MemorySource:
+    check_size(image.size, name)
+    try:
+        plain = to_rgb(image)
+    except ValueError as error:
+        raise DatasetError(
+            f"{name}: {error}", expected="an RGB image", hint="convert the image before it enters the data set."
+        ) from error
+    plain.info = {}
+    buffer = io.BytesIO()
+    plain.save(buffer, "PNG", compress_level=1)
+    return MemorySource(name, buffer.getvalue())
+
+
+def _read_pictures(
+    tree: FileTree, names: Sequence[str], captions: dict[str, str]
+) -> tuple[list[ImageRecord], list[Skipped]]:
+    records: list[ImageRecord] = []
+    unreadable: list[Skipped] = []
+    for name in names:
+        try:
+            data = tree.read(name, limits.MAX_FILE_BYTES)
+            check_complete(data, name)
+            records.append(_record(tree.source(name), data, captions.get(name), repeats_of(name)))
+        except DatasetError as error:
+            unreadable.append(Skipped(name=name, reason=error.got.removeprefix(f"{name}: ")))
+    return records, unreadable
+
+
+def _record(source: ImageSource, data: bytes, caption: str | None, repeats: int = 1) -> ImageRecord:
+    width, height = probe(data, source.name)
+    return ImageRecord(
+        source=source, content_hash=bytes_hash(data), width=width, height=height, caption=caption, repeats=repeats
+    )
+
+
+def _no_pictures(path: Path, listing: Listing) -> DatasetError:
+    held = f"holds {listing.total} files, but no picture" if listing.total else "is empty"
+    told = "".join(f"\n  {s.name}: {s.reason}" for s in listing.skipped)
+    return DatasetError(
+        f"{path} {held}.{told}",
+        expected=f"{EXPECTED} (PNG, JPEG, WebP, BMP, GIF, TIFF or AVIF)",
+        hint="put pictures into it, or choose another folder.",
+    )
+
+
+def _all_named(path: Path, unreadable: Sequence[Skipped], pictures: int) -> DatasetError:
+    return DatasetError(
+        f"{path} has {len(unreadable)} of {pictures} pictures that can't be used:\n  "
+        + "\n  ".join(f"{s.name}: {s.reason}" for s in unreadable),
+        expected="pictures that can be read whole",
+        hint="mend these files or take them out; if others are left, unreadable ones can also be skipped.",
+    )

@@ -1,0 +1,81 @@
+"""Where a picture's bytes lie: a file, a member of a zip archive, or memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import DatasetError
+from . import limits
+from .archives import member_name, open_archive, read_member
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """A file below the root of a data set."""
+
+    root: Path
+    path: str
+    """Relative to ``root``, with forward slashes."""
+
+    @property
+    def name(self) -> str:
+        return self.path
+
+    def read(self) -> bytes:
+        return read_file(self.root, self.path, limits.MAX_FILE_BYTES)
+
+
+@dataclass(frozen=True)
+class ZipSource:
+    """A member of a zip archive. The archive is opened for each read, so that no handle is shared or kept."""
+
+    archive: Path
+    member: str
+    """As the archive spells it."""
+
+    @property
+    def name(self) -> str:
+        return member_name(self.member)
+
+    def read(self) -> bytes:
+        with open_archive(self.archive) as archive:
+            try:
+                info = archive.getinfo(self.member)
+            except KeyError:
+                raise DatasetError(
+                    f"{self.name}: it is no longer in {self.archive}",
+                    hint="load the data set again; the archive has changed since.",
+                ) from None
+            return read_member(archive, info, limits.MAX_FILE_BYTES)
+
+
+@dataclass(frozen=True)
+class MemorySource:
+    """An encoded picture that no file holds."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+    def read(self) -> bytes:
+        return self.data
+
+
+def read_file(root: Path, path: str, limit: int) -> bytes:
+    """The bytes of ``root / path``.
+
+    Raises:
+        DatasetError: it is no regular file, can't be read, or is larger than ``limit`` bytes.
+    """
+    full = root / path
+    try:
+        if full.exists() and not full.is_file():
+            raise OSError("not a regular file")
+        with open(full, "rb") as file:
+            return limits.read_bounded(file, path, limit)
+    except OSError as error:
+        raise DatasetError(
+            f"{path}: it can't be read ({error.strerror or error})",
+            expected="a file that this user may read",
+            hint=f"look at {full}: its rights, and whether it is a link to something that is gone.",
+        ) from error

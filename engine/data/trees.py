@@ -1,0 +1,161 @@
+"""A folder and a zip archive seen alike: names of files, and their bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ..errors import DatasetError
+from ..storage import value_hash
+from .archives import open_archive, read_member, safe_members
+from .dataset import ImageSource
+from .sources import FileSource, ZipSource, read_file
+
+EXPECTED = "a folder of pictures, or a zip archive of one"
+
+
+class FileTree(Protocol):
+    """Files below one root."""
+
+    def names(self) -> list[str]:
+        """Paths relative to the root, with forward slashes, in no set order; hidden files are left out."""
+        ...
+
+    def read(self, name: str, limit: int) -> bytes:
+        """A file's bytes.
+
+        Raises:
+            DatasetError: it can't be read, or is larger than ``limit`` bytes.
+        """
+        ...
+
+    def source(self, name: str) -> ImageSource:
+        """The file as a source that outlives the tree."""
+        ...
+
+
+@dataclass(frozen=True)
+class FolderTree:
+    """The files below a folder; links are followed, but not in circles."""
+
+    root: Path
+
+    def names(self) -> list[str]:
+        return [name for name, _ in _entries(self.root)]
+
+    def read(self, name: str, limit: int) -> bytes:
+        return read_file(self.root, name, limit)
+
+    def source(self, name: str) -> FileSource:
+        return FileSource(self.root, name)
+
+
+class ZipTree:
+    """The members of a zip archive, through one open handle."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        self._path, self._archive = path, archive
+        self._members = safe_members(archive, path)
+
+    def names(self) -> list[str]:
+        return [name for name in self._members if not any(map(_is_hidden, name.split("/")))]
+
+    def read(self, name: str, limit: int) -> bytes:
+        return read_member(self._archive, self._members[name], limit)
+
+    def source(self, name: str) -> ZipSource:
+        return ZipSource(self._path, self._members[name].filename)
+
+
+@contextlib.contextmanager
+def open_tree(path: Path) -> Iterator[FileTree]:
+    """The files of a folder or a zip archive, for as long as the block lasts.
+
+    Raises:
+        DatasetError: the archive can't be opened or isn't safe.
+    """
+    if path.is_dir():
+        yield FolderTree(path)
+        return
+    with open_archive(path) as archive:
+        yield ZipTree(path, archive)
+
+
+def folder_fingerprint(path: str | Path) -> str:
+    """A cheap hash that changes when files come, go, grow or are written again; no content is read.
+
+    Covers relative name, size in bytes and modification time of each file below a folder that isn't hidden, or
+    those of the zip archive itself.
+
+    Raises:
+        DatasetError: nothing is there, or it is neither a folder nor a zip archive.
+    """
+    path = existing(path)
+    if path.is_dir():
+        return value_hash(sorted([name, *_stamp(entry)] for name, entry in _entries(path)))
+    return value_hash(_stamp(path))
+
+
+def _stamp(file: Path | os.DirEntry[str]) -> list[int]:
+    try:
+        status = file.stat()
+    except OSError:  # a link to something that is gone, or a file that went away just now
+        return [-1, -1]
+    return [status.st_size, status.st_mtime_ns]
+
+
+def existing(path: str | Path) -> Path:
+    """The path, if a folder or a zip archive is there.
+
+    Raises:
+        DatasetError: nothing is there, or something else.
+    """
+    if not str(path).strip():
+        raise DatasetError("No data set is named: the path is empty.", expected=EXPECTED, hint="fill in the path.")
+    path = Path(path)
+    if not path.exists():
+        raise DatasetError(
+            f"There is no folder or archive at {path}.", expected=EXPECTED, hint="check the spelling of the path."
+        )
+    if path.is_dir() or zipfile.is_zipfile(path):
+        return path
+    damaged = path.suffix.lower() == ".zip"
+    raise DatasetError(
+        f"{path} is {'a damaged zip archive' if damaged else 'neither a folder nor a zip archive'}.",
+        expected=EXPECTED,
+        hint="copy or pack the archive again." if damaged else "give the folder that the pictures lie in.",
+    )
+
+
+def _is_hidden(part: str) -> bool:
+    return part.startswith(".") or part == "__MACOSX"
+
+
+def _entries(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Relative name and entry of everything below ``root`` that is neither hidden nor a folder."""
+
+    def walk(folder: str, prefix: str, above: frozenset[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        real = os.path.realpath(folder)
+        if real in above:
+            return
+        with os.scandir(folder) as found:
+            entries = [entry for entry in found if not _is_hidden(entry.name)]
+        for entry in entries:
+            if entry.is_dir():
+                yield from walk(entry.path, f"{prefix}{entry.name}/", above | {real})
+            else:
+                yield prefix + entry.name, entry
+
+    try:
+        yield from walk(str(root), "", frozenset())
+    except OSError as error:
+        raise DatasetError(
+            f"{error.filename or root} can't be listed ({error.strerror or error}).",
+            expected="a folder that this user may read",
+            hint="change its rights, or take it out of the data set.",
+        ) from error
