@@ -20,6 +20,7 @@ LEVELS = {
     "engine.config": 0,
     "engine.storage": 0,
     "engine.objectives": 0,
+    "engine.vault": 0,
     "engine.data": 1,
     "engine.backbones": 1,
     "engine.adapters": 1,
