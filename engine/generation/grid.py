@@ -57,7 +57,7 @@ def labelled_grid(
         raise ValueError(f"{len(rows)} rows and {len(columns)} columns need as many cells, at least one; got {shape}")
     width, height = _cell_size(cells[0][0])
     head = _block_height(columns, width, _HEAD_LINES)
-    left = _MARGIN + _LABEL_WIDTH + _GAP
+    left = _MARGIN + _LABEL_WIDTH + 2 * _GAP
     top = _MARGIN + (round(1.8 * _TEXT) + _GAP if title else 0) + head + _GAP
     size = (left + len(columns) * (width + _GAP) - _GAP + _MARGIN, top + len(rows) * (height + _GAP) - _GAP + _MARGIN)
     sheet = Image.new("RGB", size, PAPER)

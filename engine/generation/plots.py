@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-_WIDTH, _HEIGHT, _RATE_HEIGHT = 880, 420, 110
-_FINE = 2
+_WIDTH, _HEIGHT, _TITLE_HEIGHT, _RATE_HEIGHT = 880, 380, 32, 110
+_FINE = 3
 """Everything is drawn so many times larger and then reduced, for smooth lines."""
 _TEXT = 14
 
@@ -56,29 +56,39 @@ def loss_plot(losses: Sequence[float], *, learning_rates: Sequence[float] | None
         raise ValueError("a loss plot needs at least one loss")
     if learning_rates is not None and len(learning_rates) != len(losses):
         raise ValueError(f"{len(losses)} losses need as many learning rates; got {len(learning_rates)}")
-    height = _HEIGHT + (_RATE_HEIGHT if learning_rates else 0)
+    top = _TITLE_HEIGHT if title else 0
+    height = top + _HEIGHT + (_RATE_HEIGHT if learning_rates else 0)
     sheet = Image.new("RGB", (_WIDTH * _FINE, height * _FINE), PAPER)
     draw = ImageDraw.Draw(sheet)
     _text(draw, (20, 16), title, INK, size=_TEXT + 4)
-    panel = _loss_panel(losses)
+    panel = _loss_panel(losses, top)
     _draw_axes(draw, panel, "loss", label_steps=not learning_rates)
     _draw_losses(draw, panel, losses)
     if learning_rates:
-        rates = _panel(_HEIGHT + 4, height - 44, len(losses), 0.0, max(learning_rates) * 1.1 or 1.0)
+        rates = _panel(top + _HEIGHT + 4, height - 44, len(losses), 0.0, max(learning_rates) * 1.1 or 1.0)
         _draw_axes(draw, rates, "learning rate", label_steps=True, ticks=2)
         _draw_line(draw, [rates.point(step, rate) for step, rate in enumerate(learning_rates, 1)], WARM)
     return sheet.resize((_WIDTH, height), Image.Resampling.LANCZOS)
 
 
 def smoothed(losses: Sequence[float]) -> list[float]:
-    """Exponential mean over about a twentieth of the run, unbiased at its start; NaN while nothing is finite."""
-    keep = 1 - 1 / max(1.0, len(losses) / 20)
-    total = weight = 0.0
+    """Mean around each step, over about a tenth of the run; NaN where nothing near is finite."""
+    reach = max(1, len(losses) // 40)
+    return _near_means(_near_means(losses, reach), reach)
+
+
+def _near_means(values: Sequence[float], reach: int) -> list[float]:
+    """Mean of the finite values from ``reach`` before to ``reach`` after each one; fewer at the ends."""
+    sums, counts = [0.0], [0]
+    for value in values:
+        finite = math.isfinite(value)
+        sums.append(sums[-1] + (value if finite else 0.0))
+        counts.append(counts[-1] + finite)
     means = []
-    for loss in losses:
-        if math.isfinite(loss):
-            total, weight = keep * total + (1 - keep) * loss, keep * weight + (1 - keep)
-        means.append(total / weight if weight else math.nan)
+    for place in range(len(values)):
+        start, end = max(0, place - reach), min(len(values), place + reach + 1)
+        count = counts[end] - counts[start]
+        means.append((sums[end] - sums[start]) / count if count else math.nan)
     return means
 
 
@@ -86,7 +96,7 @@ def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
     """About ``count`` round numbers (1, 2 or 5 times a power of ten apart) from ``low`` to ``high``."""
     rough = (high - low) / count
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= 0.7 * rough)
     first = math.ceil(low / step - 1e-9)
     return [number * step for number in range(first, math.floor(high / step + 1e-9) + 1)]
 
@@ -95,11 +105,11 @@ def _panel(top: float, bottom: float, steps: int, low: float, high: float) -> _P
     return _Panel(76 * _FINE, top * _FINE, (_WIDTH - 84) * _FINE, bottom * _FINE, steps, low, high)
 
 
-def _loss_panel(losses: Sequence[float]) -> _Panel:
+def _loss_panel(losses: Sequence[float], top: int) -> _Panel:
     """From zero to a little above all but the most extreme losses."""
     finite = sorted(loss for loss in losses if math.isfinite(loss)) or [0.0]
     high = finite[min(len(finite) - 1, int(0.99 * len(finite)))] * 1.1
-    return _panel(72, _HEIGHT - 44, len(losses), min(0.0, finite[0]), high if high > 0 else 1.0)
+    return _panel(top + 44, top + _HEIGHT - 44, len(losses), min(0.0, finite[0]), high if high > 0 else 1.0)
 
 
 def _draw_axes(draw: ImageDraw, panel: _Panel, name: str, *, label_steps: bool, ticks: int = 5) -> None:
@@ -115,7 +125,7 @@ def _draw_axes(draw: ImageDraw, panel: _Panel, name: str, *, label_steps: bool, 
         x, _ = panel.point(step, panel.low)
         draw.line((x, panel.bottom, x, panel.bottom + 5 * _FINE), fill=QUIET, width=_FINE)
         _text(draw, (x / _FINE, panel.bottom / _FINE + 9), f"{step:g}", QUIET, anchor="mt")
-    _text(draw, (panel.right / _FINE + 12, panel.bottom / _FINE + 9), "steps", QUIET, anchor="lt")
+    _text(draw, (panel.right / _FINE + 30, panel.bottom / _FINE + 9), "step", QUIET, anchor="lt")
 
 
 def _step_ticks(steps: int) -> list[float]:
