@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 LOAD = """
 import asyncio
@@ -14,12 +15,33 @@ nodes = asyncio.run(extension.get_node_list())
 schemas = [node.GET_SCHEMA() for node in nodes]
 """
 LIMIT_MS = 150
+AS_COMFYUI_DOES = """
+import asyncio, importlib.util, os, sys
+folder = sys.argv[1]
+name = folder.replace(".", "_x_")
+spec = importlib.util.spec_from_file_location(name, os.path.join(folder, "__init__.py"))
+module = importlib.util.module_from_spec(spec)
+sys.modules[name] = module
+spec.loader.exec_module(module)
+assert os.path.isdir(os.path.join(folder, module.WEB_DIRECTORY))
+assert not hasattr(module, "NODE_CLASS_MAPPINGS")
+extension = asyncio.run(module.comfy_entrypoint())
+nodes = asyncio.run(extension.get_node_list())
+assert isinstance(nodes, list)
+assert "lora_workbench" not in sys.modules
+print(len(nodes))
+"""
+"""A custom node is loaded from its path, under a name that isn't ours and isn't even an identifier."""
 
 
-def run(code: str) -> str:
+def run(code: str, *arguments: str) -> str:
     """What a fresh interpreter prints last."""
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True)
     return done.stdout.splitlines()[-1]
+
+
+def test_loads_from_its_path_under_another_name(root: Path):
+    assert int(run(AS_COMFYUI_DOES, str(root))) > 0
 
 
 def test_loads_no_heavy_library_by_itself():
