@@ -18,6 +18,9 @@ class TensorCache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def __contains__(self, key: str) -> bool:
+        return self._path(key).exists()
+
     def get(self, key: str) -> dict[str, Tensor] | None:
         """The entry, or ``None`` where there is none that can be read."""
         from safetensors import SafetensorError

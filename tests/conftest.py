@@ -41,3 +41,11 @@ def vault(tmp_path: Path) -> Path:
     folder = tmp_path / "vault"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_sd1(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a tiny random SD1.x pipeline, epsilon prediction."""
+    from tiny import save_tiny_sd1
+
+    return save_tiny_sd1(tmp_path_factory.mktemp("tiny_sd1"))

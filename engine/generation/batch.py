@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,11 +52,11 @@ class GeneratedImage:
     prompt: str
     seed: int
     label: str
-    """Which adapters drew it: ``base``, an adapter's name, or the stack's."""
+    """Which adapters drew it, in the words of ``stack_label``."""
 
 
 def generate(
-    backbone: Backbone, request: GenerationRequest, stack: Stack | None = None, *, label: str | None = None
+    backbone: Backbone, request: GenerationRequest, stack: Stack | None = None
 ) -> Generator[Event, None, list[GeneratedImage]]:
     """Draw every prompt with every seed, prompts outermost.
 
@@ -64,14 +64,13 @@ def generate(
         backbone: the base model; unchanged afterwards.
         request: what to draw.
         stack: adapters to apply meanwhile.
-        label: what the pictures' label says; by default the stack's own words.
 
     Raises:
         AdapterError: an adapter of the stack doesn't fit the base model.
     """
     wanted = [(prompt, seed) for prompt in request.prompts for seed in request.seeds]
     stack = stack or Stack()
-    label = label or stack.label()
+    label = stack_label(stack)
     results: list[GeneratedImage] = []
     with applied(backbone.components(), stack):
         embeddings = _embed(backbone, [*dict.fromkeys(request.prompts), request.negative_prompt])
@@ -80,7 +79,9 @@ def generate(
             latents = None
             for number, latents in enumerate(_denoise(backbone, request, chunk, embeddings), 1):  # noqa: B007
                 done = at + len(chunk) * number / request.steps
-                yield Progress(done=round(done * request.steps), total=len(wanted) * request.steps, label=f"drawing {label}")
+                yield Progress(
+                    done=round(done * request.steps), total=len(wanted) * request.steps, label=f"drawing {label}"
+                )
             assert latents is not None
             images = to_pictures(backbone.decode(latents))
             results += [
@@ -94,13 +95,18 @@ def compare(
 ) -> Generator[Event, None, list[list[GeneratedImage]]]:
     """Columns of the same prompts and seeds: the base, each adapter alone at its weight, the whole stack."""
     active = stack.active()
-    columns = [(None, "base")] + [(active.alone(i), None) for i in range(len(active.entries))]
-    if len(active.entries) > 1:
-        columns.append((active, None))
+    columns = [Stack(), *(Stack((entry,)) for entry in active)]
+    if len(active) > 1:
+        columns.append(stack)
     result = []
-    for part, label in columns:
-        result.append((yield from generate(backbone, request, part, label=label)))
+    for column in columns:
+        result.append((yield from generate(backbone, request, column)))
     return result
+
+
+def stack_label(stack: Stack) -> str:
+    """What a stack is called over its pictures, for example ``fox 0.8 + riso 0.6``; ``base`` when it is empty."""
+    return " + ".join(f"{entry.adapter.name} {entry.weight:g}" for entry in stack.active()) or "base"
 
 
 def _embed(backbone: Backbone, prompts: Sequence[str]) -> dict[str, Conditioning]:
@@ -112,7 +118,8 @@ def _embed(backbone: Backbone, prompts: Sequence[str]) -> dict[str, Conditioning
 
 def _denoise(
     backbone: Backbone, request: GenerationRequest, chunk: list[tuple[str, int]], embeddings: dict[str, Conditioning]
-):
+) -> Iterator[Tensor]:
+    """The latents of one chunk after each denoising step."""
     conditioning = Conditioning.join([embeddings[prompt] for prompt, _ in chunk])
     negative = None
     if request.guidance != 1 and "classifier_free_guidance" in backbone.info.capabilities:

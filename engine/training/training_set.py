@@ -71,7 +71,7 @@ def encode(
     """
     base = backbone.info.content_hash
     keys = [value_hash("latent", record.content_hash, resolution, base) for record in dataset]
-    missing = [i for i, key in enumerate(keys) if not (cache.folder / key[:2] / f"{key}.safetensors").exists()]
+    missing = [i for i, key in enumerate(keys) if key not in cache]
     for at in range(0, len(missing), _ENCODE_AT_ONCE):
         chosen = missing[at : at + _ENCODE_AT_ONCE]
         latents = backbone.encode_images(picture_batch([dataset.records[i] for i in chosen], resolution))

@@ -1,0 +1,236 @@
+"""A training run as a value: the same base, data set, recipe and seed give the same adapter, made once.
+
+This composes the parts: look in the vault, encode, train, save, verify. Whoever drives it sees a stream of events and
+may close it at any time; the next call with the same arguments goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from .adapters.adapter import Adapter
+from .adapters.binding import bind
+from .adapters.files import load_adapter, save_adapter
+from .adapters.inject import Injection, injected
+from .adapters.metadata import RunFacts, training_metadata
+from .backbones.contract import Backbone
+from .data.captions import missing_trigger
+from .data.dataset import Dataset
+from .errors import CaptionError, DatasetError, TrainingError
+from .events import Event, Message
+from .generation.batch import GenerationRequest, generate
+from .storage import value_hash
+from .training.bundle import Bundle
+from .training.loop import Trainer
+from .training.recipe import UNKEYED, Recipe
+from .training.training_set import TrainingSet, derived_seed, encode
+from .vault import Vault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What an adapter is a function of."""
+
+    base: Backbone
+    dataset: Dataset
+    recipe: Recipe
+    regularization: Dataset | None
+    seed: int
+
+    @property
+    def lineage(self) -> str:
+        """Content hash of everything but the number of steps: runs that differ in steps continue each other."""
+        recipe = {k: v for k, v in asdict(self.recipe).items() if k not in (*UNKEYED, "steps")}
+        prior = self.regularization.content_hash if self.regularization else None
+        number_format = f"{self.base.device.type} {self.base.dtype}"
+        return value_hash(self.base.info.content_hash, number_format, self.dataset.content_hash, recipe, prior, self.seed)
+
+    def check(self) -> None:
+        """Refuse what can't teach anything, before any work is done.
+
+        Raises:
+            DatasetError: a set is empty.
+            CaptionError: a caption is missing, or lacks the trigger word.
+        """
+        for dataset in (self.dataset, self.regularization):
+            if dataset is None:
+                continue
+            if not dataset.records:
+                raise DatasetError(f"The data set {dataset.name} is empty.", expected="at least one picture")
+            bare = [record.name for record in dataset if not (record.caption or "").strip()]
+            if bare:
+                raise CaptionError(
+                    f"{len(bare)} of {len(dataset)} pictures in {dataset.name} have no caption: {', '.join(bare[:5])}"
+                    + (" …" if len(bare) > 5 else ""),
+                    expected="a caption for every picture",
+                    hint="put LW_TriggerCaptions before the training, or write .txt files beside the pictures.",
+                )
+        if self.dataset.trigger and (lost := missing_trigger(self.dataset)):
+            raise CaptionError(
+                f"The trigger word {self.dataset.trigger.word!r} is missing from the captions of: {', '.join(lost[:5])}",
+                expected="the trigger word in every caption",
+                hint="use LW_TriggerCaptions in the mode prepend or replace.",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedAdapter:
+    """What a run gives."""
+
+    adapter: Adapter
+    """Bound to the base's modules, with its file in the vault as ``path``."""
+    losses: list[float]
+    """One a step."""
+    cached: bool
+    """Whether it was there already."""
+    resumed_at: int
+    """Step at which this call went on; 0 where it began at the beginning."""
+    seconds: float
+
+
+def train_adapter(
+    base: Backbone, dataset: Dataset, recipe: Recipe, *, seed: int, vault: Vault, name: str,
+    regularization: Dataset | None = None, workflow: str | None = None, prompt: str | None = None,
+) -> Generator[Event, None, TrainedAdapter]:
+    """Train an adapter, or give back the one that was trained before.
+
+    Args:
+        base: unchanged afterwards, also after an error or a cancel.
+        dataset: every picture with a caption.
+        recipe: how to train; more ``steps`` than an earlier run of the same lineage continue that one.
+        seed: of initial values, order and noise.
+        vault: where results and resume bundles lie.
+        name: of the adapter, for files and labels; not part of the run's key.
+        regularization: captioned pictures of the class, for prior preservation.
+        workflow: the graph as the canvas stores it, JSON, for the file's metadata.
+        prompt: the graph as the server runs it, JSON.
+
+    Raises:
+        DatasetError: a set is empty.
+        CaptionError: a caption is missing, or lacks the trigger word.
+        AdapterError: the recipe's targets don't exist in the base.
+        TrainingError: a loss became infinite.
+        StorageError: results can't be written.
+    """
+    recipe = replace(recipe, resolution=recipe.resolution or base.info.resolution)
+    run = Run(base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=seed)
+    run.check()
+    began = time.monotonic()
+    path = vault.finished(run.lineage, recipe.steps)
+    start = newest_bundle(vault, run)
+    if path.exists() and start is not None and start.step == recipe.steps:
+        yield Message(text=f"{name}: trained before, taken from the vault")
+        adapter = replace(bind(load_adapter(path), base.components()), name=name)
+        return TrainedAdapter(adapter=adapter, losses=start.losses, cached=True, resumed_at=0, seconds=0.0)
+    if start is not None:
+        yield Message(text=f"{name}: going on at step {start.step} of {recipe.steps}")
+    adapter, losses = yield from _train(run, vault, start, name, workflow, prompt)
+    return TrainedAdapter(
+        adapter=adapter, losses=losses, cached=False, resumed_at=start.step if start else 0,
+        seconds=time.monotonic() - began,
+    )
+
+
+def newest_bundle(vault: Vault, run: Run) -> Bundle | None:
+    """The state of this lineage that is furthest on without being beyond the wanted steps.
+
+    A bundle that can't be read is passed over: an older one, or the beginning, is still right.
+    """
+    best = None
+    for path in vault.bundles(run.lineage):
+        try:
+            bundle = Bundle.load(path)
+        except TrainingError:
+            continue
+        if bundle.step <= run.recipe.steps and (best is None or bundle.step > best.step):
+            best = bundle
+    return best
+
+
+def _train(
+    run: Run, vault: Vault, start: Bundle | None, name: str, workflow: str | None, prompt: str | None
+) -> Generator[Event, None, tuple[Adapter, list[float]]]:
+    base, recipe = run.base, run.recipe
+    subject, prior = yield from _encode_sets(run, vault)
+    if not recipe.train_text_encoder and not recipe.sample_every:
+        base.release_encoders()
+    targets = {"denoiser": base.info.target_presets[recipe.targets]}
+    if recipe.train_text_encoder:
+        targets |= dict.fromkeys(base.text_encoders, base.info.text_target_presets[recipe.targets])
+    components = base.components() if recipe.train_text_encoder else {"denoiser": base.denoiser}
+    seed = derived_seed(run.seed, "adapter")
+    with injected(components, targets, rank=recipe.rank, alpha=recipe.alpha, seed=seed) as injection:
+        trainer = Trainer(
+            backbone=base, injection=injection, recipe=recipe, subject=subject, prior=prior, seed=run.seed, losses=[],
+            bundle_path=vault.bundle(run.lineage, recipe.steps),
+            draw_samples=(lambda: draw_samples(base, recipe)) if recipe.sample_every and recipe.sample_prompts else None,
+        )
+        with closing(trainer.run(start)) as events:
+            yield from events
+        adapter = _finish(run, injection, trainer.losses, name, workflow, prompt)
+    saved = save_adapter(adapter, vault.finished(run.lineage, recipe.steps), key_style=base.info.key_style)
+    return saved, trainer.losses
+
+
+def _encode_sets(run: Run, vault: Vault) -> Generator[Event, None, tuple[TrainingSet, TrainingSet | None]]:
+    sets = []
+    for dataset in (run.dataset, run.regularization):
+        if dataset is None:
+            sets.append(None)
+            continue
+        embed = not run.recipe.train_text_encoder
+        sets.append((yield from encode(run.base, dataset, run.recipe.resolution, vault.encoded, embed=embed)))
+    return sets[0], sets[1]
+
+
+def _finish(
+    run: Run, injection: Injection, losses: list[float], name: str, workflow: str | None, prompt: str | None
+) -> Adapter:
+    """The trained factors with everything that is known about them.
+
+    Raises:
+        TrainingError: nothing was learnt, or a value isn't finite.
+    """
+    modules = injection.modules()
+    if not all(update.up.isfinite().all() for update in modules.values()) or not any(
+        update.up.any() for update in modules.values()
+    ):
+        raise TrainingError(
+            f"After {len(losses)} steps the adapter {name} holds no usable values.",
+            expected="finite factors that are not all zero",
+            hint="check the learning rate; the resume bundle is kept in the vault.",
+        )
+    info, trigger = run.base.info, run.dataset.trigger
+    facts = RunFacts(
+        name=name, family=info.family, architecture=info.architecture, objective=info.objective,
+        resolution=run.recipe.resolution, base_name=info.name, base_hash=info.content_hash,
+        dataset_name=run.dataset.name, dataset_hash=run.dataset.content_hash, dataset=run.dataset.manifest(),
+        recipe=asdict(run.recipe), seed=run.seed, losses=losses, trigger=_trigger_phrase(trigger), workflow=workflow,
+        prompt=prompt, versions=versions(), date=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    )
+    return Adapter(name=name, family=info.family, modules=modules, metadata=training_metadata(facts))
+
+
+def _trigger_phrase(trigger) -> str:
+    return f"{trigger.word} {trigger.class_word}".strip() if trigger else ""
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that a result depends on."""
+    return {name: importlib.metadata.version(name) for name in ("torch", "diffusers", "peft", "transformers", "safetensors")}
+
+
+def draw_samples(base: Backbone, recipe: Recipe) -> list:
+    """Pictures of the recipe's sample prompts by the adapter in training; always the same seeds."""
+    request = GenerationRequest(prompts=recipe.sample_prompts, guidance=3.0 if base.info.resolution < 256 else 7.0)
+    events = generate(base, request)
+    try:
+        while True:
+            next(events)
+    except StopIteration as stop:
+        return [generated.image for generated in stop.value]

@@ -1,0 +1,38 @@
+"""Tiny real base models with random weights, made on the spot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TOKENIZER = Path(__file__).parents[1] / "assets" / "demo_base" / "tokenizer"
+
+
+def save_tiny_sd1(folder: Path, *, prediction_type: str = "epsilon", seed: int = 0) -> Path:
+    """A Stable Diffusion 1.x pipeline of some 0.3 M parameters for 32 px pictures, as a diffusers folder."""
+    import torch
+    from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    torch.manual_seed(seed)
+    unet = UNet2DConditionModel(
+        sample_size=8, in_channels=4, out_channels=4, layers_per_block=1, block_out_channels=(32, 64),
+        cross_attention_dim=32, attention_head_dim=2, norm_num_groups=32,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+    )  # fmt: skip
+    vae = AutoencoderKL(
+        block_out_channels=(32, 32, 32), down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3, latent_channels=4, sample_size=32, norm_num_groups=32,
+    )  # fmt: skip
+    text_encoder = CLIPTextModel(CLIPTextConfig(
+        vocab_size=2048, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        max_position_embeddings=32, bos_token_id=2046, eos_token_id=2047, pad_token_id=2047,
+    ))  # fmt: skip
+    scheduler = DDIMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type=prediction_type,
+        clip_sample=False, steps_offset=1, timestep_spacing="leading",
+    )  # fmt: skip
+    StableDiffusionPipeline(
+        vae=vae, text_encoder=text_encoder, tokenizer=CLIPTokenizer.from_pretrained(TOKENIZER), unet=unet,
+        scheduler=scheduler, safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
