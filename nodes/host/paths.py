@@ -12,43 +12,46 @@ from ...engine.errors import WorkbenchError
 _ABSOLUTE = re.compile(r"(?:/[^/\n]+/|~/|[A-Za-z]:[\\/]|\\\\)[^\n]*")
 
 
-def locate(text: str, roots: Sequence[Path], *, what: str, error: type[WorkbenchError]) -> Path:
+def locate(text: str, roots: Sequence[Path], *, what: str, error: type[WorkbenchError], absolute: bool = True) -> Path:
     """The first of ``root / text`` that exists, or ``text`` itself if it is an absolute path that exists.
 
     Args:
         text: with forward or backward slashes.
         what: the thing looked for, for the message.
         error: the class to raise.
+        absolute: whether absolute paths are allowed.
 
     Raises:
-        WorkbenchError: of class ``error``: nothing is there, or ``text`` is empty or has a ``..`` in it.
+        WorkbenchError: of class ``error``: nothing is there, or ``text`` is empty, leads out of the roots with
+            ``..``, or is absolute where that isn't allowed.
     """
     relative = text.strip().replace("\\", "/")
     if not relative:
         raise error(f"No {what} is named.", hint=f"write the name or path of the {what}.")
-    if ".." in PurePosixPath(relative).parts:
+    places = ", ".join(dict.fromkeys(str(root) for root in roots))
+    is_absolute = Path(relative).is_absolute()
+    if ".." in PurePosixPath(relative).parts or (is_absolute and not absolute):
         raise error(
-            f"The {what} {text!r} leads out of its folder.",
-            expected="a path without '..'",
-            hint="name it from one of the known folders, or by its full path.",
+            f"The {what} {text!r} leads out of the folders that it may be in.",
+            expected=f"a path without '..', below {places}",
+            hint="copy it into one of these folders and name it from there.",
         )
-    candidates = [Path(relative)] if Path(relative).is_absolute() else [root / relative for root in roots]
+    candidates = [Path(relative)] if is_absolute else [root / relative for root in roots]
     for candidate in candidates:
         if candidate.exists():
             return candidate
-    places = ", ".join(dict.fromkeys(str(root) for root in roots))
     raise error(
         f"No {what} at {text!r}.",
-        expected="a full path that exists" if Path(relative).is_absolute() else f"something below {places}",
+        expected="a full path that exists" if is_absolute else f"something below {places}",
         hint="check the name for typing errors, and that the file has been copied there.",
     )
 
 
 def files_below(roots: Sequence[Path], suffix: str) -> list[str]:
     """Names of the files with ``suffix`` in ``roots`` and their sub-folders, relative, sorted, each once."""
-    return sorted({
-        path.relative_to(root).as_posix() for root in roots if root.is_dir() for path in root.rglob(f"*{suffix}")
-    })
+    return sorted(
+        {path.relative_to(root).as_posix() for root in roots if root.is_dir() for path in root.rglob(f"*{suffix}")}
+    )
 
 
 def portable(value: Any, roots: Sequence[Path]) -> Any:

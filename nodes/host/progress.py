@@ -81,9 +81,7 @@ class Meter:
         self._loss += 0.1 * (event.loss - self._loss)
         self._step_seconds += 0.1 * (event.seconds - self._step_seconds)
         rate = 1 / self._step_seconds if self._step_seconds > 0 else 0.0
-        return Reading(
-            label="training", done=event.step, total=event.steps, rate=rate, unit="step", loss=self._loss
-        )
+        return Reading(label="training", done=event.step, total=event.steps, rate=rate, unit="step", loss=self._loss)
 
     def _read_progress(self, event: Progress) -> Reading:
         now = self._clock()

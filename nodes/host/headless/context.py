@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 
 from ....engine.events import Event
 from ..contract import ADAPTER_SUFFIX, PROJECT_ROOT, Host
@@ -59,7 +58,7 @@ class HeadlessHost(Host):
         finally:
             signal.signal(signal.SIGINT, previous)
 
-    def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
+    def _on_interrupt(self, *_: object) -> None:
         if self._interrupted:
             raise KeyboardInterrupt
         self._interrupted = True

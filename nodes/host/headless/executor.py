@@ -14,7 +14,7 @@ from ....engine.errors import WorkbenchError
 from ....engine.storage import bytes_hash, file_hash, value_hash
 from ..contract import PROJECT_ROOT
 from .context import HeadlessHost
-from .io import ComfyNode, FolderType, Hidden, HiddenHolder, NodeOutput
+from .io import ComfyNode, Hidden, HiddenHolder, NodeOutput
 from .store import ResultStore
 from .validation import validate
 from .workflow import Link, Registry, Workflow, WorkflowNode
@@ -78,6 +78,7 @@ class Executor:
         needed = validate(workflow, self._registry)
         signatures = self._sign(needed)
         waiting = self._changed(needed, signatures)
+        self.outcome.cached_nodes = len(needed) - len(waiting)
         ran: set[str] = set()
         try:
             for position, node in enumerate(waiting, 1):
@@ -85,6 +86,8 @@ class Executor:
                 self._host.progress.begin(f"[{position}/{len(waiting)}] {node.title or node.class_type}")
                 if self._run_node(node, workflow, signatures):
                     ran.add(node.id)
+                else:
+                    self.outcome.cached_nodes += 1
         finally:
             self._host.progress.clear()
             self._collect(needed, signatures, ran)
@@ -159,7 +162,7 @@ class Executor:
 
     def _pictures(self, ui: Mapping[str, Any]) -> list[tuple[Path, str]]:
         """Pictures that a node made, each with the kind of folder that it lies in."""
-        roots = {FolderType.output.value: self._host.output_directory(), FolderType.temp.value: self._host.temp_directory()}
+        roots = {"output": self._host.output_directory(), "temp": self._host.temp_directory()}
         return [
             (roots[p["type"]] / p.get("subfolder", "") / p["filename"], p["type"])
             for p in ui.get("images", [])
@@ -176,8 +179,6 @@ class Executor:
         adapters: dict[str, None] = {}
         for node in needed:
             stored = self._store.load(signatures[node.id])
-            if node.id not in ran:
-                self.outcome.cached_nodes += 1
             if stored is None:
                 continue
             self._store.mark_used(signatures[node.id])

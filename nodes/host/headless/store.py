@@ -92,7 +92,13 @@ class ResultStore:
         return StoredResult(entry["ui"], files, plain, dict.fromkeys(slots, tensors))
 
     def save(
-        self, signature: str, *, ui: Mapping[str, Any], files: Sequence[Path], values: Sequence[Any], types: Sequence[str]
+        self,
+        signature: str,
+        *,
+        ui: Mapping[str, Any],
+        files: Sequence[Path],
+        values: Sequence[Any],
+        types: Sequence[str],
     ) -> None:
         """Keep what a node gave, of its output values those that can be written down.
 

@@ -26,7 +26,9 @@ def validate(workflow: Workflow, registry: Registry) -> list[WorkflowNode]:
     """
     problems = list(_unknown_nodes(workflow, registry))
     schemas = {
-        node.id: registry[node.class_type].GET_SCHEMA() for node in workflow.nodes.values() if node.class_type in registry
+        node.id: registry[node.class_type].GET_SCHEMA()
+        for node in workflow.nodes.values()
+        if node.class_type in registry
     }
     outputs = [node_id for node_id, schema in schemas.items() if schema.is_output_node]
     order, cycles = _needed(workflow, outputs)

@@ -1,0 +1,128 @@
+"""The host inside ComfyUI: its folders, progress, interruption and memory."""
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import comfy.model_management
+import comfy.utils
+import folder_paths
+from comfy.cli_args import args
+from comfy_execution.utils import get_executing_context
+
+from ...engine.errors import AdapterError
+from ...engine.events import Event, Message, SamplesDrawn
+from .contract import ADAPTER_SUFFIX, PROJECT_ROOT, Host
+from .paths import locate
+from .progress import Meter
+
+try:
+    from comfy_api.v0_0_2 import ComfyExtension, io, ui
+except ImportError:  # a ComfyUI that has dropped this version of its interface
+    from comfy_api.latest import ComfyExtension, io, ui
+
+__all__ = ["ComfyExtension", "host", "io", "ui"]
+
+PREVIEW_SIDE = 512
+TEXT_EVERY = 0.5
+"""Seconds between two texts below a node."""
+
+
+class ComfyUIHost(Host):
+    """Runs in a ComfyUI process."""
+
+    def reporter(self) -> Callable[[Event], None]:
+        return _NodeReporter()
+
+    def check_interruption(self) -> None:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+
+    @contextlib.contextmanager
+    def computing(self) -> Iterator[None]:
+        """Leave the inference mode that ComfyUI runs nodes in: tensors made in it can't be trained."""
+        import torch
+
+        try:
+            with torch.inference_mode(False), torch.enable_grad():
+                yield
+        finally:
+            comfy.model_management.soft_empty_cache()
+
+    def workflow_metadata(self, cls: type[Any]) -> dict[str, str]:
+        return {} if args.disable_metadata else super().workflow_metadata(cls)
+
+    def output_directory(self) -> Path:
+        return Path(folder_paths.get_output_directory())
+
+    def vault_root(self) -> Path:
+        return Path(folder_paths.get_user_directory()) / "lora_workbench"
+
+    def adapter_files(self) -> list[str]:
+        names = folder_paths.get_filename_list("loras")
+        return sorted(name.replace("\\", "/") for name in names if name.endswith(ADAPTER_SUFFIX))
+
+    def adapter_path(self, name: str) -> Path:
+        return locate(name, self.adapter_roots(), what="adapter", error=AdapterError, absolute=False)
+
+    def adapter_roots(self) -> Sequence[Path]:
+        return [*_folders("loras"), self.adapter_directory()]
+
+    def dataset_roots(self) -> Sequence[Path]:
+        return [Path(folder_paths.get_input_directory()), *_folders("datasets"), PROJECT_ROOT]
+
+    def base_roots(self) -> Sequence[Path]:
+        return [*_folders("diffusers"), *_folders("checkpoints"), PROJECT_ROOT]
+
+
+class _NodeReporter:
+    """Shows the events of one loop on the node that runs it."""
+
+    def __init__(self) -> None:
+        context = get_executing_context()
+        self._node_id = context.node_id if context else None
+        self._bar = comfy.utils.ProgressBar(1, node_id=self._node_id)
+        self._meter = Meter()
+        self._last_text = float("-inf")
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Message):
+            self._send(event.text)
+        elif isinstance(event, SamplesDrawn) and event.images:
+            self._bar.update_absolute(self._bar.current, preview=("JPEG", _in_a_row(event.images), PREVIEW_SIDE))
+        elif (reading := self._meter.read(event)) is not None:
+            self._bar.update_absolute(reading.done, reading.total)
+            if reading.done >= reading.total or time.monotonic() - self._last_text >= TEXT_EVERY:
+                self._send(reading.text())
+
+    def _send(self, text: str) -> None:
+        from server import PromptServer
+
+        server = getattr(PromptServer, "instance", None)
+        if server is not None and self._node_id is not None:
+            server.send_progress_text(text, self._node_id)
+        self._last_text = time.monotonic()
+
+
+def _in_a_row(images: Sequence[Any]) -> Any:
+    from PIL import Image
+
+    height = max(image.height for image in images)
+    row = Image.new("RGB", (sum(image.width for image in images), height))
+    left = 0
+    for image in images:
+        row.paste(image, (left, 0))
+        left += image.width
+    return row
+
+
+def _folders(kind: str) -> list[Path]:
+    known = folder_paths.folder_names_and_paths.get(kind, ([], set()))[0]
+    return [Path(folder) for folder in known]
+
+
+host = ComfyUIHost()
