@@ -150,7 +150,7 @@ class Trainer:
             f"The loss became {loss} at step {self.step + 1}; the run stopped there.",
             expected="a finite loss",
             hint=f"lower the learning rate (now {self.recipe.learning_rate:g}; try a third), keep max_grad_norm at 1, or "
-            f"choose precision fp32. The last resume bundle, if any, is kept.",
+            f"load the base in fp32. The last resume bundle, if any, is kept.",
         )
 
 

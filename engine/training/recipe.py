@@ -11,7 +11,6 @@ from ..errors import ConfigError
 Goal = Literal["subject", "style"]
 SCHEDULES = ("constant", "linear", "cosine")
 TARGETS = ("attention", "attention_and_feed_forward")
-PRECISIONS = ("auto", "fp32", "bf16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +46,6 @@ class Recipe:
     """Share of captions replaced by the empty one."""
     resolution: int = 0
     """Side in pixels that pictures are scaled and centre-cropped to; 0 takes the base model's own."""
-    precision: str = "auto"
-    """Of the frozen weights: ``auto`` measures nothing and takes what the device is known to be fast at."""
     sample_every: int = 0
     """Steps between sample pictures; 0 draws none."""
     sample_prompts: tuple[str, ...] = ()
@@ -87,7 +84,6 @@ class Recipe:
         )
         one_of(problems, self, "schedule", SCHEDULES)
         one_of(problems, self, "targets", TARGETS)
-        one_of(problems, self, "precision", PRECISIONS)
         if self.caption_dropout > 1:
             problems.append(f"caption_dropout: got {self.caption_dropout!r}, expected a share from 0 to 1")
         raise_all(problems, "recipe")
