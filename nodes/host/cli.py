@@ -87,8 +87,9 @@ def registry() -> Registry:
 def _run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     host.configure(output=arguments.output, workflow_folder=arguments.workflow.absolute().parent)
-    executor = Executor(registry(), host)
-    status, problem = _execute(executor, arguments)
+    nodes = registry()
+    executor = Executor(nodes, host)
+    status, problem = _execute(executor, nodes, arguments)
     outcome, seconds = executor.outcome, time.monotonic() - started
     if problem:
         print(problem, file=sys.stderr)
@@ -99,9 +100,8 @@ def _run(arguments: argparse.Namespace) -> int:
     return status
 
 
-def _execute(executor: Executor, arguments: argparse.Namespace) -> tuple[int, str]:
+def _execute(executor: Executor, nodes: Registry, arguments: argparse.Namespace) -> tuple[int, str]:
     """Run; give the exit status and what went wrong, if anything."""
-    nodes = registry()
     try:
         with host.interruptible():
             workflow = read_workflow(arguments.workflow, nodes)

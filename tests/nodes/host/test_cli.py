@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from lora_workbench.nodes.host import cli
+from lora_workbench.engine.events import Event, Progress
+from lora_workbench.nodes.host import cli, io
 
 
 @pytest.fixture
@@ -87,6 +90,42 @@ def test_node_that_the_user_can_mend_shows_no_traceback(run) -> None:
     assert status == 1
     assert result["error"] == "node 3 (T_Fail): Thirteen.\nWhat to do: take another number."
     assert "Traceback" not in errors
+
+
+class Count(io.ComfyNode):
+    """Counts to five through the host, and goes on from where it stopped. Ctrl-C comes at three."""
+
+    reached = 0
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema("T_Count", "Count", is_output_node=True)
+
+    @classmethod
+    def execute(cls) -> io.NodeOutput:
+        def loop() -> Generator[Event, None, int]:
+            while Count.reached < 5:
+                Count.reached += 1
+                if Count.reached == 3:
+                    signal.raise_signal(signal.SIGINT)
+                yield Progress(done=Count.reached, total=5, label="counting")
+            return Count.reached
+
+        return io.NodeOutput(ui={"lw_report": [{"counted": cli.host.drive(loop())}]})
+
+
+def test_interrupted_run_says_how_to_go_on(run, registry) -> None:
+    registry["T_Count"] = Count
+    data = {**SAVE, "3": {"class_type": "T_Count", "inputs": {}}}
+    status, result, errors = run(data)
+    assert status == 1
+    assert Count.reached == 3
+    assert result["error"] == cli.INTERRUPTED
+    assert result["reports"] == {"2": {"number": 4}}
+    assert "press Ctrl-C again" in errors
+    status, result, _ = run(data)
+    assert (status, result["cached_nodes"]) == (0, 2)
+    assert result["reports"] == {"2": {"number": 4, "cached": True}, "3": {"counted": 5}}
 
 
 @pytest.mark.parametrize("arguments", [[], ["run"], ["fly"], ["run", "a.json", "--frob"]])

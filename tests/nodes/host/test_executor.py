@@ -13,7 +13,9 @@ from lora_workbench.nodes.host.headless.workflow import Link, Workflow, Workflow
 
 
 def flow(**nodes: tuple[str, dict[str, Any]]) -> Workflow:
-    return Workflow(nodes={i: WorkflowNode(id=i, class_type=kind, inputs=inputs) for i, (kind, inputs) in nodes.items()})
+    return Workflow(
+        nodes={i: WorkflowNode(id=i, class_type=kind, inputs=inputs) for i, (kind, inputs) in nodes.items()}
+    )
 
 
 def sums(value: int = 2, name: str = "sum.txt") -> Workflow:

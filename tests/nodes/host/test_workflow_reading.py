@@ -21,7 +21,9 @@ def test_ui_widgets_are_named_and_seed_controls_left_out(registry, workflow_file
     data = {
         "nodes": [
             ui_node(1, "T_MakeThing", values=[7, "randomize", "blue", "randomize"], gives="T_THING"),
-            ui_node(2, "T_Save", values=["a.txt"], links={"thing": (5, "T_THING"), "number": (None, "INT")}, title="Out"),
+            ui_node(
+                2, "T_Save", values=["a.txt"], links={"thing": (5, "T_THING"), "number": (None, "INT")}, title="Out"
+            ),
             ui_node(3, "Note", values=["read me"]),
         ],
         "links": [[5, 1, 0, 2, 0, "T_THING"]],
@@ -41,7 +43,11 @@ def test_missing_widget_values_get_the_default(registry, workflow_file) -> None:
 
 def test_widget_values_by_name(registry, workflow_file) -> None:
     data = {"nodes": [ui_node(1, "T_MakeThing", values={"kind": "blue", "preview": 1})], "links": []}
-    assert read_workflow(workflow_file(data), registry).nodes["1"].inputs == {"seed": 0, "kind": "blue", "name": "thing"}
+    assert read_workflow(workflow_file(data), registry).nodes["1"].inputs == {
+        "seed": 0,
+        "kind": "blue",
+        "name": "thing",
+    }
 
 
 def test_link_wins_over_the_widget_that_it_was_converted_from(registry, workflow_file) -> None:

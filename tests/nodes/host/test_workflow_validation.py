@@ -51,7 +51,7 @@ def test_all_problems_are_named_together(registry) -> None:
     text = problems(workflow, registry)
     for line in (
         'node n "N" (T_Number), input value: got 101, expected 100 or less',
-        'node t "T" (T_MakeThing), input seed: got the text \'many\', expected a whole number',
+        "node t \"T\" (T_MakeThing), input seed: got the text 'many', expected a whole number",
         "input kind: got 'bleu', expected one of red, blue; did you mean 'blue'?",
         "input name: got 3, expected text",
         "no such input: nmae; did you mean name?",

@@ -1,0 +1,104 @@
+"""Run by ComfyUI's own Python: loads the extension the way ComfyUI does and prints JSON.
+
+``inside_comfyui.py COMFYUI EXTENSION describe`` prints what ComfyUI would tell the front end about the nodes;
+``… drive`` runs loops through the host; ``… paths`` prints the host's folders.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+
+def load_extension(comfyui: str, extension: Path) -> Any:
+    """Import the extension by its path, after ComfyUI's own modules."""
+    sys.path.insert(0, comfyui)
+    from comfy.cli_args import args
+
+    args.cpu = True
+    args.base_directory = str(Path.cwd())
+    import folder_paths  # noqa: F401
+
+    spec = importlib.util.spec_from_file_location(
+        "lora_workbench", extension / "__init__.py", submodule_search_locations=[str(extension)]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["lora_workbench"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def describe(extension: Any) -> dict[str, Any]:
+    from example_nodes import examples
+    from lora_workbench.nodes.host import io
+
+    async def listed() -> list[Any]:
+        loaded = await extension.comfy_entrypoint()
+        await loaded.on_load()
+        return await loaded.get_node_list()
+
+    known = {node.GET_SCHEMA().node_id: node.GET_NODE_INFO_V1() for node in asyncio.run(listed())}
+    return {"nodes": known, "examples": {n.GET_SCHEMA().node_id: n.GET_NODE_INFO_V1() for n in examples(io)}}
+
+
+def drive(extension: Any) -> dict[str, Any]:
+    import comfy.model_management
+    import torch
+    from lora_workbench.engine.events import Message, Progress, StepDone
+    from lora_workbench.nodes.host import host
+
+    seen: dict[str, Any] = {}
+
+    def loop(interrupt: bool) -> Generator[Any, None, str]:
+        seen["inference"], seen["gradients"] = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+        try:
+            yield Message(text="starting")
+            yield Progress(done=1, total=2, label="encoding")
+            if interrupt:
+                comfy.model_management.interrupt_current_processing()
+            yield StepDone(step=1, steps=2, loss=0.5, learning_rate=1e-4, seconds=0.1)
+        except GeneratorExit:
+            seen["closed"] = True
+            raise
+        return "done"
+
+    with torch.inference_mode():
+        seen["result"] = host.drive(loop(False))
+        try:
+            host.drive(loop(True))
+        except comfy.model_management.InterruptProcessingException:
+            seen["interrupted"] = True
+    return seen
+
+
+def paths(extension: Any) -> dict[str, Any]:
+    from lora_workbench.nodes.host import host
+
+    refused = []
+    for find, name in ((host.dataset_path, "../x"), (host.adapter_path, "/etc/hosts"), (host.base_path, "a/../../b")):
+        try:
+            find(name)
+        except Exception as error:
+            refused.append(type(error).__name__)
+    return {
+        "vault": str(host.vault_root()),
+        "adapters": str(host.adapter_directory()),
+        "dataset": str(host.dataset_path("pictures")),
+        "adapter": str(host.adapter_path("sub/a.safetensors")),
+        "base": str(host.base_path("tiny")),
+        "files": host.adapter_files(),
+        "refused": refused,
+    }
+
+
+if __name__ == "__main__":
+    actions: dict[str, Callable[[Any], dict[str, Any]]] = {"describe": describe, "drive": drive, "paths": paths}
+    result = actions[sys.argv[3]](load_extension(sys.argv[1], Path(sys.argv[2])))
+    print(json.dumps(result))

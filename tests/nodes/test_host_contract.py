@@ -1,0 +1,86 @@
+"""Both hosts describe every node alike, and ComfyUI's drives loops and finds folders as the headless one does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lora_workbench.nodes.host import cli, io
+
+pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
+
+HERE = Path(__file__).resolve().parent
+PLACE = "python_module"
+"""Says where the extension was found, so it differs by nature."""
+
+
+def in_comfyui(action: str, root: Path, folder: Path) -> dict[str, Any]:
+    """What ``inside_comfyui.py`` prints; ``COMFYUI_PYTHON`` names the interpreter that has ComfyUI's requirements."""
+    interpreter = os.environ.get("COMFYUI_PYTHON", sys.executable)
+    command = [interpreter, str(HERE / "inside_comfyui.py"), os.environ["COMFYUI_PATH"], str(root), action]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, env=environment, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def described(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return in_comfyui("describe", root, tmp_path_factory.mktemp("comfyui"))
+
+
+def assert_alike(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    """Equal in all that this ComfyUI knows of; what it doesn't know of is unused."""
+    ours = json.loads(json.dumps(ours))
+    assert list(ours) == list(theirs)
+    for name, info in theirs.items():
+        known = {key: value for key, value in ours[name].items() if key in info and key != PLACE}
+        assert known == {key: value for key, value in info.items() if key != PLACE}
+        assert not any(value for key, value in ours[name].items() if key not in info)
+
+
+def test_our_nodes_are_described_alike(described: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["nodes", "--json"]) == 0
+    assert_alike(json.loads(capsys.readouterr().out), described["nodes"])
+
+
+def test_every_feature_of_the_schema_is_described_alike(described: dict[str, Any]) -> None:
+    sys.path.insert(0, str(HERE))
+    try:
+        from example_nodes import examples
+    finally:
+        sys.path.remove(str(HERE))
+    assert_alike({n.GET_SCHEMA().node_id: n.GET_NODE_INFO_V1() for n in examples(io)}, described["examples"])
+
+
+def test_comfyui_drives_loops(root: Path, tmp_path: Path) -> None:
+    assert in_comfyui("drive", root, tmp_path) == {
+        "inference": False,
+        "gradients": True,
+        "result": "done",
+        "closed": True,
+        "interrupted": True,
+    }
+
+
+def test_comfyui_folders(root: Path, tmp_path: Path) -> None:
+    for folder in ("input/pictures", "models/loras/sub", "models/diffusers/tiny"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "models/loras/sub/a.safetensors").touch()
+    (tmp_path / "models/loras/b.ckpt").touch()
+    assert in_comfyui("paths", root, tmp_path) == {
+        "vault": str(tmp_path / "user" / "lora_workbench"),
+        "adapters": str(tmp_path / "output" / "loras"),
+        "dataset": str(tmp_path / "input" / "pictures"),
+        "adapter": str(tmp_path / "models" / "loras" / "sub" / "a.safetensors"),
+        "base": str(tmp_path / "models" / "diffusers" / "tiny"),
+        "files": ["sub/a.safetensors"],
+        "refused": ["DatasetError", "AdapterError", "BaseModelError"],
+    }
