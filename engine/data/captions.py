@@ -104,7 +104,8 @@ def _caption(caption: str, trigger: TriggerWord, mode: CaptionMode) -> str:
         return phrase
     if has_trigger(caption, trigger):
         return caption
-    return f"{phrase.rstrip(' ,')}, {caption.lstrip(' ,')}"
+    rest = caption.lstrip(" ,")
+    return f"{phrase}{'' if phrase.endswith(',') else ','} {rest}" if rest else phrase
 
 
 def _refuse_lost_trigger(dataset: Dataset, captions: list[str], trigger: TriggerWord) -> None:
