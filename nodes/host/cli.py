@@ -21,7 +21,8 @@ from ...engine.errors import WorkbenchError, WorkflowError
 from .headless.context import Interrupted, host
 from .headless.executor import Executor, NodeError, Outcome
 from .headless.overrides import apply_overrides
-from .headless.workflow import Registry, read_workflow
+from .headless.reading import read_workflow
+from .headless.workflow import Registry
 from .progress import duration
 
 INTERRUPTED = "Interrupted. What was done is kept: run the same command again to continue from there."

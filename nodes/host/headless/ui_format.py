@@ -26,7 +26,7 @@ def convert(data: dict[str, Any], registry: Registry) -> dict[str, WorkflowNode]
     without a widget keeps its link, so that validation can name it.
 
     Raises:
-        KeyError, TypeError, AttributeError, IndexError: the file isn't what it should be.
+        KeyError, TypeError, ValueError, AttributeError, IndexError: the file isn't what it should be.
     """
     graph = _Graph(data)
     nodes = {}

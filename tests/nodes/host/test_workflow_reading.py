@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from lora_workbench.engine.errors import WorkflowError
-from lora_workbench.nodes.host.headless.workflow import Link, read_workflow
+from lora_workbench.nodes.host.headless.reading import read_workflow
+from lora_workbench.nodes.host.headless.workflow import Link
 
 
 def ui_node(node_id: int, kind: str, *, values: Any = (), links: dict[str, tuple[int | None, str]] | None = None,
