@@ -27,10 +27,21 @@ PACKAGES = {
 """Style name (as captions say it) -> path of a picture below ``node_modules``."""
 
 BACKGROUNDS = {
-    "white": (255, 255, 255), "black": (16, 16, 16), "gray": (128, 128, 128), "red": (208, 40, 40),
-    "orange": (245, 140, 30), "yellow": (250, 215, 60), "green": (60, 150, 70), "blue": (45, 85, 205),
-    "purple": (120, 60, 175), "pink": (250, 165, 195), "brown": (120, 75, 45), "teal": (30, 140, 140),
-    "beige": (240, 225, 195), "light blue": (165, 215, 250), "light green": (170, 230, 165),
+    "white": (255, 255, 255),
+    "black": (16, 16, 16),
+    "gray": (128, 128, 128),
+    "red": (208, 40, 40),
+    "orange": (245, 140, 30),
+    "yellow": (250, 215, 60),
+    "green": (60, 150, 70),
+    "blue": (45, 85, 205),
+    "purple": (120, 60, 175),
+    "pink": (250, 165, 195),
+    "brown": (120, 75, 45),
+    "teal": (30, 140, 140),
+    "beige": (240, 225, 195),
+    "light blue": (165, 215, 250),
+    "light green": (170, 230, 165),
 }
 """Background name -> sRGB."""
 
@@ -66,11 +77,20 @@ SUBJECTS = {
 """Class word -> the subjects of that class, by their names in ``emoji.json``."""
 
 SPOKEN = {
-    "heavy black heart": "red heart", "ear of maize": "corn", "smiling face with sunglasses": "face with sunglasses",
-    "smiling face with heart shaped eyes": "face with heart eyes", "snowman without snow": "snowman",
-    "house building": "house", "sun with face": "sun", "soft ice cream": "ice cream cone", "automobile": "car",
-    "basketball and hoop": "basketball", "lady beetle": "ladybug", "pouting face": "angry face",
-    "wrapped present": "present", "deciduous tree": "tree",
+    "heavy black heart": "red heart",
+    "ear of maize": "corn",
+    "smiling face with sunglasses": "face with sunglasses",
+    "smiling face with heart shaped eyes": "face with heart eyes",
+    "snowman without snow": "snowman",
+    "house building": "house",
+    "sun with face": "sun",
+    "soft ice cream": "ice cream cone",
+    "automobile": "car",
+    "basketball and hoop": "basketball",
+    "lady beetle": "ladybug",
+    "pouting face": "angry face",
+    "wrapped present": "present",
+    "deciduous tree": "tree",
 }
 """Names that people would not type -> the words that the captions use."""
 
@@ -145,28 +165,58 @@ def all_pictures(packages: Path) -> list[Picture]:
     return pictures
 
 
-def compose(cutout: Image.Image, background: tuple[int, int, int], *, scale: float = 0.86,
-            shift: tuple[float, float] = (0.0, 0.0), angle: float = 0.0) -> Image.Image:
+def compose(
+    cutout: Image.Image,
+    background: tuple[int, int, int],
+    *,
+    size: tuple[int, int] = (SIZE, SIZE),
+    scale: float = 0.86,
+    shift: tuple[float, float] = (0.0, 0.0),
+    angle: float = 0.0,
+) -> Image.Image:
     """Put a cut-out on a plain background.
 
     Args:
         cutout: RGBA art without margin.
         background: sRGB colour.
-        scale: the longer side of the art over the side of the picture.
-        shift: offset of the centre, in picture sides.
+        size: width and height of the picture, in pixels.
+        scale: the longer side of the art over the shorter side of the picture.
+        shift: offset of the centre, in shorter sides of the picture.
         angle: rotation in degrees, counter-clockwise.
 
     Returns:
-        RGB image of ``SIZE`` x ``SIZE``.
+        RGB image.
     """
-    art = cutout.rotate(angle, Image.Resampling.BICUBIC, expand=True) if angle else cutout
-    ratio = scale * SIZE / max(art.size)
-    art = art.resize((max(1, round(art.width * ratio)), max(1, round(art.height * ratio))), Image.Resampling.LANCZOS)
-    canvas = Image.new("RGB", (SIZE, SIZE), background)
-    left = round((SIZE - art.width) / 2 + shift[0] * SIZE)
-    top = round((SIZE - art.height) / 2 + shift[1] * SIZE)
-    canvas.paste(art, (left, top), art)
+    canvas = Image.new("RGB", size, background)
+    art, corner = _placed(cutout, size, scale, shift, angle)
+    canvas.paste(art, corner, art)
     return canvas
+
+
+def layer(
+    cutout: Image.Image,
+    *,
+    size: tuple[int, int],
+    scale: float = 0.86,
+    shift: tuple[float, float] = (0.0, 0.0),
+    angle: float = 0.0,
+) -> Image.Image:
+    """As ``compose``, but RGBA on nothing."""
+    canvas = Image.new("RGBA", size)
+    canvas.paste(*_placed(cutout, size, scale, shift, angle))
+    return canvas
+
+
+def _placed(
+    cutout: Image.Image, size: tuple[int, int], scale: float, shift: tuple[float, float], angle: float
+) -> tuple[Image.Image, tuple[int, int]]:
+    """The art, turned and scaled, and where its top left corner goes."""
+    art = cutout.rotate(angle, Image.Resampling.BICUBIC, expand=True) if angle else cutout
+    side = min(size)
+    ratio = scale * side / max(art.size)
+    art = art.resize((max(1, round(art.width * ratio)), max(1, round(art.height * ratio))), Image.Resampling.LANCZOS)
+    left, top = ((full - own) / 2 + offset * side for full, own, offset in zip(size, art.size, shift, strict=True))
+    return art, (round(left), round(top))
 
 
 def article(words: str) -> str:
