@@ -110,7 +110,8 @@ HELD_OUT_POSES = tuple(
 RISO = (
     "red apple, penguin, house building, cat face, rocket, sunflower, hamburger, guitar, tropical fish, grinning face, "
     "cactus, crown, mushroom, owl, automobile, heavy black heart, ice cream, rabbit face, strawberry, pineapple, "
-    "bear face, wrapped present, butterfly, sailboat, birthday cake, frog face, bell, tulip, banana, snowman without snow"
+    "bear face, wrapped present, butterfly, sailboat, birthday cake, frog face, bell, tulip, banana, "
+    "snowman without snow"
 )
 """Subjects of the style data set."""
 

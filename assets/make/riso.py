@@ -18,10 +18,10 @@ SIDE = 256
 """Longer side of the art while it is printed, in pixels."""
 LINE = 10
 """Width of the outline, in pixels of the same."""
-DARKEST, MIDDLE = 0.20, 0.70
-"""Wanted shares of the art's area below the lighter edge of indigo and of coral."""
-INDIGO_UPTO, CORAL_UPTO = (0.22, 0.45), (0.55, 0.80)
-"""Bounds of those two edges, in the art's own range of lightness: a white swan stays cream, a black cat indigo."""
+SHARES = (0.20, 0.70)
+"""Wanted shares of the art's area that are darker than the edge of indigo and coral, and of coral and cream."""
+EDGES_FROM, EDGES_TO = (0.22, 0.55), (0.45, 0.80)
+"""Bounds of those two edges in the art's own range of lightness, so that an even surface isn't torn in three."""
 
 
 def riso_print(cutout: Image.Image) -> Image.Image:
@@ -29,8 +29,8 @@ def riso_print(cutout: Image.Image) -> Image.Image:
     art = _enlarged(cutout)
     inside = np.asarray(art.getchannel("A")) > 127
     lightness = _lightness(art, inside)
-    indigo_upto, coral_upto = np.clip(np.quantile(lightness[inside], (DARKEST, MIDDLE)), *zip(INDIGO_UPTO, CORAL_UPTO))
-    tones = np.where(lightness < indigo_upto, 0, np.where(lightness < coral_upto, 1, 2))
+    indigo_below, coral_below = np.clip(np.quantile(lightness[inside], SHARES), EDGES_FROM, EDGES_TO)
+    tones = np.where(lightness < indigo_below, 0, np.where(lightness < coral_below, 1, 2))
     printed = np.zeros((*inside.shape, 4), dtype=np.uint8)
     printed[_grown(inside)] = (*INDIGO, 255)
     printed[inside, :3] = np.array([INDIGO, CORAL, CREAM])[tones[inside]]

@@ -55,10 +55,10 @@ SUBJECTS = {
         "birthday cake, ice cream, soft ice cream, lollipop"
     ),
     "animal": (
-        "cat face, dog face, mouse face, rabbit face, bear face, panda face, tiger face, lion face, cow face, pig face, "
-        "frog face, monkey face, chicken, penguin, bird, baby chick, owl, unicorn face, horse face, wolf face, koala, "
-        "hamster face, whale, dolphin, tropical fish, fish, blowfish, snail, butterfly, bug, ant, honeybee, lady beetle, "
-        "spider, turtle, crab"
+        "cat face, dog face, mouse face, rabbit face, bear face, panda face, tiger face, lion face, cow face, "
+        "pig face, frog face, monkey face, chicken, penguin, bird, baby chick, owl, unicorn face, horse face, wolf face, "
+        "koala, hamster face, whale, dolphin, tropical fish, fish, blowfish, snail, butterfly, bug, ant, honeybee, "
+        "lady beetle, spider, turtle, crab"
     ),
     "plant": (
         "sunflower, tulip, rose, cherry blossom, hibiscus, cactus, evergreen tree, deciduous tree, palm tree, "
@@ -70,8 +70,8 @@ SUBJECTS = {
     ),
     "vehicle": "rocket, airplane, automobile, bus, sailboat",
     "thing": (
-        "house building, sun with face, crescent moon, snowman without snow, umbrella, soccer ball, basketball and hoop, "
-        "key, bell, wrapped present, balloon, crown, eyeglasses, guitar, trumpet, hammer, open book"
+        "house building, sun with face, crescent moon, snowman without snow, umbrella, soccer ball, "
+        "basketball and hoop, key, bell, wrapped present, balloon, crown, eyeglasses, guitar, trumpet, hammer, open book"
     ),
 }
 """Class word -> the subjects of that class, by their names in ``emoji.json``."""
