@@ -57,7 +57,8 @@ def files_below(roots: Sequence[Path], suffix: str) -> list[str]:
 def portable(value: Any, roots: Sequence[Path]) -> Any:
     """A copy of a JSON value in which every text that is an absolute path has become a relative one.
 
-    A path below one of ``roots`` becomes relative to it, any other keeps its last part only.
+    A path below one of ``roots`` becomes relative to it, any other keeps its last part only. The root of the file
+    system doesn't count: below it lies everything.
     """
     if isinstance(value, dict):
         return {key: portable(part, roots) for key, part in value.items()}
@@ -70,7 +71,7 @@ def portable(value: Any, roots: Sequence[Path]) -> Any:
 
 def _relative(text: str, roots: Sequence[Path]) -> str:
     path = Path(text)
-    for root in roots:
-        if path != root.absolute() and path.is_relative_to(root.absolute()):
-            return path.relative_to(root.absolute()).as_posix()
+    for root in (root.absolute() for root in roots):
+        if path != root and root != root.parent and path.is_relative_to(root):
+            return path.relative_to(root).as_posix()
     return PurePosixPath(text.replace("\\", "/")).name

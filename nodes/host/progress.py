@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -151,5 +152,6 @@ class TerminalProgress:
             return
         full = round(self.WIDTH * reading.share)
         bar = "#" * full + "." * (self.WIDTH - full)
-        print(f"\r\x1b[2K  [{bar}] {reading.text()}", end="", file=self._stream, flush=True)
+        line = f"  [{bar}] {reading.text()}"[: shutil.get_terminal_size().columns - 1]
+        print(f"\r\x1b[2K{line}", end="", file=self._stream, flush=True)
         self._bar_stands = True

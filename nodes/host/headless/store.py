@@ -6,6 +6,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,16 +134,14 @@ class ResultStore:
 
     def prune(self) -> None:
         """Remove the results unused for longest until the rest is small enough."""
-        if not self._folder.is_dir():
-            return
-        entries = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
         total = 0
-        for entry in entries:
-            files = list(self._files_of(entry.stem))
-            total += sum(path.stat().st_size for path in files)
-            if total > LARGEST_STORE:
-                for path in files:
-                    path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process may be at it too
+            for entry in sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
+                files = list(self._files_of(entry.stem))
+                total += sum(path.stat().st_size for path in files)
+                if total > LARGEST_STORE:
+                    for path in files:
+                        path.unlink()
 
     def _files_of(self, signature: str) -> Iterator[Path]:
         for suffix in (".json", ".safetensors"):
