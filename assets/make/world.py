@@ -56,8 +56,8 @@ SUBJECTS = {
     ),
     "animal": (
         "cat face, dog face, mouse face, rabbit face, bear face, panda face, tiger face, lion face, cow face, "
-        "pig face, frog face, monkey face, chicken, penguin, bird, baby chick, owl, unicorn face, horse face, wolf face, "
-        "koala, hamster face, whale, dolphin, tropical fish, fish, blowfish, snail, butterfly, bug, ant, honeybee, "
+        "pig face, frog face, monkey face, chicken, penguin, bird, baby chick, owl, unicorn face, horse face, "
+        "wolf face, koala, hamster face, whale, dolphin, tropical fish, fish, blowfish, snail, butterfly, bug, ant, honeybee, "
         "lady beetle, spider, turtle, crab"
     ),
     "plant": (
@@ -71,7 +71,8 @@ SUBJECTS = {
     "vehicle": "rocket, airplane, automobile, bus, sailboat",
     "thing": (
         "house building, sun with face, crescent moon, snowman without snow, umbrella, soccer ball, "
-        "basketball and hoop, key, bell, wrapped present, balloon, crown, eyeglasses, guitar, trumpet, hammer, open book"
+        "basketball and hoop, key, bell, wrapped present, balloon, crown, eyeglasses, guitar, trumpet, hammer, "
+        "open book"
     ),
 }
 """Class word -> the subjects of that class, by their names in ``emoji.json``."""
