@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..storage import value_hash
+from ..errors import DatasetError
+from ..storage import bytes_hash, value_hash
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -44,10 +45,21 @@ class ImageRecord:
         return self.source.name
 
     def load(self) -> Image.Image:
-        """Decode to RGB: EXIF rotation applied, transparency flattened onto white, palettes resolved."""
+        """Decode to RGB: EXIF rotation applied, transparency flattened onto white, palettes resolved.
+
+        Raises:
+            DatasetError: the file is gone, damaged, or another one than when the data set was read.
+        """
         from .images import decode
 
-        return decode(self.source.read(), self.name)
+        data = self.source.read()
+        if bytes_hash(data) != self.content_hash:
+            raise DatasetError(
+                f"{self.name} has changed since the data set was read.",
+                expected="files that stay as they are during a run",
+                hint="run again, so that the data set is read anew.",
+            )
+        return decode(data, self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
