@@ -57,8 +57,8 @@ SUBJECTS = {
     "animal": (
         "cat face, dog face, mouse face, rabbit face, bear face, panda face, tiger face, lion face, cow face, "
         "pig face, frog face, monkey face, chicken, penguin, bird, baby chick, owl, unicorn face, horse face, "
-        "wolf face, koala, hamster face, whale, dolphin, tropical fish, fish, blowfish, snail, butterfly, bug, ant, honeybee, "
-        "lady beetle, spider, turtle, crab"
+        "wolf face, koala, hamster face, whale, dolphin, tropical fish, fish, blowfish, snail, butterfly, bug, ant, "
+        "honeybee, lady beetle, spider, turtle, crab"
     ),
     "plant": (
         "sunflower, tulip, rose, cherry blossom, hibiscus, cactus, evergreen tree, deciduous tree, palm tree, "
