@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -16,7 +17,7 @@ def locate(text: str, roots: Sequence[Path], *, what: str, error: type[Workbench
     """The first of ``root / text`` that exists, or ``text`` itself if it is an absolute path that exists.
 
     Args:
-        text: with forward or backward slashes.
+        text: with forward or backward slashes; ``~`` at its start is the home folder.
         what: the thing looked for, for the message.
         error: the class to raise.
         absolute: whether absolute paths are allowed.
@@ -25,24 +26,23 @@ def locate(text: str, roots: Sequence[Path], *, what: str, error: type[Workbench
         WorkbenchError: of class ``error``: nothing is there, or ``text`` is empty, leads out of the roots with
             ``..``, or is absolute where that isn't allowed.
     """
-    relative = text.strip().replace("\\", "/")
-    if not relative:
+    path = Path(os.path.expanduser(text.strip().replace("\\", "/")))  # Path's own raises for an unknown user
+    if not text.strip():
         raise error(f"No {what} is named.", hint=f"write the name or path of the {what}.")
     places = ", ".join(dict.fromkeys(str(root) for root in roots))
-    is_absolute = Path(relative).is_absolute()
-    if ".." in PurePosixPath(relative).parts or (is_absolute and not absolute):
+    if ".." in path.parts or (path.is_absolute() and not absolute):
         raise error(
             f"The {what} {text!r} leads out of the folders that it may be in.",
             expected=f"a path without '..', below {places}",
             hint="copy it into one of these folders and name it from there.",
         )
-    candidates = [Path(relative)] if is_absolute else [root / relative for root in roots]
+    candidates = [path] if path.is_absolute() else [root / path for root in roots]
     for candidate in candidates:
         if candidate.exists():
             return candidate
     raise error(
         f"No {what} at {text!r}.",
-        expected="a full path that exists" if is_absolute else f"something below {places}",
+        expected="a full path that exists" if path.is_absolute() else f"something below {places}",
         hint="check the name for typing errors, and that the file has been copied there.",
     )
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from textwrap import indent
 from typing import TextIO
 
 from ...engine.events import CheckpointSaved, Event, Message, Progress, SamplesDrawn, StepDone
@@ -122,7 +123,7 @@ class TerminalProgress:
     def show(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, Message):
-            self.line(f"  {event.text}")
+            self.line(indent(event.text, "  "))
         elif isinstance(event, SamplesDrawn):
             self.line(f"  {len(event.images)} sample pictures drawn at step {event.step}")
         elif isinstance(event, CheckpointSaved):

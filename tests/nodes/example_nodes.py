@@ -19,6 +19,7 @@ def examples(io: Any) -> list[Any]:
                 inputs=[
                     io.Int.Input("count", default=3, min=0, max=9, step=1, tooltip="How many."),
                     io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=True),
+                    io.Int.Input("first_seed", default=0, extra_dict={"control_after_generate": "fixed"}),
                     io.Int.Input("shown", display_mode=io.NumberDisplay.slider, optional=True),
                     io.Int.Input("linked", force_input=True, optional=True),
                     io.Float.Input("rate", default=1e-4, min=0.0, max=1.0, step=1e-5, round=1e-6, display_name="Rate"),

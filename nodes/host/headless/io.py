@@ -155,7 +155,6 @@ class Int:
 
         def __init__(self, id: str, *, control_after_generate: bool | None = None, **common: Any) -> None:
             super().__init__(id, **common)
-            self.control_after_generate = control_after_generate
             self._options |= _given(control_after_generate=control_after_generate)
 
     class Output(Output):

@@ -130,6 +130,4 @@ def widgets(schema: Schema) -> Iterator[WidgetInput]:
 
 def changes_after_generate(widget: Input) -> bool:
     """Whether the front end puts a widget behind this one that changes it after each run."""
-    if isinstance(widget, Int.Input) and widget.control_after_generate is None:
-        return widget.id in SEED_NAMES
-    return isinstance(widget, Int.Input) and bool(widget.control_after_generate)
+    return isinstance(widget, Int.Input) and bool(widget.options.get("control_after_generate", widget.id in SEED_NAMES))

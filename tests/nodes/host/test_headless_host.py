@@ -78,6 +78,8 @@ def test_paths_start_at_the_workflow_then_here_then_the_project(
     (tmp_path / "pictures").mkdir()
     assert host.dataset_path("pictures") == tmp_path / "pictures"
     assert host.dataset_path(str(here / "pictures")) == here / "pictures"
+    monkeypatch.setenv("HOME", str(here))
+    assert host.dataset_path("~/pictures") == here / "pictures"
     assert host.base_path("assets/make") == root.resolve() / "assets" / "make"
     assert host.base_path("assets\\make") == root.resolve() / "assets" / "make"
 
@@ -93,7 +95,7 @@ def test_paths_do_not_lead_out(host: HeadlessHost, text: str) -> None:
             find(text)
 
 
-@pytest.mark.parametrize("text", ["", "  ", "nowhere", "/nowhere/at/all"])
+@pytest.mark.parametrize("text", ["", "  ", "nowhere", "/nowhere/at/all", "~nobody-of-that-name/x"])
 def test_what_is_not_there_is_said(host: HeadlessHost, text: str) -> None:
     with pytest.raises(DatasetError, match="No data set"):
         host.dataset_path(text)

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from lora_workbench.engine.errors import WorkflowError
+from lora_workbench.nodes.host.headless import io
 from lora_workbench.nodes.host.headless.reading import read_workflow
+from lora_workbench.nodes.host.headless.ui_format import named_widgets
 from lora_workbench.nodes.host.headless.workflow import Link
 
 
@@ -35,6 +37,20 @@ def test_ui_widgets_are_named_and_seed_controls_left_out(registry, workflow_file
     assert workflow.nodes["2"].label == 'node 2 "Out" (T_Save)'
     assert set(workflow.nodes) == {"1", "2"}
     assert workflow.graph == data
+
+
+@pytest.mark.parametrize(
+    ("seed", "values"),
+    [
+        (io.Int.Input("first", extra_dict={"control_after_generate": "fixed"}), [3, "fixed", "x"]),
+        (io.Int.Input("first", control_after_generate=False), [3, "x"]),
+        (io.Int.Input("first"), [3, "x"]),
+        (io.Int.Input("seed"), [3, "increment", "x"]),
+    ],
+)
+def test_seed_controls_are_where_the_front_end_puts_them(seed: io.Input, values: list[Any]) -> None:
+    schema = io.Schema("T_Any", inputs=[io.Image.Input("image"), seed, io.String.Input("text")])
+    assert named_widgets(schema, values) == {seed.id: 3, "text": "x"}
 
 
 def test_missing_widget_values_get_the_default(registry, workflow_file) -> None:
