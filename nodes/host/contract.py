@@ -99,10 +99,13 @@ class Host(ABC):
     def base_path(self, text: str) -> Path:
         """The folder or checkpoint of a base model, from an absolute path or one below :meth:`base_roots`.
 
+        The demo base that comes with the project is found by its bare name too.
+
         Raises:
             BaseModelError: it isn't there, or the path leads out of the folders with ``..``.
         """
-        return locate(text, self.base_roots(), what="base model", error=BaseModelError)
+        roots = [*self.base_roots(), PROJECT_ROOT / "assets"]
+        return locate(text, roots, what="base model", error=BaseModelError)
 
     def workflow_metadata(self, cls: type[Any]) -> dict[str, str]:
         """The graph that is running, as the ``prompt`` and ``workflow`` texts that ComfyUI writes into PNGs.

@@ -3,15 +3,66 @@
 Only what every ComfyUI from 0.8.0 on understands is here, so that a node written against this stand-in works in all
 of them: ``advanced`` inputs, for example, are asked for with ``extra_dict={"advanced": True}``.
 """
-# ruff: noqa: A002 - the argument names id, min, max and round are ComfyUI's.
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar
+
+from .sockets import (
+    Boolean,
+    Clip,
+    Combo,
+    Conditioning,
+    Custom,
+    Float,
+    Image,
+    Input,
+    Int,
+    Latent,
+    LoraModel,
+    Mask,
+    Model,
+    NumberDisplay,
+    NumberInput,
+    Output,
+    SocketType,
+    String,
+    Vae,
+    WidgetInput,
+)
+
+__all__ = [
+    "Boolean",
+    "Clip",
+    "Combo",
+    "ComfyExtension",
+    "ComfyNode",
+    "Conditioning",
+    "Custom",
+    "Float",
+    "FolderType",
+    "Hidden",
+    "HiddenHolder",
+    "Image",
+    "Input",
+    "Int",
+    "Latent",
+    "LoraModel",
+    "Mask",
+    "Model",
+    "NodeOutput",
+    "NumberDisplay",
+    "NumberInput",
+    "Output",
+    "Schema",
+    "SocketType",
+    "String",
+    "Vae",
+    "WidgetInput",
+]
 
 
 class FolderType(str, Enum):
@@ -20,13 +71,6 @@ class FolderType(str, Enum):
     input = "input"
     output = "output"
     temp = "temp"
-
-
-class NumberDisplay(str, Enum):
-    """How a number's widget looks."""
-
-    number = "number"
-    slider = "slider"
 
 
 class Hidden(str, Enum):
@@ -44,196 +88,6 @@ class HiddenHolder:
     unique_id: str | None = None
     prompt: dict[str, Any] | None = None
     extra_pnginfo: dict[str, Any] | None = None
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-class Input:
-    """An input without a widget: it can only be linked."""
-
-    io_type: ClassVar[str] = ""
-
-    def __init__(
-        self,
-        id: str,
-        *,
-        display_name: str | None = None,
-        optional: bool = False,
-        tooltip: str | None = None,
-        extra_dict: dict[str, Any] | None = None,
-    ) -> None:
-        self.id = id
-        self.optional = optional
-        self._options = _given(display_name=display_name, tooltip=tooltip) | _given(**(extra_dict or {}))
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """What the front end is told about this input."""
-        return self._options
-
-
-class WidgetInput(Input):
-    """An input that the user can also fill in on the node; ``force_input`` takes the widget away."""
-
-    def __init__(self, id: str, *, default: Any = None, force_input: bool | None = None, **common: Any) -> None:
-        super().__init__(id, **common)
-        self.default = default
-        self.force_input = bool(force_input)
-        self._options |= _given(default=default, forceInput=force_input)
-
-
-class NumberInput(WidgetInput):
-    """What whole numbers and decimal numbers share; ``min`` and ``max`` belong to the range."""
-
-    def __init__(
-        self,
-        id: str,
-        *,
-        min: float | None = None,
-        max: float | None = None,
-        step: float | None = None,
-        display_mode: NumberDisplay | None = None,
-        **common: Any,
-    ) -> None:
-        super().__init__(id, **common)
-        self.min, self.max = min, max
-        self._options |= _given(min=min, max=max, step=step, display=display_mode and display_mode.value)
-
-
-class Output:
-    """An output socket."""
-
-    io_type: ClassVar[str] = ""
-
-    def __init__(self, id: str | None = None, *, display_name: str | None = None, tooltip: str | None = None) -> None:
-        self.id = id
-        self.display_name = display_name or id
-        self.tooltip = tooltip
-
-
-class SocketType:
-    """A type of values that flow between nodes."""
-
-    io_type: ClassVar[str]
-    Input: type[Input]
-    Output: type[Output]
-
-
-def Custom(io_type: str) -> type[SocketType]:  # noqa: N802 - ComfyUI's name
-    """The socket type called ``io_type``, without a widget."""
-    return _with_type(type(io_type.title(), (SocketType,), {"Input": Input, "Output": Output}), io_type)
-
-
-def _with_type(socket: type[SocketType], io_type: str) -> type[SocketType]:
-    socket.io_type = io_type
-    socket.Input = type("Input", (socket.Input,), {"io_type": io_type})
-    socket.Output = type("Output", (socket.Output,), {"io_type": io_type})
-    return socket
-
-
-Image = Custom("IMAGE")
-Mask = Custom("MASK")
-Latent = Custom("LATENT")
-Conditioning = Custom("CONDITIONING")
-Model = Custom("MODEL")
-Clip = Custom("CLIP")
-Vae = Custom("VAE")
-LoraModel = Custom("LORA_MODEL")
-
-
-class Int:
-    """Whole numbers."""
-
-    io_type = "INT"
-
-    class Input(NumberInput):
-        """With ``control_after_generate`` the front end adds a widget that changes the number after each run."""
-
-        io_type = "INT"
-
-        def __init__(self, id: str, *, control_after_generate: bool | None = None, **common: Any) -> None:
-            super().__init__(id, **common)
-            self._options |= _given(control_after_generate=control_after_generate)
-
-    class Output(Output):
-        io_type = "INT"
-
-
-class Float:
-    """Decimal numbers."""
-
-    io_type = "FLOAT"
-
-    class Input(NumberInput):
-        io_type = "FLOAT"
-
-        def __init__(self, id: str, *, round: float | None = None, **common: Any) -> None:
-            super().__init__(id, **common)
-            self._options |= _given(round=round)
-
-    class Output(Output):
-        io_type = "FLOAT"
-
-
-class String:
-    """Text."""
-
-    io_type = "STRING"
-
-    class Input(WidgetInput):
-        io_type = "STRING"
-
-        def __init__(
-            self,
-            id: str,
-            *,
-            multiline: bool = False,
-            placeholder: str | None = None,
-            dynamic_prompts: bool | None = None,
-            **common: Any,
-        ) -> None:
-            super().__init__(id, **common)
-            self._options |= _given(multiline=multiline, placeholder=placeholder, dynamicPrompts=dynamic_prompts)
-
-    class Output(Output):
-        io_type = "STRING"
-
-
-class Boolean:
-    """Yes or no."""
-
-    io_type = "BOOLEAN"
-
-    class Input(WidgetInput):
-        io_type = "BOOLEAN"
-
-        def __init__(
-            self, id: str, *, label_on: str | None = None, label_off: str | None = None, **common: Any
-        ) -> None:
-            super().__init__(id, **common)
-            self._options |= _given(label_on=label_on, label_off=label_off)
-
-    class Output(Output):
-        io_type = "BOOLEAN"
-
-
-class Combo:
-    """One of several texts."""
-
-    io_type = "COMBO"
-
-    class Input(WidgetInput):
-        io_type = "COMBO"
-
-        def __init__(self, id: str, options: Sequence[str], **common: Any) -> None:
-            super().__init__(id, **common)
-            self.choices = list(options)
-            self._options |= {"multiselect": False, "options": self.choices}
-
-    class Output(Output):
-        io_type = "COMBO"
 
 
 @dataclass
