@@ -17,7 +17,7 @@ from comfy_execution.utils import get_executing_context
 
 from ...engine.errors import AdapterError
 from ...engine.events import Event, Message, SamplesDrawn
-from .contract import ADAPTER_SUFFIX, PROJECT_ROOT, Host
+from .contract import ADAPTER_SUFFIX, OWN_ROOTS, Host
 from .paths import locate
 from .progress import Meter
 
@@ -73,10 +73,10 @@ class ComfyUIHost(Host):
         return [*_folders("loras"), self.adapter_directory()]
 
     def dataset_roots(self) -> Sequence[Path]:
-        return [Path(folder_paths.get_input_directory()), *_folders("datasets"), PROJECT_ROOT]
+        return [Path(folder_paths.get_input_directory()), *_folders("datasets"), *OWN_ROOTS]
 
     def base_roots(self) -> Sequence[Path]:
-        return [*_folders("diffusers"), *_folders("checkpoints"), PROJECT_ROOT]
+        return [*_folders("diffusers"), *_folders("checkpoints"), *OWN_ROOTS]
 
 
 class _NodeReporter:

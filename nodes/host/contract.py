@@ -16,7 +16,10 @@ from .paths import locate, portable
 T = TypeVar("T")
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
-"""The extension's own folder, with the demo base model and data sets in ``assets/``."""
+"""The extension's own folder."""
+
+OWN_ROOTS = (PROJECT_ROOT, PROJECT_ROOT / "assets")
+"""Where the demo base model and data sets are found, with and without ``assets/`` before their names."""
 
 ADAPTER_SUFFIX = ".safetensors"
 

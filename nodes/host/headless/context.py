@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ....engine.events import Event
-from ..contract import ADAPTER_SUFFIX, PROJECT_ROOT, Host
+from ..contract import ADAPTER_SUFFIX, OWN_ROOTS, Host
 from ..paths import files_below
 from ..progress import TerminalProgress
 
@@ -88,8 +88,8 @@ class HeadlessHost(Host):
         return self._roots()
 
     def _roots(self) -> list[Path]:
-        """The workflow's folder, the current folder, and the project's, so that ``assets/…`` works anywhere."""
-        return [*([self._workflow_folder] if self._workflow_folder else []), Path.cwd(), PROJECT_ROOT]
+        """The workflow's folder, the current folder, and the project's, so that ``demo_base`` works anywhere."""
+        return [*([self._workflow_folder] if self._workflow_folder else []), Path.cwd(), *OWN_ROOTS]
 
 
 host = HeadlessHost()

@@ -81,6 +81,7 @@ def test_paths_start_at_the_workflow_then_here_then_the_project(
     monkeypatch.setenv("HOME", str(here))
     assert host.dataset_path("~/pictures") == here / "pictures"
     assert host.base_path("assets/make") == root.resolve() / "assets" / "make"
+    assert host.base_path("make") == root.resolve() / "assets" / "make"
     assert host.base_path("assets\\make") == root.resolve() / "assets" / "make"
 
 
