@@ -173,7 +173,8 @@ def _train(
         with closing(trainer.run(start)) as events:
             yield from events
         adapter = _finish(run, injection, trainer.losses, name, workflow, prompt)
-    saved = save_adapter(adapter, vault.finished(run.lineage, recipe.steps), key_style=base.info.key_style)
+    path = vault.finished(run.lineage, recipe.steps)
+    saved = save_adapter(adapter, path, key_style=adapter.key_style, dtype="float32")
     return saved, trainer.losses
 
 
@@ -213,7 +214,9 @@ def _finish(
         recipe=asdict(run.recipe), seed=run.seed, losses=losses, trigger=_trigger_phrase(trigger), workflow=workflow,
         prompt=prompt, versions=versions(), date=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )
-    return Adapter(name=name, family=info.family, modules=modules, metadata=training_metadata(facts))
+    return Adapter(
+        name=name, family=info.family, modules=modules, key_style=info.key_style, metadata=training_metadata(facts)
+    )
 
 
 def _trigger_phrase(trigger) -> str:

@@ -86,7 +86,7 @@ def save_with(path: Path, save: Callable[[str], object]) -> None:
 
 def free_name(folder: Path, stem: str, suffix: str) -> Path:
     """The first of ``stem_00001.suffix``, ``stem_00002.suffix``, … that nothing in ``folder`` has taken."""
-    taken = {p.name for p in folder.glob(f"{stem}_*{suffix}")} if folder.is_dir() else set()
+    taken = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
     number = 1
     while f"{stem}_{number:05d}{suffix}" in taken:
         number += 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..storage import bytes_hash
-from .keys import flat
+from .keys import KeyStyle, flat
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,6 +50,8 @@ class Adapter:
     """Family of the base that it was trained on, or that its key names belong to."""
     modules: Mapping[str, LowRank] = field(repr=False)
     """``<component>.<module path>`` -> update, for example ``denoiser.mid_block.attentions.0...to_q``."""
+    key_style: KeyStyle = "kohya"
+    """How the files of its family name the tensors."""
     bound: bool = True
     """Whether the module paths are those of a base model; as read from a file they are the file's own, perhaps with
     underscores for dots, until ``bind`` has found the modules."""

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..errors import AdapterError
 from ..storage import bytes_hash, save_with
 from .adapter import Adapter, LowRank
-from .keys import FileKey, KeyStyle, file_keys, flat, parse
+from .keys import FileKey, KeyStyle, file_keys, flat, parse, style_of
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+HASH = "modelspec.hash_sha256"
+"""Metadata field with the hash of all tensors."""
 
 
 def save_adapter(
@@ -39,7 +43,7 @@ def save_adapter(
 
     path = Path(path)
     tensors = _tensors(adapter, key_style, dtype)
-    metadata = {**adapter.metadata, "modelspec.hash_sha256": _tensor_hash(save(tensors))}
+    metadata = {**adapter.metadata, HASH: _tensor_hash(save(tensors))}
 
     def save_and_check(temporary: str) -> None:
         save_file(tensors, temporary, metadata=metadata)
@@ -65,10 +69,22 @@ def load_adapter(path: str | Path) -> Adapter:
         name=path.stem,
         family=metadata.get("lw.family") or metadata.get("modelspec.architecture", "").removesuffix("/lora"),
         modules=_updates(tensors, path),
+        key_style=style_of(tensors),
         bound=False,
         metadata=metadata,
         path=path,
     )
+
+
+def tensor_hash(adapter: Adapter, *, key_style: KeyStyle, dtype: Literal["float16", "float32"]) -> str:
+    """What ``save_adapter`` would write as ``modelspec.hash_sha256``: equal for files with equal tensors.
+
+    Raises:
+        AdapterError: values that ``dtype`` can't hold.
+    """
+    from safetensors.torch import save
+
+    return _tensor_hash(save(_tensors(adapter, key_style, dtype)))
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:

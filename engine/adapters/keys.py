@@ -77,6 +77,11 @@ def _module(name: str) -> str | None:
     return None
 
 
+def style_of(file_keys: Iterable[str]) -> KeyStyle:
+    """The style to write an adapter in again that was read with these names: kohya's, unless it is of a transformer."""
+    return "transformer" if any(key.startswith("transformer.") for key in file_keys) else "kohya"
+
+
 def flat(module_key: str) -> str:
     """The form in which module keys and names from files are equal when they mean the same module.
 

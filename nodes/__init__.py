@@ -1,0 +1,27 @@
+"""The nodes: a schema and a few lines each over the engine. Importing them loads nothing heavy."""
+
+from __future__ import annotations
+
+from .adapters import LoadAdapter, SaveAdapter, StackAdapters
+from .captions import TriggerCaptions
+from .datasets import DatasetFromImages, LoadDataset, PreviewDataset
+from .generation import ComparisonGrid, Generate, SaveImages
+from .host import io
+from .training import LoadBase, Recipe, TrainLoRA
+
+NODES: list[type[io.ComfyNode]] = [
+    LoadDataset,
+    DatasetFromImages,
+    TriggerCaptions,
+    PreviewDataset,
+    LoadBase,
+    Recipe,
+    TrainLoRA,
+    LoadAdapter,
+    StackAdapters,
+    SaveAdapter,
+    Generate,
+    ComparisonGrid,
+    SaveImages,
+]
+"""In the order in which a user meets them."""

@@ -1,0 +1,38 @@
+"""What a node shows: sentences while it works, and the ``ui`` part of its output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..engine.events import Message
+from .host import host, ui
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def tell(text: str) -> None:
+    """Show a sentence for the node that is running."""
+    if text:
+        host.reporter()(Message(text=text))
+
+
+def shown(
+    *, text: str = "", preview: Tensor | None = None, report: dict[str, Any] | None = None, cls: type[Any] | None = None
+) -> dict[str, Any]:
+    """The ``ui`` of a node's output.
+
+    Args:
+        text: for the node's text display.
+        preview: pictures (B, H, W, 3) for the node's picture display.
+        report: plain values for programs that run the graph.
+        cls: the node class inside ``execute``, whose graph goes into the previews.
+    """
+    parts: dict[str, Any] = {}
+    if preview is not None:
+        parts |= ui.PreviewImage(preview, cls=cls).as_dict()
+    if text:
+        parts |= ui.PreviewText(text).as_dict()
+    if report is not None:
+        parts["lw_report"] = [report]
+    return parts

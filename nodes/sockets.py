@@ -1,0 +1,18 @@
+"""The types of values that only our nodes exchange. Their names are fixed: saved workflows hold them."""
+
+from __future__ import annotations
+
+from .host import io
+
+Dataset = io.Custom("LW_DATASET")
+"""``engine.data.dataset.Dataset``."""
+Base = io.Custom("LW_BASE")
+"""``engine.backbones.contract.Backbone``."""
+Recipe = io.Custom("LW_RECIPE")
+"""``engine.training.recipe.Recipe``."""
+Adapter = io.Custom("LW_ADAPTER")
+"""``engine.adapters.adapter.Adapter``."""
+Stack = io.Custom("LW_STACK")
+"""``engine.adapters.stack.Stack``."""
+Batch = io.Custom("LW_BATCH")
+"""``list[engine.generation.batch.GeneratedImage]``."""

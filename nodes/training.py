@@ -1,0 +1,235 @@
+"""Nodes that load a base model, choose a recipe and train."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import sockets
+from .host import host, io
+from .inputs import FIXED_SEED, LARGEST_SEED, lines, or_else, problem
+from .pictures import to_tensor
+from .recipe_inputs import AS_SUGGESTED, override_inputs
+from .shown import shown, tell
+
+if TYPE_CHECKING:
+    from ..engine.backbones.contract import Backbone
+    from ..engine.data.dataset import Dataset
+    from ..engine.run import TrainedAdapter
+    from ..engine.training.recipe import Recipe as EngineRecipe
+
+CATEGORY = "LoRA Workbench/training"
+
+
+class LoadBase(io.ComfyNode):
+    """A base model, loaded."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LW_LoadBase",
+            display_name="Load Base Model",
+            category=CATEGORY,
+            description="Loads the base model that adapters are trained on and pictures are drawn with.",
+            inputs=[
+                io.String.Input(
+                    "base",
+                    default="demo_base",
+                    tooltip="A diffusers folder or a single .safetensors checkpoint: a full path, or a name below the "
+                    "folders for such models. demo_base is the small model that comes with the project.",
+                ),
+                io.Combo.Input(
+                    "device",
+                    options=["auto", "cpu", "cuda", "mps"],
+                    default="auto",
+                    tooltip="Where to compute. auto takes CUDA, then Apple's MPS, then the CPU.",
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=["auto", "fp32", "bf16", "fp16"],
+                    default="auto",
+                    tooltip="Number format of the frozen weights. auto takes what the device is fast at; fp32 takes "
+                    "the most memory. The adapter itself is always trained in fp32.",
+                ),
+            ],
+            outputs=[sockets.Base.Output("base", tooltip="The base model; nothing that uses it changes it.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, base: str | None) -> bool | str:
+        return problem(host.base_path, base)
+
+    @classmethod
+    def fingerprint_inputs(cls, base: str, **_: Any) -> int:
+        return newest_change(host.base_path(base))
+
+    @classmethod
+    def execute(cls, base: str, device: str, precision: str) -> io.NodeOutput:
+        path = host.base_path(base)
+        with host.computing():
+            backbone = _loaded(path, newest_change(path), device, precision)
+        info = backbone.info
+        tell(f"{info.name or path.name}: {info.family}, {info.resolution} px, on {backbone.device} in {backbone.dtype}")
+        return io.NodeOutput(backbone)
+
+
+class Recipe(io.ComfyNode):
+    """The settings of a training."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LW_Recipe",
+            display_name="Recipe",
+            category=CATEGORY,
+            description="Suggests the settings of a training from the data set, the base model and the goal. Any of "
+            "them can be chosen by hand; -1 or 'suggested' leaves it to the suggestion.",
+            inputs=[
+                sockets.Dataset.Input("dataset", tooltip="The number of its pictures decides how long to train."),
+                sockets.Base.Input("base", tooltip="Its resolution decides the scale of the other values."),
+                io.Combo.Input(
+                    "goal",
+                    options=["subject", "style"],
+                    default="subject",
+                    tooltip="What to teach: one thing or person, or a way of drawing. A style gets more capacity.",
+                ),
+                *override_inputs(),
+            ],
+            outputs=[
+                sockets.Recipe.Output("recipe", tooltip="All settings of the training."),
+                io.String.Output("reason", tooltip="Why these values, and which of them were chosen by hand."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, dataset: Dataset, base: Backbone, goal: Any, **overrides: Any) -> io.NodeOutput:
+        from ..engine.training.overrides import overridden
+        from ..engine.training.recipe import suggest
+
+        changes = {name: value for name, value in overrides.items() if value not in AS_SUGGESTED}
+        if "train_text_encoder" in changes:
+            changes["train_text_encoder"] = changes["train_text_encoder"] == "yes"
+        if "sample_prompts" in changes:
+            changes["sample_prompts"] = lines(changes["sample_prompts"])
+        recipe = overridden(suggest(goal, len(dataset), resolution=base.info.resolution), changes)
+        tell(recipe.reason)
+        return io.NodeOutput(recipe, recipe.reason, ui=shown(text=recipe.reason))
+
+
+class TrainLoRA(io.ComfyNode):
+    """A training, or the adapter that it gave before."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LW_TrainLoRA",
+            display_name="Train LoRA",
+            category=CATEGORY,
+            description="Trains an adapter. An unchanged training gives its adapter back at once, an interrupted one "
+            "goes on where it stopped, and more steps continue the earlier ones.",
+            inputs=[
+                sockets.Base.Input("base", tooltip="The base model to train on; it stays as it is."),
+                sockets.Dataset.Input("dataset", tooltip="What to learn: pictures that all have a caption."),
+                sockets.Recipe.Input("recipe", tooltip="How to train."),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=LARGEST_SEED,
+                    extra_dict=FIXED_SEED,
+                    tooltip="Of initial values, order and noise. The same seed gives the same adapter; another one "
+                    "trains anew, so keep it fixed.",
+                ),
+                io.String.Input(
+                    "name",
+                    default="",
+                    tooltip="Of the adapter, in labels and file names; empty takes the data set's. Changing it doesn't "
+                    "train again.",
+                ),
+                sockets.Dataset.Input(
+                    "regularization",
+                    optional=True,
+                    tooltip="Captioned pictures of other things of the same kind, without the trigger word. They keep "
+                    "the base model's idea of the kind from drifting.",
+                ),
+            ],
+            outputs=[
+                sockets.Adapter.Output("adapter", tooltip="The trained adapter."),
+                io.Image.Output("loss_plot", tooltip="Loss and learning rate of each step, as a picture."),
+                io.String.Output("report", tooltip="What was done, in words."),
+            ],
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        base: Backbone,
+        dataset: Dataset,
+        recipe: EngineRecipe,
+        seed: int,
+        name: str,
+        regularization: Dataset | None = None,
+    ) -> io.NodeOutput:
+        from ..engine.generation.plots import loss_plot
+        from ..engine.run import train_adapter
+        from ..engine.vault import Vault
+
+        name = or_else(name, dataset.name)
+        graph = host.workflow_metadata(cls)
+        trained = host.drive(
+            train_adapter(
+                base, dataset, recipe, seed=seed, vault=Vault(host.vault_root()), name=name,
+                regularization=regularization, workflow=graph.get("workflow"), prompt=graph.get("prompt"),
+            )
+        )  # fmt: skip
+        rates = [recipe.learning_rate * recipe.learning_rate_at(step) for step in range(len(trained.losses))]
+        plot = to_tensor([loss_plot(trained.losses, learning_rates=rates, title=name)])
+        report = training_report(trained)
+        text = in_words(report)
+        return io.NodeOutput(trained.adapter, plot, text, ui=shown(text=text, preview=plot, report=report, cls=cls))
+
+
+def newest_change(path: Path) -> int:
+    """When the file, or the newest below the folder, was last written; nanoseconds since the epoch."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return max((file.stat().st_mtime_ns for file in files), default=0)
+
+
+@lru_cache(maxsize=1)
+def _loaded(path: Path, changed: int, device: str, precision: str) -> Backbone:
+    """The base model that was asked for last stays in memory, as nodes keep nothing themselves."""
+    from ..engine.backbones.registry import load_base
+
+    del changed  # part of the key only
+    return load_base(path, device=device, precision=precision)
+
+
+def training_report(trained: TrainedAdapter) -> dict[str, Any]:
+    """A training in plain values; losses are means over the first and the last tenth of the steps."""
+    losses = trained.losses
+    tenth = max(1, len(losses) // 10)
+    return {
+        "name": trained.adapter.name,
+        "steps": len(losses),
+        "cached": trained.cached,
+        "resumed_at": trained.resumed_at,
+        "seconds": round(trained.seconds, 2),
+        "first_loss": round(sum(losses[:tenth]) / tenth, 5),
+        "last_loss": round(sum(losses[-tenth:]) / tenth, 5),
+        "trigger": trained.adapter.trigger,
+        "adapter": str(trained.adapter.path),
+    }
+
+
+def in_words(report: dict[str, Any]) -> str:
+    """A training report for people."""
+    if report["cached"]:
+        done = f"{report['steps']} steps, trained before"
+    elif report["resumed_at"]:
+        done = f"{report['steps']} steps, from step {report['resumed_at']} on in {report['seconds']:.0f} s"
+    else:
+        done = f"{report['steps']} steps in {report['seconds']:.0f} s"
+    trigger = f"; call it with: {report['trigger']}" if report["trigger"] else ""
+    return f"{report['name']}: {done}; loss {report['first_loss']:.4g} to {report['last_loss']:.4g}{trigger}"
