@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -62,8 +62,7 @@ class HeadlessHost(Host):
         if self._interrupted:
             raise KeyboardInterrupt
         self._interrupted = True
-        self.progress.clear()
-        print("Stopping after this step; press Ctrl-C again to stop at once.", file=sys.stderr)
+        os.write(2, b"\nStopping after this step; press Ctrl-C again to stop at once.\n")  # print isn't reentrant
 
     def output_directory(self) -> Path:
         return self._output

@@ -37,12 +37,12 @@ class NodeError(Exception):
 class Outcome:
     """What a run has given so far."""
 
-    reports: dict[str, Any] = field(default_factory=dict)
-    """Node id -> the JSON report that the node gave; ``cached`` is true if it comes from an earlier run."""
     adapters: list[str] = field(default_factory=list)
     """Full paths."""
     images: list[str] = field(default_factory=list)
     """Full paths; previews don't count."""
+    reports: dict[str, Any] = field(default_factory=dict)
+    """Node id -> the JSON report that the node gave; ``cached`` is true if it comes from an earlier run."""
     cached_nodes: int = 0
     """Needed nodes that didn't have to run."""
 
@@ -83,7 +83,8 @@ class Executor:
         try:
             for position, node in enumerate(waiting, 1):
                 self._host.check_interruption()
-                self._host.progress.begin(f"[{position}/{len(waiting)}] {node.title or node.class_type}")
+                title = node.title or self._registry[node.class_type].GET_SCHEMA().display_name
+                self._host.progress.begin(f"[{position}/{len(waiting)}] {title or node.class_type}")
                 if self._run_node(node, workflow, signatures):
                     ran.add(node.id)
                 else:

@@ -17,14 +17,14 @@ from lora_workbench.nodes.host import cli, io
 
 
 @pytest.fixture
-def run(registry, monkeypatch, tmp_path, workflow_file, capsys):  # type: ignore[no-untyped-def]
+def run(registry, monkeypatch, tmp_path, workflow_file, capfd):  # type: ignore[no-untyped-def]
     """Runs a workflow by the command line with ``--json``; gives exit status, JSON and standard error."""
     monkeypatch.setattr(cli, "registry", lambda: registry)
 
     def command(data: Any, *more: str) -> tuple[int, dict[str, Any], str]:
         path = workflow_file(data)
         status = cli.main(["run", str(path), "--output", str(tmp_path / "out"), "--json", *more])
-        printed = capsys.readouterr()
+        printed = capfd.readouterr()
         return status, json.loads(printed.out.splitlines()[-1]), printed.err
 
     return command
@@ -47,7 +47,7 @@ def test_json_line_of_a_run_and_of_its_repetition(run, tmp_path, calls) -> None:
         "reports": {"2": {"number": 4}},
         "cached_nodes": 0,
     }
-    assert "[2/2] T_Save" in progress
+    assert "[2/2] Save" in progress
     status, result, progress = run(SAVE)
     assert (status, result["cached_nodes"], progress) == (0, 2, "")
 
