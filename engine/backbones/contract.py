@@ -116,8 +116,12 @@ class Backbone(ABC):
     @abstractmethod
     def sample(
         self, noise: Tensor, conditioning: Conditioning, negative: Conditioning | None, *, steps: int, guidance: float
-    ) -> Tensor:
+    ) -> Iterator[Tensor]:
         """Denoise from pure noise (B, C, h, w) to clean latents with the model's own sampler.
+
+        Yields:
+            The latents (B, C, h, w), float32, after each call of the denoiser; the last are clean. Some samplers warm
+            up with a call or two more than ``steps``.
 
         Args:
             noise: standard normal, float32.

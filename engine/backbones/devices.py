@@ -44,7 +44,11 @@ def pick_dtype(precision: str, device: torch.device, parameters: int) -> torch.d
     if precision != "auto":
         known = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
         if precision not in known:
-            raise BaseModelError(f"Precision {precision!r} isn't known.", expected=f"auto or one of {', '.join(known)}")
+            raise BaseModelError(
+                f"Precision {precision!r} isn't known.",
+                expected=f"auto or one of {', '.join(known)}",
+                hint="choose auto, which takes what the device is fast at.",
+            )
         return known[precision]
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BaseModelError
-from ..storage import file_hash, value_hash
 from .contract import Backbone, BackboneInfo, Conditioning, NoiseLevels
 from .devices import pick_device, pick_dtype
+from .diffusers_parts import PREFIXES, CheckpointParts, FolderParts, tensor_names
+from .quiet import quiet
 
 if TYPE_CHECKING:
     import torch
@@ -21,138 +22,82 @@ ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 FEED_FORWARD = ("ff.net.0.proj", "ff.net.2")
 TEXT_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
 TEXT_FEED_FORWARD = ("fc1", "fc2")
+STANDARD_CONFIG = Path(__file__).parents[2] / "assets" / "sd1_config"
 
 
 def recognises(path: Path) -> bool:
-    """A diffusers folder of a Stable Diffusion pipeline with one text encoder, or a checkpoint with such a UNet."""
+    """A diffusers folder of a Stable Diffusion 1.x pipeline, or a checkpoint with such a UNet and text encoder.
+
+    Raises:
+        BaseModelError: the checkpoint is damaged.
+    """
     if path.is_dir():
-        index = path / "model_index.json"
-        return index.is_file() and json.loads(index.read_text(encoding="utf-8"))["_class_name"] == "StableDiffusionPipeline"
-    return path.suffix == ".safetensors" and _is_sd1_checkpoint(path)
-
-
-def _is_sd1_checkpoint(path: Path) -> bool:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), "pt") as file:
-            keys = set(file.keys())
-    except (SafetensorError, OSError):
+        # Stable Diffusion 2.x is the same pipeline, but projects linearly and has another text encoder.
+        return _entry(path / "model_index.json", "_class_name") == "StableDiffusionPipeline" and not _entry(
+            path / "unet" / "config.json", "use_linear_projection"
+        )
+    if path.suffix != ".safetensors":
         return False
-    return "model.diffusion_model.input_blocks.0.0.weight" in keys and any(
-        key.startswith("cond_stage_model.transformer.") for key in keys
+    names = tensor_names(path)
+    return f"{PREFIXES['unet']}input_blocks.0.0.weight" in names and any(
+        name.startswith(PREFIXES["text_encoder"]) for name in names
     )
 
 
-def load(path: Path, *, device: str = "auto", precision: str = "auto") -> StableDiffusion1:
-    """Load a diffusers folder, or a single-file checkpoint with SD1.x's standard sizes.
+def _entry(file: Path, key: str) -> Any:
+    """One entry of a JSON object, or nothing where the file isn't one."""
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def load(
+    path: Path, *, device: str = "auto", precision: str = "auto", config: Path = STANDARD_CONFIG
+) -> StableDiffusion1:
+    """Load a diffusers folder, or a single-file checkpoint.
+
+    Args:
+        path: the folder or ``.safetensors`` file.
+        device: as in ``load_base``.
+        precision: as in ``load_base``.
+        config: folder with the configuration of a checkpoint's parts; unused for a diffusers folder, which has its own.
 
     Raises:
-        BaseModelError: a part is missing or damaged.
+        BaseModelError: a part is missing or damaged, or there is no such device or precision.
     """
-    parts = _FolderParts(path) if path.is_dir() else _CheckpointParts(path)
-    return StableDiffusion1(parts, pick_device(device), precision)
-
-
-class _FolderParts:
-    """The parts of a diffusers folder, each loaded when asked for."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.name = folder.name
-        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-        self.scheduler_class = index["scheduler"][1]
-
-    def content_hash(self) -> str:
-        files = sorted(p for p in self.folder.glob("*/*") if p.suffix in (".safetensors", ".json", ".txt"))
-        return value_hash([[p.relative_to(self.folder).as_posix(), file_hash(p)] for p in files])
-
-    def load(self, part: str) -> Any:
-        import diffusers
-        import transformers
-
-        classes = {
-            "unet": diffusers.UNet2DConditionModel, "vae": diffusers.AutoencoderKL,
-            "text_encoder": transformers.CLIPTextModel, "tokenizer": transformers.CLIPTokenizer,
-            "scheduler": getattr(diffusers, self.scheduler_class),
-        }
-        try:
-            return classes[part].from_pretrained(self.folder / part, local_files_only=True)
-        except (OSError, ValueError) as error:
-            raise BaseModelError(
-                f"{self.folder.name} has no usable {part}: {str(error).splitlines()[0]}",
-                expected=f"a folder {part}/ as diffusers saves it",
-                hint="save or download the model again; nothing is fetched from the network here.",
-            ) from error
-
-
-class _CheckpointParts:
-    """The parts of a single-file checkpoint, converted by diffusers on first use with SD1.x's configuration."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.name = path.stem
-        self._pipeline: Any = None
-
-    def content_hash(self) -> str:
-        return file_hash(self.path)
-
-    def load(self, part: str) -> Any:
-        from diffusers import StableDiffusionPipeline
-
-        if self._pipeline is None:
-            config = Path(__file__).parents[2] / "assets" / "sd1_config"
-            try:
-                self._pipeline = StableDiffusionPipeline.from_single_file(
-                    str(self.path), config=str(config), local_files_only=True, safety_checker=None
-                )
-            except (OSError, ValueError, KeyError, RuntimeError) as error:
-                raise BaseModelError(
-                    f"{self.path.name} can't be read as a Stable Diffusion 1.x checkpoint: {str(error).splitlines()[0]}",
-                    expected="a complete .safetensors checkpoint with UNet, text encoder and autoencoder",
-                    hint="use a full checkpoint (not a pruned UNet or an adapter), or a diffusers folder.",
-                ) from error
-        return getattr(self._pipeline, part)
+    chosen = pick_device(device)
+    return StableDiffusion1(FolderParts(path) if path.is_dir() else CheckpointParts(path, config), chosen, precision)
 
 
 class StableDiffusion1(Backbone):
     """The diffusers backbone of SD1.x."""
 
-    def __init__(self, parts: _FolderParts | _CheckpointParts, device: torch.device, precision: str) -> None:
+    def __init__(self, parts: FolderParts | CheckpointParts, device: torch.device, precision: str) -> None:
         import torch
 
         self._parts = parts
         self.device = device
-        unet = parts.load("unet").eval().requires_grad_(False)
-        self.dtype = pick_dtype(precision, device, sum(p.numel() for p in unet.parameters()))
-        self._unet = unet.to(device, self.dtype, memory_format=torch.channels_last)
-        self._tokenizer = parts.load("tokenizer")
         self._scheduler = parts.load("scheduler")
-        self._loaded: dict[str, nn.Module] = {}
-        config = self._scheduler.config
         self._alphas_cumprod: Tensor = self._scheduler.alphas_cumprod.float()
-        vae_levels = len(self._vae.config.block_out_channels)
-        self.info = BackboneInfo(
-            family="sd1", name=parts.name, content_hash=parts.content_hash(), objective=config.prediction_type,
-            latent_channels=unet.config.in_channels, latent_factor=2 ** (vae_levels - 1),
-            resolution=unet.config.sample_size * 2 ** (vae_levels - 1), key_style="kohya",
-            architecture="stable-diffusion-v1",
-            target_presets={"attention": ATTENTION, "attention_and_feed_forward": ATTENTION + FEED_FORWARD},
-            text_target_presets={
-                "attention": TEXT_ATTENTION, "attention_and_feed_forward": TEXT_ATTENTION + TEXT_FEED_FORWARD
-            },
-            capabilities=frozenset({"classifier_free_guidance", "text_encoder_training"}),
-        )
+        self._tokenizer = parts.load("tokenizer")
+        self._encoders: dict[str, nn.Module] = {}
+        self._unet = parts.load("unet").requires_grad_(False)
+        self.dtype = pick_dtype(precision, device, sum(p.numel() for p in self._unet.parameters()))
+        self.info = _describe(parts, self._scheduler.config.prediction_type)
+        with quiet():
+            self._unet.to(device, self.dtype, memory_format=torch.channels_last)
 
-    def _lazily(self, part: str) -> Any:
-        """An encoder, in float32: it runs seldom, and SD1.x's autoencoder overflows in fp16."""
-        if part not in self._loaded:
-            self._loaded[part] = self._parts.load(part).eval().requires_grad_(False).float().to(self.device)
-        return self._loaded[part]
+    def _encoder(self, part: str) -> Any:
+        """Text encoder or autoencoder, in float32: they run seldom, and SD1.x's autoencoder overflows in fp16."""
+        import torch
 
-    @property
-    def _vae(self) -> Any:
-        return self._lazily("vae")
+        if part not in self._encoders:
+            module = self._parts.load(part).requires_grad_(False)
+            with quiet():
+                self._encoders[part] = module.to(self.device, torch.float32)
+        return self._encoders[part]
 
     @property
     def denoiser(self) -> nn.Module:
@@ -160,30 +105,34 @@ class StableDiffusion1(Backbone):
 
     @property
     def text_encoders(self) -> Mapping[str, nn.Module]:
-        return {"text_encoder": self._lazily("text_encoder")}
+        return {"text_encoder": self._encoder("text_encoder")}
 
     def release_encoders(self) -> None:
-        self._loaded.clear()
+        self._encoders.clear()
 
     def encode_images(self, images: Tensor) -> Tensor:
         import torch
 
+        vae = self._encoder("vae")
         with torch.no_grad():
-            posterior = self._vae.encode(images.to(self.device, torch.float32)).latent_dist
-        return posterior.mode() * self._vae.config.scaling_factor
+            posterior = vae.encode(images.to(self.device, torch.float32)).latent_dist
+        return posterior.mode() * vae.config.scaling_factor
 
     def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
-        encoder = self._lazily("text_encoder")
+        encoder = self._encoder("text_encoder")
         tokens = self._tokenizer(
-            list(prompts), padding="max_length", truncation=True,
-            max_length=encoder.config.max_position_embeddings, return_tensors="pt",
+            list(prompts),
+            padding="max_length",
+            truncation=True,
+            max_length=encoder.config.max_position_embeddings,
+            return_tensors="pt",
         )
         return Conditioning(states=encoder(tokens.input_ids.to(self.device))[0])
 
     def levels(self, u: Tensor) -> NoiseLevels:
         steps = len(self._alphas_cumprod)
         t = (u * steps).long().clamp(max=steps - 1)
-        alpha_bar = self._alphas_cumprod[t]
+        alpha_bar = self._alphas_cumprod.to(u.device)[t]
         return NoiseLevels(
             t=t.to(self.device), alpha=alpha_bar.sqrt().to(self.device), sigma=(1 - alpha_bar).sqrt().to(self.device)
         )
@@ -217,6 +166,35 @@ class StableDiffusion1(Backbone):
     def decode(self, latents: Tensor) -> Tensor:
         import torch
 
+        vae = self._encoder("vae")
         with torch.no_grad():
-            images = self._vae.decode(latents.to(self.device, torch.float32) / self._vae.config.scaling_factor).sample
+            images = vae.decode(latents.to(self.device, torch.float32) / vae.config.scaling_factor).sample
         return (images / 2 + 0.5).clamp(0, 1)
+
+
+def _describe(parts: FolderParts | CheckpointParts, prediction_type: str) -> BackboneInfo:
+    if prediction_type not in ("epsilon", "v_prediction"):
+        raise BaseModelError(
+            f"{parts.name} predicts {prediction_type!r}, which can't be trained here.",
+            expected="prediction_type epsilon or v_prediction in scheduler/scheduler_config.json",
+            hint="correct the scheduler's configuration, or use another base model.",
+        )
+    unet, vae = parts.config("unet"), parts.config("vae")
+    factor = 2 ** (len(vae["block_out_channels"]) - 1)
+    return BackboneInfo(
+        family="sd1",
+        name=parts.name,
+        content_hash=parts.content_hash(),
+        objective=prediction_type,
+        latent_channels=unet["in_channels"],
+        latent_factor=factor,
+        resolution=unet["sample_size"] * factor,
+        key_style="kohya",
+        architecture="stable-diffusion-v1",
+        target_presets={"attention": ATTENTION, "attention_and_feed_forward": ATTENTION + FEED_FORWARD},
+        text_target_presets={
+            "attention": TEXT_ATTENTION,
+            "attention_and_feed_forward": TEXT_ATTENTION + TEXT_FEED_FORWARD,
+        },
+        capabilities=frozenset({"classifier_free_guidance", "text_encoder_training"}),
+    )
