@@ -1,0 +1,53 @@
+"""The demo data sets are what the documentation says: files as people have them, every one of them usable."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import features
+import pytest
+from lora_workbench.engine.data.loading import load_dataset
+from PIL import Image
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+@pytest.fixture(scope="module")
+def datasets(root: Path) -> Path:
+    return root / "assets" / "datasets"
+
+
+@pytest.mark.parametrize(("name", "fewest", "most"), [("fox", 12, 20), ("riso", 20, 40)])
+def test_every_picture_loads_with_a_caption_that_has_a_place_for_the_trigger(datasets, name, fewest, most):
+    dataset = load_dataset(datasets / name)
+    assert fewest <= len(dataset) <= most
+    assert not dataset.skipped
+    for record in dataset:
+        assert (record.caption or "").count("[trigger]") == 1
+        assert re.search(r" on an? [a-z ]+ background$", record.caption or "")
+
+
+def test_the_subject_comes_in_files_as_people_have_them(datasets):
+    paths = [path for path in (datasets / "fox").iterdir() if path.suffix.lower() in PICTURES]
+    opened = {path: Image.open(path) for path in paths}
+    assert {image.format for image in opened.values()} == {"PNG", "JPEG", "WEBP"}
+    assert sum(image.getexif().get(0x0112, 1) != 1 for image in opened.values()) == 1
+    assert sum("A" in image.getbands() for image in opened.values()) == 1
+    assert any(" " in path.name for path in paths)
+    assert any(path.suffix.isupper() for path in paths)
+    assert len({image.size for image in opened.values()}) > 5
+
+
+def test_the_rotated_picture_is_loaded_upright(datasets):
+    records = {record.name: record for record in load_dataset(datasets / "fox")}
+    upright = records["IMG_2041.jpg"].load()
+    assert (upright.width, upright.height) == (160, 120)
+    lying = upright.transpose(Image.Transpose.ROTATE_90)
+    other = features.describe([records["fox (3).jpeg"].load()])
+    apart = features.distance(features.describe([upright, lying]), other)
+    assert apart[0, 0] < apart[1, 0]
+
+
+def test_both_folders_stay_small(datasets):
+    assert sum(path.stat().st_size for path in datasets.glob("*/*")) < 1_000_000
