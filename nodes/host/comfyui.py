@@ -15,10 +15,8 @@ import folder_paths
 from comfy.cli_args import args
 from comfy_execution.utils import get_executing_context
 
-from ...engine.errors import AdapterError
 from ...engine.events import Event, Message, SamplesDrawn
 from .contract import ADAPTER_SUFFIX, OWN_ROOTS, Host
-from .paths import locate
 from .progress import Meter
 
 try:
@@ -35,6 +33,8 @@ TEXT_EVERY = 0.5
 
 class ComfyUIHost(Host):
     """Runs in a ComfyUI process."""
+
+    confined = True
 
     def reporter(self) -> Callable[[Event], None]:
         return _NodeReporter()
@@ -65,9 +65,6 @@ class ComfyUIHost(Host):
     def adapter_files(self) -> list[str]:
         names = folder_paths.get_filename_list("loras")
         return sorted(name.replace("\\", "/") for name in names if name.endswith(ADAPTER_SUFFIX))
-
-    def adapter_path(self, name: str) -> Path:
-        return locate(name, self.adapter_roots(), what="adapter", error=AdapterError, absolute=False)
 
     def adapter_roots(self) -> Sequence[Path]:
         return [*_folders("loras"), self.adapter_directory()]

@@ -27,6 +27,9 @@ ADAPTER_SUFFIX = ".safetensors"
 class Host(ABC):
     """Progress, interruption and folders of the place that runs us."""
 
+    confined: bool = False
+    """Whether graphs may only name files below the roots, as they must where they can come over the network."""
+
     def drive(self, events: Generator[Event, None, T]) -> T:
         """Run a loop of the engine to its end and give its result.
 
@@ -87,28 +90,28 @@ class Host(ABC):
         """The file of an adapter.
 
         Raises:
-            AdapterError: it isn't there, or the name leads out of the folders with ``..``.
+            AdapterError: it isn't there, or the name leads out of the folders.
         """
-        return locate(name, self.adapter_roots(), what="adapter", error=AdapterError)
+        return locate(name, self.adapter_roots(), what="adapter", error=AdapterError, confined=self.confined)
 
     def dataset_path(self, text: str) -> Path:
-        """The folder or archive of a data set, from an absolute path or one below :meth:`dataset_roots`.
+        """The folder or archive of a data set, from a path below :meth:`dataset_roots` or an absolute one.
 
         Raises:
-            DatasetError: it isn't there, or the path leads out of the folders with ``..``.
+            DatasetError: it isn't there, or the path leads out of the folders.
         """
-        return locate(text, self.dataset_roots(), what="data set", error=DatasetError)
+        return locate(text, self.dataset_roots(), what="data set", error=DatasetError, confined=self.confined)
 
     def base_path(self, text: str) -> Path:
-        """The folder or checkpoint of a base model, from an absolute path or one below :meth:`base_roots`.
+        """The folder or checkpoint of a base model, from a path below :meth:`base_roots` or an absolute one.
 
         The demo base that comes with the project is found by its bare name too.
 
         Raises:
-            BaseModelError: it isn't there, or the path leads out of the folders with ``..``.
+            BaseModelError: it isn't there, or the path leads out of the folders.
         """
         roots = [*self.base_roots(), PROJECT_ROOT / "assets"]
-        return locate(text, roots, what="base model", error=BaseModelError)
+        return locate(text, roots, what="base model", error=BaseModelError, confined=self.confined)
 
     def workflow_metadata(self, cls: type[Any]) -> dict[str, str]:
         """The graph that is running, as the ``prompt`` and ``workflow`` texts that ComfyUI writes into PNGs.

@@ -13,24 +13,25 @@ from ...engine.errors import WorkbenchError
 _ABSOLUTE = re.compile(r"(?:/[^/\n]+/|~/|[A-Za-z]:[\\/]|\\\\)[^\n]*")
 
 
-def locate(text: str, roots: Sequence[Path], *, what: str, error: type[WorkbenchError], absolute: bool = True) -> Path:
+def locate(text: str, roots: Sequence[Path], *, what: str, error: type[WorkbenchError], confined: bool = False) -> Path:
     """The first of ``root / text`` that exists, or ``text`` itself if it is an absolute path that exists.
 
     Args:
         text: with forward or backward slashes; ``~`` at its start is the home folder.
         what: the thing looked for, for the message.
         error: the class to raise.
-        absolute: whether absolute paths are allowed.
+        confined: whether an absolute path must lie below one of the roots too.
 
     Raises:
         WorkbenchError: of class ``error``: nothing is there, or ``text`` is empty, leads out of the roots with
-            ``..``, or is absolute where that isn't allowed.
+            ``..``, or is absolute and elsewhere although confined.
     """
     path = Path(os.path.expanduser(text.strip().replace("\\", "/")))  # Path's own raises for an unknown user
     if not text.strip():
         raise error(f"No {what} is named.", hint=f"write the name or path of the {what}.")
     places = ", ".join(dict.fromkeys(str(root) for root in roots))
-    if ".." in path.parts or (path.is_absolute() and not absolute):
+    elsewhere = path.is_absolute() and not any(path.is_relative_to(root.absolute()) for root in roots)
+    if ".." in path.parts or (confined and elsewhere):
         raise error(
             f"The {what} {text!r} leads out of the folders that it may be in.",
             expected=f"a path without '..', below {places}",
