@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MOST_PICTURES = 240
 """More than these aren't drawn, so that the sheet can still be shown; the title says how many there are."""
-_CELL = 168
+_CELL = 192
 _GAP = 16
 _TEXT = 13
 _LEADING = 17
