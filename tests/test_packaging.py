@@ -15,6 +15,9 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+FOLDERS = ("engine", "nodes", "js", "workflows", "assets")
+"""What is installed beside ``__init__.py``."""
+
 
 @pytest.fixture(scope="module")
 def settings(root: Path) -> dict:
@@ -25,10 +28,12 @@ def settings(root: Path) -> dict:
 def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from a copy of the tree, unpacked: what pip puts into site-packages."""
     folder = tmp_path_factory.mktemp("wheel")
-    left_out = shutil.ignore_patterns(
-        ".*", "tests", "docs", "build", "dist", "*.egg-info", "__pycache__", "demo-output"
-    )
-    shutil.copytree(root, folder / "source", ignore=left_out)
+    source = folder / "source"
+    source.mkdir()
+    for name in FOLDERS:
+        shutil.copytree(root / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("__init__.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, source)
     command = ["pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), "./source"]
     subprocess.run([sys.executable, "-m", *command], cwd=folder, check=True, capture_output=True)
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
@@ -71,7 +76,7 @@ def test_wheel_imports_by_itself(wheel: Path, tmp_path: Path):
     assert run.stdout.split() == [str(wheel / "lora_workbench" / "engine" / "storage.py"), "./js"]
 
 
-@pytest.mark.parametrize("folder", ["engine", "nodes", "js", "workflows", "assets"])
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_wheel_holds_every_file(root: Path, wheel: Path, folder: str):
     def files(top: Path) -> set[str]:
         paths = [path.relative_to(top) for path in (top / folder).rglob("*") if path.is_file()]
