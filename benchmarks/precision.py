@@ -36,7 +36,9 @@ def full_size(dtype: str) -> Backbone:
     return backbone
 
 
-def step_seconds(backbone: Backbone, batch: int, shape: tuple[int, ...], tokens: int, width: int, steps: int) -> list[float]:
+def step_seconds(
+    backbone: Backbone, batch: int, shape: tuple[int, ...], tokens: int, width: int, steps: int
+) -> list[float]:
     """Seconds of each of ``steps`` forward and backward passes after one that doesn't count."""
     targets = {"denoiser": backbone.info.target_presets["attention"]}
     components = {"denoiser": backbone.denoiser}
@@ -57,8 +59,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     make = full_size if args.full_size else demo_base
-    settings = dict(batch=1, shape=(4, 32, 32), tokens=77, width=768, steps=2) if args.full_size else dict(
-        batch=18, shape=(8, 16, 16), tokens=32, width=128, steps=10)
+    settings = (
+        dict(batch=1, shape=(4, 32, 32), tokens=77, width=768, steps=2)
+        if args.full_size
+        else dict(batch=18, shape=(8, 16, 16), tokens=32, width=128, steps=10)
+    )
     backbones = {dtype: make(dtype) for dtype in ("fp32", "bf16")}
     seconds: dict[str, list[float]] = {dtype: [] for dtype in backbones}
     for _ in range(args.rounds):

@@ -11,7 +11,7 @@ import time
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .adapters.adapter import Adapter
 from .adapters.binding import bind
@@ -20,7 +20,7 @@ from .adapters.inject import Injection, injected
 from .adapters.metadata import RunFacts, training_metadata
 from .backbones.contract import Backbone
 from .data.captions import missing_trigger
-from .data.dataset import Dataset
+from .data.dataset import Dataset, TriggerWord
 from .errors import CaptionError, DatasetError, TrainingError
 from .events import Event, Message
 from .generation.batch import GenerationRequest, generate
@@ -30,6 +30,10 @@ from .training.loop import Trainer
 from .training.recipe import UNKEYED, Recipe
 from .training.training_set import TrainingSet, derived_seed, encode
 from .vault import Vault
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import nn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +52,9 @@ class Run:
         recipe = {k: v for k, v in asdict(self.recipe).items() if k not in (*UNKEYED, "steps")}
         prior = self.regularization.content_hash if self.regularization else None
         number_format = f"{self.base.device.type} {self.base.dtype}"
-        return value_hash(self.base.info.content_hash, number_format, self.dataset.content_hash, recipe, prior, self.seed)
+        return value_hash(
+            self.base.info.content_hash, number_format, self.dataset.content_hash, recipe, prior, self.seed
+        )
 
     def check(self) -> None:
         """Refuse what can't teach anything, before any work is done.
@@ -94,8 +100,16 @@ class TrainedAdapter:
 
 
 def train_adapter(
-    base: Backbone, dataset: Dataset, recipe: Recipe, *, seed: int, vault: Vault, name: str,
-    regularization: Dataset | None = None, workflow: str | None = None, prompt: str | None = None,
+    base: Backbone,
+    dataset: Dataset,
+    recipe: Recipe,
+    *,
+    seed: int,
+    vault: Vault,
+    name: str,
+    regularization: Dataset | None = None,
+    workflow: str | None = None,
+    prompt: str | None = None,
 ) -> Generator[Event, None, TrainedAdapter]:
     """Train an adapter, or give back the one that was trained before.
 
@@ -131,7 +145,10 @@ def train_adapter(
         yield Message(text=f"{name}: going on at step {start.step} of {recipe.steps}")
     adapter, losses = yield from _train(run, vault, start, name, workflow, prompt)
     return TrainedAdapter(
-        adapter=adapter, losses=losses, cached=False, resumed_at=start.step if start else 0,
+        adapter=adapter,
+        losses=losses,
+        cached=False,
+        resumed_at=start.step if start else 0,
         seconds=time.monotonic() - began,
     )
 
@@ -159,16 +176,21 @@ def _train(
     subject, prior = yield from _encode_sets(run, vault)
     if not recipe.train_text_encoder and not recipe.sample_every:
         base.release_encoders()
-    targets = {"denoiser": base.info.target_presets[recipe.targets]}
-    if recipe.train_text_encoder:
-        targets |= dict.fromkeys(base.text_encoders, base.info.text_target_presets[recipe.targets])
-    components = base.components() if recipe.train_text_encoder else {"denoiser": base.denoiser}
+    components, targets = _targets(base, recipe)
     seed = derived_seed(run.seed, "adapter")
     with injected(components, targets, rank=recipe.rank, alpha=recipe.alpha, seed=seed) as injection:
         trainer = Trainer(
-            backbone=base, injection=injection, recipe=recipe, subject=subject, prior=prior, seed=run.seed, losses=[],
+            backbone=base,
+            injection=injection,
+            recipe=recipe,
+            subject=subject,
+            prior=prior,
+            seed=run.seed,
+            losses=[],
             bundle_path=vault.bundle(run.lineage, recipe.steps),
-            draw_samples=(lambda: draw_samples(base, recipe)) if recipe.sample_every and recipe.sample_prompts else None,
+            draw_samples=(lambda: draw_samples(base, recipe))
+            if recipe.sample_every and recipe.sample_prompts
+            else None,
         )
         with closing(trainer.run(start)) as events:
             yield from events
@@ -176,6 +198,13 @@ def _train(
     path = vault.finished(run.lineage, recipe.steps)
     saved = save_adapter(adapter, path, key_style=adapter.key_style, dtype="float32")
     return saved, trainer.losses
+
+
+def _targets(base: Backbone, recipe: Recipe) -> tuple[dict[str, nn.Module], dict[str, tuple[str, ...]]]:
+    """(modules, suffixes to adapt in them), by component."""
+    components = base.components() if recipe.train_text_encoder else {"denoiser": base.denoiser}
+    presets = {"denoiser": base.info.target_presets}
+    return components, {name: presets.get(name, base.info.text_target_presets)[recipe.targets] for name in components}
 
 
 def _encode_sets(run: Run, vault: Vault) -> Generator[Event, None, tuple[TrainingSet, TrainingSet | None]]:
@@ -208,27 +237,42 @@ def _finish(
         )
     info, trigger = run.base.info, run.dataset.trigger
     facts = RunFacts(
-        name=name, family=info.family, architecture=info.architecture, objective=info.objective,
-        resolution=run.recipe.resolution, base_name=info.name, base_hash=info.content_hash,
-        dataset_name=run.dataset.name, dataset_hash=run.dataset.content_hash, dataset=run.dataset.manifest(),
-        recipe=asdict(run.recipe), seed=run.seed, losses=losses, trigger=_trigger_phrase(trigger), workflow=workflow,
-        prompt=prompt, versions=versions(), date=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        name=name,
+        family=info.family,
+        architecture=info.architecture,
+        objective=info.objective,
+        resolution=run.recipe.resolution,
+        base_name=info.name,
+        base_hash=info.content_hash,
+        dataset_name=run.dataset.name,
+        dataset_hash=run.dataset.content_hash,
+        dataset=run.dataset.manifest(),
+        recipe=asdict(run.recipe),
+        seed=run.seed,
+        losses=losses,
+        trigger=_trigger_phrase(trigger),
+        workflow=workflow,
+        prompt=prompt,
+        versions=versions(),
+        date=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )
     return Adapter(
         name=name, family=info.family, modules=modules, key_style=info.key_style, metadata=training_metadata(facts)
     )
 
 
-def _trigger_phrase(trigger) -> str:
+def _trigger_phrase(trigger: TriggerWord | None) -> str:
     return f"{trigger.word} {trigger.class_word}".strip() if trigger else ""
 
 
 def versions() -> dict[str, str]:
     """Versions of the libraries that a result depends on."""
-    return {name: importlib.metadata.version(name) for name in ("torch", "diffusers", "peft", "transformers", "safetensors")}
+    return {
+        name: importlib.metadata.version(name) for name in ("torch", "diffusers", "peft", "transformers", "safetensors")
+    }
 
 
-def draw_samples(base: Backbone, recipe: Recipe) -> list:
+def draw_samples(base: Backbone, recipe: Recipe) -> list[Image.Image]:
     """Pictures of the recipe's sample prompts by the adapter in training; always the same seeds."""
     request = GenerationRequest(prompts=recipe.sample_prompts, guidance=3.0 if base.info.resolution < 256 else 7.0)
     events = generate(base, request)

@@ -48,7 +48,16 @@ def write_workflow(folder: Path, base: Path) -> Path:
 
 
 def start(workflow: Path, output: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "lora_workbench.nodes.host.cli", "run", str(workflow), "--output", str(output), "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "lora_workbench.nodes.host.cli",
+        "run",
+        str(workflow),
+        "--output",
+        str(output),
+        "--json",
+    ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 TOKENIZER = Path(__file__).parents[1] / "assets" / "demo_base" / "tokenizer"
 
 
-def save_tiny_sd1(folder: Path, *, prediction_type: str = "epsilon", seed: int = 0) -> Path:
+def save_tiny_sd1(
+    folder: Path,
+    *,
+    prediction_type: str = "epsilon",
+    seed: int = 0,
+    scheduler: str = "DDIMScheduler",
+    zero_snr: bool = False,
+) -> Path:
     """A Stable Diffusion 1.x pipeline of some 0.3 M parameters for 32 px pictures, as a diffusers folder."""
+    import diffusers
     import torch
-    from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
     torch.manual_seed(seed)
@@ -27,12 +36,25 @@ def save_tiny_sd1(folder: Path, *, prediction_type: str = "epsilon", seed: int =
         vocab_size=2048, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
         max_position_embeddings=32, bos_token_id=2046, eos_token_id=2047, pad_token_id=2047,
     ))  # fmt: skip
-    scheduler = DDIMScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type=prediction_type,
-        clip_sample=False, steps_offset=1, timestep_spacing="leading",
-    )  # fmt: skip
+    settings = {"timestep_spacing": "leading", "steps_offset": 1}
+    if zero_snr:
+        settings = {"timestep_spacing": "trailing", "rescale_betas_zero_snr": True}
+    if scheduler == "DDIMScheduler":
+        settings["clip_sample"] = False
+    if scheduler == "PNDMScheduler":
+        settings["skip_prk_steps"] = True
+    steps = getattr(diffusers, scheduler)(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type=prediction_type, **settings
+    )
     StableDiffusionPipeline(
         vae=vae, text_encoder=text_encoder, tokenizer=CLIPTokenizer.from_pretrained(TOKENIZER), unet=unet,
-        scheduler=scheduler, safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+        scheduler=steps, safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     ).save_pretrained(folder)  # fmt: skip
     return folder
+
+
+TINY: dict[str, Callable[..., Path]] = {"sd1": save_tiny_sd1}
+"""Family -> what saves a tiny base model of it into a folder, with random weights by ``seed``.
+
+The contract tests run on every registered family.
+"""

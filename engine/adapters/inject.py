@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import AdapterError
 from .adapter import LowRank
@@ -30,7 +30,12 @@ class Injection:
     """
 
     def __init__(
-        self, components: Mapping[str, nn.Module], targets: Mapping[str, tuple[str, ...]], *, rank: int, alpha: float,
+        self,
+        components: Mapping[str, nn.Module],
+        targets: Mapping[str, tuple[str, ...]],
+        *,
+        rank: int,
+        alpha: float,
         seed: int,
     ) -> None:
         import torch
@@ -50,7 +55,7 @@ class Injection:
         from peft import LoraConfig, inject_adapter_in_model
 
         model = self._components[component]
-        config = LoraConfig(r=rank, lora_alpha=self.alpha, target_modules=list(suffixes))  # type: ignore[arg-type]
+        config: Any = LoraConfig(r=rank, lora_alpha=self.alpha, target_modules=list(suffixes))  # type: ignore  # alpha may be a fraction
         inject_adapter_in_model(config, model, adapter_name=_NAME)
         for path, layer in _adapted_layers(model):
             for factor, linear in (("down", layer.lora_A[_NAME]), ("up", layer.lora_B[_NAME])):
@@ -108,7 +113,8 @@ def _check_targets(component: str, model: nn.Module, suffixes: tuple[str, ...]) 
         )
 
 
-def _adapted_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
+def _adapted_layers(model: nn.Module) -> list[tuple[str, Any]]:
+    """Path and peft's layer of each module that carries our adapter."""
     from peft.tuners.lora import LoraLayer
 
-    return [(path, m) for path, m in model.named_modules() if isinstance(m, LoraLayer) and _NAME in m.lora_A]  # type: ignore[operator]
+    return [(path, m) for path, m in model.named_modules() if isinstance(m, LoraLayer) and _NAME in m.lora_A]

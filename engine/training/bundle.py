@@ -62,7 +62,9 @@ class Bundle:
         """Write the bundle atomically."""
         from safetensors.torch import save_file
 
-        tensors = {f"factor.{k}": v for k, v in self.factors.items()} | {f"moment.{k}": v for k, v in self.moments.items()}
+        tensors = {f"factor.{k}": v for k, v in self.factors.items()} | {
+            f"moment.{k}": v for k, v in self.moments.items()
+        }
         about = {"step": str(self.step), "losses": json.dumps(self.losses)}
         save_with(path, lambda name: save_file(tensors, name, metadata=about))
 
@@ -89,5 +91,8 @@ class Bundle:
             return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
         return Bundle(
-            step=int(about["step"]), losses=json.loads(about["losses"]), factors=part("factor."), moments=part("moment.")
+            step=int(about["step"]),
+            losses=json.loads(about["losses"]),
+            factors=part("factor."),
+            moments=part("moment."),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +44,7 @@ class Trainer:
     step: int = 0
     losses: list[float]
 
-    def run(self, start: Bundle | None = None) -> Iterator[Event]:
+    def run(self, start: Bundle | None = None) -> Generator[Event, None, None]:
         """Train to ``recipe.steps``; a closed iterator leaves a resume bundle of the steps done.
 
         Args:
@@ -67,7 +67,10 @@ class Trainer:
                 self.step += 1
                 self.losses.append(loss)
                 yield StepDone(
-                    step=self.step, steps=self.recipe.steps, loss=loss, learning_rate=optimizer.param_groups[0]["lr"],
+                    step=self.step,
+                    steps=self.recipe.steps,
+                    loss=loss,
+                    learning_rate=optimizer.param_groups[0]["lr"],
                     seconds=time.monotonic() - began,
                 )
                 if self.draw_samples and self.step % self.recipe.sample_every == 0:
@@ -141,9 +144,9 @@ class Trainer:
     def _conditioning(self, parts: list[tuple[list[Tensor], list[str], TrainingSet]]) -> Conditioning:
         if self.recipe.train_text_encoder:
             return self.backbone.encode_prompts([caption for _, captions, _ in parts for caption in captions])
-        return Conditioning.join([
-            source.embeddings[caption] for _, captions, source in parts for caption in captions if source.embeddings
-        ])
+        return Conditioning.join(
+            [source.embeddings[caption] for _, captions, source in parts for caption in captions if source.embeddings]
+        )
 
     def _not_finite(self, loss: float) -> TrainingError:
         return TrainingError(

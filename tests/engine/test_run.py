@@ -153,7 +153,9 @@ def test_samples_come_at_their_steps_without_changing_the_run(train):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_bundle(train, base):
-    recipe = replace(RECIPE, learning_rate=1e30, max_grad_norm=0, warmup_steps=0, checkpoint_every=1, schedule="constant")
+    recipe = replace(
+        RECIPE, learning_rate=1e30, max_grad_norm=0, warmup_steps=0, checkpoint_every=1, schedule="constant"
+    )
     events, saved = train(recipe), []
     with pytest.raises(TrainingError, match="lower the learning rate"):
         for event in events:
