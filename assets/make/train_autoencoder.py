@@ -20,9 +20,16 @@ from diffusers import AutoencoderKL
 
 # Every channel count is a multiple of 32, the group count that ComfyUI's VAE class fixes.
 CONFIG = dict(
-    in_channels=3, out_channels=3, latent_channels=8, sample_size=world.SIZE, layers_per_block=1, norm_num_groups=32,
-    block_out_channels=(32, 32, 64), down_block_types=("DownEncoderBlock2D",) * 3,
-    up_block_types=("UpDecoderBlock2D",) * 3, scaling_factor=1.0,
+    in_channels=3,
+    out_channels=3,
+    latent_channels=8,
+    sample_size=world.SIZE,
+    layers_per_block=1,
+    norm_num_groups=32,
+    block_out_channels=(32, 32, 64),
+    down_block_types=("DownEncoderBlock2D",) * 3,
+    up_block_types=("UpDecoderBlock2D",) * 3,
+    scaling_factor=1.0,
 )
 KL_WEIGHT = 1e-5
 GRADIENT_WEIGHT = 1.0
@@ -43,16 +50,23 @@ def draw_batch(cutouts: list, rng: random.Random, size: int) -> torch.Tensor:
     """Random compositions in [-1, 1], shape (BATCH, 3, size, size); smaller sizes are crops."""
     arrays = []
     for cutout in rng.sample(cutouts, BATCH):
-        background = rng.choice(list(world.BACKGROUNDS.values())) if rng.random() < 0.7 else tuple(
-            rng.randrange(256) for _ in range(3))
-        image = world.compose(cutout, background, scale=rng.uniform(0.55, 1.0),
-                              shift=(rng.uniform(-0.08, 0.08), rng.uniform(-0.08, 0.08)),
-                              angle=rng.uniform(-20, 20) if rng.random() < 0.3 else 0.0)
+        background = (
+            rng.choice(list(world.BACKGROUNDS.values()))
+            if rng.random() < 0.7
+            else tuple(rng.randrange(256) for _ in range(3))
+        )
+        image = world.compose(
+            cutout,
+            background,
+            scale=rng.uniform(0.55, 1.0),
+            shift=(rng.uniform(-0.08, 0.08), rng.uniform(-0.08, 0.08)),
+            angle=rng.uniform(-20, 20) if rng.random() < 0.3 else 0.0,
+        )
         array = world.to_array(image)
         if rng.random() < 0.5:
             array = array[:, ::-1]
         top, left = rng.randint(0, world.SIZE - size), rng.randint(0, world.SIZE - size)
-        arrays.append(array[top:top + size, left:left + size])
+        arrays.append(array[top : top + size, left : left + size])
     return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
@@ -145,7 +159,9 @@ def main() -> None:
         step += 1
         spent += time.monotonic() - began
         if step % 200 == 0:
-            print(f"step {step} {spent:.0f}s loss {loss.item():.4f} psnr(batch) {10 * np.log10(4 / mse):.2f}", flush=True)
+            print(
+                f"step {step} {spent:.0f}s loss {loss.item():.4f} psnr(batch) {10 * np.log10(4 / mse):.2f}", flush=True
+            )
         if time.monotonic() - saved > SAVE_SECONDS:
             torch.save(dict(vae=vae.state_dict(), optimizer=optimizer.state_dict(), step=step, spent=spent), state_file)
             saved = time.monotonic()

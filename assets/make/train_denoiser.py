@@ -24,18 +24,38 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 # Widths are multiples of the first and of 32, as ComfyUI's own UNet class demands; the block types are SD1.x's.
 UNET = dict(
-    sample_size=16, in_channels=8, out_channels=8, layers_per_block=1, block_out_channels=(64, 128, 128),
-    norm_num_groups=32, cross_attention_dim=128, attention_head_dim=4,
+    sample_size=16,
+    in_channels=8,
+    out_channels=8,
+    layers_per_block=1,
+    block_out_channels=(64, 128, 128),
+    norm_num_groups=32,
+    cross_attention_dim=128,
+    attention_head_dim=2,  # the number of heads, by an old mistake in diffusers' naming
     down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
     up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
 )
 TEXT = dict(
-    vocab_size=2048, hidden_size=128, intermediate_size=512, num_hidden_layers=3, num_attention_heads=4,
-    max_position_embeddings=32, projection_dim=128, bos_token_id=2046, eos_token_id=2047, pad_token_id=2047,
+    vocab_size=2048,
+    hidden_size=128,
+    intermediate_size=512,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    max_position_embeddings=32,
+    projection_dim=128,
+    bos_token_id=2046,
+    eos_token_id=2047,
+    pad_token_id=2047,
 )
 SCHEDULER = dict(
-    beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type="v_prediction",
-    rescale_betas_zero_snr=True, timestep_spacing="trailing", clip_sample=False, steps_offset=1,
+    beta_start=0.00085,
+    beta_end=0.012,
+    beta_schedule="scaled_linear",
+    prediction_type="v_prediction",
+    rescale_betas_zero_snr=True,
+    timestep_spacing="trailing",
+    clip_sample=False,
+    steps_offset=1,
 )
 BATCH = 64
 PEAK_RATE = 1.5e-3
@@ -46,14 +66,22 @@ SNR_GAMMA = 5.0
 SAVE_SECONDS = 240
 JITTERS = 3
 SAMPLE_PROMPTS = (
-    "a noto style emoji of a red apple on a white background", "a twemoji style emoji of a cat face on a blue background",
-    "a fluent style emoji of a dog face on a pink background", "a noto style emoji of a rocket on a purple background",
-    "a twemoji style emoji of a house on a light green background", "a fluent style emoji of a penguin on a red background",
-    "a noto style emoji of an owl on a yellow background", "a twemoji style emoji of a tree on a beige background",
-    "an emoji of a banana on a teal background", "a noto style emoji of an animal on a gray background",
-    "a fluent style emoji of a mushroom on a black background", "a twemoji style emoji of a guitar on an orange background",
-    "a red heart on a light blue background", "a noto style emoji of a lion face on a brown background",
-    "a fluent style emoji of a sailboat on a green background", "a twemoji style emoji of a turtle on a white background",
+    "a noto style emoji of a red apple on a white background",
+    "a twemoji style emoji of a cat face on a blue background",
+    "a fluent style emoji of a dog face on a pink background",
+    "a noto style emoji of a rocket on a purple background",
+    "a twemoji style emoji of a house on a light green background",
+    "a fluent style emoji of a penguin on a red background",
+    "a noto style emoji of an owl on a yellow background",
+    "a twemoji style emoji of a tree on a beige background",
+    "an emoji of a banana on a teal background",
+    "a noto style emoji of an animal on a gray background",
+    "a fluent style emoji of a mushroom on a black background",
+    "a twemoji style emoji of a guitar on an orange background",
+    "a red heart on a light blue background",
+    "a noto style emoji of a lion face on a brown background",
+    "a fluent style emoji of a sailboat on a green background",
+    "a twemoji style emoji of a turtle on a white background",
 )
 
 
@@ -75,8 +103,12 @@ def encode_world(vae: AutoencoderKL, packages: Path) -> list[Example]:
         cutout = picture.cutout()
         cells = [(name, colour) for name, colour in world.BACKGROUNDS.items() for _ in range(JITTERS)]
         images = [
-            world.compose(cutout, colour, scale=rng.uniform(0.80, 0.90),
-                          shift=(rng.uniform(-0.03, 0.03), rng.uniform(-0.03, 0.03)))
+            world.compose(
+                cutout,
+                colour,
+                scale=rng.uniform(0.80, 0.90),
+                shift=(rng.uniform(-0.03, 0.03), rng.uniform(-0.03, 0.03)),
+            )
             for _, colour in cells
         ]
         x = torch.stack([torch.from_numpy(world.to_array(i).copy()) for i in images]).permute(0, 3, 1, 2) / 127.5 - 1
@@ -90,18 +122,25 @@ class Denoiser:
 
     def __init__(self, tokenizer: CLIPTokenizer) -> None:
         self.tokenizer = tokenizer
-        self.unet = UNet2DConditionModel(**UNET)
+        self.unet = UNet2DConditionModel(**UNET).to(memory_format=torch.channels_last)
         self.unet.set_attn_processor(AttnProcessor())  # on CPU the fused kernel's bf16 backward is slow
         self.text_encoder = CLIPTextModel(CLIPTextConfig(**TEXT, hidden_act="quick_gelu"))
         self.scheduler = DDIMScheduler(**SCHEDULER)
         self.parameters = [*self.unet.parameters(), *self.text_encoder.parameters()]
         self.average = [p.detach().clone() for p in self.parameters]
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=PEAK_RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, lr=PEAK_RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+        )
 
     def tokens(self, captions: list[str]) -> torch.Tensor:
         """Token ids, shape (batch, 32)."""
-        return self.tokenizer(captions, padding="max_length", truncation=True, max_length=TEXT["max_position_embeddings"],
-                              return_tensors="pt").input_ids
+        return self.tokenizer(
+            captions,
+            padding="max_length",
+            truncation=True,
+            max_length=TEXT["max_position_embeddings"],
+            return_tensors="pt",
+        ).input_ids
 
     def loss(self, latents: torch.Tensor, captions: list[str]) -> torch.Tensor:
         """Min-SNR weighted v-prediction loss of latents (batch, 8, 16, 16)."""
@@ -126,21 +165,29 @@ class Denoiser:
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1 - min(EMA_DECAY, (done + 1) / (done + 20)))
+        torch._foreach_lerp_(
+            self.average, [p.detach() for p in self.parameters], 1 - min(EMA_DECAY, (done + 1) / (done + 20))
+        )
         return loss.item()
 
     def averaged(self) -> tuple[UNet2DConditionModel, CLIPTextModel]:
         """Copies of the two networks that hold the averaged weights."""
         unet, text_encoder = copy.deepcopy(self.unet), copy.deepcopy(self.text_encoder)
         with torch.no_grad():
-            for target, value in zip(itertools.chain(unet.parameters(), text_encoder.parameters()), self.average, strict=True):
+            for target, value in zip(
+                itertools.chain(unet.parameters(), text_encoder.parameters()), self.average, strict=True
+            ):
                 target.copy_(value)
         unet.set_attn_processor(AttnProcessor2_0())
         return unet.eval(), text_encoder.eval()
 
     def state(self) -> dict:
-        return dict(unet=self.unet.state_dict(), text_encoder=self.text_encoder.state_dict(), average=self.average,
-                    optimizer=self.optimizer.state_dict())
+        return dict(
+            unet=self.unet.state_dict(),
+            text_encoder=self.text_encoder.state_dict(),
+            average=self.average,
+            optimizer=self.optimizer.state_dict(),
+        )
 
     def load(self, state: dict) -> None:
         self.unet.load_state_dict(state["unet"])
@@ -152,15 +199,28 @@ class Denoiser:
 def pipeline(denoiser: Denoiser, vae: AutoencoderKL) -> StableDiffusionPipeline:
     """The averaged weights as a Stable Diffusion pipeline."""
     unet, text_encoder = denoiser.averaged()
-    return StableDiffusionPipeline(vae=vae, text_encoder=text_encoder, tokenizer=denoiser.tokenizer, unet=unet,
-                                   scheduler=denoiser.scheduler, safety_checker=None, feature_extractor=None,
-                                   requires_safety_checker=False)
+    return StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=text_encoder,
+        tokenizer=denoiser.tokenizer,
+        unet=unet,
+        scheduler=denoiser.scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
 
 
 def save_samples(pipe: StableDiffusionPipeline, path: Path) -> None:
     pipe.set_progress_bar_config(disable=True)
-    images = pipe(list(SAMPLE_PROMPTS), num_inference_steps=25, guidance_scale=3.0, height=world.SIZE, width=world.SIZE,
-                  generator=torch.Generator().manual_seed(0)).images
+    images = pipe(
+        list(SAMPLE_PROMPTS),
+        num_inference_steps=25,
+        guidance_scale=3.0,
+        height=world.SIZE,
+        width=world.SIZE,
+        generator=torch.Generator().manual_seed(0),
+    ).images
     sheet = world.Image.new("RGB", (8 * world.SIZE, (len(images) + 7) // 8 * world.SIZE))
     for i, image in enumerate(images):
         sheet.paste(image, (i % 8 * world.SIZE, i // 8 * world.SIZE))
@@ -196,10 +256,13 @@ def main() -> None:
         began = time.monotonic()
         batch = rng.sample(examples, BATCH)
         captions = [
-            "" if rng.random() < CAPTION_DROPOUT
-            else world.caption(e.picture.name, e.picture.class_word, e.picture.style, e.background, rng) for e in batch
+            ""
+            if rng.random() < CAPTION_DROPOUT
+            else world.caption(e.picture.name, e.picture.class_word, e.picture.style, e.background, rng)
+            for e in batch
         ]
-        loss = denoiser.step(torch.stack([e.latent for e in batch]), captions, learning_rate(step, spent / budget), step)
+        latents = torch.stack([e.latent for e in batch]).contiguous(memory_format=torch.channels_last)
+        loss = denoiser.step(latents, captions, learning_rate(step, spent / budget), step)
         step += 1
         running = loss if step == 1 else 0.98 * running + 0.02 * loss
         spent += min(5.0, time.monotonic() - began)  # a paused machine does not count

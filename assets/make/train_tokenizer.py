@@ -21,7 +21,9 @@ def corpus(packages: Path) -> list[str]:
     rng = random.Random(0)
     pictures = world.trained_pictures(packages)
     captions = [
-        world.caption(p.name, p.class_word, p.style, background, rng) for p in pictures for background in world.BACKGROUNDS
+        world.caption(p.name, p.class_word, p.style, background, rng)
+        for p in pictures
+        for background in world.BACKGROUNDS
     ]
     names = [e["name"].lower() for e in json.loads((packages / "emoji-datasource-google/emoji.json").read_text())]
     return captions + names
@@ -31,12 +33,20 @@ def train(packages: Path, folder: Path) -> CLIPTokenizer:
     """Write ``vocab.json``, ``merges.txt`` and the configuration that transformers and ComfyUI read."""
     tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation(), pre_tokenizers.ByteLevel(add_prefix_space=False),
-    ])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Punctuation(),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY - 2 - len(alphabet), initial_alphabet=alphabet,
-                                  end_of_word_suffix="</w>", show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY - 2 - len(alphabet),
+        initial_alphabet=alphabet,
+        end_of_word_suffix="</w>",
+        show_progress=False,
+    )
     tokenizer.train_from_iterator(corpus(packages), trainer)
 
     merges = [tuple(m) for m in json.loads(tokenizer.to_str())["model"]["merges"]]
