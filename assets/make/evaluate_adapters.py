@@ -6,6 +6,7 @@ All distances are means over pictures that base and adapter draw from the same p
   subject's poses on that background; once with the poses of the data set, once with poses that are not in it.
 - *Style*: from a picture of "a <trigger> style emoji of a <subject> on a <background> background" to the true print of
   that subject on that background; once for subjects of the data set, once for others.
+  Beside these stand, in the JSON alone, the mean distances to all poses and to all prints of the data set.
 - *Drift*: how far pictures of prompts without a trigger move between base and adapter, over how far pictures of the
   adapter's own trigger prompts move.
 """
@@ -144,9 +145,23 @@ def distance_to_poses(drawn: Drawn, packages: Path, poses: list[demo_datasets.Po
 
 def distance_to_prints(drawn: Drawn, packages: Path) -> float:
     """Mean distance to the true print of each picture's subject on its background."""
-    pose = demo_datasets.Pose()
-    truth = [pose.picture(demo_datasets.riso(packages, one.emoji_name), one.background) for one in drawn.asked]
+    truth = [_print(packages, one.emoji_name, one.background) for one in drawn.asked]
     return float(features.paired_distance(drawn.described, features.describe(truth)).mean())
+
+
+def distance_to_style(drawn: Drawn, packages: Path) -> float:
+    """Mean distance to all prints of the data set on each picture's background, whatever they show."""
+    listed = demo_datasets.names(demo_datasets.RISO)
+    on = {
+        background: features.describe(_print(packages, name, background) for name in listed)
+        for background in {one.background for one in drawn.asked}
+    }
+    rows = [features.distance(v[None], on[one.background]) for v, one in zip(drawn.described, drawn.asked, strict=True)]
+    return float(np.mean(rows))
+
+
+def _print(packages: Path, emoji_name: str, background: str) -> Image.Image:
+    return demo_datasets.Pose().picture(demo_datasets.riso(packages, emoji_name), background)
 
 
 def moved(before: Drawn, after: Drawn) -> float:
@@ -175,7 +190,8 @@ def measure_style(artist: Artist, adapter: Adapter, packages: Path) -> tuple[dic
         asked = style_prompts(trigger_word(adapter), demo_datasets.names(listed), artist.prompts)
         before, after = artist.draw(asked, Stack()), artist.draw(asked, alone(adapter))
         result[name] = compared(distance_to_prints(before, packages), distance_to_prints(after, packages))
-        result[name]["moved"] = moved(before, after)
+        to_style = compared(distance_to_style(before, packages), distance_to_style(after, packages))
+        result[name] |= {"all_prints": to_style, "moved": moved(before, after)}
         columns.append((before, after))
     result["moved"] = (result["data_set"]["moved"] + result["held_out"]["moved"]) / 2
     return result, *columns[1]
