@@ -74,7 +74,7 @@ class StackAdapters(io.ComfyNode):
             category=CATEGORY,
             description="Puts an adapter with its weights on a stack. Chain several of these for several adapters.",
             inputs=[
-                sockets.Adapter.Input("adapter", tooltip="The adapter to add."),
+                sockets.Adapter.Input("adapter", tooltip="The adapter to put on the stack."),
                 _weight("weight", "How strongly the adapter changes the pictures: 0 not at all, 1 as trained."),
                 _weight(
                     "text_encoder_weight",

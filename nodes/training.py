@@ -131,7 +131,7 @@ class TrainLoRA(io.ComfyNode):
             inputs=[
                 sockets.Base.Input("base", tooltip="The base model to train on; it stays as it is."),
                 sockets.Dataset.Input("dataset", tooltip="What to learn: pictures that all have a caption."),
-                sockets.Recipe.Input("recipe", tooltip="How to train."),
+                sockets.Recipe.Input("recipe", tooltip="How to train, from the node Recipe."),
                 io.Int.Input(
                     "seed",
                     default=0,

@@ -1,0 +1,73 @@
+"""The contact sheet shows every picture, in order and whole."""
+
+from __future__ import annotations
+
+import pytest
+from lora_workbench.engine.data.dataset import Dataset
+from lora_workbench.engine.data.loading import dataset_from_images
+from lora_workbench.engine.events import Progress
+from lora_workbench.engine.generation import contact_sheet as module
+from lora_workbench.engine.generation.contact_sheet import contact_sheet
+from PIL import Image
+
+COLOURS = [(200, 30, 30), (30, 160, 60), (40, 60, 200), (230, 190, 40), (120, 30, 160)]
+
+
+def dataset(size: tuple[int, int] = (32, 32), caption: str | None = "a plain colour") -> Dataset:
+    return dataset_from_images([Image.new("RGB", size, c) for c in COLOURS], [caption] * len(COLOURS), "colours")
+
+
+def drawn(data: Dataset, columns: int) -> tuple[Image.Image, list[Progress]]:
+    events, seen = contact_sheet(data, columns=columns), []
+    while True:
+        try:
+            seen.append(next(events))
+        except StopIteration as stop:
+            return stop.value, seen
+
+
+def places(sheet: Image.Image) -> list[tuple[int, int, int, int]]:
+    """The box that each colour fills."""
+    return [mask(sheet, colour).getbbox() or (0, 0, 0, 0) for colour in COLOURS]
+
+
+def mask(sheet: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
+    import numpy as np
+
+    return Image.fromarray((np.asarray(sheet) == colour).all(axis=2))
+
+
+def test_pictures_stand_in_rows_in_their_order() -> None:
+    boxes = places(drawn(dataset(), columns=3)[0])
+    (left, top, *_), (second, *_), (third, *_), (fourth_left, fourth_top, *_), (fifth_left, *_) = boxes
+    assert left < second < third
+    assert (fourth_left, fifth_left) == (left, second)
+    assert fourth_top > top + 192
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [((32, 32), (192, 192)), ((64, 32), (192, 96)), ((400, 200), (192, 96)), ((150, 300), (96, 192))]
+)
+def test_pictures_are_shown_whole(size: tuple[int, int], shown: tuple[int, int]) -> None:
+    left, top, right, bottom = places(drawn(dataset(size), columns=5)[0])[0]
+    assert (right - left, bottom - top) == shown
+
+
+def test_few_pictures_make_a_narrow_sheet() -> None:
+    assert drawn(dataset(), columns=24)[0].size == drawn(dataset(), columns=5)[0].size
+
+
+def test_captions_change_the_sheet() -> None:
+    sheets = {drawn(dataset(caption=caption), columns=3)[0].tobytes() for caption in ("one", "two", None)}
+    assert len(sheets) == 3
+
+
+def test_progress_is_told() -> None:
+    assert [event.done for event in drawn(dataset(), columns=3)[1]] == [1, 2, 3, 4, 5]
+
+
+def test_very_large_data_sets_are_shown_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_PICTURES", 2)
+    boxes = places(drawn(dataset(), columns=3)[0])
+    assert all(box != (0, 0, 0, 0) for box in boxes[:2])
+    assert boxes[2:] == [(0, 0, 0, 0)] * 3

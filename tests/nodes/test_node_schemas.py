@@ -1,0 +1,114 @@
+"""Every node is described in full, on the graph and on its help page, and keeps its fixed id, inputs and outputs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lora_workbench.nodes import NODES
+from lora_workbench.nodes.host import io
+from lora_workbench.nodes.host.headless.ui_format import widgets
+
+SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in NODES}
+CATEGORIES = {f"LoRA Workbench/{part}" for part in ("data set", "captions", "training", "adapters", "generation")}
+FIXED = {
+    "LW_LoadDataset": ("path on_unreadable", "dataset"),
+    "LW_DatasetFromImages": ("images captions name", "dataset"),
+    "LW_TriggerCaptions": ("dataset trigger_word class_word template mode", "dataset captions trigger"),
+    "LW_PreviewDataset": ("dataset columns", "sheet"),
+    "LW_LoadBase": ("base device precision", "base"),
+    "LW_Recipe": (
+        (
+            "dataset base goal steps learning_rate rank alpha batch_size targets schedule train_text_encoder "
+            "text_encoder_learning_rate gradient_accumulation warmup_steps prior_weight snr_gamma caption_dropout "
+            "sample_every sample_prompts checkpoint_every"
+        ),
+        "recipe reason",
+    ),
+    "LW_TrainLoRA": ("base dataset recipe seed name regularization", "adapter loss_plot report"),
+    "LW_LoadAdapter": ("adapter", "adapter trigger"),
+    "LW_StackAdapters": ("adapter weight text_encoder_weight enabled stack", "stack triggers"),
+    "LW_SaveAdapter": ("adapter filename dtype", "path"),
+    "LW_Generate": (
+        "base prompts seed seeds_per_prompt steps guidance negative_prompt width height batch_size stack",
+        "images batch",
+    ),
+    "LW_ComparisonGrid": ("base prompts seed seeds_per_prompt steps guidance stack", "grid batch"),
+    "LW_SaveImages": ("filename_prefix images batch", ""),
+}
+"""Node id -> its inputs and outputs. Saved workflows hold these by name and position: only ever add at the end."""
+
+every_node = pytest.mark.parametrize("schema", SCHEMAS.values(), ids=list(SCHEMAS))
+
+
+def test_saved_workflows_keep_loading() -> None:
+    found = {
+        name: (" ".join(i.id for i in schema.inputs), " ".join(str(o.id) for o in schema.outputs))
+        for name, schema in SCHEMAS.items()
+    }
+    assert found == FIXED
+
+
+@every_node
+def test_a_node_is_described(schema: io.Schema) -> None:
+    assert schema.category in CATEGORIES
+    assert schema.display_name
+    assert schema.description.endswith(".")
+
+
+@every_node
+def test_every_input_and_output_has_a_sentence(schema: io.Schema) -> None:
+    tooltips = {i.id: i.options.get("tooltip", "") for i in schema.inputs}
+    tooltips |= {f"output {o.id}": o.tooltip or "" for o in schema.outputs}
+    assert not [name for name, text in tooltips.items() if len(text) < 20 or not text.endswith(".")]
+
+
+@every_node
+def test_the_help_page_names_everything(schema: io.Schema, root: Path) -> None:
+    page = (root / "js" / "docs" / f"{schema.node_id}.md").read_text(encoding="utf-8")
+    assert page.startswith(f"# {schema.display_name}\n")
+    inputs, outputs = section(page, "Inputs"), section(page, "Outputs")
+    assert not [i.id for i in schema.inputs if f"**{i.id}**" not in inputs]
+    assert not [o.id for o in schema.outputs if f"**{o.id}**" not in outputs]
+
+
+def section(page: str, title: str) -> str:
+    """The text below a heading of the second level, up to the next one."""
+    found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    assert found, f"no section {title}"
+    return found[1]
+
+
+def test_every_help_page_belongs_to_a_node(root: Path) -> None:
+    assert {path.stem for path in (root / "js" / "docs").glob("*.md")} == set(SCHEMAS)
+
+
+@every_node
+def test_defaults_are_values_that_the_widget_takes(schema: io.Schema) -> None:
+    for widget in widgets(schema):
+        if isinstance(widget, io.Combo.Input):
+            assert widget.default in (*widget.choices, None)
+        elif isinstance(widget, (io.Int.Input, io.Float.Input)):
+            assert widget.min <= widget.default <= widget.max
+
+
+def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
+    seeds: dict[str, Any] = {
+        name: i.options["control_after_generate"]
+        for name, schema in SCHEMAS.items()
+        for i in schema.inputs
+        if i.id == "seed"
+    }
+    assert seeds == {"LW_TrainLoRA": "fixed", "LW_Generate": True, "LW_ComparisonGrid": True}
+
+
+def test_captions_and_templates_keep_their_braces() -> None:
+    """The front end's dynamic prompts would take {trigger} for a choice."""
+    inputs = [i for schema in SCHEMAS.values() for i in schema.inputs]
+    assert not [i.id for i in inputs if i.options.get("dynamicPrompts")]
+
+
+def test_overrides_of_the_recipe_can_be_left_out() -> None:
+    assert {i.id for i in SCHEMAS["LW_Recipe"].inputs if not i.optional} == {"dataset", "base", "goal"}
