@@ -1,0 +1,177 @@
+"""The nodes at work: on small pictures, and together on a tiny base model."""
+
+from __future__ import annotations
+
+import io as text_io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lora_workbench.engine.adapters.files import load_adapter
+from lora_workbench.engine.errors import CaptionError, ConfigError
+from lora_workbench.engine.generation.png import read_parameters
+from lora_workbench.nodes.captions import TriggerCaptions
+from lora_workbench.nodes.datasets import DatasetFromImages, LoadDataset, PreviewDataset
+from lora_workbench.nodes.generation import SaveImages
+from lora_workbench.nodes.host.cli import registry
+from lora_workbench.nodes.host.headless.context import host as process_host
+from lora_workbench.nodes.host.headless.executor import Executor, NodeError, Outcome
+from lora_workbench.nodes.host.headless.reading import read_workflow
+from lora_workbench.nodes.host.progress import TerminalProgress
+from lora_workbench.nodes.pictures import to_pictures, to_tensor
+from PIL import Image
+
+COLOURS = [(200, 30, 30), (30, 160, 60), (40, 60, 200)]
+
+
+@pytest.fixture
+def said(tmp_path: Path) -> text_io.StringIO:
+    """What the host shows; results go below ``out``."""
+    stream = text_io.StringIO()
+    process_host.configure(output=tmp_path / "out", workflow_folder=tmp_path, progress=TerminalProgress(stream))
+    return stream
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three pictures, one without a caption, and a damaged one."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, colour in enumerate(COLOURS):
+        Image.new("RGB", (40, 32), colour).save(folder / f"{number}.png")
+    for number in range(2):
+        (folder / f"{number}.txt").write_text("a [trigger] colour")
+    (folder / "broken.png").write_bytes((folder / "0.png").read_bytes()[:50])
+    return folder
+
+
+def test_pictures_survive_the_way_to_tensors_and_back() -> None:
+    pictures = [Image.new("RGB", (5, 3), colour) for colour in COLOURS]
+    tensor = to_tensor(pictures)
+    assert tuple(tensor.shape) == (3, 3, 5, 3)
+    assert [p.tobytes() for p in to_pictures(tensor)] == [p.tobytes() for p in pictures]
+    assert to_pictures(tensor * 3 - 1)[0].getpixel((0, 0)) == (255, 0, 0)
+    assert to_pictures(tensor.new_ones(1, 2, 2, 4))[0].mode == "RGBA"
+
+
+def test_a_folder_is_read_and_what_is_wrong_with_it_told(folder: Path, said: text_io.StringIO) -> None:
+    output = LoadDataset.execute(path=str(folder), on_unreadable="skip")
+    report = output.ui["lw_report"][0]
+    assert (report["pictures"], report["without_caption"]) == (3, 1)
+    assert [skipped["name"] for skipped in report["skipped"]] == ["broken.png"]
+    assert "3 pictures, 1 without a caption" in said.getvalue()
+    assert "broken.png" in said.getvalue()
+
+
+def test_captions_are_written_and_shown(folder: Path, said: text_io.StringIO) -> None:
+    dataset = LoadDataset.execute(path=str(folder), on_unreadable="skip").args[0]
+    output = TriggerCaptions.execute(dataset, " zwx ", "thing", "a photo of {trigger} {class}", "prepend")
+    captioned, table, trigger = output.args
+    assert [record.caption for record in captioned] == ["a zwx colour", "a zwx colour", "a photo of zwx thing"]
+    assert trigger == "zwx thing"
+    assert "a photo of zwx thing" in table
+    assert output.ui["text"] == (table,)
+    with pytest.raises(CaptionError, match="empty"):
+        TriggerCaptions.execute(dataset, " ", "thing", "a photo of {trigger} {class}", "prepend")
+
+
+def test_images_become_a_data_set_and_a_sheet(said: text_io.StringIO) -> None:
+    images = to_tensor([Image.new("RGB", (8, 8), colour) for colour in COLOURS])
+    dataset = DatasetFromImages.execute(images, "a colour", "colours").args[0]
+    assert [record.caption for record in dataset] == ["a colour"] * 3
+    output = PreviewDataset.execute(dataset, 2)
+    preview = process_host.temp_directory() / output.ui["images"][0]["filename"]
+    with Image.open(preview) as saved:
+        assert saved.size == (output.args[0].shape[2], output.args[0].shape[1])
+
+
+def test_saved_images_never_replace_others(said: text_io.StringIO) -> None:
+    images = to_tensor([Image.new("RGB", (8, 8), colour) for colour in COLOURS])
+    names = [SaveImages.execute("sub/a [1]", images=images).ui["lw_report"][0]["images"] for _ in range(2)]
+    assert names == [[f"sub/a [1]_{n:05d}.png" for n in (1, 2, 3)], [f"sub/a [1]_{n:05d}.png" for n in (4, 5, 6)]]
+    with Image.open(process_host.output_directory() / names[1][2]) as last:
+        assert last.getpixel((0, 0)) == COLOURS[2]
+    with pytest.raises(ConfigError, match="nothing to save"):
+        SaveImages.execute("sub/a")
+
+
+def graph(base: Path, **recipe: Any) -> dict[str, Any]:
+    """A training, a stack of its adapter, and everything that can be saved of them, in API format."""
+    nodes = {
+        "base": ("LW_LoadBase", {"base": str(base), "device": "cpu", "precision": "fp32"}),
+        "data": ("LW_LoadDataset", {"path": "pictures", "on_unreadable": "skip"}),
+        "captions": (
+            "LW_TriggerCaptions",
+            {"dataset": ["data", 0], "trigger_word": "zwx", "class_word": "thing", "template": "a {trigger} {class}",
+             "mode": "prepend"},
+        ),
+        "recipe": (
+            "LW_Recipe",
+            {"dataset": ["captions", 0], "base": ["base", 0], "goal": "subject", "steps": 3, "batch_size": 2, **recipe},
+        ),
+        "train": (
+            "LW_TrainLoRA",
+            {"base": ["base", 0], "dataset": ["captions", 0], "recipe": ["recipe", 0], "seed": 1, "name": "zwx"},
+        ),
+        "stack": (
+            "LW_StackAdapters",
+            {"adapter": ["train", 0], "weight": 0.8, "text_encoder_weight": 1.0, "enabled": True},
+        ),
+        "grid": (
+            "LW_ComparisonGrid",
+            {"base": ["base", 0], "stack": ["stack", 0], "prompts": "a zwx thing\na bell", "seed": 5,
+             "seeds_per_prompt": 2, "steps": 1, "guidance": 1.0},
+        ),
+        "adapter": ("LW_SaveAdapter", {"adapter": ["train", 0], "filename": "", "dtype": "float16"}),
+        "plot": ("LW_SaveImages", {"filename_prefix": "loss", "images": ["train", 1]}),
+        "cells": ("LW_SaveImages", {"filename_prefix": "cells", "batch": ["grid", 1]}),
+    }  # fmt: skip
+    return {name: {"class_type": kind, "inputs": inputs} for name, (kind, inputs) in nodes.items()}
+
+
+def run(data: dict[str, Any], folder: Path) -> Outcome:
+    path = folder.parent / "workflow.json"
+    path.write_text(json.dumps(data))
+    return Executor(registry(), process_host).run(read_workflow(path, registry()))
+
+
+def test_the_whole_way_and_back_from_the_cache(tiny_sd1: Path, folder: Path, said: text_io.StringIO) -> None:
+    first = run(graph(tiny_sd1), folder)
+    assert {name: first.reports["train"][name] for name in ("name", "steps", "cached", "resumed_at", "trigger")} == {
+        "name": "zwx", "steps": 3, "cached": False, "resumed_at": 0, "trigger": "zwx thing",
+    }  # fmt: skip
+    assert first.reports["grid"]["columns"] == ["base", "zwx 0.8"]
+    assert [Path(image).name for image in first.images] == [
+        "loss_00001.png", *(f"cells_{n:05d}.png" for n in range(1, 9)),
+    ]  # fmt: skip
+    assert read_parameters(first.images[-1]) == {"prompt": "a bell", "seed": 6, "adapters": "zwx 0.8"}
+    saved = load_adapter(first.adapters[0])
+    assert (Path(first.adapters[0]).name, saved.trigger) == ("zwx.safetensors", "zwx thing")
+    assert json.loads(saved.metadata["prompt"])["train"]["class_type"] == "LW_TrainLoRA"
+    assert str(tiny_sd1.parent) not in saved.metadata["prompt"]
+
+    second = run(graph(tiny_sd1), folder)
+    assert second.cached_nodes == 10
+    assert second.reports["train"]["cached"] is True
+    assert (second.images, second.adapters) == (first.images, first.adapters)
+
+
+def test_a_training_that_runs_again_finds_its_adapter(tiny_sd1: Path, folder: Path, said: text_io.StringIO) -> None:
+    first = run(graph(tiny_sd1), folder)
+    renamed = graph(tiny_sd1)
+    renamed["train"]["inputs"]["name"] = "other"
+    second = run(renamed, folder)
+    report = second.reports["train"]
+    assert (report["name"], report["cached"], report["seconds"]) == ("other", True, 0)
+    assert report["last_loss"] == first.reports["train"]["last_loss"]
+    assert Path(second.adapters[0]).name == "other.safetensors"
+
+    longer = run(graph(tiny_sd1, steps=5), folder).reports["train"]
+    assert (longer["steps"], longer["resumed_at"], longer["cached"]) == (5, 3, False)
+
+
+def test_the_recipe_says_what_it_refuses(tiny_sd1: Path, folder: Path, said: text_io.StringIO) -> None:
+    with pytest.raises(NodeError, match=r"rank: got 0, expected a finite number above 0") as error:
+        run(graph(tiny_sd1, rank=0), folder)
+    assert isinstance(error.value.__cause__, ConfigError)
