@@ -205,7 +205,10 @@ def _scheduler(config: dict[str, Any]) -> Any:
     import diffusers
 
     name = config.get("_class_name")
-    return getattr(diffusers, name if name in SAMPLERS else "DDIMScheduler").from_config(config)
+    if name not in SAMPLERS:
+        name, config = "DDIMScheduler", {"set_alpha_to_one": False, **config}
+    # Old folders carry other values of these two; diffusers' pipeline corrects them as well.
+    return getattr(diffusers, name).from_config(config, steps_offset=1, clip_sample=False)
 
 
 def _converted(part: str, config: dict[str, Any], weights: dict[str, Tensor]) -> nn.Module:
