@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..engine.errors import DatasetError
 from . import sockets
 from .host import host, io
 from .inputs import or_else, problem
@@ -11,9 +12,11 @@ from .pictures import to_pictures, to_tensor
 from .shown import shown, tell
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import Tensor
 
     from ..engine.data.dataset import Dataset
+    from ..engine.generation.batch import GeneratedImage
 
 CATEGORY = "LoRA Workbench/data set"
 
@@ -79,7 +82,13 @@ class DatasetFromImages(io.ComfyNode):
             category=CATEGORY,
             description="Makes a data set of pictures that are on the graph already.",
             inputs=[
-                io.Image.Input("images", tooltip="The pictures, as one batch."),
+                io.Image.Input("images", optional=True, tooltip="The pictures, as one batch."),
+                sockets.Batch.Input(
+                    "batch",
+                    optional=True,
+                    tooltip="Generated pictures in place of images. Their prompts become their captions, unless captions "
+                    "are written below. This is how the base model's own pictures of a class keep it from drifting.",
+                ),
                 io.String.Input(
                     "captions",
                     default="",
@@ -97,11 +106,14 @@ class DatasetFromImages(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images: Tensor, captions: str, name: str) -> io.NodeOutput:
+    def execute(
+        cls, captions: str, name: str, images: Tensor | None = None, batch: list[GeneratedImage] | None = None
+    ) -> io.NodeOutput:
         from ..engine.data.loading import dataset_from_images
 
-        pictures = to_pictures(images)
-        dataset = dataset_from_images(pictures, captions_for(captions, len(pictures)), or_else(name, "images"))
+        pictures, prompts = _given(images, batch)
+        written = captions_for(captions, len(pictures)) if captions.strip() else prompts
+        dataset = dataset_from_images(pictures, written, or_else(name, "images"))
         return io.NodeOutput(dataset, ui=shown(text=_summary(dataset), report=_report(dataset)))
 
 
@@ -141,6 +153,22 @@ def captions_for(text: str, count: int) -> list[str | None]:
     if len(given) <= 1:
         return [given[0] if given else None] * count
     return list(given)
+
+
+def _given(
+    images: Tensor | None, batch: list[GeneratedImage] | None
+) -> tuple[list[Image.Image], list[str | None]]:
+    """Pictures and what is known of their captions, from the one of the two inputs that is connected."""
+    if batch is not None and images is None:
+        return [drawn.image for drawn in batch], [drawn.prompt for drawn in batch]
+    if images is not None and batch is None:
+        pictures = to_pictures(images)
+        return pictures, [None] * len(pictures)
+    raise DatasetError(
+        "Both images and a batch are connected." if batch else "Neither images nor a batch is connected.",
+        expected="one of the two",
+        hint="connect pictures of any node to images, or the batch of LW_Generate to batch.",
+    )
 
 
 def _summary(dataset: Dataset) -> str:

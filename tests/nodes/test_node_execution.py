@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from lora_workbench.engine.adapters.files import load_adapter
-from lora_workbench.engine.errors import CaptionError, ConfigError
+from lora_workbench.engine.errors import CaptionError, ConfigError, DatasetError
+from lora_workbench.engine.generation.batch import GeneratedImage
 from lora_workbench.engine.generation.png import read_parameters
 from lora_workbench.nodes.captions import TriggerCaptions
 from lora_workbench.nodes.datasets import DatasetFromImages, LoadDataset, PreviewDataset
@@ -78,12 +79,25 @@ def test_captions_are_written_and_shown(folder: Path, said: text_io.StringIO) ->
 
 def test_images_become_a_data_set_and_a_sheet(said: text_io.StringIO) -> None:
     images = to_tensor([Image.new("RGB", (8, 8), colour) for colour in COLOURS])
-    dataset = DatasetFromImages.execute(images, "a colour", "colours").args[0]
+    dataset = DatasetFromImages.execute("a colour", "colours", images=images).args[0]
     assert [record.caption for record in dataset] == ["a colour"] * 3
     output = PreviewDataset.execute(dataset, 2)
     preview = process_host.temp_directory() / output.ui["images"][0]["filename"]
     with Image.open(preview) as saved:
         assert saved.size == (output.args[0].shape[2], output.args[0].shape[1])
+
+
+def test_generated_pictures_become_a_data_set_with_their_prompts(said: text_io.StringIO) -> None:
+    drawn = [
+        GeneratedImage(image=Image.new("RGB", (8, 8), colour), prompt=f"a {i}", seed=i, label="base")
+        for i, colour in enumerate(COLOURS)
+    ]
+    dataset = DatasetFromImages.execute("", "drawn", batch=drawn).args[0]
+    assert [record.caption for record in dataset] == ["a 0", "a 1", "a 2"]
+    dataset = DatasetFromImages.execute("a thing", "drawn", batch=drawn).args[0]
+    assert [record.caption for record in dataset] == ["a thing"] * 3
+    with pytest.raises(DatasetError, match="Neither"):
+        DatasetFromImages.execute("", "drawn")
 
 
 def test_saved_images_never_replace_others(said: text_io.StringIO) -> None:

@@ -15,7 +15,7 @@ SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in NODES}
 CATEGORIES = {f"LoRA Workbench/{part}" for part in ("data set", "captions", "training", "adapters", "generation")}
 FIXED = {
     "LW_LoadDataset": ("path on_unreadable", "dataset"),
-    "LW_DatasetFromImages": ("images captions name", "dataset"),
+    "LW_DatasetFromImages": ("images batch captions name", "dataset"),
     "LW_TriggerCaptions": ("dataset trigger_word class_word template mode", "dataset captions trigger"),
     "LW_PreviewDataset": ("dataset columns", "sheet"),
     "LW_LoadBase": ("base device precision", "base"),
