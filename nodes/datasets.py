@@ -86,8 +86,8 @@ class DatasetFromImages(io.ComfyNode):
                 sockets.Batch.Input(
                     "batch",
                     optional=True,
-                    tooltip="Generated pictures in place of images. Their prompts become their captions, unless captions "
-                    "are written below. This is how the base model's own pictures of a class keep it from drifting.",
+                    tooltip="Generated pictures in place of images. Their prompts become their captions, unless "
+                    "captions are written below. The base model's own pictures of other things keep it from drifting.",
                 ),
                 io.String.Input(
                     "captions",
@@ -155,9 +155,7 @@ def captions_for(text: str, count: int) -> list[str | None]:
     return list(given)
 
 
-def _given(
-    images: Tensor | None, batch: list[GeneratedImage] | None
-) -> tuple[list[Image.Image], list[str | None]]:
+def _given(images: Tensor | None, batch: list[GeneratedImage] | None) -> tuple[list[Image.Image], list[str | None]]:
     """Pictures and what is known of their captions, from the one of the two inputs that is connected."""
     if batch is not None and images is None:
         return [drawn.image for drawn in batch], [drawn.prompt for drawn in batch]

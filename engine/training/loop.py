@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor, optim
 
+HALF_SCALE = 4096.0
+"""Factor on the loss where activations are fp16, whose smallest numbers would lose small gradients."""
+
 DrawSamples = Callable[[], "list[Image.Image]"]
 
 
@@ -94,13 +97,16 @@ class Trainer:
         import torch
 
         recipe = self.recipe
+        scale = HALF_SCALE if self.backbone.dtype == torch.float16 else 1.0
         total = 0.0
         for micro in range(recipe.gradient_accumulation):
             loss = self.loss(micro) / recipe.gradient_accumulation
             total += loss.item()
             if not math.isfinite(total):
                 raise self._not_finite(total)
-            loss.backward()
+            (loss * scale).backward()
+        if scale != 1:
+            torch._foreach_div_([p.grad for p in self.injection.parameters.values() if p.grad is not None], scale)
         if recipe.max_grad_norm:
             torch.nn.utils.clip_grad_norm_(self.injection.parameters.values(), recipe.max_grad_norm)
         for group in optimizer.param_groups:

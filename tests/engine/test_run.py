@@ -179,3 +179,14 @@ def test_the_loss_falls_on_one_picture(train, dataset):
     recipe = replace(RECIPE, steps=40, rank=16, alpha=16, learning_rate=5e-3, batch_size=4, schedule="constant")
     trained, _ = finish(train(recipe, dataset=one))
     assert sum(trained.losses[-10:]) < 0.9 * sum(trained.losses[:10])
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_learns_much_the_same(train, tiny_sd1, tmp_path, dataset, precision):
+    exact, _ = finish(train())
+    base = registry.load_base(tiny_sd1, device="cpu", precision=precision)
+    vault = Vault(tmp_path / precision)
+    half, _ = finish(train_adapter(base, dataset, RECIPE, seed=7, vault=vault, name="half"))
+    assert half.losses == pytest.approx(exact.losses, rel=0.05)
+    for key, update in half.adapter.modules.items():
+        assert torch.cosine_similarity(update.delta().flatten(), exact.adapter.modules[key].delta().flatten(), 0) > 0.8
