@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200, help="prompts to draw")
     parser.add_argument("--guidance", type=float, default=3.0)
     args = parser.parse_args()
-    pipe = StableDiffusionPipeline.from_pretrained(args.base, torch_dtype=torch.float32, local_files_only=True)
+    pipe = StableDiffusionPipeline.from_pretrained(args.base, dtype=torch.float32, local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
     pictures = world.trained_pictures(args.packages)
     asked = cases(pictures, args.count)
