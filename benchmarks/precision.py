@@ -1,7 +1,7 @@
 """How long a LoRA step takes with frozen weights in float32 and in bf16: the measurement behind ``precision auto``.
 
     python benchmarks/precision.py                     the demo base
-    python benchmarks/precision.py --full-size         a UNet of SD1.5's size with random weights, 256 px (4 GB, minutes)
+    python benchmarks/precision.py --full-size         a UNet of SD1.5's size, random weights, 256 px (4 GB, minutes)
 
 The formats take turns in one process, so that a machine whose speed drifts treats both alike.
 """

@@ -78,7 +78,7 @@ class Run:
                 )
         if self.dataset.trigger and (lost := missing_trigger(self.dataset)):
             raise CaptionError(
-                f"The trigger word {self.dataset.trigger.word!r} is missing from the captions of: {', '.join(lost[:5])}",
+                f"The trigger word {self.dataset.trigger.word!r} isn't in the captions of: {', '.join(lost[:5])}",
                 expected="the trigger word in every caption",
                 hint="use LW_TriggerCaptions in the mode prepend or replace.",
             )

@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import copy
 import itertools
+import json
 import random
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,6 +213,19 @@ def pipeline(denoiser: Denoiser, vae: AutoencoderKL) -> StableDiffusionPipeline:
     )
 
 
+def export(pipe: StableDiffusionPipeline, folder: Path) -> None:
+    """Save in fp16, with the tokenizer files that older programs read beside the newer ones.
+
+    transformers loads a model in the format that its configuration names, diffusers in float32: so the text encoder's
+    configuration says float32, or a pipeline loaded without a format would mix the two and fail.
+    """
+    pipe.to(torch.float16).save_pretrained(folder)
+    config = folder / "text_encoder" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2) + "\n")
+    for name in ("vocab.json", "merges.txt"):
+        shutil.copyfile(Path(pipe.tokenizer.name_or_path) / name, folder / "tokenizer" / name)
+
+
 def save_samples(pipe: StableDiffusionPipeline, path: Path) -> None:
     pipe.set_progress_bar_config(disable=True)
     images = pipe(
@@ -273,7 +288,7 @@ def main() -> None:
             (args.out / "denoiser.partial").replace(state_file)
             save_samples(pipeline(denoiser, vae), args.out / f"samples-{step:06d}.png")
             saved = time.monotonic()
-    pipeline(denoiser, vae).to(torch.float16).save_pretrained(args.out / "pipeline")
+    export(pipeline(denoiser, vae), args.out / "pipeline")
 
 
 if __name__ == "__main__":

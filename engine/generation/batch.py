@@ -78,10 +78,9 @@ def generate(
             chunk = wanted[at : at + request.batch_size]
             latents = None
             for number, latents in enumerate(_denoise(backbone, request, chunk, embeddings), 1):  # noqa: B007
-                done = at + len(chunk) * number / request.steps
-                yield Progress(
-                    done=round(done * request.steps), total=len(wanted) * request.steps, label=f"drawing {label}"
-                )
+                # Some samplers take a step more than they are asked for.
+                done = at * request.steps + len(chunk) * min(number, request.steps)
+                yield Progress(done=done, total=len(wanted) * request.steps, label=f"drawing {label}")
             assert latents is not None
             images = to_pictures(backbone.decode(latents))
             results += [
@@ -100,7 +99,8 @@ def compare(
         columns.append(stack)
     result = []
     for column in columns:
-        result.append((yield from generate(backbone, request, column)))
+        images = yield from generate(backbone, request, column)
+        result.append(images)
     return result
 
 

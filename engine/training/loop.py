@@ -158,8 +158,8 @@ class Trainer:
         return TrainingError(
             f"The loss became {loss} at step {self.step + 1}; the run stopped there.",
             expected="a finite loss",
-            hint=f"lower the learning rate (now {self.recipe.learning_rate:g}; try a third), keep max_grad_norm at 1, or "
-            f"load the base in fp32. The last resume bundle, if any, is kept.",
+            hint=f"lower the learning rate (now {self.recipe.learning_rate:g}; try a third), keep max_grad_norm at 1, "
+            "or load the base in fp32. The last resume bundle, if any, is kept.",
         )
 
 

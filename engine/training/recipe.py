@@ -102,6 +102,12 @@ UNKEYED = ("reason", "checkpoint_every", "sample_every", "sample_prompts")
 """Fields that don't change the trained weights, so a run's key leaves them out."""
 
 
+MINIATURE = 256
+"""Base models trained on pictures below this side, in pixels, are miniatures with rates of their own."""
+USUAL = {"subject": (10, 30), "style": (50, 200)}
+"""How many pictures people teach a goal with."""
+
+
 def suggest(goal: Goal, pictures: int, *, resolution: int = 512) -> Recipe:
     """A recipe for so many pictures of a subject or a style, with the reason in words.
 
@@ -113,39 +119,48 @@ def suggest(goal: Goal, pictures: int, *, resolution: int = 512) -> Recipe:
     Raises:
         ConfigError: the goal isn't one of the two, or there is no picture.
     """
-    if goal not in ("subject", "style") or pictures < 1:
+    if goal not in USUAL or pictures < 1:
         raise ConfigError(
             f"No recipe for goal {goal!r} with {pictures} pictures.",
             expected="goal subject or style, and at least one picture",
             hint="choose a goal and connect a data set.",
         )
-    small = resolution < 256
-    base = Recipe(
-        rank=16 if goal == "subject" else 32,
-        alpha=16.0 if goal == "subject" else 32.0,
+    recipe = _miniature(resolution) if resolution < MINIATURE else _full_size(goal, pictures, resolution)
+    fewest, most = USUAL[goal]
+    count = f"{pictures} pictures of a {goal}; {fewest} to {most} are usual."
+    if pictures < fewest:
+        count += " So few are soon learnt by heart: look at samples early, and add pictures if you can."
+    return replace(recipe, reason=f"{count} {recipe.reason}")
+
+
+def _full_size(goal: Goal, pictures: int, resolution: int) -> Recipe:
+    """A style needs more capacity than a subject, and fewer views of each of its more numerous pictures."""
+    rank = 16 if goal == "subject" else 32
+    steps = min(2000, max(600, pictures * (60 if goal == "subject" else 15)))
+    return Recipe(
+        steps=round(steps, -1),
+        rank=rank,
+        alpha=float(rank),
         targets="attention" if goal == "subject" else "attention_and_feed_forward",
         resolution=resolution,
+        reason=f"{steps} steps at 1e-4 and rank {rank}: {steps / pictures:.0f} views of each picture.",
     )
-    usual = (10, 30) if goal == "subject" else (50, 200)
-    steps = round(min(2000, max(600, 60 * pictures if goal == "subject" else 15 * pictures)), -1)
-    words = [f"{pictures} pictures of a {goal} (usual: {usual[0]} to {usual[1]})."]
-    if pictures < usual[0]:
-        words.append("Few pictures: fewer steps, so that it learns the concept and not the pictures.")
-    if small:
-        words.append(f"A miniature base ({resolution} px): high rate, large batch, few steps.")
-        return replace(
-            base,
-            rank=8,
-            alpha=8.0,
-            learning_rate=1e-3,
-            batch_size=12,
-            prior_batch_size=6,
-            steps=200,
-            warmup_steps=10,
-            schedule="cosine",
-            sample_every=0,
-            checkpoint_every=50,
-            reason=" ".join(words),
-        )
-    words.append(f"{steps} steps at 1e-4, rank {base.rank}: {steps / pictures:.0f} views a picture.")
-    return replace(base, steps=int(steps), reason=" ".join(words))
+
+
+def _miniature(resolution: int) -> Recipe:
+    """What was measured to work on the demo base: a tiny model takes, and needs, far larger steps."""
+    return Recipe(
+        steps=300,
+        learning_rate=3e-3,
+        text_encoder_learning_rate=1e-3,
+        train_text_encoder=True,
+        rank=16,
+        alpha=16.0,
+        targets="attention_and_feed_forward",
+        batch_size=12,
+        prior_batch_size=6,
+        warmup_steps=10,
+        schedule="cosine",
+        resolution=resolution,
+        reason=f"A miniature base of {resolution} px: a high rate, large batches, few steps, and its text encoder too.",
+    )
