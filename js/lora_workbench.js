@@ -1,0 +1,96 @@
+// Shows the text that one of our nodes gives with its result, below the node's widgets.
+
+import { api } from "/scripts/api.js"
+import { app } from "/scripts/app.js"
+
+const PREFIX = "LW_"
+const NAME = "lw_text"
+// A type that the front end doesn't know: for those that it does, its Vue nodes replace our element by their own.
+const TYPE = "LW_TEXT"
+// What the front end calls the text of a running node. It stays when the node is done, so ours takes its place.
+const PROGRESS = "$$node-text-preview"
+const LEAST_HEIGHT = 60 // pixels, four lines
+const MARGIN = 10 // the front end's, above and below an element
+
+function addText(node) {
+  const element = document.createElement("textarea")
+  element.className = "comfy-multiline-input"
+  element.readOnly = true
+  element.ariaLabel = "Result"
+  element.style.minHeight = `${LEAST_HEIGHT}px`
+  element.addEventListener("wheel", zoomUnlessScrolled)
+  const widget = node.addDOMWidget(NAME, TYPE, element, {
+    getValue: () => element.value,
+    setValue: (value) => (element.value = value),
+    getMinHeight: () => LEAST_HEIGHT + 2 * MARGIN,
+    getMaxHeight: () => Math.max(LEAST_HEIGHT, element.scrollHeight) + 2 * MARGIN, // the rest is for pictures
+    serialize: false, // not in what is run ...
+  })
+  widget.serialize = false // ... nor in what is saved
+  return widget
+}
+
+/** Leaves the wheel to the canvas where the text has nothing to scroll. */
+function zoomUnlessScrolled(event) {
+  const { scrollHeight, clientHeight } = event.currentTarget
+  if (scrollHeight > clientHeight && !event.ctrlKey) return
+  event.stopPropagation()
+  app.canvas.processMouseWheel(event)
+}
+
+function find(node, name) {
+  return node.widgets?.find((widget) => widget.name === name)
+}
+
+function remove(node, name) {
+  const widget = find(node, name)
+  if (widget) node.removeWidget(widget)
+}
+
+function growToFit(node) {
+  const [width, height] = node.size
+  const needed = node.computeSize()[1]
+  if (needed > height) node.setSize([width, needed])
+}
+
+function show(node, text) {
+  if (text) {
+    remove(node, PROGRESS)
+    const widget = find(node, NAME) ?? addText(node)
+    widget.value = text
+    growToFit(node)
+  } else {
+    remove(node, NAME)
+  }
+  node.setDirtyCanvas(true, true)
+}
+
+/** Our node with an execution id; those of nodes inside subgraphs look like `outer:inner`. */
+function ours(executionId) {
+  let graph = app.rootGraph
+  let node
+  for (const id of String(executionId).split(":")) {
+    node = graph?.getNodeById(id)
+    graph = node?.subgraph
+  }
+  return node?.comfyClass?.startsWith(PREFIX) ? node : undefined
+}
+
+function showResult(executionId, output) {
+  const node = ours(executionId)
+  if (node) show(node, [output?.text ?? []].flat().join("\n"))
+}
+
+app.registerExtension({
+  name: "LoRAWorkbench.Text",
+
+  setup() {
+    api.addEventListener("executing", ({ detail }) => showResult(detail, undefined))
+    api.addEventListener("executed", ({ detail }) => showResult(detail.display_node ?? detail.node, detail.output))
+  },
+
+  // Results of earlier runs, when a workflow comes back to the canvas.
+  onNodeOutputsUpdated(outputs) {
+    for (const [id, output] of Object.entries(outputs)) showResult(id, output)
+  },
+})
