@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lora_workbench
 import pytest
+
+if TYPE_CHECKING:
+    from workplace import Workplace
 
 ROOT = Path(lora_workbench.__file__).parent
 
@@ -49,3 +53,13 @@ def tiny_sd1(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tiny import save_tiny_sd1
 
     return save_tiny_sd1(tmp_path_factory.mktemp("tiny_sd1"))
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory: pytest.TempPathFactory, tiny_sd1: Path) -> Workplace:
+    """Where a training has given an adapter."""
+    from workplace import Workplace, training
+
+    workplace = Workplace(tmp_path_factory.mktemp("workplace"), tiny_sd1)
+    assert workplace.run(training(workplace.pictures, tiny_sd1)) == 0
+    return workplace

@@ -1,7 +1,7 @@
 """The command ``lora-workbench``: workflows, nodes and adapters without ComfyUI.
 
-Results go to standard output, progress and errors to standard error. Exit status: 0, 1 (it failed) or 2 (bad usage,
-or a workflow that can't be run).
+Results go to standard output, progress and errors to standard error. JSON is plain ASCII, so that no encoding of the
+output can stand in its way. Exit status: 0, 1 (it failed) or 2 (bad usage, or a workflow that can't be run).
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if problem:
         print(problem, file=sys.stderr)
     if arguments.json:
-        print(json.dumps(_as_json(outcome, seconds, problem), ensure_ascii=False))
+        print(json.dumps(_as_json(outcome, seconds, problem)))
     elif not problem:
         print(_summary(outcome, seconds))
     return status
@@ -135,7 +135,7 @@ def _summary(outcome: Outcome, seconds: float) -> str:
 def _nodes(arguments: argparse.Namespace) -> int:
     nodes = registry()
     if arguments.json:
-        print(json.dumps({name: node.GET_NODE_INFO_V1() for name, node in nodes.items()}, ensure_ascii=False))
+        print(json.dumps({name: node.GET_NODE_INFO_V1() for name, node in nodes.items()}))
         return 0
     for name, node in nodes.items():
         schema = node.GET_SCHEMA()
@@ -165,7 +165,7 @@ def _list_adapters(arguments: argparse.Namespace) -> int:
         trigger = metadata.get("modelspec.trigger_phrase", "")
         entries.append({"name": name, "bytes": path.stat().st_size, "trigger": trigger})
     if arguments.json:
-        print(json.dumps(entries, ensure_ascii=False))
+        print(json.dumps(entries))
         return 0
     for entry in entries:
         print(f"{entry['bytes'] / 1e6:8.1f} MB  {entry['name']}  {entry['trigger']}")
@@ -187,7 +187,7 @@ def _inspect_adapter(arguments: argparse.Namespace) -> int:
         "content_hash": adapter.content_hash,
     }
     if arguments.json:
-        print(json.dumps({**facts, "metadata": dict(adapter.metadata)}, ensure_ascii=False))
+        print(json.dumps({**facts, "metadata": dict(adapter.metadata)}))
         return 0
     for name, value in (facts | dict(sorted(adapter.metadata.items()))).items():
         text = str(value)

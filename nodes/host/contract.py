@@ -92,7 +92,8 @@ class Host(ABC):
         Raises:
             AdapterError: it isn't there, or the name leads out of the folders.
         """
-        return locate(name, self.adapter_roots(), what="adapter", error=AdapterError, confined=self.confined)
+        hint = "train and save it first, with the same output folder, or copy the file there; check the name."
+        return locate(name, self.adapter_roots(), what="adapter", error=AdapterError, confined=self.confined, hint=hint)
 
     def dataset_path(self, text: str) -> Path:
         """The folder or archive of a data set, from a path below :meth:`dataset_roots` or an absolute one.

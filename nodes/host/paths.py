@@ -13,7 +13,18 @@ from ...engine.errors import WorkbenchError
 _ABSOLUTE = re.compile(r"(?:/[^/\n]+/|~/|[A-Za-z]:[\\/]|\\\\)[^\n]*")
 
 
-def locate(text: str, roots: Sequence[Path], *, what: str, error: type[WorkbenchError], confined: bool = False) -> Path:
+NO_SUCH_FILE = "check the name for typing errors, and that the file has been copied there."
+
+
+def locate(
+    text: str,
+    roots: Sequence[Path],
+    *,
+    what: str,
+    error: type[WorkbenchError],
+    confined: bool = False,
+    hint: str = NO_SUCH_FILE,
+) -> Path:
     """The first of ``root / text`` that exists, or ``text`` itself if it is an absolute path that exists.
 
     Args:
@@ -21,6 +32,7 @@ def locate(text: str, roots: Sequence[Path], *, what: str, error: type[Workbench
         what: the thing looked for, for the message.
         error: the class to raise.
         confined: whether an absolute path must lie below one of the roots too.
+        hint: what to do if nothing is there.
 
     Raises:
         WorkbenchError: of class ``error``: nothing is there, or ``text`` is empty, leads out of the roots with
@@ -44,7 +56,7 @@ def locate(text: str, roots: Sequence[Path], *, what: str, error: type[Workbench
     raise error(
         f"No {what} at {text!r}.",
         expected="a full path that exists" if path.is_absolute() else f"something below {places}",
-        hint="check the name for typing errors, and that the file has been copied there.",
+        hint=hint,
     )
 
 

@@ -27,7 +27,7 @@ def read_workflow(path: Path, registry: Registry) -> Workflow:
         raise WorkflowError(
             f"The workflow {path} can't be read: {error.strerror or error}.", hint="check the path."
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _not_a_workflow(path, f"it isn't JSON ({error})") from error
     if not isinstance(data, dict) or not data:
         raise _not_a_workflow(path, "it isn't a JSON object with nodes in it")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import math
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -39,8 +39,9 @@ def validate(workflow: Workflow, registry: Registry) -> list[WorkflowNode]:
         if node.id in schemas:
             problems += _check_node(node, registry[node.class_type], workflow, schemas)
     if problems:
+        told = [problem.replace("\n", "\n    ") for problem in problems]
         raise WorkflowError(
-            f"The workflow has {len(problems)} problem{'s' if len(problems) > 1 else ''}:\n  " + "\n  ".join(problems),
+            f"The workflow has {len(problems)} problem{'s' if len(problems) > 1 else ''}:\n  " + "\n  ".join(told),
             hint="correct what is named above and run it again.",
         )
     return order
@@ -140,7 +141,7 @@ def _fits(value: Any, target: Input) -> bool:
     if isinstance(target, Int.Input):
         return isinstance(value, int) and not isinstance(value, bool)
     if isinstance(target, Float.Input):
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     if isinstance(target, Boolean.Input):
         return isinstance(value, bool)
     return isinstance(target, (String.Input, Combo.Input)) and isinstance(value, str)
