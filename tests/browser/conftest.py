@@ -1,0 +1,56 @@
+"""Chromium, looking at a real ComfyUI."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from comfyui_server import Server, serve
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def server(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A ComfyUI that has the extension, in which the quickstart has saved its adapters."""
+    folder = tmp_path_factory.mktemp("comfyui")
+    (folder / "output" / "loras").mkdir(parents=True)
+    for name in ("fox", "riso"):
+        (folder / "output" / "loras" / f"{name}.safetensors").touch()
+    with serve(root, folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, from ``CHROMIUM_PATH`` or the system's."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'")
+    chromium = os.environ.get("CHROMIUM_PATH") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if chromium is None:
+        pytest.skip("no Chromium is installed, and CHROMIUM_PATH names none")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(params=[False, True], ids=["canvas", "vue"])
+def front_end(request: pytest.FixtureRequest, server: Server, browser: Browser) -> Iterator[Page]:
+    """A page with the front end, ready for a workflow: nodes drawn on a canvas, then made of Vue components."""
+    settings = {"Comfy.VueNodes.Enabled": request.param, "Comfy.TutorialCompleted": True}
+    urllib.request.urlopen(f"{server.url}/api/settings", json.dumps(settings).encode()).close()
+    page = browser.new_page(viewport={"width": 1600, "height": 1000})
+    page.goto(server.url)
+    page.wait_for_function("'LW_TrainLoRA' in (window.LiteGraph?.registered_node_types ?? {})")
+    page.wait_for_load_state("networkidle")
+    yield page
+    page.close()

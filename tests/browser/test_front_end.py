@@ -1,0 +1,80 @@
+"""The extension in a real ComfyUI and its real front end."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from comfyui_server import Server
+from lora_workbench.nodes.host.cli import registry
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
+
+OPEN = """async workflow => {
+    await app.loadGraphData(workflow)
+    const {output} = await app.graphToPrompt()
+    return {
+        inputs: Object.fromEntries(Object.entries(output).map(([id, node]) => [id, node.inputs])),
+        saved: app.rootGraph.serialize(),
+        unknown: app.rootGraph.nodes.filter(node => node.has_errors).map(node => node.type),
+        dialogs: [...document.querySelectorAll("[role=dialog], .p-toast-message")].map(shown => shown.innerText),
+    }
+}"""
+RUN = "async prompt => { await app.loadApiJson(prompt, 'test'); await app.queuePrompt(0) }"
+ON_CANVAS = """async () => {
+    const {output} = await app.graphToPrompt()
+    return [output, app.rootGraph.serialize().nodes.map(node => node.widgets_values)]
+}"""
+RESULT = "[...document.querySelectorAll('textarea[aria-label=Result]')].some(shown => shown.value.includes('Caption'))"
+
+
+def test_the_server_takes_the_extension(server: Server) -> None:
+    with urllib.request.urlopen(f"{server.url}/object_info") as answer:
+        assert set(registry()) <= set(json.load(answer))
+    told = server.log.read_text()
+    assert "IMPORT FAILED" not in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("name", ["quickstart", "train-one-adapter", "generate-with-stack"])
+def test_workflows_open_and_stay_what_they_are(front_end: Page, root: Path, name: str) -> None:
+    file = json.loads((root / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+    twin = json.loads((root / "workflows" / "api" / f"{name}.json").read_text(encoding="utf-8"))
+    opened = front_end.evaluate(OPEN, file)
+    assert not opened["unknown"]
+    assert not opened["dialogs"]
+    assert opened["inputs"] == {node_id: node["inputs"] for node_id, node in twin.items()}
+    assert meaning(opened["saved"]) == meaning(file)
+
+
+def test_the_text_of_a_result_is_shown_but_not_saved(front_end: Page) -> None:
+    prompt = {
+        "1": {"class_type": "LW_LoadDataset", "inputs": {"path": "assets/datasets/fox", "on_unreadable": "skip"}},
+        "2": {"class_type": "LW_PreviewDataset", "inputs": {"dataset": ["1", 0], "columns": 6}},
+    }
+    front_end.evaluate(RUN, prompt)
+    front_end.wait_for_function(RESULT)
+    output, values = front_end.evaluate(ON_CANVAS)
+    assert [output[node_id]["inputs"] for node_id in prompt] == [node["inputs"] for node in prompt.values()]
+    assert values == [["assets/datasets/fox", "skip"], [6]]
+
+
+def meaning(workflow: dict[str, Any]) -> dict[str, Any]:
+    """What a workflow says, without the places of things and what the front end adds for itself."""
+    return {
+        "links": workflow["links"],
+        "groups": [group["title"] for group in workflow["groups"]],
+        "nodes": {
+            node["id"]: {
+                "sockets": [[slot["name"], slot["type"], slot["link"]] for slot in node["inputs"]],
+                **{name: node.get(name) for name in ("type", "title", "mode", "properties", "widgets_values", "size")},
+            }
+            for node in workflow["nodes"]
+        },
+    }
