@@ -7,7 +7,7 @@ const PREFIX = "LW_"
 const NAME = "lw_text"
 // A type that the front end doesn't know: for those that it does, its Vue nodes replace our element by their own.
 const TYPE = "LW_TEXT"
-// What the front end calls the text of a running node. It stays when the node is done, so ours takes its place.
+// What the front end calls the text of a running node. It would stay below ours, and take room from pictures.
 const PROGRESS = "$$node-text-preview"
 const LEAST_HEIGHT = 60 // pixels, four lines
 const MARGIN = 10 // the front end's, above and below an element
@@ -54,14 +54,11 @@ function growToFit(node) {
 }
 
 function show(node, text) {
-  if (text) {
-    remove(node, PROGRESS)
-    const widget = find(node, NAME) ?? addText(node)
-    widget.value = text
-    growToFit(node)
-  } else {
-    remove(node, NAME)
-  }
+  if (!text) return
+  remove(node, PROGRESS)
+  const widget = find(node, NAME) ?? addText(node)
+  widget.value = text
+  growToFit(node)
   node.setDirtyCanvas(true, true)
 }
 
@@ -76,16 +73,22 @@ function ours(executionId) {
   return node?.comfyClass?.startsWith(PREFIX) ? node : undefined
 }
 
+/** Shows the text of a result or, where it has none, what the node said last while it ran. */
 function showResult(executionId, output) {
   const node = ours(executionId)
-  if (node) show(node, [output?.text ?? []].flat().join("\n"))
+  if (node) show(node, output?.text ? [output.text].flat().join("\n") : find(node, PROGRESS)?.value)
+}
+
+function clear(executionId) {
+  const node = ours(executionId)
+  if (node) remove(node, NAME)
 }
 
 app.registerExtension({
   name: "LoRAWorkbench.Text",
 
   setup() {
-    api.addEventListener("executing", ({ detail }) => showResult(detail, undefined))
+    api.addEventListener("executing", ({ detail }) => clear(detail))
     api.addEventListener("executed", ({ detail }) => showResult(detail.display_node ?? detail.node, detail.output))
   },
 
