@@ -36,7 +36,6 @@ def measured(figures: dict) -> dict:
     by_class = sorted(figures["subject_by_class"].items(), key=lambda item: item[1])
     places = {key: value for key, value in figures.items() if not isinstance(value, dict)}
     places |= {f"wanted_{key}": value for key, value in figures["wanted"].items()}
-    places["weakest"] = ", ".join(f"{name} ({share:.0%} right)" for name, share in by_class[:2])
     for name, shares in (("by_style", figures["subject_by_style"]), ("by_class", dict(reversed(by_class)))):
         places[name] = " | ".join(f"{share:.0%}" for share in shares.values())
         places[f"{name}_head"] = " | ".join(shares)
