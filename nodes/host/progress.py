@@ -64,7 +64,7 @@ class Meter:
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
-        self._label = ""
+        self._counted = ("", 0, 0)
         self._started = (0.0, 0)
         self._step_seconds = 0.0
         self._loss: float | None = None
@@ -87,8 +87,10 @@ class Meter:
 
     def _read_progress(self, event: Progress) -> Reading:
         now = self._clock()
-        if event.label != self._label:
-            self._label, self._started = event.label, (now, event.done)
+        label, total, done_before = self._counted
+        if (event.label, event.total) != (label, total) or event.done < done_before:
+            self._started = (now, event.done)
+        self._counted = (event.label, event.total, event.done)
         seconds, done = now - self._started[0], event.done - self._started[1]
         rate = done / seconds if seconds > 0 else 0.0
         return Reading(label=event.label, done=event.done, total=event.total, rate=rate)

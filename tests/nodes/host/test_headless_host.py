@@ -136,6 +136,14 @@ def test_slow_work_is_told_in_seconds_a_piece() -> None:
     assert reading.text() == "encoding 2/4, 3.0 s a piece, 6 s left"
 
 
+def test_a_second_round_of_the_same_work_has_a_rate_of_its_own() -> None:
+    times = iter([0.0, 1.0, 2.0, 3.0])
+    meter = Meter(lambda: next(times))
+    events = [Progress(done=done, total=total, label="encoding") for done, total in ((0, 16), (16, 16), (1, 3), (3, 3))]
+    readings = [meter.read(event) for event in events]
+    assert [reading.rate for reading in readings if reading] == [0.0, 16.0, 0.0, 2.0]
+
+
 def test_terminal_gets_one_line_that_is_drawn_again() -> None:
     stream, now = Terminal(), iter(range(1000))
     progress = TerminalProgress(stream, clock=lambda: float(next(now)))

@@ -1,0 +1,178 @@
+"""The workflows that come with the project, run from a shell on the demo base, with few steps."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from lora_workbench.engine.adapters.files import load_adapter
+from PIL import Image
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FEW_CLASS_PICTURES = (
+    "draw class pictures.prompts=an emoji of an animal on a white background\na noto style emoji of a red apple",
+    "draw class pictures.seeds_per_prompt=1",
+    "draw class pictures.steps=4",
+)
+FEW_STEPS = (*FEW_CLASS_PICTURES, "fox: recipe.steps=12", "riso: recipe.steps=12", "comparison.steps=4")
+PROMPTS = ("an emoji of a zwx animal on a green background", "a qvk style emoji of a zwx animal on a teal background")
+
+
+class Ended(NamedTuple):
+    """What one call of the command line gave."""
+
+    status: int
+    result: dict[str, Any]
+    errors: str
+
+
+class Shell:
+    """Runs workflows in processes of their own, with one output folder."""
+
+    def __init__(self, root: Path, output: Path) -> None:
+        self.root, self.output = root, output
+
+    def run(self, workflow: str, *assignments: str) -> Ended:
+        command = [sys.executable, "-m", "lora_workbench.nodes.host.cli", "run", f"workflows/{workflow}.json", "--json"]
+        command += ["--output", str(self.output)]
+        for assignment in assignments:
+            command += ["--set", assignment]
+        ended = subprocess.run(command, cwd=self.root, capture_output=True, text=True, timeout=300, check=False)
+        return Ended(ended.returncode, json.loads(ended.stdout.splitlines()[-1]), ended.stderr)
+
+
+@pytest.fixture(scope="module")
+def shell(root: Path, demo_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    assert demo_base.is_dir()
+    return Shell(root, tmp_path_factory.mktemp("end_to_end"))
+
+
+@pytest.fixture(scope="module")
+def quickstart(shell: Shell) -> Ended:
+    """The quickstart, run for the first time."""
+    ended = shell.run("quickstart", *FEW_STEPS)
+    assert ended.status == 0, ended.errors
+    return ended
+
+
+def names(paths: list[str]) -> list[str]:
+    return [Path(path).name for path in paths]
+
+
+def trainings(ended: Ended) -> dict[str, dict[str, Any]]:
+    return {report["name"]: report for report in ended.result["reports"].values() if "resumed_at" in report}
+
+
+def test_quickstart_gives_adapters_loss_plots_and_grid(quickstart: Ended) -> None:
+    result = quickstart.result
+    assert result["status"] == "ok"
+    assert names(result["adapters"]) == ["fox.safetensors", "riso.safetensors"]
+    assert [load_adapter(path).trigger for path in result["adapters"]] == ["zwx animal", "qvk style"]
+    assert names(result["images"]) == ["loss_fox_00001.png", "loss_riso_00001.png", "grid_00001.png"]
+    for path in result["images"]:
+        with Image.open(path) as picture:
+            assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 10
+    for report in trainings(quickstart).values():
+        assert (report["steps"], report["cached"], report["resumed_at"]) == (12, False, 0)
+        assert report["last_loss"] > 0
+    assert result["reports"]["20"]["columns"] == ["base", "fox 0.8", "riso 0.6", "fox 0.8 + riso 0.6"]
+    assert "Traceback" not in quickstart.errors and "Warning" not in quickstart.errors
+
+
+def test_unchanged_quickstart_has_nothing_to_do(quickstart: Ended, shell: Shell) -> None:
+    again = shell.run("quickstart", *FEW_STEPS)
+    assert again.status == 0
+    assert (again.result["images"], again.result["adapters"]) == (
+        quickstart.result["images"], quickstart.result["adapters"],
+    )  # fmt: skip
+    assert {name: report["cached"] for name, report in trainings(again).items()} == {"fox": True, "riso": True}
+    assert again.result["cached_nodes"] == 21
+    assert again.result["seconds"] < quickstart.result["seconds"] / 5
+
+
+def test_other_prompts_do_not_train_again(quickstart: Ended, shell: Shell) -> None:
+    before = {path: Path(path).read_bytes() for path in quickstart.result["adapters"] + quickstart.result["images"]}
+    other = shell.run("quickstart", *FEW_STEPS, f"comparison.prompts={PROMPTS[0]}")
+    assert other.status == 0
+    assert {name: report["cached"] for name, report in trainings(other).items()} == {"fox": True, "riso": True}
+    assert names(other.result["images"]) == ["loss_fox_00001.png", "loss_riso_00001.png", "grid_00002.png"]
+    assert "training " not in other.errors
+    assert {path: Path(path).read_bytes() for path in before} == before
+
+
+def test_workflow_for_one_adapter_finds_the_same_training(quickstart: Ended, shell: Shell) -> None:
+    one = shell.run("train-one-adapter", *FEW_CLASS_PICTURES, "fox: recipe.steps=12", "before and after.steps=4")
+    assert one.status == 0, one.errors
+    assert trainings(one)["fox"]["cached"] is True
+    assert one.result["adapters"] == quickstart.result["adapters"][:1]
+
+
+def test_saved_adapters_draw(quickstart: Ended, shell: Shell) -> None:
+    drawn = shell.run("generate-with-stack", "draw.seeds_per_prompt=1", "draw.steps=4")
+    assert drawn.status == 0, drawn.errors
+    assert names(drawn.result["images"]) == [f"picture_{number:05d}.png" for number in (1, 2, 3)]
+
+
+def test_adapters_that_are_not_there_are_named(quickstart: Ended, root: Path, tmp_path: Path) -> None:
+    shell = Shell(root, tmp_path)
+    none = shell.run("generate-with-stack")
+    assert none.status == 2
+    assert "No adapter at 'fox.safetensors'" in none.result["error"]
+    assert "No adapter at 'riso.safetensors'" in none.result["error"]
+    assert "train and save it first, with the same output folder" in none.result["error"]
+    (tmp_path / "loras").mkdir()
+    shutil.copy(quickstart.result["adapters"][0], tmp_path / "loras")
+    one = shell.run("generate-with-stack")
+    assert one.status == 2
+    assert "fox.safetensors" not in one.result["error"] and "'riso.safetensors'" in one.result["error"]
+
+
+def test_diffusers_draws_the_same_pictures_with_the_saved_adapters(quickstart: Ended, demo_base: Path) -> None:
+    adapters = [Path(path) for path in quickstart.result["adapters"]]
+    plain = drawn_by_us(demo_base, {})
+    for weights in ({adapters[0]: 1.0}, {adapters[1]: 1.0}, dict(zip(adapters, (0.8, 0.6), strict=True))):
+        ours = drawn_by_us(demo_base, weights)
+        assert (ours - drawn_by_diffusers(demo_base, weights)).abs().max() < 1e-3
+        assert (ours - plain).abs().max() > 0.05
+
+
+def drawn_by_us(base: Path, weights: dict[Path, float]) -> Tensor:
+    """One picture of each prompt, (B, 3, H, W) in [0, 1]."""
+    import torch
+    from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+    from lora_workbench.engine.backbones.registry import load_base
+    from lora_workbench.engine.generation.batch import GenerationRequest, starting_noise
+
+    backbone = load_base(base, device="cpu", precision="fp32")
+    entries = [StackEntry(load_adapter(path), weight=w, text_encoder_weight=w) for path, w in weights.items()]
+    noise = starting_noise(backbone, GenerationRequest(prompts=PROMPTS), range(len(PROMPTS)))
+    with torch.no_grad(), applied(backbone.components(), Stack(tuple(entries))):
+        prompts, negative = backbone.encode_prompts(PROMPTS), backbone.encode_prompts([""] * len(PROMPTS))
+        *_, latents = backbone.sample(noise, prompts, negative, steps=4, guidance=3.0)
+        return backbone.decode(latents)
+
+
+def drawn_by_diffusers(base: Path, weights: dict[Path, float]) -> Tensor:
+    """The same by diffusers' own pipeline and loader."""
+    import torch
+    from diffusers import StableDiffusionPipeline
+
+    pipeline: Any = StableDiffusionPipeline.from_pretrained(base, local_files_only=True).to(torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    for path in weights:
+        pipeline.load_lora_weights(path.parent, weight_name=path.name, adapter_name=path.stem)
+    pipeline.set_adapters([path.stem for path in weights], list(weights.values()))
+    return pipeline(
+        prompt=list(PROMPTS),
+        generator=[torch.Generator().manual_seed(seed) for seed in range(len(PROMPTS))],
+        num_inference_steps=4,
+        guidance_scale=3.0,
+        output_type="pt",
+    ).images
