@@ -12,6 +12,7 @@ from lora_workbench.nodes.host.headless.context import host
 from lora_workbench.nodes.host.headless.reading import read_workflow
 from lora_workbench.nodes.host.headless.ui_format import changes_after_generate, widgets
 from lora_workbench.nodes.host.headless.validation import validate
+from PIL import Image
 
 NAMES = ["quickstart", "train-one-adapter", "generate-with-stack"]
 every_workflow = pytest.mark.parametrize("name", NAMES)
@@ -57,6 +58,12 @@ def test_values_stand_where_the_front_end_looks_for_them(root: Path, name: str) 
         assert len(node["widgets_values"]) == len(list(widgets(schema))) + controls
         assert {slot["name"] for slot in node["inputs"]} == {i.id for i in schema.inputs}
         assert [slot["name"] for slot in node["outputs"]] == [o.display_name for o in schema.outputs]
+
+
+@every_workflow
+def test_the_template_browser_finds_a_picture_of_it(root: Path, name: str) -> None:
+    with Image.open(root / "workflows" / f"{name}.jpg") as thumbnail:
+        assert max(thumbnail.size) == 512
 
 
 @every_workflow
