@@ -10,7 +10,7 @@ import lora_workbench
 import pytest
 
 if TYPE_CHECKING:
-    from workplace import Workplace
+    from workspace import Workspace
 
 ROOT = Path(lora_workbench.__file__).parent
 
@@ -35,7 +35,7 @@ def demo_base() -> Path:
     """Folder of the demo base, in diffusers' layout."""
     folder = ROOT / "assets" / "demo_base"
     if not (folder / "model_index.json").is_file():
-        pytest.skip("assets/demo_base isn't there; assets/make/README.md tells how to build it")
+        pytest.fail("assets/demo_base is missing; assets/make/README.md tells how to build it")
     return folder
 
 
@@ -56,10 +56,10 @@ def tiny_sd1(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def workplace(tmp_path_factory: pytest.TempPathFactory, tiny_sd1: Path) -> Workplace:
+def workspace(tmp_path_factory: pytest.TempPathFactory, tiny_sd1: Path) -> Workspace:
     """Where a training has given an adapter."""
-    from workplace import Workplace, training
+    from workspace import Workspace, training
 
-    workplace = Workplace(tmp_path_factory.mktemp("workplace"), tiny_sd1)
-    assert workplace.run(training(workplace.pictures, tiny_sd1)) == 0
-    return workplace
+    workspace = Workspace(tmp_path_factory.mktemp("workspace"), tiny_sd1)
+    assert workspace.run(training(workspace.pictures, tiny_sd1)) == 0
+    return workspace

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from lora_workbench.nodes.host import cli
 from PIL import Image
-from workplace import (
+from workspace import (
     Graph,
     Told,
-    Workplace,
+    Workspace,
     changed,
     drawing,
     in_another_process,
@@ -31,15 +31,15 @@ FAILED, REFUSED = 1, 2
 
 
 @pytest.fixture
-def attempt(workplace: Workplace, capfd: pytest.CaptureFixture[str]) -> Callable[..., Told]:
+def attempt(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> Callable[..., Told]:
     """Runs a workflow, and checks that the files of earlier runs stay as they were."""
 
     def run(graph: Graph, *more: str) -> Told:
-        before = workplace.files()
+        before = workspace.files()
         capfd.readouterr()
-        status = workplace.run(graph, *more)
+        status = workspace.run(graph, *more)
         out, errors = capfd.readouterr()
-        after = workplace.files()
+        after = workspace.files()
         assert {path: after.get(path) for path in before} == before
         assert not [path for path in after if path.name.endswith(".partial")]
         return Told(status, json.loads(out.splitlines()[-1]), errors)
@@ -115,9 +115,9 @@ DATA_SETS: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", DATA_SETS)
-def test_data_set_that_cannot_be_used(case: str, workplace: Workplace, attempt: Any, tmp_path: Path) -> None:
+def test_data_set_that_cannot_be_used(case: str, workspace: Workspace, attempt: Any, tmp_path: Path) -> None:
     make, words = DATA_SETS[case]
-    told = attempt(training(make(tmp_path / "set"), workplace.base, on_unreadable="refuse"))
+    told = attempt(training(make(tmp_path / "set"), workspace.base, on_unreadable="refuse"))
     assert_refused(told, FAILED, "node data (LW_LoadDataset)", *words)
     assert not list(tmp_path.parent.rglob("escaped.png"))
 
@@ -135,68 +135,68 @@ def test_unreadable_pictures_are_left_out_and_named(make: Any, name: str, attemp
 
 
 @pytest.mark.parametrize("word", ["", "  \t"])
-def test_empty_trigger_word(word: str, workplace: Workplace, attempt: Any) -> None:
-    told = attempt(changed(training(workplace.pictures, workplace.base), captions__trigger_word=word))
+def test_empty_trigger_word(word: str, workspace: Workspace, attempt: Any) -> None:
+    told = attempt(changed(training(workspace.pictures, workspace.base), captions__trigger_word=word))
     assert_refused(told, FAILED, "node captions (LW_TriggerCaptions): The trigger word is empty.", "choose a word")
 
 
-def test_rank_zero(workplace: Workplace, attempt: Any) -> None:
-    told = attempt(changed(training(workplace.pictures, workplace.base), recipe__rank=0))
+def test_rank_zero(workspace: Workspace, attempt: Any) -> None:
+    told = attempt(changed(training(workspace.pictures, workspace.base), recipe__rank=0))
     assert_refused(told, FAILED, "node recipe (LW_Recipe)", "rank: got 0, expected a finite number above 0", "correct")
 
 
 @pytest.mark.parametrize("value", ["nan", float("nan"), float("inf"), "1e-4", 10**400])
-def test_learning_rate_that_is_no_number(value: Any, workplace: Workplace, attempt: Any) -> None:
-    told = attempt(changed(training(workplace.pictures, workplace.base), recipe__learning_rate=value))
+def test_learning_rate_that_is_no_number(value: Any, workspace: Workspace, attempt: Any) -> None:
+    told = attempt(changed(training(workspace.pictures, workspace.base), recipe__learning_rate=value))
     assert_refused(told, REFUSED, "node recipe (LW_Recipe), input learning_rate: got ", str(value)[:10], "a number")
 
 
 @pytest.mark.parametrize("text", ["nan", "NaN", "-Infinity", "1e999", "fast", ""])
-def test_learning_rate_set_to_what_is_no_number(text: str, workplace: Workplace, attempt: Any) -> None:
-    graph = training(workplace.pictures, workplace.base)
+def test_learning_rate_set_to_what_is_no_number(text: str, workspace: Workspace, attempt: Any) -> None:
+    graph = training(workspace.pictures, workspace.base)
     told = attempt(graph, "--set", f"recipe.learning_rate={text}")
     assert_refused(told, REFUSED, "node recipe (LW_Recipe), input learning_rate: got ", "a number")
 
 
-def test_adapter_of_another_family(workplace: Workplace, attempt: Any) -> None:
+def test_adapter_of_another_family(workspace: Workspace, attempt: Any) -> None:
     import torch
     from safetensors.torch import save_file
 
     module = "transformer.transformer_blocks.0.attn.to_q"
     factors = {f"{module}.lora_A.weight": torch.ones(2, 8), f"{module}.lora_B.weight": torch.ones(8, 2)}
     save_file(
-        factors, workplace.output / "loras" / "foreign.safetensors", {"modelspec.architecture": "flux-1-dev/lora"}
+        factors, workspace.output / "loras" / "foreign.safetensors", {"modelspec.architecture": "flux-1-dev/lora"}
     )
-    told = attempt(drawing("foreign.safetensors", workplace.base))
+    told = attempt(drawing("foreign.safetensors", workspace.base))
     assert_refused(
         told, FAILED, "node draw (LW_Generate)", "foreign doesn't fit this base model: 0 of its 1 modules match",
         "use the adapter with the family", "It was made for flux-1-dev.",
     )  # fmt: skip
 
 
-def test_adapter_of_a_larger_model_of_the_same_family(workplace: Workplace, attempt: Any) -> None:
+def test_adapter_of_a_larger_model_of_the_same_family(workspace: Workspace, attempt: Any) -> None:
     import torch
     from safetensors.torch import save_file
 
     module = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
     factors = {f"{module}.lora_down.weight": torch.ones(2, 320), f"{module}.lora_up.weight": torch.ones(320, 2)}
-    save_file(factors, workplace.output / "loras" / "large.safetensors")
-    told = attempt(drawing("large.safetensors", workplace.base))
+    save_file(factors, workspace.output / "loras" / "large.safetensors")
+    told = attempt(drawing("large.safetensors", workspace.base))
     assert_refused(told, FAILED, "has shape (32, 32), the adapter was made for (320, 320)", "that it was trained on")
 
 
-def test_missing_model(workplace: Workplace, attempt: Any, tmp_path: Path) -> None:
-    told = attempt(training(workplace.pictures, tmp_path / "gone"))
+def test_missing_model(workspace: Workspace, attempt: Any, tmp_path: Path) -> None:
+    told = attempt(training(workspace.pictures, tmp_path / "gone"))
     assert_refused(told, REFUSED, "node base (LW_LoadBase): No base model at ", "gone", "check the name")
 
 
-def test_folder_that_is_no_model(workplace: Workplace, attempt: Any, tmp_path: Path) -> None:
-    told = attempt(training(workplace.pictures, nothing(tmp_path / "nothing")))
+def test_folder_that_is_no_model(workspace: Workspace, attempt: Any, tmp_path: Path) -> None:
+    told = attempt(training(workspace.pictures, nothing(tmp_path / "nothing")))
     assert_refused(told, FAILED, "node base (LW_LoadBase)", "nothing is not a base model of a known family")
 
 
-def test_missing_adapter(workplace: Workplace, attempt: Any) -> None:
-    told = attempt(drawing("gone.safetensors", workplace.base))
+def test_missing_adapter(workspace: Workspace, attempt: Any) -> None:
+    told = attempt(drawing("gone.safetensors", workspace.base))
     assert_refused(told, REFUSED, "node adapter (LW_LoadAdapter): No adapter at 'gone.safetensors'", "train")
 
 
@@ -226,14 +226,14 @@ WORKFLOWS: dict[str, tuple[Callable[[Graph], Graph], str]] = {
 
 
 @pytest.mark.parametrize("case", WORKFLOWS)
-def test_workflow_that_cannot_be_run(case: str, workplace: Workplace, attempt: Any) -> None:
+def test_workflow_that_cannot_be_run(case: str, workspace: Workspace, attempt: Any) -> None:
     spoil, words = WORKFLOWS[case]
-    told = attempt(spoil(training(workplace.pictures, workplace.base)))
+    told = attempt(spoil(training(workspace.pictures, workspace.base)))
     assert_refused(told, REFUSED, words, "correct what is named above")
 
 
-def test_all_that_is_wrong_with_a_workflow_is_told_at_once(workplace: Workplace, attempt: Any, tmp_path: Path) -> None:
-    graph = changed(training(workplace.pictures, tmp_path / "gone"), recipe__learning_rate="nan")
+def test_all_that_is_wrong_with_a_workflow_is_told_at_once(workspace: Workspace, attempt: Any, tmp_path: Path) -> None:
+    graph = changed(training(workspace.pictures, tmp_path / "gone"), recipe__learning_rate="nan")
     graph["preview"] = {"class_type": "LW_PreviewDataset", "inputs": {"dataset": ["base", 0]}}
     told = attempt(graph)
     assert_refused(

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from workplace import Workplace, changed, in_another_process, in_api_format, training
+from workspace import Workspace, changed, in_another_process, in_api_format, training
 
 FULL_DISK = """
 import resource, sys
@@ -21,10 +21,10 @@ for limit, workflow in zip(runs[::2], runs[1::2]):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
-def test_disk_full_while_saving(workplace: Workplace) -> None:
+def test_disk_full_while_saving(workspace: Workspace) -> None:
     """There is room for ever larger files, so that one kind after the other can't be written; then for all."""
-    train = workplace.write(changed(training(workplace.pictures, workplace.base), train__seed=2), "train")
-    copy_adapter = workplace.write(
+    train = workspace.write(changed(training(workspace.pictures, workspace.base), train__seed=2), "train")
+    copy_adapter = workspace.write(
         in_api_format({
             "adapter": ("LW_LoadAdapter", {"adapter": "zwx.safetensors"}),
             "save": ("LW_SaveAdapter", {"adapter": ["adapter", 0], "filename": "copy", "dtype": "float32"}),
@@ -37,11 +37,11 @@ def test_disk_full_while_saving(workplace: Workplace) -> None:
         (1_000_000, train, "node train (LW_TrainLoRA): "),
         (20_000, copy_adapter, "copy.safetensors could not be written"),
     ]
-    before = workplace.files()
+    before = workspace.files()
     arguments = [str(part) for limit, workflow, _ in [*runs, (10**9, train, "")] for part in (limit, workflow)]
-    told = in_another_process(FULL_DISK, str(workplace.output), *arguments, folder=workplace.output)
+    told = in_another_process(FULL_DISK, str(workspace.output), *arguments, folder=workspace.output)
     *refused, last = map(json.loads, told.stdout.splitlines())
-    after = workplace.files()
+    after = workspace.files()
     assert {path: after.get(path) for path in before} == before
     assert not [path for path in after if path.name.endswith(".partial")]
     assert "Traceback" not in told.stderr

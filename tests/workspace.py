@@ -80,7 +80,7 @@ class Told(NamedTuple):
     errors: str
 
 
-class Workplace:
+class Workspace:
     """A folder to run workflows in, whose earlier results must outlive whatever goes wrong."""
 
     def __init__(self, folder: Path, base: Path) -> None:
