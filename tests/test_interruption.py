@@ -19,7 +19,7 @@ from lora_workbench.engine.training.bundle import Bundle
 from PIL import Image
 
 COUNT = int(os.environ.get("LW_INTERRUPTIONS", "4"))
-STEPS, CHECKPOINT_EVERY = 400, 25
+STEPS, CHECKPOINT_EVERY = 100 * COUNT, 25
 
 
 def write_workflow(folder: Path, base: Path) -> Path:
