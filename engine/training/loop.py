@@ -117,13 +117,15 @@ class Trainer:
 
     def loss(self, micro: int) -> Tensor:
         r"""Loss of one micro-batch, a scalar: :math:`L_{subject} + \lambda L_{prior}` (arXiv:2208.12242, eq. 2)."""
+        import torch
+
         recipe = self.recipe
         generator = step_generator(self.seed, self.step, micro)
         number = self.step * recipe.gradient_accumulation + micro
         parts = [self._draw(self.subject, number, recipe.batch_size, "subject", generator)]
         if self.prior is not None:
             parts.append(self._draw(self.prior, number, recipe.prior_batch_size, "prior", generator))
-        x0 = self._latents([latent for latents, _, _ in parts for latent in latents])
+        x0 = torch.stack([latent for latents, _, _ in parts for latent in latents])
         conditioning = self._conditioning(parts)
         per_sample = denoising_loss(self.backbone, x0, conditioning, recipe.snr_gamma, generator)
         loss = per_sample[: recipe.batch_size].mean()
@@ -141,11 +143,6 @@ class Trainer:
         kept = torch.rand(count, generator=generator) >= self.recipe.caption_dropout
         captions = [source.captions[i] if keep else "" for i, keep in zip(chosen, kept.tolist(), strict=True)]
         return [source.latents[i] for i in chosen], captions, source
-
-    def _latents(self, latents: list[Tensor]) -> Tensor:
-        import torch
-
-        return torch.stack(latents)
 
     def _conditioning(self, parts: list[tuple[list[Tensor], list[str], TrainingSet]]) -> Conditioning:
         if self.recipe.train_text_encoder:

@@ -39,3 +39,4 @@ def test_results_unused_for_longest_go_first(tmp_path: Path, monkeypatch: pytest
 
 def test_pruning_nothing(tmp_path: Path) -> None:
     ResultStore(tmp_path / "not there").prune()
+    assert not (tmp_path / "not there").exists()
