@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from .adapters import LoadAdapter, SaveAdapter, StackAdapters
+from .base_models import LoadBase
 from .captions import TriggerCaptions
 from .datasets import DatasetFromImages, LoadDataset, PreviewDataset
 from .generation import ComparisonGrid, Generate, SaveImages
 from .host import io
-from .training import LoadBase, Recipe, TrainLoRA
+from .training import Recipe, TrainLoRA
 
 NODES: list[type[io.ComfyNode]] = [
     LoadDataset,

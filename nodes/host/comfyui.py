@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import comfy.model_management
@@ -52,6 +53,11 @@ class ComfyUIHost(Host):
                 yield
         finally:
             comfy.model_management.soft_empty_cache()
+
+    def native(self) -> ModuleType:
+        from .. import native
+
+        return native
 
     def workflow_metadata(self, cls: type[Any]) -> dict[str, str]:
         return {} if args.disable_metadata else super().workflow_metadata(cls)

@@ -7,6 +7,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 from ...engine.errors import AdapterError, BaseModelError, DatasetError
@@ -113,6 +114,19 @@ class Host(ABC):
         """
         roots = [*self.base_roots(), PROJECT_ROOT / "assets"]
         return locate(text, roots, what="base model", error=BaseModelError, confined=self.confined)
+
+    def native(self) -> ModuleType:
+        """The package ``nodes.native``, which works on the models that ComfyUI has loaded.
+
+        Raises:
+            BaseModelError: ComfyUI isn't running.
+        """
+        raise BaseModelError(
+            "ComfyUI's own models exist only inside ComfyUI.",
+            expected="a graph that loads its base model with LW_LoadBase, when it runs without ComfyUI",
+            hint="run this workflow in ComfyUI (for example by `comfy run --workflow FILE --wait`), or put LW_LoadBase "
+            "in the place of the nodes for MODEL, CLIP and VAE.",
+        )
 
     def workflow_metadata(self, cls: type[Any]) -> dict[str, str]:
         """The graph that is running, as the ``prompt`` and ``workflow`` texts that ComfyUI writes into PNGs.

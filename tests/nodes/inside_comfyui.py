@@ -1,41 +1,19 @@
-"""Run by ComfyUI's own Python: loads the extension the way ComfyUI does and prints JSON.
-
-``inside_comfyui.py COMFYUI EXTENSION describe`` prints what ComfyUI would tell the front end about the nodes;
-``… drive`` runs loops through the host; ``… paths`` prints the host's folders.
-"""
+"""Run by ComfyUI's own Python: what ComfyUI would tell the front end about the nodes, and what our host in it does."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import json
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-
-def load_extension(comfyui: str, extension: Path) -> Any:
-    """Import the extension by its path, after ComfyUI's own modules."""
-    sys.path.insert(0, comfyui)
-    from comfy.cli_args import args
-
-    args.cpu = True
-    args.base_directory = str(Path.cwd())
-    import folder_paths  # noqa: F401
-
-    spec = importlib.util.spec_from_file_location(
-        "lora_workbench", extension / "__init__.py", submodule_search_locations=[str(extension)]
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["lora_workbench"] = module
-    spec.loader.exec_module(module)
-    return module
+from comfyui_process import main
 
 
-def describe(extension: Any) -> dict[str, Any]:
+def describe() -> dict[str, Any]:
+    sys.path.insert(0, str(Path(__file__).parent))
+    import lora_workbench as extension
     from example_nodes import examples
     from lora_workbench.nodes.host import io
 
@@ -48,7 +26,7 @@ def describe(extension: Any) -> dict[str, Any]:
     return {"nodes": known, "examples": {n.GET_SCHEMA().node_id: n.GET_NODE_INFO_V1() for n in examples(io)}}
 
 
-def drive(extension: Any) -> dict[str, Any]:
+def drive() -> dict[str, Any]:
     import comfy.model_management
     import torch
     from lora_workbench.engine.events import Message, Progress, StepDone
@@ -78,7 +56,7 @@ def drive(extension: Any) -> dict[str, Any]:
     return seen
 
 
-def paths(extension: Any) -> dict[str, Any]:
+def paths() -> dict[str, Any]:
     from lora_workbench.nodes.host import host
 
     refused = []
@@ -99,6 +77,4 @@ def paths(extension: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    actions: dict[str, Callable[[Any], dict[str, Any]]] = {"describe": describe, "drive": drive, "paths": paths}
-    result = actions[sys.argv[3]](load_extension(sys.argv[1], Path(sys.argv[2])))
-    print(json.dumps(result))
+    main({"describe": describe, "drive": drive, "paths": paths})

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from comfyui_process import run_inside
 from lora_workbench.nodes.host import cli, io
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
@@ -19,21 +18,13 @@ PLACE = "python_module"
 """Says where the extension was found, so it differs by nature."""
 
 
-def in_comfyui(action: str, root: Path, folder: Path) -> dict[str, Any]:
-    """What ``inside_comfyui.py`` prints; ``COMFYUI_PYTHON`` names the interpreter that has ComfyUI's requirements."""
-    interpreter = os.environ.get("COMFYUI_PYTHON", sys.executable)
-    command = [interpreter, str(HERE / "inside_comfyui.py"), os.environ["COMFYUI_PATH"], str(root), action]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        command, capture_output=True, text=True, cwd=folder, env=environment, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+def in_comfyui(action: str, folder: Path) -> Any:
+    return run_inside(HERE / "inside_comfyui.py", action, folder=folder)
 
 
 @pytest.fixture(scope="module")
-def described(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return in_comfyui("describe", root, tmp_path_factory.mktemp("comfyui"))
+def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return in_comfyui("describe", tmp_path_factory.mktemp("comfyui"))
 
 
 def assert_alike(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
@@ -60,8 +51,8 @@ def test_every_feature_of_the_schema_is_described_alike(described: dict[str, Any
     assert_alike({n.GET_SCHEMA().node_id: n.GET_NODE_INFO_V1() for n in examples(io)}, described["examples"])
 
 
-def test_comfyui_drives_loops(root: Path, tmp_path: Path) -> None:
-    assert in_comfyui("drive", root, tmp_path) == {
+def test_comfyui_drives_loops(tmp_path: Path) -> None:
+    assert in_comfyui("drive", tmp_path) == {
         "inference": False,
         "gradients": True,
         "result": "done",
@@ -70,12 +61,12 @@ def test_comfyui_drives_loops(root: Path, tmp_path: Path) -> None:
     }
 
 
-def test_comfyui_folders(root: Path, tmp_path: Path) -> None:
+def test_comfyui_folders(tmp_path: Path) -> None:
     for folder in ("input/pictures", "models/loras/sub", "models/diffusers/tiny"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "models/loras/sub/a.safetensors").touch()
     (tmp_path / "models/loras/b.ckpt").touch()
-    assert in_comfyui("paths", root, tmp_path) == {
+    assert in_comfyui("paths", tmp_path) == {
         "vault": str(tmp_path / "user" / "lora_workbench"),
         "adapters": str(tmp_path / "output" / "loras"),
         "dataset": str(tmp_path / "input" / "pictures"),

@@ -1,0 +1,84 @@
+"""Nodes that give a base model."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import sockets
+from .host import host, io
+from .inputs import problem
+from .shown import tell
+
+if TYPE_CHECKING:
+    from ..engine.backbones.contract import Backbone
+
+CATEGORY = "LoRA Workbench/training"
+
+
+class LoadBase(io.ComfyNode):
+    """A base model, loaded."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LW_LoadBase",
+            display_name="Load Base Model",
+            category=CATEGORY,
+            description="Loads the base model that adapters are trained on and pictures are drawn with.",
+            inputs=[
+                io.String.Input(
+                    "base",
+                    default="demo_base",
+                    tooltip="A diffusers folder or a single .safetensors checkpoint: a full path, or a name below the "
+                    "folders for such models. demo_base is the small model that comes with the project.",
+                ),
+                io.Combo.Input(
+                    "device",
+                    options=["auto", "cpu", "cuda", "mps"],
+                    default="auto",
+                    tooltip="Where to compute. auto takes CUDA, then Apple's MPS, then the CPU.",
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=["auto", "fp32", "bf16", "fp16"],
+                    default="auto",
+                    tooltip="Number format of the frozen weights. auto takes what the device is fast at; fp32 takes "
+                    "the most memory. The adapter itself is always trained in fp32.",
+                ),
+            ],
+            outputs=[sockets.Base.Output("base", tooltip="The base model; nothing that uses it changes it.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, base: str | None) -> bool | str:
+        return problem(host.base_path, base)
+
+    @classmethod
+    def fingerprint_inputs(cls, base: str, **_: Any) -> int:
+        return newest_change(host.base_path(base))
+
+    @classmethod
+    def execute(cls, base: str, device: str, precision: str) -> io.NodeOutput:
+        path = host.base_path(base)
+        with host.computing():
+            backbone = _loaded(path, newest_change(path), device, precision)
+        info = backbone.info
+        tell(f"{info.name or path.name}: {info.family}, {info.resolution} px, on {backbone.device} in {backbone.dtype}")
+        return io.NodeOutput(backbone)
+
+
+def newest_change(path: Path) -> int:
+    """When the file, or the newest below the folder, was last written; nanoseconds since the epoch."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return max((file.stat().st_mtime_ns for file in files), default=0)
+
+
+@lru_cache(maxsize=1)
+def _loaded(path: Path, changed: int, device: str, precision: str) -> Backbone:
+    """The base model that was asked for last stays in memory, as nodes keep nothing themselves."""
+    from ..engine.backbones.registry import load_base
+
+    del changed  # part of the key only
+    return load_base(path, device=device, precision=precision)
