@@ -42,6 +42,10 @@ class AdapterError(WorkbenchError):
     """An adapter is damaged, or doesn't fit the base model."""
 
 
+class OtherKindError(AdapterError):
+    """What came as an adapter isn't a LoRA, or not that alone."""
+
+
 class TrainingError(WorkbenchError):
     """A run can't start or had to stop; what it had is kept."""
 

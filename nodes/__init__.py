@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .adapters import LoadAdapter, SaveAdapter, StackAdapters
+from .adapters import ApplyStack, LoadAdapter, SaveAdapter, StackAdapters
 from .base_models import LoadBase
 from .captions import TriggerCaptions
 from .datasets import DatasetFromImages, LoadDataset, PreviewDataset
@@ -20,6 +20,7 @@ NODES: list[type[io.ComfyNode]] = [
     TrainLoRA,
     LoadAdapter,
     StackAdapters,
+    ApplyStack,
     SaveAdapter,
     Generate,
     ComparisonGrid,

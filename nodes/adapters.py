@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import sockets
 from .host import host, io
 from .inputs import new_file, or_else, problem
+from .lora_stacks import as_stack, contents, linked, named, named_later
 from .shown import shown, tell
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ..engine.adapters.adapter import Adapter
     from ..engine.adapters.stack import Stack
+
+    LoraModel: TypeAlias = Mapping[str, Tensor]
 
 CATEGORY = "LoRA Workbench/adapters"
 SUFFIX = ".safetensors"
@@ -53,10 +59,10 @@ class LoadAdapter(io.ComfyNode):
 
     @classmethod
     def execute(cls, adapter: str) -> io.NodeOutput:
-        from ..engine.adapters.files import load_adapter
+        from ..engine.adapters.file_cache import FILES
 
         with host.computing():
-            loaded = load_adapter(host.adapter_path(adapter))
+            loaded = FILES.read(host.adapter_path(adapter)).adapter
         called = f"call it with: {loaded.trigger}" if loaded.trigger else "it names no trigger word"
         text = f"{loaded.name}: rank {loaded.rank}, {len(loaded.modules)} modules; {called}"
         tell(text)
@@ -74,7 +80,7 @@ class StackAdapters(io.ComfyNode):
             category=CATEGORY,
             description="Puts an adapter with its weights on a stack. Chain several of these for several adapters.",
             inputs=[
-                sockets.Adapter.Input("adapter", tooltip="The adapter to put on the stack."),
+                adapter_input("The adapter to put on the stack."),
                 _weight("weight", "How strongly the adapter changes the pictures: 0 not at all, 1 as trained."),
                 _weight(
                     "text_encoder_weight",
@@ -84,24 +90,88 @@ class StackAdapters(io.ComfyNode):
                     "enabled", default=True, tooltip="Switch the adapter off without taking the node out of the graph."
                 ),
                 sockets.Stack.Input("stack", optional=True, tooltip="The stack to add to; empty begins a new one."),
+                sockets.LoraStack.Input(
+                    "lora_stack", optional=True, tooltip="Files that another extension has stacked; they go below."
+                ),
             ],
             outputs=[
                 sockets.Stack.Output("stack", tooltip="The stack with this adapter at its end."),
+                io.String.Output("triggers", tooltip="Trigger phrases of all adapters that are on, joined by commas."),
+                sockets.LoraStack.Output(
+                    "lora_stack",
+                    tooltip="The same for other extensions, as names of files. If this is linked, adapters that aren't "
+                    "files in the LoRA folders yet are saved there.",
+                ),
+            ],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        adapter: Adapter | LoraModel,
+        weight: float,
+        text_encoder_weight: float,
+        enabled: bool,
+        stack: Stack | None = None,
+        lora_stack: Any = None,
+    ) -> io.NodeOutput:
+        from ..engine.adapters.stack import Stack, StackEntry
+
+        below = as_stack(lora_stack)
+        entry = StackEntry(as_adapter(adapter), weight, text_encoder_weight, enabled)
+        extended = Stack((*below.entries, *(stack or Stack()).entries, entry))
+        names, files = named(extended) if linked(cls, "lora_stack") else (named_later(extended), [])
+        text = "\n".join([*extended.warnings(), *(f"saved for lora_stack: {file}" for file in files)])
+        tell(text)
+        return io.NodeOutput(
+            extended, ", ".join(extended.triggers()), names, ui={**shown(text=text), **saved_adapters(files)}
+        )
+
+
+class ApplyStack(io.ComfyNode):
+    """Adapters on a model that ComfyUI has loaded."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LW_ApplyStack",
+            display_name="Apply Stack",
+            category=CATEGORY,
+            description="Puts a stack of adapters on a model that ComfyUI has loaded, for KSampler and other nodes. "
+            "Each weight is computed once, however many adapters there are, and each file is read once.",
+            inputs=[
+                io.Model.Input("model", tooltip="The diffusion model; it stays as it is."),
+                io.Clip.Input(
+                    "clip", optional=True, tooltip="The text encoder, for adapters that change it; it stays as it is."
+                ),
+                sockets.Stack.Input("stack", optional=True, tooltip="Adapters with weights, from Stack Adapters."),
+                sockets.LoraStack.Input(
+                    "lora_stack",
+                    optional=True,
+                    tooltip="Files with weights, from another extension; DoRA, LoHa, LoKr and OFT are fine here too.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output("model", tooltip="The model with all adapters."),
+                io.Clip.Output("clip", tooltip="The text encoder with all adapters; nothing if none came in."),
                 io.String.Output("triggers", tooltip="Trigger phrases of all adapters that are on, joined by commas."),
             ],
         )
 
     @classmethod
-    def execute(
-        cls, adapter: Adapter, weight: float, text_encoder_weight: float, enabled: bool, stack: Stack | None = None
-    ) -> io.NodeOutput:
-        from ..engine.adapters.stack import Stack, StackEntry
+    def execute(cls, model: Any, clip: Any = None, stack: Stack | None = None, lora_stack: Any = None) -> io.NodeOutput:
+        from ..engine.adapters.stack import Stack
 
-        entry = StackEntry(adapter, weight=weight, text_encoder_weight=text_encoder_weight, enabled=enabled)
-        extended = (stack or Stack()).adding(entry)
-        warnings = "\n".join(extended.warnings())
-        tell(warnings)
-        return io.NodeOutput(extended, ", ".join(extended.triggers()), ui=shown(text=warnings))
+        native = host.native()
+        with host.computing():
+            below, others = contents(lora_stack)
+            whole = Stack((*below.entries, *(stack or Stack()).entries))
+            model, clip, report = native.with_stack(model, clip, whole, others)
+        triggers = dict.fromkeys([*whole.triggers(), *(other.file.trigger for other in others if other.file.trigger)])
+        text = "\n".join([report.summary(), *whole.warnings(), *report.warnings])
+        tell(text)
+        return io.NodeOutput(model, clip, ", ".join(triggers), ui=shown(text=text))
 
 
 class SaveAdapter(io.ComfyNode):
@@ -116,7 +186,7 @@ class SaveAdapter(io.ComfyNode):
             description="Saves an adapter with all that is known about it in loras/ below the output folder. A "
             "file that holds another adapter is never replaced.",
             inputs=[
-                sockets.Adapter.Input("adapter", tooltip="The adapter to save."),
+                adapter_input("The adapter to save."),
                 io.String.Input(
                     "filename",
                     default="",
@@ -135,9 +205,10 @@ class SaveAdapter(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, adapter: Adapter, filename: str, dtype: Any) -> io.NodeOutput:
+    def execute(cls, adapter: Adapter | LoraModel, filename: str, dtype: Any) -> io.NodeOutput:
         from ..engine.adapters.keeping import keep
 
+        adapter = as_adapter(adapter)
         name = or_else(filename.strip().removesuffix(SUFFIX), adapter.name)
         kept = keep(adapter, new_file(host.adapter_directory(), name), dtype=dtype)
         place = kept.path.relative_to(host.output_directory()).as_posix()
@@ -146,8 +217,30 @@ class SaveAdapter(io.ComfyNode):
         report = {"name": adapter.name, "path": place, "trigger": adapter.trigger, "written": kept.written}
         return io.NodeOutput(
             str(kept.path),
-            ui={**shown(text=text, report=report), "lw_files": [{"path": place, "kind": "adapter"}]},
+            ui={**shown(text=text, report=report), **saved_adapters([place])},
         )
+
+
+def adapter_input(tooltip: str) -> io.Input:
+    """An adapter of ours or of core's trainer."""
+    return io.MultiType.Input("adapter", types=[sockets.Adapter, io.LoraModel], tooltip=tooltip)
+
+
+def as_adapter(value: Adapter | LoraModel) -> Adapter:
+    """What came through :func:`adapter_input`.
+
+    Raises:
+        AdapterError: a state dict that holds more than a LoRA.
+    """
+    from ..engine.adapters.adapter import Adapter
+    from ..engine.adapters.files import adapter_from_tensors
+
+    return value if isinstance(value, Adapter) else adapter_from_tensors(value, name="lora_model")
+
+
+def saved_adapters(files: Sequence[str]) -> dict[str, Any]:
+    """The part of a node's ``ui`` that names the adapter files it saved, by their paths below the output folder."""
+    return {"lw_files": [{"path": file, "kind": "adapter"} for file in files]} if files else {}
 
 
 def _weight(name: str, tooltip: str) -> io.Input:

@@ -104,6 +104,7 @@ class TrainLoRA(io.ComfyNode):
                 sockets.Adapter.Output("adapter", tooltip="The trained adapter."),
                 io.Image.Output("loss_plot", tooltip="Loss and learning rate of each step, as a picture."),
                 io.String.Output("report", tooltip="What was done, in words."),
+                io.LoraModel.Output("lora_model", tooltip="The adapter as ComfyUI's own LoRA nodes take it."),
             ],
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
@@ -118,6 +119,7 @@ class TrainLoRA(io.ComfyNode):
         name: str,
         regularization: Dataset | None = None,
     ) -> io.NodeOutput:
+        from ..engine.adapters.files import file_tensors
         from ..engine.generation.plots import loss_plot
         from ..engine.run import train_adapter
         from ..engine.vault import Vault
@@ -134,7 +136,10 @@ class TrainLoRA(io.ComfyNode):
         plot = to_tensor([loss_plot(trained.losses, learning_rates=rates, title=name)])
         report = training_report(trained)
         text = in_words(report)
-        return io.NodeOutput(trained.adapter, plot, text, ui=shown(text=text, preview=plot, report=report, cls=cls))
+        tensors = file_tensors(trained.adapter, dtype="float32")
+        return io.NodeOutput(
+            trained.adapter, plot, text, tensors, ui=shown(text=text, preview=plot, report=report, cls=cls)
+        )
 
 
 def training_report(trained: TrainedAdapter) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from ..storage import bytes_hash
 from .keys import KeyStyle, flat
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -39,6 +40,32 @@ class LowRank:
         down, up = self.down.float(), self.up.float()
         product = up.flatten(1) @ down.flatten(1)
         return (self.alpha / self.rank) * product.reshape(self.weight_shape)
+
+
+def joined(parts: Sequence[tuple[LowRank, float]], device: torch.device | str) -> LowRank:
+    r"""One update that equals :math:`\sum_i w_i \frac{\alpha_i}{r_i} B_i A_i`: the factors joined along the rank.
+
+    Args:
+        parts: the updates of one weight and how much each of them counts; at least one.
+        device: where the factors go.
+
+    Returns:
+        Factors of shapes (:math:`\sum_i r_i`, in · kh · kw) and (out, :math:`\sum_i r_i`), float32, whose scale is 1. A
+        single update keeps its own factors, and its weight goes into alpha.
+    """
+    import torch
+
+    if len(parts) == 1:
+        [(update, weight)] = parts
+        down, up = update.down.detach().to(device), update.up.detach().to(device)
+        return LowRank(down=down, up=up, alpha=weight * update.alpha)
+
+    def factor(values: Tensor) -> Tensor:
+        return values.detach().to(device, torch.float32).flatten(1)
+
+    downs = torch.cat([factor(update.down) for update, _ in parts])
+    ups = torch.cat([factor(update.up) * (weight * update.alpha / update.rank) for update, weight in parts], dim=1)
+    return LowRank(down=downs, up=ups, alpha=float(len(downs)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import AdapterError
+from ..errors import AdapterError, OtherKindError
 from ..storage import bytes_hash, save_with
 from .adapter import Adapter, LowRank
 from .keys import FileKey, KeyStyle, file_keys, flat, parse, style_of
@@ -19,6 +20,44 @@ if TYPE_CHECKING:
 
 HASH = "modelspec.hash_sha256"
 """Metadata field with the hash of all tensors."""
+
+
+@dataclass(frozen=True)
+class AdapterFile:
+    """An adapter file as read, of whatever kind."""
+
+    path: Path
+    tensors: Mapping[str, Tensor] = field(repr=False)
+    """Name -> tensor, as they stand in the file."""
+    metadata: Mapping[str, str] = field(repr=False)
+
+    @cached_property
+    def adapter(self) -> Adapter:
+        """The file as an adapter, made once.
+
+        Raises:
+            OtherKindError: it holds something that LoRA doesn't have, or nothing that LoRA has.
+            AdapterError: values aren't finite; factors don't fit each other.
+        """
+        return Adapter(
+            name=self.path.stem,
+            family=self.metadata.get("lw.family") or _architecture(self.metadata),
+            modules=_updates(self.tensors, str(self.path)),
+            key_style=style_of(self.tensors),
+            bound=False,
+            metadata=self.metadata,
+            path=self.path,
+        )
+
+    @property
+    def trigger(self) -> str:
+        """The trigger phrase, or nothing."""
+        return self.metadata.get("modelspec.trigger_phrase", "")
+
+    @property
+    def size(self) -> int:
+        """Bytes of all tensors."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors.values())
 
 
 def save_adapter(
@@ -50,7 +89,7 @@ def save_adapter(
         _check(Path(temporary), tensors, metadata, of=path)
 
     save_with(path, save_and_check)
-    stored = _updates(tensors, path)
+    stored = _updates(tensors, str(path))
     keys = {flat(key): key for key in adapter.modules}
     modules = {keys[flat(name)]: update for name, update in stored.items()}
     return replace(adapter, modules=modules, metadata=metadata, path=path)
@@ -63,17 +102,36 @@ def load_adapter(path: str | Path) -> Adapter:
         AdapterError: nothing is there, the file is damaged or holds no LoRA, or something that LoRA doesn't have;
             values aren't finite; factors don't fit each other.
     """
+    return read_adapter(path).adapter
+
+
+def read_adapter(path: str | Path) -> AdapterFile:
+    """Read a file whole, without asking yet whether all in it is known.
+
+    Raises:
+        AdapterError: nothing is there, or the file is damaged.
+    """
     path = Path(path)
-    tensors, metadata = _read(path)
-    return Adapter(
-        name=path.stem,
-        family=metadata.get("lw.family") or metadata.get("modelspec.architecture", "").removesuffix("/lora"),
-        modules=_updates(tensors, path),
-        key_style=style_of(tensors),
-        bound=False,
-        metadata=metadata,
-        path=path,
-    )
+    return AdapterFile(path, *_read(path))
+
+
+def adapter_from_tensors(tensors: Mapping[str, Tensor], name: str) -> Adapter:
+    """An adapter that isn't a file, from its tensors under the names that files have.
+
+    Raises:
+        OtherKindError: something is there that LoRA doesn't have, or nothing that LoRA has.
+        AdapterError: values aren't finite; factors don't fit each other.
+    """
+    return Adapter(name=name, family="", modules=_updates(tensors, name), key_style=style_of(tensors), bound=False)
+
+
+def file_tensors(adapter: Adapter, *, dtype: Literal["float16", "float32"]) -> dict[str, Tensor]:
+    """Tensor name -> tensor, as the adapter's file holds them.
+
+    Raises:
+        AdapterError: values that ``dtype`` can't hold.
+    """
+    return _tensors(adapter, adapter.key_style, dtype)
 
 
 def tensor_hash(adapter: Adapter, *, key_style: KeyStyle, dtype: Literal["float16", "float32"]) -> str:
@@ -165,54 +223,59 @@ def _opened(path: Path) -> Any:
         ) from error
 
 
-def _updates(tensors: Mapping[str, Tensor], path: Path) -> dict[str, LowRank]:
-    """Gather the tensors of each module."""
+def _updates(tensors: Mapping[str, Tensor], origin: str) -> dict[str, LowRank]:
+    """Gather the tensors of each module; ``origin`` is what errors call the whole."""
     parsed = {name: parse(name) for name in tensors}
-    _refuse_unknown(parsed, path)
-    _refuse_non_finite(tensors, path.name, "finite values", "the training broke down; use an earlier checkpoint")
+    _refuse_unknown(parsed, origin)
+    name = Path(origin).name
+    _refuse_non_finite(tensors, name, "finite values", "the training broke down; use an earlier checkpoint")
     parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
     for name, key in parsed.items():
         if key:
             parts[key.module][key.part] = tensors[name]
-    return {module: _update(module, found, path) for module, found in parts.items()}
+    return {module: _update(module, found, origin) for module, found in parts.items()}
 
 
-def _update(module: str, parts: Mapping[str, Tensor], path: Path) -> LowRank:
+def _update(module: str, parts: Mapping[str, Tensor], origin: str) -> LowRank:
     down, up, alpha = parts.get("down"), parts.get("up"), parts.get("alpha")
     if down is None or up is None:
-        raise _damaged(path, f"{module} has no {'down' if down is None else 'up'} factor")
+        raise _damaged(origin, f"{module} has no {'down' if down is None else 'up'} factor")
     shapes = f"{module} has factors of shapes {tuple(down.shape)} (down) and {tuple(up.shape)} (up)"
     if down.ndim < 2 or up.ndim < 2 or any(side != 1 for side in up.shape[2:]):
-        raise _damaged(path, shapes)
+        raise _damaged(origin, shapes)
     if down.shape[0] != up.shape[1] or down.shape[0] == 0:
-        raise _damaged(path, f"{shapes}, whose ranks {down.shape[0]} and {up.shape[1]} differ or are zero")
+        raise _damaged(origin, f"{shapes}, whose ranks {down.shape[0]} and {up.shape[1]} differ or are zero")
     if alpha is not None and alpha.numel() != 1:
-        raise _damaged(path, f"{module} has an alpha of shape {tuple(alpha.shape)}")
+        raise _damaged(origin, f"{module} has an alpha of shape {tuple(alpha.shape)}")
     return LowRank(down=down, up=up, alpha=float(down.shape[0] if alpha is None else alpha.item()))
 
 
-def _damaged(path: Path, what: str) -> AdapterError:
+def _architecture(metadata: Mapping[str, str]) -> str:
+    return metadata.get("modelspec.architecture", "").removesuffix("/lora")
+
+
+def _damaged(origin: str, what: str) -> AdapterError:
     return AdapterError(
-        f"{path} is damaged: {what}.",
+        f"{origin} is damaged: {what}.",
         expected="for each module a down factor (rank, in, …), an up factor (out, rank, …) and at most one alpha",
         hint="copy or download the file again, or export it anew.",
     )
 
 
-def _refuse_unknown(parsed: Mapping[str, FileKey | None], path: Path) -> None:
+def _refuse_unknown(parsed: Mapping[str, FileKey | None], origin: str) -> None:
     unknown = [name for name, key in parsed.items() if key is None]
     if not any(key and key.part != "alpha" for key in parsed.values()):
-        raise AdapterError(
-            f"{path} holds no LoRA" + (f"; its tensors are called {', '.join(unknown[:3])}." if unknown else "."),
+        raise OtherKindError(
+            f"{origin} holds no LoRA" + (f"; its tensors are called {', '.join(unknown[:3])}." if unknown else "."),
             expected="tensors named as kohya, PEFT or diffusers name them",
             hint="choose an adapter file; base models go where base models are loaded.",
         )
     if unknown:
-        raise AdapterError(
-            f"{path} holds {len(unknown)} tensors that a LoRA doesn't have: {', '.join(unknown[:3])}.",
+        raise OtherKindError(
+            f"{origin} holds {len(unknown)} tensors that a LoRA doesn't have: {', '.join(unknown[:3])}.",
             expected="nothing but the factors and alphas of a LoRA",
-            hint="adapters of other kinds (DoRA, LoHa, LoKr, OFT) can't be used here; without these tensors "
-            "the pictures would be wrong.",
+            hint="other kinds of adapter (DoRA, LoHa, LoKr, OFT, changed biases and norms) can't be used here; without "
+            "these tensors the pictures would be wrong. In ComfyUI such files can be applied by a LORA_STACK.",
         )
 
 

@@ -42,6 +42,7 @@ _COMPONENTS: tuple[tuple[str, str], ...] = (
     ("text_encoder.", "text_encoder"),
     ("unet.", "denoiser"),
     ("transformer.", "denoiser"),
+    ("diffusion_model.", "denoiser"),
     ("base_model.model.", "denoiser"),
 )
 _WRAPPER = "base_model.model."
@@ -106,19 +107,26 @@ def file_keys(module_keys: Iterable[str], style: KeyStyle) -> dict[str, dict[Par
     Returns:
         Module key -> part -> tensor name; ``transformer`` has no ``alpha``.
     """
+    return {
+        key: {part: stem + suffix for part, suffix in _SUFFIXES[style].items()}
+        for key, stem in stems(module_keys, style).items()
+    }
+
+
+def stems(module_keys: Iterable[str], style: KeyStyle) -> dict[str, str]:
+    """Module key -> what the names of its tensors in a file begin with; see :func:`file_keys`."""
     module_keys = list(module_keys)
     two = any(key.startswith("text_encoder_2.") for key in module_keys)
     prefixes = _KOHYA_TWO_ENCODERS if two else _KOHYA_ONE_ENCODER
-    names = {}
+    found = {}
     for key in module_keys:
         component, path = key.split(".", 1)
         path = _with_text_model(component, path)
         if style == "kohya":
-            stem = prefixes[component] + path.replace(".", "_")
+            found[key] = prefixes[component] + path.replace(".", "_")
         else:
-            stem = f"{'transformer' if component == 'denoiser' else component}.{path}"
-        names[key] = {part: stem + suffix for part, suffix in _SUFFIXES[style].items()}
-    return names
+            found[key] = f"{'transformer' if component == 'denoiser' else component}.{path}"
+    return found
 
 
 def _with_text_model(component: str, path: str) -> str:

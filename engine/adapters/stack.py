@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..storage import value_hash
-from .adapter import Adapter, LowRank
+from .adapter import Adapter, LowRank, joined
 from .binding import adaptable, bind
+from .files import AdapterFile
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -96,6 +97,15 @@ class Stack:
         return value_hash([[e.adapter.content_hash, e.weight, e.text_encoder_weight] for e in self.active()])
 
 
+@dataclass(frozen=True)
+class WeightedFile:
+    """An adapter file that may be of a kind which no stack takes."""
+
+    file: AdapterFile
+    weight: float
+    text_encoder_weight: float
+
+
 @contextlib.contextmanager
 def applied(components: Mapping[str, nn.Module], stack: Stack) -> Iterator[None]:
     r"""Within the block, the components' weights are :math:`W + \sum_i w_i \frac{\alpha_i}{r_i} B_i A_i`.
@@ -135,14 +145,11 @@ def _updates_by_module(components: Mapping[str, nn.Module], stack: Stack) -> dic
 
 
 def _updated(weight: Tensor, parts: list[tuple[LowRank, float]]) -> nn.Parameter:
-    """The sum of all updates as one product: the factors are joined along the rank."""
+    """The weight with the sum of all updates, added as one product."""
     import torch
 
-    def factor(values: Tensor) -> Tensor:
-        return values.detach().to(weight.device, torch.float32).flatten(1)
-
     with torch.no_grad():
-        downs = torch.cat([factor(update.down) for update, _ in parts])
-        ups = torch.cat([factor(update.up) * (scale * update.alpha / update.rank) for update, scale in parts], dim=1)
-        total = torch.addmm(weight.detach().float().flatten(1), ups, downs)
+        update = joined(parts, device=weight.device)
+        up, down = update.up.float().flatten(1), update.down.float().flatten(1)
+        total = torch.addmm(weight.detach().float().flatten(1), up, down, alpha=update.alpha / update.rank)
         return torch.nn.Parameter(total.reshape(weight.shape).to(weight.dtype), requires_grad=False)

@@ -96,6 +96,21 @@ class Host(ABC):
         hint = "train and save it first, with the same output folder, or copy the file there; check the name."
         return locate(name, self.adapter_roots(), what="adapter", error=AdapterError, confined=self.confined, hint=hint)
 
+    def adapter_name(self, path: Path) -> str | None:
+        """The name, with forward slashes, by which loaders find an adapter's file.
+
+        ``None`` if there is none: the file lies elsewhere, or in the vault, or one of the same name hides it.
+        """
+        if path.is_relative_to(self.vault_root()):
+            return None
+        for root in (root.absolute() for root in self.adapter_roots()):
+            if path.is_relative_to(root):
+                name = path.relative_to(root).as_posix()
+                with contextlib.suppress(AdapterError):
+                    if self.adapter_path(name).samefile(path):
+                        return name
+        return None
+
     def dataset_path(self, text: str) -> Path:
         """The folder or archive of a data set, from a path below :meth:`dataset_roots` or an absolute one.
 

@@ -1,1 +1,5 @@
 """What needs ComfyUI itself: its loaded models as base models, and adapters on them. Reached by ``host.native()``."""
+
+from .patches import Report, with_stack
+
+__all__ = ["Report", "with_stack"]

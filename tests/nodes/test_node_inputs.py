@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from lora_workbench.engine.errors import AdapterError, StorageError
 from lora_workbench.nodes.adapters import LoadAdapter
+from lora_workbench.nodes.base_models import LoadBase, newest_change
 from lora_workbench.nodes.datasets import LoadDataset, captions_for
 from lora_workbench.nodes.host.headless.context import host
 from lora_workbench.nodes.inputs import lines, new_file, problem, seeds
-from lora_workbench.nodes.training import LoadBase, newest_change
 
 
 @pytest.fixture

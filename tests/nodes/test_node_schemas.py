@@ -27,9 +27,13 @@ FIXED = {
         ),
         "recipe reason",
     ),
-    "LW_TrainLoRA": ("base dataset recipe seed name regularization", "adapter loss_plot report"),
+    "LW_TrainLoRA": ("base dataset recipe seed name regularization", "adapter loss_plot report lora_model"),
     "LW_LoadAdapter": ("adapter", "adapter trigger"),
-    "LW_StackAdapters": ("adapter weight text_encoder_weight enabled stack", "stack triggers"),
+    "LW_StackAdapters": (
+        "adapter weight text_encoder_weight enabled stack lora_stack",
+        "stack triggers lora_stack",
+    ),
+    "LW_ApplyStack": ("model clip stack lora_stack", "model clip triggers"),
     "LW_SaveAdapter": ("adapter filename dtype", "path"),
     "LW_Generate": (
         "base prompts seed seeds_per_prompt steps guidance negative_prompt width height batch_size stack",

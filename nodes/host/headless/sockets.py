@@ -22,7 +22,7 @@ def _given(**values: Any) -> dict[str, Any]:
 class Input:
     """An input without a widget: it can only be linked."""
 
-    io_type: ClassVar[str] = ""
+    io_type: str = ""
 
     def __init__(
         self,
@@ -110,6 +110,17 @@ Model = Custom("MODEL")
 Clip = Custom("CLIP")
 Vae = Custom("VAE")
 LoraModel = Custom("LORA_MODEL")
+
+
+class MultiType:
+    """One of several types."""
+
+    class Input(Input):
+        """A link of any of ``types``; ``io_type`` names them all, joined by commas."""
+
+        def __init__(self, id: str, types: Sequence[type[SocketType]], **common: Any) -> None:
+            super().__init__(id, **common)
+            self.io_type = ",".join(dict.fromkeys(kind.io_type for kind in types))
 
 
 class Int:

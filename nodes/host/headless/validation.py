@@ -115,8 +115,8 @@ def _link_problem(link: Link, target: Input, workflow: Workflow, schemas: Mappin
     if not 0 <= link.output < len(outputs):
         return f"linked to output {link.output} of {source.label}, which has {len(outputs)}"
     given, taken = outputs[link.output].io_type, target.io_type
-    if given != taken and ANY_TYPE not in (given, taken):
-        return f"got {given} from {source.label}, expected {taken}"
+    if given not in taken.split(",") and ANY_TYPE not in (given, taken):
+        return f"got {given} from {source.label}, expected {taken.replace(',', ' or ')}"
     return ""
 
 
@@ -153,7 +153,7 @@ def _words(target: Input) -> str:
         return f"one of {shown}" if shown else "one of none: there is nothing to choose from yet"
     kinds = {Int: "a whole number", Float: "a number", Boolean: "true or false", String: "text"}
     words = [word for kind, word in kinds.items() if isinstance(target, kind.Input)]
-    return words[0] if words else f"a link of type {target.io_type}"
+    return words[0] if words else f"a link of type {target.io_type.replace(',', ' or ')}"
 
 
 def _shown(value: Any) -> str:

@@ -1,0 +1,243 @@
+"""Our stacks on ComfyUI's models: as its own patches, one a weight however many adapters there are."""
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
+
+import comfy.lora
+import comfy.lora_convert
+import comfy.utils
+from comfy.weight_adapter import LoRAAdapter
+
+from ...engine.adapters.adapter import Adapter, LowRank, joined
+from ...engine.adapters.keys import KeyStyle, stems
+from ...engine.adapters.stack import Stack, WeightedFile
+from ...engine.errors import AdapterError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Target: TypeAlias = str | tuple[Any, ...]
+    """A weight's key in the model's state dict, or (key, (axis, start, length), …) for a slice of a fused weight."""
+
+_PART = re.compile(
+    r"(?:[._](?:lora|hada|lokr|oft)[._].*"
+    r"|\.(?:alpha|dora_scale|diff|diff_b|set_weight|reshape_weight|w_norm|b_norm|[ab][12]\.weight))$"
+)
+"""What stands behind the module's name in the name of a tensor, in any format that ComfyUI loads."""
+_TEXT_ENCODER = ("lora_te", "lora_prior_te", "text_encoder")
+
+
+class Fit(NamedTuple):
+    """How much of an adapter found its place."""
+
+    name: str
+    modules: int
+    """Modules that it changes in the parts of the model that were given."""
+    fitting: int
+    """How many of them are there, in the right shape."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What became of a stack."""
+
+    fits: tuple[Fit, ...]
+    """One an adapter, in order."""
+    weights: int
+    """Weights, or slices of fused weights, that any of them changes."""
+    warnings: tuple[str, ...]
+    """What was left out, one sentence each."""
+
+    def summary(self) -> str:
+        """In words: how many adapters on how many weights."""
+        adapters = f"{len(self.fits)} adapter{'s' if len(self.fits) != 1 else ''}"
+        return f"{adapters} on {self.weights} weights" if self.fits else "no adapters: nothing is changed"
+
+
+class _Layer(NamedTuple):
+    """One adapter as ComfyUI reads it."""
+
+    name: str
+    tensors: Mapping[str, Tensor]
+    weight: float
+    text_encoder_weight: float
+
+
+@dataclass(kw_only=True)
+class _Side:
+    """A model or a text encoder that takes patches."""
+
+    patcher: Any
+    """A clone, which the patches go onto."""
+    model: Any
+    """The module whose state dict the targets name."""
+    names: Mapping[str, Target]
+    """Module name in adapter files -> target."""
+    takes_text: bool
+    sums: dict[Target, list[tuple[LowRank, float]]] = field(default_factory=lambda: defaultdict(list))
+    """Plain LoRAs by target."""
+    others: list[tuple[dict[Target, Any], float]] = field(default_factory=list)
+    """Patches of other kinds with their weight, in order."""
+
+    def weight_of(self, layer: _Layer) -> float:
+        return layer.text_encoder_weight if self.takes_text else layer.weight
+
+    def take(self, layer: _Layer, modules: set[str]) -> int:
+        """Put aside the patches for these modules of an adapter; tell for how many there was a place."""
+        wanted = {name: self.names[name] for name in modules & self.names.keys()}
+        weight = self.weight_of(layer)
+        others, taken = {}, set()
+        for target, patch in comfy.lora.load_lora(dict(layer.tensors), wanted, log_missing=False).items():
+            update = _low_rank(patch)
+            if update is None:
+                others[target] = patch
+            elif _fits(update, self.shape(target)):
+                self.sums[target].append((update, weight))
+            else:
+                continue
+            taken.add(_module(target))
+        if others:
+            self.others.append((others, weight))
+        return sum(_module(target) in taken for target in wanted.values())
+
+    def shape(self, target: Target) -> tuple[int, ...]:
+        """Of the weight, or of the slice, that a target names; empty if it isn't there."""
+        key, cut = (target, None) if isinstance(target, str) else target[:2]
+        try:
+            shape = list(comfy.utils.get_attr(self.model, key).shape)
+        except AttributeError:
+            return ()
+        if cut is not None:
+            shape[cut[0]] = cut[2]
+        return tuple(shape)
+
+    def patch(self) -> int:
+        """Give the patches to the clone, the sums first; tell how many weights they change."""
+        sums = {target: _patch(joined(parts, device="cpu")) for target, parts in self.sums.items()}
+        if sums:
+            self.patcher.add_patches(sums)
+        for patches, weight in self.others:
+            self.patcher.add_patches(patches, weight)
+        return len(sums.keys() | {target for patches, _ in self.others for target in patches})
+
+
+def with_stack(model: Any, clip: Any, stack: Stack, files: Sequence[WeightedFile] = ()) -> tuple[Any, Any, Report]:
+    """Clones of a model and a text encoder that carry a stack.
+
+    All plain LoRAs together become one patch for each weight that they change, computed in float32 like everything that
+    ComfyUI patches. Adapters of other kinds follow as ComfyUI's own patches. Nothing is read or written.
+
+    Args:
+        model: ComfyUI's ModelPatcher, or ``None``.
+        clip: ComfyUI's CLIP, or ``None``.
+        stack: may be empty.
+        files: what goes on besides, of any kind that ComfyUI loads.
+
+    Raises:
+        AdapterError: nothing of an adapter fits; it is named.
+    """
+    sides = list(_sides(model, clip))
+    fits, warnings = [], []
+    for layer in _layers(stack, files, {name for side in sides for name in side.names}):
+        fit, told = _take(layer, sides)
+        fits.append(fit)
+        warnings += told
+    weights = sum(side.patch() for side in sides)
+    clones = {side.takes_text: side.patcher for side in sides}
+    report = Report(fits=tuple(fits), weights=weights, warnings=tuple(warnings))
+    return clones.get(False), clones.get(True), report
+
+
+def _sides(model: Any, clip: Any) -> Iterator[_Side]:
+    if model is not None:
+        names = comfy.lora.model_lora_keys_unet(model.model, {})
+        yield _Side(patcher=model.clone(), model=model.model, names=names, takes_text=False)
+    if clip is not None:
+        encoder = clip.cond_stage_model
+        yield _Side(
+            patcher=clip.clone(), model=encoder, names=comfy.lora.model_lora_keys_clip(encoder, {}), takes_text=True
+        )
+
+
+def _layers(stack: Stack, files: Sequence[WeightedFile], known: set[str]) -> Iterator[_Layer]:
+    for entry in stack.active():
+        tensors = _named(entry.adapter, known)
+        yield _Layer(entry.adapter.name, tensors, entry.weight, entry.text_encoder_weight)
+    for file in files:
+        tensors = comfy.lora_convert.convert_lora(dict(file.file.tensors))
+        yield _Layer(file.file.path.stem, tensors, file.weight, file.text_encoder_weight)
+
+
+def _named(adapter: Adapter, known: set[str]) -> dict[str, Tensor]:
+    """The adapter's own factors, uncopied, under the names of the style of which this model knows most."""
+    import torch
+
+    styles: list[KeyStyle] = [adapter.key_style, *get_args(KeyStyle)]
+    names = max((stems(adapter.modules, style) for style in styles), key=lambda found: len(known & {*found.values()}))
+    tensors = {}
+    for key, name in names.items():
+        update = adapter.modules[key]
+        tensors[f"{name}.lora_down.weight"] = update.down
+        tensors[f"{name}.lora_up.weight"] = update.up
+        tensors[f"{name}.alpha"] = torch.tensor(float(update.alpha))
+    return comfy.lora_convert.convert_lora(tensors)
+
+
+def _take(layer: _Layer, sides: Sequence[_Side]) -> tuple[Fit, list[str]]:
+    """Spread an adapter over the sides, and tell what was left out."""
+    modules = {_PART.sub("", name) for name in layer.tensors}
+    text = {name for name in modules if name.startswith(_TEXT_ENCODER)}
+    total = fitting = 0
+    for side in sides:
+        wanted = text if side.takes_text else modules - text
+        if wanted and side.weight_of(layer):
+            total += len(wanted)
+            fitting += side.take(layer, wanted)
+    if total and not fitting:
+        raise _does_not_fit(layer, total, sides)
+    warnings = []
+    if fitting < total:
+        warnings.append(f"{layer.name}: only {fitting} of its {total} modules fit this model; the rest is left out.")
+    if text and layer.text_encoder_weight and not any(side.takes_text for side in sides):
+        warnings.append(f"{layer.name} has a text-encoder part, left out since no CLIP is linked.")
+    return Fit(layer.name, total, fitting), warnings
+
+
+def _low_rank(patch: Any) -> LowRank | None:
+    """A patch that is a plain LoRA as one of ours."""
+    if not isinstance(patch, LoRAAdapter):
+        return None
+    up, down, alpha, *rest = patch.weights
+    if any(part is not None for part in rest) or down.ndim < 2:
+        return None
+    return LowRank(down=down, up=up, alpha=float(down.shape[0] if alpha is None else alpha))
+
+
+def _module(target: Target) -> Target:
+    """What the patches of a weight and of its bias have in common."""
+    return target.removesuffix(".weight").removesuffix(".bias") if isinstance(target, str) else target
+
+
+def _fits(update: LowRank, shape: tuple[int, ...]) -> bool:
+    """Whether the product of the factors can be added to a weight; a 1 x 1 kernel may be there or not."""
+    return len(shape) > 1 and (len(update.up), update.down[0].numel()) == (shape[0], prod(shape[1:]))
+
+
+def _patch(update: LowRank) -> LoRAAdapter:
+    return LoRAAdapter(set(), (update.up, update.down, update.alpha, None, None, None))
+
+
+def _does_not_fit(layer: _Layer, total: int, sides: Sequence[_Side]) -> AdapterError:
+    known = [name for side in sides for name in side.names if name.startswith("lora_")]
+    return AdapterError(
+        f"The adapter {layer.name} doesn't fit this model: none of its {total} modules is there in the same shape.",
+        expected=f"modules of this model, such as {', '.join(known[:2])}",
+        hint="use the adapter with the family of base model that it was trained on.",
+    )
