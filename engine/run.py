@@ -6,10 +6,10 @@ may close it at any time; the next call with the same arguments goes on where it
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import time
 from collections.abc import Generator
-from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -139,7 +139,7 @@ def train_adapter(
     start = newest_bundle(vault, run)
     if path.exists() and start is not None and start.step == recipe.steps:
         yield Message(text=f"{name}: trained before, taken from the vault")
-        adapter = replace(bind(load_adapter(path), base.components()), name=name)
+        adapter = replace(bind(load_adapter(path), base.module_shapes()), name=name)
         return TrainedAdapter(adapter=adapter, losses=start.losses, cached=True, resumed_at=0, seconds=0.0)
     if start is not None:
         yield Message(text=f"{name}: going on at step {start.step} of {recipe.steps}")
@@ -176,9 +176,8 @@ def _train(
     subject, prior = yield from _encode_sets(run, vault)
     if not recipe.train_text_encoder and not recipe.sample_every:
         base.release_encoders()
-    components, targets = _targets(base, recipe)
-    seed = derived_seed(run.seed, "adapter")
-    with injected(components, targets, rank=recipe.rank, alpha=recipe.alpha, seed=seed) as injection:
+    pictures = recipe.batch_size + (recipe.prior_batch_size if prior else 0)
+    with base.training(pictures, recipe.resolution), _injected(run) as injection:
         trainer = Trainer(
             backbone=base,
             injection=injection,
@@ -192,12 +191,22 @@ def _train(
             if recipe.sample_every and recipe.sample_prompts
             else None,
         )
-        with closing(trainer.run(start)) as events:
+        with contextlib.closing(trainer.run(start)) as events:
             yield from events
         adapter = _finish(run, injection, trainer.losses, name, workflow, prompt)
     path = vault.finished(run.lineage, recipe.steps)
     saved = save_adapter(adapter, path, key_style=adapter.key_style, dtype="float32")
     return saved, trainer.losses
+
+
+def _injected(run: Run) -> contextlib.AbstractContextManager[Injection]:
+    """The adapter in the base, with initial values that depend on names that all backbones of a family share."""
+    base, recipe = run.base, run.recipe
+    components, targets = _targets(base, recipe)
+    return injected(
+        components, targets, rank=recipe.rank, alpha=recipe.alpha, seed=derived_seed(run.seed, "adapter"),
+        common_name=lambda key: base.file_parts(key)[0][0],
+    )  # fmt: skip
 
 
 def _targets(base: Backbone, recipe: Recipe) -> tuple[dict[str, nn.Module], dict[str, tuple[str, ...]]]:
@@ -226,7 +235,11 @@ def _finish(
     Raises:
         TrainingError: nothing was learnt, or a value isn't finite.
     """
-    modules = injection.modules()
+    modules = {
+        part: update.rows(rows)
+        for key, update in injection.modules().items()
+        for part, rows in run.base.file_parts(key)
+    }
     if not all(update.up.isfinite().all() for update in modules.values()) or not any(
         update.up.any() for update in modules.values()
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 TOKENIZER = Path(__file__).parents[1] / "assets" / "demo_base" / "tokenizer"
 
@@ -58,3 +59,15 @@ TINY: dict[str, Callable[..., Path]] = {"sd1": save_tiny_sd1}
 
 The contract tests run on every registered family.
 """
+
+
+class Parts(dict[str, Any]):
+    """Modules by component, as a base model that adapters can be put on."""
+
+    def components(self) -> dict[str, Any]:
+        return self
+
+    def module_shapes(self) -> dict[str, tuple[int, ...]]:
+        from lora_workbench.engine.adapters.binding import adaptable, shapes
+
+        return shapes(adaptable(self))

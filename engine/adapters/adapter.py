@@ -35,6 +35,10 @@ class LowRank:
         """Shape of the weight that this updates: (out, in) or (out, in, kh, kw)."""
         return (self.up.shape[0], *self.down.shape[1:])
 
+    def rows(self, rows: slice) -> LowRank:
+        """The update of some of the weight's rows, over the same factors."""
+        return LowRank(down=self.down, up=self.up[rows], alpha=self.alpha)
+
     def delta(self) -> Tensor:
         """The update itself in float32, with the weight's shape."""
         down, up = self.down.float(), self.up.float()

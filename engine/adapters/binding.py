@@ -32,30 +32,33 @@ def adaptable(components: Mapping[str, nn.Module]) -> dict[str, Weighted]:
     }
 
 
-def bind(adapter: Adapter, components: Mapping[str, nn.Module]) -> Adapter:
+def shapes(modules: Mapping[str, Weighted]) -> dict[str, tuple[int, ...]]:
+    """Module key -> shape of its weight."""
+    return {key: tuple(module.weight.shape) for key, module in modules.items()}
+
+
+def bind(adapter: Adapter, known: Mapping[str, tuple[int, ...]]) -> Adapter:
     """The same adapter with the module keys of this base model, every one of them checked.
 
     Args:
         adapter: from a file or from training.
-        components: component name (``denoiser``, ``text_encoder``, …) -> module, as ``Backbone.components()`` gives.
+        known: module key -> shape of its weight, as ``Backbone.module_shapes()`` gives.
 
     Raises:
         AdapterError: a module isn't there or has another shape; the adapter is of another family.
     """
-    modules = adaptable(components)
-    by_flat_name = {flat(key): key for key in modules}
+    by_flat_name = {flat(key): key for key in known}
     bound, missing, misfits = {}, [], []
     for name, update in adapter.modules.items():
         key = by_flat_name.get(flat(name))
         if key is None:
             missing.append(name)
             continue
-        shape = tuple(modules[key].weight.shape)
-        if update.weight_shape != shape:
-            misfits.append(f"{key} has shape {shape}, the adapter was made for {update.weight_shape}")
+        if update.weight_shape != known[key]:
+            misfits.append(f"{key} has shape {known[key]}, the adapter was made for {update.weight_shape}")
         bound[key] = update
     if missing or misfits:
-        raise _does_not_fit(adapter, missing, misfits, known=sorted(modules))
+        raise _does_not_fit(adapter, missing, misfits, known=sorted(known))
     return replace(adapter, modules=bound, bound=True)
 
 

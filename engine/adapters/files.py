@@ -159,9 +159,9 @@ def _tensors(adapter: Adapter, style: KeyStyle, dtype: str) -> dict[str, Tensor]
     """Tensor name -> tensor as it goes into the file."""
     import torch
 
-    if style == "transformer" and not adapter.bound:
+    if style != "kohya" and not adapter.bound and adapter.key_style == "kohya":
         raise AdapterError(
-            f"The adapter {adapter.name} can't be written with transformer names yet.",
+            f"The adapter {adapter.name} can't be written with {style} names yet.",
             expected="an adapter matched with a base model, since its file may have lost the dots of the names",
             hint="load it together with its base model first.",
         )

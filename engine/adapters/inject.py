@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AdapterError
+from ..storage import value_hash
 from .adapter import LowRank
+from .keys import flat
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -24,6 +26,8 @@ class Injection:
         rank: inner dimension of the update.
         alpha: the update is alpha / rank * B A.
         seed: of A's initial values; B starts at zero, so that the model starts unchanged.
+        common_name: what a module key of these components is called in every model of the family. With the seed it
+            decides the initial values, so that they don't depend on how or in which order a program builds the model.
 
     Raises:
         AdapterError: a suffix matches no module.
@@ -37,19 +41,20 @@ class Injection:
         rank: int,
         alpha: float,
         seed: int,
+        common_name: Callable[[str], str] = str,
     ) -> None:
-        import torch
-
         self.alpha = alpha
         self._components = components
         self.parameters: dict[str, nn.Parameter] = {}
         """``<component>.<module path>.down`` or ``.up`` -> factor, float32."""
         for component, suffixes in targets.items():
             _check_targets(component, components[component], suffixes)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            for component, suffixes in targets.items():
-                self._inject(component, suffixes, rank)
+        for component, suffixes in targets.items():
+            self._inject(component, suffixes, rank)
+        for key, parameter in self.parameters.items():
+            module, _, factor = key.rpartition(".")
+            if factor == "down":
+                _initialise(parameter, value_hash(seed, flat(common_name(module))))
 
     def _inject(self, component: str, suffixes: tuple[str, ...], rank: int) -> None:
         from peft import LoraConfig, inject_adapter_in_model
@@ -92,14 +97,30 @@ class Injection:
 
 @contextlib.contextmanager
 def injected(
-    components: Mapping[str, nn.Module], targets: Mapping[str, tuple[str, ...]], *, rank: int, alpha: float, seed: int
+    components: Mapping[str, nn.Module],
+    targets: Mapping[str, tuple[str, ...]],
+    *,
+    rank: int,
+    alpha: float,
+    seed: int,
+    common_name: Callable[[str], str] = str,
 ) -> Iterator[Injection]:
     """An ``Injection`` that is removed when the block ends, however it ends."""
-    injection = Injection(components, targets, rank=rank, alpha=alpha, seed=seed)
+    injection = Injection(components, targets, rank=rank, alpha=alpha, seed=seed, common_name=common_name)
     try:
         yield injection
     finally:
         injection.remove()
+
+
+def _initialise(down: nn.Parameter, key: str) -> None:
+    """Kaiming-uniform values with a = sqrt(5), as torch's layers and peft have them: bounds of 1 / sqrt(fan-in)."""
+    import torch
+
+    generator = torch.Generator().manual_seed(int(key[:15], 16))
+    bound = down[0].numel() ** -0.5
+    with torch.no_grad():
+        down.copy_((torch.rand(down.shape, generator=generator) * 2 - 1) * bound)
 
 
 def _check_targets(component: str, model: nn.Module, suffixes: tuple[str, ...]) -> None:

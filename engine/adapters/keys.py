@@ -1,10 +1,12 @@
 """Names: between our module keys and those in adapter files.
 
 A *module key* is ``<component>.<module path>``, for example ``denoiser.mid_block.attentions.0.proj_in`` or
-``text_encoder.encoder.layers.0.self_attn.q_proj``. A *file key* names a tensor; two styles are written:
+``text_encoder.encoder.layers.0.self_attn.q_proj``. A *file key* names a tensor; three styles are written:
 
 - ``kohya``: ``lora_unet_mid_block_attentions_0_proj_in.lora_down.weight``, ``.lora_up.weight``, ``.alpha``;
-- ``transformer``: ``transformer.<path>.lora_A.weight``, ``.lora_B.weight``, no alpha: the scale is 1.
+- ``transformer``: ``transformer.<path>.lora_A.weight``, ``.lora_B.weight``, no alpha: the scale is 1;
+- ``native``: ``diffusion_model.<path>.lora_A.weight``, ``.lora_B.weight``, with ComfyUI's own paths and no alpha, for
+  the families that it knows by no other names.
 
 Kohya names lose dots for underscores, so names from files are compared in their *flat* form, in which all names have
 lost them.
@@ -16,7 +18,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-KeyStyle = Literal["kohya", "transformer"]
+KeyStyle = Literal["kohya", "transformer", "native"]
 Part = Literal["down", "up", "alpha"]
 
 _PARTS: tuple[tuple[str, Part], ...] = (
@@ -49,7 +51,9 @@ _WRAPPER = "base_model.model."
 _SUFFIXES: dict[KeyStyle, dict[Part, str]] = {
     "kohya": {"down": ".lora_down.weight", "up": ".lora_up.weight", "alpha": ".alpha"},
     "transformer": {"down": ".lora_A.weight", "up": ".lora_B.weight"},
+    "native": {"down": ".lora_A.weight", "up": ".lora_B.weight"},
 }
+_DENOISER: dict[KeyStyle, str] = {"transformer": "transformer", "native": "diffusion_model"}
 _KOHYA_ONE_ENCODER = {"denoiser": "lora_unet_", "text_encoder": "lora_te_"}
 _KOHYA_TWO_ENCODERS = {"denoiser": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"}
 
@@ -79,8 +83,9 @@ def _module(name: str) -> str | None:
 
 
 def style_of(file_keys: Iterable[str]) -> KeyStyle:
-    """The style to write an adapter in again that was read with these names: kohya's, unless it is of a transformer."""
-    return "transformer" if any(key.startswith("transformer.") for key in file_keys) else "kohya"
+    """The style to write an adapter in again that was read with these names: kohya's, unless they begin otherwise."""
+    begins = {key.split(".", 1)[0] for key in file_keys}
+    return next((style for style, begin in _DENOISER.items() if begin in begins), "kohya")
 
 
 def flat(module_key: str) -> str:
@@ -105,7 +110,7 @@ def file_keys(module_keys: Iterable[str], style: KeyStyle) -> dict[str, dict[Par
         style: how to name them.
 
     Returns:
-        Module key -> part -> tensor name; ``transformer`` has no ``alpha``.
+        Module key -> part -> tensor name; only ``kohya`` has ``alpha``.
     """
     return {
         key: {part: stem + suffix for part, suffix in _SUFFIXES[style].items()}
@@ -125,7 +130,7 @@ def stems(module_keys: Iterable[str], style: KeyStyle) -> dict[str, str]:
         if style == "kohya":
             found[key] = prefixes[component] + path.replace(".", "_")
         else:
-            found[key] = f"{'transformer' if component == 'denoiser' else component}.{path}"
+            found[key] = f"{_DENOISER[style] if component == 'denoiser' else component}.{path}"
     return found
 
 

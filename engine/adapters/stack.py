@@ -6,11 +6,11 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ..storage import value_hash
 from .adapter import Adapter, LowRank, joined
-from .binding import adaptable, bind
+from .binding import adaptable, bind, shapes
 from .files import AdapterFile
 
 if TYPE_CHECKING:
@@ -106,22 +106,44 @@ class WeightedFile:
     text_encoder_weight: float
 
 
-@contextlib.contextmanager
-def applied(components: Mapping[str, nn.Module], stack: Stack) -> Iterator[None]:
-    r"""Within the block, the components' weights are :math:`W + \sum_i w_i \frac{\alpha_i}{r_i} B_i A_i`.
+class HasComponents(Protocol):
+    """A base model whose weights can be exchanged, as every ``Backbone`` is by itself."""
+
+    def components(self) -> Mapping[str, nn.Module]:
+        """Component name -> module."""
+        ...
+
+
+@runtime_checkable
+class CarriesStacks(Protocol):
+    """A base model with a way of its own to take a stack, such as the patches of ComfyUI's models."""
+
+    def carrying(self, stack: Stack) -> contextlib.AbstractContextManager[None]:
+        """Within the block the model carries the stack; :func:`applied` says what that means."""
+        ...
+
+
+def applied(base: HasComponents | CarriesStacks, stack: Stack) -> contextlib.AbstractContextManager[None]:
+    r"""Within the block, the base model's weights are :math:`W + \sum_i w_i \frac{\alpha_i}{r_i} B_i A_i`.
 
     However many adapters there are, each affected weight is computed once, in float32, and cast to its own type.
     The original parameters are put aside untouched and put back when the block ends, also after an error.
 
     Args:
-        components: component name -> module, as ``Backbone.components()`` gives.
+        base: the model.
         stack: may be empty.
 
     Raises:
-        AdapterError: an adapter doesn't fit the components; it is named, and nothing has been changed.
+        AdapterError: an adapter doesn't fit the model; it is named, and nothing has been changed.
     """
-    updates = _updates_by_module(components, stack)
-    modules = adaptable(components) if updates else {}
+    return base.carrying(stack) if isinstance(base, CarriesStacks) else _exchanged(base.components(), stack)
+
+
+@contextlib.contextmanager
+def _exchanged(components: Mapping[str, nn.Module], stack: Stack) -> Iterator[None]:
+    """The stack on the components' own parameters."""
+    modules = adaptable(components) if stack.active() else {}
+    updates = _updates_by_module(shapes(modules), stack)
     originals: dict[str, Tensor] = {}
     try:
         for key, parts in updates.items():
@@ -134,11 +156,11 @@ def applied(components: Mapping[str, nn.Module], stack: Stack) -> Iterator[None]
             modules[key].weight = original
 
 
-def _updates_by_module(components: Mapping[str, nn.Module], stack: Stack) -> dict[str, list[tuple[LowRank, float]]]:
+def _updates_by_module(known: Mapping[str, tuple[int, ...]], stack: Stack) -> dict[str, list[tuple[LowRank, float]]]:
     """Module key -> (update, weight) of each adapter that touches it."""
     updates: dict[str, list[tuple[LowRank, float]]] = defaultdict(list)
     for entry in stack.active():
-        for key, update in bind(entry.adapter, components).modules.items():
+        for key, update in bind(entry.adapter, known).modules.items():
             if weight := entry.weight_for(key):
                 updates[key].append((update, weight))
     return updates

@@ -5,6 +5,7 @@ Shapes: B batch, C latent channels, h and w latent height and width, H and W pic
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-KeyStyle = Literal["kohya", "transformer"]
+KeyStyle = Literal["kohya", "transformer", "native"]
 """How adapter files of a family name their tensors; see ``adapters/keys.py``."""
 
 
@@ -63,16 +64,31 @@ class Conditioning(dict[str, "Tensor"]):
 
     @staticmethod
     def join(parts: Sequence[Conditioning]) -> Conditioning:
-        """One batch out of several."""
+        """One batch out of several.
+
+        Tensors of different lengths along their second axis are padded with zeros at its end; a backbone that encodes
+        prompts to different lengths keeps the lengths as a tensor of their own.
+        """
         import torch
 
-        return Conditioning({key: torch.cat([part[key] for part in parts]) for key in parts[0]})
+        return Conditioning({key: torch.cat(_padded([part[key] for part in parts])) for key in parts[0]})
 
     def pick(self, index: Tensor | slice) -> Conditioning:
         return Conditioning({key: value[index] for key, value in self.items()})
 
     def to(self, *args: object, **kwargs: object) -> Conditioning:
         return Conditioning({key: value.to(*args, **kwargs) for key, value in self.items()})  # type: ignore[call-overload]
+
+
+def _padded(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The tensors with zeros behind the shorter ones."""
+    from torch.nn.functional import pad
+
+    if tensors[0].ndim < 2:
+        return list(tensors)
+    longest = max(tensor.shape[1] for tensor in tensors)
+    after = [0, 0] * (tensors[0].ndim - 2) + [0]
+    return [t if t.shape[1] == longest else pad(t, [*after, longest - t.shape[1]]) for t in tensors]
 
 
 class Backbone(ABC):
@@ -96,6 +112,36 @@ class Backbone(ABC):
     def components(self) -> dict[str, nn.Module]:
         """All modules that adapters can live in: ``denoiser`` and the text encoders."""
         return {"denoiser": self.denoiser, **self.text_encoders}
+
+    def module_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Module key as adapter files know it -> shape of its weight, for all modules that an adapter can change."""
+        from torch import nn
+
+        return {
+            f"{component}.{path}": tuple(module.weight.shape)
+            for component, root in self.components().items()
+            for path, module in root.named_modules()
+            if isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d))
+        }
+
+    def file_parts(self, key: str) -> Sequence[tuple[str, slice]]:
+        """What adapter files call a module of ``components()``, as (module key, rows of its output).
+
+        One part for the whole module, but where the model has in one layer what files keep apart, such as the
+        projections to queries, keys and values.
+        """
+        return [(key, slice(None))]
+
+    @contextlib.contextmanager
+    def training(self, batch: int, resolution: int) -> Iterator[None]:
+        """Within the block the components' modules can take adapters and be differentiated.
+
+        Args:
+            batch: pictures in each step.
+            resolution: side of the pictures in pixels.
+        """
+        del batch, resolution
+        yield
 
     @abstractmethod
     def encode_images(self, images: Tensor) -> Tensor:

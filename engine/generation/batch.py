@@ -72,7 +72,7 @@ def generate(
     stack = stack or Stack()
     label = stack_label(stack)
     results: list[GeneratedImage] = []
-    with applied(backbone.components(), stack):
+    with applied(backbone, stack):
         embeddings = _embed(backbone, [*dict.fromkeys(request.prompts), request.negative_prompt])
         for at in range(0, len(wanted), request.batch_size):
             chunk = wanted[at : at + request.batch_size]

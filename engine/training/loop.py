@@ -48,7 +48,7 @@ class Trainer:
     losses: list[float]
 
     def run(self, start: Bundle | None = None) -> Generator[Event, None, None]:
-        """Train to ``recipe.steps``; a closed iterator leaves a resume bundle of the steps done.
+        """Train to ``recipe.steps``; whatever ends it before leaves a resume bundle of the steps done.
 
         Args:
             start: where to go on, or ``None`` for the beginning.
@@ -84,7 +84,9 @@ class Trainer:
                     self.save(optimizer)
                     saved = self.step
                     yield CheckpointSaved(step=self.step, path=self.bundle_path)
-        except GeneratorExit:
+        except (KeyboardInterrupt, SystemExit):  # these may come in the middle of the optimiser's work
+            raise
+        except BaseException:  # closed between two steps, or stopped within one, which then counts as not begun
             if self.step > saved:
                 self.save(optimizer)
             raise

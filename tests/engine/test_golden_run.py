@@ -11,7 +11,7 @@ from lora_workbench.engine.training.recipe import Recipe
 from lora_workbench.engine.vault import Vault
 from PIL import Image
 
-GOLDEN = [2.006297, 2.150327, 2.371579, 2.028686, 2.281032, 2.181133, 2.005253, 1.758611]
+GOLDEN = [2.006297, 2.151804, 2.379253, 2.037145, 2.296313, 2.19996, 2.025537, 1.781814]
 """Of eight steps on the tiny random base; a change that isn't meant to change numbers must not change these."""
 
 

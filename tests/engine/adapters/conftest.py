@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from lora_workbench.engine.adapters.adapter import Adapter, LowRank
 from lora_workbench.engine.adapters.binding import adaptable
+from tiny import Parts
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,12 +56,12 @@ def tiny_text_encoder() -> nn.Module:
 
 
 @pytest.fixture(scope="session")
-def components(tiny_unet: nn.Module, tiny_text_encoder: nn.Module) -> dict[str, nn.Module]:
-    return {"denoiser": tiny_unet, "text_encoder": tiny_text_encoder}
+def components(tiny_unet: nn.Module, tiny_text_encoder: nn.Module) -> Parts:
+    return Parts({"denoiser": tiny_unet, "text_encoder": tiny_text_encoder})
 
 
 @pytest.fixture(scope="session")
-def make_adapter(components: dict[str, nn.Module]) -> MakeAdapter:
+def make_adapter(components: Parts) -> MakeAdapter:
     """Make an adapter with random factors for every module whose key ends in one of ``targets``."""
     import torch
 

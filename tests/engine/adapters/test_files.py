@@ -6,16 +6,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from lora_workbench.engine.adapters.adapter import Adapter, LowRank
 from lora_workbench.engine.adapters.binding import bind
 from lora_workbench.engine.adapters.files import load_adapter, read_metadata, save_adapter
 from lora_workbench.engine.errors import AdapterError, StorageError
-
-if TYPE_CHECKING:
-    from torch import nn
+from tiny import Parts
 
 NAME = "lora_unet_mid_block_attentions_0_proj_in"
 
@@ -46,14 +44,12 @@ def assert_same_updates(found: Adapter, expected: Adapter, *, exact: bool = True
 
 
 @pytest.mark.parametrize("key_style", ["kohya", "transformer"])
-def test_what_is_saved_is_loaded(
-    tmp_path: Path, make_adapter: Any, components: dict[str, nn.Module], key_style: Any
-) -> None:
+def test_what_is_saved_is_loaded(tmp_path: Path, make_adapter: Any, components: Parts, key_style: Any) -> None:
     adapter = make_adapter(**{"lw.seed": "7", "lw.family": "sd1", "ss_network_dim": "4"})
     path = tmp_path / "adapters" / "fox.safetensors"
     saved = save_adapter(adapter, path, key_style=key_style, dtype="float32")
     loaded = load_adapter(path)
-    bound = bind(loaded, components)
+    bound = bind(loaded, components.module_shapes())
 
     assert_same_updates(bound, adapter, exact=key_style == "kohya")
     assert_same_updates(bound, saved)
@@ -64,26 +60,26 @@ def test_what_is_saved_is_loaded(
 
 
 def test_half_precision_rounds_the_factors_but_not_the_alpha(
-    tmp_path: Path, make_adapter: Any, components: dict[str, nn.Module]
+    tmp_path: Path, make_adapter: Any, components: Parts
 ) -> None:
     import torch
 
     adapter = make_adapter(alpha=0.3)
     save_adapter(adapter, tmp_path / "fox.safetensors", key_style="kohya")
-    bound = bind(load_adapter(tmp_path / "fox.safetensors"), components)
+    bound = bind(load_adapter(tmp_path / "fox.safetensors"), components.module_shapes())
     for key, update in adapter.modules.items():
         assert torch.equal(bound.modules[key].down, update.down.half())
         assert bound.modules[key].alpha == pytest.approx(0.3, rel=1e-7)
 
 
 def test_an_adapter_read_in_one_style_can_be_written_in_another(
-    tmp_path: Path, make_adapter: Any, components: dict[str, nn.Module]
+    tmp_path: Path, make_adapter: Any, components: Parts
 ) -> None:
     adapter = make_adapter()
     save_adapter(adapter, tmp_path / "a.safetensors", key_style="transformer", dtype="float32")
     save_adapter(load_adapter(tmp_path / "a.safetensors"), tmp_path / "b.safetensors", key_style="kohya")
     kohya = load_adapter(tmp_path / "b.safetensors")
-    assert bind(kohya, components).modules.keys() == adapter.modules.keys()
+    assert bind(kohya, components.module_shapes()).modules.keys() == adapter.modules.keys()
     with pytest.raises(AdapterError, match="transformer names"):
         save_adapter(kohya, tmp_path / "c.safetensors", key_style="transformer")
 

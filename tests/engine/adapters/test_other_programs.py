@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+from tiny import Parts
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -29,9 +30,7 @@ def outputs(unet: nn.Module, text_encoder: nn.Module) -> tuple[Tensor, Tensor]:
         return embeddings, unet(noise, torch.tensor([10, 500]), embeddings).sample
 
 
-def test_diffusers_loads_every_key_and_draws_the_same(
-    tmp_path: Path, make_adapter: Any, components: dict[str, nn.Module]
-) -> None:
+def test_diffusers_loads_every_key_and_draws_the_same(tmp_path: Path, make_adapter: Any, components: Parts) -> None:
     import torch
     from diffusers import StableDiffusionPipeline
     from peft.tuners.lora import LoraLayer

@@ -10,18 +10,19 @@ from lora_workbench.engine.adapters.adapter import Adapter, LowRank
 from lora_workbench.engine.adapters.binding import adaptable, bind
 from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
 from lora_workbench.engine.errors import AdapterError
+from tiny import Parts
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 QUERY = "denoiser.down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
 
 
-def snapshot(components: dict[str, nn.Module]) -> dict[str, Tensor]:
+def snapshot(components: Parts) -> dict[str, Tensor]:
     return {f"{c}.{name}": tensor.clone() for c, m in components.items() for name, tensor in m.state_dict().items()}
 
 
-def assert_unchanged(components: dict[str, nn.Module], before: dict[str, Tensor]) -> None:
+def assert_unchanged(components: Parts, before: dict[str, Tensor]) -> None:
     import torch
 
     after = snapshot(components)
@@ -29,9 +30,7 @@ def assert_unchanged(components: dict[str, nn.Module], before: dict[str, Tensor]
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
 
-def test_the_weights_are_the_base_plus_the_weighted_updates(
-    make_adapter: Any, components: dict[str, nn.Module]
-) -> None:
+def test_the_weights_are_the_base_plus_the_weighted_updates(make_adapter: Any, components: Parts) -> None:
     import torch
 
     first, second = make_adapter(rank=4, alpha=2.0), make_adapter("owl", rank=8, alpha=8.0, seed=2)
@@ -49,13 +48,13 @@ def test_the_weights_are_the_base_plus_the_weighted_updates(
     assert_unchanged(components, before)
 
 
-def test_each_weight_is_computed_once_and_in_float32(make_adapter: Any, components: dict[str, nn.Module]) -> None:
+def test_each_weight_is_computed_once_and_in_float32(make_adapter: Any, components: Parts) -> None:
     """Many small updates in half precision: adding them one by one would round them all away."""
     import copy
 
     import torch
 
-    half = {"denoiser": copy.deepcopy(components["denoiser"]).to(torch.bfloat16)}
+    half = Parts({"denoiser": copy.deepcopy(components["denoiser"]).to(torch.bfloat16)})
     adapter = make_adapter(targets=("attn1.to_q",), alpha=0.004)
     stack = Stack(tuple(StackEntry(adapter) for _ in range(64)))
     module = adaptable(half)[QUERY]
@@ -65,9 +64,7 @@ def test_each_weight_is_computed_once_and_in_float32(make_adapter: Any, componen
         torch.testing.assert_close(module.weight.float(), expected, rtol=2**-8, atol=1e-6)
 
 
-def test_the_originals_come_back_bit_for_bit_after_an_error(
-    make_adapter: Any, components: dict[str, nn.Module]
-) -> None:
+def test_the_originals_come_back_bit_for_bit_after_an_error(make_adapter: Any, components: Parts) -> None:
     before = snapshot(components)
     parameters = {id(p) for module in components.values() for p in module.parameters()}
     stack = Stack((StackEntry(make_adapter()),))
@@ -77,7 +74,7 @@ def test_the_originals_come_back_bit_for_bit_after_an_error(
     assert {id(p) for module in components.values() for p in module.parameters()} == parameters
 
 
-def test_it_works_under_inference_mode(make_adapter: Any, components: dict[str, nn.Module]) -> None:
+def test_it_works_under_inference_mode(make_adapter: Any, components: Parts) -> None:
     import torch
 
     before = snapshot(components)
@@ -86,7 +83,7 @@ def test_it_works_under_inference_mode(make_adapter: Any, components: dict[str, 
     assert_unchanged(components, before)
 
 
-def test_stacks_nest(make_adapter: Any, components: dict[str, nn.Module]) -> None:
+def test_stacks_nest(make_adapter: Any, components: Parts) -> None:
     import torch
 
     adapter = make_adapter()
@@ -100,7 +97,7 @@ def test_stacks_nest(make_adapter: Any, components: dict[str, nn.Module]) -> Non
     assert_unchanged(components, before)
 
 
-def test_nothing_happens_without_active_entries(make_adapter: Any, components: dict[str, nn.Module]) -> None:
+def test_nothing_happens_without_active_entries(make_adapter: Any, components: Parts) -> None:
     adapter = make_adapter()
     stack = Stack((StackEntry(adapter, enabled=False), StackEntry(adapter, 0.0, 0.0)))
     before = snapshot(components)
@@ -109,7 +106,7 @@ def test_nothing_happens_without_active_entries(make_adapter: Any, components: d
     assert stack.content_hash == Stack().content_hash
 
 
-def test_an_adapter_of_another_family_is_named(make_adapter: Any, components: dict[str, nn.Module]) -> None:
+def test_an_adapter_of_another_family_is_named(make_adapter: Any, components: Parts) -> None:
     import torch
 
     update = LowRank(down=torch.ones(2, 8), up=torch.ones(8, 2), alpha=2.0)
@@ -125,22 +122,18 @@ def test_an_adapter_of_another_family_is_named(make_adapter: Any, components: di
     assert_unchanged(components, before)
 
 
-def test_an_adapter_of_another_size_is_told_with_the_shapes(
-    make_adapter: Any, components: dict[str, nn.Module]
-) -> None:
+def test_an_adapter_of_another_size_is_told_with_the_shapes(make_adapter: Any, components: Parts) -> None:
     import torch
 
     adapter = make_adapter()
     wide = LowRank(down=torch.ones(4, 320), up=torch.ones(320, 4), alpha=4.0)
     with pytest.raises(AdapterError, match=r"to_q has shape \(64, 64\), the adapter was made for \(320, 320\)"):
-        bind(replace(adapter, modules={**adapter.modules, QUERY: wide}), components)
+        bind(replace(adapter, modules={**adapter.modules, QUERY: wide}), components.module_shapes())
 
 
-def test_an_adapter_with_text_encoder_updates_needs_the_text_encoder(
-    make_adapter: Any, components: dict[str, nn.Module]
-) -> None:
+def test_an_adapter_with_text_encoder_updates_needs_the_text_encoder(make_adapter: Any, components: Parts) -> None:
     with pytest.raises(AdapterError, match="Not in the base model: text_encoder"):
-        bind(make_adapter(), {"denoiser": components["denoiser"]})
+        bind(make_adapter(), Parts({"denoiser": components["denoiser"]}).module_shapes())
 
 
 def test_stacks_are_values(make_adapter: Any) -> None:

@@ -1,0 +1,156 @@
+"""A second tree of modules over the weights of a loaded model: autograd can use it, the model itself stays untouched.
+
+ComfyUI loads weights under ``torch.inference_mode``, and autograd refuses such tensors for ever. It takes a normal
+tensor over the same storage, though: a mirror has one in place of each weight, so nothing is copied. Adapters are
+injected into the mirror, never into the model, which therefore is what it was whatever happens to a training.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import comfy.ops
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+
+def mirrored(root: nn.Module, compute_dtype: torch.dtype | None = None) -> Any:
+    """The tree of modules again, over the same storages; call it outside inference mode.
+
+    Layers whose weights aren't ready as they lie (quantised, offloaded to another device, patched while they are used,
+    or stored in another type than the activations have) make them ready for each use, forwards and backwards, and keep
+    nothing in between.
+
+    Args:
+        root: any module; not changed.
+        compute_dtype: number format of the activations, where it isn't that of the weights.
+    """
+    return _Mirror(compute_dtype).module(root)
+
+
+def normal(tensor: Tensor) -> Tensor:
+    """A tensor over the same storage that autograd accepts; itself where it isn't a plain tensor with a storage."""
+    import torch
+
+    if not tensor.is_inference():
+        return tensor.detach()
+    if type(tensor) not in (torch.Tensor, torch.nn.Parameter) or tensor.is_meta:
+        return tensor
+    alias = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+    return alias.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.size(), tensor.stride())
+
+
+class _Mirror:
+    """One walk through a tree; modules and tensors that stand in several places do so in the mirror."""
+
+    def __init__(self, compute_dtype: torch.dtype | None) -> None:
+        self._dtype = compute_dtype
+        self._modules: dict[int, nn.Module] = {}
+        self._tensors: dict[int, Tensor] = {}
+
+    def module(self, source: nn.Module) -> nn.Module:
+        if (known := self._modules.get(id(source))) is not None:
+            return known
+        copy = object.__new__(_differentiable(type(source)))
+        copy.__dict__.update(source.__dict__)
+        self._modules[id(source)] = copy
+        own = copy.__dict__
+        own["_parameters"] = {name: self._parameter(p) for name, p in source._parameters.items()}
+        own["_buffers"] = {name: b if b is None else normal(b) for name, b in source._buffers.items()}
+        own["_modules"] = {name: m if m is None else self.module(m) for name, m in source._modules.items()}
+        if self._dtype is not None and hasattr(source, "comfy_cast_weights"):
+            own["comfy_cast_weights"] = True
+        return copy
+
+    def _parameter(self, parameter: Any) -> Any:
+        import torch
+
+        if parameter is None:
+            return None
+        if id(parameter) not in self._tensors:
+            alias = normal(parameter)
+            plain = alias is not parameter
+            self._tensors[id(parameter)] = torch.nn.Parameter(alias, requires_grad=False) if plain else parameter
+        return self._tensors[id(parameter)]
+
+
+def _differentiable(kind: type) -> type:
+    """The class that stands for a class of modules in a mirror."""
+    import torch
+
+    for name in ("Linear", "Conv1d", "Conv2d", "Conv3d"):
+        layer = getattr(torch.nn, name)
+        # Quantised linear layers have torch's name, but aren't of torch's class, by which peft knows what to adapt.
+        if issubclass(kind, layer) or (kind.__name__ == name and issubclass(kind, comfy.ops.CastWeightBiasOp)):
+            return _layer_class(kind, layer)
+    return kind
+
+
+@cache
+def _layer_class(kind: type, layer: type) -> type:
+    """A sub-class of ComfyUI's layer and of torch's, differentiable with respect to its input."""
+    bases = (kind,) if issubclass(kind, layer) else (kind, layer)
+
+    def forward(self: Any, x: Tensor, *more: Any, **options: Any) -> Tensor:
+        if more or options:
+            return kind.forward(self, x, *more, **options)  # type: ignore[attr-defined]
+        comfy.ops.run_every_op()
+        if _is_ready(self, x):
+            return _compute(self, x, self.weight, self.bias)
+        return _frozen_layer().apply(x, self)
+
+    return type(kind.__name__, bases, {"forward": forward, "__module__": kind.__module__})
+
+
+def _is_ready(layer: Any, x: Tensor) -> bool:
+    """Whether the weights can be used as they lie."""
+    import torch
+
+    tensors = [layer.weight] if layer.bias is None else [layer.weight, layer.bias]
+    plain = all(type(t) is torch.nn.Parameter and (t.dtype, t.device) == (x.dtype, x.device) for t in tensors)
+    return plain and not layer.weight_function and not layer.bias_function
+
+
+def _compute(layer: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    import torch
+
+    if isinstance(layer, torch.nn.Linear):
+        return torch.nn.functional.linear(x, weight, bias)
+    return layer._conv_forward(x, weight, bias)
+
+
+def _made_ready(layer: Any, like: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias on the device and in the type of ``like``, with all of the model's own patches."""
+    import torch
+
+    weight, bias = comfy.ops.cast_bias_weight(layer, like)
+    if type(weight) not in (torch.Tensor, torch.nn.Parameter):
+        weight = weight.dequantize().to(like.dtype)
+    return weight, bias
+
+
+@cache
+def _frozen_layer() -> Any:
+    """The autograd function of layers whose weights are made ready twice: kept ones would fill the device."""
+    import torch
+
+    class FrozenLayer(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor, layer: Any) -> Tensor:
+            ctx.layer, ctx.shape = layer, x.shape
+            return _compute(layer, x, *_made_ready(layer, x))
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+            layer = ctx.layer
+            weight, _ = _made_ready(layer, gradient)
+            if isinstance(layer, torch.nn.Linear):
+                return gradient @ weight, None
+            backwards = getattr(torch.nn.grad, f"conv{gradient.ndim - 2}d_input")
+            places = (layer.stride, layer.padding, layer.dilation, layer.groups)
+            return backwards(ctx.shape, weight, gradient, *places), None
+
+    return FrozenLayer
