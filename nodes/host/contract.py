@@ -22,6 +22,9 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 OWN_ROOTS = (PROJECT_ROOT, PROJECT_ROOT / "assets")
 """Where the demo base model and data sets are found, with and without ``assets/`` before their names."""
 
+DEMO_BASE = PROJECT_ROOT / "assets" / "demo_base"
+"""The base model that comes with the project."""
+
 ADAPTER_SUFFIX = ".safetensors"
 
 
