@@ -34,6 +34,9 @@ class Host(ABC):
     confined: bool = False
     """Whether graphs may only name files below the roots, as they must where they can come over the network."""
 
+    has_native: bool = False
+    """Whether ComfyUI is running, so that :meth:`native` gives something."""
+
     def drive(self, events: Generator[Event, None, T]) -> T:
         """Run a loop of the engine to its end and give its result.
 
