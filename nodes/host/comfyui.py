@@ -36,6 +36,7 @@ class ComfyUIHost(Host):
     """Runs in a ComfyUI process."""
 
     confined = True
+    has_native = True
 
     def reporter(self) -> Callable[[Event], None]:
         return _NodeReporter()

@@ -22,6 +22,9 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 OWN_ROOTS = (PROJECT_ROOT, PROJECT_ROOT / "assets")
 """Where the demo base model and data sets are found, with and without ``assets/`` before their names."""
 
+DEMO_BASE = PROJECT_ROOT / "assets" / "demo_base"
+"""The base model that comes with the project."""
+
 ADAPTER_SUFFIX = ".safetensors"
 
 
@@ -30,6 +33,9 @@ class Host(ABC):
 
     confined: bool = False
     """Whether graphs may only name files below the roots, as they must where they can come over the network."""
+
+    has_native: bool = False
+    """Whether ComfyUI is running, so that :meth:`native` gives something."""
 
     def drive(self, events: Generator[Event, None, T]) -> T:
         """Run a loop of the engine to its end and give its result.

@@ -1,5 +1,6 @@
 """What needs ComfyUI itself: its loaded models as base models, and adapters on them. Reached by ``host.native()``."""
 
+from .demo import demo_checkpoint
 from .patches import Report, with_stack
 
-__all__ = ["Report", "with_stack"]
+__all__ = ["Report", "demo_checkpoint", "with_stack"]

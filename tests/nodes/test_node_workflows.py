@@ -7,27 +7,41 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from comfyui_process import run_inside
+from lora_workbench.engine.errors import WorkflowError
 from lora_workbench.nodes.host.cli import registry
 from lora_workbench.nodes.host.headless.context import host
 from lora_workbench.nodes.host.headless.reading import read_workflow
 from lora_workbench.nodes.host.headless.ui_format import changes_after_generate, widgets
 from lora_workbench.nodes.host.headless.validation import validate
+from lora_workbench.nodes.host.headless.workflow import Registry
 from PIL import Image
+from stock_nodes import stock_nodes
 
-NAMES = ["quickstart", "train-one-adapter", "generate-with-stack"]
+HERE = Path(__file__).resolve().parent
+WITHOUT_COMFYUI = ["quickstart", "train-one-adapter", "generate-with-stack"]
+IN_COMFYUI = ["quickstart-in-comfyui", "train-on-a-checkpoint", "apply-a-stack"]
+"""Those that use ComfyUI's own nodes beside ours."""
+NAMES = [*WITHOUT_COMFYUI, *IN_COMFYUI]
 every_workflow = pytest.mark.parametrize("name", NAMES)
+workflows_in_comfyui = pytest.mark.parametrize("name", IN_COMFYUI)
 
 
 def load(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def all_nodes() -> Registry:
+    """Our nodes, and those of ComfyUI's own that workflows use."""
+    return {**registry(), **stock_nodes()}
+
+
 @pytest.fixture
 def after_quickstart(root: Path, tmp_path: Path) -> None:
-    """The folders as they are when the quickstart has saved its adapters."""
+    """The folders as they are when the quickstart has saved its adapters, and the user some more."""
     host.configure(output=tmp_path, workflow_folder=root / "workflows")
     host.adapter_directory().mkdir()
-    for name in ("fox", "riso"):
+    for name in ("fox", "riso", "my-subject", "my-style"):
         (host.adapter_directory() / f"{name}.safetensors").touch()
 
 
@@ -38,7 +52,7 @@ def test_there_are_no_others(root: Path) -> None:
 
 @every_workflow
 def test_the_api_twin_is_what_the_canvas_gives(root: Path, name: str) -> None:
-    workflow = read_workflow(root / "workflows" / f"{name}.json", registry())
+    workflow = read_workflow(root / "workflows" / f"{name}.json", all_nodes())
     assert workflow.prompt() == load(root / "workflows" / "api" / f"{name}.json")
 
 
@@ -46,14 +60,26 @@ def test_the_api_twin_is_what_the_canvas_gives(root: Path, name: str) -> None:
 @pytest.mark.usefixtures("after_quickstart")
 @pytest.mark.parametrize("folder", ["", "api"])
 def test_nothing_is_wrong_with_it(root: Path, name: str, folder: str) -> None:
+    workflow = read_workflow(root / "workflows" / folder / f"{name}.json", all_nodes())
+    assert {node.id for node in validate(workflow, all_nodes())} == set(workflow.nodes), "nodes that no output needs"
+
+
+@workflows_in_comfyui
+@pytest.mark.usefixtures("after_quickstart")
+@pytest.mark.parametrize("folder", ["", "api"])
+def test_without_comfyui_its_own_nodes_are_refused_by_name(root: Path, name: str, folder: str) -> None:
     workflow = read_workflow(root / "workflows" / folder / f"{name}.json", registry())
-    assert {node.id for node in validate(workflow, registry())} == set(workflow.nodes), "nodes that no output needs"
+    with pytest.raises(WorkflowError) as refused:
+        validate(workflow, registry())
+    stock = [node.label for node in workflow.nodes.values() if not node.class_type.startswith("LW_")]
+    assert all(f"{label}: a node of ComfyUI's own" in str(refused.value) for label in stock)
+    assert "run this workflow in ComfyUI" in str(refused.value)
 
 
 @every_workflow
 def test_values_stand_where_the_front_end_looks_for_them(root: Path, name: str) -> None:
-    for node in own_nodes(load(root / "workflows" / f"{name}.json")):
-        schema = registry()[node["type"]].GET_SCHEMA()
+    for node in working_nodes(load(root / "workflows" / f"{name}.json")):
+        schema = all_nodes()[node["type"]].GET_SCHEMA()
         controls = sum(changes_after_generate(widget) for widget in widgets(schema))
         assert len(node["widgets_values"]) == len(list(widgets(schema))) + controls
         assert {slot["name"] for slot in node["inputs"]} == {i.id for i in schema.inputs}
@@ -82,9 +108,42 @@ def test_links_agree_with_the_slots_at_both_ends(root: Path, name: str) -> None:
 
 @every_workflow
 def test_missing_packs_can_be_found_by_name(root: Path, name: str) -> None:
-    for node in own_nodes(load(root / "workflows" / f"{name}.json")):
-        assert node["properties"]["cnr_id"] == "lora-workbench"
+    for node in working_nodes(load(root / "workflows" / f"{name}.json")):
+        pack = "lora-workbench" if node["type"].startswith("LW_") else "comfy-core"
+        assert node["properties"]["cnr_id"] == pack
+        assert node["properties"]["ver"]
         assert node["properties"]["Node name for S&R"] == node["type"]
+
+
+@workflows_in_comfyui
+def test_missing_models_can_be_downloaded(root: Path, name: str) -> None:
+    for node in working_nodes(load(root / "workflows" / f"{name}.json")):
+        models = node["properties"].get("models", [])
+        assert bool(models) == (node["type"] == "CheckpointLoaderSimple")
+        for model in models:
+            assert model["name"] == node["widgets_values"][0]
+            assert model["url"].startswith("https://huggingface.co/") and model["url"].endswith(f"/{model['name']}")
+            assert model["directory"] == "checkpoints"
+
+
+@every_workflow
+def test_no_file_of_this_machine_is_named(root: Path, name: str) -> None:
+    for node in working_nodes(load(root / "workflows" / f"{name}.json")):
+        texts = [value for value in node["widgets_values"] if isinstance(value, str)]
+        assert not [text for text in texts if text.startswith(("/", "~", "\\")) or ":\\" in text]
+
+
+@pytest.mark.comfyui
+@pytest.mark.slow
+def test_comfyui_describes_its_own_nodes_as_these_tests_do(tmp_path: Path) -> None:
+    described = run_inside(HERE / "inside_stock_nodes.py", "describe", *stock_nodes(), folder=tmp_path)
+    for name, node in stock_nodes().items():
+        schema = node.GET_SCHEMA()
+        assert described[name]["inputs"] == [[i.id, i.io_type] for i in schema.inputs]
+        assert described[name]["outputs"] == [[o.io_type, o.display_name or o.io_type] for o in schema.outputs]
+        for i in schema.inputs:
+            if i.io_type == "COMBO" and i.id != "ckpt_name":
+                assert set(i.options["options"]) <= set(described[name]["options"][i.id])
 
 
 @every_workflow
@@ -97,5 +156,6 @@ def test_no_nodes_overlap(root: Path, name: str) -> None:
             assert beside or y + height < other_y - title or other_y + other_height < y - title
 
 
-def own_nodes(data: dict[str, Any]) -> list[dict[str, Any]]:
+def working_nodes(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """All but notes."""
     return [node for node in data["nodes"] if node["type"] != "MarkdownNote"]

@@ -14,6 +14,11 @@ from .workflow import Link, Registry, Workflow, WorkflowNode
 
 ANY_TYPE = "*"
 
+_ELSEWHERE = (
+    "run this workflow in ComfyUI (for example by `comfy run --workflow FILE --wait`), or put nodes of LoRA Workbench in "
+    "the place of those that run only there."
+)
+
 
 def validate(workflow: Workflow, registry: Registry) -> list[WorkflowNode]:
     """Check a workflow.
@@ -42,7 +47,9 @@ def validate(workflow: Workflow, registry: Registry) -> list[WorkflowNode]:
         told = [problem.replace("\n", "\n    ") for problem in problems]
         raise WorkflowError(
             f"The workflow has {len(problems)} problem{'s' if len(problems) > 1 else ''}:\n  " + "\n  ".join(told),
-            hint="correct what is named above and run it again.",
+            hint=_ELSEWHERE
+            if any(_is_foreign(node, registry) for node in workflow.nodes.values())
+            else "correct what is named above and run it again.",
         )
     return order
 
@@ -52,9 +59,16 @@ def _unknown_nodes(workflow: Workflow, registry: Registry) -> Iterator[str]:
     for node in workflow.nodes.values():
         if node.class_type in subgraphs:
             yield f"{node.label}: subgraphs can't be run; unpack it in ComfyUI and save again"
+        elif _is_foreign(node, registry):
+            yield f"{node.label}: a node of ComfyUI's own or of another extension, which runs only in ComfyUI"
         elif node.class_type not in registry:
             close = difflib.get_close_matches(node.class_type, registry, 1)
             yield f"{node.label}: unknown node" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def _is_foreign(node: WorkflowNode, registry: Registry) -> bool:
+    """Whether it is no misspelt node of ours: all of ours begin alike."""
+    return node.class_type.partition("_")[0] not in {name.partition("_")[0] for name in registry}
 
 
 def _needed(workflow: Workflow, outputs: list[str]) -> tuple[list[WorkflowNode], list[str]]:
