@@ -76,7 +76,7 @@ def entries(lora_stack: Iterable[Any] | None) -> list[Entry]:
     Raises:
         AdapterError: one has another shape.
     """
-    return [_checked(entry) for entry in lora_stack or () if not (entry and entry[0] in NOTHING)]
+    return [entry for entry in map(_checked, lora_stack or ()) if entry[0] not in NOTHING]
 
 
 def _checked(entry: Any) -> Entry:

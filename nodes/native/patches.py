@@ -121,11 +121,11 @@ class _Side:
     def patch(self) -> int:
         """Give the patches to the clone, the sums first; tell how many weights they change."""
         sums = {target: _patch(joined(parts, device="cpu")) for target, parts in self.sums.items()}
-        if sums:
-            self.patcher.add_patches(sums)
-        for patches, weight in self.others:
-            self.patcher.add_patches(patches, weight)
-        return len(sums.keys() | {target for patches, _ in self.others for target in patches})
+        changed = set()
+        for patches, weight in [(sums, 1.0), *self.others]:
+            if patches:
+                changed |= set(self.patcher.add_patches(patches, weight))
+        return len(changed)
 
 
 def with_stack(model: Any, clip: Any, stack: Stack, files: Sequence[WeightedFile] = ()) -> tuple[Any, Any, Report]:

@@ -52,6 +52,7 @@ def examples(io: Any) -> list[Any]:
                 inputs=[
                     io.Custom("LW_STACK").Input("previous", optional=True, tooltip="Stack to add to."),
                     *(kind.Input(f"in_{kind.io_type}") for kind in kinds),
+                    io.MultiType.Input("any", types=[io.Model, io.Custom("LW_STACK"), io.Model], tooltip="One of two."),
                 ],
                 outputs=[io.Custom("LW_STACK").Output("stack"), *(kind.Output() for kind in kinds)],
                 hidden=[io.Hidden.unique_id],

@@ -17,6 +17,7 @@ QUERY = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
         (f"unet.{QUERY}.lora.up.weight", f"denoiser.{QUERY}", "up"),
         (f"unet.base_model.model.{QUERY}.lora_B.default.weight", f"denoiser.{QUERY}", "up"),
         (f"base_model.model.{QUERY}.lora_A.weight", f"denoiser.{QUERY}", "down"),
+        ("diffusion_model.middle_block.1.proj_in.lora_up.weight", "denoiser.middle_block.1.proj_in", "up"),
         ("transformer.blocks.3.attn.to_k.lora_B.weight", "denoiser.blocks.3.attn.to_k", "up"),
         (
             "lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_up.weight",

@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from lora_workbench.engine.adapters.adapter import Adapter, LowRank
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lora_workbench.engine.adapters.adapter import Adapter, LowRank, joined
 from lora_workbench.engine.adapters.binding import adaptable, bind
 from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
 from lora_workbench.engine.errors import AdapterError
@@ -62,6 +64,41 @@ def test_each_weight_is_computed_once_and_in_float32(make_adapter: Any, componen
     with applied(half, stack):
         assert module.weight.dtype == torch.bfloat16
         torch.testing.assert_close(module.weight.float(), expected, rtol=2**-8, atol=1e-6)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    parts=st.lists(st.tuples(st.integers(1, 6), st.floats(0.1, 16), st.floats(-2, 2)), min_size=1, max_size=5),
+    kernel=st.sampled_from([(), (1, 1), (3, 3)]),
+)
+def test_joined_factors_are_the_sum_of_the_updates(parts: list[tuple[int, float, float]], kernel: Any) -> None:
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    updates = [
+        (
+            LowRank(
+                down=torch.randn(rank, 5, *kernel, generator=generator),
+                up=torch.randn(7, rank, *[1] * len(kernel), generator=generator),
+                alpha=alpha,
+            ),
+            weight,
+        )
+        for rank, alpha, weight in parts
+    ]
+    whole = joined(updates, "cpu")
+    expected = sum((weight * update.delta() for update, weight in updates), torch.zeros(7, 5, *kernel))
+    torch.testing.assert_close(whole.delta().reshape(expected.shape), expected, rtol=1e-4, atol=1e-4)
+    assert whole.rank == sum(rank for rank, _, _ in parts)
+
+
+def test_a_single_update_is_joined_without_a_copy() -> None:
+    import torch
+
+    update = LowRank(down=torch.ones(2, 3).half(), up=torch.ones(4, 2).half(), alpha=1.0)
+    alone = joined([(update, 0.5)], "cpu")
+    assert (alone.down.data_ptr(), alone.up.data_ptr()) == (update.down.data_ptr(), update.up.data_ptr())
+    assert alone.alpha == 0.5
 
 
 def test_the_originals_come_back_bit_for_bit_after_an_error(make_adapter: Any, components: Parts) -> None:

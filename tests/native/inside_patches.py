@@ -1,0 +1,345 @@
+"""Run by ComfyUI's own Python: stacks on small models of its own classes, beside chains of its own loaders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from comfyui_process import main
+
+LORAS = Path("models/loras")
+SD1 = {
+    "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 32, "channel_mult": [1, 2],
+    "num_res_blocks": [1, 1], "transformer_depth": [1, 0], "transformer_depth_middle": 1,
+    "transformer_depth_output": [1, 1, 0, 0], "context_dim": 32, "num_heads": 2, "num_head_channels": -1,
+    "use_spatial_transformer": True, "use_linear_in_transformer": False, "use_temporal_attention": False,
+    "adm_in_channels": None, "legacy": False,
+}  # fmt: skip
+FLUX = {
+    "image_model": "flux", "in_channels": 16, "out_channels": 16, "hidden_size": 64, "num_heads": 2, "depth": 1,
+    "depth_single_blocks": 1, "mlp_ratio": 4.0, "context_in_dim": 32, "vec_in_dim": 32, "axes_dim": [8, 12, 12],
+    "theta": 10000, "qkv_bias": True, "guidance_embed": True, "patch_size": 2,
+    "txt_ids_dims": [],
+}  # fmt: skip
+CLIP = {
+    "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64,
+    "hidden_act": "quick_gelu", "max_position_embeddings": 77, "eos_token_id": 2,
+}  # fmt: skip
+
+
+def model(kind: str, config: Mapping[str, Any]) -> Any:
+    """A MODEL with random weights."""
+    import comfy.model_patcher
+    import comfy.supported_models
+    import torch
+
+    described = getattr(comfy.supported_models, kind)(dict(config))
+    described.set_inference_dtype(torch.float32, None)
+    return comfy.model_patcher.ModelPatcher(filled(described.get_model({}, "", device="cpu")), "cpu", "cpu")
+
+
+def clip() -> Any:
+    """A CLIP with random weights and no tokenizer."""
+    import comfy.model_patcher
+    import comfy.sd
+    import comfy.sd1_clip
+    import torch
+
+    encoder = torch.nn.Module()
+    encoder.clip_l = comfy.sd1_clip.SDClipModel(textmodel_json_config=dict(CLIP), dtype=torch.float32)
+    made = comfy.sd.CLIP(no_init=True)
+    made.cond_stage_model, made.tokenizer, made.layer_idx = filled(encoder), None, None
+    made.tokenizer_options, made.use_clip_schedule, made.apply_hooks_to_conds = {}, False, None
+    made.patcher = comfy.model_patcher.ModelPatcher(encoder, "cpu", "cpu")
+    return made
+
+
+def filled(module: Any) -> Any:
+    """ComfyUI leaves the weights of its own classes as the memory was."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return module.requires_grad_(False)
+
+
+def lora(
+    names: Mapping[str, Sequence[int]], *, seed: int, rank: int = 4, alpha: float | None = None, peft: bool = False
+) -> dict[str, Any]:
+    """A file's tensors.
+
+    Args:
+        names: module name as files have it -> shape of its weight.
+        alpha: left out if ``None``.
+        peft: name the factors ``lora_A`` and ``lora_B``.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {}
+    for name, (out, *rest) in names.items():
+        down = torch.randn(rank, *rest, generator=generator)
+        up = torch.randn(out, rank, *[1] * (len(rest) - 1), generator=generator)
+        tensors[f"{name}.lora_{'A' if peft else 'down'}.weight"] = down.half()
+        tensors[f"{name}.lora_{'B' if peft else 'up'}.weight"] = up.half()
+        if alpha is not None:
+            tensors[f"{name}.alpha"] = torch.tensor(alpha)
+    return tensors
+
+
+def dora(names: Mapping[str, Sequence[int]], *, seed: int) -> dict[str, Any]:
+    """A LoRA with a new length for each row, and biases."""
+    import torch
+
+    tensors = lora(names, seed=seed, alpha=2.0)
+    for name, (out, *rest) in names.items():
+        tensors[f"{name}.dora_scale"] = torch.full((out, *[1] * len(rest)), 1.5)
+        tensors[f"{name}.diff_b"] = torch.full((out,), 0.25)
+    return tensors
+
+
+def write(name: str, tensors: Mapping[str, Any], **metadata: str) -> str:
+    from safetensors.torch import save_file
+
+    path = LORAS / f"{name}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(dict(tensors), path, metadata=metadata)
+    return f"{name}.safetensors"
+
+
+def sd1_names() -> tuple[dict[str, Any], dict[str, Any]]:
+    """kohya's names of some modules of the small UNet, convolutions among them, and of its text encoder."""
+    attention = "lora_unet_down_blocks_0_attentions_0"
+    block = f"{attention}_transformer_blocks_0"
+    unet = {
+        f"{attention}_proj_in": (32, 32, 1, 1),
+        f"{block}_attn1_to_q": (32, 32),
+        f"{block}_attn2_to_k": (32, 32),
+        f"{block}_ff_net_0_proj": (256, 32),
+        "lora_unet_mid_block_resnets_0_conv1": (64, 64, 3, 3),
+    }
+    text = {f"lora_te_text_model_encoder_layers_{n}_self_attn_q_proj": (32, 32) for n in range(2)}
+    return unet, text
+
+
+def weights(patcher: Any) -> dict[str, Any]:
+    """Every weight as ComfyUI would compute it from the patches."""
+    import comfy.lora
+
+    state = patcher.model.state_dict()
+    return {
+        key: comfy.lora.calculate_weight(patches, state[key].float().clone(), key)
+        for key, patches in patcher.patches.items()
+    }
+
+
+def difference(ours: Any, stock: Any) -> float:
+    """Largest difference of two models' patched weights, relative to the weight's largest value."""
+    ours, stock = weights(ours), weights(stock)
+    assert ours.keys() == stock.keys()
+    assert ours
+    return max(float((ours[key] - stock[key]).abs().max() / stock[key].abs().max()) for key in stock)
+
+
+def most_patches(patcher: Any) -> int:
+    """Of one weight or slice."""
+    return max(
+        sum(other[3] == patch[3] for other in patches) for patches in patcher.patches.values() for patch in patches
+    )
+
+
+def chained(model: Any, clip: Any, entries: Sequence[Any]) -> tuple[Any, Any]:
+    """The same by a chain of ComfyUI's own loaders."""
+    from nodes import LoraLoader
+
+    for name, weight, text_encoder_weight in entries:
+        model, clip = LoraLoader().load_lora(model, clip, name, weight, text_encoder_weight)
+    return model, clip
+
+
+def apply(*args: Any, **inputs: Any) -> Any:
+    """What the node gives, run as ComfyUI runs it."""
+    import torch
+    from lora_workbench.nodes.adapters import ApplyStack
+
+    with torch.inference_mode():
+        return ApplyStack.execute(*args, **inputs)
+
+
+def text_of(output: Any) -> str:
+    return output.ui["text"][0]
+
+
+def reads(work: Callable[[], Any]) -> tuple[Any, int]:
+    """What ``work`` gives, and how many safetensors files it opened."""
+    import safetensors
+
+    opened, original = [], safetensors.safe_open
+
+    def counted(*args: Any, **options: Any) -> Any:
+        opened.append(args)
+        return original(*args, **options)
+
+    safetensors.safe_open = counted
+    try:
+        return work(), len(opened)
+    finally:
+        safetensors.safe_open = original
+
+
+def stack() -> dict[str, Any]:
+    unet, text = sd1_names()
+    native = {"diffusion_model.middle_block.1.transformer_blocks.0.attn1.to_q": (64, 64)}
+    phrase = "modelspec.trigger_phrase"
+    entries = [
+        (write("fox", lora(unet | text, seed=1, alpha=2.0), **{phrase: "ohwx fox"}), 0.8, 0.5),
+        (write("sub/owl", lora(unet | text, seed=2, rank=8, alpha=8.0), **{phrase: "qvk owl"}), -0.6, 1.0),
+        (write("bare", lora(unet | native, seed=3, peft=True)), 1.1, 1.0),
+    ]
+    base, encoder = model("SD15", SD1), clip()
+    theirs = chained(base, encoder, entries)
+    first, opened = reads(lambda: apply(base, encoder, lora_stack=[(n.replace("/", "\\"), *w) for n, *w in entries]))
+    halved = [(name, weight / 2, text_weight) for name, weight, text_weight in entries]
+    second, again = reads(lambda: apply(base, encoder, lora_stack=halved))
+    weaker = difference(second.args[0], chained(base, encoder, halved)[0])
+    (LORAS / "fox.safetensors").unlink()
+    write("fox", lora(unet, seed=9, alpha=2.0), **{phrase: "new fox"})
+    third, changed = reads(lambda: apply(base, encoder, lora_stack=entries))
+    return {
+        "model": difference(first.args[0], theirs[0]),
+        "clip": difference(first.args[1].patcher, theirs[1].patcher),
+        "halved": weaker,
+        "patches": [most_patches(first.args[0]), most_patches(theirs[0])],
+        "triggers": [first.args[2], third.args[2]],
+        "text": text_of(first),
+        "reads": [opened, again, changed],
+        "base": [len(base.patches), len(encoder.patcher.patches)],
+    }
+
+
+def slices() -> dict[str, Any]:
+    """Fused weights: diffusers' names mean parts of them."""
+    block, single = "transformer.transformer_blocks.0", "transformer.single_transformer_blocks.0"
+    parts = {f"{block}.attn.to_{part}": (64, 64) for part in "qkv"}
+    parts |= {f"{single}.attn.to_{part}": (64, 64) for part in "qkv"} | {f"{single}.proj_mlp": (256, 64)}
+    fused = {"lora_unet_double_blocks_0_img_attn_qkv": (192, 64), "diffusion_model.single_blocks.0.linear2": (64, 320)}
+    entries = [
+        (write("parts", lora(parts, seed=1, peft=True)), 0.7, 1.0),
+        (write("more", lora(parts, seed=2, rank=6, alpha=3.0)), 0.4, 1.0),
+        (write("fused", lora(fused, seed=3, alpha=2.0)), 0.9, 1.0),
+    ]
+    base = model("Flux", FLUX)
+    ours = apply(base, lora_stack=entries)
+    theirs = chained(base, None, entries)[0]
+    return {
+        "difference": difference(ours.args[0], theirs),
+        "patches": [most_patches(ours.args[0]), most_patches(theirs)],
+        "text": text_of(ours),
+    }
+
+
+def other_kinds() -> dict[str, Any]:
+    unet, _ = sd1_names()
+    entries = [
+        (write("plain", lora(unet, seed=1, alpha=2.0)), 0.5, 1.0),
+        (write("dora", dora(unet, seed=2), **{"modelspec.trigger_phrase": "rows"}), 0.6, 1.0),
+    ]
+    base = model("SD15", SD1)
+    ours = apply(base, lora_stack=entries)
+    return {
+        "difference": difference(ours.args[0], chained(base, None, entries)[0]),
+        "triggers": ours.args[2],
+        "text": text_of(ours),
+    }
+
+
+def in_memory() -> dict[str, Any]:
+    """Adapters that were trained a moment ago, with module names of diffusers."""
+    import torch
+    from comfy_extras.nodes_train import LoraModelLoader
+    from lora_workbench.engine.adapters.adapter import Adapter, LowRank
+    from lora_workbench.engine.adapters.files import file_tensors
+    from lora_workbench.engine.adapters.stack import Stack, StackEntry
+
+    generator = torch.Generator().manual_seed(0)
+    block = "down_blocks.0.attentions.0.transformer_blocks.0"
+    keys = [f"denoiser.{block}.attn1.to_q", f"denoiser.{block}.attn1.to_out.0"]
+    modules = {
+        key: LowRank(torch.randn(4, 32, generator=generator), torch.randn(32, 4, generator=generator), 2.0)
+        for key in keys
+    }
+    adapter = Adapter(name="new", family="sd1", modules=modules)
+    base = model("SD15", SD1)
+    before = sorted(str(path) for path in Path.cwd().rglob("*"))
+    ours, opened = reads(lambda: apply(base, stack=Stack((StackEntry(adapter, 0.8), StackEntry(adapter, 0.1)))))
+    with torch.inference_mode():
+        theirs = LoraModelLoader.execute(base, file_tensors(adapter, dtype="float32"), 0.9)
+    return {
+        "difference": difference(ours.args[0], theirs.args[0]),
+        "patches": most_patches(ours.args[0]),
+        "reads": opened,
+        "written": sorted(str(path) for path in Path.cwd().rglob("*")) != before,
+        "text": text_of(ours),
+    }
+
+
+def misfits() -> dict[str, Any]:
+    unet, text = sd1_names()
+    half = {name: shape if "attn1" in name or "attn2" in name else (7, 7) for name, shape in unet.items()}
+    base = model("SD15", SD1)
+    told = {"partly": text_of(apply(base, lora_stack=[(write("half", lora(half, seed=1)), 1.0, 1.0)]))}
+    told["no clip"] = text_of(apply(base, lora_stack=[(write("both", lora(unet | text, seed=1)), 1.0, 1.0)]))
+    told["nothing"] = text_of(apply(base))
+    strange = {"lora_unet_double_blocks_0_img_attn_qkv": (192, 64)}
+    for name, lora_stack in {
+        "foreign": [(write("giant", lora(strange, seed=1)), 1.0, 1.0)],
+        "missing": [("sub\\gone.safetensors", 1.0, 1.0)],
+        "outside": [("../../gone.safetensors", 1.0, 1.0)],
+        "malformed": [("half.safetensors", 1.0)],
+    }.items():
+        try:
+            apply(base, lora_stack=lora_stack)
+        except Exception as error:
+            told[name] = f"{type(error).__name__}: {error}"
+    return told
+
+
+def lists() -> dict[str, Any]:
+    """What the loaders offer, before and after a file was saved into a folder that wasn't there."""
+    import os
+
+    import folder_paths
+    import torch
+    from lora_workbench.engine.adapters.adapter import Adapter, LowRank
+    from lora_workbench.nodes.adapters import SaveAdapter, StackAdapters
+
+    from nodes import LoraLoader
+
+    folder_paths.add_model_folder_path("loras", os.path.join(folder_paths.get_output_directory(), "loras"))
+    update = LowRank(torch.ones(2, 4), torch.ones(4, 2), 2.0)
+    adapter = Adapter(name="new", family="sd1", modules={"denoiser.mid_block.attentions.0.proj_in": update})
+
+    def offered() -> list[str]:
+        return [name for name in LoraLoader.INPUT_TYPES()["required"]["lora_name"][0] if "new" in name]
+
+    found = {"before": offered()}
+    with torch.inference_mode():
+        SaveAdapter.execute(adapter, "deep/new", "float16")
+        found["saved"] = offered()
+        output = StackAdapters.execute(adapter, 0.5, 1.0, True)
+        found["unlinked"] = offered()
+        found["named"] = [list(entry) for entry in output.args[2]]
+    found["linked"] = offered()
+    return found
+
+
+def everything() -> dict[str, Any]:
+    checks = (stack, slices, other_kinds, in_memory, misfits, lists)
+    return {check.__name__: check() for check in checks}
+
+
+if __name__ == "__main__":
+    main({"everything": everything})
