@@ -54,7 +54,7 @@ class AdapterFile:
         """The trigger phrase, or nothing."""
         return self.metadata.get("modelspec.trigger_phrase", "")
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of all tensors."""
         return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors.values())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
 import comfy.lora
 import comfy.lora_convert
 import comfy.utils
+from comfy.model_management import cast_to_device
 from comfy.weight_adapter import LoRAAdapter
 
 from ...engine.adapters.adapter import Adapter, LowRank, joined
@@ -120,7 +121,7 @@ class _Side:
 
     def patch(self) -> int:
         """Give the patches to the clone, the sums first; tell how many weights they change."""
-        sums = {target: _patch(joined(parts, device="cpu")) for target, parts in self.sums.items()}
+        sums = {target: _patch(target, joined(parts, device="cpu")) for target, parts in self.sums.items()}
         changed = set()
         for patches, weight in [(sums, 1.0), *self.others]:
             if patches:
@@ -230,8 +231,24 @@ def _fits(update: LowRank, shape: tuple[int, ...]) -> bool:
     return len(shape) > 1 and (len(update.up), update.down[0].numel()) == (shape[0], prod(shape[1:]))
 
 
-def _patch(update: LowRank) -> LoRAAdapter:
-    return LoRAAdapter(set(), (update.up, update.down, update.alpha, None, None, None))
+def _patch(target: Target, update: LowRank) -> LoRAAdapter:
+    changed_on_the_way = not isinstance(target, str) and len(target) > 2
+    kind = LoRAAdapter if changed_on_the_way else _Sum
+    return kind(set(), (update.up, update.down, update.alpha, None, None, None))
+
+
+class _Sum(LoRAAdapter):
+    """ComfyUI's patch of a plain LoRA, without the two further tensors of the weight's size that it makes."""
+
+    def calculate_weight(self, weight: Tensor, key: str, strength: float, *args: Any, **options: Any) -> Tensor:
+        """The weight, changed in place where ComfyUI's own way would add in the same number format."""
+        import torch
+
+        if weight.dtype != torch.float32 or not weight.is_contiguous():
+            return super().calculate_weight(weight, key, strength, *args, **options)
+        up, down = (cast_to_device(part, weight.device, weight.dtype).flatten(1) for part in self.weights[:2])
+        weight.flatten(1).addmm_(up, down, alpha=strength * self.weights[2] / len(down))
+        return weight
 
 
 def _does_not_fit(layer: _Layer, total: int, sides: Sequence[_Side]) -> AdapterError:
