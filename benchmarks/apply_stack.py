@@ -153,7 +153,8 @@ def in_comfyui() -> None:
     """Go on in the Python that has ComfyUI's requirements."""
     interpreter = os.environ.get("COMFYUI_PYTHON", sys.executable)
     if not os.environ.get("COMFYUI_PATH"):
-        sys.exit("COMFYUI_PATH names no ComfyUI checkout; nothing was measured.")
+        print("COMFYUI_PATH names no ComfyUI checkout; nothing was measured.")
+        sys.exit()
     if Path(interpreter).absolute() != Path(sys.executable).absolute():
         os.execv(interpreter, [interpreter, *sys.argv])
 

@@ -6,9 +6,12 @@ import json
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from comfyui_server import Server
+from lora_workbench.engine.adapters.adapter import Adapter, LowRank
+from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.nodes.host.cli import registry
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ ON_CANVAS = """async () => {
     const {output} = await app.graphToPrompt()
     return [output, app.rootGraph.serialize().nodes.map(node => node.widgets_values)]
 }"""
+OFFERED = """name => app.rootGraph.nodes.find(node => node.type === "LoraLoader")
+    .widgets.find(widget => widget.name === "lora_name").options.values.includes(name)"""
 RESULT = "[...document.querySelectorAll('textarea[aria-label=Result]')].some(shown => shown.value.includes('Caption'))"
 
 
@@ -63,6 +68,28 @@ def test_the_text_of_a_result_is_shown_but_not_saved(front_end: Page) -> None:
     output, values = front_end.evaluate(ON_CANVAS)
     assert [output[node_id]["inputs"] for node_id in prompt] == [node["inputs"] for node in prompt.values()]
     assert values == [["assets/datasets/fox", "skip"], [6]]
+
+
+def test_a_saved_adapter_is_in_the_lists_when_the_run_ends(front_end: Page, server: Server) -> None:
+    name = f"fresh-{uuid4().hex}"
+    prompt = {
+        "1": {"class_type": "LW_LoadAdapter", "inputs": {"adapter": given_adapter(server)}},
+        "2": {"class_type": "LW_SaveAdapter", "inputs": {"adapter": ["1", 0], "filename": name, "dtype": "float32"}},
+    }
+    front_end.evaluate(RUN, prompt)
+    front_end.evaluate("() => app.rootGraph.add(LiteGraph.createNode('LoraLoader'))")
+    front_end.wait_for_function(OFFERED, arg=f"{name}.safetensors")
+
+
+def given_adapter(server: Server) -> str:
+    """Name of a file in the server's folder for LoRAs."""
+    import torch
+
+    update = LowRank(down=torch.ones(2, 4), up=torch.ones(4, 2), alpha=2.0)
+    adapter = Adapter(name="given", family="sd1", modules={"denoiser.mid_block.attentions.0.proj_in": update})
+    path = server.log.parent / "models" / "loras" / "given.safetensors"
+    save_adapter(adapter, path, key_style="kohya", dtype="float32")
+    return path.name
 
 
 def meaning(workflow: dict[str, Any]) -> dict[str, Any]:
