@@ -28,7 +28,7 @@ class Contents(NamedTuple):
     stack: Stack
     """The plain LoRAs among them."""
     others: tuple[WeightedFile, ...]
-    """Files of other kinds, which only ComfyUI's own patches can apply."""
+    """Files of other kinds that change something, which only ComfyUI's own patches can apply."""
 
 
 def contents(lora_stack: Iterable[Any] | None) -> Contents:
@@ -48,7 +48,8 @@ def contents(lora_stack: Iterable[Any] | None) -> Contents:
             try:
                 stack = stack.adding(StackEntry(file.adapter, weight, text_encoder_weight))
             except OtherKindError:
-                others.append(WeightedFile(file, weight, text_encoder_weight))
+                if weight or text_encoder_weight:
+                    others.append(WeightedFile(file, weight, text_encoder_weight))
     return Contents(stack, tuple(others))
 
 

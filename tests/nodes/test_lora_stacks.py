@@ -109,7 +109,8 @@ def test_other_kinds_are_left_to_comfyui(output: Path) -> None:
     tensors["lora_unet_mid_block_attentions_0_proj_in.dora_scale"] = torch.ones(6, 1)
     host.adapter_directory().mkdir(parents=True)
     save_file(tensors, host.adapter_directory() / "dora.safetensors", metadata={"modelspec.trigger_phrase": "rows"})
-    found = contents([("dora.safetensors", 0.5, 1)])
+    found = contents([("dora.safetensors", 0, 0), ("dora.safetensors", 0.5, 1)])
+    assert len(found.others) == 1
     assert (found.stack.entries, found.others[0].file.trigger, found.others[0].weight) == ((), "rows", 0.5)
     with pytest.raises(AdapterError, match=r"dora\.safetensors in the LORA_STACK can't go on an LW_STACK"):
         stacked(saved("fox"), lora_stack=[("dora.safetensors", 0.5, 1)])
