@@ -25,6 +25,11 @@ def test_the_weights_are_those_of_a_chain_of_loaders(found: dict[str, Any]) -> N
     assert found["stack"]["base"] == [0, 0], "the models that came in stay as they are"
 
 
+def test_the_pictures_are_those_of_a_chain_of_loaders(found: dict[str, Any]) -> None:
+    assert found["pictures"]["stock"] < 1
+    assert found["pictures"]["plain"] > 10
+
+
 def test_each_weight_has_one_patch_however_many_adapters(found: dict[str, Any]) -> None:
     assert found["stack"]["patches"] == [1, 3]
     assert "3 adapters on 8 weights" in found["stack"]["text"]
