@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .adapters import ApplyStack, LoadAdapter, SaveAdapter, StackAdapters
-from .base_models import DemoCheckpoint, LoadBase
+from .base_models import BaseFromComfy, DemoCheckpoint, LoadBase
 from .captions import TriggerCaptions
 from .datasets import DatasetFromImages, LoadDataset, PreviewDataset
 from .generation import ComparisonGrid, Generate, SaveImages
@@ -16,6 +16,7 @@ NODES: list[type[io.ComfyNode]] = [
     TriggerCaptions,
     PreviewDataset,
     LoadBase,
+    BaseFromComfy,
     DemoCheckpoint,
     Recipe,
     TrainLoRA,

@@ -1,6 +1,7 @@
 """What needs ComfyUI itself: its loaded models as base models, and adapters on them. Reached by ``host.native()``."""
 
+from .backbone import NativeBackbone
 from .demo import demo_checkpoint
 from .patches import Report, with_stack
 
-__all__ = ["Report", "demo_checkpoint", "with_stack"]
+__all__ = ["NativeBackbone", "Report", "demo_checkpoint", "with_stack"]

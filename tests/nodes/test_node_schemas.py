@@ -19,6 +19,7 @@ FIXED = {
     "LW_TriggerCaptions": ("dataset trigger_word class_word template mode", "dataset captions trigger"),
     "LW_PreviewDataset": ("dataset columns", "sheet"),
     "LW_LoadBase": ("base device precision", "base"),
+    "LW_BaseFromComfy": ("model clip vae precision", "base"),
     "LW_DemoCheckpoint": ("", "model clip vae base"),
     "LW_Recipe": (
         (

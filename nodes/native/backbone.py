@@ -1,0 +1,321 @@
+"""The backbone over what ComfyUI has loaded: its MODEL, CLIP and VAE, of every family that it knows."""
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import comfy.ldm.modules.attention
+import comfy.model_management
+
+from ...engine.adapters.stack import Stack
+from ...engine.backbones.contract import Backbone, BackboneInfo, Conditioning, NoiseLevels
+from ...engine.backbones.devices import pick_dtype
+from ...engine.errors import AdapterError, BaseModelError
+from .conditioning import as_comfy, encode, in_groups, together_in_groups
+from .families import TEXT_TARGETS, family_of, target_presets
+from .identity import content_hash
+from .mirror import mirrored, normal
+from .names import Names, denoiser_names, text_encoder_names
+from .patches import with_stack
+from .prediction import model_input, noise_levels, objective_of, raw
+from .sampling import apply_arguments, euler
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+_CLIP_ENCODERS = ("clip_l", "clip_g", "clip_h")
+_DISTILLED = 1.0
+"""Guidance that models with guidance as an input are trained at; what it is drawn at only scales it."""
+_ACTIVATIONS = 8
+"""Memory of a training step over that of a call without gradients: what the backward pass needs is kept."""
+
+
+class NativeBackbone(Backbone):
+    """ComfyUI's loaded models as a base model.
+
+    The model that came in is never changed: adapters go into a mirror of it (see ``mirror.py``), and stacks onto clones
+    that carry patches, as with the stock loaders.
+
+    Args:
+        model: ComfyUI's ``ModelPatcher``; adapters that it carries are part of the base.
+        clip: ComfyUI's ``CLIP``.
+        vae: ComfyUI's ``VAE``.
+        precision: number format of the activations while training: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        name: of the model, for people.
+
+    Raises:
+        BaseModelError: it can't be trained here.
+    """
+
+    def __init__(self, model: Any, clip: Any, vae: Any, *, precision: str = "auto", name: str = "") -> None:
+        self._patcher = _loadable(model)
+        self._clip, self._vae = clip, vae
+        self.device = self._patcher.load_device
+        self.dtype = _compute_dtype(self._patcher, precision)
+        self._names = denoiser_names(self._base)
+        self._mirror: Any = None
+        self._encoder: Any = None
+        self.info = _describe(self._patcher, clip, vae, self._names, name)
+
+    @property
+    def _base(self) -> Any:
+        """ComfyUI's ``BaseModel``."""
+        return self._patcher.model
+
+    @property
+    def _sampling(self) -> Any:
+        return self._patcher.get_model_object("model_sampling")
+
+    @property
+    def denoiser(self) -> nn.Module:
+        return (self._mirror or self._base).diffusion_model
+
+    @property
+    def text_encoders(self) -> Mapping[str, nn.Module]:
+        root = self._clip.cond_stage_model
+        if self._mirror is not None:
+            self._clip.load_model()
+            root = self._encoder = self._encoder or mirrored(root)
+        return {component: encoder.transformer for component, encoder in _encoders(root).items()}
+
+    @cached_property
+    def _text_names(self) -> dict[str, Names]:
+        encoders = _encoders(self._clip.cond_stage_model)
+        return {component: text_encoder_names(component, e.transformer) for component, e in encoders.items()}
+
+    def module_shapes(self) -> dict[str, tuple[int, ...]]:
+        return dict(part for names in (self._names, *self._text_names.values()) for part in names.part_shapes())
+
+    def file_parts(self, key: str) -> Sequence[tuple[str, slice]]:
+        component, path = key.split(".", 1)
+        names = self._names if component == "denoiser" else self._text_names[component]
+        return [(part.key, part.rows) for part in names.layers[path]]
+
+    @contextlib.contextmanager
+    def training(self, batch: int, resolution: int) -> Iterator[None]:
+        """Load the model as ComfyUI does, and mirror it; ComfyUI has its memory back when the block ends."""
+        management = comfy.model_management
+        self._load(_ACTIVATIONS * self._base.memory_required(self._latent_shape(batch, resolution)))
+        before = getattr(management, "in_training", False)
+        self._mirror = self._mirrored()
+        management.in_training = True  # ComfyUI's layers then leave out operations that overwrite their inputs
+        try:
+            yield
+        finally:
+            management.in_training = before
+            self._mirror = self._encoder = None
+            management.soft_empty_cache()
+
+    @contextlib.contextmanager
+    def carrying(self, stack: Stack) -> Iterator[None]:
+        """Within the block model and text encoder are clones that carry the stack as ComfyUI's patches.
+
+        Raises:
+            AdapterError: an adapter doesn't fit, or only in part.
+        """
+        own = self._patcher, self._clip
+        if stack.active():
+            patcher, clip, report = with_stack(*own, stack)
+            if report.warnings:
+                raise AdapterError("\n".join(report.warnings), hint="use adapters of this model's family.")
+            self._patcher, self._clip = patcher, clip
+        try:
+            yield
+        finally:
+            self._patcher, self._clip = own
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        import torch
+
+        with torch.inference_mode():
+            pixels = (images.movedim(1, -1) + 1) / 2
+            batches = pixels.split(1) if self._axes > 2 else [pixels]  # for films a batch would be a film's pictures
+            latents = torch.cat([self._vae.encode(batch) for batch in batches])
+            scaled = self._base.process_latent_in(latents.to(self.device, torch.float32))
+        return normal(scaled.squeeze(2) if scaled.ndim > 4 else scaled)
+
+    def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
+        import torch
+
+        with_gradients = self._encoder is not None and torch.is_grad_enabled()
+        return encode(self._clip, prompts, self._encoder if with_gradients else None).to(self.device)
+
+    def levels(self, u: Tensor) -> NoiseLevels:
+        levels = noise_levels(self._sampling, self.info.objective, u)
+        return NoiseLevels(**{name: value.to(self.device) for name, value in vars(levels).items()})
+
+    def predict(self, x_t: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
+        import torch
+
+        if self._mirror is None:
+            self._load(self._base.memory_required(list(x_t.shape)))
+        mirror = self._mirror or self._mirrored()
+        x = self._with_time(model_input(self.info.objective, x_t, t))
+        predicted = torch.empty_like(x, dtype=torch.float32)
+        for members, own in in_groups(conditioning):
+            # One assignment a group keeps every sample's gradients: prompts of other lengths can't share a call.
+            predicted[members] = self._apply(mirror, x[members], t[members], own).float()
+        return self._without_time(predicted)
+
+    def sample(
+        self, noise: Tensor, conditioning: Conditioning, negative: Conditioning | None, *, steps: int, guidance: float
+    ) -> Iterator[Tensor]:
+        import torch
+
+        scale = guidance if "classifier_free_guidance" in self.info.capabilities else 1.0
+        both = {"positive": conditioning} | ({"negative": negative} if negative is not None else {})
+        x = noise.to(self.device, torch.float32).clone()
+        groups = [
+            (members, self._euler(noise[members], prompts, guidance, steps=steps, guidance=scale))
+            for members, prompts in together_in_groups(both)
+        ]
+        for _ in range(steps):
+            for members, latents in groups:
+                x[members] = next(latents)
+            yield x.clone()
+
+    def _euler(self, noise: Tensor, prompts: Mapping[str, Conditioning], told: float, **how: Any) -> Iterator[Tensor]:
+        """Draw with prompts of equal lengths; models that are told the guidance take it as an input."""
+        given = {kind: as_comfy(prompt, guidance=told) for kind, prompt in prompts.items()}
+        for x in euler(self._patcher, self._with_time(noise), given, loaded=self._mirror_for_sampling(), **how):
+            yield self._without_time(x)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        import torch
+
+        with torch.inference_mode():
+            images = self._vae.decode(self._base.process_latent_out(self._with_time(latents.float())))
+            pictures = images[:, 0] if images.ndim > 4 else images
+        return normal(pictures.movedim(-1, 1)).to(self.device, torch.float32).clamp(0, 1)
+
+    def release_encoders(self) -> None:
+        """Nothing: ComfyUI moves its models itself when the denoiser needs the memory."""
+
+    @property
+    def _axes(self) -> int:
+        """Of a picture in the latents: 2, or 3 where the model makes films as well."""
+        return getattr(self._base.latent_format, "latent_dimensions", 2)
+
+    def _with_time(self, x: Tensor) -> Tensor:
+        return x.unsqueeze(2) if self._axes > 2 else x
+
+    def _without_time(self, x: Tensor) -> Tensor:
+        return x.squeeze(2) if self._axes > 2 else x
+
+    def _latent_shape(self, batch: int, resolution: int) -> list[int]:
+        side = resolution // self.info.latent_factor
+        return [batch, self.info.latent_channels, *[1] * (self._axes - 2), side, side]
+
+    def _load(self, memory: float) -> None:
+        comfy.model_management.load_models_gpu([self._patcher], memory_required=memory)
+
+    def _mirrored(self) -> Any:
+        """The loaded model's mirror, which computes in ``dtype`` and predicts in its own terms."""
+        mirror = mirrored(self._base, None if self.dtype == self._base.get_dtype_inference() else self.dtype)
+        mirror.manual_cast_dtype = self.dtype
+        mirror.current_patcher = self._patcher
+        mirror.model_sampling = raw(self._sampling)
+        return mirror
+
+    def _mirror_for_sampling(self) -> Any:
+        """While training, a mirror that shares its adapters with the one that is trained and predicts clean latents."""
+        if self._mirror is None:
+            return None
+        twin = copy.copy(self._mirror)
+        twin._modules = dict(self._mirror._modules)
+        twin.model_sampling = self._sampling
+        return twin
+
+    def _apply(self, mirror: Any, x: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
+        """One call of ComfyUI's ``apply_model``, for prompts of equal lengths; sizes are those of the latents."""
+        factor = self.info.latent_factor
+        prompt = as_comfy(conditioning, guidance=_DISTILLED, height=x.shape[-2] * factor, width=x.shape[-1] * factor)
+        given = apply_arguments(mirror, prompt, x)
+        options = {
+            **self._patcher.model_options["transformer_options"],
+            "cond_or_uncond": [0], "sigmas": sigma, "optimized_attention_override": _differentiable_attention,
+        }  # fmt: skip
+        return mirror.apply_model(x, sigma, **given, transformer_options=options)
+
+
+def _differentiable_attention(function: Any, *args: Any, **kwargs: Any) -> Tensor:
+    """torch's own attention, whatever ComfyUI was started with: others have no gradients, or keep more for them."""
+    del function
+    return comfy.ldm.modules.attention.attention_pytorch(*args, **kwargs)
+
+
+def _loadable(model: Any) -> Any:
+    """A patcher whose weights stay where they are between forward and backward pass.
+
+    Raises:
+        BaseModelError: ComfyUI streams its weights, and doesn't know how to load it otherwise.
+    """
+    if not getattr(model, "is_dynamic", bool)():
+        return model
+    try:
+        return model.clone(disable_dynamic=True)
+    except RuntimeError as error:
+        raise BaseModelError(
+            f"This model's weights are streamed, and it can't be loaded in another way: {error}",
+            expected="a model from one of ComfyUI's own loaders, or ComfyUI started with --disable-dynamic-vram",
+            hint="load the model with the stock loader, or start ComfyUI so.",
+        ) from error
+
+
+def _compute_dtype(patcher: Any, precision: str) -> torch.dtype:
+    """Number format of the activations: on the CPU what it is fast at, elsewhere what ComfyUI chose."""
+    if precision == "auto" and patcher.load_device.type != "cpu":
+        return patcher.model.get_dtype_inference()
+    parameters = sum(p.numel() for p in patcher.model.diffusion_model.parameters())
+    return pick_dtype(precision, patcher.load_device, parameters)
+
+
+def _encoders(root: Any) -> dict[str, Any]:
+    """Component name -> wrapper of each CLIP text encoder in a ComfyUI text-encoder model."""
+    found = [getattr(root, name, None) for name in _CLIP_ENCODERS]
+    present = [encoder for encoder in found if encoder is not None]
+    return {"text_encoder" + (f"_{number}" if number > 1 else ""): e for number, e in enumerate(present, 1)}
+
+
+def _describe(patcher: Any, clip: Any, vae: Any, names: Names, name: str) -> BackboneInfo:
+    model = patcher.model
+    objective = objective_of(patcher)
+    family = family_of(model, objective)
+    presets = target_presets(names)
+    if not presets["attention"]:
+        raise BaseModelError(
+            f"No attention layers were found in this model ({type(model).__name__}).",
+            expected="a diffusion model with attention layers",
+            hint="use another base model.",
+        )
+    capabilities = {"text_encoder_training"} if _encoders(clip.cond_stage_model) else set()
+    if not model.model_config.unet_config.get("guidance_embed"):
+        capabilities.add("classifier_free_guidance")
+    return BackboneInfo(
+        family=family.name,
+        name=name or _file_name(patcher) or type(model).__name__,
+        content_hash=content_hash(patcher, clip, vae),
+        objective=objective,
+        latent_channels=model.latent_format.latent_channels,
+        latent_factor=vae.spacial_compression_encode(),
+        resolution=family.resolution,
+        key_style=names.style,
+        architecture=family.architecture,
+        target_presets=presets,
+        text_target_presets=TEXT_TARGETS,
+        capabilities=frozenset(capabilities),
+    )
+
+
+def _file_name(patcher: Any) -> str:
+    """Of the checkpoint that a stock loader read, without folder and ending."""
+    init = getattr(patcher, "cached_patcher_init", None)
+    given = init[1][0] if init and init[1] else ""
+    return Path(given).stem if isinstance(given, str) else ""

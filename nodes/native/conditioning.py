@@ -1,0 +1,99 @@
+"""Prompts by ComfyUI's own text encoders, as named tensors that can be cached and batched."""
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...engine.backbones.contract import Conditioning
+from .mirror import normal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LENGTH = ".length"
+"""Behind a tensor's name: how much of its second axis belongs to each prompt, shape (B,); the rest is padding."""
+_TEXT = "cond"
+
+
+def encode(clip: Any, prompts: Sequence[str], encoder: Any = None) -> Conditioning:
+    """Encode prompts one by one, so that each is what it would be alone.
+
+    Args:
+        clip: ComfyUI's ``CLIP``.
+        prompts: read literally: parentheses weigh nothing.
+        encoder: a mirror of its model to encode with, with gradients; without one ComfyUI's own model serves.
+    """
+    return Conditioning.join([_with_lengths(_encoded(clip, prompt, encoder)) for prompt in prompts])
+
+
+def _encoded(clip: Any, prompt: str, encoder: Any) -> dict[str, Any]:
+    import torch
+
+    tokens = clip.tokenize(_literal(prompt))
+    if encoder is None:
+        with torch.inference_mode():
+            return clip.encode_from_tokens(tokens, return_pooled=True, return_dict=True)
+    clip.load_model(tokens)
+    encoder.reset_clip_options()
+    if clip.layer_idx is not None:
+        encoder.set_clip_options({"layer": clip.layer_idx})
+    encoder.set_clip_options({"execution_device": clip.patcher.load_device})
+    states, pooled, *extra = encoder.encode_token_weights(tokens)
+    return {_TEXT: states, "pooled_output": pooled, **(extra[0] if extra else {})}
+
+
+def _literal(prompt: str) -> str:
+    return prompt.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
+
+
+def _with_lengths(encoded: dict[str, Any]) -> Conditioning:
+    """The tensors in float32 (whole numbers as they are), each long one with its length."""
+    import torch
+
+    result = Conditioning()
+    for name, value in encoded.items():
+        if not isinstance(value, torch.Tensor) or value.ndim == 0:
+            continue
+        tensor = normal(value)
+        result[name] = tensor.float() if tensor.is_floating_point() else tensor
+        if tensor.ndim > 2 or name == "attention_mask":
+            result[name + LENGTH] = torch.tensor([tensor.shape[1]])
+    return result
+
+
+def in_groups(conditioning: Conditioning) -> Iterator[tuple[list[int], Conditioning]]:
+    """(positions in the batch, their conditioning without padding) for prompts of equal lengths."""
+    import torch
+
+    lengths = {name: value.tolist() for name, value in conditioning.items() if name.endswith(LENGTH)}
+    count = len(next(iter(conditioning.values())))
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index in range(count):
+        groups.setdefault(tuple(values[index] for values in lengths.values()), []).append(index)
+    for key, members in groups.items():
+        own = dict(zip(lengths, key, strict=True))
+        picked = conditioning if len(members) == count else conditioning.pick(torch.tensor(members))
+        yield members, Conditioning({name: _cut(tensor, own.get(name + LENGTH)) for name, tensor in picked.items()})
+
+
+def _cut(tensor: Tensor, length: int | None) -> Tensor:
+    return tensor if length is None else tensor[:, :length]
+
+
+def together_in_groups(prompts: Mapping[str, Conditioning]) -> Iterator[tuple[list[int], dict[str, Conditioning]]]:
+    """The same for several conditionings of one batch; in each group every one of them is of equal lengths."""
+    joined = Conditioning({f"{kind}/{name}": t for kind, own in prompts.items() for name, t in own.items()})
+    for members, picked in in_groups(joined):
+        parts: dict[str, Conditioning] = {kind: Conditioning() for kind in prompts}
+        for name, tensor in picked.items():
+            kind, own = name.split("/", 1)
+            parts[kind][own] = tensor
+        yield members, parts
+
+
+def as_comfy(conditioning: Conditioning, **more: Any) -> list[list[Any]]:
+    """ComfyUI's CONDITIONING of one entry for the whole batch; without its padding, so of equal lengths."""
+    rest = {name: value for name, value in conditioning.items() if name != _TEXT and not name.endswith(LENGTH)}
+    return [[conditioning[_TEXT], {**rest, **more}]]

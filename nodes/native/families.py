@@ -1,0 +1,82 @@
+"""What there is to know of ComfyUI's model families beyond what their classes say of themselves."""
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from .names import Names
+
+
+class Family(NamedTuple):
+    """A family of base models."""
+
+    name: str
+    architecture: str
+    """As ``modelspec.architecture`` names it, without ``/lora``."""
+    resolution: int
+    """Side of the pictures that it was trained on, in pixels."""
+
+
+_FAMILIES = {
+    "DemoConfig": Family("sd1", "stable-diffusion-v1", 64),
+    "SD15": Family("sd1", "stable-diffusion-v1", 512),
+    "SD20": Family("sd2", "stable-diffusion-v2-512", 512),
+    "SDXLRefiner": Family("sdxl-refiner", "stable-diffusion-xl-v1-refiner", 1024),
+    "SDXL": Family("sdxl", "stable-diffusion-xl-v1-base", 1024),
+    "SD3": Family("sd3", "stable-diffusion-3", 1024),
+    "FluxSchnell": Family("flux1", "flux-1-schnell", 1024),
+    "Flux": Family("flux1", "flux-1-dev", 1024),
+    "Flux2": Family("flux2", "flux-2", 1024),
+    "QwenImage": Family("qwen-image", "qwen-image", 1328),
+    "ZImage": Family("z-image", "z-image", 1024),
+    "Lumina2": Family("lumina2", "lumina-2", 1024),
+}
+"""By the name of ComfyUI's configuration class, or of the nearest class that it inherits from."""
+_V_PREDICTION_SD2 = Family("sd2", "stable-diffusion-v2-768-v", 768)
+
+_IN_BLOCK = r"\.\d+\.(?:.*\.)?"
+_MODULATION = re.compile(r"norm|mod(ulation)?(\.|_|$)|adaln", re.IGNORECASE)
+_ATTENTION = re.compile(rf"{_IN_BLOCK}\w*(?:attn|attention)\w*\.|{_IN_BLOCK}linear[12]$", re.IGNORECASE)
+_FEED_FORWARD = re.compile(rf"{_IN_BLOCK}\w*(?:ff|ffn|mlp|feed_forward)\w*\.", re.IGNORECASE)
+
+TEXT_TARGETS: Mapping[str, tuple[str, ...]] = {
+    "attention": ("q_proj", "k_proj", "v_proj", "out_proj"),
+    "attention_and_feed_forward": ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"),
+    "all_layers": ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"),
+}
+"""Preset name -> ends of the paths of the layers to adapt in CLIP text encoders."""
+
+
+def family_of(model: Any, objective: str) -> Family:
+    """The family of a model.
+
+    Args:
+        model: ComfyUI's ``BaseModel``.
+        objective: what it predicts.
+    """
+    names = [cls.__name__ for cls in type(model.model_config).__mro__]
+    known = next((_FAMILIES[name] for name in names if name in _FAMILIES), None)
+    if known is None:
+        own = names[0].lower()
+        return Family(own, own, 1024)
+    return _V_PREDICTION_SD2 if known.name == "sd2" and objective == "v_prediction" else known
+
+
+def target_presets(names: Names) -> Mapping[str, tuple[str, ...]]:
+    """Preset name -> paths of the layers to adapt.
+
+    ``attention`` are the projections of the attention layers within the blocks; in FLUX's single blocks they share a
+    layer with the feed-forward part. Layers that modulate or normalise are left out of all presets but
+    ``all_layers``.
+    """
+    inner = {path: shape for path, shape in names.layers.items() if not _MODULATION.search(path)}
+    attention = tuple(path for path in inner if _ATTENTION.search(path))
+    feed_forward = tuple(path for path in inner if _FEED_FORWARD.search(path) and path not in attention)
+    return {
+        "attention": attention,
+        "attention_and_feed_forward": attention + feed_forward,
+        "all_layers": tuple(names.layers),
+    }

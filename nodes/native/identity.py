@@ -1,0 +1,65 @@
+"""Content hashes of what ComfyUI has loaded, as the files that it came from may be gone or many."""
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...engine.storage import bytes_hash, value_hash
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SAMPLES = 4096
+"""Values that are looked at in each tensor, evenly spread: models are told apart without reading them whole."""
+
+
+def content_hash(model: Any, clip: Any, vae: Any) -> str:
+    """Of weights, patches and settings of all three.
+
+    Args:
+        model: ComfyUI's ``ModelPatcher``; the adapters that it carries count too.
+        clip: ComfyUI's ``CLIP``; so do its adapters and its last layer.
+        vae: ComfyUI's ``VAE``.
+    """
+    sampling = model.get_model_object("model_sampling")
+    settings = [type(model.model).__name__, _plain(sampling), clip.layer_idx]
+    return value_hash(settings, _patcher(model), _patcher(clip.patcher), _patcher(vae.patcher))
+
+
+def _patcher(patcher: Any) -> list[Any]:
+    """Every tensor as it is without patches, then the patches."""
+    backup = {key: getattr(entry, "weight", entry) for key, entry in patcher.backup.items()}
+    state = patcher.model.state_dict()
+    weights = [[key, _tensor(backup.get(key, state[key]))] for key in sorted(state)]
+    patches = [[key, _plain(patcher.patches[key])] for key in sorted(patcher.patches, key=str)]
+    objects = [[key, _plain(patcher.object_patches[key])] for key in sorted(patcher.object_patches)]
+    return [bytes_hash(repr(weights).encode()), bytes_hash(repr(patches).encode()), bytes_hash(repr(objects).encode())]
+
+
+def _tensor(tensor: Tensor) -> str:
+    import torch
+
+    flat = tensor.detach().reshape(-1)
+    step = max(1, flat.numel() // SAMPLES)
+    seen = flat[::step].cpu().contiguous()
+    return f"{tuple(tensor.shape)} {tensor.dtype} {bytes_hash(seen.view(torch.uint8).numpy().tobytes())}"
+
+
+def _plain(value: Any) -> Any:
+    """Something that says the same for equal contents and isn't an address in memory."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return _tensor(value)
+    if isinstance(value, torch.nn.Module):
+        return [type(value).__name__, [[name, _tensor(t)] for name, t in sorted(value.state_dict().items())]]
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(str, value))
+    if value is None or isinstance(value, (bool, int, float, str, torch.dtype)):
+        return str(value)
+    if hasattr(value, "weights"):
+        return [type(value).__name__, _plain(value.weights)]
+    return getattr(value, "__qualname__", type(value).__qualname__)

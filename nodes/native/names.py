@@ -1,0 +1,135 @@
+"""Where adapter files find the layers of ComfyUI's models: by ComfyUI's own tables, so that its loaders agree."""
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import comfy.lora
+import comfy.utils
+
+from ...engine.backbones.contract import KeyStyle
+
+DENOISER = "diffusion_model."
+_FLUX_2 = (".attn.to_qkv_mlp_proj", ".attn.to_out", ".linear_in", ".linear_out")
+"""Ends of names that ComfyUI's table has for FLUX.2 beside those of FLUX.1, for the same layers."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A layer, or some rows of its output, as adapter files know it."""
+
+    key: str
+    """Module key, for example ``denoiser.transformer_blocks.0.attn.to_q``."""
+    rows: slice
+    shape: tuple[int, ...]
+    """Of the weight's rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """The names of one component's layers."""
+
+    style: KeyStyle
+    layers: Mapping[str, Sequence[Part]]
+    """Path of the layer inside the component -> its parts, in the order of the rows."""
+
+    def part_shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """(module key, shape) of every part."""
+        yield from ((part.key, part.shape) for parts in self.layers.values() for part in parts)
+
+
+def denoiser_names(model: Any) -> Names:
+    """How files name the layers of ``model.diffusion_model``.
+
+    UNets have kohya's names. Transformers have diffusers' names where ComfyUI has a table of them; it says which rows
+    of a fused layer are which. Others go by ComfyUI's own paths.
+
+    Args:
+        model: ComfyUI's ``BaseModel``.
+    """
+    shapes = _layer_shapes(model.diffusion_model)
+    unet = comfy.utils.unet_to_diffusers(model.model_config.unet_config)
+    if unet:
+        found = {_layer(to): [_whole(_layer(name), shapes.get(_layer(to), ()))] for name, to in unet.items()}
+        return Names(style="kohya", layers={path: parts for path, parts in found.items() if path in shapes})
+    transformer = dict(_transformer_layers(model, shapes))
+    if transformer:
+        return Names(style="transformer", layers=transformer)
+    return Names(style="native", layers={path: [_whole(path, shape)] for path, shape in shapes.items()})
+
+
+def text_encoder_names(component: str, encoder: Any) -> Names:
+    """How files name the layers of a CLIP text encoder, the module called ``transformer`` in ComfyUI's wrapper."""
+    layers = {
+        path: [Part(f"{component}.{path}", slice(None), shape)]
+        for path, shape in _layer_shapes(encoder).items()
+        if path.startswith("text_model.encoder.layers.")
+    }
+    return Names(style="kohya", layers=layers)
+
+
+def _layer_shapes(root: Any) -> dict[str, tuple[int, ...]]:
+    """Path of each linear layer and convolution -> shape of its weight. Quantised layers aren't of torch's classes."""
+    kinds = ("Linear", "Conv1d", "Conv2d", "Conv3d")
+    return {
+        path: tuple(module.weight.shape)
+        for path, module in root.named_modules()
+        if any(kind.__name__ in kinds for kind in type(module).__mro__) and getattr(module, "weight", None) is not None
+    }
+
+
+def _layer(name: str) -> str:
+    return name.removesuffix(".weight")
+
+
+def _whole(path: str, shape: tuple[int, ...]) -> Part:
+    return Part(f"denoiser.{path}", slice(None), shape)
+
+
+def _transformer_layers(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, list[Part]]]:
+    """Layers that diffusers has too: in parts where these cover all rows, and whole otherwise."""
+    whole: dict[str, list[str]] = defaultdict(list)
+    cut: dict[str, dict[int, tuple[str, int]]] = defaultdict(dict)
+    for name, target in comfy.lora.model_lora_keys_unet(model, {}).items():
+        path, start, rows = _place(target)
+        if name.startswith("transformer.") and path in shapes:
+            name = name.removeprefix("transformer.")
+            if rows is None:
+                whole[path].append(name)
+            else:
+                cut[path][start] = (name, rows)
+    flux_2 = type(model).__name__ == "Flux2"
+    for path, shape in shapes.items():
+        parts = [
+            Part(f"denoiser.{name}", slice(start, start + rows), (rows, *shape[1:]))
+            for start, (name, rows) in sorted(cut[path].items())
+        ]
+        if parts and _covered(parts) == shape[0]:
+            yield path, parts
+        elif names := [name for name in whole[path] if name.endswith(_FLUX_2) == flux_2] or (flux_2 and whole[path]):
+            yield path, [_whole(names[0], shape)]
+
+
+def _place(target: Any) -> tuple[str, int, int | None]:
+    """(path of the layer, first row, number of rows) of an entry in ComfyUI's table; no path where rows are turned."""
+    key, *rest = (target,) if isinstance(target, str) else target
+    path = key.removeprefix(DENOISER)
+    if not rest:
+        return _layer(path), 0, None
+    if len(rest) > 1 or rest[0][0] != 0:
+        return "", 0, None
+    return _layer(path), rest[0][1], rest[0][2]
+
+
+def _covered(parts: Sequence[Part]) -> int:
+    """Rows from the first on that the parts cover without a gap or an overlap."""
+    end = 0
+    for part in parts:
+        if part.rows.start != end:
+            return -1
+        end = part.rows.stop
+    return end

@@ -1,0 +1,84 @@
+"""Noise and predictions of ComfyUI's models in the terms of ``engine/objectives.py``."""
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import comfy.model_sampling
+
+from ...engine.backbones.contract import NoiseLevels
+from ...engine.errors import BaseModelError
+from ...engine.objectives import Objective
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def objective_of(patcher: Any) -> Objective:
+    """What a model predicts.
+
+    Args:
+        patcher: ComfyUI's ``ModelPatcher``, whose ``model_sampling`` says it.
+
+    Raises:
+        BaseModelError: it predicts something that can't be trained here.
+    """
+    sampling = patcher.get_model_object("model_sampling")
+    module = comfy.model_sampling
+    plain = getattr(sampling, "sigma_data", 1.0) == 1.0 and getattr(sampling, "noise_scale", 1.0) == 1.0
+    # Some classes inherit from these and mean something else, so it counts who computes the clean picture.
+    denoised = type(sampling).calculate_denoised
+    if plain and denoised is module.EPS.calculate_denoised:
+        return "epsilon"
+    if plain and denoised is module.V_PREDICTION.calculate_denoised:
+        return "v_prediction"
+    if plain and denoised is module.CONST.calculate_denoised:
+        return "flow"
+    raise BaseModelError(
+        f"This model ({type(patcher.model).__name__}) predicts in a way that can't be trained here.",
+        expected="a model that predicts noise, velocity (v) or flow",
+        hint="use another base model; distilled, cascaded and image-to-image ones can't take adapters here.",
+    )
+
+
+def noise_levels(sampling: Any, objective: Objective, u: Tensor) -> NoiseLevels:
+    r"""Map u in [0, 1) to the model's own noise levels, shape (B,); ``t`` is ComfyUI's sigma.
+
+    With ``epsilon`` and ``v_prediction`` u chooses among the model's timesteps, and ComfyUI's :math:`\sigma` is noise
+    over signal: :math:`\alpha_t = 1 / \sqrt{1 + \sigma^2}`. With ``flow`` it passes through the model's own shift, and
+    :math:`\alpha_t = 1 - \sigma`.
+    """
+    import torch
+
+    if objective == "flow":
+        sigma = torch.tensor([float(sampling.percent_to_sigma(1.0 - value)) for value in u.tolist()])
+        return NoiseLevels(t=sigma, alpha=1 - sigma, sigma=sigma)
+    table = sampling.sigmas.float().cpu()
+    sigma = table[(u.cpu() * len(table)).long().clamp(max=len(table) - 1)]
+    alpha = (1 + sigma.square()).rsqrt()
+    return NoiseLevels(t=sigma, alpha=alpha, sigma=sigma * alpha)
+
+
+def model_input(objective: Objective, x_t: Tensor, sigma: Tensor) -> Tensor:
+    r"""What ``apply_model`` takes for :math:`x_t = \alpha_t x_0 + \sigma_t \epsilon`: with ``epsilon`` and
+    ``v_prediction`` :math:`x_0 + \sigma \epsilon`. Shapes (B, …) and (B,)."""
+    if objective == "flow":
+        return x_t
+    return x_t * (1 + sigma.square()).sqrt().reshape(-1, *[1] * (x_t.ndim - 1))
+
+
+def raw(sampling: Any) -> Any:
+    """A ``model_sampling`` that leaves predictions as they are, where ComfyUI turns them into clean latents.
+
+    Turned back, small noise levels would lose digits; the loss belongs into the model's own terms.
+    """
+
+    def calculate_denoised(self: Any, sigma: Tensor, model_output: Tensor, model_input: Tensor) -> Tensor:
+        del self, sigma, model_input
+        return model_output
+
+    kept = copy.copy(sampling)
+    kept.__class__ = type("Raw", (type(sampling),), {"calculate_denoised": calculate_denoised})
+    return kept
