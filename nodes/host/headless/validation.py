@@ -15,8 +15,8 @@ from .workflow import Link, Registry, Workflow, WorkflowNode
 ANY_TYPE = "*"
 
 _ELSEWHERE = (
-    "run this workflow in ComfyUI (for example by `comfy run --workflow FILE --wait`), or put nodes of LoRA Workbench in "
-    "the place of those that run only there."
+    "run this workflow in ComfyUI (for example by `comfy run --workflow FILE --wait`), or put nodes of LoRA Workbench "
+    "in the place of those that run only there."
 )
 
 
