@@ -148,7 +148,9 @@ def linked(cls: type[io.ComfyNode], output: str) -> bool:
     """
     if cls.hidden is None or cls.hidden.unique_id is None:
         return False
-    source = [cls.hidden.unique_id, [o.id for o in cls.GET_SCHEMA().outputs].index(output)]
+    # GET_SCHEMA would write to the class, which ComfyUI has locked while a node runs.
+    outputs = [o.id for o in cls.define_schema().outputs]
+    source = [cls.hidden.unique_id, outputs.index(output)]
     nodes = (cls.hidden.prompt or {}).values()
     return any(source == value for node in nodes for value in node.get("inputs", {}).values())
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from comfyui_server import Server, serve
+from stock_nodes import CHECKPOINT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -21,11 +22,13 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 @pytest.fixture(scope="session")
 def server(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A ComfyUI that has the extension, in which the quickstart has saved its adapters."""
+    """A ComfyUI that has the extension, and the files that the workflows name: empty, as none of them is run."""
     folder = tmp_path_factory.mktemp("comfyui")
     (folder / "output" / "loras").mkdir(parents=True)
-    for name in ("fox", "riso"):
+    for name in ("fox", "riso", "my-subject", "my-style"):
         (folder / "output" / "loras" / f"{name}.safetensors").touch()
+    (folder / "models" / "checkpoints").mkdir(parents=True)
+    (folder / "models" / "checkpoints" / CHECKPOINT).touch()
     with serve(root, folder) as running:
         yield running
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import lora_workbench
 import pytest
 from comfyui_server import Server
 from lora_workbench.engine.adapters.adapter import Adapter, LowRank
@@ -17,6 +18,7 @@ from lora_workbench.nodes.host.cli import registry
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+WORKFLOWS = Path(lora_workbench.__file__).parent / "workflows"
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 
 OPEN = """async workflow => {
@@ -47,10 +49,10 @@ def test_the_server_takes_the_extension(server: Server) -> None:
     assert "Traceback" not in told
 
 
-@pytest.mark.parametrize("name", ["quickstart", "train-one-adapter", "generate-with-stack"])
-def test_workflows_open_and_stay_what_they_are(front_end: Page, root: Path, name: str) -> None:
-    file = json.loads((root / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
-    twin = json.loads((root / "workflows" / "api" / f"{name}.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", sorted(path.stem for path in WORKFLOWS.glob("*.json")))
+def test_workflows_open_and_stay_what_they_are(front_end: Page, name: str) -> None:
+    file = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
+    twin = json.loads((WORKFLOWS / "api" / f"{name}.json").read_text(encoding="utf-8"))
     opened = front_end.evaluate(OPEN, file)
     assert not opened["unknown"]
     assert not opened["dialogs"]
