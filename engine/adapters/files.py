@@ -174,7 +174,8 @@ def _tensors(adapter: Adapter, style: KeyStyle, dtype: str) -> dict[str, Tensor]
         else:
             up = up * (update.alpha / update.rank)
         for name, factor in ((names["down"], update.down.detach()), (names["up"], up)):
-            tensors[name] = factor.to("cpu", getattr(torch, dtype)).contiguous()
+            # A copy even of equal type: projections that were trained as one layer share their down factor.
+            tensors[name] = factor.to("cpu", getattr(torch, dtype), copy=True).contiguous()
     _refuse_non_finite(tensors, adapter.name, f"values that {dtype} can hold", "save it as float32, or train again")
     return tensors
 

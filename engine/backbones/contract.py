@@ -143,6 +143,10 @@ class Backbone(ABC):
         del batch, resolution
         yield
 
+    def gradients(self) -> contextlib.AbstractContextManager[object]:
+        """What must hold around the forward and backward pass of one micro-batch."""
+        return contextlib.nullcontext()
+
     @abstractmethod
     def encode_images(self, images: Tensor) -> Tensor:
         """Pictures (B, 3, H, W) in [-1, 1] -> scaled latents (B, C, h, w), float32."""

@@ -102,11 +102,12 @@ class Trainer:
         scale = HALF_SCALE if self.backbone.dtype == torch.float16 else 1.0
         total = 0.0
         for micro in range(recipe.gradient_accumulation):
-            loss = self.loss(micro) / recipe.gradient_accumulation
-            total += loss.item()
-            if not math.isfinite(total):
-                raise self._not_finite(total)
-            (loss * scale).backward()
+            with self.backbone.gradients():
+                loss = self.loss(micro) / recipe.gradient_accumulation
+                total += loss.item()
+                if not math.isfinite(total):
+                    raise self._not_finite(total)
+                (loss * scale).backward()
         if scale != 1:
             torch._foreach_div_([p.grad for p in self.injection.parameters.values() if p.grad is not None], scale)
         if recipe.max_grad_norm:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import comfy.ldm.modules.attention
 import comfy.model_management
+from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
 from ...engine.adapters.stack import Stack
 from ...engine.backbones.contract import Backbone, BackboneInfo, Conditioning, NoiseLevels
@@ -112,6 +113,13 @@ class NativeBackbone(Backbone):
             management.in_training = before
             self._mirror = self._encoder = None
             management.soft_empty_cache()
+
+    def gradients(self) -> contextlib.AbstractContextManager[object]:
+        """Transformers add to their activations in place; what the backward pass needs is then copied before."""
+        import torch
+
+        in_place = not isinstance(self._base.diffusion_model, UNetModel)
+        return torch.autograd.graph.allow_mutation_on_saved_tensors() if in_place else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def carrying(self, stack: Stack) -> Iterator[None]:
