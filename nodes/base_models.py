@@ -166,4 +166,4 @@ def _demo(changed: int) -> tuple[Any, Any, Any, Backbone]:
     native = host.native()
     model, clip, vae = native.demo_checkpoint()
     with host.computing():
-        return model, clip, vae, native.NativeBackbone(model, clip, vae)
+        return model, clip, vae, native.NativeBackbone(model, clip, vae, name=DEMO_BASE.name)
