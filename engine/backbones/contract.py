@@ -35,7 +35,8 @@ class BackboneInfo:
     resolution: int
     """Side of the pictures that the model was trained on, in pixels."""
     target_presets: Mapping[str, tuple[str, ...]]
-    """Preset name -> module-name suffixes inside the denoiser; has ``attention`` and ``attention_and_feed_forward``."""
+    """Preset name -> module-name suffixes inside the denoiser; has every name in
+    ``TARGETS`` of ``training/recipe.py``."""
     text_target_presets: Mapping[str, tuple[str, ...]]
     """The same for the text encoders."""
     key_style: KeyStyle

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 FEED_FORWARD = ("ff.net.0.proj", "ff.net.2")
+ALL_LAYERS = (
+    *ATTENTION, *FEED_FORWARD, "proj_in", "proj_out", "conv1", "conv2", "conv_shortcut", "conv", "time_emb_proj",
+    "conv_in", "conv_out", "linear_1", "linear_2",
+)  # fmt: skip
 TEXT_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
 TEXT_FEED_FORWARD = ("fc1", "fc2")
 STANDARD_CONFIG = Path(__file__).parents[2] / "assets" / "sd1_config"
@@ -191,10 +195,15 @@ def _describe(parts: FolderParts | CheckpointParts, prediction_type: str) -> Bac
         resolution=unet["sample_size"] * factor,
         key_style="kohya",
         architecture="stable-diffusion-v1",
-        target_presets={"attention": ATTENTION, "attention_and_feed_forward": ATTENTION + FEED_FORWARD},
+        target_presets={
+            "attention": ATTENTION,
+            "attention_and_feed_forward": ATTENTION + FEED_FORWARD,
+            "all_layers": ALL_LAYERS,
+        },
         text_target_presets={
             "attention": TEXT_ATTENTION,
             "attention_and_feed_forward": TEXT_ATTENTION + TEXT_FEED_FORWARD,
+            "all_layers": TEXT_ATTENTION + TEXT_FEED_FORWARD,
         },
         capabilities=frozenset({"classifier_free_guidance", "text_encoder_training"}),
     )

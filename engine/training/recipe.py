@@ -10,7 +10,7 @@ from ..errors import ConfigError
 
 Goal = Literal["subject", "style"]
 SCHEDULES = ("constant", "linear", "cosine")
-TARGETS = ("attention", "attention_and_feed_forward")
+TARGETS = ("attention", "attention_and_feed_forward", "all_layers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Recipe:
     alpha: float = 16.0
     """The update is alpha / rank * B A; alpha = rank makes learning rates portable between ranks."""
     targets: str = "attention"
-    """Preset of the modules to adapt: ``attention`` or ``attention_and_feed_forward``."""
+    """Preset of the modules to adapt: ``attention``, ``attention_and_feed_forward`` or ``all_layers``."""
     batch_size: int = 1
     gradient_accumulation: int = 1
     max_grad_norm: float = 1.0
