@@ -52,6 +52,14 @@ class ImageRecord:
         """
         from .images import decode
 
+        return decode(self.read(), self.name)
+
+    def read(self) -> bytes:
+        """The encoded picture.
+
+        Raises:
+            DatasetError: the file is gone, or another one than when the data set was read.
+        """
         data = self.source.read()
         if bytes_hash(data) != self.content_hash:
             raise DatasetError(
@@ -59,7 +67,7 @@ class ImageRecord:
                 expected="files that stay as they are during a run",
                 hint="run again, so that the data set is read anew.",
             )
-        return decode(data, self.name)
+        return data
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,187 @@
+"""How well the inspection tells clean photographs from damaged ones; the source of the figures in docs/inspection.md.
+
+    python assets/make/calibrate_inspection.py --packages FOLDER [--others PYTHON] [--out FILE]
+
+The photographs of ``photographs.py`` are damaged by ``damage.py`` and measured as a data set is. Every second one, by
+name, is the half that the limits in ``engine/inspection/flags.py`` were chosen on; the figures are of the other half.
+``--others`` names a Python that has cleanvision and imagededup, which then judge the same pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from damage import COPIES, DAMAGES, Damage, jpeg_bytes
+from lora_workbench.engine.data.loading import dataset_from_images
+from lora_workbench.engine.inspection.duplicates import likeness
+from lora_workbench.engine.inspection.flags import Limits, flags_of
+from lora_workbench.engine.inspection.measures import Measures, measure
+from lora_workbench.engine.inspection.signature import Signature
+from measuring import table, write_json
+from other_inspectors import judged_by_others
+from photographs import fetch, photographs
+from PIL import Image
+
+LIMITS = Limits()
+SIDE = 512
+FALSE_SHARE = 0.05
+
+Margins = dict[str, float]
+"""Kind -> how far a picture is from being flagged: negative where it is."""
+
+
+def margins(m: Measures) -> Margins:
+    """Each measure beside its limit; of two measures of one kind, the worse."""
+    edges, evenness = m.sharpness
+    finest, idle = m.detail
+    return {
+        "blurred": min(edges / LIMITS.edges, evenness / LIMITS.evenness) - 1,
+        "upscaled": min(1 - finest / LIMITS.finest, 1 - idle / LIMITS.idle),
+        "dark": m.exposure.highlights / LIMITS.highlights - 1,
+        "bright": 1 - m.exposure.clipped / LIMITS.clipped,
+        "compressed": 1 - m.blockiness / LIMITS.blockiness,
+        "noisy": 1 - m.noise / LIMITS.noise,
+        "border": 1 - m.borders.area / LIMITS.border,
+    }
+
+
+def measured(image: Image.Image) -> tuple[Measures, set[str]]:
+    """Measures and flags of a picture, against a training at its own size where it is smaller than ``SIDE``."""
+    record = dataset_from_images([image], [None], "one").records[0]
+    side = min(SIDE, min(image.size))
+    found = measure(record, side)
+    return found, {flag.kind for flag in flags_of(record, found, side, LIMITS)}
+
+
+def auc(clean: list[float], damaged: list[float]) -> float:
+    """Chance that a damaged picture has a lower value than a clean one."""
+    a, b = np.asarray(clean), np.asarray(damaged)[:, None]
+    return float(((b < a) + 0.5 * (b == a)).mean())
+
+
+class Judged:
+    """One photograph: measures of it, of its damaged copies, and of its near-duplicates."""
+
+    def __init__(self, name: str, image: Image.Image) -> None:
+        self.name = name
+        self.clean, self.flags = measured(image)
+        self.damaged = {damage: measured(apply(image)) for damage, apply in _damages()}
+        self.copies = {copy: measured(apply(image))[0].signature for copy, apply in COPIES.items()}
+
+
+def _damages() -> Iterator[tuple[str, Damage]]:
+    for listed in DAMAGES.values():
+        yield from listed.items()
+
+
+def flaws(judged: list[Judged]) -> list[dict]:
+    """For each kind and damage: AUC and the share that is flagged, as this kind and at all."""
+    clean = [margins(one.clean) for one in judged]
+    rows = []
+    for kind, listed in DAMAGES.items():
+        for damage in listed:
+            found = [one.damaged[damage] for one in judged]
+            rows.append({
+                "kind": kind,
+                "damage": damage,
+                "auc": auc([m[kind] for m in clean], [margins(m)[kind] for m, _ in found]),
+                "flagged": float(np.mean([kind in flags for _, flags in found])),
+                "flagged_at_all": float(np.mean([bool(flags) for _, flags in found])),
+            })  # fmt: skip
+    return rows
+
+
+def false_flags(judged: list[Judged]) -> dict[str, list[str]]:
+    """Kind -> the clean photographs that have it."""
+    kinds = sorted({kind for one in judged for kind in one.flags})
+    return {kind: [one.name for one in judged if kind in one.flags] for kind in kinds}
+
+
+def copies(judged: list[Judged], compare: Callable[[Signature, Signature], float] = likeness) -> list[dict]:
+    """For each sort of copy: AUC against pairs of different photographs, and the share that is recognised."""
+    originals = [one.clean.signature for one in judged]
+    different = [-compare(a, b) for i, a in enumerate(originals) for b in originals[:i]]
+    rows = []
+    for copy in COPIES:
+        pairs = [(one.clean.signature, one.copies[copy]) for one in judged]
+        rows.append({
+            "copy": copy,
+            "auc": 1 - auc([-d for d in different], [compare(a, b) for a, b in pairs]),
+            "recognised": float(np.mean([len(same([a, b])) == 1 for a, b in pairs])),
+        })  # fmt: skip
+    return rows
+
+
+def same(signatures: list[Signature]) -> list[list[int]]:
+    from lora_workbench.engine.inspection.duplicates import duplicate_groups
+
+    return duplicate_groups(signatures)
+
+
+def spread(judged: list[Judged]) -> str:
+    """What the limits are chosen by: the raw measures of clean and of damaged photographs."""
+    readings: dict[str, tuple[str, Callable[[Measures], float]]] = {
+        "edges": ("blurred", lambda m: m.sharpness.edges),
+        "evenness": ("blurred", lambda m: m.sharpness.evenness),
+        "finest": ("upscaled", lambda m: m.detail.finest),
+        "idle": ("upscaled", lambda m: m.detail.idle),
+        "highlights": ("dark", lambda m: m.exposure.highlights),
+        "clipped": ("bright", lambda m: m.exposure.clipped),
+        "contrast": ("flat", lambda m: m.exposure.contrast),
+        "blockiness": ("compressed", lambda m: m.blockiness),
+        "noise": ("noisy", lambda m: m.noise),
+        "border": ("border", lambda m: m.borders.area),
+    }
+    points = (0, 3, 5, 10, 50, 90, 95, 97, 100)
+    rows = []
+    for name, (kind, read) in readings.items():
+        sets = {"clean": [read(one.clean) for one in judged]}
+        for damage in DAMAGES.get(kind, {}):
+            sets[damage] = [read(one.damaged[damage][0]) for one in judged]
+        rows += [[name, what, *(f"{v:.3f}" for v in np.nanpercentile(values, points))] for what, values in sets.items()]
+    return table(["measure", "pictures", *(f"{p} %" for p in points)], rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--packages", type=Path, required=True, help="folder to fetch the packages into")
+    parser.add_argument("--others", type=Path, help="a Python with cleanvision and imagededup")
+    parser.add_argument("--out", type=Path, help="JSON file for the figures")
+    parser.add_argument("--spread", action="store_true", help="show the measures of the half that limits are chosen on")
+    args = parser.parse_args()
+    fetch(args.packages)
+    pictures = photographs(args.packages)
+    with ThreadPoolExecutor(2) as threads:
+        judged = list(threads.map(lambda item: Judged(*item), sorted(pictures.items())))
+    chosen_on, held_out = judged[::2], judged[1::2]
+    if args.spread:
+        print(spread(chosen_on))
+    result = {"photographs": len(judged), "held_out": len(held_out)}
+    for name, half in (("chosen_on", chosen_on), ("held_out", held_out)):
+        result[name] = {"flaws": flaws(half), "false_flags": false_flags(half), "copies": copies(half)}
+        _show(name, half, result[name])
+    if args.others:
+        result["others"] = judged_by_others(args.others, {one.name: pictures[one.name] for one in held_out})
+        print(json.dumps(result["others"], indent=1))
+    if args.out:
+        write_json(args.out, result)
+
+
+def _show(name: str, half: list[Judged], figures: dict) -> None:
+    rows = [[r["kind"], r["damage"], f"{r['auc']:.3f}", f"{r['flagged']:.0%}", f"{r['flagged_at_all']:.0%}"]
+            for r in figures["flaws"]]  # fmt: skip
+    rows += [["duplicate", r["copy"], f"{r['auc']:.4f}", f"{r['recognised']:.0%}", ""] for r in figures["copies"]]
+    print(f"\n{name}: {len(half)} photographs", file=sys.stdout)
+    print(table(["kind", "damage", "AUC", "flagged as such", "flagged at all"], rows))
+    wrong = {one for names in figures["false_flags"].values() for one in names}
+    print(f"clean ones flagged: {len(wrong)} of {len(half)}: {figures['false_flags']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,2 @@
+"""stub"""
+def judged_by_others(python, pictures): return {}

@@ -1,0 +1,55 @@
+"""Bars and frames around the real picture, which training would learn."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+_EVEN = 6.0
+"""Standard deviation, in grey levels, up to which a row is of one colour."""
+_STEP = 20.0
+"""How far the pixels behind a bar are from its colour, in grey levels, on average."""
+_STRAIGHT = 0.5
+"""Share of the row behind a bar that has to differ from it: around a subject on a plain ground only a few do."""
+_NARROWEST = 0.02
+
+
+class Borders(NamedTuple):
+    """Width of the bar at each side, as a share of the picture's width or height; 0 where there is none."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def area(self) -> float:
+        """Share of the picture that isn't picture."""
+        return 1 - (1 - self.left - self.right) * (1 - self.top - self.bottom)
+
+
+def borders(picture: np.ndarray) -> Borders:
+    """Look for bars of one colour with a straight edge at the four sides.
+
+    Args:
+        picture: RGB (H, W, 3), uint8.
+    """
+    top, bottom = _bar(picture), _bar(picture[::-1])
+    inner = picture[round(top * len(picture)) : len(picture) - round(bottom * len(picture))]
+    turned = inner.transpose(1, 0, 2)
+    return Borders(_bar(turned), top, _bar(turned[::-1]), bottom)
+
+
+def _bar(picture: np.ndarray) -> float:
+    """Height of the bar at the top as a share of the picture's; at most a third."""
+    most = len(picture) // 3
+    rows = picture[: most + 2].astype(np.float32)
+    colour = np.median(rows[0], axis=0)
+    far = np.abs(rows - colour).max(axis=2)
+    even = (far > 2 * _EVEN).mean(axis=1) < 0.01
+    height = int(np.argmin(even)) if not even.all() else len(even)
+    if height == 0 or height > most or height < _NARROWEST * len(picture):
+        return 0.0
+    behind = far[height : height + 2].max(axis=0)
+    return height / len(picture) if (behind > _STEP).mean() >= _STRAIGHT else 0.0

@@ -1,0 +1,91 @@
+"""How sharp a picture is in training, and how much detail its own pixels hold."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .tiles import halved, high, over_tiles, tiled
+
+_CONTRAST = 24
+"""Tiles whose brightest and darkest pixels are nearer than this have no edge to judge, in grey levels."""
+_FEWEST_TILES = 4
+_BEST = 97
+"""Percentile of the tiles that stands for the picture: its sharpest part, whatever lies out of focus around it."""
+
+
+class Sharpness(NamedTuple):
+    """Of the sharpest part of a picture, at the size of training."""
+
+    edges: float
+    """Steepest step between neighbours as a share of the local range: 1 for an edge of one pixel, 0.1 for one of ten
+    pixels. NaN where nothing has an edge."""
+    evenness: float
+    """Of the two directions, the softer one's edges over the sharper one's: low where the camera was moved."""
+
+
+def sharpness(luma: np.ndarray) -> Sharpness:
+    """Measure edges in tiles of a sixteenth of the shorter side, 8 to 32 pixels.
+
+    Args:
+        luma: brightness (H, W), 0 to 255, at the size of training.
+    """
+    side = max(8, min(32, min(luma.shape) // 16))
+    if min(luma.shape) <= side:
+        return Sharpness(float("nan"), float("nan"))
+    across = np.abs(np.diff(luma, axis=1))[:-1]
+    down = np.abs(np.diff(luma, axis=0))[:, :-1]
+    inner = luma[:-1, :-1]
+    span = over_tiles(inner, side, np.max) - over_tiles(inner, side, np.min)
+    clear = span > _CONTRAST
+    if clear.sum() < min(_FEWEST_TILES, span.size):
+        return Sharpness(float("nan"), float("nan"))
+    ratios = [over_tiles(steps, side, np.max)[clear] / span[clear] for steps in (across, down)]
+    softer, sharper = sorted(high(ratio, _BEST) for ratio in ratios)
+    return Sharpness(sharper, softer / max(sharper, 1e-6))
+
+
+class Detail(NamedTuple):
+    """Of the finest structures that a picture's own pixels can hold."""
+
+    finest: float
+    """Energy of the Laplacian over the same one octave coarser, natural logarithm: about 0 in photographs, far below
+    where the picture was scaled up smoothly. NaN where nothing has detail."""
+    idle: float
+    """Share of the rows or columns without any change beside their neighbours: high where pixels were repeated."""
+
+
+def detail(bands: list[np.ndarray]) -> Detail:
+    """Compare the two finest octaves in tiles of 32 pixels, and look for repeated rows and columns.
+
+    Args:
+        bands: brightness (h, W), 0 to 255, in the picture's own size.
+    """
+    finest = [_octaves(band) for band in bands if min(band.shape) >= 34]
+    fine, coarse = (np.concatenate(parts) for parts in zip(*finest, strict=True)) if finest else (np.zeros(0),) * 2
+    clear = coarse > np.log(4.5)
+    best = high((fine - coarse)[clear], _BEST) if clear.sum() >= _FEWEST_TILES else float("nan")
+    return Detail(best, min(_idle(bands, 0), _idle(bands, 1)))
+
+
+def _octaves(band: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Logarithms of the mean energy of each tile, in the finest octave and in the next."""
+    fine = tiled(_laplacian(band) ** 2, 32).mean(axis=(1, 3))
+    coarse = tiled(_laplacian(halved(band)) ** 2, 16).mean(axis=(1, 3))
+    rows, columns = min(fine.shape[0], coarse.shape[0]), min(fine.shape[1], coarse.shape[1])
+    return tuple(np.log(energy[:rows, :columns].ravel() + 0.5) for energy in (fine, coarse))  # type: ignore[return-value]
+
+
+def _laplacian(values: np.ndarray) -> np.ndarray:
+    """Second differences around each pixel, same shape; 0 at the edges."""
+    found = np.zeros_like(values)
+    found[1:-1, 1:-1] = 4 * values[1:-1, 1:-1] - values[:-2, 1:-1] - values[2:, 1:-1] - values[1:-1, :-2] - values[1:-1, 2:]
+    return found
+
+
+def _idle(bands: list[np.ndarray], axis: int) -> float:
+    """Share of the steps along ``axis`` that are hardly ever taken."""
+    profiles = [np.abs(np.diff(band, axis=axis)).mean(axis=1 - axis) for band in bands]
+    steps = np.concatenate(profiles) if axis == 0 else np.mean(profiles, axis=0)
+    return float((steps < 0.2 * np.percentile(steps, 90)).mean()) if steps.size else 0.0
