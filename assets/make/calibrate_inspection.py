@@ -10,6 +10,7 @@ name, is the half that the limits in ``engine/inspection/flags.py`` were chosen 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -17,12 +18,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from damage import COPIES, DAMAGES, Damage, jpeg_bytes
-from lora_workbench.engine.data.loading import dataset_from_images
-from lora_workbench.engine.inspection.duplicates import likeness
+from damage import COPIES, DAMAGES, Damage
+from lora_workbench.engine.data.dataset import ImageRecord
+from lora_workbench.engine.data.sources import MemorySource
+from lora_workbench.engine.inspection.duplicates import duplicate_groups, likeness
 from lora_workbench.engine.inspection.flags import Limits, flags_of
 from lora_workbench.engine.inspection.measures import Measures, measure
-from lora_workbench.engine.inspection.signature import Signature
+from lora_workbench.engine.inspection.signature import Signature, signature
+from lora_workbench.engine.inspection.views import views
+from lora_workbench.engine.storage import bytes_hash
 from measuring import table, write_json
 from other_inspectors import judged_by_others
 from photographs import fetch, photographs
@@ -53,10 +57,25 @@ def margins(m: Measures) -> Margins:
 
 def measured(image: Image.Image) -> tuple[Measures, set[str]]:
     """Measures and flags of a picture, against a training at its own size where it is smaller than ``SIDE``."""
-    record = dataset_from_images([image], [None], "one").records[0]
+    data = stored(image)
+    record = ImageRecord(
+        source=MemorySource("one.bmp", data), content_hash=bytes_hash(data), width=image.width, height=image.height
+    )
     side = min(SIDE, min(image.size))
     found = measure(record, side)
     return found, {flag.kind for flag in flags_of(record, found, side, LIMITS)}
+
+
+def signed(image: Image.Image) -> Signature:
+    """What the inspection compares of a picture."""
+    return signature(views(stored(image), "copy", SIDE).thumb)
+
+
+def stored(image: Image.Image) -> bytes:
+    """An uncompressed file."""
+    buffer = io.BytesIO()
+    image.save(buffer, "BMP")
+    return buffer.getvalue()
 
 
 def auc(clean: list[float], damaged: list[float]) -> float:
@@ -72,7 +91,7 @@ class Judged:
         self.name = name
         self.clean, self.flags = measured(image)
         self.damaged = {damage: measured(apply(image)) for damage, apply in _damages()}
-        self.copies = {copy: measured(apply(image))[0].signature for copy, apply in COPIES.items()}
+        self.copies = {copy: signed(apply(image)) for copy, apply in COPIES.items()}
 
 
 def _damages() -> Iterator[tuple[str, Damage]]:
@@ -113,15 +132,9 @@ def copies(judged: list[Judged], compare: Callable[[Signature, Signature], float
         rows.append({
             "copy": copy,
             "auc": 1 - auc([-d for d in different], [compare(a, b) for a, b in pairs]),
-            "recognised": float(np.mean([len(same([a, b])) == 1 for a, b in pairs])),
+            "recognised": float(np.mean([len(duplicate_groups([a, b])) == 1 for a, b in pairs])),
         })  # fmt: skip
     return rows
-
-
-def same(signatures: list[Signature]) -> list[list[int]]:
-    from lora_workbench.engine.inspection.duplicates import duplicate_groups
-
-    return duplicate_groups(signatures)
 
 
 def spread(judged: list[Judged]) -> str:

@@ -44,12 +44,16 @@ def borders(picture: np.ndarray) -> Borders:
 def _bar(picture: np.ndarray) -> float:
     """Height of the bar at the top as a share of the picture's; at most a third."""
     most = len(picture) // 3
-    rows = picture[: most + 2].astype(np.float32)
-    colour = np.median(rows[0], axis=0)
-    far = np.abs(rows - colour).max(axis=2)
-    even = (far > 2 * _EVEN).mean(axis=1) < 0.01
-    height = int(np.argmin(even)) if not even.all() else len(even)
-    if height == 0 or height > most or height < _NARROWEST * len(picture):
+    colour = np.median(picture[0], axis=0)
+    height = 0
+    while height <= most and (_far(picture[height], colour) > 2 * _EVEN).mean() < 0.01:
+        height += 1
+    if height > most or height < max(1, _NARROWEST * len(picture)):
         return 0.0
-    behind = far[height : height + 2].max(axis=0)
-    return height / len(picture) if (behind > _STEP).mean() >= _STRAIGHT else 0.0
+    behind = _far(picture[height : height + 2], colour)
+    return height / len(picture) if (behind.max(axis=0) > _STEP).mean() >= _STRAIGHT else 0.0
+
+
+def _far(pixels: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """Largest difference of a channel from a colour, in grey levels."""
+    return np.abs(pixels.astype(np.float32) - colour).max(axis=-1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..data.dataset import ImageRecord
+from ..errors import ConfigError
 from .measures import Measures
 
 
@@ -82,10 +83,10 @@ KINDS = {
 class Limits:
     """From where a measure is a flaw; the defaults are fitted on photographs, see ``docs/inspection.md``."""
 
-    edges: float = 0.25
+    edges: float = 0.38
     """Smallest ``Sharpness.edges``."""
     evenness: float = 0.55
-    """Smallest ``Sharpness.evenness`` of a picture that isn't clearly sharp in its sharper direction."""
+    """Smallest ``Sharpness.evenness``."""
     finest: float = -2.0
     """Smallest ``Detail.finest``."""
     idle: float = 0.5
@@ -96,9 +97,9 @@ class Limits:
     """Largest ``Exposure.clipped``."""
     contrast: float = 0.12
     """Smallest ``Exposure.contrast``."""
-    noise: float = 10.0
+    noise: float = 7.0
     """Largest noise, in grey levels."""
-    blockiness: float = 0.5
+    blockiness: float = 0.4
     jpeg_quality: int = 30
     """Smallest quality setting of a JPEG file."""
     border: float = 0.04
@@ -107,6 +108,22 @@ class Limits:
     """Largest longer over shorter side."""
     size: float = 0.95
     """Smallest shorter side, as a share of the training's."""
+
+    def stricter(self, by: float) -> Limits:
+        """Limits that flag more pictures the larger ``by`` is; 1 changes nothing.
+
+        Raises:
+            ConfigError: ``by`` isn't a finite number above 0.
+        """
+        if not 0 < by < math.inf:
+            raise ConfigError(f"A strictness of {by!r} can't be used.", expected="a number above 0, 1 as usual")
+        least = {name: getattr(self, name) * by for name in _LEAST}
+        most = {name: getattr(self, name) / by for name in _MOST}
+        return replace(self, **least, **most, aspect=1 + (self.aspect - 1) / by)
+
+
+_LEAST = ("edges", "evenness", "highlights", "contrast")
+_MOST = ("finest", "idle", "clipped", "noise", "blockiness", "border")
 
 
 @dataclass(frozen=True, kw_only=True)

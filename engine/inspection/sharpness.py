@@ -11,6 +11,8 @@ from .tiles import halved, high, over_tiles, tiled
 _CONTRAST = 24
 """Tiles whose brightest and darkest pixels are nearer than this have no edge to judge, in grey levels."""
 _FEWEST_TILES = 4
+_DETAILED = 4.0
+"""Tiles whose coarser octave has less energy than this (natural logarithm) have no detail to judge."""
 _BEST = 97
 """Percentile of the tiles that stands for the picture: its sharpest part, whatever lies out of focus around it."""
 
@@ -64,7 +66,7 @@ def detail(bands: list[np.ndarray]) -> Detail:
     """
     finest = [_octaves(band) for band in bands if min(band.shape) >= 34]
     fine, coarse = (np.concatenate(parts) for parts in zip(*finest, strict=True)) if finest else (np.zeros(0),) * 2
-    clear = coarse > np.log(4.5)
+    clear = coarse > _DETAILED
     best = high((fine - coarse)[clear], _BEST) if clear.sum() >= _FEWEST_TILES else float("nan")
     return Detail(best, min(_idle(bands, 0), _idle(bands, 1)))
 
@@ -80,7 +82,9 @@ def _octaves(band: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _laplacian(values: np.ndarray) -> np.ndarray:
     """Second differences around each pixel, same shape; 0 at the edges."""
     found = np.zeros_like(values)
-    found[1:-1, 1:-1] = 4 * values[1:-1, 1:-1] - values[:-2, 1:-1] - values[2:, 1:-1] - values[1:-1, :-2] - values[1:-1, 2:]
+    found[1:-1, 1:-1] = (
+        4 * values[1:-1, 1:-1] - values[:-2, 1:-1] - values[2:, 1:-1] - values[1:-1, :-2] - values[1:-1, 2:]
+    )
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a picture looks like, in two small vectors and a hash that outlive rescaling, mirroring, recolouring and JPEG."""
+"""What a picture looks like, in two vectors and a hash that outlive rescaling, mirroring, recolouring and JPEG."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def _resized(picture: Image, side: int) -> Image:
     if share >= 1:
         return picture
     size = (max(1, round(picture.width * share)), max(1, round(picture.height * share)))
-    return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=1.1)
 
 
 def _thumb(picture: Image) -> np.ndarray:
