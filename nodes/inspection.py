@@ -26,6 +26,7 @@ _SWITCHES = {
     "drop_noisy": (("noisy",), True, "Drop pictures with strong noise."),
     "drop_borders": (("border",), True, "Drop pictures with bars or frames of one colour around them."),
     "drop_duplicates": (("duplicate",), True, "Of copies (scaled, mirrored, recoloured), keep the best one only."),
+    "drop_odd": (("odd",), False, "Drop pictures that are unlike all others of a subject or product."),
     "drop_long": (("aspect",), False, "Drop pictures that are more than twice as long as wide."),
 }
 """Input -> the kinds of flaws that it stands for, its default, and its tooltip."""

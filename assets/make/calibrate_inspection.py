@@ -45,7 +45,7 @@ def margins(m: Measures) -> Margins:
     edges, evenness = m.sharpness
     finest, idle = m.detail
     return {
-        "blurred": min(edges / LIMITS.edges, evenness / LIMITS.evenness) - 1,
+        "blurred": min(edges / LIMITS.edges, max(evenness / LIMITS.evenness, edges * evenness / LIMITS.edges)) - 1,
         "upscaled": min(1 - finest / LIMITS.finest, 1 - idle / LIMITS.idle),
         "dark": m.exposure.highlights / LIMITS.highlights - 1,
         "bright": 1 - m.exposure.clipped / LIMITS.clipped,

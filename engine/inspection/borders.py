@@ -12,7 +12,8 @@ _STEP = 20.0
 """How far the pixels behind a bar are from its colour, in grey levels, on average."""
 _STRAIGHT = 0.5
 """Share of the row behind a bar that has to differ from it: around a subject on a plain ground only a few do."""
-_NARROWEST = 0.02
+_NARROWEST, _WIDE = 0.02, 0.1
+"""Shares of the side: narrower ones are no bars; one that stands alone has to be wide."""
 
 
 class Borders(NamedTuple):
@@ -38,7 +39,14 @@ def borders(picture: np.ndarray) -> Borders:
     top, bottom = _bar(picture), _bar(picture[::-1])
     inner = picture[round(top * len(picture)) : len(picture) - round(bottom * len(picture))]
     turned = inner.transpose(1, 0, 2)
-    return Borders(_bar(turned), top, _bar(turned[::-1]), bottom)
+    left, right = _bar(turned), _bar(turned[::-1])
+    (left, right), (top, bottom) = _paired(left, right), _paired(top, bottom)
+    return Borders(left, top, right, bottom)
+
+
+def _paired(one: float, other: float) -> tuple[float, float]:
+    """Bars at opposite sides; a narrow one alone may be part of the picture, such as the paper of a print."""
+    return (one, other) if (one and other) or max(one, other) >= _WIDE else (0.0, 0.0)
 
 
 def _bar(picture: np.ndarray) -> float:

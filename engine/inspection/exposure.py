@@ -19,8 +19,8 @@ class Exposure(NamedTuple):
     highlights: float
     """99th percentile of the brightest channel, 0 to 1: low where a picture is underexposed."""
     clipped: float
-    """Share of the pixels with a channel at its end; flat areas of one colour don't count, and of a picture on white
-    paper only what isn't white."""
+    """Share of the pixels with two channels at their end; flat areas of one colour don't count, and of a picture on
+    white paper only what isn't white."""
     contrast: float
     """From the 2nd to the 98th percentile of brightness, 0 to 1."""
 
@@ -44,10 +44,11 @@ def _level(values: np.ndarray, percent: float) -> int:
 
 
 def _clipped(picture: np.ndarray, brightest: np.ndarray) -> float:
-    clipped = brightest >= _CLIPPED
+    darkest = picture.min(axis=2)
+    middle = picture.sum(axis=2, dtype=np.int16) - brightest - darkest
+    clipped, white = middle >= _CLIPPED, darkest >= _CLIPPED
     if not clipped.any():
         return 0.0
-    white = picture.min(axis=2) >= _CLIPPED
     flat = np.zeros(clipped.shape, bool)
     flat[:, 1:] = (picture[:, 1:] == picture[:, :-1]).all(axis=2)
     burnt = clipped & (white | ~flat)

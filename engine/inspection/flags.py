@@ -75,6 +75,10 @@ KINDS = {
         label="double of", what="copies of others", weight=0.8,
         advice="keep the best of each group: copies are learnt by heart",
     ),
+    "odd": Kind(
+        label="unlike the rest", what="unlike the rest", weight=0.7, drop=False,
+        advice="check that they show what the adapter is to teach",
+    ),
 }  # fmt: skip
 """Name -> kind, the most serious first."""
 
@@ -86,7 +90,7 @@ class Limits:
     edges: float = 0.38
     """Smallest ``Sharpness.edges``."""
     evenness: float = 0.55
-    """Smallest ``Sharpness.evenness``."""
+    """Smallest ``Sharpness.evenness`` of a picture whose edges aren't sharp in both directions."""
     finest: float = -2.0
     """Smallest ``Detail.finest``."""
     idle: float = 0.5
@@ -164,7 +168,7 @@ def _softness(record: ImageRecord, measures: Measures, side: int, limits: Limits
         yield "upscaled", f"its finest detail has e^{finest:.1f} of the strength that photographs have"
     if edges < limits.edges:
         yield "blurred", f"its sharpest edges are {width:.0f} pixels wide at {at} px"
-    elif evenness < limits.evenness:
+    elif evenness < limits.evenness and edges * evenness < limits.edges:
         yield "blurred", f"shaken: in one direction its edges are {1 / max(evenness, 1e-3):.1f} times as wide"
 
 

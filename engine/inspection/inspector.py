@@ -15,6 +15,7 @@ from .captions import caption_findings
 from .duplicates import duplicate_groups, likeness
 from .flags import KINDS, Flag, Limits, flags_of
 from .measures import Measures, try_measure
+from .oddness import odd_ones
 from .report import Finding, Inspected, Inspection, picture_findings
 from .variety import Seen, count_finding, variety_findings
 
@@ -41,6 +42,8 @@ def inspect(
     flags = [_own_flags(r, m, side, limits or Limits()) for r, m in zip(dataset, measured, strict=True)]
     measures = [None if isinstance(m, DatasetError) else m for m in measured]
     groups = _mark_copies(dataset, measures, flags)
+    if goal != "style":
+        _mark_odd_ones(measures, groups, flags)
     return Inspection(
         dataset=dataset,
         goal=goal,
@@ -102,6 +105,17 @@ def _mark_copies(
             alike = likeness(signatures[number], signatures[best])
             flags[number].append(Flag(kind="duplicate", reason=f"{alike:.0%} alike", of=dataset.records[best].name))
     return groups
+
+
+def _mark_odd_ones(
+    measures: Sequence[Measures | None], groups: Sequence[tuple[int, ...]], flags: list[list[Flag]]
+) -> None:
+    copies = {number for group in groups for number in group[1:]}
+    single = {n: m.signature for n, m in enumerate(measures) if m is not None and n not in copies}
+    numbers = list(single)
+    for place, resemblance in odd_ones(list(single.values())):
+        reason = f"it resembles the others by {resemblance:.2f}, which isn't much in this set"
+        flags[numbers[place]].append(Flag(kind="odd", reason=reason))
 
 
 def _findings(

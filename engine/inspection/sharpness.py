@@ -28,12 +28,12 @@ class Sharpness(NamedTuple):
 
 
 def sharpness(luma: np.ndarray) -> Sharpness:
-    """Measure edges in tiles of a sixteenth of the shorter side, 8 to 32 pixels.
+    """Measure edges in tiles of a sixteenth of the shorter side, 16 to 32 pixels.
 
     Args:
         luma: brightness (H, W), 0 to 255, at the size of training.
     """
-    side = max(8, min(32, min(luma.shape) // 16))
+    side = max(16, min(32, min(luma.shape) // 16))
     if min(luma.shape) <= side:
         return Sharpness(float("nan"), float("nan"))
     across = np.abs(np.diff(luma, axis=1))[:-1]
@@ -43,7 +43,8 @@ def sharpness(luma: np.ndarray) -> Sharpness:
     clear = span > _CONTRAST
     if clear.sum() < min(_FEWEST_TILES, span.size):
         return Sharpness(float("nan"), float("nan"))
-    ratios = [over_tiles(steps, side, np.max)[clear] / span[clear] for steps in (across, down)]
+    # A step out of the tile may be larger than the range inside it.
+    ratios = [np.minimum(over_tiles(steps, side, np.max)[clear] / span[clear], 1) for steps in (across, down)]
     softer, sharper = sorted(high(ratio, _BEST) for ratio in ratios)
     return Sharpness(sharper, softer / max(sharper, 1e-6))
 

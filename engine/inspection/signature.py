@@ -11,6 +11,7 @@ from .views import THUMB
 
 _TONES, _CELL = 32, 8
 _GRID, ORIENTATIONS = 12, 6
+_MARGIN, _LEVELS = 8, 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,8 @@ class Signature:
     """Brightness less its mean around, (32, 32), float16, of length 1."""
     shape: np.ndarray
     """Square roots of gradient histograms (12, 12, 6 unsigned orientations), float16, of length 1: blind to colours."""
+    palette: np.ndarray
+    """Square roots of the shares of 125 colours in the middle of the picture, float16, of length 1."""
 
 
 def signature(thumb: np.ndarray) -> Signature:
@@ -44,6 +47,7 @@ def signature(thumb: np.ndarray) -> Signature:
         mirrored_bits=_packed(waves * odd),
         tone=_unit(tones - around),
         shape=_unit(np.sqrt(_gradients(colours))),
+        palette=_palette(thumb),
     )
 
 
@@ -51,6 +55,12 @@ def mirrored_shape(shape: np.ndarray) -> np.ndarray:
     """The gradient histograms (..., 12, 12, 6) that the mirrored picture would have."""
     turned = -np.arange(ORIENTATIONS) % ORIENTATIONS
     return shape[..., ::-1, :][..., turned]
+
+
+def _palette(thumb: np.ndarray) -> np.ndarray:
+    middle = thumb[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN].reshape(-1, 3).astype(np.intp)
+    numbers = (middle * _LEVELS // 256) @ np.array([_LEVELS**2, _LEVELS, 1])
+    return _unit(np.sqrt(np.bincount(numbers, minlength=_LEVELS**3)))
 
 
 def _packed(waves: np.ndarray) -> int:

@@ -22,7 +22,7 @@ FIXED = {
     "LW_CurateDataset": (
         (
             "dataset goal base resolution strictness drop_blurred drop_badly_exposed drop_small drop_compressed "
-            "drop_noisy drop_borders drop_duplicates drop_long keep drop"
+            "drop_noisy drop_borders drop_duplicates drop_odd drop_long keep drop"
         ),
         "kept dropped report",
     ),

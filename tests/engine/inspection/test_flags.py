@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SIDE, dataset_of, encoded, inspected, kinds, record, result
 from damage import DAMAGES, jpeg_bytes
+from inspecting import SIDE, dataset_of, encoded, inspected, kinds, record, result
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.loading import load_dataset
 from lora_workbench.engine.errors import ConfigError
@@ -51,8 +51,8 @@ def test_low_jpeg_quality_is_read_from_the_file(photographs: Photographs) -> Non
 
 
 @pytest.mark.parametrize("name", ["fox", "riso"])
-def test_the_demo_data_sets_are_clean(name: str) -> None:
-    dataset = load_dataset(ROOT / "assets" / "datasets" / name)
+def test_the_demo_data_sets_are_clean(name: str, root: Path) -> None:
+    dataset = load_dataset(root / "assets" / "datasets" / name)
     found = kinds(result(inspect(dataset, side=64)))
     assert {picture: flags for picture, flags in found.items() if flags} == {}
 
