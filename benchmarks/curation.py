@@ -125,9 +125,8 @@ def main() -> None:
     print(
         f"\nnamed: {len(found & set(added))} of {len(added)} added pictures, {len(found - set(added))} of the fox's own"
     )
-    print(
-        f"kept after curation: {len(data['curated'])} pictures, {sum(r.name in added for r in data['curated'])} added ones"
-    )
+    kept = [record.name for record in data["curated"]]
+    print(f"kept after curation: {len(kept)} pictures, {sum(name in added for name in kept)} of them added ones")
     if not args.packages:
         return
     figures = json.loads(args.out.read_text()) if args.out and args.out.exists() else {}

@@ -8,9 +8,14 @@ import numpy as np
 
 from .tiles import high, over_tiles
 
-_CLIPPED = 253
+_CLIPPED, _BRIGHT = 253, 225
 _PAPER = 0.6
 """Share of a picture's rim that is white where it stands on white paper, which isn't overexposed."""
+_PALE = 200
+"""Median level, outside the white, from which the rest of a picture is overexposed too."""
+
+_SLOPE = 4.0
+"""White areas count up to so many times the area of the bright and uneven pixels that fade into them."""
 
 
 class Exposure(NamedTuple):
@@ -19,8 +24,8 @@ class Exposure(NamedTuple):
     highlights: float
     """99th percentile of the brightest channel, 0 to 1: low where a picture is underexposed."""
     clipped: float
-    """Share of the pixels with two channels at their end; flat areas of one colour don't count, and of a picture on
-    white paper only what isn't white."""
+    """Share of the pixels with two or three channels at their end. White paper doesn't count, nor do white areas of
+    drawings, which nothing fades into."""
     contrast: float
     """From the 2nd to the 98th percentile of brightness, 0 to 1."""
 
@@ -46,15 +51,19 @@ def _level(values: np.ndarray, percent: float) -> int:
 def _clipped(picture: np.ndarray, brightest: np.ndarray) -> float:
     darkest = picture.min(axis=2)
     middle = picture.sum(axis=2, dtype=np.int16) - brightest - darkest
-    clipped, white = middle >= _CLIPPED, darkest >= _CLIPPED
-    if not clipped.any():
-        return 0.0
-    flat = np.zeros(clipped.shape, bool)
+    white = darkest >= _CLIPPED
+    flat = np.zeros(white.shape, bool)
     flat[:, 1:] = (picture[:, 1:] == picture[:, :-1]).all(axis=2)
-    burnt = clipped & (white | ~flat)
-    if _rim(white).mean() < _PAPER:
-        return float(burnt.mean())
-    return float((burnt & ~white).sum() / max(1, (~white).sum()))
+    uneven = ~white & ~flat
+    burnt = float((uneven & (middle >= _CLIPPED)).mean())
+    if _on_paper(white, middle):
+        return burnt / max(1e-3, 1 - float(white.mean()))
+    return burnt + min(float(white.mean()), _SLOPE * float((uneven & (middle >= _BRIGHT)).mean()))
+
+
+def _on_paper(white: np.ndarray, middle: np.ndarray) -> bool:
+    """Whether the rim is white, and what stands before it isn't bright as well."""
+    return _rim(white).mean() >= _PAPER and not white.all() and float(np.median(middle[~white])) < _PALE
 
 
 def _rim(values: np.ndarray) -> np.ndarray:

@@ -91,7 +91,7 @@ class Limits:
     """Smallest ``Sharpness.edges``."""
     evenness: float = 0.55
     """Smallest ``Sharpness.evenness`` of a picture whose edges aren't sharp in both directions."""
-    finest: float = -2.0
+    finest: float = -1.3
     """Smallest ``Detail.finest``."""
     idle: float = 0.5
     """Largest ``Detail.idle``."""
@@ -160,12 +160,13 @@ def flags_of(record: ImageRecord, measures: Measures, side: int, limits: Limits)
 def _softness(record: ImageRecord, measures: Measures, side: int, limits: Limits) -> Iterator[tuple[str, str]]:
     edges, evenness = measures.sharpness
     finest, idle = measures.detail
-    at = min(side, record.width, record.height)
+    shorter = min(record.width, record.height)
+    at = min(side, shorter)
     width = 1 / max(edges, 1e-3) if edges == edges else math.nan
-    if idle > limits.idle and measures.reduced == 1:
-        yield "upscaled", f"each of its pixels is repeated: only {1 - idle:.0%} of its rows or columns are its own"
+    if idle > limits.idle and measures.reduced == 1 and (1 - idle) * shorter < limits.size * side:
+        yield "upscaled", f"its pixels are repeated: without that it would have {(1 - idle) * shorter:.0f} px"
     elif finest < limits.finest:
-        yield "upscaled", f"its finest detail has e^{finest:.1f} of the strength that photographs have"
+        yield "upscaled", f"at {at} px its finest detail has {math.exp(finest):.0%} of the strength of the next coarser"
     if edges < limits.edges:
         yield "blurred", f"its sharpest edges are {width:.0f} pixels wide at {at} px"
     elif evenness < limits.evenness and edges * evenness < limits.edges:

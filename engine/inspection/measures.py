@@ -58,7 +58,7 @@ def _measure(record: ImageRecord, side: int) -> Measures:
     seen = views(data, record.name, side)
     return Measures(
         sharpness=sharpness(seen.luma),
-        detail=detail(seen.own),
+        detail=detail(seen.luma, seen.own),
         exposure=exposure(seen.training, seen.luma),
         noise=noise(seen.own),
         blockiness=blockiness(seen.own) if seen.scale == 1 else 0.0,

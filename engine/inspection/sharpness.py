@@ -50,34 +50,38 @@ def sharpness(luma: np.ndarray) -> Sharpness:
 
 
 class Detail(NamedTuple):
-    """Of the finest structures that a picture's own pixels can hold."""
+    """Of the finest structures of a picture."""
 
     finest: float
-    """Energy of the Laplacian over the same one octave coarser, natural logarithm: about 0 in photographs, far below
-    where the picture was scaled up smoothly. NaN where nothing has detail."""
+    """At the size of training: energy of the Laplacian over the same one octave coarser, natural logarithm. About 0 in
+    photographs, far below where a picture was scaled up smoothly. NaN where nothing has detail."""
     idle: float
-    """Share of the rows or columns without any change beside their neighbours: high where pixels were repeated."""
+    """In the picture's own size: share of the rows or columns that are the same as those beside them."""
 
 
-def detail(bands: list[np.ndarray]) -> Detail:
-    """Compare the two finest octaves in tiles of 32 pixels, and look for repeated rows and columns.
+def detail(luma: np.ndarray, bands: list[np.ndarray]) -> Detail:
+    """Compare the two finest octaves in tiles of 16 or 32 pixels, and look for repeated rows and columns.
 
     Args:
+        luma: brightness (H, W), 0 to 255, at the size of training.
         bands: brightness (h, W), 0 to 255, in the picture's own size.
     """
-    finest = [_octaves(band) for band in bands if min(band.shape) >= 34]
-    fine, coarse = (np.concatenate(parts) for parts in zip(*finest, strict=True)) if finest else (np.zeros(0),) * 2
-    clear = coarse > _DETAILED
-    best = high((fine - coarse)[clear], _BEST) if clear.sum() >= _FEWEST_TILES else float("nan")
+    side = 32 if min(luma.shape) >= 256 else 16
+    best = float("nan")
+    if min(luma.shape) >= side + 2:
+        fine, coarse = _octaves(luma, side)
+        clear = coarse > _DETAILED
+        if clear.sum() >= _FEWEST_TILES:
+            best = high((fine - coarse)[clear], _BEST)
     return Detail(best, min(_idle(bands, 0), _idle(bands, 1)))
 
 
-def _octaves(band: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _octaves(luma: np.ndarray, side: int) -> list[np.ndarray]:
     """Logarithms of the mean energy of each tile, in the finest octave and in the next."""
-    fine = tiled(_laplacian(band) ** 2, 32).mean(axis=(1, 3))
-    coarse = tiled(_laplacian(halved(band)) ** 2, 16).mean(axis=(1, 3))
+    fine = tiled(_laplacian(luma) ** 2, side).mean(axis=(1, 3))
+    coarse = tiled(_laplacian(halved(luma)) ** 2, side // 2).mean(axis=(1, 3))
     rows, columns = min(fine.shape[0], coarse.shape[0]), min(fine.shape[1], coarse.shape[1])
-    return tuple(np.log(energy[:rows, :columns].ravel() + 0.5) for energy in (fine, coarse))  # type: ignore[return-value]
+    return [np.log(energy[:rows, :columns].ravel() + 0.5) for energy in (fine, coarse)]
 
 
 def _laplacian(values: np.ndarray) -> np.ndarray:
@@ -90,7 +94,11 @@ def _laplacian(values: np.ndarray) -> np.ndarray:
 
 
 def _idle(bands: list[np.ndarray], axis: int) -> float:
-    """Share of the steps along ``axis`` that are hardly ever taken."""
+    """Share of the steps along ``axis`` that are hardly ever taken, between the first and the last that are."""
     profiles = [np.abs(np.diff(band, axis=axis)).mean(axis=1 - axis) for band in bands]
     steps = np.concatenate(profiles) if axis == 0 else np.mean(profiles, axis=0)
-    return float((steps < 0.2 * np.percentile(steps, 90)).mean()) if steps.size else 0.0
+    if not steps.size:
+        return 0.0
+    taken = steps > 0.1 * np.percentile(steps, 90)
+    places = np.nonzero(taken)[0]
+    return 1 - len(places) / (places[-1] - places[0] + 1) if len(places) else 0.0
