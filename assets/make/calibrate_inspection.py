@@ -41,9 +41,9 @@ Margins = dict[str, float]
 
 
 def margins(m: Measures) -> Margins:
-    """Each measure beside its limit; of two measures of one kind, the worse."""
-    edges, evenness = m.sharpness
-    finest, idle = m.detail
+    """Each measure beside its limit; of two measures of one kind, the worse. What can't be measured isn't flagged."""
+    edges, evenness = np.nan_to_num(m.sharpness, nan=1.0)
+    finest, idle = np.nan_to_num(m.detail, nan=0.0)
     return {
         "blurred": min(edges / LIMITS.edges, max(evenness / LIMITS.evenness, edges * evenness / LIMITS.edges)) - 1,
         "upscaled": min(1 - finest / LIMITS.finest, 1 - idle / LIMITS.idle),

@@ -8,14 +8,13 @@ import numpy as np
 
 from .tiles import high, over_tiles
 
-_CLIPPED, _BRIGHT = 253, 225
-_PAPER = 0.6
+_CLIPPED = 253
+_PAPER = 0.97
 """Share of a picture's rim that is white where it stands on white paper, which isn't overexposed."""
 _PALE = 200
-"""Median level, outside the white, from which the rest of a picture is overexposed too."""
-
-_SLOPE = 4.0
-"""White areas count up to so many times the area of the bright and uneven pixels that fade into them."""
+"""Level from which what isn't white is nearly so."""
+_REACH, _FEWEST = 2, 20
+"""How far beside white areas is looked, and at how many pixels at least."""
 
 
 class Exposure(NamedTuple):
@@ -24,8 +23,8 @@ class Exposure(NamedTuple):
     highlights: float
     """99th percentile of the brightest channel, 0 to 1: low where a picture is underexposed."""
     clipped: float
-    """Share of the pixels with two or three channels at their end. White paper doesn't count, nor do white areas of
-    drawings, which nothing fades into."""
+    """Share of the pixels with two or three channels at their end; white paper doesn't count, and white areas count as
+    far as light fades out around them."""
     contrast: float
     """From the 2nd to the 98th percentile of brightness, 0 to 1."""
 
@@ -54,16 +53,26 @@ def _clipped(picture: np.ndarray, brightest: np.ndarray) -> float:
     white = darkest >= _CLIPPED
     flat = np.zeros(white.shape, bool)
     flat[:, 1:] = (picture[:, 1:] == picture[:, :-1]).all(axis=2)
-    uneven = ~white & ~flat
-    burnt = float((uneven & (middle >= _CLIPPED)).mean())
+    burnt = float((~white & ~flat & (middle >= _CLIPPED)).mean())
     if _on_paper(white, middle):
         return burnt / max(1e-3, 1 - float(white.mean()))
-    return burnt + min(float(white.mean()), _SLOPE * float((uneven & (middle >= _BRIGHT)).mean()))
+    return burnt + float(white.mean()) * _softly_bounded(white, middle)
 
 
 def _on_paper(white: np.ndarray, middle: np.ndarray) -> bool:
     """Whether the rim is white, and what stands before it isn't bright as well."""
     return _rim(white).mean() >= _PAPER and not white.all() and float(np.median(middle[~white])) < _PALE
+
+
+def _softly_bounded(white: np.ndarray, middle: np.ndarray) -> float:
+    """Share of the pixels beside white areas that are nearly white: light fades out, drawings and cut-outs don't."""
+    beside = [
+        values[_REACH:][inside[:-_REACH] & ~inside[_REACH:]]
+        for turned, area in ((middle, white), (middle.T, white.T))
+        for values, inside in ((turned, area), (turned[::-1], area[::-1]))
+    ]
+    levels = np.concatenate(beside)
+    return float((levels >= _PALE).mean()) if levels.size >= _FEWEST else 0.0
 
 
 def _rim(values: np.ndarray) -> np.ndarray:

@@ -97,7 +97,7 @@ class Limits:
     """Largest ``Detail.idle``."""
     highlights: float = 0.6
     """Smallest ``Exposure.highlights``."""
-    clipped: float = 0.25
+    clipped: float = 0.06
     """Largest ``Exposure.clipped``."""
     contrast: float = 0.12
     """Smallest ``Exposure.contrast``."""
