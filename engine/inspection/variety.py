@@ -14,8 +14,8 @@ from .report import Finding
 from .signature import mirrored_shape
 from .traits import Traits
 
-FEWEST = 5
-"""Smaller sets can't be told to be one-sided."""
+FEWEST, MOST = 5, 400
+"""Smaller sets can't be told to be one-sided; of larger ones, so many pictures are compared."""
 _MOST_SHARED = 0.6
 _MOST_ALIKE = 0.75
 _BACKGROUND = 12.0
@@ -64,6 +64,7 @@ def variety_findings(seen: Sequence[Seen], goal: Goal) -> Iterator[Finding]:
     """What most of the pictures have in common, each with the pictures that share it."""
     if len(seen) < FEWEST:
         return
+    seen = seen[:: -(-len(seen) // MOST)]
     yield from _backgrounds(seen)
     yield from _light(seen)
     if goal != "style":

@@ -39,6 +39,34 @@ def test_a_shared_background_is_named_with_its_pictures() -> None:
     assert set(finding.pictures) == {f"g{n}" for n in range(9)}
 
 
+def test_captions_that_name_the_background_soften_the_finding() -> None:
+    pictures = {f"g{n}": on_ground(n, (70, 120, 70)) for n in range(9)}
+    silent = dict.fromkeys(pictures, "a zwx thing lying there, seen from above")
+    (told,) = [f for f in result(inspect(dataset_of(pictures, silent), side=SIDE)).findings if f.kind == "background"]
+    assert "9 of their captions don't name it" in told.text
+    naming = dict.fromkeys(pictures, "a zwx thing on a green background")
+    (named,) = [f for f in result(inspect(dataset_of(pictures, naming), side=SIDE)).findings if f.kind == "background"]
+    assert "captions" not in named.text
+    assert named.importance < told.importance
+
+
+def test_one_light_is_named() -> None:
+    dark = {f"d{n}": on_ground(n, (20, 12 + n, 25)).point(lambda v: v // 3) for n in range(8)}
+    (light,) = [f for f in inspected(dark).findings if f.kind == "light" and "dark" in f.text]
+    assert light.text == "8 of 8 are dark"
+
+
+def test_one_pose_and_one_framing_are_named_unless_a_style_is_taught() -> None:
+    patch = on_ground(3, (0, 0, 0)).crop((60, 60, 260, 260))
+    pictures = {}
+    for number, ground in enumerate(["white", "navy", "olive", "gray", "maroon", "teal"]):
+        picture = Image.new("RGB", (320, 320), ground)
+        picture.paste(patch.rotate(6 * number - 15).crop((25, 25, 175, 175)), (85, 85))
+        pictures[ground] = picture
+    assert {"pose", "framing"} <= set(findings(inspected(pictures)))
+    assert not {"pose", "framing"} & set(findings(inspected(pictures, goal="style")))
+
+
 def test_varied_photographs_are_not_one_sided(photographs: Photographs) -> None:
     assert not {"background", "light", "framing", "pose"} & set(findings(inspected(photographs)))
 
