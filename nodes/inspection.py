@@ -149,7 +149,7 @@ def _judging_inputs() -> list[io.Input]:
             step=0.05,
             optional=True,
             tooltip="Above 1 smaller flaws are flagged too, below 1 only greater ones. At 1, about one good photograph "
-            "in thirty is flagged.",
+            "in twenty is flagged.",
             extra_dict=ADVANCED,
         ),
     ]

@@ -175,15 +175,17 @@ def main() -> None:
     chosen_on, held_out = judged[::2], judged[1::2]
     if args.spread:
         print(spread(chosen_on))
-    result = {"photographs": len(judged), "held_out": len(held_out)}
+    result: dict = {"photographs": len(judged)}
     for name, half in (("chosen_on", chosen_on), ("held_out", held_out)):
         result[name] = {"flaws": flaws(half), "false_flags": false_flags(half), "copies": copies(half)}
         _show(name, half, result[name])
+    if args.out:
+        write_json(args.out, result)
     if args.others:
         result["others"] = judged_by_others(args.others, {one.name: pictures[one.name] for one in held_out})
         print(json.dumps(result["others"], indent=1))
-    if args.out:
-        write_json(args.out, result)
+        if args.out:
+            write_json(args.out, result)
 
 
 def _show(name: str, half: list[Judged], figures: dict) -> None:
