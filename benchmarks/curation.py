@@ -122,9 +122,7 @@ def main() -> None:
     data, inspection, added = sets()
     print(inspection.text())
     found = named(inspection)
-    print(
-        f"\nnamed: {len(found & set(added))} of {len(added)} added pictures, {len(found - set(added))} of the fox's own"
-    )
+    print(f"\nnamed: {len(found & set(added))} of {len(added)} added pictures")
     kept = [record.name for record in data["curated"]]
     print(f"kept after curation: {len(kept)} pictures, {sum(name in added for name in kept)} of them added ones")
     if not args.packages:
