@@ -104,6 +104,7 @@ class Limits:
     noise: float = 7.0
     """Largest noise, in grey levels."""
     blockiness: float = 0.4
+    """Largest, see ``compression.blockiness``."""
     jpeg_quality: int = 30
     """Smallest quality setting of a JPEG file."""
     border: float = 0.04
