@@ -8,7 +8,7 @@ from . import sockets
 from .host import host, io
 from .inputs import ADVANCED, lines
 from .pictures import to_tensor
-from .shown import shown
+from .shown import shown, tell
 
 if TYPE_CHECKING:
     from ..engine.backbones.contract import Backbone
@@ -63,6 +63,7 @@ class InspectDataset(io.ComfyNode):
         from ..engine.generation.contact_sheet import contact_sheet
 
         inspection = _inspected(dataset, **judging)
+        tell(inspection.summary())
         picture = host.drive(contact_sheet(dataset, columns=columns, flags=inspection.labels()))
         sheet = to_tensor([picture])
         text = inspection.text()
@@ -119,6 +120,7 @@ class CurateDataset(io.ComfyNode):
         kinds = {"unreadable"} | {kind for name in switched_on for kind in _SWITCHES[name][0]}
         curated = curate(_inspected(dataset, **values), drop=kinds, keep=lines(keep), leave=lines(drop))
         text = curated.text()
+        tell(text)
         return io.NodeOutput(curated.kept, curated.dropped, text, ui=shown(text=text, report=curated.values()))
 
 

@@ -85,7 +85,7 @@ class Inspection:
         flawed = sum(bool(picture.flags) for picture in self.pictures)
         count = len(self.dataset)
         lines = [f"{self.dataset.name}: {_pictures(count)} for a {self.goal}, judged at {self.side} px", ""]
-        lines += self._verdict_lines()
+        lines.append(self.summary())
         if rest := self.findings[_FIRST:]:
             lines += ["", "Also:", *(f"  - {finding.sentence()}" for finding in rest)]
         if flawed:
@@ -98,11 +98,12 @@ class Inspection:
         lines += [f"Left out of the data set: {s.name}: {s.reason}" for s in self.dataset.skipped]
         return "\n".join(lines)
 
-    def _verdict_lines(self) -> list[str]:
+    def summary(self) -> str:
+        """The verdict and what to do first."""
         if not self.findings:
-            return ["Verdict: ready. Nothing to mend was found."]
+            return "Verdict: ready. Nothing to mend was found."
         first = [f"  {number}. {finding.sentence()}" for number, finding in enumerate(self.first, 1)]
-        return [f"Verdict: {self.verdict}. What to do first:", *first]
+        return "\n".join([f"Verdict: {self.verdict}. What to do first:", *first])
 
     def values(self) -> dict[str, Any]:
         """Plain values for programs."""
