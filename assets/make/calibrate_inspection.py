@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from damage import COPIES, DAMAGES, Damage
 from lora_workbench.engine.data.dataset import ImageRecord
+from lora_workbench.engine.data.images import probe
 from lora_workbench.engine.data.sources import MemorySource
 from lora_workbench.engine.inspection.duplicates import duplicate_groups, likeness
 from lora_workbench.engine.inspection.flags import Limits, flags_of
@@ -29,7 +30,7 @@ from lora_workbench.engine.inspection.views import views
 from lora_workbench.engine.storage import bytes_hash
 from measuring import table, write_json
 from other_inspectors import judged_by_others
-from photographs import fetch, photographs
+from photographs import fetch, files, photograph
 from PIL import Image
 
 LIMITS = Limits()
@@ -57,11 +58,13 @@ def margins(m: Measures) -> Margins:
 
 def measured(image: Image.Image) -> tuple[Measures, set[str]]:
     """Measures and flags of a picture, against a training at its own size where it is smaller than ``SIDE``."""
-    data = stored(image)
-    record = ImageRecord(
-        source=MemorySource("one.bmp", data), content_hash=bytes_hash(data), width=image.width, height=image.height
-    )
-    side = min(SIDE, min(image.size))
+    return measured_file(stored(image), image.size)
+
+
+def measured_file(data: bytes, size: tuple[int, int]) -> tuple[Measures, set[str]]:
+    """The same of an encoded picture."""
+    source, side = MemorySource("one", data), min(SIDE, *size)
+    record = ImageRecord(source=source, content_hash=bytes_hash(data), width=size[0], height=size[1])
     found = measure(record, side)
     return found, {flag.kind for flag in flags_of(record, found, side, LIMITS)}
 
@@ -85,11 +88,13 @@ def auc(clean: list[float], damaged: list[float]) -> float:
 
 
 class Judged:
-    """One photograph: measures of it, of its damaged copies, and of its near-duplicates."""
+    """One photograph: measures of it, of its file as it is, of its damaged copies, and of its near-duplicates."""
 
-    def __init__(self, name: str, image: Image.Image) -> None:
+    def __init__(self, name: str, path: Path) -> None:
+        image, data = photograph(path), path.read_bytes()
         self.name = name
         self.clean, self.flags = measured(image)
+        self.file_flags = measured_file(data, probe(data, name))[1]
         self.damaged = {damage: measured(apply(image)) for damage, apply in _damages()}
         self.copies = {copy: signed(apply(image)) for copy, apply in COPIES.items()}
 
@@ -116,10 +121,10 @@ def flaws(judged: list[Judged]) -> list[dict]:
     return rows
 
 
-def false_flags(judged: list[Judged]) -> dict[str, list[str]]:
-    """Kind -> the clean photographs that have it."""
-    kinds = sorted({kind for one in judged for kind in one.flags})
-    return {kind: [one.name for one in judged if kind in one.flags] for kind in kinds}
+def false_flags(flags: dict[str, set[str]]) -> dict[str, list[str]]:
+    """Kind -> the clean photographs that have it, of each photograph's flags."""
+    kinds = sorted(set().union(*flags.values()))
+    return {kind: [name for name, found in flags.items() if kind in found] for kind in kinds}
 
 
 def copies(judged: list[Judged], compare: Callable[[Signature, Signature], float] = likeness) -> list[dict]:
@@ -169,20 +174,25 @@ def main() -> None:
     parser.add_argument("--spread", action="store_true", help="show the measures of the half that limits are chosen on")
     args = parser.parse_args()
     fetch(args.packages)
-    pictures = photographs(args.packages)
+    found = files(args.packages)
     with ThreadPoolExecutor(2) as threads:
-        judged = list(threads.map(lambda item: Judged(*item), sorted(pictures.items())))
+        judged = list(threads.map(lambda item: Judged(*item), sorted(found.items())))
     chosen_on, held_out = judged[::2], judged[1::2]
     if args.spread:
         print(spread(chosen_on))
     result: dict = {"photographs": len(judged)}
     for name, half in (("chosen_on", chosen_on), ("held_out", held_out)):
-        result[name] = {"flaws": flaws(half), "false_flags": false_flags(half), "copies": copies(half)}
+        result[name] = {
+            "flaws": flaws(half),
+            "false_flags": false_flags({one.name: one.flags for one in half}),
+            "false_flags_of_files": false_flags({one.name: one.file_flags for one in half}),
+            "copies": copies(half),
+        }
         _show(name, half, result[name])
     if args.out:
         write_json(args.out, result)
     if args.others:
-        result["others"] = judged_by_others(args.others, {one.name: pictures[one.name] for one in held_out})
+        result["others"] = judged_by_others(args.others, {one.name: photograph(found[one.name]) for one in held_out})
         print(json.dumps(result["others"], indent=1))
         if args.out:
             write_json(args.out, result)
@@ -194,8 +204,9 @@ def _show(name: str, half: list[Judged], figures: dict) -> None:
     rows += [["duplicate", r["copy"], f"{r['auc']:.4f}", f"{r['recognised']:.0%}", ""] for r in figures["copies"]]
     print(f"\n{name}: {len(half)} photographs", file=sys.stdout)
     print(table(["kind", "damage", "AUC", "flagged as such", "flagged at all"], rows))
-    wrong = {one for names in figures["false_flags"].values() for one in names}
-    print(f"clean ones flagged: {len(wrong)} of {len(half)}: {figures['false_flags']}")
+    for which, words in (("false_flags", "clean ones"), ("false_flags_of_files", "their files as they are")):
+        wrong = {one for names in figures[which].values() for one in names}
+        print(f"{words}: {len(wrong)} of {len(half)} flagged: {figures[which]}")
 
 
 if __name__ == "__main__":

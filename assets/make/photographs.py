@@ -107,15 +107,20 @@ def _unpack(archive: Path, target: Path) -> None:
             source.extractall(target, filter="data")
 
 
-def photographs(root: Path) -> dict[str, Image.Image]:
-    """Name -> RGB picture of at most ``LONGEST`` pixels."""
+def files(root: Path) -> dict[str, Path]:
+    """Name -> file of each photograph."""
     found = {}
     for package in PACKAGES:
         for path in package.paths(root):
             name = path.parents[2].name if path.stem == "2560x1600" else path.stem
-            with Image.open(path) as opened:
-                image = ImageOps.exif_transpose(opened).convert("RGB")
-            if max(image.size) > LONGEST:
-                image = ImageOps.contain(image, (LONGEST, LONGEST), Image.Resampling.LANCZOS)
-            found[name.split("_by_")[0]] = image
+            found[name.split("_by_")[0]] = path
     return found
+
+
+def photograph(path: Path) -> Image.Image:
+    """An RGB picture of at most ``LONGEST`` pixels."""
+    with Image.open(path) as opened:
+        image = ImageOps.exif_transpose(opened).convert("RGB")
+    if max(image.size) > LONGEST:
+        image = ImageOps.contain(image, (LONGEST, LONGEST), Image.Resampling.LANCZOS)
+    return image

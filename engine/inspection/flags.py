@@ -103,7 +103,7 @@ class Limits:
     """Smallest ``Exposure.contrast``."""
     noise: float = 7.0
     """Largest noise, in grey levels."""
-    blockiness: float = 0.4
+    blockiness: float = 0.9
     """Largest, see ``compression.blockiness``."""
     jpeg_quality: int = 30
     """Smallest quality setting of a JPEG file."""
