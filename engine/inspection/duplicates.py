@@ -14,7 +14,7 @@ _SAME_SHAPE, _SIMILAR_TONE = 0.988, 0.55
 """So alike in shape, other tones are a change of colours."""
 _NEAR_HASH = 20
 """Bits of 63 that may differ between pictures whose features are compared; about 31 do by chance."""
-_ROWS, _PAIRS = 512, 4096
+_ROWS, _PAIRS = 256, 512
 
 
 def duplicate_groups(signatures: Sequence[Signature]) -> list[list[int]]:
