@@ -8,7 +8,8 @@ import numpy as np
 
 from .tiles import high, over_tiles
 
-_CLIPPED = 253
+_CLIPPED, _NEARLY = 253, 240
+"""Level of a channel that is at its end; and of one that scaling took a little away from it, beside hard edges."""
 _PAPER = 0.97
 """Share of a picture's rim that is white where it stands on white paper, which isn't overexposed."""
 _PALE = 200
@@ -58,7 +59,7 @@ def _clipped(planes: np.ndarray, middle: np.ndarray, darkest: np.ndarray) -> flo
     burnt = float((~white & ~flat & (middle >= _CLIPPED)).mean())
     if _on_paper(white, middle):
         return burnt / max(1e-3, 1 - float(white.mean()))
-    return burnt + float(white.mean()) * _softly_bounded(white, middle)
+    return burnt + float(white.mean()) * _softly_bounded(darkest >= _NEARLY, middle)
 
 
 def _on_paper(white: np.ndarray, middle: np.ndarray) -> bool:

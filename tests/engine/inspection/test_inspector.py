@@ -57,10 +57,10 @@ def test_the_measures_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(measures._CACHE, "MOST", 3)
     dataset, sources = noisy_set(6, seed=2)
     result(inspect(dataset, side=32))
-    result(inspect(replace(dataset, records=dataset.records[-3:]), side=32))
-    assert [source.reads for source in sources] == [1] * 6
+    assert len(measures._CACHE._kept) == 3
     result(inspect(dataset, side=32))
-    assert sources[0].reads == 2
+    assert len(measures._CACHE._kept) == 3
+    assert 9 <= sum(source.reads for source in sources) <= 12
 
 
 def test_progress_is_told_in_order() -> None:
