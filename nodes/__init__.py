@@ -8,6 +8,7 @@ from .captions import TriggerCaptions
 from .datasets import DatasetFromImages, LoadDataset, PreviewDataset
 from .generation import ComparisonGrid, Generate, SaveImages
 from .host import io
+from .inspection import CurateDataset, InspectDataset
 from .training import Recipe, TrainLoRA
 
 NODES: list[type[io.ComfyNode]] = [
@@ -15,6 +16,8 @@ NODES: list[type[io.ComfyNode]] = [
     DatasetFromImages,
     TriggerCaptions,
     PreviewDataset,
+    InspectDataset,
+    CurateDataset,
     LoadBase,
     BaseFromComfy,
     DemoCheckpoint,

@@ -26,6 +26,7 @@ LEVELS = {
     "engine.adapters": 1,
     "engine.training": 2,
     "engine.generation": 2,
+    "engine.inspection": 2,
     "engine.run": 3,
     "nodes": 4,
 }

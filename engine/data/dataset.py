@@ -44,14 +44,26 @@ class ImageRecord:
     def name(self) -> str:
         return self.source.name
 
-    def load(self) -> Image.Image:
+    def load(self, *, at_least: int = 0) -> Image.Image:
         """Decode to RGB: EXIF rotation applied, transparency flattened onto white, palettes resolved.
+
+        Args:
+            at_least: where only so many pixels of the shorter side are needed, a JPEG is decoded smaller and faster;
+                0 decodes it whole.
 
         Raises:
             DatasetError: the file is gone, damaged, or another one than when the data set was read.
         """
         from .images import decode
 
+        return decode(self.read(), self.name, at_least=at_least)
+
+    def read(self) -> bytes:
+        """The encoded picture.
+
+        Raises:
+            DatasetError: the file is gone, or another one than when the data set was read.
+        """
         data = self.source.read()
         if bytes_hash(data) != self.content_hash:
             raise DatasetError(
@@ -59,7 +71,7 @@ class ImageRecord:
                 expected="files that stay as they are during a run",
                 hint="run again, so that the data set is read anew.",
             )
-        return decode(data, self.name)
+        return data
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from ..config import one_of, positive, raise_all
+from ..data.goals import USUAL, Goal
 from ..errors import ConfigError
 
-Goal = Literal["subject", "style"]
 SCHEDULES = ("constant", "linear", "cosine")
 TARGETS = ("attention", "attention_and_feed_forward", "all_layers")
 
@@ -104,12 +103,10 @@ UNKEYED = ("reason", "checkpoint_every", "sample_every", "sample_prompts")
 
 MINIATURE = 256
 """Base models trained on pictures below this side, in pixels, are miniatures with rates of their own."""
-USUAL = {"subject": (10, 30), "style": (50, 200)}
-"""How many pictures people teach a goal with."""
 
 
 def suggest(goal: Goal, pictures: int, *, resolution: int = 512) -> Recipe:
-    """A recipe for so many pictures of a subject or a style, with the reason in words.
+    """A recipe for so many pictures of a subject, a style or a product, with the reason in words.
 
     Args:
         goal: what the adapter should teach.
@@ -122,7 +119,7 @@ def suggest(goal: Goal, pictures: int, *, resolution: int = 512) -> Recipe:
     if goal not in USUAL or pictures < 1:
         raise ConfigError(
             f"No recipe for goal {goal!r} with {pictures} pictures.",
-            expected="goal subject or style, and at least one picture",
+            expected="goal subject, style or product, and at least one picture",
             hint="choose a goal and connect a data set.",
         )
     recipe = _miniature(resolution) if resolution < MINIATURE else _full_size(goal, pictures, resolution)
@@ -135,13 +132,13 @@ def suggest(goal: Goal, pictures: int, *, resolution: int = 512) -> Recipe:
 
 def _full_size(goal: Goal, pictures: int, resolution: int) -> Recipe:
     """A style needs more capacity than a subject, and fewer views of each of its more numerous pictures."""
-    rank = 16 if goal == "subject" else 32
-    steps = min(2000, max(600, pictures * (60 if goal == "subject" else 15)))
+    rank = 32 if goal == "style" else 16
+    steps = min(2000, max(600, pictures * (15 if goal == "style" else 60)))
     return Recipe(
         steps=round(steps, -1),
         rank=rank,
         alpha=float(rank),
-        targets="attention" if goal == "subject" else "attention_and_feed_forward",
+        targets="attention_and_feed_forward" if goal == "style" else "attention",
         resolution=resolution,
         reason=f"{steps} steps at 1e-4 and rank {rank}: {steps / pictures:.0f} views of each picture.",
     )

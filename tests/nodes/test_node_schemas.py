@@ -18,6 +18,14 @@ FIXED = {
     "LW_DatasetFromImages": ("images batch captions name", "dataset"),
     "LW_TriggerCaptions": ("dataset trigger_word class_word template mode", "dataset captions trigger"),
     "LW_PreviewDataset": ("dataset columns", "sheet"),
+    "LW_InspectDataset": ("dataset goal base resolution strictness columns", "report json sheet"),
+    "LW_CurateDataset": (
+        (
+            "dataset goal base resolution strictness drop_blurred drop_badly_exposed drop_small drop_compressed "
+            "drop_noisy drop_borders drop_duplicates drop_odd drop_long keep drop"
+        ),
+        "kept dropped report",
+    ),
     "LW_LoadBase": ("base device precision", "base"),
     "LW_BaseFromComfy": ("model clip vae precision", "base"),
     "LW_DemoCheckpoint": ("", "model clip vae base"),
