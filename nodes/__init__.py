@@ -9,10 +9,12 @@ from .datasets import DatasetFromImages, LoadDataset, PreviewDataset
 from .generation import ComparisonGrid, Generate, SaveImages
 from .host import io
 from .training import Recipe, TrainLoRA
+from .trigger_word import TriggerWord
 
 NODES: list[type[io.ComfyNode]] = [
     LoadDataset,
     DatasetFromImages,
+    TriggerWord,
     TriggerCaptions,
     PreviewDataset,
     LoadBase,

@@ -16,6 +16,7 @@ CATEGORIES = {f"LoRA Workbench/{part}" for part in ("data set", "captions", "tra
 FIXED = {
     "LW_LoadDataset": ("path on_unreadable", "dataset"),
     "LW_DatasetFromImages": ("images batch captions name", "dataset"),
+    "LW_TriggerWord": ("trigger_word class_word dataset base", "trigger_word report free_words"),
     "LW_TriggerCaptions": ("dataset trigger_word class_word template mode", "dataset captions trigger"),
     "LW_PreviewDataset": ("dataset columns", "sheet"),
     "LW_LoadBase": ("base device precision", "base"),
