@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .adapters import ApplyStack, LoadAdapter, SaveAdapter, StackAdapters
+from .adapters import ApplyStack, LoadAdapter, SaveAdapter, StackAdapters
 from .base_models import BaseFromComfy, DemoCheckpoint, LoadBase
-from .captions import TriggerCaptions
+from .captions import EditCaptions, TriggerCaptions
 from .datasets import DatasetFromImages, LoadDataset, PreviewDataset
 from .generation import ComparisonGrid, Generate, SaveImages
 from .host import io
@@ -16,6 +17,7 @@ NODES: list[type[io.ComfyNode]] = [
     DatasetFromImages,
     TriggerWord,
     TriggerCaptions,
+    EditCaptions,
     PreviewDataset,
     LoadBase,
     BaseFromComfy,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import sockets
+from .captions import CATEGORY
 from .host import host, io
 from .shown import shown
 
@@ -22,7 +23,7 @@ class TriggerWord(io.ComfyNode):
         return io.Schema(
             node_id="LW_TriggerWord",
             display_name="Trigger Word",
-            category="LoRA Workbench/captions",
+            category=CATEGORY,
             description="Says whether a word is fit to be a trigger word, and proposes free ones: by dictionary, "
             "captions, and the base model's tokenizers and drawing.",
             inputs=[

@@ -18,6 +18,10 @@ FIXED = {
     "LW_DatasetFromImages": ("images batch captions name", "dataset"),
     "LW_TriggerWord": ("trigger_word class_word dataset base", "trigger_word report free_words"),
     "LW_TriggerCaptions": ("dataset trigger_word class_word template mode", "dataset captions trigger"),
+    "LW_EditCaptions": (
+        "dataset find replace_with regex remove add prefix suffix shuffle keep seed overrides",
+        "dataset captions changes",
+    ),
     "LW_PreviewDataset": ("dataset columns", "sheet"),
     "LW_LoadBase": ("base device precision", "base"),
     "LW_BaseFromComfy": ("model clip vae precision", "base"),
@@ -108,7 +112,12 @@ def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
         for i in schema.inputs
         if i.id == "seed"
     }
-    assert seeds == {"LW_TrainLoRA": "fixed", "LW_Generate": True, "LW_ComparisonGrid": True}
+    assert seeds == {
+        "LW_EditCaptions": "fixed",
+        "LW_TrainLoRA": "fixed",
+        "LW_Generate": True,
+        "LW_ComparisonGrid": True,
+    }
 
 
 def test_captions_and_templates_keep_their_braces() -> None:
