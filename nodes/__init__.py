@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .adapters import ApplyStack, LoadAdapter, SaveAdapter, StackAdapters
-from .adapters import ApplyStack, LoadAdapter, SaveAdapter, StackAdapters
 from .base_models import BaseFromComfy, DemoCheckpoint, LoadBase
-from .captions import EditCaptions, TriggerCaptions
+from .captioning import CaptionDataset
+from .captions import CaptionsFromText, EditCaptions, TriggerCaptions
 from .datasets import DatasetFromImages, LoadDataset, PreviewDataset
 from .generation import ComparisonGrid, Generate, SaveImages
 from .host import io
@@ -15,6 +15,8 @@ from .trigger_word import TriggerWord
 NODES: list[type[io.ComfyNode]] = [
     LoadDataset,
     DatasetFromImages,
+    CaptionDataset,
+    CaptionsFromText,
     TriggerWord,
     TriggerCaptions,
     EditCaptions,

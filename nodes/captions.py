@@ -79,6 +79,49 @@ class EditCaptions(io.ComfyNode):
         return io.NodeOutput(edited, caption_table(edited), told, ui=shown(text=told))
 
 
+class CaptionsFromText(io.ComfyNode):
+    """Captions that other nodes have written."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LW_CaptionsFromText",
+            display_name="Captions from Text",
+            category=CATEGORY,
+            description="Gives the pictures of a data set captions from other nodes, or from a text with one a line.",
+            inputs=[
+                sockets.Dataset.Input("dataset", tooltip="The pictures, in the order of the captions."),
+                io.String.Input(
+                    "captions",
+                    default="",
+                    multiline=True,
+                    tooltip="As many captions as pictures: a list from any node that writes texts, or one a line. A "
+                    "blank one leaves its picture without.",
+                ),
+                io.Boolean.Input(
+                    "keep_existing",
+                    default=False,
+                    tooltip="Whether pictures that have a caption keep it. Captions are counted over all pictures "
+                    "either way.",
+                ),
+            ],
+            outputs=[
+                sockets.Dataset.Output("dataset", tooltip="The same pictures with these captions."),
+                io.String.Output("captions", tooltip="Name, repeats and final caption of each picture, as a table."),
+            ],
+            is_input_list=True,
+        )
+
+    @classmethod
+    def execute(cls, dataset: list[Dataset], captions: list[str], keep_existing: list[bool]) -> io.NodeOutput:
+        from ..engine.data.captions import caption_table, give_captions
+
+        given = captions if len(captions) > 1 else captions[0].rstrip("\r\n").splitlines()
+        captioned = give_captions(dataset[0], given, keep_existing=keep_existing[0])
+        table = caption_table(captioned)
+        return io.NodeOutput(captioned, table, ui=shown(text=table))
+
+
 def changed_captions(before: Dataset, after: Dataset) -> str:
     """How many captions changed, and each of them before and after."""
     from ..engine.data.caption_edits import changes

@@ -16,6 +16,11 @@ CATEGORIES = {f"LoRA Workbench/{part}" for part in ("data set", "captions", "tra
 FIXED = {
     "LW_LoadDataset": ("path on_unreadable", "dataset"),
     "LW_DatasetFromImages": ("images batch captions name", "dataset"),
+    "LW_CaptionDataset": (
+        "dataset captioner overwrite prompt max_tokens threshold character_threshold device precision",
+        "dataset captions report",
+    ),
+    "LW_CaptionsFromText": ("dataset captions keep_existing", "dataset captions"),
     "LW_TriggerWord": ("trigger_word class_word dataset base", "trigger_word report free_words"),
     "LW_TriggerCaptions": ("dataset trigger_word class_word template mode", "dataset captions trigger"),
     "LW_EditCaptions": (
