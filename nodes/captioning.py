@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import sockets
+from .base_models import newest_change
 from .captions import CATEGORY
 from .host import host, io
 from .inputs import ADVANCED, problem
 from .shown import shown
-from .training import newest_change
 
 if TYPE_CHECKING:
     from ..engine.captioning.caption_dataset import Captioned
