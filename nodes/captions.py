@@ -116,7 +116,8 @@ class CaptionsFromText(io.ComfyNode):
     def execute(cls, dataset: list[Dataset], captions: list[str], keep_existing: list[bool]) -> io.NodeOutput:
         from ..engine.data.captions import caption_table, give_captions
 
-        given = captions if len(captions) > 1 else captions[0].rstrip("\r\n").splitlines()
+        a_list = len(captions) > 1 or len(dataset[0]) == 1  # the only picture's caption may have several lines
+        given = captions if a_list else captions[0].rstrip("\r\n").splitlines()
         captioned = give_captions(dataset[0], given, keep_existing=keep_existing[0])
         table = caption_table(captioned)
         return io.NodeOutput(captioned, table, ui=shown(text=table))

@@ -101,6 +101,8 @@ def test_captions_come_from_a_list_or_from_lines(said: text_io.StringIO, caption
     assert [record.caption for record in output.args[0]] == ["a red", None, "a blue one"]
     output = CaptionsFromText.execute([colours("x", None, "z")], ["a", "b", "c"], [True])
     assert [record.caption for record in output.args[0]] == ["x", "b", "z"]
+    output = CaptionsFromText.execute([colours("x")], ["a fox\nin snow"], [False])
+    assert [record.caption for record in output.args[0]] == ["a fox in snow"]
 
 
 @pytest.mark.parametrize("captions", [["a"], [""], ["a", "b"], ["a\nb\nc\nd"]])
