@@ -156,6 +156,14 @@ class Backbone(ABC):
     def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
         """Prompts -> conditioning of batch B. Differentiable with respect to the text encoders' adapters."""
 
+    def tokenize(self, text: str) -> dict[str, list[str]]:
+        """The pieces that each text encoder reads for ``text``, without marks of beginning and end, by component name.
+
+        Empty where a base model's tokenizers aren't known.
+        """
+        del text
+        return {}
+
     @abstractmethod
     def levels(self, u: Tensor) -> NoiseLevels:
         """Map u in [0, 1) (0 clean, 1 noise), shape (B,), to the model's timesteps and noise factors."""

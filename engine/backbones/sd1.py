@@ -133,6 +133,9 @@ class StableDiffusion1(Backbone):
         )
         return Conditioning(states=encoder(tokens.input_ids.to(self.device))[0])
 
+    def tokenize(self, text: str) -> dict[str, list[str]]:
+        return {"text_encoder": [piece.removesuffix("</w>") for piece in self._tokenizer.tokenize(text)]}
+
     def levels(self, u: Tensor) -> NoiseLevels:
         steps = len(self._alphas_cumprod)
         t = (u * steps).long().clamp(max=steps - 1)

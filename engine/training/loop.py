@@ -15,6 +15,7 @@ from ..errors import TrainingError
 from ..events import CheckpointSaved, Event, SamplesDrawn, StepDone
 from ..objectives import add_noise, min_snr_weight, target, uniform_levels
 from .bundle import Bundle
+from .caption_order import pick
 from .recipe import Recipe
 from .training_set import TrainingSet, derived_seed, step_generator
 
@@ -142,9 +143,12 @@ class Trainer:
         """(latents, captions, where they are from) of one micro-batch, captions dropped at the recipe's rate."""
         import torch
 
-        chosen = source.draw(number * count, count, derived_seed(self.seed, name))
-        kept = torch.rand(count, generator=generator) >= self.recipe.caption_dropout
-        captions = [source.captions[i] if keep else "" for i, keep in zip(chosen, kept.tolist(), strict=True)]
+        seed = derived_seed(self.seed, name)
+        chosen = source.draw(number * count, count, seed)
+        kept = (torch.rand(count, generator=generator) >= self.recipe.caption_dropout).tolist()
+        captions = [
+            pick(source.captions[i], seed, number, place) if kept[place] else "" for place, i in enumerate(chosen)
+        ]
         return [source.latents[i] for i in chosen], captions, source
 
     def _conditioning(self, parts: list[tuple[list[Tensor], list[str], TrainingSet]]) -> Conditioning:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from ..config import one_of, positive, raise_all
 from ..data.goals import USUAL, Goal
@@ -43,6 +44,10 @@ class Recipe:
     """Regularisation pictures in each batch, beside ``batch_size``; unused without a regularisation set."""
     caption_dropout: float = 0.0
     """Share of captions replaced by the empty one."""
+    caption_shuffle: int = 0
+    """Orders of each caption's tags that steps choose from, each encoded once; below 2 captions stay as written."""
+    caption_keep: int = 1
+    """Tags at the beginning of captions that stay in their places when the others are shuffled."""
     resolution: int = 0
     """Side in pixels that pictures are scaled and centre-cropped to; 0 takes the base model's own."""
     sample_every: int = 0
@@ -77,6 +82,8 @@ class Recipe:
             "snr_gamma",
             "prior_weight",
             "caption_dropout",
+            "caption_shuffle",
+            "caption_keep",
             "resolution",
             "sample_every",
             zero=True,
@@ -86,6 +93,16 @@ class Recipe:
         if self.caption_dropout > 1:
             problems.append(f"caption_dropout: got {self.caption_dropout!r}, expected a share from 0 to 1")
         raise_all(problems, "recipe")
+
+    def keyed(self) -> dict[str, Any]:
+        """The settings that decide about the trained weights, but for ``steps``.
+
+        Settings that came later count only where they are used, so that runs made before keep their keys.
+        """
+        settings = {name: value for name, value in asdict(self).items() if name not in (*UNKEYED, "steps")}
+        if self.caption_shuffle < 2:
+            del settings["caption_shuffle"], settings["caption_keep"]
+        return settings
 
     def learning_rate_at(self, step: int) -> float:
         """Factor of the learning rates at a step (from 0): linear warm-up, then the schedule."""

@@ -6,7 +6,7 @@ interrupted goes on to the same bits without any generator's state being kept.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from ..data.dataset import Dataset, ImageRecord
 from ..data.images import square
 from ..events import Event, Progress
 from ..storage import value_hash
+from .caption_order import variants
 
 if TYPE_CHECKING:
     import torch
@@ -31,8 +32,8 @@ class TrainingSet:
 
     latents: list[Tensor]
     """One a record, (C, h, w), float32."""
-    captions: list[str]
-    """One a record."""
+    captions: list[tuple[str, ...]]
+    """One a record: the orders of its tags that steps choose from."""
     embeddings: dict[str, Conditioning] | None
     """Caption -> conditioning of batch 1; ``None`` where the text encoder is trained and so can't be cached."""
     order: tuple[int, ...]
@@ -58,7 +59,14 @@ def derived_seed(seed: int, *parts: str | int) -> int:
 
 
 def encode(
-    backbone: Backbone, dataset: Dataset, resolution: int, cache: TensorCache, *, embed: bool
+    backbone: Backbone,
+    dataset: Dataset,
+    resolution: int,
+    cache: TensorCache,
+    *,
+    embed: bool,
+    caption_variants: int = 0,
+    caption_keep: int = 1,
 ) -> Generator[Event, None, TrainingSet]:
     """Encode what the cache doesn't hold yet.
 
@@ -68,6 +76,8 @@ def encode(
         resolution: side in pixels that pictures are scaled and centre-cropped to.
         cache: keyed by the pictures' and captions' content and the base model's.
         embed: whether captions are encoded too.
+        caption_variants: orders of each caption's tags; below 2 captions stay as they are written.
+        caption_keep: tags that stay in their places.
     """
     base = backbone.info.content_hash
     keys = [value_hash("latent", record.content_hash, resolution, base) for record in dataset]
@@ -78,11 +88,12 @@ def encode(
         for i, latent in zip(chosen, latents, strict=True):
             cache.put(keys[i], {"latent": latent})
         yield Progress(done=at + len(chosen), total=len(missing), label="encoding pictures")
-    captions = [record.caption or "" for record in dataset]
+    captions = [variants(record.caption or "", caption_variants, caption_keep) for record in dataset]
+    embeddings = (yield from _embeddings(backbone, captions, cache)) if embed else None
     return TrainingSet(
         latents=[_entry(cache, key)["latent"].to(backbone.device) for key in keys],
         captions=captions,
-        embeddings=_embeddings(backbone, captions, cache) if embed else None,
+        embeddings=embeddings,
         order=tuple(i for i, record in enumerate(dataset) for _ in range(record.repeats)),
     )
 
@@ -93,18 +104,22 @@ def _entry(cache: TensorCache, key: str) -> dict[str, Tensor]:
     return entry
 
 
-def _embeddings(backbone: Backbone, captions: list[str], cache: TensorCache) -> dict[str, Conditioning]:
+def _embeddings(
+    backbone: Backbone, captions: Sequence[Sequence[str]], cache: TensorCache
+) -> Generator[Event, None, dict[str, Conditioning]]:
     """Every distinct caption and the empty one (for caption dropout), encoded one by one: padding can't leak."""
     import torch
 
+    wanted = sorted({caption for orders in captions for caption in orders} | {""})
     result = {}
-    for caption in sorted({*captions, ""}):
+    for done, caption in enumerate(wanted, 1):
         key = value_hash("embedding", caption, backbone.info.content_hash)
         entry = cache.get(key)
         if entry is None:
             with torch.no_grad():
                 entry = backbone.encode_prompts([caption])
             cache.put(key, entry)
+            yield Progress(done=done, total=len(wanted), label="encoding captions")
         result[caption] = Conditioning(entry).to(backbone.device)
     return result
 

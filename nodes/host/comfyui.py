@@ -82,6 +82,11 @@ class ComfyUIHost(Host):
     def base_roots(self) -> Sequence[Path]:
         return [*_folders("diffusers"), *_folders("checkpoints"), *OWN_ROOTS]
 
+    def captioner_roots(self) -> Sequence[Path]:
+        """Folders that other extensions for captions use come after our own."""
+        models = Path(folder_paths.models_dir)
+        return [models / "captioners", *_folders("LLM"), models / "LLM"]
+
 
 class _NodeReporter:
     """Shows the events of one loop on the node that runs it."""

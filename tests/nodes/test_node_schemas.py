@@ -16,7 +16,17 @@ CATEGORIES = {f"LoRA Workbench/{part}" for part in ("data set", "captions", "tra
 FIXED = {
     "LW_LoadDataset": ("path on_unreadable", "dataset"),
     "LW_DatasetFromImages": ("images batch captions name", "dataset"),
+    "LW_CaptionDataset": (
+        "dataset captioner overwrite prompt max_tokens threshold character_threshold device precision",
+        "dataset captions report",
+    ),
+    "LW_CaptionsFromText": ("dataset captions keep_existing", "dataset captions"),
+    "LW_TriggerWord": ("trigger_word class_word dataset base", "trigger_word report free_words"),
     "LW_TriggerCaptions": ("dataset trigger_word class_word template mode", "dataset captions trigger"),
+    "LW_EditCaptions": (
+        "dataset find replace_with regex remove add prefix suffix shuffle keep seed overrides",
+        "dataset captions changes",
+    ),
     "LW_PreviewDataset": ("dataset columns", "sheet"),
     "LW_InspectDataset": ("dataset goal base resolution strictness columns", "report json sheet"),
     "LW_CurateDataset": (
@@ -33,7 +43,7 @@ FIXED = {
         (
             "dataset base goal steps learning_rate rank alpha batch_size targets schedule train_text_encoder "
             "text_encoder_learning_rate gradient_accumulation warmup_steps prior_weight snr_gamma caption_dropout "
-            "sample_every sample_prompts checkpoint_every"
+            "sample_every sample_prompts checkpoint_every caption_shuffle caption_keep"
         ),
         "recipe reason",
     ),
@@ -115,7 +125,12 @@ def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
         for i in schema.inputs
         if i.id == "seed"
     }
-    assert seeds == {"LW_TrainLoRA": "fixed", "LW_Generate": True, "LW_ComparisonGrid": True}
+    assert seeds == {
+        "LW_EditCaptions": "fixed",
+        "LW_TrainLoRA": "fixed",
+        "LW_Generate": True,
+        "LW_ComparisonGrid": True,
+    }
 
 
 def test_captions_and_templates_keep_their_braces() -> None:
