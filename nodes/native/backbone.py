@@ -18,7 +18,7 @@ from ...engine.adapters.stack import Stack
 from ...engine.backbones.contract import Backbone, BackboneInfo, Conditioning, NoiseLevels
 from ...engine.backbones.devices import pick_dtype
 from ...engine.errors import AdapterError, BaseModelError
-from .conditioning import as_comfy, encode, in_groups, together_in_groups
+from .conditioning import as_comfy, encode, in_groups, pieces, together_in_groups
 from .families import TEXT_TARGETS, family_of, target_presets
 from .identity import content_hash
 from .mirror import mirrored, normal
@@ -154,6 +154,9 @@ class NativeBackbone(Backbone):
 
         with_gradients = self._encoder is not None and torch.is_grad_enabled()
         return encode(self._clip, prompts, self._encoder if with_gradients else None).to(self.device)
+
+    def tokenize(self, text: str) -> dict[str, list[str]]:
+        return pieces(self._clip, text)
 
     def levels(self, u: Tensor) -> NoiseLevels:
         levels = noise_levels(self._sampling, self.info.objective, u)

@@ -4,6 +4,7 @@ ComfyUI loads weights under ``torch.inference_mode``, and autograd refuses such 
 tensor over the same storage, though: a mirror has one in place of each weight, so nothing is copied. Adapters are
 injected into the mirror, never into the model, which therefore is what it was whatever happens to a training.
 """
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
@@ -146,10 +147,12 @@ def _frozen_layer() -> Any:
         @staticmethod
         def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
             layer = ctx.layer
+            from torch.nn import grad
+
             weight, _ = _made_ready(layer, gradient)
             if isinstance(layer, torch.nn.Linear):
                 return gradient @ weight, None
-            backwards = getattr(torch.nn.grad, f"conv{gradient.ndim - 2}d_input")
+            backwards = getattr(grad, f"conv{gradient.ndim - 2}d_input")
             places = (layer.stride, layer.padding, layer.dilation, layer.groups)
             return backwards(ctx.shape, weight, gradient, *places), None
 

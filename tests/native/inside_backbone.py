@@ -69,6 +69,7 @@ def agree() -> dict[str, Any]:
         "prediction": difference(predicted, predicted_too),
         "pictures": difference(ours.decode(x0), theirs.decode(x0_too)),
         "infos_differ": [name for name in same if getattr(info, name) != getattr(info_too, name)],
+        "pieces": [next(iter(base.tokenize("ohwx (fox)").values())) for base in (ours, theirs)],
         "capabilities": sorted(info.capabilities ^ info_too.capabilities),
         "modules": sorted(ours.module_shapes().keys() ^ set(map(with_text_model, theirs.module_shapes())))[:5],
     }
