@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from comfyui_graphs import demo_training, drawing
@@ -27,9 +28,14 @@ def short_training(dataset: str = "assets/datasets/fox", **settings: int) -> Gra
 def test_nodes_are_what_we_say_they_are(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["nodes", "--json"]) == 0
     ours = json.loads(capsys.readouterr().out)
-    theirs = server.get("/object_info")
-    assert not [name for name in theirs if name.startswith("LW_") and name not in ours]
-    assert_alike(ours, {name: theirs.get(name) for name in ours})
+    theirs = {name: info for name, info in server.get("/object_info").items() if name.startswith("LW_")}
+    assert_alike(with_adapters(ours, []), with_adapters(theirs, []))
+
+
+def with_adapters(infos: dict[str, Any], files: list[str]) -> dict[str, Any]:
+    """Descriptions that offer these files, not those that lie in the folders of whoever describes."""
+    infos["LW_LoadAdapter"]["input"]["required"]["adapter"][1]["options"] = files
+    return infos
 
 
 def test_it_starts_without_a_word_about_us(root: Path, server: Server) -> None:
@@ -50,7 +56,7 @@ def test_a_training_shows_progress_words_and_pictures(server: Server) -> None:
     steps = [
         told["value"] for kind, told in heard if kind == "progress" and (told["node"], told["max"]) == ("train", 4)
     ]
-    assert steps[-1] == 4
+    assert (steps[0], steps[-1]) == (1, 4)
     assert any("training 4/4" in words for kind, words in heard if kind == "text")
     pictures = [data for kind, data in heard if kind == "picture"]
     assert len(pictures) == 2
