@@ -70,7 +70,7 @@ def _with_lengths(encoded: dict[str, Any]) -> Conditioning:
     for name, value in encoded.items():
         if not isinstance(value, torch.Tensor) or value.ndim == 0:
             continue
-        tensor = normal(value)
+        tensor = value if value.requires_grad else normal(value)
         result[name] = tensor.float() if tensor.is_floating_point() else tensor
         if tensor.ndim > 2 or name == "attention_mask":
             result[name + LENGTH] = torch.tensor([tensor.shape[1]])

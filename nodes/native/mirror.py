@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import comfy.clip_model
 import comfy.ops
 
 if TYPE_CHECKING:
@@ -87,7 +88,18 @@ def _differentiable(kind: type) -> type:
         # Quantised linear layers have torch's name, but aren't of torch's class, by which peft knows what to adapt.
         if issubclass(kind, layer) or (kind.__name__ == name and issubclass(kind, comfy.ops.CastWeightBiasOp)):
             return _layer_class(kind, layer)
-    return kind
+    return _ClipLayer if kind is comfy.clip_model.CLIPLayer else kind
+
+
+class _ClipLayer(comfy.clip_model.CLIPLayer):
+    """CLIP's layer without its additions in place: they overwrite what the backward pass needs.
+
+    Activations that are written over after they were saved also hold their graph for ever, if it's never used.
+    """
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, optimized_attention: Any = None) -> Tensor:
+        x = x + self.self_attn(self.layer_norm1(x), mask, optimized_attention)
+        return x + self.mlp(self.layer_norm2(x))
 
 
 @cache

@@ -78,7 +78,7 @@ def trained(name: str, folder: str) -> dict[str, Any]:
         "style": base.info.key_style,
         "capabilities": sorted(base.info.capabilities),
         "losses": [first, last],
-        "text": text,
+        "text": text and any(bool(u.up.any()) for k, u in run.adapter.modules.items() if not k.startswith("denoiser.")),
         "patched": [len(patched.patches), len(patched_clip.patcher.patches)],
         "modules": len(run.adapter.modules),
         "unmatched": [message for message in messages if "not loaded" in message.lower()],
