@@ -229,7 +229,7 @@ class NativeBackbone(Backbone):
 
     def _mirrored(self) -> Any:
         """The loaded model's mirror, which computes in ``dtype`` and predicts in its own terms."""
-        mirror = mirrored(self._base, None if self.dtype == self._base.get_dtype_inference() else self.dtype)
+        mirror = mirrored(self._base, None if self.dtype == _own_dtype(self._base) else self.dtype)
         mirror.manual_cast_dtype = self.dtype
         mirror.current_patcher = self._patcher
         mirror.model_sampling = raw(self._sampling)
@@ -280,10 +280,15 @@ def _loadable(model: Any) -> Any:
         ) from error
 
 
+def _own_dtype(model: Any) -> torch.dtype:
+    """Number format of the activations as ComfyUI chose it."""
+    return model.manual_cast_dtype or model.get_dtype()
+
+
 def _compute_dtype(patcher: Any, precision: str) -> torch.dtype:
     """Number format of the activations: on the CPU what it is fast at, elsewhere what ComfyUI chose."""
     if precision == "auto" and patcher.load_device.type != "cpu":
-        return patcher.model.get_dtype_inference()
+        return _own_dtype(patcher.model)
     parameters = sum(p.numel() for p in patcher.model.diffusion_model.parameters())
     return pick_dtype(precision, patcher.load_device, parameters)
 
