@@ -18,7 +18,7 @@ from ...engine.adapters.stack import Stack
 from ...engine.backbones.contract import Backbone, BackboneInfo, Conditioning, NoiseLevels
 from ...engine.backbones.devices import pick_dtype
 from ...engine.errors import AdapterError, BaseModelError
-from .conditioning import as_comfy, encode, in_groups, pieces, together_in_groups
+from .conditioning import CLIP_ENCODERS, as_comfy, encode, in_groups, pieces, together_in_groups
 from .families import TEXT_TARGETS, family_of, target_presets
 from .identity import content_hash
 from .mirror import mirrored, normal
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-_CLIP_ENCODERS = ("clip_l", "clip_g", "clip_h")
 _DISTILLED = 1.0
 """Guidance that models with guidance as an input are trained at; what it is drawn at only scales it."""
 _ACTIVATIONS = 8
@@ -295,7 +294,7 @@ def _compute_dtype(patcher: Any, precision: str) -> torch.dtype:
 
 def _encoders(root: Any) -> dict[str, Any]:
     """Component name -> wrapper of each CLIP text encoder in a ComfyUI text-encoder model."""
-    found = [getattr(root, name, None) for name in _CLIP_ENCODERS]
+    found = [getattr(root, name, None) for name in CLIP_ENCODERS]
     present = [encoder for encoder in found if encoder is not None]
     return {"text_encoder" + (f"_{number}" if number > 1 else ""): e for number, e in enumerate(present, 1)}
 

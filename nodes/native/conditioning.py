@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +16,21 @@ if TYPE_CHECKING:
 LENGTH = ".length"
 """Behind a tensor's name: how much of its second axis belongs to each prompt, shape (B,); the rest is padding."""
 _TEXT = "cond"
+CLIP_ENCODERS = ("clip_l", "clip_g", "clip_h")
+"""The text encoders that can be trained: attributes of ComfyUI's text-encoder models."""
 
 
 def encode(clip: Any, prompts: Sequence[str], encoder: Any = None) -> Conditioning:
-    """Encode prompts one by one, so that each is what it would be alone.
+    """Encode prompts so that each is what it would be alone.
 
     Args:
         clip: ComfyUI's ``CLIP``.
         prompts: read literally: parentheses weigh nothing.
         encoder: a mirror of its model to encode with, with gradients; without one ComfyUI's own model serves.
     """
-    return Conditioning.join([_with_lengths(_encoded(clip, prompt, encoder)) for prompt in prompts])
+    tokens = [clip.tokenize(_literal(prompt)) for prompt in prompts]
+    encoded = [_by_comfy(clip, own) for own in tokens] if encoder is None else _by_mirror(clip, tokens, encoder)
+    return Conditioning.join([_with_lengths(parts) for parts in encoded])
 
 
 def pieces(clip: Any, text: str) -> dict[str, list[str]]:
@@ -42,20 +47,53 @@ def pieces(clip: Any, text: str) -> dict[str, list[str]]:
     return found
 
 
-def _encoded(clip: Any, prompt: str, encoder: Any) -> dict[str, Any]:
+def _by_comfy(clip: Any, tokens: dict[str, Any]) -> dict[str, Any]:
     import torch
 
-    tokens = clip.tokenize(_literal(prompt))
-    if encoder is None:
-        with torch.inference_mode():
-            return clip.encode_from_tokens(tokens, return_pooled=True, return_dict=True)
-    clip.load_model(tokens)
+    with torch.inference_mode():
+        return clip.encode_from_tokens(tokens, return_pooled=True, return_dict=True)
+
+
+def _by_mirror(clip: Any, tokens: list[dict[str, Any]], encoder: Any) -> list[dict[str, Any]]:
+    clip.load_model(tokens[0])
     encoder.reset_clip_options()
     if clip.layer_idx is not None:
         encoder.set_clip_options({"layer": clip.layer_idx})
     encoder.set_clip_options({"execution_device": clip.patcher.load_device})
-    states, pooled, *extra = encoder.encode_token_weights(tokens)
-    return {_TEXT: states, "pooled_output": pooled, **(extra[0] if extra else {})}
+    encoded = []
+    with contextlib.ExitStack() as passes:
+        for name in CLIP_ENCODERS:
+            if (part := getattr(encoder, name, None)) is not None:
+                key = name.removeprefix("clip_")
+                passes.enter_context(_in_one_pass(part, [section for own in tokens for section in own[key]]))
+        for own in tokens:
+            states, pooled, *extra = encoder.encode_token_weights(own)
+            encoded.append({_TEXT: states, "pooled_output": pooled, **(extra[0] if extra else {})})
+    return encoded
+
+
+@contextlib.contextmanager
+def _in_one_pass(encoder: Any, sections: Sequence[Sequence[Any]]) -> Iterator[None]:
+    """Within the block a CLIP encoder has what it makes of these sections of prompts, from one pass for all of them.
+
+    Sections are padded to one length. Those with embeddings of their own may not be, and are left to ComfyUI.
+    """
+    rows = {tokens: row for row, tokens in enumerate(dict.fromkeys(tuple(t[0] for t in own) for own in sections))}
+    if len({len(tokens) for tokens in rows}) != 1 or not all(isinstance(t, int) for tokens in rows for t in tokens):
+        yield
+        return
+    states, pooled, *extra = encoder([list(tokens) for tokens in rows])
+
+    def known(wanted: list[list[int]]) -> tuple[Any, ...]:
+        picked = [rows[tuple(tokens)] for tokens in wanted]
+        more = ({name: value[picked] for name, value in made.items()} for made in extra)
+        return states[picked], pooled if pooled is None else pooled[picked], *more
+
+    encoder.encode = known
+    try:
+        yield
+    finally:
+        del encoder.encode
 
 
 def _literal(prompt: str) -> str:

@@ -149,6 +149,7 @@ def _made_ready(layer: Any, like: Tensor) -> tuple[Tensor, Tensor | None]:
 def _frozen_layer() -> Any:
     """The autograd function of layers whose weights are made ready twice: kept ones would fill the device."""
     import torch
+    import torch.nn.grad
 
     class FrozenLayer(torch.autograd.Function):
         @staticmethod
