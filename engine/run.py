@@ -249,11 +249,12 @@ def _finish(
         for key, update in injection.modules().items()
         for part, rows in run.base.file_parts(key)
     }
-    if not all(update.up.isfinite().all() for update in modules.values()) or not any(
-        update.up.any() for update in modules.values()
-    ):
+    learnt = {key.split(".", 1)[0] for key, update in modules.items() if update.up.any()}
+    untouched = sorted({key.split(".", 1)[0] for key in modules} - learnt)
+    if untouched or not all(update.up.isfinite().all() for update in modules.values()):
+        of = f" for {', '.join(untouched)}" if untouched else ""
         raise TrainingError(
-            f"After {len(losses)} steps the adapter {name} holds no usable values.",
+            f"After {len(losses)} steps the adapter {name} holds no usable values{of}.",
             expected="finite factors that are not all zero",
             hint="check the learning rate; the resume bundle is kept in the vault.",
         )
