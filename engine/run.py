@@ -59,9 +59,16 @@ class Run:
         """Refuse what can't teach anything, before any work is done.
 
         Raises:
+            TrainingError: the text encoder is to be trained, and this base's can't be.
             DatasetError: a set is empty.
             CaptionError: a caption is missing, or lacks the trigger word.
         """
+        if self.recipe.train_text_encoder and "text_encoder_training" not in self.base.info.capabilities:
+            raise TrainingError(
+                f"The recipe trains the text encoder, and that of {self.base.info.name} can't be trained.",
+                expected="a base model with CLIP text encoders, or train_text_encoder no",
+                hint="set train_text_encoder to no in LW_Recipe; few adapters gain by it.",
+            )
         for dataset in (self.dataset, self.regularization):
             if dataset is None:
                 continue

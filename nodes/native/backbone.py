@@ -56,7 +56,7 @@ class NativeBackbone(Backbone):
 
     def __init__(self, model: Any, clip: Any, vae: Any, *, precision: str = "auto", name: str = "") -> None:
         self._patcher = _loadable(model)
-        self._clip, self._vae = clip, vae
+        self._clip, self._vae = _loadable_clip(clip), vae
         self.device = self._patcher.load_device
         self.dtype = _compute_dtype(self._patcher, precision)
         self._names = denoiser_names(self._base)
@@ -279,6 +279,20 @@ def _loadable(model: Any) -> Any:
         ) from error
 
 
+def _loadable_clip(clip: Any) -> Any:
+    """The same of a text encoder.
+
+    Raises:
+        BaseModelError: as for a model.
+    """
+    patcher = _loadable(clip.patcher)
+    if patcher is clip.patcher:
+        return clip
+    kept = clip.clone()
+    kept.patcher, kept.cond_stage_model = patcher, patcher.model
+    return kept
+
+
 def _own_dtype(model: Any) -> torch.dtype:
     """Number format of the activations as ComfyUI chose it."""
     return model.manual_cast_dtype or model.get_dtype()
@@ -286,8 +300,11 @@ def _own_dtype(model: Any) -> torch.dtype:
 
 def _compute_dtype(patcher: Any, precision: str) -> torch.dtype:
     """Number format of the activations: on the CPU what it is fast at, elsewhere what ComfyUI chose."""
+    import torch
+
     if precision == "auto" and patcher.load_device.type != "cpu":
-        return _own_dtype(patcher.model)
+        own = _own_dtype(patcher.model)
+        return own if own.itemsize > 1 else torch.bfloat16  # eight bits store weights; activations need more
     parameters = sum(p.numel() for p in patcher.model.diffusion_model.parameters())
     return pick_dtype(precision, patcher.load_device, parameters)
 

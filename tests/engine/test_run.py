@@ -190,3 +190,36 @@ def test_half_precision_learns_much_the_same(train, tiny_sd1, tmp_path, dataset,
     assert half.losses == pytest.approx(exact.losses, rel=0.05)
     for key, update in half.adapter.modules.items():
         assert torch.cosine_similarity(update.delta().flatten(), exact.adapter.modules[key].delta().flatten(), 0) > 0.8
+
+
+def test_a_text_encoder_that_cannot_be_trained_is_refused_before_the_start(train, base, monkeypatch):
+    monkeypatch.setattr(base, "info", replace(base.info, capabilities=frozenset()))
+    with pytest.raises(TrainingError, match="text encoder"):
+        next(train(replace(RECIPE, train_text_encoder=True)))
+
+
+def test_a_step_that_is_stopped_midway_counts_as_not_begun(train, base, monkeypatch):
+    """As ComfyUI stops it, by an exception out of a layer that isn't even an ``Exception``."""
+
+    class Stopped(BaseException):
+        pass
+
+    calls = 0
+    predict = base.predict
+
+    def predicting(*arguments):
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise Stopped
+        return predict(*arguments)
+
+    monkeypatch.setattr(base, "predict", predicting)
+    with pytest.raises(Stopped):
+        finish(train())
+    monkeypatch.undo()
+    resumed, events = finish(train())
+    whole, _ = finish(train(vault="another"))
+    assert resumed.resumed_at == 3
+    assert steps_of(events) == [4, 5, 6]
+    assert resumed.losses == whole.losses
