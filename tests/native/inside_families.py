@@ -125,5 +125,92 @@ def carried(name: str, folder: str) -> dict[str, Any]:
     }
 
 
+def eight_bits(folder: str) -> dict[str, Any]:
+    """Predictions and gradients over weights stored in fp8, beside the same weights stored in float32."""
+    import comfy.sd
+    import torch
+    from checkpoints import FAMILIES, save
+    from lora_workbench.engine.adapters.inject import injected
+    from lora_workbench.nodes import native
+
+    path = save("sd15", Path(folder))
+    text = {key: dict(sizes) for key, sizes in FAMILIES["sd15"].text_options.items()}
+    with torch.inference_mode():
+        stored = [
+            comfy.sd.load_checkpoint_guess_config(str(path), model_options={"dtype": dtype}, te_model_options=text)[:3]
+            for dtype in (torch.float8_e4m3fn, torch.float32)
+        ]
+        small, full = (parts[0].model.diffusion_model.state_dict() for parts in stored)
+        for name, tensor in full.items():
+            tensor.copy_(small[name].float())
+    results = []
+    for parts in stored:
+        base = native.NativeBackbone(*parts, precision="fp32")
+        targets = {"denoiser": base.info.target_presets["all_layers"]}
+        x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+        levels = base.levels(torch.tensor([0.5]))
+        conditioning = base.encode_prompts(["a fox"])
+        with (
+            base.training(1, SIDE),
+            injected({"denoiser": base.denoiser}, targets, rank=2, alpha=2, seed=0) as injection,
+            base.gradients(),
+        ):
+            for key, parameter in injection.parameters.items():
+                if key.endswith(".up"):
+                    torch.nn.init.normal_(parameter, std=0.05, generator=torch.Generator().manual_seed(len(key)))
+            predicted = base.predict(x, levels.t, conditioning)
+            predicted.square().mean().backward()
+            gradients = torch.cat([p.grad.flatten() for p in injection.parameters.values()])
+        results.append((predicted.detach(), gradients))
+    (predicted, gradients), (predicted_too, gradients_too) = results
+    return {
+        "stored": str(next(iter(small.values())).dtype),
+        "predictions": float((predicted - predicted_too).norm() / predicted_too.norm()),
+        "gradients": float((gradients - gradients_too).norm() / gradients_too.norm()),
+    }
+
+
+def on_a_style(folder: str) -> dict[str, Any]:
+    """A base whose MODEL carries a LoRA, beside the plain one with the same LoRA as our stack."""
+    import torch
+    from comfy.weight_adapter import LoRAAdapter
+    from lora_workbench.engine.adapters.adapter import Adapter, LowRank
+    from lora_workbench.engine.adapters.stack import Stack, StackEntry
+    from lora_workbench.nodes import native
+
+    base, model, clip = backbone("sd15", folder)
+    path = "middle_block.1.transformer_blocks.0.attn1.to_q"
+    [(key, _)] = base.file_parts(f"denoiser.{path}")
+    width = base.module_shapes()[key][0]
+    up, down = (torch.randn(*shape, generator=torch.Generator().manual_seed(1)) for shape in ((width, 4), (4, width)))
+    styled = model.clone()
+    styled.add_patches(
+        {f"diffusion_model.{path}.weight": LoRAAdapter(set(), (up, down, 4.0, None, None, None))}, strength_patch=0.5
+    )
+    with torch.inference_mode():
+        on_style = native.NativeBackbone(styled, clip, base._vae, precision="fp32")
+    x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    levels = base.levels(torch.tensor([0.5]))
+    adapter = Adapter(name="style", family="sd1", modules={key: LowRank(down, up, 4.0)})
+    with torch.no_grad():
+        conditioning = base.encode_prompts(["a fox"])
+        plain = base.predict(x, levels.t, conditioning)
+        with base.carrying(Stack((StackEntry(adapter, 0.5, 0.5),))):
+            wanted = base.predict(x, levels.t, conditioning)
+        found = on_style.predict(x, levels.t, conditioning)
+        with on_style.training(1, SIDE):
+            in_training = on_style.predict(x, levels.t, conditioning)
+        again = base.predict(x, levels.t, conditioning)
+        second = native.NativeBackbone(styled.clone(), clip, base._vae, precision="fp32")
+    moved = float((wanted - plain).abs().max())
+    return {
+        "moved": moved,
+        "apart": max(float((p - wanted).abs().max()) for p in (found, in_training)) / moved,
+        "plain_again": float((again - plain).abs().max()),
+        "told_apart": on_style.info.content_hash != base.info.content_hash,
+        "recognised": on_style.info.content_hash == second.info.content_hash,
+    }
+
+
 if __name__ == "__main__":
-    main({"trained": trained, "carried": carried})
+    main({"trained": trained, "carried": carried, "eight_bits": eight_bits, "on_a_style": on_a_style})

@@ -68,6 +68,22 @@ def test_an_adapter_is_the_same_in_the_mirror_and_as_patches(family: str, checkp
     assert found["parts"] >= found["layers"] > 30
 
 
+def test_weights_in_eight_bits_have_the_gradients_of_whole_ones(checkpoints: Path, tmp_path: Path) -> None:
+    found = run_inside(HERE / "inside_families.py", "eight_bits", checkpoints, folder=tmp_path)
+    assert found["stored"] == "torch.float8_e4m3fn"
+    assert found["predictions"] < 1e-5
+    assert found["gradients"] < 1e-4
+
+
+def test_a_lora_on_the_model_belongs_to_the_base(checkpoints: Path, tmp_path: Path) -> None:
+    found = run_inside(HERE / "inside_families.py", "on_a_style", checkpoints, folder=tmp_path)
+    assert found["moved"] > 1e-3
+    assert found["apart"] < 1e-4
+    assert found["plain_again"] == 0
+    assert found["told_apart"]
+    assert found["recognised"]
+
+
 @every_family
 def test_a_family_is_trained_and_its_file_loads_in_the_stock_loader(
     family: str, checkpoints: Path, tmp_path: Path
