@@ -5,6 +5,7 @@ from __future__ import annotations
 from .adapters import ApplyStack, LoadAdapter, SaveAdapter, StackAdapters
 from .base_models import BaseFromComfy, DemoCheckpoint, LoadBase
 from .captions import TriggerCaptions
+from .dataset_output import SaveDataset
 from .datasets import DatasetFromImages, LoadDataset, PreviewDataset
 from .generation import ComparisonGrid, Generate, SaveImages
 from .host import io
@@ -15,6 +16,7 @@ NODES: list[type[io.ComfyNode]] = [
     DatasetFromImages,
     TriggerCaptions,
     PreviewDataset,
+    SaveDataset,
     LoadBase,
     BaseFromComfy,
     DemoCheckpoint,

@@ -4,26 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from ..errors import DatasetError
-from ..storage import bytes_hash, value_hash
+from ..storage import value_hash
+from .masks import Mask
+from .sources import ImageSource, read_unchanged
 
 if TYPE_CHECKING:
     from PIL import Image
-
-
-class ImageSource(Protocol):
-    """Where the bytes of one picture lie: a file, a member of an archive, or memory."""
-
-    @property
-    def name(self) -> str:
-        """Path relative to the data set's root, with forward slashes."""
-        ...
-
-    def read(self) -> bytes:
-        """The encoded picture."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +27,8 @@ class ImageRecord:
     caption: str | None = None
     repeats: int = 1
     """How often an epoch shows the picture."""
+    mask: Mask | None = None
+    """Which of its pixels teach how much."""
 
     @property
     def name(self) -> str:
@@ -52,14 +42,14 @@ class ImageRecord:
         """
         from .images import decode
 
-        data = self.source.read()
-        if bytes_hash(data) != self.content_hash:
-            raise DatasetError(
-                f"{self.name} has changed since the data set was read.",
-                expected="files that stay as they are during a run",
-                hint="run again, so that the data set is read anew.",
-            )
-        return decode(data, self.name)
+        return decode(read_unchanged(self.source, self.content_hash), self.name)
+
+    def identity(self) -> list[Any]:
+        """What a training sees of the record, in plain values; what changes nothing is left out."""
+        identity: list[Any] = [self.content_hash, self.caption, self.repeats]
+        if self.mask and self.mask.weighs:
+            identity.append(self.mask.identity())
+        return identity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +91,8 @@ class Dataset:
 
     @property
     def content_hash(self) -> str:
-        """Changes when a picture, a caption, a repeat count or the order changes; not with the files' place."""
-        return value_hash([[r.content_hash, r.caption, r.repeats] for r in self.records])
+        """Changes with everything that a training sees of the records, and their order; not with the files' place."""
+        return value_hash([record.identity() for record in self.records])
 
     @property
     def samples_per_epoch(self) -> int:

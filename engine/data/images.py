@@ -57,6 +57,23 @@ def decode(data: bytes, name: str) -> Image.Image:
         return to_rgb(image)
 
 
+def decode_mask(data: bytes, name: str, channel: str) -> Image.Image:
+    """A mask as 8-bit grey, EXIF rotation applied: its brightness, or its opacity where ``channel`` is ``alpha``.
+
+    Raises:
+        DatasetError: as ``decode``, or there is no transparency to take.
+    """
+    from PIL import ImageOps
+
+    with _opened(data, name) as image:
+        image.load()
+        if channel == "alpha" and not image.has_transparency_data:
+            raise _unreadable(name, "it has no alpha channel")
+        if channel == "alpha":
+            return ImageOps.exif_transpose(image).convert("RGBA").getchannel("A")
+        return to_rgb(image).convert("L")
+
+
 def to_rgb(image: Image.Image) -> Image.Image:
     """Any Pillow image as RGB: EXIF rotation applied, 16 bits scaled to 8, transparency flattened onto white.
 

@@ -110,6 +110,22 @@ def test_saved_images_never_replace_others(said: text_io.StringIO) -> None:
         SaveImages.execute("sub/a")
 
 
+def test_a_data_set_is_written_once_and_read_back(folder: Path, said: text_io.StringIO) -> None:
+    nodes: dict[str, Any] = {
+        "data": ("LW_LoadDataset", {"path": "pictures", "on_unreadable": "skip"}),
+        "save": ("LW_SaveDataset", {"dataset": ["data", 0], "layout": "kohya", "name": "sets/colours"}),
+    }
+    graph = {name: {"class_type": kind, "inputs": inputs} for name, (kind, inputs) in nodes.items()}
+    report = run(graph, folder).reports["save"]
+    assert (report["path"], report["files"]) == ("datasets/sets/colours", 5)
+    assert report["notes"] == ["Without a caption: 1 of 3 pictures."]
+    assert run(graph, folder).cached_nodes == 2
+    written = process_host.output_directory() / report["path"]
+    assert len(LoadDataset.execute(path=str(written), on_unreadable="refuse").args[0]) == 3
+    (written / "1_pictures" / "0.txt").unlink()
+    assert run(graph, folder).reports["save"]["path"] == "datasets/sets/colours_00002"
+
+
 def graph(base: Path, **recipe: Any) -> dict[str, Any]:
     """A training, a stack of its adapter, and everything that can be saved of them, in API format."""
     nodes = {

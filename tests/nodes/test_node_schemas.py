@@ -18,6 +18,7 @@ FIXED = {
     "LW_DatasetFromImages": ("images batch captions name", "dataset"),
     "LW_TriggerCaptions": ("dataset trigger_word class_word template mode", "dataset captions trigger"),
     "LW_PreviewDataset": ("dataset columns", "sheet"),
+    "LW_SaveDataset": ("dataset layout name", "path"),
     "LW_LoadBase": ("base device precision", "base"),
     "LW_BaseFromComfy": ("model clip vae precision", "base"),
     "LW_DemoCheckpoint": ("", "model clip vae base"),
