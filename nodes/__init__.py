@@ -9,6 +9,7 @@ from .dataset_output import SaveDataset
 from .datasets import DatasetFromImages, LoadDataset, PreviewDataset
 from .generation import ComparisonGrid, Generate, SaveImages
 from .host import io
+from .regularization import RegularizationSet
 from .training import Recipe, TrainLoRA
 
 NODES: list[type[io.ComfyNode]] = [
@@ -21,6 +22,7 @@ NODES: list[type[io.ComfyNode]] = [
     BaseFromComfy,
     DemoCheckpoint,
     Recipe,
+    RegularizationSet,
     TrainLoRA,
     LoadAdapter,
     StackAdapters,

@@ -205,3 +205,29 @@ def test_the_recipe_says_what_it_refuses(tiny_sd1: Path, folder: Path, said: tex
     with pytest.raises(NodeError, match=r"rank: got 0, expected a finite number above 0") as error:
         run(graph(tiny_sd1, rank=0), folder)
     assert isinstance(error.value.__cause__, ConfigError)
+
+
+def test_class_pictures_are_given_or_drawn_and_weighed(tiny_sd1: Path, folder: Path, said: text_io.StringIO) -> None:
+    nodes = graph(tiny_sd1)
+    nodes["class"] = {
+        "class_type": "LW_RegularizationSet",
+        "inputs": {
+            "dataset": ["captions", 0], "prompts": "", "count": 5, "path": "pictures", "seed": 0, "steps": 1,
+            "guidance": 1.0, "batch_size": 8, "base": ["base", 0], "recipe": ["recipe", 0],
+        },
+    }  # fmt: skip
+    nodes["train"]["inputs"]["regularization"] = ["class", 0]
+    for number in range(2):
+        (folder / f"{number}.txt").write_text("a colour")
+    report = run(nodes, folder).reports["class"]
+    assert {name: report[name] for name in ("given", "drawn", "subject", "class_pictures", "unseen")} == {
+        "given": 3, "drawn": 2, "subject": 3, "class_pictures": 5, "unseen": 0,
+    }  # fmt: skip
+    assert "left out broken.png" in said.getvalue()
+    nodes["class"]["inputs"] |= {"count": 6}
+    assert run(nodes, folder).reports["class"]["drawn"] == 3
+    assert len(list(process_host.vault_root().glob("class_pictures/*/*.png"))) == 3
+    del nodes["class"]["inputs"]["base"]
+    nodes["class"]["inputs"] |= {"path": ""}
+    with pytest.raises(NodeError, match="no regularisation pictures"):
+        run(nodes, folder)

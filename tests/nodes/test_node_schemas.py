@@ -30,6 +30,10 @@ FIXED = {
         ),
         "recipe reason",
     ),
+    "LW_RegularizationSet": (
+        "dataset prompts count path seed steps guidance batch_size pictures base recipe",
+        "regularization report",
+    ),
     "LW_TrainLoRA": ("base dataset recipe seed name regularization", "adapter loss_plot report lora_model"),
     "LW_LoadAdapter": ("adapter", "adapter trigger"),
     "LW_StackAdapters": (
@@ -108,7 +112,12 @@ def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
         for i in schema.inputs
         if i.id == "seed"
     }
-    assert seeds == {"LW_TrainLoRA": "fixed", "LW_Generate": True, "LW_ComparisonGrid": True}
+    assert seeds == {
+        "LW_RegularizationSet": "fixed",
+        "LW_TrainLoRA": "fixed",
+        "LW_Generate": True,
+        "LW_ComparisonGrid": True,
+    }
 
 
 def test_captions_and_templates_keep_their_braces() -> None:
