@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..storage import value_hash
 from .masks import Mask
 from .sources import ImageSource, read_unchanged
+from .views import Augmentation, Frame, View, fitted
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,6 +30,10 @@ class ImageRecord:
     """How often an epoch shows the picture."""
     mask: Mask | None = None
     """Which of its pixels teach how much."""
+    frames: tuple[Frame, ...] = ()
+    """What of it a training sees, each as a sample of its own; none for the middle square at the run's resolution."""
+    augmentation: Augmentation | None = None
+    """How a training may change it."""
 
     @property
     def name(self) -> str:
@@ -45,11 +50,22 @@ class ImageRecord:
         return decode(read_unchanged(self.source, self.content_hash), self.name)
 
     def identity(self) -> list[Any]:
-        """What a training sees of the record, in plain values; what changes nothing is left out."""
+        """What a training sees of the record, for hashes; what changes nothing is left out."""
         identity: list[Any] = [self.content_hash, self.caption, self.repeats]
         if self.mask and self.mask.weighs:
-            identity.append(self.mask.identity())
+            identity.append({"mask": self.mask.identity()})
+        if self.frames:
+            identity.append({"frames": self.frames})
+        if self.augmentation:
+            identity.append({"augmentation": self.augmentation})
         return identity
+
+    def views(self, side: int) -> list[tuple[View, ...]]:
+        """The variants of each frame; without frames, of the middle square, ``side`` pixels wide."""
+        frames = self.frames or (fitted((self.width, self.height), (side, side)),)
+        if self.augmentation is None:
+            return [(View(frame=frame),) for frame in frames]
+        return [self.augmentation.variants(frame, self.content_hash) for frame in frames]
 
 
 @dataclass(frozen=True, kw_only=True)

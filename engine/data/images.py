@@ -1,4 +1,4 @@
-"""Encoded pictures: their size without decoding, their pixels as RGB, and their place in a square."""
+"""Encoded pictures: their size without decoding, their pixels as RGB or as a mask."""
 
 from __future__ import annotations
 
@@ -93,13 +93,6 @@ def to_rgb(image: Image.Image) -> Image.Image:
         flat.paste(layered, mask=layered.getchannel("A"))
         return flat
     return image.convert("RGB")
-
-
-def square(image: Image.Image, side: int) -> Image.Image:
-    """The picture scaled so that its shorter side is ``side`` pixels, and its middle square."""
-    from PIL import Image, ImageOps
-
-    return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
 
 
 def check_size(size: tuple[int, int], name: str) -> None:
