@@ -6,6 +6,7 @@ from .adapters import ApplyStack, LoadAdapter, SaveAdapter, StackAdapters
 from .base_models import BaseFromComfy, DemoCheckpoint, LoadBase
 from .captions import TriggerCaptions
 from .dataset_output import SaveDataset
+from .dataset_shapes import Augment, BucketDataset, MaskDataset
 from .datasets import DatasetFromImages, LoadDataset, PreviewDataset
 from .generation import ComparisonGrid, Generate, SaveImages
 from .host import io
@@ -17,6 +18,9 @@ NODES: list[type[io.ComfyNode]] = [
     DatasetFromImages,
     TriggerCaptions,
     PreviewDataset,
+    MaskDataset,
+    BucketDataset,
+    Augment,
     SaveDataset,
     LoadBase,
     BaseFromComfy,

@@ -74,6 +74,16 @@ def decode_mask(data: bytes, name: str, channel: str) -> Image.Image:
         return to_rgb(image).convert("L")
 
 
+def has_alpha(data: bytes, name: str) -> bool:
+    """Whether an encoded picture has transparency, by its header alone.
+
+    Raises:
+        DatasetError: as ``probe``.
+    """
+    with _opened(data, name) as image:
+        return image.has_transparency_data
+
+
 def to_rgb(image: Image.Image) -> Image.Image:
     """Any Pillow image as RGB: EXIF rotation applied, 16 bits scaled to 8, transparency flattened onto white.
 

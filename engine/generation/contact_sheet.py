@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..data.dataset import Dataset, ImageRecord
 from ..events import Event, Progress
 from .drawing import INK, LINE, PAPER, QUIET, font, text_width, wrapped
+from .overlays import with_overlays
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,7 +31,8 @@ def contact_sheet(dataset: Dataset, *, columns: int = 6) -> Generator[Event, Non
         columns: pictures side by side; fewer where there are fewer pictures.
 
     Returns:
-        An RGB picture. Each picture is shown whole, enlarged by a whole number where it is small.
+        An RGB picture. Each picture is shown whole, enlarged by a whole number where it is small, with its crops and
+        its mask drawn over it.
 
     Raises:
         DatasetError: a picture can't be read any more.
@@ -66,7 +68,7 @@ def _draw(sheet: Image, record: ImageRecord, left: int, top: int) -> None:
     from PIL import ImageDraw
 
     draw = ImageDraw.Draw(sheet)
-    picture = _fitted(record.load())
+    picture = with_overlays(_fitted(record.load()), record)
     x, y = left + (_CELL - picture.width) // 2, top + (_CELL - picture.height) // 2
     sheet.paste(picture, (x, y))
     draw.rectangle((x - 1, y - 1, x + picture.width, y + picture.height), outline=LINE)
