@@ -120,7 +120,12 @@ class Dataset:
         return replace(self, records=records, trigger=trigger or self.trigger)
 
     def manifest(self) -> list[dict[str, Any]]:
-        """What goes into an adapter's metadata: names without folders above the root, hashes, captions, repeats."""
+        """What goes into an adapter's metadata: names without folders above the root, hashes, captions, repeats.
+
+        Records with frames also have their sizes.
+        """
         return [
-            {"name": r.name, "sha256": r.content_hash, "caption": r.caption, "repeats": r.repeats} for r in self.records
+            {"name": r.name, "sha256": r.content_hash, "caption": r.caption, "repeats": r.repeats}
+            | ({"sizes": [frame.size for frame in r.frames]} if r.frames else {})
+            for r in self.records
         ]
