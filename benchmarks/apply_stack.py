@@ -13,22 +13,14 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from comfyui import SD15, in_comfyui
 
-SD15 = {
-    "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 320, "channel_mult": [1, 2, 4, 4],
-    "num_res_blocks": [2, 2, 2, 2], "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0], "transformer_depth_middle": 1,
-    "transformer_depth_output": [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0], "context_dim": 768, "num_heads": 8,
-    "num_head_channels": -1, "use_spatial_transformer": True, "use_linear_in_transformer": False,
-    "use_temporal_attention": False, "adm_in_channels": None, "legacy": False,
-}  # fmt: skip
 RANK = 16
 LORAS = Path("models/loras")
 
@@ -147,16 +139,6 @@ def measure(model: Any, names: list[str], rounds: int) -> None:
             f"{len(names)} adapters, {way}: {medians[way]:6.2f} s, files opened {reads[way][0]}, then {reads[way][1]}"
         )
     print(f"{len(names)} adapters, chain / stack: {medians['chain'] / medians['stack']:.2f}")
-
-
-def in_comfyui() -> None:
-    """Go on in the Python that has ComfyUI's requirements."""
-    interpreter = os.environ.get("COMFYUI_PYTHON", sys.executable)
-    if not os.environ.get("COMFYUI_PATH"):
-        print("COMFYUI_PATH names no ComfyUI checkout; nothing was measured.")
-        sys.exit()
-    if Path(interpreter).absolute() != Path(sys.executable).absolute():
-        os.execv(interpreter, [interpreter, *sys.argv])
 
 
 def main() -> None:

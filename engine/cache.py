@@ -1,4 +1,4 @@
-"""Tensors on disk by content hash: latents and prompt embeddings that no run has to encode twice."""
+"""Results on disk by content hash: latents, prompt embeddings and captions that nothing has to make twice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .storage import save_with
+from .storage import save_with, write_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,3 +40,24 @@ class TensorCache:
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.safetensors"
+
+
+class TextCache:
+    """A folder of text files, one an entry, named by the hash of what was described and by what."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def get(self, key: str) -> str | None:
+        """The entry, or ``None`` where there is none that can be read."""
+        try:
+            return self._path(key).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def put(self, key: str, text: str) -> None:
+        """Write an entry; a reader sees all of it or nothing."""
+        write_bytes(self._path(key), text.encode())
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.txt"

@@ -34,6 +34,10 @@ class CaptionError(WorkbenchError):
     """Captions and trigger word don't fit together."""
 
 
+class CaptionerError(WorkbenchError):
+    """A captioning model is missing, incomplete or of a kind that isn't known."""
+
+
 class BaseModelError(WorkbenchError):
     """A base model is missing, incomplete or of a family that isn't known."""
 

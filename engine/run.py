@@ -28,7 +28,7 @@ from .storage import value_hash
 from .training.bundle import Bundle
 from .training.loop import Trainer
 from .training.order import derived_seed
-from .training.recipe import UNKEYED, Recipe
+from .training.recipe import Recipe
 from .training.training_set import TrainingSet, encode
 from .vault import Vault
 
@@ -50,11 +50,10 @@ class Run:
     @property
     def lineage(self) -> str:
         """Content hash of everything but the number of steps: runs that differ in steps continue each other."""
-        recipe = {k: v for k, v in asdict(self.recipe).items() if k not in (*UNKEYED, "steps")}
         prior = self.regularization.content_hash if self.regularization else None
         number_format = f"{self.base.device.type} {self.base.dtype}"
         return value_hash(
-            self.base.info.content_hash, number_format, self.dataset.content_hash, recipe, prior, self.seed
+            self.base.info.content_hash, number_format, self.dataset.content_hash, self.recipe.keyed(), prior, self.seed
         )
 
     def check(self) -> None:
@@ -218,13 +217,23 @@ def _targets(base: Backbone, recipe: Recipe) -> tuple[dict[str, nn.Module], dict
 
 
 def _encode_sets(run: Run, vault: Vault) -> Generator[Event, None, tuple[TrainingSet, TrainingSet | None]]:
-    sets = []
+    recipe, sets = run.recipe, []
     for dataset in (run.dataset, run.regularization):
         if dataset is None:
             sets.append(None)
             continue
-        embed = not run.recipe.train_text_encoder
-        sets.append((yield from encode(run.base, dataset, run.recipe.resolution, vault.encoded, embed=embed)))
+        events = encode(
+            run.base,
+            dataset,
+            recipe.resolution,
+            vault.encoded,
+            embed=not recipe.train_text_encoder,
+            caption_variants=recipe.caption_shuffle,
+            caption_keep=recipe.caption_keep,
+        )
+        sets.append((yield from events))
+    if recipe.caption_shuffle > 1 and all(len(orders) == 1 for orders in sets[0].captions):
+        yield Message(text="caption_shuffle changes nothing: no caption has tags to shuffle, parted by commas")
     return sets[0], sets[1]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .cache import TensorCache
+from .cache import TensorCache, TextCache
 
 
 class Vault:
@@ -17,6 +17,7 @@ class Vault:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.encoded = TensorCache(root / "encoded")
+        self.captions = TextCache(root / "captions")
 
     def finished(self, lineage: str, steps: int) -> Path:
         """Where the adapter of a finished run lies."""

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from .adapters import ApplyStack, LoadAdapter, SaveAdapter, StackAdapters
 from .base_models import BaseFromComfy, DemoCheckpoint, LoadBase
-from .captions import TriggerCaptions
+from .captioning import CaptionDataset
+from .captions import CaptionsFromText, EditCaptions, TriggerCaptions
 from .dataset_output import SaveDataset
 from .dataset_shapes import Augment, BucketDataset, MaskDataset
 from .datasets import DatasetFromImages, LoadDataset, PreviewDataset
 from .generation import ComparisonGrid, Generate, SaveImages
 from .host import io
+from .inspection import CurateDataset, InspectDataset
 from .regularization import RegularizationSet
 from .training import Recipe, TrainLoRA
+from .trigger_word import TriggerWord
 
 NODES: list[type[io.ComfyNode]] = [
     LoadDataset,
     DatasetFromImages,
+    CaptionDataset,
+    CaptionsFromText,
+    TriggerWord,
     TriggerCaptions,
+    EditCaptions,
     PreviewDataset,
+    InspectDataset,
+    CurateDataset,
     MaskDataset,
     BucketDataset,
     Augment,

@@ -72,6 +72,19 @@ def override_inputs() -> list[io.Input]:
             100_000,
             advanced=True,
         ),
+        _count(
+            "caption_shuffle",
+            "Orders of each caption's tags, the parts between commas, that steps choose from; 0 leaves captions as "
+            "they are written.",
+            1000,
+            advanced=True,
+        ),
+        _count(
+            "caption_keep",
+            "Tags at the beginning that caption_shuffle leaves in their places: the trigger word should be among them.",
+            100,
+            advanced=True,
+        ),
     ]
 
 

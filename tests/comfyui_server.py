@@ -1,8 +1,9 @@
-"""A real ComfyUI server that has the extension."""
+"""A real ComfyUI server that has the extension, and what its API gives."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -10,18 +11,178 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from PIL import Image
 
 LONGEST_START = 180
 """Seconds for the server to come up."""
 
+Graph = dict[str, dict[str, Any]]
+"""Nodes by name, in API format."""
 
-class Server(NamedTuple):
+
+@dataclass(frozen=True)
+class Ended:
+    """What a graph came to."""
+
+    history: dict[str, Any]
+    output: Path
+    """The folder that pictures are saved in."""
+
+    @property
+    def status(self) -> str:
+        """``success``, ``interrupted`` or ``error``."""
+        return self._messages[-1][0].removeprefix("execution_")
+
+    @property
+    def cached(self) -> set[str]:
+        """Nodes that didn't run, because ComfyUI had their outputs."""
+        return {node for name, told in self._messages if name == "execution_cached" for node in told["nodes"]}
+
+    @property
+    def _messages(self) -> list[list[Any]]:
+        return self.history["status"]["messages"]
+
+    def report(self, node: str) -> dict[str, Any]:
+        return self.history["outputs"][node]["lw_report"][0]
+
+    def pictures(self, node: str) -> list[Image.Image]:
+        """What a node saved."""
+        opened = []
+        for saved in self.history["outputs"][node]["images"]:
+            with Image.open(self.output / saved["subfolder"] / saved["filename"]) as picture:
+                opened.append(picture.convert("RGB"))
+        return opened
+
+    def pixels(self, node: str) -> Any:
+        """The same as integers, array (B, H, W, 3)."""
+        import numpy as np
+
+        return np.stack([np.asarray(picture).astype(int) for picture in self.pictures(node)])
+
+
+@dataclass(frozen=True)
+class Server:
     """A running ComfyUI."""
 
     url: str
     log: Path
+    pid: int
+
+    @property
+    def folder(self) -> Path:
+        """Of all its files."""
+        return self.log.parent
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "output"
+
+    @property
+    def vault(self) -> Path:
+        return self.folder / "user" / "lora_workbench"
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"{self.url}{path}") as answer:
+            return json.load(answer)
+
+    def post(self, path: str, content: Any) -> Any:
+        body, kind = json.dumps(content).encode(), {"Content-Type": "application/json"}
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}{path}", body, kind)) as answer:
+            return json.loads(answer.read() or "null")
+
+    def queue(self, graph: Graph, client: str = "") -> str:
+        """Queue a graph and give its id; its events go to the client of that name."""
+        return self.post("/prompt", {"prompt": graph, "client_id": client or uuid4().hex})["prompt_id"]
+
+    def ended(self, number: str, longest: float = 240) -> Ended:
+        """Wait until a queued graph has ended, in seconds."""
+        end = time.monotonic() + longest
+        while time.monotonic() < end:
+            if history := self.get(f"/history/{number}"):
+                return Ended(history[number], self.output)
+            time.sleep(0.2)
+        raise TimeoutError(f"ComfyUI took longer than {longest} s:\n{self.log.read_text()[-2000:]}")
+
+    def run(self, graph: Graph, longest: float = 240) -> Ended:
+        """Queue a graph and wait until it has run without an error."""
+        ended = self.ended(self.queue(graph), longest)
+        assert ended.status == "success", ended.history["status"]["messages"]
+        return ended
+
+    def interrupt(self) -> None:
+        self.post("/interrupt", {})
+
+    def memory(self) -> int:
+        """Resident bytes of its process."""
+        import psutil
+
+        return psutil.Process(self.pid).memory_info().rss
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[Listener]:
+        """A client that hears what becomes of the graphs queued for it."""
+        import websocket
+
+        client = uuid4().hex
+        connection = websocket.create_connection(f"{self.url.replace('http', 'ws')}/ws?clientId={client}", timeout=240)
+        with contextlib.closing(connection):
+            yield Listener(client, connection)
+
+
+class Heard(NamedTuple):
+    """One event."""
+
+    kind: str
+    """ComfyUI's name of it; ``picture`` and ``text`` for those that it sends in binary."""
+    data: Any
+
+
+class Listener:
+    """The front end's side of ComfyUI's web socket."""
+
+    def __init__(self, name: str, connection: Any) -> None:
+        self.name, self._connection = name, connection
+        # As the front end says when it connects: previews then come with the node that they are of.
+        connection.send(json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}}))
+
+    def events(self) -> Iterator[Heard]:
+        """What comes, to the end of a graph."""
+        while True:
+            message = self._connection.recv()
+            heard = _in_binary(message) if isinstance(message, bytes) else _in_json(message)
+            yield heard
+            if heard.kind in ("execution_success", "execution_interrupted", "execution_error"):
+                return
+
+    def wait_for_step(self, node: str, wanted: int, total: int) -> int:
+        """Wait until a training of ``total`` steps has come so far; gives how far it is."""
+        for kind, data in self.events():
+            if kind == "progress" and (data["node"], data["max"]) == (node, total) and data["value"] >= wanted:
+                return data["value"]
+        raise AssertionError(f"{node} ended before step {wanted}")
+
+    def wait_for_end(self) -> str:
+        """Wait until a graph ends; gives the event that says so."""
+        *_, last = self.events()
+        return last.kind
+
+
+def _in_json(message: str) -> Heard:
+    told = json.loads(message)
+    return Heard(told["type"], told["data"])
+
+
+def _in_binary(message: bytes) -> Heard:
+    """ComfyUI numbers these events: 1 is a picture, 3 text for a node, 4 a picture with what it is of."""
+    number, length = int.from_bytes(message[:4], "big"), int.from_bytes(message[4:8], "big")
+    if number == 3:
+        return Heard("text", message[8 + length :].decode())
+    return Heard("picture", message[8:] if number == 1 else message[8 + length :])
 
 
 @contextlib.contextmanager
@@ -30,17 +191,20 @@ def serve(extension: Path, folder: Path) -> Iterator[Server]:
 
     ``COMFYUI_PYTHON`` names the interpreter that has ComfyUI's requirements.
     """
-    (folder / "custom_nodes").mkdir()
-    (folder / "custom_nodes" / "lora-workbench").symlink_to(extension, target_is_directory=True)
+    place = folder / "custom_nodes" / "lora-workbench"
+    if not place.is_symlink():
+        place.parent.mkdir()
+        place.symlink_to(extension, target_is_directory=True)
     port = _free_port()
     command = [
         os.environ.get("COMFYUI_PYTHON", sys.executable), "main.py", "--cpu", "--disable-auto-launch",
         "--disable-api-nodes", "--port", str(port), "--base-directory", str(folder),
         "--database-url", "sqlite:///:memory:",
     ]  # fmt: skip
-    server = Server(f"http://127.0.0.1:{port}", folder / "log.txt")
-    with server.log.open("w") as log:
+    path = folder / f"log_{port}.txt"
+    with path.open("w") as log:
         process = subprocess.Popen(command, cwd=os.environ["COMFYUI_PATH"], stdout=log, stderr=subprocess.STDOUT)
+    server = Server(f"http://127.0.0.1:{port}", path, process.pid)
     try:
         _wait_for(server, process)
         yield server
@@ -59,7 +223,7 @@ def _wait_for(server: Server, process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + LONGEST_START
     while time.monotonic() < end and process.poll() is None:
         try:
-            urllib.request.urlopen(f"{server.url}/system_stats").close()
+            server.get("/system_stats")
         except OSError:
             time.sleep(0.5)
         else:

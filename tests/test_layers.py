@@ -15,6 +15,7 @@ import pytest
 ROOT = Path(lora_workbench.__file__).parent
 LEVELS = {
     "engine.errors": 0,
+    "engine.extras": 0,
     "engine.events": 0,
     "engine.cache": 0,
     "engine.config": 0,
@@ -24,15 +25,17 @@ LEVELS = {
     "engine.data": 1,
     "engine.backbones": 1,
     "engine.adapters": 1,
+    "engine.captioning": 2,
     "engine.training": 2,
     "engine.generation": 2,
+    "engine.inspection": 2,
     "engine.run": 3,
     "nodes": 4,
 }
 """Unit -> level. A unit imports from itself and from lower levels; those of level 0 may also use one another."""
 
 COMFYUI = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "execution", "folder_paths", "nodes", "server"}
-HEAVY = {"torch", "diffusers", "peft", "transformers", "safetensors", "accelerate"}
+HEAVY = {"torch", "diffusers", "peft", "transformers", "safetensors", "accelerate", "wordfreq", "onnxruntime"}
 
 
 @dataclass(frozen=True)

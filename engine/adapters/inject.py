@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AdapterError
@@ -66,6 +67,7 @@ class Injection:
             for factor, linear in (("down", layer.lora_A[_NAME]), ("up", layer.lora_B[_NAME])):
                 linear.float()
                 self.parameters[f"{component}.{path}.{factor}"] = linear.weight
+            layer.forward = partial(_forward, layer)
 
     def modules(self) -> dict[str, LowRank]:
         """The factors as they are now, copied to the CPU."""
@@ -111,6 +113,31 @@ def injected(
         yield injection
     finally:
         injection.remove()
+
+
+def _forward(layer: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    r""":math:`W x + \frac{\alpha}{r} B A x` in the activations' own number format; the factors stay float32.
+
+    peft's own computes the update in float32: its inputs would be kept twice for the backward pass, and on a CPU that
+    multiplies bf16 fast the products are slow.
+    """
+    result = layer.base_layer(x, *args, **kwargs)
+    down, up = layer.lora_A[_NAME], layer.lora_B[_NAME]
+    if x.dtype == down.weight.dtype:
+        return result + up(down(x)) * layer.scaling[_NAME]
+    inner = _as(down, x)(x)
+    return result + _as(up, x)(inner) * layer.scaling[_NAME]
+
+
+def _as(factor: Any, like: Tensor) -> Callable[[Tensor], Tensor]:
+    """A factor's layer with its weight in the type of ``like``; gradients arrive at the float32 weight."""
+    from torch import nn
+    from torch.nn import functional
+
+    weight = factor.weight.to(like.dtype)
+    if isinstance(factor, nn.Linear):
+        return lambda x: functional.linear(x, weight)
+    return lambda x: factor._conv_forward(x, weight, None)
 
 
 def _initialise(down: nn.Parameter, key: str) -> None:

@@ -85,7 +85,10 @@ def _module(name: str) -> str | None:
 def style_of(file_keys: Iterable[str]) -> KeyStyle:
     """The style to write an adapter in again that was read with these names: kohya's, unless they begin otherwise."""
     begins = {key.split(".", 1)[0] for key in file_keys}
-    return next((style for style, begin in _DENOISER.items() if begin in begins), "kohya")
+    for style, begin in _DENOISER.items():
+        if begin in begins:
+            return style
+    return "kohya"
 
 
 def flat(module_key: str) -> str:

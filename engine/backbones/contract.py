@@ -35,7 +35,8 @@ class BackboneInfo:
     resolution: int
     """Side of the pictures that the model was trained on, in pixels."""
     target_presets: Mapping[str, tuple[str, ...]]
-    """Preset name -> module-name suffixes inside the denoiser; has ``attention`` and ``attention_and_feed_forward``."""
+    """Preset name -> module-name suffixes inside the denoiser; has every name in
+    ``TARGETS`` of ``training/recipe.py``."""
     text_target_presets: Mapping[str, tuple[str, ...]]
     """The same for the text encoders."""
     key_style: KeyStyle
@@ -154,6 +155,14 @@ class Backbone(ABC):
     @abstractmethod
     def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
         """Prompts -> conditioning of batch B. Differentiable with respect to the text encoders' adapters."""
+
+    def tokenize(self, text: str) -> dict[str, list[str]]:
+        """The pieces that each text encoder reads for ``text``, without marks of beginning and end, by component name.
+
+        Empty where a base model's tokenizers aren't known.
+        """
+        del text
+        return {}
 
     @abstractmethod
     def levels(self, u: Tensor) -> NoiseLevels:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 FEED_FORWARD = ("ff.net.0.proj", "ff.net.2")
+ALL_LAYERS = (
+    *ATTENTION, *FEED_FORWARD, "proj_in", "proj_out", "conv1", "conv2", "conv_shortcut", "conv", "time_emb_proj",
+    "conv_in", "conv_out", "linear_1", "linear_2",
+)  # fmt: skip
 TEXT_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
 TEXT_FEED_FORWARD = ("fc1", "fc2")
 STANDARD_CONFIG = Path(__file__).parents[2] / "assets" / "sd1_config"
@@ -129,6 +133,9 @@ class StableDiffusion1(Backbone):
         )
         return Conditioning(states=encoder(tokens.input_ids.to(self.device))[0])
 
+    def tokenize(self, text: str) -> dict[str, list[str]]:
+        return {"text_encoder": [piece.removesuffix("</w>") for piece in self._tokenizer.tokenize(text)]}
+
     def levels(self, u: Tensor) -> NoiseLevels:
         steps = len(self._alphas_cumprod)
         t = (u * steps).long().clamp(max=steps - 1)
@@ -191,10 +198,15 @@ def _describe(parts: FolderParts | CheckpointParts, prediction_type: str) -> Bac
         resolution=unet["sample_size"] * factor,
         key_style="kohya",
         architecture="stable-diffusion-v1",
-        target_presets={"attention": ATTENTION, "attention_and_feed_forward": ATTENTION + FEED_FORWARD},
+        target_presets={
+            "attention": ATTENTION,
+            "attention_and_feed_forward": ATTENTION + FEED_FORWARD,
+            "all_layers": ALL_LAYERS,
+        },
         text_target_presets={
             "attention": TEXT_ATTENTION,
             "attention_and_feed_forward": TEXT_ATTENTION + TEXT_FEED_FORWARD,
+            "all_layers": TEXT_ATTENTION + TEXT_FEED_FORWARD,
         },
         capabilities=frozenset({"classifier_free_guidance", "text_encoder_training"}),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ..config import one_of, positive, raise_all
 from ..events import Event, Progress
 from .dataset import Dataset, ImageRecord
-from .focus import best_centring, importance
+from .focus import SMALL, best_centring, importance
 from .views import Frame, Size, fitted
 
 CROPS = ("subject", "middle")
@@ -96,7 +96,7 @@ def _frames(record: ImageRecord, sizes: Sequence[Size], crop: str) -> list[Frame
     frames = [fitted(size, wanted) for wanted in sizes]
     if crop == "middle" or all(_share(record, frame) > 0.999 for frame in frames):
         return frames
-    matters = importance(record.load(), record.mask.load() if record.mask else None)
+    matters = importance(record.load(at_least=SMALL), record.mask.load() if record.mask else None)
     return [fitted(size, frame.size, best_centring(matters, _kept(record, frame))) for frame in frames]
 
 

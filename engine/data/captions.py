@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -38,6 +39,29 @@ def apply_trigger(dataset: Dataset, trigger: TriggerWord, mode: CaptionMode) -> 
     if mode == "fill_missing":
         _refuse_lost_trigger(dataset, captions, trigger)
     return dataset.with_captions([_caption(c, trigger, mode) for c in captions], trigger)
+
+
+def give_captions(dataset: Dataset, captions: Sequence[str], *, keep_existing: bool = False) -> Dataset:
+    """The data set with captions from elsewhere, one for each record in order; line breaks in them become blanks.
+
+    Args:
+        dataset: left as it is.
+        captions: blank ones stand for none.
+        keep_existing: whether records that have a caption keep it.
+
+    Raises:
+        CaptionError: there are more or fewer captions than records.
+    """
+    if len(captions) != len(dataset):
+        raise CaptionError(
+            f"{len(captions)} captions came for the {len(dataset)} pictures of {dataset.name}.",
+            expected="one caption for each picture, in the order of LW_PreviewDataset",
+            hint="describe the very pictures of this data set; a picture that was left out takes its caption along.",
+        )
+    written = [" ".join(caption.split()) or None for caption in captions]
+    if keep_existing:
+        written = [record.caption or caption for record, caption in zip(dataset, written, strict=True)]
+    return dataset.with_captions(written)
 
 
 def missing_trigger(dataset: Dataset) -> list[str]:

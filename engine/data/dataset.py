@@ -39,15 +39,27 @@ class ImageRecord:
     def name(self) -> str:
         return self.source.name
 
-    def load(self) -> Image.Image:
+    def load(self, *, at_least: int = 0) -> Image.Image:
         """Decode to RGB: EXIF rotation applied, transparency flattened onto white, palettes resolved.
+
+        Args:
+            at_least: where only so many pixels of the shorter side are needed, a JPEG is decoded smaller and faster;
+                0 decodes it whole.
 
         Raises:
             DatasetError: the file is gone, damaged, or another one than when the data set was read.
         """
         from .images import decode
 
-        return decode(read_unchanged(self.source, self.content_hash), self.name)
+        return decode(self.read(), self.name, at_least=at_least)
+
+    def read(self) -> bytes:
+        """The encoded picture.
+
+        Raises:
+            DatasetError: the file is gone, or another one than when the data set was read.
+        """
+        return read_unchanged(self.source, self.content_hash)
 
     def identity(self) -> list[Any]:
         """What a training sees of the record, for hashes; what changes nothing is left out."""

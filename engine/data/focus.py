@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-_SIDE = 96
+SMALL = 96
 """Saliency is found on a copy whose longer side has this many pixels."""
 _RIM = 0.06
 """The share of the sides that counts as border."""
@@ -26,10 +26,10 @@ def importance(picture: Image.Image, mask: Image.Image | None) -> NDArray[np.flo
 
     if mask is not None and mask.getbbox():
         small = mask.copy()
-        small.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
+        small.thumbnail((SMALL, SMALL), Image.Resampling.BOX)
         return np.divide(np.asarray(small), 255, dtype=np.float32)
     small = picture.copy()
-    small.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
+    small.thumbnail((SMALL, SMALL), Image.Resampling.BOX)
     return saliency(np.asarray(small.filter(ImageFilter.GaussianBlur(1))))
 
 

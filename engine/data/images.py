@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import DatasetError
@@ -46,13 +47,21 @@ def check_complete(data: bytes, name: str) -> None:
     decode(data, name)
 
 
-def decode(data: bytes, name: str) -> Image.Image:
+def decode(data: bytes, name: str, *, at_least: int = 0) -> Image.Image:
     """The pixels as RGB, 8 bits a channel: EXIF rotation applied, transparency flattened onto white, first frame.
+
+    Args:
+        data: the encoded picture.
+        name: for messages.
+        at_least: a JPEG may come at a half, quarter or eighth of its size, as long as its shorter side keeps so many
+            pixels; 0 decodes it whole.
 
     Raises:
         DatasetError: as ``probe``, or the picture is cut short or damaged.
     """
     with _opened(data, name) as image:
+        if at_least:
+            image.draft(None, (at_least, at_least))
         image.load()
         return to_rgb(image)
 
@@ -82,6 +91,16 @@ def has_alpha(data: bytes, name: str) -> bool:
     """
     with _opened(data, name) as image:
         return image.has_transparency_data
+
+
+def jpeg_tables(data: bytes, name: str) -> Mapping[int, Sequence[int]] | None:
+    """A JPEG's quantisation tables by number, from its header; ``None`` for other formats.
+
+    Raises:
+        DatasetError: as ``probe``.
+    """
+    with _opened(data, name) as image:
+        return getattr(image, "quantization", None)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -118,12 +137,10 @@ def check_size(size: tuple[int, int], name: str) -> None:
 @contextlib.contextmanager
 def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
     """A picture whose size has been checked; whatever goes wrong with it inside the block becomes a DatasetError."""
-    from PIL import Image, ImageFile, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
-    # Other extensions switch this on for the whole process, and half a picture would pass for a grey one.
-    tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
-        with Image.open(io.BytesIO(data), formats=_formats()) as image:
+        with _STRICT, Image.open(io.BytesIO(data), formats=_formats()) as image:
             check_size(image.size, name)
             yield image
     except DatasetError:
@@ -134,8 +151,37 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
         raise _unreadable(name, "it is no picture of a known format" if data else "the file is empty") from error
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
         raise _unreadable(name, f"it can't be decoded ({error})") from error
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
+
+
+class _Strict:
+    """Pillow refuses pictures that were cut short while any thread is inside.
+
+    Other extensions switch that off for the whole process, and half a picture would pass for a grey one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._tolerant = False
+
+    def __enter__(self) -> None:
+        from PIL import ImageFile
+
+        with self._lock:
+            if self._inside == 0:
+                self._tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        from PIL import ImageFile
+
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                ImageFile.LOAD_TRUNCATED_IMAGES = self._tolerant
+
+
+_STRICT = _Strict()
 
 
 def _formats() -> list[str]:

@@ -15,6 +15,7 @@ from ..errors import TrainingError
 from ..events import CheckpointSaved, Event, SamplesDrawn, StepDone
 from ..objectives import add_noise, min_snr_weight, target, uniform_levels
 from .bundle import Bundle
+from .caption_order import pick
 from .order import derived_seed
 from .recipe import Recipe
 from .training_set import TrainingSet, step_generator
@@ -150,9 +151,12 @@ class Trainer:
         """One micro-batch, captions dropped at the recipe's rate."""
         import torch
 
-        chosen = source.draw(number, count, derived_seed(self.seed, name))
-        kept = torch.rand(len(chosen), generator=generator) >= self.recipe.caption_dropout
-        captions = [source.captions[i] if keep else "" for (i, _), keep in zip(chosen, kept.tolist(), strict=True)]
+        seed = derived_seed(self.seed, name)
+        chosen = source.draw(number, count, seed)
+        kept = (torch.rand(len(chosen), generator=generator) >= self.recipe.caption_dropout).tolist()
+        captions = [
+            pick(source.captions[i], seed, number, place) if kept[place] else "" for place, (i, _) in enumerate(chosen)
+        ]
         latents = torch.stack([source.latents[i][v] for i, v in chosen])
         weights = torch.stack([source.weights[i][v] for i, v in chosen]) if source.weights else None
         return Drawn(latents=latents, weights=weights, captions=captions, source=source)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from ..config import one_of, positive, raise_all
+from ..data.goals import USUAL, Goal
 from ..errors import ConfigError
 
-Goal = Literal["subject", "style"]
 SCHEDULES = ("constant", "linear", "cosine")
-TARGETS = ("attention", "attention_and_feed_forward")
+TARGETS = ("attention", "attention_and_feed_forward", "all_layers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Recipe:
     alpha: float = 16.0
     """The update is alpha / rank * B A; alpha = rank makes learning rates portable between ranks."""
     targets: str = "attention"
-    """Preset of the modules to adapt: ``attention`` or ``attention_and_feed_forward``."""
+    """Preset of the modules to adapt: ``attention``, ``attention_and_feed_forward`` or ``all_layers``."""
     batch_size: int = 1
     gradient_accumulation: int = 1
     max_grad_norm: float = 1.0
@@ -44,6 +44,10 @@ class Recipe:
     """Regularisation pictures in each batch, beside ``batch_size``; unused without a regularisation set."""
     caption_dropout: float = 0.0
     """Share of captions replaced by the empty one."""
+    caption_shuffle: int = 0
+    """Orders of each caption's tags that steps choose from, each encoded once; below 2 captions stay as written."""
+    caption_keep: int = 1
+    """Tags at the beginning of captions that stay in their places when the others are shuffled."""
     resolution: int = 0
     """Side in pixels that pictures are scaled and centre-cropped to; 0 takes the base model's own."""
     sample_every: int = 0
@@ -78,6 +82,8 @@ class Recipe:
             "snr_gamma",
             "prior_weight",
             "caption_dropout",
+            "caption_shuffle",
+            "caption_keep",
             "resolution",
             "sample_every",
             zero=True,
@@ -87,6 +93,16 @@ class Recipe:
         if self.caption_dropout > 1:
             problems.append(f"caption_dropout: got {self.caption_dropout!r}, expected a share from 0 to 1")
         raise_all(problems, "recipe")
+
+    def keyed(self) -> dict[str, Any]:
+        """The settings that decide about the trained weights, but for ``steps``.
+
+        Settings that came later count only where they are used, so that runs made before keep their keys.
+        """
+        settings = {name: value for name, value in asdict(self).items() if name not in (*UNKEYED, "steps")}
+        if self.caption_shuffle < 2:
+            del settings["caption_shuffle"], settings["caption_keep"]
+        return settings
 
     def learning_rate_at(self, step: int) -> float:
         """Factor of the learning rates at a step (from 0): linear warm-up, then the schedule."""
@@ -104,12 +120,10 @@ UNKEYED = ("reason", "checkpoint_every", "sample_every", "sample_prompts")
 
 MINIATURE = 256
 """Base models trained on pictures below this side, in pixels, are miniatures with rates of their own."""
-USUAL = {"subject": (10, 30), "style": (50, 200)}
-"""How many pictures people teach a goal with."""
 
 
 def suggest(goal: Goal, pictures: int, *, resolution: int = 512) -> Recipe:
-    """A recipe for so many pictures of a subject or a style, with the reason in words.
+    """A recipe for so many pictures of a subject, a style or a product, with the reason in words.
 
     Args:
         goal: what the adapter should teach.
@@ -122,7 +136,7 @@ def suggest(goal: Goal, pictures: int, *, resolution: int = 512) -> Recipe:
     if goal not in USUAL or pictures < 1:
         raise ConfigError(
             f"No recipe for goal {goal!r} with {pictures} pictures.",
-            expected="goal subject or style, and at least one picture",
+            expected="goal subject, style or product, and at least one picture",
             hint="choose a goal and connect a data set.",
         )
     recipe = _miniature(resolution) if resolution < MINIATURE else _full_size(goal, pictures, resolution)
@@ -135,13 +149,13 @@ def suggest(goal: Goal, pictures: int, *, resolution: int = 512) -> Recipe:
 
 def _full_size(goal: Goal, pictures: int, resolution: int) -> Recipe:
     """A style needs more capacity than a subject, and fewer views of each of its more numerous pictures."""
-    rank = 16 if goal == "subject" else 32
-    steps = min(2000, max(600, pictures * (60 if goal == "subject" else 15)))
+    rank = 32 if goal == "style" else 16
+    steps = min(2000, max(600, pictures * (15 if goal == "style" else 60)))
     return Recipe(
         steps=round(steps, -1),
         rank=rank,
         alpha=float(rank),
-        targets="attention" if goal == "subject" else "attention_and_feed_forward",
+        targets="attention_and_feed_forward" if goal == "style" else "attention",
         resolution=resolution,
         reason=f"{steps} steps at 1e-4 and rank {rank}: {steps / pictures:.0f} views of each picture.",
     )

@@ -19,6 +19,7 @@ from ..data.views import View
 from ..errors import DatasetError
 from ..events import Event, Progress
 from ..storage import value_hash
+from .caption_order import variants
 from .order import chosen, derived_seed, variant
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class TrainingSet:
     """One a variant, all of one shape (C, h, w), float32."""
     weights: list[list[Tensor]] | None
     """One a variant, (1, h, w), float32, mean 1; ``None`` where every part of every picture counts alike."""
-    captions: list[str]
+    captions: list[tuple[str, ...]]
+    """The orders of its tags that steps choose from."""
     embeddings: dict[str, Conditioning] | None
     """Caption -> conditioning of batch 1; ``None`` where the text encoder is trained and so can't be cached."""
     buckets: list[list[int]]
@@ -49,7 +51,14 @@ class TrainingSet:
 
 
 def encode(
-    backbone: Backbone, dataset: Dataset, resolution: int, cache: TensorCache, *, embed: bool
+    backbone: Backbone,
+    dataset: Dataset,
+    resolution: int,
+    cache: TensorCache,
+    *,
+    embed: bool,
+    caption_variants: int = 0,
+    caption_keep: int = 1,
 ) -> Generator[Event, None, TrainingSet]:
     """Encode what the cache doesn't hold yet.
 
@@ -59,6 +68,8 @@ def encode(
         resolution: side in pixels that pictures without frames are scaled and centre-cropped to.
         cache: keyed by the content of pictures, masks and captions, the views of them, and the base model's.
         embed: whether captions are encoded too.
+        caption_variants: orders of each caption's tags; below 2 captions stay as they are written.
+        caption_keep: tags that stay in their places.
 
     Raises:
         DatasetError: a frame's size doesn't fit the base model, or a mask leaves nothing of its picture.
@@ -70,12 +81,13 @@ def encode(
         [_entry(cache, _key(backbone, record, view))["latent"].to(backbone.device) for view in views]
         for record, views in samples
     ]
-    captions = [record.caption or "" for record, _ in samples]
+    captions = [variants(record.caption or "", caption_variants, caption_keep) for record, _ in samples]
+    embeddings = (yield from _embeddings(backbone, captions, cache)) if embed else None
     return TrainingSet(
         latents=latents,
         weights=_weights(samples, latents) if any(r.mask and r.mask.weighs for r in dataset) else None,
         captions=captions,
-        embeddings=_embeddings(backbone, captions, cache) if embed else None,
+        embeddings=embeddings,
         buckets=_buckets(samples),
     )
 
@@ -155,18 +167,22 @@ def _buckets(samples: Sequence[tuple[ImageRecord, Sequence[View]]]) -> list[list
     return [buckets[size] for size in sorted(buckets)]
 
 
-def _embeddings(backbone: Backbone, captions: list[str], cache: TensorCache) -> dict[str, Conditioning]:
+def _embeddings(
+    backbone: Backbone, captions: Sequence[Sequence[str]], cache: TensorCache
+) -> Generator[Event, None, dict[str, Conditioning]]:
     """Every distinct caption and the empty one (for caption dropout), encoded one by one: padding can't leak."""
     import torch
 
+    wanted = sorted({caption for orders in captions for caption in orders} | {""})
     result = {}
-    for caption in sorted({*captions, ""}):
+    for done, caption in enumerate(wanted, 1):
         key = value_hash("embedding", caption, backbone.info.content_hash)
         entry = cache.get(key)
         if entry is None:
             with torch.no_grad():
                 entry = backbone.encode_prompts([caption])
             cache.put(key, entry)
+            yield Progress(done=done, total=len(wanted), label="encoding captions")
         result[caption] = Conditioning(entry).to(backbone.device)
     return result
 

@@ -18,7 +18,7 @@ from comfy_execution.utils import get_executing_context
 
 from ...engine.events import Event, Message, SamplesDrawn
 from .contract import ADAPTER_SUFFIX, OWN_ROOTS, Host
-from .progress import Meter
+from .progress import Meter, Reading
 
 try:
     from comfy_api.v0_0_2 import ComfyExtension, io, ui
@@ -82,6 +82,11 @@ class ComfyUIHost(Host):
     def base_roots(self) -> Sequence[Path]:
         return [*_folders("diffusers"), *_folders("checkpoints"), *OWN_ROOTS]
 
+    def captioner_roots(self) -> Sequence[Path]:
+        """Folders that other extensions for captions use come after our own."""
+        models = Path(folder_paths.models_dir)
+        return [models / "captioners", *_folders("LLM"), models / "LLM"]
+
 
 class _NodeReporter:
     """Shows the events of one loop on the node that runs it."""
@@ -90,6 +95,7 @@ class _NodeReporter:
         context = get_executing_context()
         self._node_id = context.node_id if context else None
         self._bar = comfy.utils.ProgressBar(1, node_id=self._node_id)
+        self._counted = ""
         self._meter = Meter()
         self._last_text = float("-inf")
 
@@ -99,9 +105,15 @@ class _NodeReporter:
         elif isinstance(event, SamplesDrawn) and event.images:
             self._bar.update_absolute(self._bar.current, preview=("JPEG", _in_a_row(event.images), PREVIEW_SIDE))
         elif (reading := self._meter.read(event)) is not None:
-            self._bar.update_absolute(reading.done, reading.total)
+            self._count(reading)
             if reading.done >= reading.total or time.monotonic() - self._last_text >= TEXT_EVERY:
                 self._send(reading.text())
+
+    def _count(self, reading: Reading) -> None:
+        if reading.label != self._counted:  # a bar of its own: an old one stands still until it's passed where it was
+            self._bar = comfy.utils.ProgressBar(reading.total, node_id=self._node_id)
+            self._counted = reading.label
+        self._bar.update_absolute(reading.done, reading.total)
 
     def _send(self, text: str) -> None:
         from server import PromptServer

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from ...engine.errors import AdapterError, BaseModelError, DatasetError
+from ...engine.errors import AdapterError, BaseModelError, CaptionerError, DatasetError
 from ...engine.events import Event
 from .paths import locate, portable
 
@@ -149,12 +149,27 @@ class Host(ABC):
             "in the place of the nodes for MODEL, CLIP and VAE.",
         )
 
+    @abstractmethod
+    def captioner_roots(self) -> Sequence[Path]:
+        """Folders that captioning models are looked for in, in order."""
+
+    def captioner_path(self, text: str) -> Path:
+        """The folder of a captioning model, from a path below :meth:`captioner_roots` or an absolute one.
+
+        Raises:
+            CaptionerError: it isn't there, or the path leads out of the folders.
+        """
+        hint = "download a model with all of its files into a folder there; check the name."
+        return locate(
+            text, self.captioner_roots(), what="captioner", error=CaptionerError, confined=self.confined, hint=hint
+        )
+
     def workflow_metadata(self, cls: type[Any]) -> dict[str, str]:
         """The graph that is running, as the ``prompt`` and ``workflow`` texts that ComfyUI writes into PNGs.
 
         No absolute path is in them: a value that is one becomes relative to the first of :meth:`dataset_roots`,
-        :meth:`base_roots` and :meth:`output_directory` that holds it, so that the graph still works here, and
-        otherwise keeps its last part only.
+        :meth:`base_roots`, :meth:`captioner_roots` and :meth:`output_directory` that holds it, so that the graph still
+        works here, and otherwise keeps its last part only.
 
         Args:
             cls: the node class inside ``execute``, whose schema asks for ``prompt`` and ``extra_pnginfo``.
@@ -163,5 +178,5 @@ class Host(ABC):
             return {}
         extra = cls.hidden.extra_pnginfo or {}
         graphs = {"prompt": cls.hidden.prompt, "workflow": extra.get("workflow")}
-        roots = [*self.dataset_roots(), *self.base_roots(), self.output_directory()]
+        roots = [*self.dataset_roots(), *self.base_roots(), *self.captioner_roots(), self.output_directory()]
         return {name: json.dumps(portable(graph, roots)) for name, graph in graphs.items() if graph}

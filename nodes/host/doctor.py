@@ -6,11 +6,14 @@ import os
 import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from .contract import PROJECT_ROOT
 
 LIBRARIES = ("lora-workbench", "torch", "diffusers", "peft", "transformers", "safetensors")
+EXTRAS = {"wordfreq": "captions", "onnxruntime": "tags"}
+"""Library that few users need -> the extra that it belongs to."""
 LARGE_MODEL = 1_000_000_000
 """Parameters of a full-size base model."""
 
@@ -23,6 +26,9 @@ def findings() -> Iterator[tuple[str, str]]:
             yield library, version(library)
         except PackageNotFoundError:
             yield library, "not installed"
+    for library, extra in EXTRAS.items():
+        there = find_spec(library) is not None
+        yield library, "installed" if there else f"not installed; only the extra {extra} needs it"
     yield "ComfyUI", _comfyui()
     yield "demo base", _demo_base()
     yield from _devices()

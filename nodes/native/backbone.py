@@ -18,7 +18,7 @@ from ...engine.adapters.stack import Stack
 from ...engine.backbones.contract import Backbone, BackboneInfo, Conditioning, NoiseLevels
 from ...engine.backbones.devices import pick_dtype
 from ...engine.errors import AdapterError, BaseModelError
-from .conditioning import as_comfy, encode, in_groups, together_in_groups
+from .conditioning import as_comfy, encode, in_groups, pieces, together_in_groups
 from .families import TEXT_TARGETS, family_of, target_presets
 from .identity import content_hash
 from .mirror import mirrored, normal
@@ -155,6 +155,9 @@ class NativeBackbone(Backbone):
         with_gradients = self._encoder is not None and torch.is_grad_enabled()
         return encode(self._clip, prompts, self._encoder if with_gradients else None).to(self.device)
 
+    def tokenize(self, text: str) -> dict[str, list[str]]:
+        return pieces(self._clip, text)
+
     def levels(self, u: Tensor) -> NoiseLevels:
         levels = noise_levels(self._sampling, self.info.objective, u)
         return NoiseLevels(**{name: value.to(self.device) for name, value in vars(levels).items()})
@@ -226,7 +229,7 @@ class NativeBackbone(Backbone):
 
     def _mirrored(self) -> Any:
         """The loaded model's mirror, which computes in ``dtype`` and predicts in its own terms."""
-        mirror = mirrored(self._base, None if self.dtype == self._base.get_dtype_inference() else self.dtype)
+        mirror = mirrored(self._base, None if self.dtype == _own_dtype(self._base) else self.dtype)
         mirror.manual_cast_dtype = self.dtype
         mirror.current_patcher = self._patcher
         mirror.model_sampling = raw(self._sampling)
@@ -277,10 +280,15 @@ def _loadable(model: Any) -> Any:
         ) from error
 
 
+def _own_dtype(model: Any) -> torch.dtype:
+    """Number format of the activations as ComfyUI chose it."""
+    return model.manual_cast_dtype or model.get_dtype()
+
+
 def _compute_dtype(patcher: Any, precision: str) -> torch.dtype:
     """Number format of the activations: on the CPU what it is fast at, elsewhere what ComfyUI chose."""
     if precision == "auto" and patcher.load_device.type != "cpu":
-        return patcher.model.get_dtype_inference()
+        return _own_dtype(patcher.model)
     parameters = sum(p.numel() for p in patcher.model.diffusion_model.parameters())
     return pick_dtype(precision, patcher.load_device, parameters)
 

@@ -28,6 +28,20 @@ def encode(clip: Any, prompts: Sequence[str], encoder: Any = None) -> Conditioni
     return Conditioning.join([_with_lengths(_encoded(clip, prompt, encoder)) for prompt in prompts])
 
 
+def pieces(clip: Any, text: str) -> dict[str, list[str]]:
+    """The pieces that ComfyUI's tokenizers make of a text, without beginning, end and padding, by encoder."""
+    empty = clip.tokenize("")
+    found = {}
+    for name, rows in clip.tokenize(_literal(text)).items():
+        tokenizer = getattr(clip.tokenizer, f"clip_{name}", None) or getattr(clip.tokenizer, name, None)
+        marks = {token for row in empty.get(name, []) for token, *_ in row}
+        named = getattr(tokenizer, "inv_vocab", {})
+        tokens = [token for row in rows for token, *_ in row if isinstance(token, int) and token not in marks]
+        if all(token in named for token in tokens):
+            found[name] = [str(named[token]).removesuffix("</w>") for token in tokens]
+    return found
+
+
 def _encoded(clip: Any, prompt: str, encoder: Any) -> dict[str, Any]:
     import torch
 
@@ -56,7 +70,7 @@ def _with_lengths(encoded: dict[str, Any]) -> Conditioning:
     for name, value in encoded.items():
         if not isinstance(value, torch.Tensor) or value.ndim == 0:
             continue
-        tensor = normal(value)
+        tensor = value if value.requires_grad else normal(value)
         result[name] = tensor.float() if tensor.is_floating_point() else tensor
         if tensor.ndim > 2 or name == "attention_mask":
             result[name + LENGTH] = torch.tensor([tensor.shape[1]])

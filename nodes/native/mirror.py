@@ -4,12 +4,14 @@ ComfyUI loads weights under ``torch.inference_mode``, and autograd refuses such 
 tensor over the same storage, though: a mirror has one in place of each weight, so nothing is copied. Adapters are
 injected into the mirror, never into the model, which therefore is what it was whatever happens to a training.
 """
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import comfy.clip_model
 import comfy.ops
 
 if TYPE_CHECKING:
@@ -86,7 +88,18 @@ def _differentiable(kind: type) -> type:
         # Quantised linear layers have torch's name, but aren't of torch's class, by which peft knows what to adapt.
         if issubclass(kind, layer) or (kind.__name__ == name and issubclass(kind, comfy.ops.CastWeightBiasOp)):
             return _layer_class(kind, layer)
-    return kind
+    return _ClipLayer if kind is comfy.clip_model.CLIPLayer else kind
+
+
+class _ClipLayer(comfy.clip_model.CLIPLayer):
+    """CLIP's layer without its additions in place: they overwrite what the backward pass needs.
+
+    Activations that are written over after they were saved also hold their graph for ever, if it's never used.
+    """
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, optimized_attention: Any = None) -> Tensor:
+        x = x + self.self_attn(self.layer_norm1(x), mask, optimized_attention)
+        return x + self.mlp(self.layer_norm2(x))
 
 
 @cache
@@ -146,10 +159,12 @@ def _frozen_layer() -> Any:
         @staticmethod
         def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
             layer = ctx.layer
+            from torch.nn import grad
+
             weight, _ = _made_ready(layer, gradient)
             if isinstance(layer, torch.nn.Linear):
                 return gradient @ weight, None
-            backwards = getattr(torch.nn.grad, f"conv{gradient.ndim - 2}d_input")
+            backwards = getattr(grad, f"conv{gradient.ndim - 2}d_input")
             places = (layer.stride, layer.padding, layer.dilation, layer.groups)
             return backwards(ctx.shape, weight, gradient, *places), None
 

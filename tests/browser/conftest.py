@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,7 +48,7 @@ def browser() -> Iterator[Browser]:
 def front_end(request: pytest.FixtureRequest, server: Server, browser: Browser) -> Iterator[Page]:
     """A page with the front end, ready for a workflow: nodes drawn on a canvas, then made of Vue components."""
     settings = {"Comfy.VueNodes.Enabled": request.param, "Comfy.TutorialCompleted": True}
-    urllib.request.urlopen(f"{server.url}/api/settings", json.dumps(settings).encode()).close()
+    server.post("/api/settings", settings)
     page = browser.new_page(viewport={"width": 1600, "height": 1000})
     page.goto(server.url)
     page.wait_for_function("'LW_TrainLoRA' in (window.LiteGraph?.registered_node_types ?? {})")

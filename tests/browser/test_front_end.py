@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -13,7 +12,6 @@ import pytest
 from comfyui_server import Server
 from lora_workbench.engine.adapters.adapter import Adapter, LowRank
 from lora_workbench.engine.adapters.files import save_adapter
-from lora_workbench.nodes.host.cli import registry
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -39,14 +37,6 @@ ON_CANVAS = """async () => {
 OFFERED = """name => app.rootGraph.nodes.find(node => node.type === "LoraLoader")
     .widgets.find(widget => widget.name === "lora_name").options.values.includes(name)"""
 RESULT = "[...document.querySelectorAll('textarea[aria-label=Result]')].some(shown => shown.value.includes('Caption'))"
-
-
-def test_the_server_takes_the_extension(server: Server) -> None:
-    with urllib.request.urlopen(f"{server.url}/object_info") as answer:
-        assert set(registry()) <= set(json.load(answer))
-    told = server.log.read_text()
-    assert "IMPORT FAILED" not in told
-    assert "Traceback" not in told
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in WORKFLOWS.glob("*.json")))
@@ -89,7 +79,7 @@ def given_adapter(server: Server) -> str:
 
     update = LowRank(down=torch.ones(2, 4), up=torch.ones(4, 2), alpha=2.0)
     adapter = Adapter(name="given", family="sd1", modules={"denoiser.mid_block.attentions.0.proj_in": update})
-    path = server.log.parent / "models" / "loras" / "given.safetensors"
+    path = server.folder / "models" / "loras" / "given.safetensors"
     save_adapter(adapter, path, key_style="kohya", dtype="float32")
     return path.name
 

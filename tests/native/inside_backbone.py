@@ -69,6 +69,7 @@ def agree() -> dict[str, Any]:
         "prediction": difference(predicted, predicted_too),
         "pictures": difference(ours.decode(x0), theirs.decode(x0_too)),
         "infos_differ": [name for name in same if getattr(info, name) != getattr(info_too, name)],
+        "pieces": [next(iter(base.tokenize("ohwx (fox)").values())) for base in (ours, theirs)],
         "capabilities": sorted(info.capabilities ^ info_too.capabilities),
         "modules": sorted(ours.module_shapes().keys() ^ set(map(with_text_model, theirs.module_shapes())))[:5],
     }
@@ -104,11 +105,13 @@ def train() -> dict[str, Any]:
     again, _ = fox_run(ours, "native", 20)
     apart = [abs(a - b) for a, b in zip(trained.losses, trained_too.losses, strict=True)]
     largest = max(float(t.abs().max()) for t in tensors_too.values() if t.ndim)
+    text = {name: float(tensors[name].norm()) for name in tensors if name.startswith("lora_te") and "up" in name}
     return {
         "losses": [trained.losses[0], trained.losses[-1]],
         "losses_apart": max(apart),
         "names_differ": sorted(tensors.keys() ^ tensors_too.keys())[:4],
         "factors_apart": max(float((tensors[n] - tensors_too[n]).abs().max()) for n in tensors) / largest,
+        "text": [sum(text.values()), sum(float(tensors_too[name].norm()) for name in text)],
         "cached": again.cached,
         "changed": [name for name, tensor in snapshot(ours).items() if not torch.equal(tensor, before[name])],
         "inference": sorted({p.is_inference() for p in ours.denoiser.parameters()}),

@@ -56,6 +56,7 @@ def examples(io: Any) -> list[Any]:
                 ],
                 outputs=[io.Custom("LW_STACK").Output("stack"), *(kind.Output() for kind in kinds)],
                 hidden=[io.Hidden.unique_id],
+                is_input_list=True,
                 is_output_node=True,
                 is_experimental=True,
                 is_deprecated=True,

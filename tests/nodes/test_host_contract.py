@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 from comfyui_process import run_inside
 from lora_workbench.nodes.host import cli, io
+from node_descriptions import assert_alike
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 
 HERE = Path(__file__).resolve().parent
-PLACE = "python_module"
-"""Says where the extension was found, so it differs by nature."""
 
 
 def in_comfyui(action: str, folder: Path) -> Any:
@@ -25,16 +24,6 @@ def in_comfyui(action: str, folder: Path) -> Any:
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return in_comfyui("describe", tmp_path_factory.mktemp("comfyui"))
-
-
-def assert_alike(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
-    """Equal in all that this ComfyUI knows of; what it doesn't know of is unused."""
-    ours = json.loads(json.dumps(ours))
-    assert list(ours) == list(theirs)
-    for name, info in theirs.items():
-        known = {key: value for key, value in ours[name].items() if key in info and key != PLACE}
-        assert known == {key: value for key, value in info.items() if key != PLACE}
-        assert not any(value for key, value in ours[name].items() if key not in info)
 
 
 def test_our_nodes_are_described_alike(described: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,8 +16,26 @@ CATEGORIES = {f"LoRA Workbench/{part}" for part in ("data set", "captions", "tra
 FIXED = {
     "LW_LoadDataset": ("path on_unreadable", "dataset"),
     "LW_DatasetFromImages": ("images batch captions name", "dataset"),
+    "LW_CaptionDataset": (
+        "dataset captioner overwrite prompt max_tokens threshold character_threshold device precision",
+        "dataset captions report",
+    ),
+    "LW_CaptionsFromText": ("dataset captions keep_existing", "dataset captions"),
+    "LW_TriggerWord": ("trigger_word class_word dataset base", "trigger_word report free_words"),
     "LW_TriggerCaptions": ("dataset trigger_word class_word template mode", "dataset captions trigger"),
+    "LW_EditCaptions": (
+        "dataset find replace_with regex remove add prefix suffix shuffle keep seed overrides",
+        "dataset captions changes",
+    ),
     "LW_PreviewDataset": ("dataset columns", "sheet"),
+    "LW_InspectDataset": ("dataset goal base resolution strictness columns", "report json sheet"),
+    "LW_CurateDataset": (
+        (
+            "dataset goal base resolution strictness drop_blurred drop_badly_exposed drop_small drop_compressed "
+            "drop_noisy drop_borders drop_duplicates drop_odd drop_long keep drop"
+        ),
+        "kept dropped report",
+    ),
     "LW_MaskDataset": ("dataset source floor masks", "dataset sheet report"),
     "LW_BucketDataset": ("dataset resolutions step max_aspect crop base", "dataset sheet report"),
     "LW_Augment": ("dataset flip shows crop colour variants", "dataset sheet"),
@@ -29,7 +47,7 @@ FIXED = {
         (
             "dataset base goal steps learning_rate rank alpha batch_size targets schedule train_text_encoder "
             "text_encoder_learning_rate gradient_accumulation warmup_steps prior_weight snr_gamma caption_dropout "
-            "sample_every sample_prompts checkpoint_every"
+            "sample_every sample_prompts checkpoint_every caption_shuffle caption_keep"
         ),
         "recipe reason",
     ),
@@ -117,6 +135,7 @@ def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
     }
     assert seeds == {
         "LW_RegularizationSet": "fixed",
+        "LW_EditCaptions": "fixed",
         "LW_TrainLoRA": "fixed",
         "LW_Generate": True,
         "LW_ComparisonGrid": True,

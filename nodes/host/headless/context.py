@@ -86,6 +86,9 @@ class HeadlessHost(Host):
     def base_roots(self) -> Sequence[Path]:
         return self._roots()
 
+    def captioner_roots(self) -> Sequence[Path]:
+        return self._roots()
+
     def _roots(self) -> list[Path]:
         """The workflow's folder, the current folder, and the project's, so that ``demo_base`` works anywhere."""
         return [*([self._workflow_folder] if self._workflow_folder else []), Path.cwd(), *OWN_ROOTS]

@@ -134,6 +134,8 @@ class Executor:
             name: self._value(value, signatures) if isinstance(value, Link) else value
             for name, value in node.inputs.items()
         }
+        if cls.GET_SCHEMA().is_input_list:
+            inputs = {name: [value] for name, value in inputs.items()}
         try:
             output = _normal(_with_hidden(cls, node, workflow).execute(**inputs))
             ui = _ui(output)

@@ -103,6 +103,8 @@ class Schema:
     outputs: list[Output] = field(default_factory=list)
     hidden: list[Hidden] = field(default_factory=list)
     description: str = ""
+    is_input_list: bool = False
+    """Whether ``execute`` gets a list for each input: all values of a link that gives several, or the only one."""
     is_output_node: bool = False
     is_deprecated: bool = False
     is_experimental: bool = False
@@ -140,12 +142,13 @@ class Schema:
             "output_node": self.is_output_node,
             "deprecated": self.is_deprecated,
             "experimental": self.is_experimental,
+            "is_input_list": self.is_input_list,
             **_UNUSED,
         }
 
 
 _UNUSED = {
-    "is_input_list": False, "output_matchtypes": None, "python_module": "custom_nodes.lora-workbench",
+    "output_matchtypes": None, "python_module": "custom_nodes.lora-workbench",
     "dev_only": False, "api_node": False, "price_badge": None, "search_aliases": None, "essentials_category": None,
     "has_intermediate_output": False,
 }  # fmt: skip

@@ -128,6 +128,14 @@ def test_prompts_are_encoded_alike_in_every_batch(base: Backbone):
     assert any((tensor[0] - tensor[1]).abs().max() > 0.01 for tensor in together.values())
 
 
+def test_tokenizers_show_their_pieces(base: Backbone):
+    once, twice = base.tokenize("a red fox"), base.tokenize("a red fox a red fox")
+    assert once.keys() <= base.text_encoders.keys()
+    assert twice == {encoder: pieces * 2 for encoder, pieces in once.items()}
+    assert all(pieces and all(pieces) for pieces in once.values())
+    assert not any(base.tokenize("").values())
+
+
 def test_long_prompts_fit(base: Backbone):
     short, long = conditioning(base, ["a fox"]), conditioning(base, ["a fox " * 500])
     assert {name: tensor.shape for name, tensor in short.items()} == {

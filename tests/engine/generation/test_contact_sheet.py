@@ -11,6 +11,7 @@ from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.masks import Mask
 from lora_workbench.engine.data.sources import MemorySource
 from lora_workbench.engine.data.views import Frame
+from lora_workbench.engine.errors import DatasetError
 from lora_workbench.engine.events import Progress
 from lora_workbench.engine.generation import contact_sheet as module
 from lora_workbench.engine.generation.contact_sheet import contact_sheet
@@ -100,3 +101,42 @@ def test_crops_and_masks_are_drawn_over_the_pictures() -> None:
     assert framed == [False, True, False, True]
     assert masked == [True, True, False, False]
     assert sheets[3].tobytes() == sheets[0].tobytes()
+
+
+def flagged(data: Dataset, flags: list[list[str]]) -> Image.Image:
+    events = contact_sheet(data, columns=5, flags=flags)
+    while True:
+        try:
+            next(events)
+        except StopIteration as stop:
+            return stop.value
+
+
+def test_flagged_pictures_are_framed() -> None:
+    data = dataset()
+    sheet = flagged(data, [[], ["blurred"], [], ["small", "dark"], []])
+    frames = mask(sheet, (0xD9, 0x82, 0x2B))
+    left, top, right, bottom = places(sheet)[1]
+    assert frames.getpixel((left - 2, (top + bottom) // 2))
+    assert not frames.getpixel((places(sheet)[0][0] - 2, (top + bottom) // 2))
+    assert frames.crop((left, bottom + 8, right, sheet.height)).getbbox(), "the flag's words"
+
+
+def test_a_picture_that_is_gone_is_left_blank_among_flags_only() -> None:
+    data = dataset()
+    lost = replace(data.records[2], content_hash="0" * 64)
+    data = replace(data, records=(*data.records[:2], lost, *data.records[3:]))
+    assert places(flagged(data, [[], [], ["unreadable"], [], []]))[2] == (0, 0, 0, 0)
+    with pytest.raises(DatasetError):
+        drawn(data, columns=3)
+
+
+def test_flagged_pictures_come_first_where_not_all_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_PICTURES", 2)
+    boxes = places(flagged(dataset(), [[], ["dark"], [], [], ["dark"]]))
+    assert [box != (0, 0, 0, 0) for box in boxes] == [False, True, False, False, True]
+
+
+def test_an_empty_data_set_has_a_sheet() -> None:
+    sheet, events = drawn(Dataset(name="none", records=()), columns=6)
+    assert sheet.width > 0 and sheet.height > 0 and events == []

@@ -75,7 +75,7 @@ def test_latents_and_captions_never_slip(base, tmp_path_factory, history):
         views = [(record, variants) for record in dataset for variants in record.views(32)]
         assert len(made.latents) == len(made.captions) == len(views)
         for (record, variants), latents, caption in zip(views, made.latents, made.captions, strict=True):
-            assert caption == f"picture {files[record.name[0]]}"
+            assert caption == (f"picture {files[record.name[0]]}",)
             for view, latent in zip(variants, latents, strict=True):
                 wanted = base.encode_images(picture_batch([(record, view)]))[0]
                 torch.testing.assert_close(latent, wanted, rtol=1e-4, atol=1e-4)

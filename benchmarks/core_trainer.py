@@ -1,0 +1,153 @@
+"""Training in ComfyUI: `LW_TrainLoRA` on a native MODEL beside core's `TrainLoraNode`.
+
+    COMFYUI_PATH=... COMFYUI_PYTHON=... python benchmarks/core_trainer.py
+
+A checkpoint of SD1.5's size with random weights, 512 px, batch 1, rank 16, bf16, no gradient checkpointing, on the CPU
+with both trainers' own defaults otherwise. Each runs in a process of its own, one after the other: it loads the
+checkpoint, encodes one picture and its caption, and trains. Told are the median seconds of a step, the first left out,
+and the largest memory of the process. Core adapts every weight; ours is measured with its default targets (attention)
+and with all linear layers and convolutions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from comfyui import SD15, in_comfyui
+
+SIDE = 512
+WAYS = {"core": "", "attention": "attention", "all_layers": "all_layers"}
+
+
+def checkpoint(folder: Path) -> Path:
+    """A checkpoint with random weights and SD1.5's sizes, made by ComfyUI's own writer."""
+    import checkpoints
+
+    checkpoints.FAMILIES["full"] = checkpoints.Family(
+        config="SD15", denoiser=SD15, latent_channels=4, quant_convolutions=True
+    )
+    return checkpoints.save("full", folder)
+
+
+def load(path: Path) -> tuple[Any, Any, Any]:
+    import comfy.sd
+    import torch
+
+    return comfy.sd.load_checkpoint_guess_config(str(path), model_options={"dtype": torch.bfloat16})[:3]
+
+
+def picture() -> Any:
+    from PIL import Image
+
+    return Image.effect_mandelbrot((SIDE, SIDE), (-2, -1.5, 1, 1.5), 60).convert("RGB")
+
+
+def train_by_core(path: Path, steps: int) -> list[float]:
+    """Seconds of each step, by the times at which ComfyUI hears of them."""
+    import comfy.utils
+    import numpy as np
+    import torch
+    from comfy_extras.nodes_train import TrainLoraNode
+
+    model, clip, vae = load(path)
+    times = []
+    comfy.utils.set_progress_bar_global_hook(lambda *_, **__: times.append(time.perf_counter()))
+    with torch.inference_mode():
+        pixels = torch.from_numpy(np.asarray(picture(), np.float32)[None] / 255)
+        latents = {"samples": vae.encode(pixels)}
+        positive = clip.encode_from_tokens_scheduled(clip.tokenize("a zwx thing"))
+        times.clear()
+        settings = {
+            "batch_size": 1, "grad_accumulation_steps": 1, "steps": steps, "learning_rate": 1e-4, "rank": 16,
+            "optimizer": "AdamW", "loss_function": "MSE", "seed": 0, "training_dtype": "bf16", "lora_dtype": "bf16",
+            "quantized_backward": False, "algorithm": "LoRA", "gradient_checkpointing": False, "checkpoint_depth": 1,
+            "offloading": False, "existing_lora": "[None]", "bucket_mode": False, "bypass_mode": False,
+        }  # fmt: skip
+        TrainLoraNode.execute(
+            model=[model], latents=[latents], positive=[positive], **{name: [value] for name, value in settings.items()}
+        )
+    return [after - before for before, after in pairwise(times)]
+
+
+def train_by_us(path: Path, steps: int, targets: str) -> list[float]:
+    """Seconds of each step, by the trainer's own events; the first is left out as core's can't be told."""
+    import torch
+    from lora_workbench.engine.data.loading import dataset_from_images
+    from lora_workbench.engine.events import StepDone
+    from lora_workbench.engine.run import train_adapter
+    from lora_workbench.engine.training.recipe import Recipe
+    from lora_workbench.engine.vault import Vault
+    from lora_workbench.nodes.native import NativeBackbone
+
+    with torch.inference_mode():
+        model, clip, vae = load(path)
+    base = NativeBackbone(model, clip, vae, precision="bf16")
+    dataset = dataset_from_images([picture()], ["a zwx thing"], "one")
+    recipe = Recipe(steps=steps, rank=16, alpha=16, batch_size=1, targets=targets, resolution=SIDE)
+    events = train_adapter(base, dataset, recipe, seed=0, vault=Vault(Path.cwd() / targets), name="x")
+    return [event.seconds for event in events if isinstance(event, StepDone)][1:]
+
+
+def measured(way: str, path: Path, steps: int) -> dict[str, float]:
+    """One way in this process."""
+    from comfyui_process import load_extension
+
+    load_extension()
+    seconds = train_by_us(path, steps, WAYS[way]) if WAYS[way] else train_by_core(path, steps)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return {"seconds": statistics.median(seconds), "gigabytes": peak, "steps": len(seconds)}
+
+
+def in_its_own_process(way: str, path: Path, steps: int) -> dict[str, float]:
+    command = [sys.executable, __file__, "--way", way, "--checkpoint", str(path), "--steps", str(steps)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--way", choices=WAYS, help="measure one way in this process and print JSON")
+    parser.add_argument("--checkpoint", type=Path, help="where the checkpoint lies, instead of making it anew")
+    args = parser.parse_args()
+    in_comfyui()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        if args.way:
+            print(json.dumps(measured(args.way, args.checkpoint, args.steps)))
+            return
+        path = args.checkpoint or Path(made(Path(folder)))
+        results = {way: in_its_own_process(way, path, args.steps) for way in WAYS}
+    for way, result in results.items():
+        print(f"{way:<12} {result['seconds']:6.2f} s a step, {result['gigabytes']:5.2f} GB at most")
+    core = results["core"]
+    for way in list(WAYS)[1:]:
+        faster = core["seconds"] / results[way]["seconds"]
+        share = results[way]["gigabytes"] / core["gigabytes"]
+        print(f"{way:<12} {faster:.2f} times core's steps a second, {share:.2f} of its memory")
+
+
+def made(folder: Path) -> str:
+    """Make the checkpoint in a process of its own, whose memory is gone afterwards."""
+    code = (
+        "import comfyui, comfyui_process, core_trainer, pathlib; comfyui_process.load_extension();"
+        f"print(core_trainer.checkpoint(pathlib.Path({str(folder)!r})))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True, env=environment)
+    return done.stdout.splitlines()[-1]
+
+
+if __name__ == "__main__":
+    main()

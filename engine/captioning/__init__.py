@@ -1,0 +1,1 @@
+"""What captions are made and judged with: trigger words weighed, and models that describe pictures."""

@@ -1,0 +1,77 @@
+"""What is wrong with the captions of a set."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+from ..data.captions import missing_trigger
+from ..data.dataset import Dataset
+from .report import Finding
+
+_FEWEST_WORDS = 3
+_SMALL_WORDS = {"a", "an", "the", "of", "photo", "picture", "image", "and", "with"}
+_PLACEHOLDER = re.compile(r"\[(trigger|class)\]|\{(trigger|class)\}", re.IGNORECASE)
+
+
+def caption_findings(dataset: Dataset) -> Iterator[Finding]:
+    """Captions that are missing, the same, short, without the trigger word, or with placeholders left in them."""
+    bare = [record.name for record in dataset if not (record.caption or "").strip()]
+    if bare:
+        yield _finding(
+            "no caption", dataset, bare, "have no caption",
+            "write .txt files beside the pictures, or let LW_TriggerCaptions write the captions", 0.4,
+        )  # fmt: skip
+    yield from _repeated(dataset)
+    yield from _short(dataset, set(bare))
+    if dataset.trigger and (lost := [name for name in missing_trigger(dataset) if name not in set(bare)]):
+        yield _finding(
+            "no trigger word", dataset, lost, f"lack the trigger word {dataset.trigger.word!r} in their captions",
+            "use LW_TriggerCaptions in the mode prepend or replace", 0.7,
+        )  # fmt: skip
+    unfilled = [record.name for record in dataset if _PLACEHOLDER.search(record.caption or "")]
+    if unfilled:
+        yield _finding(
+            "placeholder", dataset, unfilled, "have [trigger] or [class] in their captions, still to be filled in",
+            "put LW_TriggerCaptions before the training", 0.2,
+        )  # fmt: skip
+
+
+def _repeated(dataset: Dataset) -> Iterator[Finding]:
+    same: dict[str, list[str]] = defaultdict(list)
+    for record in dataset:
+        if words := _words(record.caption):
+            same[" ".join(words)].append(record.name)
+    names = max(same.values(), key=len, default=[])
+    if len(names) >= max(3, 0.25 * len(dataset)):
+        yield _finding(
+            "same caption", dataset, names, "have one and the same caption",
+            "say in each what isn't part of the concept: place, light, clothes, view", 0.35,
+        )  # fmt: skip
+
+
+def _short(dataset: Dataset, bare: set[str]) -> Iterator[Finding]:
+    known = set(_SMALL_WORDS)
+    if dataset.trigger:
+        known |= set(_words(f"{dataset.trigger.word} {dataset.trigger.class_word}"))
+    short = [r.name for r in dataset if r.name not in bare and len(set(_words(r.caption)) - known) < _FEWEST_WORDS]
+    if short:
+        yield _finding(
+            "short caption", dataset, short, "have a caption that hardly describes them",
+            "name what varies, such as place, light and view; what no caption names becomes part of the concept", 0.25,
+        )  # fmt: skip
+
+
+def _words(caption: str | None) -> list[str]:
+    return re.findall(r"\w+", (caption or "").lower())
+
+
+def _finding(kind: str, dataset: Dataset, names: list[str], what: str, advice: str, weight: float) -> Finding:
+    return Finding(
+        kind=kind,
+        text=f"{len(names)} of {len(dataset)} pictures {what}",
+        advice=advice,
+        importance=weight * (0.5 + 0.5 * len(names) / len(dataset)),
+        pictures=tuple(names),
+    )

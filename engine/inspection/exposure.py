@@ -1,0 +1,100 @@
+"""Exposure, contrast and noise."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .tiles import high, over_tiles
+
+_CLIPPED, _NEARLY = 253, 240
+"""Level of a channel that is at its end; and of one that scaling took a little away from it, beside hard edges."""
+_PAPER = 0.97
+"""Share of a picture's rim that is white where it stands on white paper, which isn't overexposed."""
+_PALE = 200
+"""Level from which what isn't white is nearly so."""
+_REACH, _FEWEST = 2, 20
+"""How far beside white areas is looked, and at how many pixels at least."""
+
+
+class Exposure(NamedTuple):
+    """How the brightness of a picture is spread."""
+
+    highlights: float
+    """99th percentile of the brightest channel, 0 to 1: low where a picture is underexposed."""
+    clipped: float
+    """Share of the pixels with two or three channels at their end; white paper doesn't count, and white areas count as
+    far as light fades out around them."""
+    contrast: float
+    """From the 2nd to the 98th percentile of brightness, 0 to 1."""
+
+
+def exposure(picture: np.ndarray, luma: np.ndarray) -> Exposure:
+    """Measure exposure.
+
+    Args:
+        picture: RGB (H, W, 3), uint8.
+        luma: its brightness (H, W), 0 to 255.
+    """
+    # Planes that lie together are compared many times as fast as interleaved channels.
+    red, green, blue = planes = np.ascontiguousarray(picture.transpose(2, 0, 1))
+    darkest = np.minimum(np.minimum(red, green), blue)
+    brightest = np.maximum(np.maximum(red, green), blue)
+    middle = np.maximum(np.minimum(red, green), np.minimum(np.maximum(red, green), blue))
+    low, top = _level(luma, 2), _level(luma, 98)
+    return Exposure(_level(brightest, 99) / 255, _clipped(planes, middle, darkest), (top - low) / 255)
+
+
+def _level(values: np.ndarray, percent: float) -> int:
+    """Percentile of whole grey levels, which counting finds faster than sorting."""
+    below = np.cumsum(np.bincount(values.astype(np.uint8).ravel(), minlength=256))
+    return int(np.searchsorted(below, percent / 100 * below[-1]))
+
+
+def _clipped(planes: np.ndarray, middle: np.ndarray, darkest: np.ndarray) -> float:
+    white = darkest >= _CLIPPED
+    flat = np.zeros(white.shape, bool)
+    flat[:, 1:] = np.logical_and.reduce([plane[:, 1:] == plane[:, :-1] for plane in planes])
+    burnt = float((~white & ~flat & (middle >= _CLIPPED)).mean())
+    if _on_paper(white, middle):
+        return burnt / max(1e-3, 1 - float(white.mean()))
+    return burnt + float(white.mean()) * _softly_bounded(darkest >= _NEARLY, middle)
+
+
+def _on_paper(white: np.ndarray, middle: np.ndarray) -> bool:
+    """Whether the rim is white, and what stands before it isn't bright as well."""
+    return _rim(white).mean() >= _PAPER and not white.all() and float(np.median(middle[~white])) < _PALE
+
+
+def _softly_bounded(white: np.ndarray, middle: np.ndarray) -> float:
+    """Share of the pixels beside white areas that are nearly white: light fades out, drawings and cut-outs don't."""
+    beside = [
+        values[_REACH:][inside[:-_REACH] & ~inside[_REACH:]]
+        for turned, area in ((middle, white), (middle.T, white.T))
+        for values, inside in ((turned, area), (turned[::-1], area[::-1]))
+    ]
+    levels = np.concatenate(beside)
+    return float((levels >= _PALE).mean()) if levels.size >= _FEWEST else 0.0
+
+
+def _rim(values: np.ndarray) -> np.ndarray:
+    return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+
+
+def noise(bands: list[np.ndarray]) -> float:
+    """Standard deviation of the noise in grey levels, in the calmest tiles.
+
+    After Immerkaer 1996, doi:10.1006/cviu.1996.0060.
+
+    Args:
+        bands: brightness (h, W), 0 to 255, in the picture's own size.
+    """
+    levels = [over_tiles(np.abs(_residue(band)), 16, np.mean) for band in bands if min(band.shape) > 18]
+    return high(np.concatenate(levels), 5) * float(np.sqrt(np.pi / 2)) / 6 if levels else 0.0
+
+
+def _residue(y: np.ndarray) -> np.ndarray:
+    """What is left after planes and edges along an axis are taken away."""
+    rows = y[:-2] - 2 * y[1:-1] + y[2:]
+    return rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]

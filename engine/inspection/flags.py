@@ -1,0 +1,204 @@
+"""What can be wrong with one picture: the kinds, their limits and the words for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ..data.dataset import ImageRecord
+from ..errors import ConfigError
+from .measures import Measures
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One sort of flaw."""
+
+    label: str
+    """On the contact sheet, in a few letters."""
+    what: str
+    """What is said of the pictures that have it: ``3 pictures are blurred``."""
+    advice: str
+    weight: float
+    """How much one such picture harms a training, 0 to 1."""
+    drop: bool = True
+    """Whether such a picture is better left out when nothing else is done about it."""
+
+
+KINDS = {
+    "unreadable": Kind(
+        label="unreadable", what="can't be read", weight=1.0,
+        advice="save them again in an image editor, or take them out",
+    ),
+    "blurred": Kind(
+        label="blurred", what="blurred at the size of training", weight=0.9,
+        advice="take sharper pictures of the same, or leave these out: the adapter would learn the blur",
+    ),
+    "upscaled": Kind(
+        label="upscaled", what="scaled up from something smaller", weight=0.8,
+        advice="find the originals, or leave these out: the adapter would learn soft or blocky edges",
+    ),
+    "small": Kind(
+        label="small", what="smaller than the pictures of the training", weight=0.5,
+        advice="use larger originals, or train at a lower resolution",
+    ),
+    "dark": Kind(
+        label="dark", what="underexposed", weight=0.6,
+        advice="lighten them in an image editor, or leave them out",
+    ),
+    "bright": Kind(
+        label="overexposed", what="overexposed", weight=0.6,
+        advice="what is burnt out can't be brought back: replace them or leave them out",
+    ),
+    "flat": Kind(
+        label="low contrast", what="almost without contrast", weight=0.5,
+        advice="raise the contrast, or leave them out",
+    ),
+    "noisy": Kind(
+        label="noisy", what="noisy", weight=0.5,
+        advice="scale larger originals down, which averages noise away, or leave them out",
+    ),
+    "compressed": Kind(
+        label="compressed", what="damaged by compression", weight=0.6,
+        advice="find less compressed originals: the adapter would learn the blocks",
+    ),
+    "border": Kind(
+        label="border", what="framed by bars of one colour", weight=0.7,
+        advice="crop the bars away: the adapter would draw them",
+    ),
+    "aspect": Kind(
+        label="long", what="so long that half of them is cropped away", weight=0.4, drop=False,
+        advice="crop them around what they should teach",
+    ),
+    "duplicate": Kind(
+        label="double of", what="copies of others", weight=0.8,
+        advice="keep the best of each group: copies are learnt by heart",
+    ),
+    "odd": Kind(
+        label="unlike the rest", what="unlike the rest", weight=0.7, drop=False,
+        advice="check that they show what the adapter is to teach",
+    ),
+}  # fmt: skip
+"""Name -> kind, the most serious first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """From where a measure is a flaw; the defaults are fitted on photographs, see ``docs/inspection.md``."""
+
+    edges: float = 0.38
+    """Smallest ``Sharpness.edges``."""
+    evenness: float = 0.55
+    """Smallest ``Sharpness.evenness`` of a picture whose edges aren't sharp in both directions."""
+    finest: float = -1.3
+    """Smallest ``Detail.finest``."""
+    idle: float = 0.5
+    """Largest ``Detail.idle``."""
+    highlights: float = 0.6
+    """Smallest ``Exposure.highlights``."""
+    clipped: float = 0.06
+    """Largest ``Exposure.clipped``."""
+    contrast: float = 0.12
+    """Smallest ``Exposure.contrast``."""
+    noise: float = 7.0
+    """Largest noise, in grey levels."""
+    blockiness: float = 0.9
+    """Largest, see ``compression.blockiness``."""
+    jpeg_quality: int = 30
+    """Smallest quality setting of a JPEG file."""
+    border: float = 0.04
+    """Largest share of a picture that bars may fill."""
+    aspect: float = 2.0
+    """Largest longer over shorter side."""
+    size: float = 0.95
+    """Smallest shorter side, as a share of the training's."""
+
+    def stricter(self, by: float) -> Limits:
+        """Limits that flag more pictures the larger ``by`` is; 1 changes nothing.
+
+        Raises:
+            ConfigError: ``by`` isn't a finite number above 0.
+        """
+        if not 0 < by < math.inf:
+            raise ConfigError(f"A strictness of {by!r} can't be used.", expected="a number above 0, 1 as usual")
+        least = {name: getattr(self, name) * by for name in _LEAST}
+        most = {name: getattr(self, name) / by for name in _MOST}
+        return replace(self, **least, **most, aspect=1 + (self.aspect - 1) / by)
+
+
+_LEAST = ("edges", "evenness", "highlights", "contrast")
+_MOST = ("finest", "idle", "clipped", "noise", "blockiness", "border")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flag:
+    """One flaw of one picture."""
+
+    kind: str
+    reason: str
+    """With figures, for example ``edges are 6 pixels wide at 512 px``."""
+    of: str = ""
+    """The picture that a duplicate repeats."""
+
+    @property
+    def label(self) -> str:
+        return f"{KINDS[self.kind].label} {self.of}".rstrip()
+
+
+def flags_of(record: ImageRecord, measures: Measures, side: int, limits: Limits) -> list[Flag]:
+    """All flaws that a picture has by itself, the most serious first; duplicates are a matter of the whole set."""
+    parts = (
+        _softness(record, measures, side, limits),
+        _size(record, side, limits),
+        _exposure(measures, limits),
+        _damage(measures, limits),
+    )
+    found = [Flag(kind=kind, reason=reason) for part in parts for kind, reason in part]
+    return sorted(found, key=lambda flag: list(KINDS).index(flag.kind))
+
+
+def _softness(record: ImageRecord, measures: Measures, side: int, limits: Limits) -> Iterator[tuple[str, str]]:
+    edges, evenness = measures.sharpness
+    finest, idle = measures.detail
+    shorter = min(record.width, record.height)
+    at = min(side, shorter)
+    width = 1 / max(edges, 1e-3) if edges == edges else math.nan
+    if idle > limits.idle and measures.reduced == 1 and (1 - idle) * shorter < limits.size * side:
+        yield "upscaled", f"its pixels are repeated: without that it would have {(1 - idle) * shorter:.0f} px"
+    elif finest < limits.finest:
+        yield "upscaled", f"at {at} px its finest detail has {math.exp(finest):.0%} of the strength of the next coarser"
+    if edges < limits.edges:
+        yield "blurred", f"its sharpest edges are {width:.0f} pixels wide at {at} px"
+    elif evenness < limits.evenness and edges * evenness < limits.edges:
+        yield "blurred", f"shaken: in one direction its edges are {1 / max(evenness, 1e-3):.1f} times as wide"
+
+
+def _size(record: ImageRecord, side: int, limits: Limits) -> Iterator[tuple[str, str]]:
+    shorter, longer = sorted((record.width, record.height))
+    if shorter < limits.size * side:
+        yield "small", f"{record.width} x {record.height} pixels, but training takes {side} px"
+    if longer > limits.aspect * shorter:
+        yield "aspect", f"{record.width} x {record.height} pixels: a square crop shows {shorter / longer:.0%} of it"
+
+
+def _exposure(measures: Measures, limits: Limits) -> Iterator[tuple[str, str]]:
+    highlights, clipped, contrast = measures.exposure
+    if highlights < limits.highlights:
+        yield "dark", f"its brightest parts reach {highlights:.0%} of full brightness"
+    if clipped > limits.clipped:
+        yield "bright", f"{clipped:.0%} of it is burnt out"
+    if contrast < limits.contrast:
+        yield "flat", f"its brightness spans {contrast:.0%} of the range"
+
+
+def _damage(measures: Measures, limits: Limits) -> Iterator[tuple[str, str]]:
+    if measures.jpeg_quality is not None and measures.jpeg_quality < limits.jpeg_quality:
+        yield "compressed", f"JPEG quality {measures.jpeg_quality}"
+    elif measures.blockiness > limits.blockiness:
+        yield "compressed", f"the blocks of an earlier JPEG stand out by {measures.blockiness:.1f} of a usual step"
+    if measures.noise > limits.noise:
+        yield "noisy", f"noise of {measures.noise:.0f} grey levels"
+    if measures.borders.area > limits.border:
+        sides = [name for name, width in measures.borders._asdict().items() if width > 0]
+        yield "border", f"bars at {' and '.join(sides)} fill {measures.borders.area:.0%} of it"

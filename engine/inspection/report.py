@@ -1,0 +1,176 @@
+"""What an inspection found: as values, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..data.dataset import Dataset
+from ..data.goals import Goal
+from .flags import KINDS, Flag
+from .measures import Measures
+
+READY, USABLE, MEND = "ready", "usable", "mend first"
+_SERIOUS = 0.5
+_FIRST = 3
+_NAMES = 6
+"""Names that are written out in a sentence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that is wrong with the set, and what to do about it."""
+
+    kind: str
+    """A kind of flaw of a picture, ``count``, ``background``, ``light``, ``framing``, ``pose``, or one of captions."""
+    text: str
+    """A sentence with figures, without names."""
+    advice: str
+    importance: float
+    """0 to 1; from 0.5 on it is better mended before a training."""
+    pictures: tuple[str, ...] = ()
+    """Names of those that it is about."""
+
+    def sentence(self) -> str:
+        """With the first names."""
+        more = len(self.pictures) - _NAMES
+        named = ", ".join(self.pictures[:_NAMES]) + (f" and {more} more" if more > 0 else "")
+        return f"{self.text}{f' ({named})' if named else ''}: {self.advice}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspected:
+    """One picture."""
+
+    flags: tuple[Flag, ...]
+    """The most serious first."""
+    measures: Measures | None = field(repr=False)
+    """``None`` where it can't be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """A data set, inspected."""
+
+    dataset: Dataset
+    goal: Goal
+    side: int
+    """Shorter side of training pictures, in pixels."""
+    pictures: tuple[Inspected, ...]
+    """One a record, in their order."""
+    groups: tuple[tuple[int, ...], ...]
+    """Numbers of records that are copies of each other, the best of each group first."""
+    findings: tuple[Finding, ...]
+    """The most important first."""
+
+    @property
+    def verdict(self) -> str:
+        """``ready``, ``usable`` or ``mend first``."""
+        if not self.findings:
+            return READY
+        return MEND if self.findings[0].importance >= _SERIOUS else USABLE
+
+    @property
+    def first(self) -> tuple[Finding, ...]:
+        """The three things worth doing first."""
+        return self.findings[:_FIRST]
+
+    def labels(self) -> list[list[str]]:
+        """For each record, its flags in a few letters."""
+        return [[flag.label for flag in picture.flags] for picture in self.pictures]
+
+    def text(self) -> str:
+        """The report for people."""
+        flawed = sum(bool(picture.flags) for picture in self.pictures)
+        count = len(self.dataset)
+        lines = [f"{self.dataset.name}: {_pictures(count)} for a {self.goal}, judged at {self.side} px", ""]
+        lines.append(self.summary())
+        if rest := self.findings[_FIRST:]:
+            lines += ["", "Also:", *(f"  - {finding.sentence()}" for finding in rest)]
+        if flawed:
+            lines += ["", f"Flawed pictures ({flawed} of {count}):"]
+            lines += [
+                f"  {record.name}: {'; '.join(_told(flag) for flag in picture.flags)}"
+                for record, picture in zip(self.dataset, self.pictures, strict=True)
+                if picture.flags
+            ]
+        lines += [f"Left out of the data set: {s.name}: {s.reason}" for s in self.dataset.skipped]
+        return "\n".join(lines)
+
+    def summary(self) -> str:
+        """The verdict and what to do first."""
+        if not self.findings:
+            return "Verdict: ready. Nothing to mend was found."
+        first = [f"  {number}. {finding.sentence()}" for number, finding in enumerate(self.first, 1)]
+        return "\n".join([f"Verdict: {self.verdict}. What to do first:", *first])
+
+    def values(self) -> dict[str, Any]:
+        """Plain values for programs."""
+        return {
+            "name": self.dataset.name,
+            "goal": self.goal,
+            "side": self.side,
+            "verdict": self.verdict,
+            "first": [finding.sentence() for finding in self.first],
+            "findings": [asdict(finding) for finding in self.findings],
+            "pictures": [
+                {
+                    "name": record.name,
+                    "sha256": record.content_hash,
+                    "flags": [asdict(flag) for flag in picture.flags],
+                    "measures": _figures(picture.measures) if picture.measures else None,
+                }
+                for record, picture in zip(self.dataset, self.pictures, strict=True)
+            ],
+            "copies": [[self.dataset.records[number].name for number in group] for group in self.groups],
+            "skipped": [asdict(skipped) for skipped in self.dataset.skipped],
+        }
+
+    def json(self) -> str:
+        """The values as a JSON object."""
+        return json.dumps(self.values(), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _told(flag: Flag) -> str:
+    return f"{flag.label} ({flag.reason})" if flag.reason else flag.label
+
+
+def _pictures(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count} pictures"
+
+
+def _figures(measures: Measures) -> dict[str, Any]:
+    """Measures without vectors, to three places; what couldn't be measured is ``None``."""
+    figures = {
+        "edges": measures.sharpness.edges,
+        "evenness": measures.sharpness.evenness,
+        "finest": measures.detail.finest,
+        "idle": measures.detail.idle,
+        **measures.exposure._asdict(),
+        "noise": measures.noise,
+        "blockiness": measures.blockiness,
+        "bars": measures.borders.area,
+    }
+    plain = {name: round(value, 3) if value == value else None for name, value in figures.items()}
+    return plain | {"jpeg_quality": measures.jpeg_quality}
+
+
+def picture_findings(dataset: Dataset, flags: list[list[Flag]]) -> list[Finding]:
+    """One finding for each kind of flaw that pictures have."""
+    found = []
+    for name, kind in KINDS.items():
+        having = [r.name for r, f in zip(dataset, flags, strict=True) if any(flag.kind == name for flag in f)]
+        if having:
+            share = len(having) / len(dataset)
+            verb = "" if name == "unreadable" else ("is " if len(having) == 1 else "are ")
+            found.append(
+                Finding(
+                    kind=name,
+                    text=f"{len(having)} of {_pictures(len(dataset))} {verb}{kind.what}",
+                    advice=kind.advice,
+                    importance=kind.weight * min(1.0, 0.3 + 2 * share),
+                    pictures=tuple(having),
+                )
+            )
+    return found

@@ -1,0 +1,168 @@
+"""Captions with shuffled tags: encoded once each, seen by seed and step alone, and nothing to runs without them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from lora_workbench.engine.backbones import registry
+from lora_workbench.engine.backbones.contract import Backbone
+from lora_workbench.engine.cache import TensorCache
+from lora_workbench.engine.data.dataset import Dataset
+from lora_workbench.engine.data.loading import dataset_from_images
+from lora_workbench.engine.data.tags import split_tags
+from lora_workbench.engine.events import Event, Message, Progress, StepDone
+from lora_workbench.engine.run import TrainedAdapter, train_adapter
+from lora_workbench.engine.storage import value_hash
+from lora_workbench.engine.training.caption_order import pick, variants
+from lora_workbench.engine.training.recipe import Recipe, suggest
+from lora_workbench.engine.training.training_set import TrainingSet, encode
+from lora_workbench.engine.vault import Vault
+from PIL import Image
+
+RECIPE = Recipe(
+    steps=6, learning_rate=1e-3, rank=4, alpha=4, batch_size=2, warmup_steps=2, caption_dropout=0.3,
+    gradient_accumulation=2, caption_shuffle=4,
+)  # fmt: skip
+CAPTIONS = ["zwx thing, red, plain, small", "zwx thing, green, plain, small", "zwx thing, blue"]
+
+
+def finish(events):
+    """(what the generator returned, the events that it yielded)."""
+    seen: list[Event] = []
+    while True:
+        try:
+            seen.append(next(events))
+        except StopIteration as stop:
+            return stop.value, seen
+
+
+@pytest.fixture(scope="module")
+def base(tiny_sd1: Path) -> Backbone:
+    return registry.load_base(tiny_sd1, device="cpu")
+
+
+def colours(captions: Sequence[str] = CAPTIONS) -> Dataset:
+    images = [Image.new("RGB", (32, 32), colour) for colour in ("red", "green", "blue")]
+    return dataset_from_images(images, captions, "colours")
+
+
+@pytest.fixture
+def train(base: Backbone, tmp_path: Path):
+    def start(recipe: Recipe = RECIPE, vault: str = "vault", seed: int = 7, captions: Sequence[str] = CAPTIONS):
+        return train_adapter(base, colours(captions), recipe, seed=seed, vault=Vault(tmp_path / vault), name="zwx")
+
+    return start
+
+
+TAGS = st.lists(st.from_regex(r"\A[a-z]{1,4}\Z"), max_size=6)
+
+
+@given(TAGS, st.integers(0, 12), st.integers(0, 7))
+def test_variants_are_orders_of_the_same_tags(tags: list[str], count: int, keep: int):
+    caption = ", ".join(tags)
+    found = variants(caption, count, keep)
+    assert found[0] == caption
+    assert len(set(found)) == len(found) <= max(count, 1)
+    for other in found:
+        assert sorted(split_tags(other)) == sorted(tags)
+        assert split_tags(other)[:keep] == tags[:keep]
+
+
+@given(TAGS, st.integers(0, 12))
+def test_more_variants_begin_with_the_fewer(tags: list[str], count: int):
+    fewer, more = variants(", ".join(tags), count, 1), variants(", ".join(tags), count + 3, 1)
+    assert more[: len(fewer)] == fewer
+
+
+def test_steps_see_all_variants_and_the_same_ones_again():
+    orders = variants(CAPTIONS[0], 4, 1)
+    assert len(orders) == 4
+    seen = [pick(orders, 7, number, place) for number in range(100) for place in range(2)]
+    assert all(30 < seen.count(order) < 70 for order in orders)
+    assert seen == [pick(orders, 7, number, place) for number in range(100) for place in range(2)]
+    assert seen != [pick(orders, 8, number, place) for number in range(100) for place in range(2)]
+
+
+def test_runs_without_shuffling_keep_their_keys():
+    """The hashes are those of before there was shuffling."""
+    keys = [Recipe(), replace(Recipe(), caption_keep=3), replace(Recipe(), caption_shuffle=1)]
+    for recipe in keys:
+        assert value_hash(recipe.keyed()) == "a9e4087b07d77cf3035cf5e178a074690c8202d3a666c1124d9d9b86e198e4c0"
+    assert (
+        value_hash(suggest("style", 80).keyed()) == "723b50da8b57b102fee5e8b6bf6caf4511e69d73fe2be824ded4a0fffd66288c"
+    )
+
+
+def test_shuffling_and_kept_tags_make_another_run():
+    keys = {value_hash(replace(Recipe(), caption_shuffle=s, caption_keep=k).keyed()) for s in (0, 2, 3) for k in (1, 2)}
+    assert len(keys) == 5
+
+
+def test_each_variant_is_encoded_once(base: Backbone, train, tmp_path: Path):
+    _, events = finish(train())
+    encoded = [event for event in events if isinstance(event, Progress) and event.label == "encoding captions"]
+    distinct = {order for caption in CAPTIONS for order in variants(caption, 4, 1)} | {""}
+    assert encoded[-1].total == len(encoded) == len(distinct)
+    _, events = finish(train(seed=8))
+    assert not [event for event in events if isinstance(event, Progress)]
+
+
+def test_cached_embeddings_are_those_of_the_variants(base: Backbone, tmp_path: Path):
+    events = encode(base, colours(), 32, TensorCache(tmp_path), embed=True, caption_variants=4, caption_keep=1)
+    made: TrainingSet = finish(events)[0]
+    assert made.captions == [variants(caption, 4, 1) for caption in CAPTIONS]
+    assert made.embeddings is not None
+    for order in made.captions[1]:
+        with torch.no_grad():
+            fresh = base.encode_prompts([order])
+        torch.testing.assert_close(made.embeddings[order]["states"], fresh["states"])
+
+
+def test_the_order_of_the_data_set_mixes_nothing_up(base: Backbone, tmp_path: Path):
+    """What the cache gives for a record is its own, wherever it stands and whoever filled the cache."""
+    dataset = colours()
+    mixed = replace(dataset, records=tuple(dataset.records[i] for i in (2, 0)))
+    cache = TensorCache(tmp_path)
+    whole, again = (
+        finish(encode(base, each, 32, cache, embed=True, caption_variants=3))[0] for each in (dataset, mixed)
+    )
+    for here, there in ((0, 2), (1, 0)):
+        assert again.captions[here] == whole.captions[there]
+        assert torch.equal(again.latents[here][0], whole.latents[there][0])
+
+
+@pytest.mark.parametrize("stop_after", [1, 4])
+@pytest.mark.parametrize("text_encoder", [False, True])
+def test_a_stopped_run_goes_on_to_the_same_bits(train, stop_after: int, text_encoder: bool):
+    recipe = replace(RECIPE, train_text_encoder=text_encoder)
+    whole: TrainedAdapter = finish(train(recipe, vault="whole"))[0]
+    events = train(recipe)
+    while not (isinstance(event := next(events), StepDone) and event.step == stop_after):
+        pass
+    events.close()
+    rest: TrainedAdapter = finish(train(recipe))[0]
+    assert rest.resumed_at == stop_after
+    assert rest.losses == whole.losses
+    assert rest.adapter.content_hash == whole.adapter.content_hash
+
+
+def test_cached_and_fresh_embeddings_train_alike(train):
+    """The same captions reach the denoiser whether they come from the cache or from the text encoder."""
+    frozen = replace(RECIPE, train_text_encoder=True, text_encoder_learning_rate=0.0)
+    fresh, cached = finish(train(frozen, vault="fresh"))[0], finish(train(vault="cached"))[0]
+    assert fresh.losses == pytest.approx(cached.losses, rel=1e-4)
+
+
+def test_shuffling_changes_what_is_learnt_and_says_where_it_cannot(train):
+    shuffled, events = finish(train())
+    plain, _ = finish(train(replace(RECIPE, caption_shuffle=0)))
+    assert shuffled.losses != plain.losses
+    assert not [event for event in events if isinstance(event, Message)]
+    _, events = finish(train(captions=["a zwx thing"] * 3))
+    assert "changes nothing" in next(event.text for event in events if isinstance(event, Message))

@@ -1,0 +1,77 @@
+"""A training that is cancelled in a running ComfyUI: it stops at once, goes on later, and leaves no memory behind."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from comfyui_graphs import demo_training
+from comfyui_server import Graph, Server
+from lora_workbench.engine.training.bundle import Bundle
+
+pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
+
+STEPS, CANCELLED_AT = 24, 6
+ROUNDS = 5
+
+
+class Cancelled(NamedTuple):
+    """A training that was interrupted."""
+
+    asked_at: int
+    """Steps done when the interruption was sent."""
+    stopped_at: int
+    """Steps in the resume bundle."""
+    seconds: float
+    """From the interruption to ComfyUI's word that it has stopped."""
+
+
+def cancel(server: Server, graph: Graph) -> Cancelled:
+    """Interrupt a training of ``STEPS`` steps."""
+    with server.listening() as client:
+        number = server.queue(graph, client.name)
+        step = client.wait_for_step("train", CANCELLED_AT, STEPS)
+        began = time.monotonic()
+        server.interrupt()
+        assert client.wait_for_end() == "execution_interrupted"
+        seconds = time.monotonic() - began
+    assert server.ended(number).status == "interrupted"
+    return Cancelled(step, newest_bundle(server).step, seconds)
+
+
+def newest_bundle(server: Server) -> Bundle:
+    return Bundle.load(max(server.vault.glob("runs/*/*.resume.safetensors"), key=lambda path: path.stat().st_mtime_ns))
+
+
+def test_it_stops_within_two_steps_and_goes_on_to_the_same_bits(server: Server) -> None:
+    import torch
+
+    cancelled = cancel(server, demo_training(steps=STEPS, seed=11))
+    print(cancelled)
+    assert CANCELLED_AT <= cancelled.asked_at <= cancelled.stopped_at <= cancelled.asked_at + 2 < STEPS
+    resumed = server.run(demo_training(steps=STEPS, seed=11)).report("train")
+    assert (resumed["resumed_at"], resumed["steps"]) == (cancelled.stopped_at, STEPS)
+    in_two = newest_bundle(server)
+    forget_trainings(server.vault)
+    assert not server.run(demo_training(steps=STEPS, seed=11, name="in one go")).report("train")["resumed_at"]
+    in_one = newest_bundle(server)
+    assert in_two.losses == in_one.losses
+    assert all(torch.equal(in_two.factors[name], factor) for name, factor in in_one.factors.items())
+    assert "Exception during processing" not in server.log.read_text()
+
+
+def forget_trainings(vault: Path) -> None:
+    (vault / "runs").rename(vault / "runs before")
+
+
+def test_it_gives_its_memory_back(server: Server) -> None:
+    cancel(server, demo_training(steps=STEPS, seed=20))
+    before = server.memory()
+    after = []
+    for number in range(ROUNDS):
+        cancel(server, demo_training(steps=STEPS, seed=21 + number))
+        after.append(server.memory())
+    print(f"{before / 2**20:.0f} MiB, then", ", ".join(f"{memory / 2**20:.0f}" for memory in after))
+    assert max(after) < 1.05 * before
