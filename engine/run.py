@@ -27,8 +27,9 @@ from .generation.batch import GenerationRequest, generate
 from .storage import value_hash
 from .training.bundle import Bundle
 from .training.loop import Trainer
+from .training.order import derived_seed
 from .training.recipe import Recipe
-from .training.training_set import TrainingSet, derived_seed, encode
+from .training.training_set import TrainingSet, encode
 from .vault import Vault
 
 if TYPE_CHECKING:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import hashlib
+import itertools
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +46,70 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+@dataclass
+class Draft:
+    """Something new on its way to the disk."""
+
+    temporary: Path
+    """Where to write: a name in an existing folder that nothing has yet."""
+    path: Path
+    """Where it lies at last; settled when the block of :func:`adding` ends."""
+
+
+@contextlib.contextmanager
+def adding(path: Path) -> Iterator[Draft]:
+    """Let a block write a file or a whole folder, and put it at ``path`` without replacing anything.
+
+    Where something else stands at ``path`` already, the draft goes to the first free of ``name_00002``,
+    ``name_00003``, …; where the very same stands there, that is kept and the draft is removed. Everything is flushed
+    before the rename, and a block that fails leaves nothing.
+
+    Raises:
+        StorageError: the disk is full, or the folder can't be written.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+        temporary = folder
+        draft = Draft(folder / path.name, path)
+        yield draft
+        for file in _files(draft.temporary):
+            with open(file, "rb+") as opened:
+                os.fsync(opened.fileno())
+        draft.path = _settled(draft.temporary, path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+
+
+def _settled(draft: Path, wanted: Path) -> Path:
+    """Where the draft, or the same that was there before, lies."""
+    suffix = "" if draft.is_dir() else wanted.suffix
+    numbered = (wanted.with_name(f"{wanted.name.removesuffix(suffix)}_{n:05d}{suffix}") for n in itertools.count(2))
+    for place in itertools.chain([wanted], numbered):
+        if not os.path.lexists(place):
+            os.rename(draft, place)
+            return place
+        if _same(draft, place):
+            return place
+    raise AssertionError("numbers don't end")
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two files, or all files of two folders, are equal to the byte."""
+    if one.is_dir() != other.is_dir():
+        return False
+    names = [[file.relative_to(path) for file in _files(path)] for path in (one, other)]
+    return names[0] == names[1] and all(filecmp.cmp(one / name, other / name, shallow=False) for name in names[0])
 
 
 def _cannot_write(path: Path, error: OSError) -> StorageError:

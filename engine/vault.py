@@ -31,5 +31,9 @@ class Vault:
         """All resume bundles of a lineage."""
         return sorted(self._run(lineage).glob("*.resume.safetensors"))
 
+    def class_pictures(self, key: str) -> Path:
+        """The folder of the pictures that a base model drew for one set of prompts."""
+        return self.root / "class_pictures" / key[:24]
+
     def _run(self, lineage: str) -> Path:
         return self.root / "runs" / lineage[:24]

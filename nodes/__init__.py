@@ -6,10 +6,13 @@ from .adapters import ApplyStack, LoadAdapter, SaveAdapter, StackAdapters
 from .base_models import BaseFromComfy, DemoCheckpoint, LoadBase
 from .captioning import CaptionDataset
 from .captions import CaptionsFromText, EditCaptions, TriggerCaptions
+from .dataset_output import SaveDataset
+from .dataset_shapes import Augment, BucketDataset, MaskDataset
 from .datasets import DatasetFromImages, LoadDataset, PreviewDataset
 from .generation import ComparisonGrid, Generate, SaveImages
 from .host import io
 from .inspection import CurateDataset, InspectDataset
+from .regularization import RegularizationSet
 from .training import Recipe, TrainLoRA
 from .trigger_word import TriggerWord
 
@@ -24,10 +27,15 @@ NODES: list[type[io.ComfyNode]] = [
     PreviewDataset,
     InspectDataset,
     CurateDataset,
+    MaskDataset,
+    BucketDataset,
+    Augment,
+    SaveDataset,
     LoadBase,
     BaseFromComfy,
     DemoCheckpoint,
     Recipe,
+    RegularizationSet,
     TrainLoRA,
     LoadAdapter,
     StackAdapters,

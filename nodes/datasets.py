@@ -173,6 +173,8 @@ def _summary(dataset: Dataset) -> str:
     """For example ``fox: 16 pictures, 2 without a caption``, then what was left out."""
     bare = sum(not record.caption for record in dataset)
     words = f"{dataset.name}: {len(dataset)} pictures, {bare or 'none'} without a caption"
+    if masked := sum(record.mask is not None for record in dataset):
+        words += f", {masked} with a mask"
     left_out = [f"left out {skipped.name}: {skipped.reason}" for skipped in dataset.skipped]
     return "\n".join([words, *left_out])
 

@@ -104,6 +104,8 @@ def _kohya(facts: RunFacts) -> dict[str, str]:
         "ss_output_name": facts.name,
         "ss_tag_frequency": _json({facts.dataset_name: _tag_counts(facts.dataset)}),
     }
+    if buckets := _buckets(facts.dataset):
+        fields |= {"ss_enable_bucket": True, "ss_bucket_info": _json({"buckets": buckets})}
     if recipe.get("train_text_encoder"):
         fields["ss_text_encoder_lr"] = recipe["text_encoder_learning_rate"]
     return {key: str(value) for key, value in fields.items()}
@@ -134,6 +136,18 @@ def _tag_counts(dataset: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     captions = (record.get("caption") or "" for record in dataset)
     tags = Counter(tag.strip() for caption in captions for tag in caption.split(",") if tag.strip())
     return dict(tags.most_common())
+
+
+def _buckets(dataset: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Sizes of the pictures and how often an epoch shows each, as kohya numbers them; empty without frames."""
+    counts: Counter[tuple[int, int]] = Counter()
+    for record in dataset:
+        for width, height in record.get("sizes", ()):
+            counts[width, height] += int(record["repeats"])
+    return {
+        str(number): {"resolution": list(size), "count": count}
+        for number, (size, count) in enumerate(sorted(counts.items()))
+    }
 
 
 def thinned(losses: Sequence[float], points: int = _LOSS_POINTS) -> list[list[float]]:

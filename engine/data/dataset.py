@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from ..errors import DatasetError
-from ..storage import bytes_hash, value_hash
+from ..storage import value_hash
+from .masks import Mask
+from .sources import ImageSource, read_unchanged
+from .views import Augmentation, Frame, View, fitted
 
 if TYPE_CHECKING:
     from PIL import Image
-
-
-class ImageSource(Protocol):
-    """Where the bytes of one picture lie: a file, a member of an archive, or memory."""
-
-    @property
-    def name(self) -> str:
-        """Path relative to the data set's root, with forward slashes."""
-        ...
-
-    def read(self) -> bytes:
-        """The encoded picture."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +28,12 @@ class ImageRecord:
     caption: str | None = None
     repeats: int = 1
     """How often an epoch shows the picture."""
+    mask: Mask | None = None
+    """Which of its pixels teach how much."""
+    frames: tuple[Frame, ...] = ()
+    """What of it a training sees, each as a sample of its own; none for the middle square at the run's resolution."""
+    augmentation: Augmentation | None = None
+    """How a training may change it."""
 
     @property
     def name(self) -> str:
@@ -64,14 +59,25 @@ class ImageRecord:
         Raises:
             DatasetError: the file is gone, or another one than when the data set was read.
         """
-        data = self.source.read()
-        if bytes_hash(data) != self.content_hash:
-            raise DatasetError(
-                f"{self.name} has changed since the data set was read.",
-                expected="files that stay as they are during a run",
-                hint="run again, so that the data set is read anew.",
-            )
-        return data
+        return read_unchanged(self.source, self.content_hash)
+
+    def identity(self) -> list[Any]:
+        """What a training sees of the record, for hashes; what changes nothing is left out."""
+        identity: list[Any] = [self.content_hash, self.caption, self.repeats]
+        if self.mask and self.mask.weighs:
+            identity.append({"mask": self.mask.identity()})
+        if self.frames:
+            identity.append({"frames": self.frames})
+        if self.augmentation:
+            identity.append({"augmentation": self.augmentation})
+        return identity
+
+    def views(self, side: int) -> list[tuple[View, ...]]:
+        """The variants of each frame; without frames, of the middle square, ``side`` pixels wide."""
+        frames = self.frames or (fitted((self.width, self.height), (side, side)),)
+        if self.augmentation is None:
+            return [(View(frame=frame),) for frame in frames]
+        return [self.augmentation.variants(frame, self.content_hash) for frame in frames]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +119,8 @@ class Dataset:
 
     @property
     def content_hash(self) -> str:
-        """Changes when a picture, a caption, a repeat count or the order changes; not with the files' place."""
-        return value_hash([[r.content_hash, r.caption, r.repeats] for r in self.records])
+        """Changes with everything that a training sees of the records, and their order; not with the files' place."""
+        return value_hash([record.identity() for record in self.records])
 
     @property
     def samples_per_epoch(self) -> int:
@@ -126,7 +132,12 @@ class Dataset:
         return replace(self, records=records, trigger=trigger or self.trigger)
 
     def manifest(self) -> list[dict[str, Any]]:
-        """What goes into an adapter's metadata: names without folders above the root, hashes, captions, repeats."""
+        """What goes into an adapter's metadata: names without folders above the root, hashes, captions, repeats.
+
+        Records with frames also have their sizes.
+        """
         return [
-            {"name": r.name, "sha256": r.content_hash, "caption": r.caption, "repeats": r.repeats} for r in self.records
+            {"name": r.name, "sha256": r.content_hash, "caption": r.caption, "repeats": r.repeats}
+            | ({"sizes": [frame.size for frame in r.frames]} if r.frames else {})
+            for r in self.records
         ]

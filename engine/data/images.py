@@ -1,4 +1,4 @@
-"""Encoded pictures: their size without decoding, their pixels as RGB, and their place in a square."""
+"""Encoded pictures: their size without decoding, their pixels as RGB or as a mask."""
 
 from __future__ import annotations
 
@@ -66,6 +66,33 @@ def decode(data: bytes, name: str, *, at_least: int = 0) -> Image.Image:
         return to_rgb(image)
 
 
+def decode_mask(data: bytes, name: str, channel: str) -> Image.Image:
+    """A mask as 8-bit grey, EXIF rotation applied: its brightness, or its opacity where ``channel`` is ``alpha``.
+
+    Raises:
+        DatasetError: as ``decode``, or there is no transparency to take.
+    """
+    from PIL import ImageOps
+
+    with _opened(data, name) as image:
+        image.load()
+        if channel == "alpha" and not image.has_transparency_data:
+            raise _unreadable(name, "it has no alpha channel")
+        if channel == "alpha":
+            return ImageOps.exif_transpose(image).convert("RGBA").getchannel("A")
+        return to_rgb(image).convert("L")
+
+
+def has_alpha(data: bytes, name: str) -> bool:
+    """Whether an encoded picture has transparency, by its header alone.
+
+    Raises:
+        DatasetError: as ``probe``.
+    """
+    with _opened(data, name) as image:
+        return image.has_transparency_data
+
+
 def jpeg_tables(data: bytes, name: str) -> Mapping[int, Sequence[int]] | None:
     """A JPEG's quantisation tables by number, from its header; ``None`` for other formats.
 
@@ -95,13 +122,6 @@ def to_rgb(image: Image.Image) -> Image.Image:
         flat.paste(layered, mask=layered.getchannel("A"))
         return flat
     return image.convert("RGB")
-
-
-def square(image: Image.Image, side: int) -> Image.Image:
-    """The picture scaled so that its shorter side is ``side`` pixels, and its middle square."""
-    from PIL import Image, ImageOps
-
-    return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
 
 
 def check_size(size: tuple[int, int], name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -15,6 +15,7 @@ PICTURE_ENDINGS = (
     ".heic", ".heif", ".jxl",  # Pillow doesn't read these, but they are pictures: named, not overlooked
 )  # fmt: skip
 METADATA_FILES = ("metadata.jsonl", "metadata.csv")
+MASK_FOLDER = "masks"
 MAX_REPEATS = 1000
 """A larger number in a folder's name is taken for a year or a date."""
 
@@ -27,21 +28,25 @@ class Listing:
     captions: tuple[str, ...]
     """Text files that may belong to a picture."""
     metadata: tuple[str, ...]
+    masks: Mapping[str, str]
+    """Picture -> its mask."""
     skipped: tuple[Skipped, ...]
     total: int
     """Files of any kind."""
 
 
 def list_files(names: Iterable[str]) -> Listing:
-    """Sort relative file names (forward slashes) into pictures, captions and metadata.
+    """Sort relative file names (forward slashes) into pictures, captions, metadata and masks.
 
-    Masks (``cat_mask.png``, ``cat-masklabel.png``) are no pictures and are left out; one without its picture may be
-    a picture with an unlucky name, so it is told.
+    A mask is called ``cat_mask.png`` or ``cat-masklabel.png``; one without its picture may be a picture with an
+    unlucky name, so it is told. What lies at ``masks/cat.png`` is a mask if there is a picture ``cat``.
     """
     ordered = sorted(names, key=natural_key)
     usable = [name for name in ordered if is_unicode(name)]
     images = [name for name in usable if name.lower().endswith(PICTURE_ENDINGS)]
-    pictures = [name for name in images if not _without_mask(name)]
+    stems = {stem(name).lower() for name in images}
+    masked = {name: found for name in images if (found := _masked(name, stems))}
+    pictures = [name for name in images if name not in masked]
     pictured = {stem(name).lower() for name in pictures}
     skipped = [
         Skipped(name=name.encode(errors="backslashreplace").decode(), reason="its name isn't valid Unicode; rename it")
@@ -53,14 +58,16 @@ def list_files(names: Iterable[str]) -> Listing:
     ]
     skipped += [
         Skipped(name=name, reason="taken for a mask by its name, but there is no picture beside it")
-        for name in images
-        if (masked := _without_mask(name)) and masked not in pictured
+        for name, picture in masked.items()
+        if picture not in pictured
     ]
+    by_picture = {picture: name for name, picture in reversed(masked.items())}
     metadata = [name for name in usable if PurePosixPath(name).name.lower() in METADATA_FILES]
     return Listing(
         pictures=tuple(name for name in pictures if repeats_of(name) > 0),
         captions=tuple(name for name in usable if name.lower().endswith(".txt")),
         metadata=tuple(sorted(metadata, key=lambda name: METADATA_FILES.index(PurePosixPath(name).name.lower()))),
+        masks={name: by_picture[key] for name in pictures if (key := stem(name).lower()) in by_picture},
         skipped=tuple(skipped),
         total=len(ordered),
     )
@@ -105,7 +112,13 @@ def repeats_of(name: str) -> int:
     return 1
 
 
-def _without_mask(name: str) -> str:
+def _masked(name: str, stems: Set[str]) -> str:
     """Stem, in lower case, of the picture that a mask belongs to; nothing for what isn't a mask."""
-    found = re.fullmatch(r"(.+)(_mask|-masklabel)", stem(name).lower())
-    return found[1] if found else ""
+    *folders, last = stem(name).lower().split("/")
+    if found := re.fullmatch(r"(.+)(_mask|-masklabel)", last):
+        return "/".join([*folders, found[1]])
+    if MASK_FOLDER in folders:
+        folders.remove(MASK_FOLDER)
+        picture = "/".join([*folders, last])
+        return picture if picture in stems else ""
+    return ""

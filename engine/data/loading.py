@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,10 +12,11 @@ from ..errors import DatasetError
 from ..storage import bytes_hash
 from . import limits
 from .captions_on_disk import read_captions
-from .dataset import Dataset, ImageRecord, ImageSource, Skipped
+from .dataset import Dataset, ImageRecord, Skipped
 from .images import check_complete, check_size, probe, to_rgb
 from .listing import Listing, list_files, repeats_of
-from .sources import MemorySource
+from .masks import Mask, check_same_shape
+from .sources import ImageSource, MemorySource
 from .trees import EXPECTED, FileTree, existing, open_tree
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ def load_dataset(path: str | Path, *, on_unreadable: OnUnreadable = "skip") -> D
     """The pictures of a folder or zip archive and of its sub-folders, with their captions.
 
     Captions come from ``.txt`` files of the picture's stem, ``metadata.jsonl`` and ``metadata.csv``; a sub-folder
-    called ``N_name`` repeats its pictures N times an epoch. Records stand in natural order of their names. Each file
+    called ``N_name`` repeats its pictures N times an epoch. Masks that lie beside their pictures are found, but don't
+    weigh yet. Records stand in natural order of their names. Each file
     is read once, one at a time; no pixels are kept.
 
     Args:
@@ -49,9 +52,10 @@ def load_dataset(path: str | Path, *, on_unreadable: OnUnreadable = "skip") -> D
             raise _no_pictures(path, listing)
         captions, caption_notes = read_captions(tree, listing)
         records, unreadable = _read_pictures(tree, listing.pictures, captions)
+        records, mask_notes = _with_masks(tree, listing, records)
     if unreadable and (on_unreadable == "refuse" or not records):
         raise _all_named(path, unreadable, len(listing.pictures))
-    skipped = (*unreadable, *listing.skipped, *caption_notes)
+    skipped = (*unreadable, *listing.skipped, *caption_notes, *mask_notes)
     name = path.resolve().name if path.is_dir() else path.stem
     return Dataset(name=name, records=tuple(records), skipped=skipped)
 
@@ -109,6 +113,30 @@ def _read_pictures(
         except DatasetError as error:
             unreadable.append(Skipped(name=name, reason=error.got.removeprefix(f"{name}: ")))
     return records, unreadable
+
+
+def _with_masks(
+    tree: FileTree, listing: Listing, records: Sequence[ImageRecord]
+) -> tuple[list[ImageRecord], list[Skipped]]:
+    """The records with the masks that lie beside them, and the masks that can't be used."""
+    masked: list[ImageRecord] = []
+    notes: list[Skipped] = []
+    for record in records:
+        name = listing.masks.get(record.name)
+        try:
+            mask = _mask(tree, name, record) if name else None
+            masked.append(replace(record, mask=mask))
+        except DatasetError as error:
+            masked.append(record)
+            notes.append(Skipped(name=name or record.name, reason=error.got.removeprefix(f"{name}: ")))
+    return masked, notes
+
+
+def _mask(tree: FileTree, name: str, record: ImageRecord) -> Mask:
+    data = tree.read(name, limits.MAX_FILE_BYTES)
+    check_complete(data, name)
+    check_same_shape(probe(data, name), (record.width, record.height), name)
+    return Mask(source=tree.source(name), content_hash=bytes_hash(data))
 
 
 def _record(source: ImageSource, data: bytes, caption: str | None, repeats: int = 1) -> ImageRecord:

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from ..errors import DatasetError
+from ..storage import bytes_hash
 from . import limits
 from .archives import member_name, open_archive, read_member
+
+
+class ImageSource(Protocol):
+    """Where the bytes of one picture lie: a file, a member of an archive, or memory."""
+
+    @property
+    def name(self) -> str:
+        """Path relative to the data set's root, with forward slashes."""
+        ...
+
+    def read(self) -> bytes:
+        """The encoded picture."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -59,6 +74,22 @@ class MemorySource:
 
     def read(self) -> bytes:
         return self.data
+
+
+def read_unchanged(source: ImageSource, content_hash: str) -> bytes:
+    """The bytes of a picture that were hashed when the data set was read.
+
+    Raises:
+        DatasetError: the file is gone, or another one than then.
+    """
+    data = source.read()
+    if bytes_hash(data) != content_hash:
+        raise DatasetError(
+            f"{source.name} has changed since the data set was read.",
+            expected="files that stay as they are during a run",
+            hint="run again, so that the data set is read anew.",
+        )
+    return data
 
 
 def read_file(root: Path, path: str, limit: int) -> bytes:

@@ -13,8 +13,7 @@ from typing import Protocol
 from ..errors import DatasetError
 from ..storage import value_hash
 from .archives import open_archive, read_member, safe_members
-from .dataset import ImageSource
-from .sources import FileSource, ZipSource, read_file
+from .sources import FileSource, ImageSource, ZipSource, read_file
 
 EXPECTED = "a folder of pictures, or a zip archive of one"
 

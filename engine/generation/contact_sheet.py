@@ -9,6 +9,7 @@ from ..data.dataset import Dataset, ImageRecord
 from ..errors import DatasetError
 from ..events import Event, Progress
 from .drawing import INK, LINE, PAPER, QUIET, WARM, font, text_width, wrapped
+from .overlays import with_overlays
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,7 +37,8 @@ def contact_sheet(
             that can't be read is left blank.
 
     Returns:
-        An RGB picture. Each picture is shown whole, enlarged by a whole number where it is small.
+        An RGB picture. Each picture is shown whole, enlarged by a whole number where it is small, with its crops and
+        its mask drawn over it.
 
     Raises:
         DatasetError: a picture can't be read any more.
@@ -104,7 +106,7 @@ def _picture(record: ImageRecord, *, tolerant: bool) -> Image:
     from PIL import Image
 
     try:
-        return _fitted(record.load(at_least=_CELL))
+        return with_overlays(_fitted(record.load(at_least=_CELL)), record)
     except DatasetError:
         if not tolerant:
             raise

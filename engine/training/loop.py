@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +16,9 @@ from ..events import CheckpointSaved, Event, SamplesDrawn, StepDone
 from ..objectives import add_noise, min_snr_weight, target, uniform_levels
 from .bundle import Bundle
 from .caption_order import pick
+from .order import derived_seed
 from .recipe import Recipe
-from .training_set import TrainingSet, derived_seed, step_generator
+from .training_set import TrainingSet, step_generator
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +29,22 @@ HALF_SCALE = 4096.0
 """Factor on the loss where activations are fp16, whose smallest numbers would lose small gradients."""
 
 DrawSamples = Callable[[], "list[Image.Image]"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """The samples of one training set in a micro-batch of B, all of one shape."""
+
+    latents: Tensor
+    """(B, C, h, w)."""
+    weights: Tensor | None
+    """(B, 1, h, w), mean 1 in each sample; ``None`` where all is 1."""
+    captions: list[str]
+    source: TrainingSet
+
+    def weighed(self) -> Tensor:
+        """The weights, written out."""
+        return self.latents.new_ones(self.latents[:, :1].shape) if self.weights is None else self.weights
 
 
 @dataclass(kw_only=True)
@@ -121,41 +138,47 @@ class Trainer:
 
     def loss(self, micro: int) -> Tensor:
         r"""Loss of one micro-batch, a scalar: :math:`L_{subject} + \lambda L_{prior}` (arXiv:2208.12242, eq. 2)."""
-        import torch
-
         recipe = self.recipe
         generator = step_generator(self.seed, self.step, micro)
         number = self.step * recipe.gradient_accumulation + micro
         parts = [self._draw(self.subject, number, recipe.batch_size, "subject", generator)]
         if self.prior is not None:
             parts.append(self._draw(self.prior, number, recipe.prior_batch_size, "prior", generator))
-        x0 = torch.stack([latent for latents, _, _ in parts for latent in latents])
-        conditioning = self._conditioning(parts)
-        per_sample = denoising_loss(self.backbone, x0, conditioning, recipe.snr_gamma, generator)
-        loss = per_sample[: recipe.batch_size].mean()
-        if self.prior is not None:
-            loss = loss + recipe.prior_weight * per_sample[recipe.batch_size :].mean()
-        return loss
+        subject, *prior = self._losses(parts, generator)
+        return subject.mean() + sum(recipe.prior_weight * losses.mean() for losses in prior)
 
-    def _draw(
-        self, source: TrainingSet, number: int, count: int, name: str, generator: torch.Generator
-    ) -> tuple[list[Tensor], list[str], TrainingSet]:
-        """(latents, captions, where they are from) of one micro-batch, captions dropped at the recipe's rate."""
+    def _draw(self, source: TrainingSet, number: int, count: int, name: str, generator: torch.Generator) -> Drawn:
+        """One micro-batch, captions dropped at the recipe's rate."""
         import torch
 
         seed = derived_seed(self.seed, name)
-        chosen = source.draw(number * count, count, seed)
-        kept = (torch.rand(count, generator=generator) >= self.recipe.caption_dropout).tolist()
+        chosen = source.draw(number, count, seed)
+        kept = (torch.rand(len(chosen), generator=generator) >= self.recipe.caption_dropout).tolist()
         captions = [
-            pick(source.captions[i], seed, number, place) if kept[place] else "" for place, i in enumerate(chosen)
+            pick(source.captions[i], seed, number, place) if kept[place] else "" for place, (i, _) in enumerate(chosen)
         ]
-        return [source.latents[i] for i in chosen], captions, source
+        latents = torch.stack([source.latents[i][v] for i, v in chosen])
+        weights = torch.stack([source.weights[i][v] for i, v in chosen]) if source.weights else None
+        return Drawn(latents=latents, weights=weights, captions=captions, source=source)
 
-    def _conditioning(self, parts: list[tuple[list[Tensor], list[str], TrainingSet]]) -> Conditioning:
+    def _losses(self, parts: Sequence[Drawn], generator: torch.Generator) -> Sequence[Tensor]:
+        """Loss of each sample of each part; parts of one shape go through the denoiser together."""
+        import torch
+
+        if len({part.latents.shape[1:] for part in parts}) > 1:
+            return [losses for part in parts for losses in self._losses([part], generator)]
+        x0, conditioning = torch.cat([part.latents for part in parts]), self._conditioning(parts)
+        weights = None
+        if any(part.weights is not None for part in parts):
+            weights = torch.cat([part.weighed() for part in parts])
+        losses = denoising_loss(self.backbone, x0, conditioning, self.recipe.snr_gamma, generator, weights)
+        return losses.split([len(part.captions) for part in parts])
+
+    def _conditioning(self, parts: Sequence[Drawn]) -> Conditioning:
         if self.recipe.train_text_encoder:
-            return self.backbone.encode_prompts([caption for _, captions, _ in parts for caption in captions])
+            return self.backbone.encode_prompts([caption for part in parts for caption in part.captions])
         return Conditioning.join(
-            [source.embeddings[caption] for _, captions, source in parts for caption in captions if source.embeddings]
+            [part.source.embeddings[caption] for part in parts for caption in part.captions if part.source.embeddings]
         )
 
     def _not_finite(self, loss: float) -> TrainingError:
@@ -168,9 +191,17 @@ class Trainer:
 
 
 def denoising_loss(
-    backbone: Backbone, x0: Tensor, conditioning: Conditioning, snr_gamma: float, generator: torch.Generator
+    backbone: Backbone,
+    x0: Tensor,
+    conditioning: Conditioning,
+    snr_gamma: float,
+    generator: torch.Generator,
+    weights: Tensor | None = None,
 ) -> Tensor:
-    """Min-SNR weighted mean squared error in the model's own prediction space, shape (B,), for latents (B, C, h, w)."""
+    """Min-SNR weighted mean squared error in the model's own prediction space, shape (B,), for latents (B, C, h, w).
+
+    ``weights`` (B, 1, h, w) say how much each place of each latent counts.
+    """
     import torch
 
     noise = torch.randn(x0.shape, generator=generator).to(x0.device)
@@ -178,7 +209,10 @@ def denoising_loss(
     x_t = add_noise(x0, noise, levels.alpha, levels.sigma)
     predicted = backbone.predict(x_t, levels.t, conditioning)
     wanted = target(backbone.info.objective, x0, noise, levels.alpha, levels.sigma)
-    error = (predicted - wanted).square().mean(dim=tuple(range(1, x0.ndim)))
+    error = (predicted - wanted).square()
+    if weights is not None:
+        error = error * weights
+    error = error.mean(dim=tuple(range(1, x0.ndim)))
     return error * min_snr_weight(backbone.info.objective, levels.alpha, levels.sigma, snr_gamma)
 
 

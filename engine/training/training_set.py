@@ -1,23 +1,26 @@
-"""The training set as tensors: latents and embeddings by content, and the order in which steps see them.
+"""The training set as tensors: latents, weights and embeddings by content.
 
-Which pictures a step sees, and all its noise, follow from the seed and the step's number alone. So a run that was
-interrupted goes on to the same bits without any generator's state being kept.
+A sample is one frame of a record, and has a variant for each way in which a step may see it. Which samples a step
+sees, and all its noise, follow from the seed and the step's number alone. So a run that was interrupted goes on to
+the same bits without any generator's state being kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ..backbones.contract import Backbone, Conditioning
 from ..cache import TensorCache
 from ..data.dataset import Dataset, ImageRecord
-from ..data.images import square
+from ..data.views import View
+from ..errors import DatasetError
 from ..events import Event, Progress
 from ..storage import value_hash
 from .caption_order import variants
+from .order import chosen, derived_seed, variant
 
 if TYPE_CHECKING:
     import torch
@@ -28,34 +31,23 @@ _ENCODE_AT_ONCE = 16
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSet:
-    """One data set, encoded for one base model."""
+    """One data set, encoded for one base model; its lists have one entry a sample."""
 
-    latents: list[Tensor]
-    """One a record, (C, h, w), float32."""
+    latents: list[list[Tensor]]
+    """One a variant, all of one shape (C, h, w), float32."""
+    weights: list[list[Tensor]] | None
+    """One a variant, (1, h, w), float32, mean 1; ``None`` where every part of every picture counts alike."""
     captions: list[tuple[str, ...]]
-    """One a record: the orders of its tags that steps choose from."""
+    """The orders of its tags that steps choose from."""
     embeddings: dict[str, Conditioning] | None
     """Caption -> conditioning of batch 1; ``None`` where the text encoder is trained and so can't be cached."""
-    order: tuple[int, ...]
-    """Record indices with repeats: one epoch before shuffling."""
+    buckets: list[list[int]]
+    """Samples of each shape, with repeats: one epoch before shuffling."""
 
-    def draw(self, start: int, count: int, seed: int) -> list[int]:
-        """Record indices at the positions ``start`` to ``start + count`` of the endless shuffled sequence."""
-        size = len(self.order)
-        return [self.order[_shuffled(size, seed, p // size)[p % size]] for p in range(start, start + count)]
-
-
-@lru_cache(maxsize=8)
-def _shuffled(size: int, seed: int, epoch: int) -> tuple[int, ...]:
-    import torch
-
-    generator = torch.Generator().manual_seed(derived_seed(seed, "epoch", epoch))
-    return tuple(torch.randperm(size, generator=generator).tolist())
-
-
-def derived_seed(seed: int, *parts: str | int) -> int:
-    """A 63-bit seed that depends on every argument."""
-    return int(value_hash(seed, *parts)[:15], 16)
+    def draw(self, number: int, count: int, seed: int) -> list[tuple[int, int]]:
+        """The (sample, variant) pairs of a batch, at most ``count`` and all of one shape."""
+        samples = chosen(self.buckets, number, count, seed)
+        return [(i, variant(len(self.latents[i]), number, place, seed)) for place, i in enumerate(samples)]
 
 
 def encode(
@@ -73,35 +65,106 @@ def encode(
     Args:
         backbone: the base model; its encoders are used, not released.
         dataset: every record needs a caption.
-        resolution: side in pixels that pictures are scaled and centre-cropped to.
-        cache: keyed by the pictures' and captions' content and the base model's.
+        resolution: side in pixels that pictures without frames are scaled and centre-cropped to.
+        cache: keyed by the content of pictures, masks and captions, the views of them, and the base model's.
         embed: whether captions are encoded too.
         caption_variants: orders of each caption's tags; below 2 captions stay as they are written.
         caption_keep: tags that stay in their places.
+
+    Raises:
+        DatasetError: a frame's size doesn't fit the base model, or a mask leaves nothing of its picture.
     """
-    base = backbone.info.content_hash
-    keys = [value_hash("latent", record.content_hash, resolution, base) for record in dataset]
-    missing = [i for i, key in enumerate(keys) if key not in cache]
-    for at in range(0, len(missing), _ENCODE_AT_ONCE):
-        chosen = missing[at : at + _ENCODE_AT_ONCE]
-        latents = backbone.encode_images(picture_batch([dataset.records[i] for i in chosen], resolution))
-        for i, latent in zip(chosen, latents, strict=True):
-            cache.put(keys[i], {"latent": latent})
-        yield Progress(done=at + len(chosen), total=len(missing), label="encoding pictures")
-    captions = [variants(record.caption or "", caption_variants, caption_keep) for record in dataset]
+    samples = [(record, views) for record in dataset for views in record.views(resolution)]
+    _check_sizes(samples, backbone.info.latent_factor)
+    yield from _encode_missing(backbone, samples, cache)
+    latents = [
+        [_entry(cache, _key(backbone, record, view))["latent"].to(backbone.device) for view in views]
+        for record, views in samples
+    ]
+    captions = [variants(record.caption or "", caption_variants, caption_keep) for record, _ in samples]
     embeddings = (yield from _embeddings(backbone, captions, cache)) if embed else None
     return TrainingSet(
-        latents=[_entry(cache, key)["latent"].to(backbone.device) for key in keys],
+        latents=latents,
+        weights=_weights(samples, latents) if any(r.mask and r.mask.weighs for r in dataset) else None,
         captions=captions,
         embeddings=embeddings,
-        order=tuple(i for i, record in enumerate(dataset) for _ in range(record.repeats)),
+        buckets=_buckets(samples),
     )
+
+
+def _check_sizes(samples: Sequence[tuple[ImageRecord, Sequence[View]]], factor: int) -> None:
+    sizes = {views[0].frame.size for _, views in samples}
+    wrong = sorted(size for size in sizes if size[0] % factor or size[1] % factor)
+    if wrong:
+        raise DatasetError(
+            f"{len(wrong)} picture sizes don't fit the base model: "
+            + ", ".join(f"{width} x {height}" for width, height in wrong[:5]),
+            expected=f"sides that are multiples of {factor}",
+            hint="set the recipe's resolution, or the step of LW_BucketDataset, to a multiple of it.",
+        )
+
+
+def _encode_missing(
+    backbone: Backbone, samples: Sequence[tuple[ImageRecord, Sequence[View]]], cache: TensorCache
+) -> Generator[Event, None, None]:
+    wanted = [(record, view) for record, views in samples for view in views]
+    missing = [pair for pair in wanted if _key(backbone, *pair) not in cache]
+    missing.sort(key=lambda pair: pair[1].frame.size)  # stable: in the set's order within a size
+    done = 0
+    for _, same in groupby(missing, key=lambda pair: pair[1].frame.size):
+        group = list(same)
+        for at in range(0, len(group), _ENCODE_AT_ONCE):
+            pairs = group[at : at + _ENCODE_AT_ONCE]
+            for pair, latent in zip(pairs, backbone.encode_images(picture_batch(pairs)), strict=True):
+                cache.put(_key(backbone, *pair), {"latent": latent})
+            done += len(pairs)
+            yield Progress(done=done, total=len(missing), label="encoding pictures")
+
+
+def _key(backbone: Backbone, record: ImageRecord, view: View) -> str:
+    return value_hash("latent", record.content_hash, view, backbone.info.content_hash)
 
 
 def _entry(cache: TensorCache, key: str) -> dict[str, Tensor]:
     entry = cache.get(key)
     assert entry is not None, f"cache entry {key} vanished while the run was starting"
     return entry
+
+
+def _weights(
+    samples: Sequence[tuple[ImageRecord, Sequence[View]]], latents: Sequence[Sequence[Tensor]]
+) -> list[list[Tensor]]:
+    """The weight of each place of each latent: masks averaged down to the latents' size, scaled to a mean of 1."""
+    return [
+        [_weight(record, view, latent) for view, latent in zip(views, of_sample, strict=True)]
+        for (record, views), of_sample in zip(samples, latents, strict=True)
+    ]
+
+
+def _weight(record: ImageRecord, view: View, latent: Tensor) -> Tensor:
+    import numpy as np
+    import torch
+
+    height, width = latent.shape[-2:]
+    if record.mask is None:
+        return torch.ones(1, height, width, device=latent.device)
+    seen = view.of_mask(record.mask.load(), (record.width, record.height), (width, height))
+    weight = record.mask.floor + (1 - record.mask.floor) * torch.from_numpy(np.asarray(seen, np.float32) / 255)
+    mean = weight.mean()
+    if mean < 1e-3:
+        raise DatasetError(
+            f"The mask of {record.name} leaves nothing to learn where the picture is cropped to.",
+            expected="some white in the mask, or a floor above 0",
+            hint="mend the mask, raise the floor in LW_MaskDataset, or crop around the subject with LW_BucketDataset.",
+        )
+    return (weight / mean)[None].to(latent.device)
+
+
+def _buckets(samples: Sequence[tuple[ImageRecord, Sequence[View]]]) -> list[list[int]]:
+    buckets: dict[tuple[int, int], list[int]] = {}
+    for number, (record, views) in enumerate(samples):
+        buckets.setdefault(views[0].frame.size, []).extend([number] * record.repeats)
+    return [buckets[size] for size in sorted(buckets)]
 
 
 def _embeddings(
@@ -124,12 +187,12 @@ def _embeddings(
     return result
 
 
-def picture_batch(records: list[ImageRecord], side: int) -> Tensor:
-    """Records -> (B, 3, side, side) float32 in [-1, 1]."""
+def picture_batch(pairs: Sequence[tuple[ImageRecord, View]]) -> Tensor:
+    """Views of one size, (width, height) -> (B, 3, height, width) float32 in [-1, 1]."""
     import numpy as np
     import torch
 
-    arrays = [np.asarray(square(record.load(), side), dtype=np.float32) for record in records]
+    arrays = [np.asarray(view.of(record.load()), dtype=np.float32) for record, view in pairs]
     return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2) / 127.5 - 1
 
 

@@ -7,8 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 from lora_workbench.engine.backbones import registry
+from lora_workbench.engine.data.buckets import BucketSettings, bucketed
 from lora_workbench.engine.data.dataset import Dataset, TriggerWord
 from lora_workbench.engine.data.loading import dataset_from_images
+from lora_workbench.engine.data.masking import with_masks
+from lora_workbench.engine.data.views import Augmentation
 from lora_workbench.engine.errors import CaptionError, DatasetError, TrainingError
 from lora_workbench.engine.events import CheckpointSaved, SamplesDrawn, StepDone
 from lora_workbench.engine.run import train_adapter
@@ -108,6 +111,48 @@ def test_a_closed_run_goes_on_to_the_same_bits(train, stop_after, text_encoder):
     assert rest.resumed_at == stop_after
     assert rest.losses == whole.losses
     assert rest.adapter.content_hash == whole.adapter.content_hash
+
+
+@pytest.fixture(scope="module")
+def shaped(dataset) -> Dataset:
+    """Five pictures in several buckets at two resolutions, two of them masked, all in variants."""
+    sizes = [(40, 32), (64, 40), (40, 64), (64, 64), (90, 40)]
+    images = [Image.new("RGB", size, (40 * n, 90, 200)) for n, size in enumerate(sizes)]
+    made = dataset_from_images(images, [f"a zwx thing {n}" for n in range(5)], "shapes")
+    mask = Image.new("L", (64, 40))
+    mask.paste(255, (0, 0, 30, 40))
+    masked, _ = finish(with_masks(replace(made, records=made.records[1:2]), "files", 0.1, [mask]))
+    records = (made.records[0], *masked.dataset.records, *made.records[2:])
+    framed, _ = finish(bucketed(replace(made, records=records), BucketSettings(resolutions=(32, 48), step=8)))
+    augmentation = Augmentation(flip=True, crop=0.1, colour=0.1, count=3)
+    return replace(framed, records=tuple(replace(r, augmentation=augmentation) for r in framed))
+
+
+@pytest.mark.parametrize("square_prior", [False, True])
+@pytest.mark.parametrize("stop_after", [2, 5])
+def test_a_run_on_buckets_masks_and_variants_goes_on_to_the_same_bits(train, shaped, stop_after, square_prior):
+    prior = dataset_from_images([Image.new("RGB", (32, 32), "white")], ["a thing"], "class") if square_prior else shaped
+    others = {"dataset": shaped, "regularization": prior}
+    recipe = replace(RECIPE, caption_dropout=0.3, gradient_accumulation=3, batch_size=3)
+    whole, _ = finish(train(recipe, vault="whole", **others))
+    events = train(recipe, **others)
+    while not (isinstance(event := next(events), StepDone) and event.step == stop_after):
+        pass
+    events.close()
+    rest, _ = finish(train(recipe, **others))
+    assert rest.resumed_at == stop_after
+    assert rest.losses == whole.losses
+    assert rest.adapter.content_hash == whole.adapter.content_hash
+
+
+def test_frames_masks_and_variants_are_part_of_the_key(train, shaped):
+    trained = [finish(train(dataset=shaped))[0]]
+    for change in ({"augmentation": None}, {"mask": None}, {"frames": ()}):
+        records = tuple(replace(record, **change) for record in shaped)
+        trained.append(finish(train(dataset=replace(shaped, records=records)))[0])
+    assert not any(run.cached for run in trained)
+    assert len({run.adapter.content_hash for run in trained}) == 4
+    assert finish(train(dataset=shaped))[0].cached
 
 
 def test_a_killed_run_loses_no_more_than_its_last_checkpoint(train, tmp_path):

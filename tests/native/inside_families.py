@@ -58,7 +58,7 @@ def trained(name: str, folder: str) -> dict[str, Any]:
         steps=5, learning_rate=3e-3, text_encoder_learning_rate=1e-3, train_text_encoder=text, rank=4, alpha=4,
         batch_size=4, warmup_steps=0, snr_gamma=0, resolution=SIDE, targets="attention_and_feed_forward",
     )  # fmt: skip
-    latents = base.encode_images(picture_batch(list(dataset), SIDE))
+    latents = base.encode_images(picture_batch([(record, record.views(SIDE)[0][0]) for record in dataset]))
     before = {key: tensor.clone() for key, tensor in model.model.state_dict().items()}
     first = fixed_loss(base, latents, ["a zwx thing"])
     run = finished(train_adapter(base, dataset, recipe, seed=1, vault=Vault(Path("vault")), name=name))

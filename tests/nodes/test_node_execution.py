@@ -13,6 +13,7 @@ from lora_workbench.engine.errors import CaptionError, ConfigError, DatasetError
 from lora_workbench.engine.generation.batch import GeneratedImage
 from lora_workbench.engine.generation.png import read_parameters
 from lora_workbench.nodes.captions import TriggerCaptions
+from lora_workbench.nodes.dataset_shapes import MaskDataset
 from lora_workbench.nodes.datasets import DatasetFromImages, LoadDataset, PreviewDataset
 from lora_workbench.nodes.generation import SaveImages
 from lora_workbench.nodes.host.cli import registry
@@ -110,6 +111,22 @@ def test_saved_images_never_replace_others(said: text_io.StringIO) -> None:
         SaveImages.execute("sub/a")
 
 
+def test_a_data_set_is_written_once_and_read_back(folder: Path, said: text_io.StringIO) -> None:
+    nodes: dict[str, Any] = {
+        "data": ("LW_LoadDataset", {"path": "pictures", "on_unreadable": "skip"}),
+        "save": ("LW_SaveDataset", {"dataset": ["data", 0], "layout": "kohya", "name": "sets/colours"}),
+    }
+    graph = {name: {"class_type": kind, "inputs": inputs} for name, (kind, inputs) in nodes.items()}
+    report = run(graph, folder).reports["save"]
+    assert (report["path"], report["files"]) == ("datasets/sets/colours", 5)
+    assert report["notes"] == ["Without a caption: 1 of 3 pictures."]
+    assert run(graph, folder).cached_nodes == 2
+    written = process_host.output_directory() / report["path"]
+    assert len(LoadDataset.execute(path=str(written), on_unreadable="refuse").args[0]) == 3
+    (written / "1_pictures" / "0.txt").unlink()
+    assert run(graph, folder).reports["save"]["path"] == "datasets/sets/colours_00002"
+
+
 def graph(base: Path, **recipe: Any) -> dict[str, Any]:
     """A training, a stack of its adapter, and everything that can be saved of them, in API format."""
     nodes = {
@@ -189,3 +206,89 @@ def test_the_recipe_says_what_it_refuses(tiny_sd1: Path, folder: Path, said: tex
     with pytest.raises(NodeError, match=r"rank: got 0, expected a finite number above 0") as error:
         run(graph(tiny_sd1, rank=0), folder)
     assert isinstance(error.value.__cause__, ConfigError)
+
+
+def test_class_pictures_are_given_or_drawn_and_weighed(tiny_sd1: Path, folder: Path, said: text_io.StringIO) -> None:
+    nodes = graph(tiny_sd1)
+    nodes["class"] = {
+        "class_type": "LW_RegularizationSet",
+        "inputs": {
+            "dataset": ["captions", 0], "prompts": "", "count": 5, "path": "pictures", "seed": 0, "steps": 1,
+            "guidance": 1.0, "batch_size": 8, "base": ["base", 0], "recipe": ["recipe", 0],
+        },
+    }  # fmt: skip
+    nodes["train"]["inputs"]["regularization"] = ["class", 0]
+    for number in range(2):
+        (folder / f"{number}.txt").write_text("a colour")
+    report = run(nodes, folder).reports["class"]
+    assert {name: report[name] for name in ("given", "drawn", "subject", "class_pictures", "unseen")} == {
+        "given": 3, "drawn": 2, "subject": 3, "class_pictures": 5, "unseen": 0,
+    }  # fmt: skip
+    assert "left out broken.png" in said.getvalue()
+    nodes["class"]["inputs"] |= {"count": 6}
+    assert run(nodes, folder).reports["class"]["drawn"] == 3
+    assert len(list(process_host.vault_root().glob("class_pictures/*/*.png"))) == 3
+    del nodes["class"]["inputs"]["base"]
+    nodes["class"]["inputs"] |= {"path": ""}
+    with pytest.raises(NodeError, match="no regularisation pictures"):
+        run(nodes, folder)
+
+
+def shaped(tiny_sd1: Path, folder: Path) -> dict[str, Any]:
+    """The training on masked, bucketed and augmented pictures."""
+    Image.new("L", (40, 32), 200).save(folder / "0_mask.png")
+    nodes = graph(tiny_sd1)
+    extra: dict[str, Any] = {
+        "mask": ("LW_MaskDataset", {"dataset": ["captions", 0], "source": "files", "floor": 0.2}),
+        "bucket": (
+            "LW_BucketDataset",
+            {"dataset": ["mask", 0], "resolutions": "", "step": 8, "max_aspect": 2.0, "crop": "subject",
+             "base": ["base", 0]},
+        ),
+        "augment": (
+            "LW_Augment",
+            {"dataset": ["bucket", 0], "flip": "yes", "shows": "unknown", "crop": 0.1, "colour": 0.1, "variants": 3},
+        ),
+        "look": ("LW_SaveImages", {"filename_prefix": "sheet", "images": ["bucket", 1]}),
+    }  # fmt: skip
+    nodes |= {name: {"class_type": kind, "inputs": inputs} for name, (kind, inputs) in extra.items()}
+    nodes["train"]["inputs"]["dataset"] = ["augment", 0]
+    return nodes
+
+
+def test_a_training_on_masks_buckets_and_variants(tiny_sd1: Path, folder: Path, said: text_io.StringIO) -> None:
+    nodes = shaped(tiny_sd1, folder)
+    first = run(nodes, folder)
+    assert first.reports["mask"] == {"masks": 1, "pictures": 3, "coverage": {"0.png": pytest.approx(200 / 255)}}
+    assert first.reports["bucket"] == {"sizes": {"32x32": 3}, "cropped": {}, "enlarged": {}}
+    assert first.reports["augment"] == {"variants": 3, "pictures": 3}
+    assert first.reports["train"]["cached"] is False
+    nodes["train"]["inputs"]["name"] = "other"
+    assert run(nodes, folder).reports["train"]["cached"] is True
+    nodes["mask"]["inputs"]["floor"] = 0.3
+    assert run(nodes, folder).reports["train"]["cached"] is False
+
+
+def test_shapes_say_what_they_refuse(tiny_sd1: Path, folder: Path, said: text_io.StringIO) -> None:
+    nodes = shaped(tiny_sd1, folder)
+    for node, change, words in [
+        ("bucket", {"resolutions": "512px"}, "512px can't be used"),
+        ("bucket", {"resolutions": "4"}, "resolutions: got 4"),
+        ("augment", {"shows": "faces"}, "no face is symmetric"),
+        ("mask", {"source": "alpha"}, "has no masks in the pictures' transparency"),
+    ]:
+        wrong = {**nodes, node: {**nodes[node], "inputs": {**nodes[node]["inputs"], **change}}}
+        with pytest.raises(NodeError, match=words):
+            run(wrong, folder)
+
+
+def test_masks_of_a_graph_are_taken(said: text_io.StringIO) -> None:
+    images = to_tensor([Image.new("RGB", (8, 6), colour) for colour in COLOURS])
+    dataset = DatasetFromImages.execute("a colour", "colours", images=images).args[0]
+    masks = images.new_zeros(3, 6, 8)
+    masks[:, :, :4] = 1
+    masked, sheet, report = MaskDataset.execute(dataset, "files", 0.0, masks).args
+    assert [record.mask.load().getpixel((0, 0)) for record in masked] == [255] * 3
+    assert sheet.shape[0] == 1
+    assert "3 of 3 pictures have a mask; 50% of them is white." in report
+    assert len(MaskDataset.execute(dataset, "files", 0.0, masks[0]).args[0]) == 3

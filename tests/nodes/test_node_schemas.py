@@ -36,6 +36,10 @@ FIXED = {
         ),
         "kept dropped report",
     ),
+    "LW_MaskDataset": ("dataset source floor masks", "dataset sheet report"),
+    "LW_BucketDataset": ("dataset resolutions step max_aspect crop base", "dataset sheet report"),
+    "LW_Augment": ("dataset flip shows crop colour variants", "dataset sheet"),
+    "LW_SaveDataset": ("dataset layout name", "path"),
     "LW_LoadBase": ("base device precision", "base"),
     "LW_BaseFromComfy": ("model clip vae precision", "base"),
     "LW_DemoCheckpoint": ("", "model clip vae base"),
@@ -46,6 +50,10 @@ FIXED = {
             "sample_every sample_prompts checkpoint_every caption_shuffle caption_keep"
         ),
         "recipe reason",
+    ),
+    "LW_RegularizationSet": (
+        "dataset prompts count path seed steps guidance batch_size pictures base recipe",
+        "regularization report",
     ),
     "LW_TrainLoRA": ("base dataset recipe seed name regularization", "adapter loss_plot report lora_model"),
     "LW_LoadAdapter": ("adapter", "adapter trigger"),
@@ -126,6 +134,7 @@ def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
         if i.id == "seed"
     }
     assert seeds == {
+        "LW_RegularizationSet": "fixed",
         "LW_EditCaptions": "fixed",
         "LW_TrainLoRA": "fixed",
         "LW_Generate": True,

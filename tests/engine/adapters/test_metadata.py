@@ -56,6 +56,17 @@ def test_other_programs_find_the_fields_they_show() -> None:
     assert metadata["ss_num_train_images"] == "4"
     assert metadata["ss_text_encoder_lr"] == "1e-05"
     assert json.loads(metadata["ss_tag_frequency"]) == {"fox": {"ohwx fox": 2, "red": 1}}
+    assert "ss_bucket_info" not in metadata
+
+
+def test_buckets_are_shown_as_kohya_shows_them() -> None:
+    sizes = [[(64, 64), (96, 48)], [(64, 64)], []]
+    dataset = [{**record, "sizes": of_record} for record, of_record in zip(facts().dataset, sizes, strict=True)]
+    metadata = training_metadata(facts(dataset=dataset))
+    assert metadata["ss_enable_bucket"] == "True"
+    assert json.loads(metadata["ss_bucket_info"]) == {
+        "buckets": {"0": {"resolution": [64, 64], "count": 3}, "1": {"resolution": [96, 48], "count": 2}}
+    }
 
 
 def test_our_own_fields_give_the_run_back() -> None:

@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 import pytest
 from lora_workbench.engine.data import limits
-from lora_workbench.engine.data.images import check_complete, decode, probe, square
+from lora_workbench.engine.data.images import check_complete, decode, probe
 from lora_workbench.engine.errors import DatasetError
 from PIL import Image, ImageFile
 
@@ -222,20 +222,3 @@ def test_probe_reads_the_header_alone(encode, noise):
     data = encode(noise, "JPEG")
     assert probe(data[: len(data) // 2], "a.jpg") == (96, 64)
     assert limits.MAX_PIXELS == 100_000_000
-
-
-@pytest.mark.parametrize("size", [(24, 16), (16, 24), (16, 16), (3, 200)])
-def test_square_scales_the_short_side_and_takes_the_middle(size):
-    image = Image.new("RGB", size, "red")
-    short = min(size)
-    left, top = (size[0] - short) // 2, (size[1] - short) // 2
-    image.paste("blue", (left, top, left + short, top + short))
-    fitted = square(image, 8)
-    assert fitted.size == (8, 8)
-    assert all(nearly(fitted, xy, (0, 0, 255)) for xy in [(3, 3), (4, 4)])
-
-
-def test_square_of_a_square_keeps_its_content(halves):
-    fitted = square(halves.resize((64, 64), Image.Resampling.NEAREST), 32)
-    assert nearly(fitted, (2, 16), (255, 0, 0))
-    assert nearly(fitted, (29, 16), (0, 0, 255))

@@ -61,7 +61,15 @@ def test_pictures_that_cannot_be_read_are_not_overlooked():
 def test_masks_are_left_out(mask):
     listing = list_files(["cat.jpg", mask])
     assert listing.pictures == ("cat.jpg",)
+    assert listing.masks == {"cat.jpg": mask}
     assert listing.skipped == ()
+
+
+def test_a_folder_of_masks_belongs_to_the_folder_beside_it():
+    names = ["10_cat/a.png", "masks/10_cat/a.webp", "b.png", "masks/B.jpg", "masks/c.png"]
+    listing = list_files(names)
+    assert listing.masks == {"10_cat/a.png": "masks/10_cat/a.webp", "b.png": "masks/B.jpg"}
+    assert listing.pictures == ("10_cat/a.png", "b.png", "masks/c.png"), "without a picture beside it, it is one"
 
 
 def test_a_mask_without_its_picture_is_told():

@@ -7,6 +7,7 @@ import os
 import random
 import tracemalloc
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +162,34 @@ def test_no_readable_picture_at_all_is_an_error_even_when_skipping(damaged):
 def test_masks_and_lost_captions_do_not_count_as_unreadable(encode, write_folder):
     root = write_folder({"a.png": encode("red"), "lone_mask.png": encode("red"), "b.txt": "lost"})
     assert len(load_dataset(root, on_unreadable="refuse").skipped) == 2
+
+
+def test_masks_are_found_and_those_that_fit_no_picture_told(encode, write_folder):
+    half = encode(Image.new("L", (12, 8), 200))
+    root = write_folder({
+        "a.png": encode("red"), "a_mask.png": half,
+        "b.png": encode("red"), "b-masklabel.png": encode(Image.new("L", (16, 16))),
+        "c.png": encode("red"), "c_mask.png": b"no picture",
+    })  # fmt: skip
+    dataset = load_dataset(root, on_unreadable="refuse")
+    masks = [record.mask for record in dataset]
+    assert masks[0] is not None and masks[1:] == [None, None]
+    assert masks[0].load().getpixel((3, 3)) == 200
+    assert {s.name: s.reason.split(",")[0] for s in dataset.skipped} == {
+        "b-masklabel.png": "its shape", "c_mask.png": "it is no picture of a known format",
+    }  # fmt: skip
+
+
+def test_a_mask_that_does_not_weigh_changes_no_run(encode, write_folder):
+    root = write_folder({"a.png": encode("red")})
+    before = load_dataset(root)
+    (root / "a_mask.png").write_bytes(encode("white"))
+    found = load_dataset(root)
+    assert found.content_hash == before.content_hash
+    mask = found.records[0].mask
+    assert mask is not None
+    weighing = replace(found, records=(replace(found.records[0], mask=replace(mask, floor=0.5)),))
+    assert weighing.content_hash != before.content_hash
 
 
 def test_an_unknown_answer_to_unreadable_pictures_is_refused(damaged):

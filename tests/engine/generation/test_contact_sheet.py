@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import pytest
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.loading import dataset_from_images
+from lora_workbench.engine.data.masks import Mask
+from lora_workbench.engine.data.sources import MemorySource
+from lora_workbench.engine.data.views import Frame
 from lora_workbench.engine.errors import DatasetError
 from lora_workbench.engine.events import Progress
 from lora_workbench.engine.generation import contact_sheet as module
 from lora_workbench.engine.generation.contact_sheet import contact_sheet
+from lora_workbench.engine.storage import bytes_hash
 from PIL import Image
 
 COLOURS = [(200, 30, 30), (30, 160, 60), (40, 60, 200), (230, 190, 40), (120, 30, 160)]
@@ -74,6 +79,28 @@ def test_very_large_data_sets_are_shown_in_part(monkeypatch: pytest.MonkeyPatch)
     boxes = places(drawn(dataset(), columns=3)[0])
     assert all(box != (0, 0, 0, 0) for box in boxes[:2])
     assert boxes[2:] == [(0, 0, 0, 0)] * 3
+
+
+def test_crops_and_masks_are_drawn_over_the_pictures() -> None:
+    """What no frame holds is pale, what a mask leaves out is red, the rest is as it was."""
+    plain = dataset((192, 192))
+    frame = Frame(box=(96, 0, 192, 192), size=(32, 64))
+    black = Image.new("L", (192, 192))
+    black.paste(255, (0, 0, 192, 96))
+    buffer = io.BytesIO()
+    black.save(buffer, "PNG")
+    mask = Mask(source=MemorySource("m", buffer.getvalue()), content_hash=bytes_hash(buffer.getvalue()), floor=0.0)
+    sheets = [
+        drawn(replace(plain, records=(replace(plain.records[0], **change),)), columns=1)[0]
+        for change in ({}, {"frames": (frame,)}, {"mask": mask}, {"mask": replace(mask, floor=1.0)})
+    ]
+    left, top, *_ = places(sheets[0])[0]
+    corners = [(left + x, top + y) for y in (60, 150) for x in (40, 140)]
+    red = COLOURS[0]
+    framed, masked = ([sheet.getpixel(place) == red for place in corners] for sheet in sheets[1:3])
+    assert framed == [False, True, False, True]
+    assert masked == [True, True, False, False]
+    assert sheets[3].tobytes() == sheets[0].tobytes()
 
 
 def flagged(data: Dataset, flags: list[list[str]]) -> Image.Image:

@@ -1,0 +1,98 @@
+"""Where a picture's subject is: by its mask, or by what stands out from the picture's border."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+SMALL = 96
+"""Saliency is found on a copy whose longer side has this many pixels."""
+_RIM = 0.06
+"""The share of the sides that counts as border."""
+_ORDINARY = 2.0
+"""Distance within which most of the border's own colours are."""
+_NEAR_ENOUGH = 0.97
+"""Crops that keep this share of the most that any can keep are as good; of these the most central one is taken."""
+
+
+def importance(picture: Image.Image, mask: Image.Image | None) -> NDArray[np.float32]:
+    """How much each part matters, (h, w), 0 or more; the mask's brightness where there is one that isn't all black."""
+    import numpy as np
+    from PIL import Image, ImageFilter
+
+    if mask is not None and mask.getbbox():
+        small = mask.copy()
+        small.thumbnail((SMALL, SMALL), Image.Resampling.BOX)
+        return np.divide(np.asarray(small), 255, dtype=np.float32)
+    small = picture.copy()
+    small.thumbnail((SMALL, SMALL), Image.Resampling.BOX)
+    return saliency(np.asarray(small.filter(ImageFilter.GaussianBlur(1))))
+
+
+def saliency(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """How far each pixel (h, w, 3), 0 to 255, stands out from the border's colours, 0 to 1.
+
+    The border is background more often than not (Wei et al., ECCV 2012). Its colours are one normal distribution,
+    after the third of it that fits worst is set aside, because subjects are often cut by a border; what stands out
+    is far by Mahalanobis distance. The middle counts a little more.
+    """
+    import numpy as np
+
+    colours = pixels.astype(np.float64)
+    height, width = colours.shape[:2]
+    rim = np.ones((height, width), bool)
+    down, across = max(1, round(height * _RIM)), max(1, round(width * _RIM))
+    rim[down : height - down, across : width - across] = False
+    border = colours[rim]
+    for _ in range(3):
+        far = _distance(border, border)
+        border = border[far <= np.quantile(far, 0.67)]
+    distance = np.clip(_distance(colours.reshape(-1, 3), border).reshape(height, width) - _ORDINARY, 0, None)
+    standing_out = distance / (distance + 3.0)
+    y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None]
+    return np.asarray(standing_out * np.exp(-(x**2 + y**2) / 2), np.float32)
+
+
+def _distance(colours: NDArray[np.float64], like: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mahalanobis distance of each colour (n, 3) from those of a sample; noise of a few grey values is nothing."""
+    import numpy as np
+
+    spread = np.cov(like.T) + 36 * np.eye(3)
+    difference = colours - like.mean(axis=0)
+    return np.sqrt(np.einsum("ni,ij,nj->n", difference, np.linalg.inv(spread), difference))
+
+
+def best_centring(matters: NDArray[np.float32], kept: tuple[float, float]) -> tuple[float, float]:
+    """Where a crop keeps most of what matters, as ``fitted`` takes it: (across, down), 0 to 1.
+
+    Roots are summed, because that a column shows the subject counts for more than how much of it, and the higher
+    rows count more: a crop that loses a head is worse than one that loses feet.
+
+    Args:
+        matters: (h, w).
+        kept: share of the width and of the height that the crop keeps.
+    """
+    columns, rows = matters.sum(axis=0) ** 0.5, matters.sum(axis=1) ** 0.5
+    above = rows.cumsum() / max(float(rows.sum()), 1e-9)
+    return _best(columns, kept[0]), _best(rows * (1 - 0.8 * above), kept[1])
+
+
+def _best(profile: NDArray[np.float32], kept: float) -> float:
+    """The most central of the best places along one axis; the middle where nothing matters."""
+    import numpy as np
+
+    length, total = len(profile), float(profile.sum())
+    free = length * (1 - kept)
+    if free < 1e-6 or total <= 0:
+        return 0.5
+    edges = np.concatenate([[0.0], np.cumsum(profile, dtype=np.float64)])
+    offsets = np.linspace(0, free, 101)
+    grid = np.arange(length + 1)
+    inside = np.interp(offsets + length * kept, grid, edges) - np.interp(offsets, grid, edges)
+    middle = float((profile * (np.arange(length) + 0.5)).sum()) / total  # of what matters
+    good = offsets[inside >= _NEAR_ENOUGH * inside.max()]
+    return float(good[np.argmin(np.abs(good + length * kept / 2 - middle))]) / free

@@ -1,0 +1,199 @@
+"""How other trainers want a data set's files to lie: names, captions, repeats and masks of each layout."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import PurePosixPath
+
+from ..errors import DatasetError
+from .dataset import Dataset, ImageRecord
+from .listing import MASK_FOLDER, MAX_REPEATS, PICTURE_ENDINGS, canonical, is_unicode
+from .masks import Mask
+from .sources import read_unchanged
+
+LAYOUTS = ("kohya", "diffusers", "replicate", "fal")
+ARCHIVES = ("replicate", "fal")
+"""Layouts that are one zip archive; the others are a folder."""
+
+_READ_BY_ALL = (".png", ".jpg", ".jpeg", ".webp")
+_FEWEST = {"replicate": 10, "fal": 4}
+"""Pictures that a hosted trainer asks for."""
+_UNUSABLE = re.compile(r'[<>:"|?*\\/\x00-\x1f\x7f]')
+_LONGEST = 180
+"""Bytes of a file's name without its ending; most file systems take 255 in all."""
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """A file that is yet to be written."""
+
+    name: str
+    """Relative to the data set's root, with forward slashes."""
+    content: Callable[[], bytes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The files of a data set in one layout, and what its user should know of it."""
+
+    files: tuple[PlannedFile, ...]
+    notes: tuple[str, ...]
+
+
+def plan(dataset: Dataset, layout: str) -> Plan:
+    """The files of a layout, pictures as they are to the byte; nothing is read yet.
+
+    - ``kohya``: ``N_name/picture.png`` with ``picture.txt``, masks below ``masks/``, its ``conditioning_data_dir``.
+    - ``diffusers``: pictures and ``metadata.jsonl``, the imagefolder of Hugging Face's datasets.
+    - ``replicate``: a flat zip, captions in text files; repeats become copies.
+    - ``fal``: the same with masks as ``picture_mask.jpg``.
+
+    Raises:
+        DatasetError: the layout isn't known, or something can't be said in it.
+    """
+    if layout not in LAYOUTS:
+        raise DatasetError(f"Layout {layout!r} isn't known.", expected=f"one of {', '.join(LAYOUTS)}")
+    _check(dataset)
+    planned = {"kohya": _kohya, "diffusers": _diffusers}.get(layout, partial(_flat, masks=layout == "fal"))
+    return Plan(files=tuple(planned(dataset)), notes=tuple(_notes(dataset, layout)))
+
+
+def _check(dataset: Dataset) -> None:
+    if not dataset.records:
+        raise DatasetError(f"The data set {dataset.name} is empty.", expected="at least one picture")
+    problems = [
+        f"{r.name}: its caption holds characters that no text file can"
+        for r in dataset
+        if not _is_text(r.caption or "")
+    ]
+    problems += [f"{r.name}: {r.repeats} repeats" for r in dataset if not 1 <= r.repeats <= MAX_REPEATS]
+    if problems:
+        raise DatasetError(
+            f"{dataset.name} can't be saved as it is:\n  " + "\n  ".join(problems),
+            expected=f"captions of text without zero bytes, and 1 to {MAX_REPEATS} repeats",
+            hint="mend these captions, or lower the repeats.",
+        )
+
+
+def _is_text(caption: str) -> bool:
+    return is_unicode(caption) and "\0" not in caption
+
+
+def _notes(dataset: Dataset, layout: str) -> Iterator[str]:
+    others = sorted({ending for r in dataset if (ending := _ending(r.name)) not in _READ_BY_ALL})
+    if others and layout != "diffusers":
+        yield f"Not every trainer reads {', '.join(others)}; PNG, JPEG and WebP are safe."
+    if bare := sum(not (r.caption or "").strip() for r in dataset):
+        yield f"Without a caption: {bare} of {len(dataset)} pictures."
+    if len(dataset) < _FEWEST.get(layout, 0):
+        yield f"{len(dataset)} pictures; this trainer asks for {_FEWEST[layout]} or more."
+    if layout in ARCHIVES and len({r.repeats for r in dataset}) > 1:
+        yield "This trainer knows no repeats: pictures that are shown more often are in it more than once."
+    if layout == "replicate" and any(r.mask for r in dataset):
+        yield f"This trainer takes no masks: {sum(r.mask is not None for r in dataset)} were left out."
+
+
+def _kohya(dataset: Dataset) -> Iterator[PlannedFile]:
+    trigger = dataset.trigger
+    concept = _clean(f"{trigger.word} {trigger.class_word}".strip() if trigger else dataset.name)
+    for record, name in zip(dataset, _names(dataset), strict=True):
+        at = f"{record.repeats}_{concept}/{name}"
+        yield _picture(at, record)
+        yield from _caption(at, record)
+        if record.mask:
+            yield _mask(f"{MASK_FOLDER}/{at}", record.mask)
+
+
+def _diffusers(dataset: Dataset) -> Iterator[PlannedFile]:
+    rows = []
+    masked = any(record.mask for record in dataset)
+    for record, name in zip(dataset, _names(dataset), strict=True):
+        at = name if record.repeats == 1 else f"{record.repeats}_{_clean(dataset.name)}/{name}"
+        picture = _picture(at, record)
+        yield picture
+        row: dict[str, str | None] = {"file_name": picture.name, "text": record.caption or ""}
+        if masked:
+            row["mask_file_name"] = None
+        if record.mask:
+            mask = _mask(f"{MASK_FOLDER}/{at}", record.mask)
+            yield mask
+            row["mask_file_name"] = mask.name
+        rows.append(json.dumps(row, ensure_ascii=False) + "\n")
+    yield PlannedFile("metadata.jsonl", "".join(rows).encode)
+
+
+def _flat(dataset: Dataset, masks: bool) -> Iterator[PlannedFile]:
+    """One folder, without sub-folders; only the proportion of the repeats can be kept, so they are cut short."""
+    divisor = math.gcd(*(record.repeats for record in dataset))
+    copies = tuple(replace(r, repeats=1) for r in dataset for _ in range(r.repeats // divisor))
+    for record, name in zip(copies, _names(replace(dataset, records=copies)), strict=True):
+        yield _picture(name, record)
+        yield from _caption(name, record)
+        if masks and record.mask:
+            yield PlannedFile(f"{name}_mask.jpg", partial(_as_jpeg, record.mask))
+
+
+def _names(dataset: Dataset) -> list[str]:
+    """A file name without folder and ending for each record, its own where that is free.
+
+    No two are alike but for their ending or their capitals, as captions and masks are found by them.
+    """
+    taken: set[str] = set()
+    names = []
+    for record in dataset:
+        own = _clean(PurePosixPath(record.name).stem)
+        name, number = own, 2
+        while canonical(name).casefold() in taken:
+            name, number = f"{own}_{number}", number + 1
+        taken.add(canonical(name).casefold())
+        names.append(name)
+    return names
+
+
+def _clean(name: str) -> str:
+    """A name that every system takes and that isn't taken for a mask's or a hidden file's."""
+    name = _UNUSABLE.sub("_", name).lstrip(".").strip()
+    name = name.encode(errors="replace")[:_LONGEST].decode(errors="ignore").rstrip(". ") or "picture"
+    return f"{name}_picture" if name.lower().endswith(("_mask", "-masklabel")) else name
+
+
+def _ending(name: str) -> str:
+    ending = PurePosixPath(name).suffix
+    return ending if ending.lower() in PICTURE_ENDINGS else ".png"
+
+
+def _picture(at: str, record: ImageRecord) -> PlannedFile:
+    return PlannedFile(at + _ending(record.name), partial(read_unchanged, record.source, record.content_hash))
+
+
+def _caption(at: str, record: ImageRecord) -> Iterator[PlannedFile]:
+    caption = record.caption or ""
+    if caption.strip():
+        # A reader takes a mark at the start away, so one that belongs to the caption needs another before it.
+        encoding = "utf-8-sig" if caption.startswith("\N{BOM}") else "utf-8"
+        yield PlannedFile(f"{at}.txt", partial(caption.encode, encoding))
+
+
+def _mask(at: str, mask: Mask) -> PlannedFile:
+    """The mask's own bytes; one that lies in a picture's transparency becomes a file of its own."""
+    if mask.channel == "alpha":
+        return PlannedFile(f"{at}.png", partial(_encoded, mask, "PNG"))
+    return PlannedFile(at + _ending(mask.source.name), partial(read_unchanged, mask.source, mask.content_hash))
+
+
+def _as_jpeg(mask: Mask) -> bytes:
+    if mask.channel == "grey" and _ending(mask.source.name).lower() in (".jpg", ".jpeg"):
+        return read_unchanged(mask.source, mask.content_hash)
+    return _encoded(mask, "JPEG", quality=95)
+
+
+def _encoded(mask: Mask, file_format: str, **options: int) -> bytes:
+    buffer = io.BytesIO()
+    mask.load().save(buffer, file_format, **options)
+    return buffer.getvalue()

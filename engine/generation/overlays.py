@@ -1,0 +1,68 @@
+"""What a training makes of a picture, drawn over it: crops and their sizes, and masks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..data.dataset import ImageRecord
+from .drawing import ACCENT, PAPER, font, text_width
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_TEXT = 12
+_PALE = 150
+"""Opacity, of 255, of the white over what no crop holds."""
+_RED = (214, 52, 52)
+_MASKED = 0.55
+"""Opacity of the red over what a mask with floor 0 leaves out."""
+
+
+def with_overlays(shown: Image, record: ImageRecord) -> Image:
+    """A shown picture with its record's mask and frames drawn over it.
+
+    What the mask leaves out is red, the more the less it counts; what no frame holds is pale; frames are outlined,
+    each with its size.
+
+    Args:
+        shown: RGB, the record's picture at any scale; left as it is.
+        record: its mask is read if it weighs.
+    """
+    if record.mask and record.mask.weighs:
+        shown = _masked(shown, record)
+    return _framed(shown, record) if record.frames else shown
+
+
+def _masked(shown: Image, record: ImageRecord) -> Image:
+    from PIL import Image, ImageChops
+
+    assert record.mask is not None
+    left_out = ImageChops.invert(record.mask.load().resize(shown.size, Image.Resampling.BILINEAR))
+    opacity = _MASKED * (1 - record.mask.floor)
+    return Image.composite(
+        Image.new("RGB", shown.size, _RED), shown, left_out.point([round(value * opacity) for value in range(256)])
+    )
+
+
+def _framed(shown: Image, record: ImageRecord) -> Image:
+    from PIL import Image, ImageDraw
+
+    across, down = shown.width / record.width, shown.height / record.height
+    boxes = [
+        (round(left * across), round(top * down), round(right * across) - 1, round(bottom * down) - 1)
+        for left, top, right, bottom in (frame.box for frame in record.frames)
+    ]
+    outside = Image.new("L", shown.size, _PALE)
+    for box in boxes:
+        outside.paste(0, (box[0], box[1], box[2] + 1, box[3] + 1))
+    drawn = Image.composite(Image.new("RGB", shown.size, PAPER), shown, outside)
+    draw = ImageDraw.Draw(drawn)
+    for box in boxes:
+        draw.rectangle(box, outline=ACCENT, width=2)
+    sizes = [f"{width} x {height}" for width, height in dict.fromkeys(frame.size for frame in record.frames)]
+    left, top = boxes[0][:2]
+    for number, text in enumerate(sizes):
+        y = top + number * (_TEXT + 4)
+        draw.rectangle((left, y, left + text_width(text, _TEXT) + 8, y + _TEXT + 4), fill=ACCENT)
+        draw.text((left + 4, y + 1), text, fill=PAPER, font=font(_TEXT))
+    return drawn

@@ -1,0 +1,55 @@
+"""Which pictures a batch holds: a function of its number and a seed alone, so that nothing needs keeping to resume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from ..storage import value_hash
+
+
+def derived_seed(seed: int, *parts: str | int) -> int:
+    """A 63-bit seed that depends on every argument."""
+    return int(value_hash(seed, *parts)[:15], 16)
+
+
+def chosen(buckets: Sequence[Sequence[int]], number: int, count: int, seed: int) -> list[int]:
+    """The samples of a batch; all are from one bucket, since a batch has one shape.
+
+    With one bucket, batches are cut from the endless sequence of shuffled epochs, each of ``count``. With several,
+    every epoch shuffles each bucket, deals it out to as few batches as hold it, as evenly as can be, and shuffles
+    these. So batches of a small bucket are small, and each epoch shows each picture as often as its repeats say.
+
+    Args:
+        buckets: samples of each shape, with repeats.
+        number: of the batch, from 0.
+        count: largest size of a batch.
+        seed: of the order.
+    """
+    if len(buckets) == 1:
+        (bucket,) = buckets
+        size = len(bucket)
+        places = range(number * count, (number + 1) * count)
+        return [bucket[_shuffled(size, seed, place // size)[place % size]] for place in places]
+    batches = [-(-len(bucket) // count) for bucket in buckets]
+    epoch, place = divmod(number, sum(batches))
+    which = _shuffled(sum(batches), derived_seed(seed, "batches"), epoch)[place]
+    at = 0
+    while which >= batches[at]:
+        which -= batches[at]
+        at += 1
+    order = _shuffled(len(buckets[at]), derived_seed(seed, "bucket", at), epoch)
+    return [buckets[at][place] for place in order[which :: batches[at]]]
+
+
+def variant(count: int, number: int, place: int, seed: int) -> int:
+    """Which of ``count`` variants a batch shows at one of its places."""
+    return derived_seed(seed, "variant", number, place) % count if count > 1 else 0
+
+
+@lru_cache(maxsize=64)
+def _shuffled(size: int, seed: int, epoch: int) -> tuple[int, ...]:
+    import torch
+
+    generator = torch.Generator().manual_seed(derived_seed(seed, "epoch", epoch))
+    return tuple(torch.randperm(size, generator=generator).tolist())

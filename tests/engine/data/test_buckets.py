@@ -1,0 +1,140 @@
+"""Buckets keep shapes, lose no picture, and crops keep what matters."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lora_workbench.engine.data.buckets import BucketSettings, bucket_report, bucket_sizes, bucketed
+from lora_workbench.engine.data.dataset import Dataset
+from lora_workbench.engine.data.focus import best_centring
+from lora_workbench.engine.data.loading import dataset_from_images
+from lora_workbench.engine.data.masking import with_masks
+from lora_workbench.engine.errors import ConfigError
+from PIL import Image, ImageDraw
+
+
+def finish(events):
+    try:
+        while True:
+            next(events)
+    except StopIteration as stop:
+        return stop.value
+
+
+def pictures(*sizes: tuple[int, int]) -> Dataset:
+    return dataset_from_images([Image.new("RGB", size, "gray") for size in sizes], [None] * len(sizes), "x")
+
+
+@given(st.integers(1, 32), st.sampled_from([8, 16, 32, 64]), st.floats(1, 4))
+def test_sizes_keep_to_budget_step_and_aspect(steps, step, max_aspect):
+    resolution = steps * step
+    sizes = bucket_sizes(resolution, step, max_aspect)
+    assert (resolution, resolution) in sizes
+    for width, height in sizes:
+        assert width % step == height % step == 0
+        assert width * height <= resolution**2
+        assert max(width, height) / min(width, height) <= max_aspect
+        assert (height, width) in sizes
+
+
+def test_sizes_are_those_that_people_know():
+    sizes = bucket_sizes(512, 64, 2.0)
+    assert {(512, 512), (448, 576), (576, 448), (384, 640), (640, 384), (704, 320)} - set(sizes) == {(704, 320)}
+    assert bucket_sizes(1024, 64, 1.0) == [(1024, 1024)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 200), st.integers(1, 200)), min_size=1, max_size=8),
+    st.sets(st.sampled_from([32, 48, 64, 96]), min_size=1).map(tuple),
+    st.sampled_from(["subject", "middle"]),
+)
+def test_no_picture_is_lost_and_every_frame_is_of_a_known_size(sizes, resolutions, crop):
+    options = BucketSettings(resolutions=resolutions, step=8, crop=crop)
+    made = finish(bucketed(pictures(*sizes), options))
+    known = {size for side in resolutions for size in bucket_sizes(side, 8, 2.0)}
+    assert [(r.width, r.height) for r in made] == sizes
+    for record in made:
+        filled = sum(record.width * record.height >= side**2 for side in resolutions)
+        assert len(record.frames) == max(1, filled)
+        for frame in record.frames:
+            assert frame.size in known
+            left, top, right, bottom = frame.box
+            assert 0 <= left < right <= record.width and 0 <= top < bottom <= record.height
+    report = bucket_report(made)
+    assert sum(report.buckets.values()) == sum(len(record.frames) for record in made)
+    assert report.in_words()
+
+
+def test_the_shape_that_comes_nearest_is_taken():
+    made = finish(bucketed(pictures((600, 400), (400, 600), (900, 300)), BucketSettings(resolutions=(64,), step=8)))
+    assert [record.frames[0].size for record in made] == [(80, 48), (48, 80), (80, 48)]
+    shapes = [math.log(frame.size[0] / frame.size[1]) for record in made for frame in record.frames]
+    assert shapes[0] == -shapes[1]
+
+
+def test_small_and_long_pictures_are_named():
+    made = finish(bucketed(pictures((32, 32), (640, 80), (128, 128)), BucketSettings(resolutions=(64, 96), step=8)))
+    report = bucket_report(made)
+    assert [name for name, _ in report.enlarged] == ["image_0001.png"]
+    assert [name for name, _ in report.cropped] == ["image_0002.png"]
+    assert [len(record.frames) for record in made] == [1, 2, 2]
+    words = report.in_words()
+    assert "image_0001.png 2 times" in words and "image_0002.png keeps" in words
+
+
+def spotted(size: tuple[int, int], spot: tuple[int, int, int, int]) -> Image.Image:
+    """A red spot on a noisy grey ground."""
+    ground = np.random.default_rng(3).normal(128, 6, (size[1], size[0], 3)).clip(0, 255).astype(np.uint8)
+    image = Image.fromarray(ground)
+    ImageDraw.Draw(image).ellipse(spot, fill=(200, 40, 30))
+    return image
+
+
+@pytest.mark.parametrize(
+    ("size", "spot"),
+    [((400, 100), (330, 20, 390, 80)), ((400, 100), (5, 20, 65, 80)), ((100, 400), (20, 320, 80, 380)),
+     ((100, 400), (20, 5, 80, 65))],
+)  # fmt: skip
+def test_a_crop_follows_what_stands_out(size, spot):
+    dataset = dataset_from_images([spotted(size, spot)], [None], "x")
+    options = {"resolutions": (64,), "step": 8, "max_aspect": 1.0}
+    for crop, holds in (("subject", True), ("middle", False)):
+        frame = finish(bucketed(dataset, BucketSettings(crop=crop, **options))).records[0].frames[0]
+        left, top, right, bottom = frame.box
+        assert (left <= spot[0] and top <= spot[1] and right >= spot[2] and bottom >= spot[3]) == holds
+
+
+def test_a_mask_comes_before_what_stands_out():
+    dataset = dataset_from_images([spotted((400, 100), (330, 20, 390, 80))], [None], "x")
+    mask = Image.new("L", (400, 100))
+    mask.paste(255, (10, 10, 70, 90))
+    masked = finish(with_masks(dataset, "files", 0.5, [mask])).dataset
+    frame = finish(bucketed(masked, BucketSettings(resolutions=(64,), step=8, max_aspect=1))).records[0].frames[0]
+    assert frame.box[0] <= 10 and frame.box[2] >= 70
+
+
+@given(st.integers(0, 90), st.floats(0.1, 0.9))
+def test_the_best_place_holds_a_small_subject_and_is_central_otherwise(at, kept):
+    matters = np.zeros((10, 100), np.float32)
+    assert best_centring(matters, (kept, 1)) == (0.5, 0.5)
+    matters[:, at : at + 10] = 1
+    across, down = best_centring(matters, (kept, 1))
+    left = across * 100 * (1 - kept)
+    assert 0 <= across <= 1 and down == 0.5
+    if kept > 0.12:
+        assert left <= at + 0.5 and left + 100 * kept >= at + 9.5
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"resolutions": ()}, "resolutions: got none"), ({"resolutions": (32,)}, "resolutions: got 32"),
+     ({"max_aspect": 0.5}, "max_aspect"), ({"crop": "face"}, "crop"), ({"step": 0}, "step")],
+)  # fmt: skip
+def test_settings_that_make_no_buckets_are_refused(wrong, said):
+    with pytest.raises(ConfigError, match=said):
+        BucketSettings(**{"resolutions": (512,), **wrong})
