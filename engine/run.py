@@ -258,7 +258,8 @@ def _finish(
         for part, rows in run.base.file_parts(key)
     }
     learnt = {key.split(".", 1)[0] for key, update in modules.items() if update.up.any()}
-    untouched = sorted({key.split(".", 1)[0] for key in modules} - learnt)
+    still = () if run.recipe.text_encoder_learning_rate else run.base.text_encoders
+    untouched = sorted({key.split(".", 1)[0] for key in modules} - learnt - {*still})
     if untouched or not all(update.up.isfinite().all() for update in modules.values()):
         of = f" for {', '.join(untouched)}" if untouched else ""
         raise TrainingError(
