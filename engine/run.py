@@ -184,7 +184,8 @@ def _train(
     if not recipe.train_text_encoder and not recipe.sample_every:
         base.release_encoders()
     pictures = recipe.batch_size + (recipe.prior_batch_size if prior else 0)
-    with base.training(pictures, recipe.resolution), _injected(run) as injection:
+    side = base.info.latent_factor * max(encoded.side for encoded in (subject, prior) if encoded)
+    with base.training(pictures, side), _injected(run) as injection:
         trainer = Trainer(
             backbone=base,
             injection=injection,

@@ -139,7 +139,7 @@ class Backbone(ABC):
 
         Args:
             batch: pictures in each step.
-            resolution: side of the pictures in pixels.
+            resolution: side in pixels of a square as large as the largest picture.
         """
         del batch, resolution
         yield

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
 from ..backbones.contract import Backbone, Conditioning
@@ -43,6 +44,11 @@ class TrainingSet:
     """Caption -> conditioning of batch 1; ``None`` where the text encoder is trained and so can't be cached."""
     buckets: list[list[int]]
     """Samples of each shape, with repeats: one epoch before shuffling."""
+
+    @property
+    def side(self) -> int:
+        """Of a square latent with at least as many places as the largest one."""
+        return max(ceil(sqrt(of_sample[0][0].numel())) for of_sample in self.latents)
 
     def draw(self, number: int, count: int, seed: int) -> list[tuple[int, int]]:
         """The (sample, variant) pairs of a batch, at most ``count`` and all of one shape."""

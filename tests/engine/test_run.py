@@ -118,7 +118,7 @@ def shaped(dataset) -> Dataset:
     """Five pictures in several buckets at two resolutions, two of them masked, all in variants."""
     sizes = [(40, 32), (64, 40), (40, 64), (64, 64), (90, 40)]
     images = [Image.new("RGB", size, (40 * n, 90, 200)) for n, size in enumerate(sizes)]
-    made = dataset_from_images(images, [f"a zwx thing {n}" for n in range(5)], "shapes")
+    made = dataset_from_images(images, [f"a zwx thing {n}, plain, bluish" for n in range(5)], "shapes")
     mask = Image.new("L", (64, 40))
     mask.paste(255, (0, 0, 30, 40))
     masked, _ = finish(with_masks(replace(made, records=made.records[1:2]), "files", 0.1, [mask]))
@@ -133,7 +133,7 @@ def shaped(dataset) -> Dataset:
 def test_a_run_on_buckets_masks_and_variants_goes_on_to_the_same_bits(train, shaped, stop_after, square_prior):
     prior = dataset_from_images([Image.new("RGB", (32, 32), "white")], ["a thing"], "class") if square_prior else shaped
     others = {"dataset": shaped, "regularization": prior}
-    recipe = replace(RECIPE, caption_dropout=0.3, gradient_accumulation=3, batch_size=3)
+    recipe = replace(RECIPE, caption_dropout=0.3, caption_shuffle=3, gradient_accumulation=3, batch_size=3)
     whole, _ = finish(train(recipe, vault="whole", **others))
     events = train(recipe, **others)
     while not (isinstance(event := next(events), StepDone) and event.step == stop_after):
@@ -143,6 +143,23 @@ def test_a_run_on_buckets_masks_and_variants_goes_on_to_the_same_bits(train, sha
     assert rest.resumed_at == stop_after
     assert rest.losses == whole.losses
     assert rest.adapter.content_hash == whole.adapter.content_hash
+
+
+def test_the_base_is_told_of_the_largest_picture(base, train, shaped, monkeypatch):
+    """Native backbones make room for it."""
+    told, training = [], type(base).training
+
+    def told_training(self, batch, resolution):
+        told.append((batch, resolution))
+        return training(self, batch, resolution)
+
+    monkeypatch.setattr(type(base), "training", told_training)
+    finish(train(vault="squares"))
+    finish(train(dataset=shaped, vault="shapes"))
+    largest = max(width * height for record in shaped for frame in record.frames for width, height in [frame.size])
+    (_, square), (_, shapes) = told
+    assert square == base.info.resolution
+    assert shapes > square and largest <= shapes**2 < 1.3 * largest
 
 
 def test_frames_masks_and_variants_are_part_of_the_key(train, shaped):
