@@ -124,7 +124,7 @@ def adapted(file: str) -> dict[str, Any]:
         comfy.model_management.load_models_gpu([model])
         predicted = model.model.diffusion_model(noise, times, context=ours.repeat(2, 1, 1))
     stack = Stack((StackEntry(load_adapter(file), 0.8, 0.5),))
-    with applied(backbone.components(), stack), torch.no_grad():
+    with applied(backbone, stack), torch.no_grad():
         states = backbone.encode_prompts([PROMPTS[0]] * 2)
         expected = backbone.predict(noise.clone(), times.clone(), states)
     return {
