@@ -24,10 +24,9 @@ from .data.dataset import Dataset, TriggerWord
 from .errors import CaptionError, DatasetError, TrainingError
 from .events import Event, Message
 from .generation.batch import GenerationRequest, generate
-from .storage import value_hash
+from .storage import derived_seed, value_hash
 from .training.bundle import Bundle
 from .training.loop import Trainer
-from .training.order import derived_seed
 from .training.recipe import Recipe
 from .training.training_set import TrainingSet, encode
 from .vault import Vault

@@ -185,3 +185,8 @@ def value_hash(*values: Any) -> str:
         raise TypeError(f"{type(value).__name__} has no content hash")
 
     return bytes_hash(json.dumps(values, sort_keys=True, default=plain).encode())
+
+
+def derived_seed(seed: int, *parts: str | int) -> int:
+    """A seed of 60 bits that depends on every argument."""
+    return int(value_hash(seed, *parts)[:15], 16)

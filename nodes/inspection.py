@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..engine.data.goals import USUAL
 from . import sockets
 from .host import host, io
 from .inputs import ADVANCED, lines
@@ -128,7 +129,7 @@ def _judging_inputs() -> list[io.Input]:
     return [
         io.Combo.Input(
             "goal",
-            options=["subject", "style", "product"],
+            options=list(USUAL),
             default="subject",
             tooltip="What the adapter is to teach: one thing or person, a way of drawing, or a product.",
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..engine.data.goals import USUAL
 from . import sockets
 from .host import host, io
 from .inputs import FIXED_SEED, LARGEST_SEED, lines, or_else
@@ -36,9 +37,9 @@ class Recipe(io.ComfyNode):
                 sockets.Base.Input("base", tooltip="Its resolution decides the scale of the other values."),
                 io.Combo.Input(
                     "goal",
-                    options=["subject", "style"],
+                    options=list(USUAL),
                     default="subject",
-                    tooltip="What to teach: one thing or person, or a way of drawing. A style gets more capacity.",
+                    tooltip="What to teach: a thing or person, a way of drawing, or goods. A style gets more capacity.",
                 ),
                 *override_inputs(),
             ],

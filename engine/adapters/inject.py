@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AdapterError
-from ..storage import value_hash
+from ..storage import derived_seed
 from .adapter import LowRank
 from .keys import flat
 
@@ -55,7 +55,7 @@ class Injection:
         for key, parameter in self.parameters.items():
             module, _, factor = key.rpartition(".")
             if factor == "down":
-                _initialise(parameter, value_hash(seed, flat(common_name(module))))
+                _initialise(parameter, derived_seed(seed, flat(common_name(module))))
 
     def _inject(self, component: str, suffixes: tuple[str, ...], rank: int) -> None:
         from peft import LoraConfig, inject_adapter_in_model
@@ -140,11 +140,11 @@ def _as(factor: Any, like: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda x: factor._conv_forward(x, weight, None)
 
 
-def _initialise(down: nn.Parameter, key: str) -> None:
+def _initialise(down: nn.Parameter, seed: int) -> None:
     """Kaiming-uniform values with a = sqrt(5), as torch's layers and peft have them: bounds of 1 / sqrt(fan-in)."""
     import torch
 
-    generator = torch.Generator().manual_seed(int(key[:15], 16))
+    generator = torch.Generator().manual_seed(seed)
     bound = down[0].numel() ** -0.5
     with torch.no_grad():
         down.copy_((torch.rand(down.shape, generator=generator) * 2 - 1) * bound)

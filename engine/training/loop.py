@@ -14,9 +14,9 @@ from ..backbones.contract import Backbone, Conditioning
 from ..errors import TrainingError
 from ..events import CheckpointSaved, Event, SamplesDrawn, StepDone
 from ..objectives import add_noise, min_snr_weight, target, uniform_levels
+from ..storage import derived_seed
 from .bundle import Bundle
 from .caption_order import pick
-from .order import derived_seed
 from .recipe import Recipe
 from .training_set import TrainingSet, step_generator
 

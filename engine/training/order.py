@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from ..storage import value_hash
-
-
-def derived_seed(seed: int, *parts: str | int) -> int:
-    """A 63-bit seed that depends on every argument."""
-    return int(value_hash(seed, *parts)[:15], 16)
+from ..storage import derived_seed
 
 
 def chosen(buckets: Sequence[Sequence[int]], number: int, count: int, seed: int) -> list[int]:

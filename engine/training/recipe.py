@@ -131,7 +131,7 @@ def suggest(goal: Goal, pictures: int, *, resolution: int = 512) -> Recipe:
         resolution: side that the base model was trained on, in pixels.
 
     Raises:
-        ConfigError: the goal isn't one of the two, or there is no picture.
+        ConfigError: the goal isn't one of the three, or there is no picture.
     """
     if goal not in USUAL or pictures < 1:
         raise ConfigError(

@@ -19,9 +19,9 @@ from ..data.dataset import Dataset, ImageRecord
 from ..data.views import View
 from ..errors import DatasetError
 from ..events import Event, Progress
-from ..storage import value_hash
+from ..storage import derived_seed, value_hash
 from .caption_order import variants
-from .order import chosen, derived_seed, variant
+from .order import chosen, variant
 
 if TYPE_CHECKING:
     import torch

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _DISTILLED = 1.0
-"""Guidance that models with guidance as an input are trained at; what it is drawn at only scales it."""
+"""Guidance at which models that take it as an input are trained, whatever they are drawn at later."""
 _ACTIVATIONS = 8
 """Memory of a training step over that of a call without gradients: what the backward pass needs is kept."""
 

@@ -70,7 +70,7 @@ def test_a_saved_adapter_is_in_the_lists_when_the_run_ends(front_end: Page, serv
     }
     front_end.evaluate(RUN, prompt)
     front_end.evaluate("() => app.rootGraph.add(LiteGraph.createNode('LoraLoader'))")
-    front_end.wait_for_function(OFFERED, arg=f"{name}.safetensors")
+    assert front_end.wait_for_function(OFFERED, arg=f"{name}.safetensors")
 
 
 def given_adapter(server: Server) -> str:
