@@ -90,11 +90,11 @@ def train_by_core(path: Path, steps: int, stored: str) -> list[float]:
 def train_by_us(path: Path, steps: int, stored: str, targets: str) -> list[float]:
     """Seconds of each step, by the trainer's own events; the first is left out as core's can't be told."""
     import torch
+    from lora_workbench.engine.core.events import StepDone
     from lora_workbench.engine.data.loading import dataset_from_images
-    from lora_workbench.engine.events import StepDone
-    from lora_workbench.engine.run import train_adapter
+    from lora_workbench.engine.runs.store import Vault
+    from lora_workbench.engine.runs.train import train_adapter
     from lora_workbench.engine.training.recipe import Recipe
-    from lora_workbench.engine.vault import Vault
     from lora_workbench.nodes.native import NativeBackbone
 
     with torch.inference_mode():

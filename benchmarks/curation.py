@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lora_workbench.engine.data.captions import apply_trigger
+from lora_workbench.engine.captions.templates import apply_trigger
 from lora_workbench.engine.data.dataset import Dataset, TriggerWord
 from lora_workbench.engine.data.loading import dataset_from_images, load_dataset
 from lora_workbench.engine.inspection.curation import DROPPED, curate
@@ -96,10 +96,10 @@ def sets() -> tuple[dict[str, Dataset], Inspection, list[str]]:
 def measured(data: Dataset, packages: Path, steps: int, seeds: int) -> dict[str, float]:
     """Train on a set and measure how near the adapter draws the subject."""
     from evaluate_adapters import Artist, measure_subject
-    from lora_workbench.engine.backbones.registry import load_base
-    from lora_workbench.engine.run import train_adapter
+    from lora_workbench.engine.models.registry import load_base
+    from lora_workbench.engine.runs.store import Vault
+    from lora_workbench.engine.runs.train import train_adapter
     from lora_workbench.engine.training.recipe import suggest
-    from lora_workbench.engine.vault import Vault
 
     base = load_base(ROOT / "assets" / "demo_base", device="cpu", precision="fp32")
     captioned = apply_trigger(data, TRIGGER, "prepend")

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 from lora_workbench.engine.adapters.inject import injected
-from lora_workbench.engine.backbones.contract import Backbone, Conditioning
-from lora_workbench.engine.backbones.registry import load_base
+from lora_workbench.engine.models.contract import Backbone, Conditioning
+from lora_workbench.engine.models.registry import load_base
 from lora_workbench.engine.training.loop import denoising_loss
 
 DEMO_BASE = Path(__file__).parents[1] / "assets" / "demo_base"

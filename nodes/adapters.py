@@ -36,7 +36,7 @@ class LoadAdapter(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "adapter",
-                    options=host.adapter_files(),
+                    options=host().adapter_files(),
                     tooltip="A .safetensors file in the folders for LoRAs; saved adapters are among them.",
                 )
             ],
@@ -50,19 +50,19 @@ class LoadAdapter(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, adapter: str | None) -> bool | str:
-        return problem(host.adapter_path, adapter)
+        return problem(host().adapter_path, adapter)
 
     @classmethod
     def fingerprint_inputs(cls, adapter: str) -> list[int]:
-        status = host.adapter_path(adapter).stat()
+        status = host().adapter_path(adapter).stat()
         return [status.st_mtime_ns, status.st_size]
 
     @classmethod
     def execute(cls, adapter: str) -> io.NodeOutput:
         from ..engine.adapters.file_cache import FILES
 
-        with host.computing():
-            loaded = FILES.read(host.adapter_path(adapter)).adapter
+        with host().computing():
+            loaded = FILES.read(host().adapter_path(adapter)).adapter
         called = f"call it with: {loaded.trigger}" if loaded.trigger else "it names no trigger word"
         text = f"{loaded.name}: rank {loaded.rank}, {len(loaded.modules)} modules; {called}"
         tell(text)
@@ -163,8 +163,8 @@ class ApplyStack(io.ComfyNode):
     def execute(cls, model: Any, clip: Any = None, stack: Stack | None = None, lora_stack: Any = None) -> io.NodeOutput:
         from ..engine.adapters.stack import Stack
 
-        native = host.native()
-        with host.computing():
+        native = host().native()
+        with host().computing():
             below, others = contents(lora_stack)
             whole = Stack((*below.entries, *(stack or Stack()).entries))
             model, clip, report = native.with_stack(model, clip, whole, others)
@@ -210,8 +210,8 @@ class SaveAdapter(io.ComfyNode):
 
         adapter = as_adapter(adapter)
         name = or_else(filename.strip().removesuffix(SUFFIX), adapter.name)
-        kept = keep(adapter, new_file(host.adapter_directory(), name), dtype=dtype)
-        place = kept.path.relative_to(host.output_directory()).as_posix()
+        kept = keep(adapter, new_file(host().adapter_directory(), name), dtype=dtype)
+        place = kept.path.relative_to(host().output_directory()).as_posix()
         text = f"{'saved' if kept.written else 'there already'}: {place}"
         tell(text)
         report = {"name": adapter.name, "path": place, "trigger": adapter.trigger, "written": kept.written}

@@ -6,14 +6,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..engine.core.resources import DEMO_BASE
 from . import sockets
 from .host import host, io
-from .host.contract import DEMO_BASE
 from .inputs import problem
 from .shown import shown, tell
 
 if TYPE_CHECKING:
-    from ..engine.backbones.contract import Backbone
+    from ..engine.models.contract import Backbone
 
 CATEGORY = "LoRA Workbench/training"
 
@@ -54,16 +54,16 @@ class LoadBase(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, base: str | None) -> bool | str:
-        return problem(host.base_path, base)
+        return problem(host().base_path, base)
 
     @classmethod
     def fingerprint_inputs(cls, base: str, **_: Any) -> int:
-        return newest_change(host.base_path(base))
+        return newest_change(host().base_path(base))
 
     @classmethod
     def execute(cls, base: str, device: str, precision: str) -> io.NodeOutput:
-        path = host.base_path(base)
-        with host.computing():
+        path = host().base_path(base)
+        with host().computing():
             backbone = _loaded(path, newest_change(path), device, precision)
         info = backbone.info
         tell(f"{info.name or path.name}: {info.family}, {info.resolution} px, on {backbone.device} in {backbone.dtype}")
@@ -102,8 +102,8 @@ class BaseFromComfy(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: Any, clip: Any, vae: Any, precision: str) -> io.NodeOutput:
-        native = host.native()
-        with host.computing():
+        native = host().native()
+        with host().computing():
             backbone = native.NativeBackbone(model, clip, vae, precision=precision)
         info = backbone.info
         text = (
@@ -152,7 +152,7 @@ def newest_change(path: Path) -> int:
 @lru_cache(maxsize=1)
 def _loaded(path: Path, changed: int, device: str, precision: str) -> Backbone:
     """The base model that was asked for last stays in memory, as nodes keep nothing themselves."""
-    from ..engine.backbones.registry import load_base
+    from ..engine.models.registry import load_base
 
     del changed  # part of the key only
     return load_base(path, device=device, precision=precision)
@@ -161,9 +161,9 @@ def _loaded(path: Path, changed: int, device: str, precision: str) -> Backbone:
 @lru_cache(maxsize=1)
 def _demo(changed: int) -> tuple[Any, Any, Any, Backbone]:
     """MODEL, CLIP, VAE and base; the first three only where ComfyUI runs, which alone has nodes for them."""
-    if not host.has_native:
+    if not host().has_native:
         return None, None, None, _loaded(DEMO_BASE, changed, "auto", "auto")
-    native = host.native()
+    native = host().native()
     model, clip, vae = native.demo_checkpoint()
-    with host.computing():
+    with host().computing():
         return model, clip, vae, native.NativeBackbone(model, clip, vae, name=DEMO_BASE.name)

@@ -12,7 +12,7 @@ from .inputs import ADVANCED, problem
 from .shown import shown
 
 if TYPE_CHECKING:
-    from ..engine.captioning.caption_dataset import Captioned
+    from ..engine.captions.caption_dataset import Captioned
     from ..engine.data.dataset import Dataset
 
 
@@ -37,26 +37,26 @@ class CaptionDataset(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, captioner: str | None) -> bool | str:
-        return problem(host.captioner_path, captioner)
+        return problem(host().captioner_path, captioner)
 
     @classmethod
     def fingerprint_inputs(cls, captioner: str, **_: Any) -> int:
-        return newest_change(host.captioner_path(captioner))
+        return newest_change(host().captioner_path(captioner))
 
     @classmethod
     def execute(
         cls, dataset: Dataset, captioner: str, overwrite: bool, device: str, precision: str, **options: Any
     ) -> io.NodeOutput:
-        from ..engine.captioning.caption_dataset import caption_dataset
-        from ..engine.captioning.captioners import open_captioner
-        from ..engine.captioning.contract import CaptionOptions
-        from ..engine.data.captions import caption_table
-        from ..engine.vault import Vault
+        from ..engine.captions.caption_dataset import caption_dataset
+        from ..engine.captions.captioners import open_captioner
+        from ..engine.captions.contract import CaptionOptions
+        from ..engine.captions.templates import caption_table
+        from ..engine.runs.store import Vault
 
         chosen = CaptionOptions(**options)
-        model = open_captioner(host.captioner_path(captioner), device=device, precision=precision)
-        cache = Vault(host.vault_root()).captions
-        captioned = host.drive(caption_dataset(dataset, model, chosen, cache, overwrite=overwrite))
+        model = open_captioner(host().captioner_path(captioner), device=device, precision=precision)
+        cache = Vault(host().store_root()).captions
+        captioned = host().drive(caption_dataset(dataset, model, chosen, cache, overwrite=overwrite))
         told = in_words(captioned, model.kind)
         table = caption_table(captioned.dataset)
         report = {

@@ -37,7 +37,7 @@ class TriggerCaptions(io.ComfyNode):
 
     @classmethod
     def execute(cls, dataset: Dataset, trigger_word: str, class_word: str, template: str, mode: Any) -> io.NodeOutput:
-        from ..engine.data.captions import apply_trigger, caption_table
+        from ..engine.captions.templates import apply_trigger, caption_table
         from ..engine.data.dataset import TriggerWord
 
         trigger = TriggerWord(word=trigger_word, class_word=class_word, template=template)
@@ -68,8 +68,8 @@ class EditCaptions(io.ComfyNode):
 
     @classmethod
     def execute(cls, dataset: Dataset, remove: str, add: str, overrides: str = "", **edits: Any) -> io.NodeOutput:
-        from ..engine.data.caption_edits import CaptionEdits, edit_captions, parse_overrides
-        from ..engine.data.captions import caption_table
+        from ..engine.captions.edits import CaptionEdits, edit_captions, parse_overrides
+        from ..engine.captions.templates import caption_table
         from ..engine.data.tags import split_tags
 
         by_name = parse_overrides(overrides, dataset)
@@ -114,7 +114,7 @@ class CaptionsFromText(io.ComfyNode):
 
     @classmethod
     def execute(cls, dataset: list[Dataset], captions: list[str], keep_existing: list[bool]) -> io.NodeOutput:
-        from ..engine.data.captions import caption_table, give_captions
+        from ..engine.captions.templates import caption_table, give_captions
 
         a_list = len(captions) > 1 or len(dataset[0]) == 1  # the only picture's caption may have several lines
         given = captions if a_list else captions[0].rstrip("\r\n").splitlines()
@@ -125,8 +125,8 @@ class CaptionsFromText(io.ComfyNode):
 
 def changed_captions(before: Dataset, after: Dataset) -> str:
     """How many captions changed, and each of them before and after."""
-    from ..engine.data.caption_edits import changes
-    from ..engine.data.captions import missing_trigger
+    from ..engine.captions.edits import changes
+    from ..engine.data.trigger_word import missing_trigger
 
     changed = changes(before, after)
     lines = [f"{len(changed)} of {len(after)} captions changed"]

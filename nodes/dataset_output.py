@@ -48,9 +48,9 @@ class SaveDataset(io.ComfyNode):
     def execute(cls, dataset: Dataset, layout: str, name: str) -> io.NodeOutput:
         from ..engine.data.saving import save_dataset
 
-        place = new_file(host.output_directory() / "datasets", or_else(name, dataset.name))
-        saved = host.drive(save_dataset(dataset, place, layout))
-        root = host.output_directory()
+        place = new_file(host().output_directory() / "datasets", or_else(name, dataset.name))
+        saved = host().drive(save_dataset(dataset, place, layout))
+        root = host().output_directory()
         relative = saved.path.relative_to(root).as_posix()
         files = [{"path": file.relative_to(root).as_posix(), "kind": "dataset"} for file in saved.files]
         text = "\n".join([f"{dataset.name}: {len(dataset)} pictures in {relative}", *saved.notes])

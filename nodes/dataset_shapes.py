@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-    from ..engine.backbones.contract import Backbone
     from ..engine.data.dataset import Dataset
+    from ..engine.models.contract import Backbone
 
 CATEGORY = "LoRA Workbench/data set"
 _SHEET = "The contact sheet, with {} drawn over the pictures."
@@ -71,7 +71,7 @@ class BucketDataset(io.ComfyNode):
 
         sides = _sides(resolutions) or ((base.info.resolution,) if base else ())
         settings = BucketSettings(resolutions=sides, step=step, max_aspect=max_aspect, crop=crop)
-        made = host.drive(bucketed(dataset, settings))
+        made = host().drive(bucketed(dataset, settings))
         report = bucket_report(made)
         text = report.in_words()
         tell(text)
@@ -124,7 +124,7 @@ class MaskDataset(io.ComfyNode):
         from ..engine.data.masking import with_masks
 
         given = _grey(masks) if masks is not None else []
-        masking = host.drive(with_masks(dataset, source, floor, given))
+        masking = host().drive(with_masks(dataset, source, floor, given))
         text = masking.in_words()
         tell(text)
         figures = {"masks": len(masking.coverage), "pictures": len(dataset), "coverage": masking.coverage}
@@ -182,7 +182,7 @@ class Augment(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..engine.data.augmenting import augmented
         from ..engine.data.views import Augmentation
-        from ..engine.generation.variants import variant_grid
+        from ..engine.figures.variants import variant_grid
 
         changes = Augmentation(crop=crop, colour=colour, count=variants)
         made = augmented(dataset, changes, flip=flip, shows=shows)
@@ -200,7 +200,7 @@ def _sides(text: str) -> tuple[int, ...]:
     Raises:
         ConfigError: something else stands in it.
     """
-    from ..engine.errors import ConfigError
+    from ..engine.core.errors import ConfigError
 
     parts = [part for part in re.split(r"[,;\s]+", text) if part]
     if wrong := [part for part in parts if not part.isdecimal() or not 0 < int(part) <= 8192]:
@@ -213,9 +213,9 @@ def _sides(text: str) -> tuple[int, ...]:
 
 
 def _sheet(dataset: Dataset) -> Tensor:
-    from ..engine.generation.contact_sheet import contact_sheet
+    from ..engine.figures.contact_sheet import contact_sheet
 
-    return to_tensor([host.drive(contact_sheet(dataset))])
+    return to_tensor([host().drive(contact_sheet(dataset))])
 
 
 def _grey(masks: Tensor) -> list[Image]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..engine.errors import DatasetError
+from ..engine.core.errors import DatasetError
 from . import sockets
 from .host import host, io
 from .inputs import or_else, problem
@@ -53,19 +53,19 @@ class LoadDataset(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, path: str | None) -> bool | str:
-        return problem(host.dataset_path, path)
+        return problem(host().dataset_path, path)
 
     @classmethod
     def fingerprint_inputs(cls, path: str, **_: Any) -> str:
         from ..engine.data.trees import folder_fingerprint
 
-        return folder_fingerprint(host.dataset_path(path))
+        return folder_fingerprint(host().dataset_path(path))
 
     @classmethod
     def execute(cls, path: str, on_unreadable: Any) -> io.NodeOutput:
         from ..engine.data.loading import load_dataset
 
-        dataset = load_dataset(host.dataset_path(path), on_unreadable=on_unreadable)
+        dataset = load_dataset(host().dataset_path(path), on_unreadable=on_unreadable)
         summary = _summary(dataset)
         tell(summary)
         return io.NodeOutput(dataset, ui=shown(text=summary, report=_report(dataset)))
@@ -139,10 +139,10 @@ class PreviewDataset(io.ComfyNode):
 
     @classmethod
     def execute(cls, dataset: Dataset, columns: int) -> io.NodeOutput:
-        from ..engine.data.captions import caption_table
-        from ..engine.generation.contact_sheet import contact_sheet
+        from ..engine.captions.templates import caption_table
+        from ..engine.figures.contact_sheet import contact_sheet
 
-        sheet = to_tensor([host.drive(contact_sheet(dataset, columns=columns))])
+        sheet = to_tensor([host().drive(contact_sheet(dataset, columns=columns))])
         table = caption_table(dataset)
         return io.NodeOutput(sheet, ui=shown(text=table, preview=sheet, report=_report(dataset), cls=cls))
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..engine.adapters.stack import Stack
-    from ..engine.backbones.contract import Backbone
     from ..engine.generation.batch import GeneratedImage
+    from ..engine.models.contract import Backbone
 
 CATEGORY = "LoRA Workbench/generation"
 
@@ -82,7 +82,7 @@ class Generate(io.ComfyNode):
             prompts=lines(prompts), seeds=seeds(seed, seeds_per_prompt), negative_prompt=negative_prompt.strip(),
             steps=steps, guidance=guidance, width=width, height=height, batch_size=batch_size,
         )  # fmt: skip
-        batch = host.drive(generate(base, request, stack))
+        batch = host().drive(generate(base, request, stack))
         return io.NodeOutput(to_tensor([drawn.image for drawn in batch]), batch)
 
 
@@ -121,7 +121,7 @@ class ComparisonGrid(io.ComfyNode):
         request = GenerationRequest(
             prompts=lines(prompts), seeds=seeds(seed, seeds_per_prompt), steps=steps, guidance=guidance
         )
-        columns = host.drive(compare(base, request, stack))
+        columns = host().drive(compare(base, request, stack))
         grid = to_tensor([_grid(columns)])
         report = {
             "columns": [column[0].label for column in columns],
@@ -164,21 +164,21 @@ class SaveImages(io.ComfyNode):
     def execute(
         cls, filename_prefix: str, images: Tensor | None = None, batch: list[GeneratedImage] | None = None
     ) -> io.NodeOutput:
+        from ..engine.core.storage import free_name
         from ..engine.generation.png import save_png
-        from ..engine.storage import free_name
 
-        graph = host.workflow_metadata(cls)
-        place = new_file(host.output_directory(), or_else(filename_prefix, "workbench"))
+        graph = host().workflow_metadata(cls)
+        place = new_file(host().output_directory(), or_else(filename_prefix, "workbench"))
         saved: list[Path] = []
         for picture, parameters in _to_save(images, batch):
             saved.append(free_name(place.parent, place.name, ".png"))
             save_png(
                 picture, saved[-1], prompt=graph.get("prompt"), workflow=graph.get("workflow"), parameters=parameters
             )
-        folder = place.parent.relative_to(host.output_directory()).as_posix()
+        folder = place.parent.relative_to(host().output_directory()).as_posix()
         folder = "" if folder == "." else folder
         files = [ui.SavedResult(path.name, folder, io.FolderType.output) for path in saved]
-        report = {"images": [path.relative_to(host.output_directory()).as_posix() for path in saved]}
+        report = {"images": [path.relative_to(host().output_directory()).as_posix() for path in saved]}
         tell(f"saved: {', '.join(report['images'][:3])}" + (f" and {len(saved) - 3} more" if len(saved) > 3 else ""))
         return io.NodeOutput(ui={**ui.SavedImages(files).as_dict(), **shown(report=report)})
 
@@ -234,7 +234,7 @@ def _side(name: str) -> io.Input:
 
 def _grid(columns: list[list[GeneratedImage]]) -> Image:
     """The base's column, then each adapter's alone, then that of all together."""
-    from ..engine.generation.grid import Label, labelled_grid
+    from ..engine.figures.grid import Label, labelled_grid
 
     notes = ["no adapter", *["alone"] * (len(columns) - 1)]
     if len(columns) > 2:
@@ -254,7 +254,7 @@ def _to_save(
     Raises:
         ConfigError: there is nothing to save.
     """
-    from ..engine.errors import ConfigError
+    from ..engine.core.errors import ConfigError
 
     if images is None and batch is None:
         raise ConfigError(

@@ -12,9 +12,9 @@ from .pictures import to_tensor
 from .shown import shown, tell
 
 if TYPE_CHECKING:
-    from ..engine.backbones.contract import Backbone
     from ..engine.data.dataset import Dataset
     from ..engine.inspection.report import Inspection
+    from ..engine.models.contract import Backbone
 
 CATEGORY = "LoRA Workbench/data set"
 USUAL_SIDE = 512
@@ -61,11 +61,11 @@ class InspectDataset(io.ComfyNode):
 
     @classmethod
     def execute(cls, dataset: Dataset, columns: int, **judging: Any) -> io.NodeOutput:
-        from ..engine.generation.contact_sheet import contact_sheet
+        from ..engine.figures.contact_sheet import contact_sheet
 
         inspection = _inspected(dataset, **judging)
         tell(inspection.summary())
-        picture = host.drive(contact_sheet(dataset, columns=columns, flags=inspection.labels()))
+        picture = host().drive(contact_sheet(dataset, columns=columns, flags=inspection.labels()))
         sheet = to_tensor([picture])
         text = inspection.text()
         ui = shown(text=text, preview=sheet, report=inspection.values(), cls=cls)
@@ -165,4 +165,4 @@ def _inspected(
     from ..engine.inspection.inspector import inspect
 
     side = resolution or (base.info.resolution if base else USUAL_SIDE)
-    return host.drive(inspect(dataset, goal=goal, side=side, limits=Limits().stricter(strictness)))
+    return host().drive(inspect(dataset, goal=goal, side=side, limits=Limits().stricter(strictness)))

@@ -39,12 +39,12 @@ def contents(lora_stack: Iterable[Any] | None) -> Contents:
     """
     from ..engine.adapters.file_cache import FILES
     from ..engine.adapters.stack import Stack, StackEntry, WeightedFile
-    from ..engine.errors import OtherKindError
+    from ..engine.core.errors import OtherKindError
 
     stack, others = Stack(), []
-    with host.computing():
+    with host().computing():
         for name, weight, text_encoder_weight in entries(lora_stack):
-            file = FILES.read(host.adapter_path(name))
+            file = FILES.read(host().adapter_path(name))
             try:
                 stack = stack.adding(StackEntry(file.adapter, weight, text_encoder_weight))
             except OtherKindError:
@@ -59,7 +59,7 @@ def as_stack(lora_stack: Iterable[Any] | None) -> Stack:
     Raises:
         AdapterError: a file isn't a plain LoRA, or as for :func:`contents`.
     """
-    from ..engine.errors import AdapterError
+    from ..engine.core.errors import AdapterError
 
     stack, others = contents(lora_stack)
     if others:
@@ -81,7 +81,7 @@ def entries(lora_stack: Iterable[Any] | None) -> list[Entry]:
 
 
 def _checked(entry: Any) -> Entry:
-    from ..engine.errors import AdapterError
+    from ..engine.core.errors import AdapterError
 
     try:
         name, weight, text_encoder_weight = entry
@@ -111,11 +111,11 @@ def named(stack: Stack) -> Named:
     """
     found, saved = [], []
     for entry in stack.active():
-        name = host.adapter_name(entry.adapter.path) if entry.adapter.path else None
+        name = host().adapter_name(entry.adapter.path) if entry.adapter.path else None
         if name is None:
             path = _kept(entry.adapter)
-            name = host.adapter_name(path) or path.name
-            saved.append(path.relative_to(host.output_directory()).as_posix())
+            name = host().adapter_name(path) or path.name
+            saved.append(path.relative_to(host().output_directory()).as_posix())
         found.append((name, entry.weight, entry.text_encoder_weight))
     return Named(found, saved)
 
@@ -124,8 +124,8 @@ def _kept(adapter: Adapter) -> Path:
     """A file that holds the adapter, written if it isn't there."""
     from ..engine.adapters.keeping import keep
 
-    with host.computing():
-        return keep(adapter, new_file(host.adapter_directory(), adapter.name)).path
+    with host().computing():
+        return keep(adapter, new_file(host().adapter_directory(), adapter.name)).path
 
 
 def named_later(stack: Stack) -> Sequence[Entry]:

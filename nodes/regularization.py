@@ -10,8 +10,8 @@ from .inputs import FIXED_SEED, LARGEST_SEED, lines, problem
 from .shown import shown, tell
 
 if TYPE_CHECKING:
-    from ..engine.backbones.contract import Backbone
     from ..engine.data.dataset import Dataset
+    from ..engine.models.contract import Backbone
     from ..engine.training.recipe import Recipe
 
 
@@ -35,13 +35,13 @@ class RegularizationSet(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, path: str | None) -> bool | str:
-        return problem(host.dataset_path, path) if path else True
+        return problem(host().dataset_path, path) if path else True
 
     @classmethod
     def fingerprint_inputs(cls, path: str, **_: Any) -> str:
         from ..engine.data.trees import folder_fingerprint
 
-        return folder_fingerprint(host.dataset_path(path)) if path else ""
+        return folder_fingerprint(host().dataset_path(path)) if path else ""
 
     @classmethod
     def execute(
@@ -64,7 +64,7 @@ class RegularizationSet(io.ComfyNode):
         asked = class_prompts(lines(prompts), dataset.trigger)
         parts = [pictures] if pictures else []
         if path.strip():
-            parts.append(load_dataset(host.dataset_path(path)))
+            parts.append(load_dataset(host().dataset_path(path)))
         given = sum(map(len, parts))
         if base and count > given:
             settings = {"steps": steps, "guidance": guidance, "batch_size": batch_size}
@@ -83,10 +83,10 @@ def _drawn(base: Backbone, prompts: tuple[str, ...], count: int, seed: int, sett
     Raises:
         ConfigError: there is no prompt.
     """
-    from ..engine.errors import ConfigError
+    from ..engine.core.errors import ConfigError
     from ..engine.generation.batch import GenerationRequest
     from ..engine.generation.class_pictures import class_pictures
-    from ..engine.vault import Vault
+    from ..engine.runs.store import Vault
 
     if not prompts:
         raise ConfigError(
@@ -95,7 +95,7 @@ def _drawn(base: Backbone, prompts: tuple[str, ...], count: int, seed: int, sett
             hint="write a prompt such as: a photo of a dog, or a class word in LW_TriggerCaptions.",
         )
     request = GenerationRequest(prompts=prompts, seeds=(seed,), **settings)
-    return host.drive(class_pictures(base, request, count, Vault(host.vault_root())))
+    return host().drive(class_pictures(base, request, count, Vault(host().store_root()).class_pictures))
 
 
 def _weighed(subject: Dataset, made: Dataset, recipe: Recipe | None) -> tuple[str, dict[str, Any]]:

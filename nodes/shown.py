@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..engine.events import Message
+from ..engine.core.events import Message
 from .host import host, ui
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def tell(text: str) -> None:
     """Show a sentence for the node that is running."""
     if text:
-        host.reporter()(Message(text=text))
+        host().reporter()(Message(text=text))
 
 
 def shown(

@@ -13,9 +13,9 @@ from .recipe_inputs import AS_SUGGESTED, override_inputs
 from .shown import shown, tell
 
 if TYPE_CHECKING:
-    from ..engine.backbones.contract import Backbone
     from ..engine.data.dataset import Dataset
-    from ..engine.run import TrainedAdapter
+    from ..engine.models.contract import Backbone
+    from ..engine.runs.train import TrainedAdapter
     from ..engine.training.recipe import Recipe as EngineRecipe
 
 CATEGORY = "LoRA Workbench/training"
@@ -121,15 +121,15 @@ class TrainLoRA(io.ComfyNode):
         regularization: Dataset | None = None,
     ) -> io.NodeOutput:
         from ..engine.adapters.files import file_tensors
-        from ..engine.generation.plots import loss_plot
-        from ..engine.run import train_adapter
-        from ..engine.vault import Vault
+        from ..engine.figures.plots import loss_plot
+        from ..engine.runs.store import Vault
+        from ..engine.runs.train import train_adapter
 
         name = or_else(name, dataset.name)
-        graph = host.workflow_metadata(cls)
-        trained = host.drive(
+        graph = host().workflow_metadata(cls)
+        trained = host().drive(
             train_adapter(
-                base, dataset, recipe, seed=seed, vault=Vault(host.vault_root()), name=name,
+                base, dataset, recipe, seed=seed, vault=Vault(host().store_root()), name=name,
                 regularization=regularization, workflow=graph.get("workflow"), prompt=graph.get("prompt"),
             )
         )  # fmt: skip

@@ -10,9 +10,9 @@ from .host import host, io
 from .shown import shown
 
 if TYPE_CHECKING:
-    from ..engine.backbones.contract import Backbone
-    from ..engine.captioning.trigger import TriggerReport
+    from ..engine.captions.trigger import TriggerReport
     from ..engine.data.dataset import Dataset
+    from ..engine.models.contract import Backbone
 
 
 class TriggerWord(io.ComfyNode):
@@ -60,11 +60,11 @@ class TriggerWord(io.ComfyNode):
     def execute(
         cls, trigger_word: str, class_word: str, dataset: Dataset | None = None, base: Backbone | None = None
     ) -> io.NodeOutput:
-        from ..engine.captioning.trigger import check_trigger
-        from ..engine.vault import Vault
+        from ..engine.captions.trigger import check_trigger
+        from ..engine.runs.store import Vault
 
-        cache = Vault(host.vault_root()).encoded
-        report = host.drive(check_trigger(trigger_word, class_word, dataset=dataset, backbone=base, cache=cache))
+        cache = Vault(host().store_root()).encoded
+        report = host().drive(check_trigger(trigger_word, class_word, dataset=dataset, backbone=base, cache=cache))
         text = report.text()
         return io.NodeOutput(report.word, text, "\n".join(report.free_words), ui=shown(text=text, report=plain(report)))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ import lora_workbench
 import pytest
 
 if TYPE_CHECKING:
+    from lora_workbench.nodes.host.headless import HeadlessHost
     from workspace import Workspace
 
 ROOT = Path(lora_workbench.__file__).parent
@@ -45,6 +48,24 @@ def vault(tmp_path: Path) -> Path:
     folder = tmp_path / "vault"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def progress() -> StringIO:
+    """What the host shows."""
+    return StringIO()
+
+
+@pytest.fixture
+def host(tmp_path: Path, progress: StringIO) -> Iterator[HeadlessHost]:
+    """A headless host that is running, with its output in a new folder and its progress kept from the terminal."""
+    from lora_workbench.headless.running import running
+    from lora_workbench.nodes.host.headless import HeadlessHost
+    from lora_workbench.nodes.host.progress import TerminalProgress
+
+    host = HeadlessHost(tmp_path / "out", workflow_folder=tmp_path, progress=TerminalProgress(progress))
+    with running(host):
+        yield host
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,11 @@ import io
 from collections.abc import Generator, Mapping
 from typing import Any
 
+from lora_workbench.engine.core.hashing import bytes_hash
 from lora_workbench.engine.data.dataset import Dataset, ImageRecord, TriggerWord
 from lora_workbench.engine.data.sources import MemorySource
 from lora_workbench.engine.inspection.inspector import inspect
 from lora_workbench.engine.inspection.report import Inspection
-from lora_workbench.engine.storage import bytes_hash
 from PIL import Image
 
 Pictures = Mapping[str, Image.Image]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lora_workbench.nodes.host.headless import io
+from lora_workbench.headless import io
 
 CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
 ANY_LENGTH = {"min": 16, "max": 16384, "step": 8}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lora_workbench.nodes.host import cli
+from lora_workbench.cli import main as cli
 from PIL import Image
 from workspace import (
     Graph,
@@ -258,7 +258,7 @@ WITHOUT_TORCH = """
 import sys
 for name in ("torch", "diffusers", "peft", "transformers"):
     sys.modules[name] = None  # an import of it now fails
-from lora_workbench.nodes.host.cli import main
+from lora_workbench.cli.main import main
 print([main(["run", path, "--output", "out", "--json"]) for path in sys.argv[1:]])
 """
 

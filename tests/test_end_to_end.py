@@ -40,7 +40,7 @@ class Shell:
         self.root, self.output = root, output
 
     def run(self, workflow: str, *assignments: str) -> Ended:
-        command = [sys.executable, "-m", "lora_workbench.nodes.host.cli", "run", f"workflows/{workflow}.json", "--json"]
+        command = [sys.executable, "-m", "lora_workbench.cli.main", "run", f"workflows/{workflow}.json", "--json"]
         command += ["--output", str(self.output)]
         for assignment in assignments:
             command += ["--set", assignment]
@@ -147,8 +147,8 @@ def drawn_by_us(base: Path, weights: dict[Path, float]) -> Tensor:
     """One picture of each prompt, (B, 3, H, W) in [0, 1]."""
     import torch
     from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
-    from lora_workbench.engine.backbones.registry import load_base
     from lora_workbench.engine.generation.batch import GenerationRequest, starting_noise
+    from lora_workbench.engine.models.registry import load_base
 
     backbone = load_base(base, device="cpu", precision="fp32")
     entries = [StackEntry(load_adapter(path), weight=w, text_encoder_weight=w) for path, w in weights.items()]

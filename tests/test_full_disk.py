@@ -11,7 +11,7 @@ from workspace import Workspace, changed, in_another_process, in_api_format, tra
 
 FULL_DISK = """
 import resource, sys
-from lora_workbench.nodes.host.cli import main
+from lora_workbench.cli.main import main
 output, *runs = sys.argv[1:]
 for limit, workflow in zip(runs[::2], runs[1::2]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), resource.RLIM_INFINITY))

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from lora_workbench.engine.training.bundle import Bundle
+from lora_workbench.engine.training.state import Bundle
 from PIL import Image
 
 COUNT = int(os.environ.get("LW_INTERRUPTIONS", "4"))
@@ -51,7 +51,7 @@ def start(workflow: Path, output: Path) -> subprocess.Popen[str]:
     command = [
         sys.executable,
         "-m",
-        "lora_workbench.nodes.host.cli",
+        "lora_workbench.cli.main",
         "run",
         str(workflow),
         "--output",

@@ -15,7 +15,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-FOLDERS = ("engine", "nodes", "js", "workflows", "assets")
+CODE = ("cli", "engine", "headless", "nodes")
+FOLDERS = (*CODE, "js", "workflows", "assets")
 """What is installed beside ``__init__.py``."""
 
 
@@ -42,13 +43,13 @@ def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_package_is_listed(root: Path, settings: dict):
-    inits = [path for top in ("engine", "nodes") for path in (root / top).rglob("__init__.py")]
+    inits = [path for top in CODE for path in (root / top).rglob("__init__.py")]
     there = {".".join(["lora_workbench", *path.relative_to(root).parts[:-1]]) for path in inits}
     assert set(settings["tool"]["setuptools"]["packages"]) == there | {"lora_workbench"}
 
 
 def test_every_folder_with_code_is_a_package(root: Path):
-    folders = {path.parent for top in ("engine", "nodes") for path in (root / top).rglob("*.py")}
+    folders = {path.parent for top in CODE for path in (root / top).rglob("*.py")}
     assert not [folder for folder in folders if not (folder / "__init__.py").is_file()]
 
 
@@ -64,16 +65,16 @@ def test_installing_the_extension_cannot_replace_torch(settings: dict):
 
 
 def test_wheel_imports_by_itself(wheel: Path, tmp_path: Path):
-    code = "import lora_workbench.engine.storage as s, lora_workbench; print(s.__file__, lora_workbench.WEB_DIRECTORY)"
+    code = "from lora_workbench import WEB_DIRECTORY as w; from lora_workbench.engine.core import storage as s"
     run = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", f"{code}; print(s.__file__, w)"],
         cwd=tmp_path,
         env={"PYTHONPATH": str(wheel)},
         check=True,
         capture_output=True,
         text=True,
     )
-    assert run.stdout.split() == [str(wheel / "lora_workbench" / "engine" / "storage.py"), "./js"]
+    assert run.stdout.split() == [str(wheel / "lora_workbench" / "engine" / "core" / "storage.py"), "./js"]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lora_workbench.nodes.host import cli
+from lora_workbench.cli import main as cli
 from PIL import Image
 
 Graph = dict[str, dict[str, Any]]

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from damage import COPIES, DAMAGES, Damage
+from lora_workbench.engine.core.hashing import bytes_hash
 from lora_workbench.engine.data.dataset import ImageRecord
 from lora_workbench.engine.data.images import probe
 from lora_workbench.engine.data.sources import MemorySource
@@ -27,7 +28,6 @@ from lora_workbench.engine.inspection.flags import Limits, flags_of
 from lora_workbench.engine.inspection.measures import Measures, measure
 from lora_workbench.engine.inspection.signature import Signature, signature
 from lora_workbench.engine.inspection.views import views
-from lora_workbench.engine.storage import bytes_hash
 from measuring import table, write_json
 from other_inspectors import judged_by_others
 from photographs import fetch, files, photograph

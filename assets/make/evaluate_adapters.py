@@ -26,10 +26,10 @@ import world
 from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import load_adapter
 from lora_workbench.engine.adapters.stack import Stack, StackEntry
-from lora_workbench.engine.backbones.contract import Backbone
-from lora_workbench.engine.backbones.registry import load_base
+from lora_workbench.engine.figures.grid import Label, labelled_grid
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
-from lora_workbench.engine.generation.grid import Label, labelled_grid
+from lora_workbench.engine.models.contract import Backbone
+from lora_workbench.engine.models.registry import load_base
 from measuring import prompt, table, write_json
 from PIL import Image
 

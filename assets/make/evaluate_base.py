@@ -24,7 +24,7 @@ import torch
 import train_autoencoder
 import world
 from diffusers import StableDiffusionPipeline
-from lora_workbench.engine.generation.grid import Label, labelled_grid
+from lora_workbench.engine.figures.grid import Label, labelled_grid
 from measuring import prompt, table, write_json
 from PIL import Image
 

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..storage import bytes_hash
-from .keys import KeyStyle, flat
+from ..core.hashing import bytes_hash
+from .names import KeyStyle, flat
 
 if TYPE_CHECKING:
     import torch

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..errors import AdapterError
+from ..core.errors import AdapterError
 from .adapter import Adapter
-from .keys import flat
+from .names import flat
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-from ..errors import AdapterError
+from ..core.errors import AdapterError
 from .files import AdapterFile, read_adapter
 
 MOST_BYTES = 2**30

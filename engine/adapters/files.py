@@ -9,10 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import AdapterError, OtherKindError
-from ..storage import bytes_hash, save_with
+from ..core.errors import AdapterError, OtherKindError
+from ..core.hashing import bytes_hash
+from ..core.storage import save_with
 from .adapter import Adapter, LowRank
-from .keys import FileKey, KeyStyle, file_keys, flat, parse, style_of
+from .names import FileKey, KeyStyle, file_keys, flat, parse, style_of
 
 if TYPE_CHECKING:
     from torch import Tensor

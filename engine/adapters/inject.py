@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AdapterError
-from ..storage import derived_seed
+from ..core.errors import AdapterError
+from ..core.seeds import derived_seed
 from .adapter import LowRank
-from .keys import flat
+from .names import flat
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

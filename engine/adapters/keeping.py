@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from ..errors import AdapterError
+from ..core.errors import AdapterError
 from .adapter import Adapter
 from .files import HASH, read_metadata, save_adapter, tensor_hash
 

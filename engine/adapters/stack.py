@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from ..storage import value_hash
+from ..core.hashing import value_hash
 from .adapter import Adapter, LowRank, joined
 from .binding import adaptable, bind, shapes
 from .files import AdapterFile

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import DatasetError
+from ..core.errors import DatasetError
 from . import limits
 
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from ..errors import DatasetError
+from ..core.errors import DatasetError
 from .dataset import Dataset
 from .views import Augmentation
 

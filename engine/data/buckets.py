@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-from ..config import one_of, positive, raise_all
-from ..events import Event, Progress
+from ..core.events import Event, Progress
+from ..core.fields import one_of, positive, raise_all
 from .dataset import Dataset, ImageRecord
 from .focus import SMALL, best_centring, importance
 from .views import Frame, Size, fitted

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..errors import DatasetError
+from ..core.errors import DatasetError
 from . import limits
 from .dataset import Skipped
 from .listing import Listing, canonical, is_unicode, stem

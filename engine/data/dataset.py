@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ..storage import value_hash
+from ..core.hashing import value_hash
 from .masks import Mask
 from .sources import ImageSource, read_unchanged
 from .views import Augmentation, Frame, View, fitted

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import DatasetError
+from ..core.errors import DatasetError
 from . import limits
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
 
-from ..errors import DatasetError
+from ..core.errors import DatasetError
 from .dataset import Dataset, ImageRecord
 from .listing import MASK_FOLDER, MAX_REPEATS, PICTURE_ENDINGS, canonical, is_unicode
 from .masks import Mask

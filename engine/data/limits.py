@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO
 
-from ..errors import DatasetError
+from ..core.errors import DatasetError
 
 MAX_PIXELS = 100_000_000
 """Of one picture, by its header."""

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..errors import DatasetError
-from ..storage import bytes_hash
+from ..core.errors import DatasetError
+from ..core.hashing import bytes_hash
 from . import limits
 from .captions_on_disk import read_captions
 from .dataset import Dataset, ImageRecord, Skipped

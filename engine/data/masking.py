@@ -7,9 +7,9 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from ..errors import DatasetError
-from ..events import Event, Progress
-from ..storage import bytes_hash
+from ..core.errors import DatasetError
+from ..core.events import Event, Progress
+from ..core.hashing import bytes_hash
 from .dataset import Dataset, ImageRecord
 from .images import has_alpha
 from .masks import Mask, check_same_shape

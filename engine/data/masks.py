@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import DatasetError
+from ..core.errors import DatasetError
 from .images import decode_mask
 from .sources import ImageSource, read_unchanged
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..errors import CaptionError, DatasetError
-from .captions import has_trigger
+from ..core.errors import CaptionError, DatasetError
 from .dataset import Dataset, TriggerWord
+from .trigger_word import has_trigger
 
 
 def class_prompts(written: Sequence[str], trigger: TriggerWord | None) -> tuple[str, ...]:

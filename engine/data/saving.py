@@ -7,8 +7,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..events import Event, Progress
-from ..storage import adding
+from ..core.events import Event, Progress
+from ..core.storage import adding
 from .dataset import Dataset
 from .layouts import ARCHIVES, PlannedFile, plan
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from ..errors import DatasetError
-from ..storage import bytes_hash
+from ..core.errors import DatasetError
+from ..core.hashing import bytes_hash
 from . import limits
 from .archives import member_name, open_archive, read_member
 

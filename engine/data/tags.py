@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..storage import value_hash
+from ..core.hashing import value_hash
 
 
 def split_tags(caption: str) -> list[str]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ..errors import DatasetError
-from ..storage import value_hash
+from ..core.errors import DatasetError
+from ..core.hashing import value_hash
 from .archives import open_archive, read_member, safe_members
 from .sources import FileSource, ImageSource, ZipSource, read_file
 

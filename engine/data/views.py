@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..config import positive, raise_all
-from ..storage import value_hash
+from ..core.fields import positive, raise_all
+from ..core.hashing import value_hash
 
 if TYPE_CHECKING:
     from PIL import Image

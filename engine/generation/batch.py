@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..adapters.stack import Stack, applied
-from ..backbones.contract import Backbone, Conditioning
-from ..config import positive, raise_all
-from ..events import Event, Progress
+from ..core.events import Event, Progress
+from ..core.fields import positive, raise_all
+from ..models.contract import Backbone, Conditioning
 
 if TYPE_CHECKING:
     from PIL import Image

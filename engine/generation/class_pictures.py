@@ -6,14 +6,13 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..backbones.contract import Backbone
+from ..core.errors import DatasetError
+from ..core.events import Event, Message
+from ..core.hashing import bytes_hash, value_hash
 from ..data.dataset import Dataset, ImageRecord
 from ..data.images import check_complete, probe
 from ..data.sources import FileSource
-from ..errors import DatasetError
-from ..events import Event, Message
-from ..storage import bytes_hash, value_hash
-from ..vault import Vault
+from ..models.contract import Backbone
 from .batch import GenerationRequest, generate
 from .png import save_png
 
@@ -21,11 +20,11 @@ _SEEDS = 2**64
 
 
 def class_pictures(
-    base: Backbone, request: GenerationRequest, count: int, vault: Vault
+    base: Backbone, request: GenerationRequest, count: int, root: Path
 ) -> Generator[Event, None, Dataset]:
     """So many pictures of the class, DreamBooth's (Ruiz et al. 2022, arXiv:2208.12242), each captioned by its prompt.
 
-    Each picture goes to the vault as soon as it is drawn, under a key of all that it follows from. So nothing is
+    Each picture is saved as soon as it is drawn, under a key of all that it follows from. So nothing is
     drawn again when a node runs anew, more pictures continue the earlier ones, and so does a drawing that was
     interrupted.
 
@@ -33,12 +32,12 @@ def class_pictures(
         base: draws them, without adapters.
         request: the prompts, taken in turn, and the first seed; each round over the prompts takes the next seed.
         count: pictures in all.
-        vault: keeps them.
+        root: folder that keeps all class pictures, in a folder for each key.
 
     Raises:
-        StorageError: the vault can't be written.
+        StorageError: the folder can't be written.
     """
-    folder = vault.class_pictures(_key(base, request))
+    folder = root / _key(base, request)[:24]
     missing = [number for number in range(count) if not _is_whole(folder, number)]
     if len(missing) < count:
         yield Message(text=f"{count - len(missing)} of {count} class pictures were drawn before")

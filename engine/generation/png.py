@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..storage import save_with
+from ..core.storage import save_with
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -6,8 +6,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from ..data.captions import missing_trigger
 from ..data.dataset import Dataset
+from ..data.trigger_word import missing_trigger
 from .report import Finding
 
 _FEWEST_WORDS = 3

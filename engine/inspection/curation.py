@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..core.errors import DatasetError
 from ..data.dataset import Dataset
-from ..errors import DatasetError
 from .flags import KINDS
 from .report import Inspection
 

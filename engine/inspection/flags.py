@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from ..core.errors import ConfigError
 from ..data.dataset import ImageRecord
-from ..errors import ConfigError
 from .measures import Measures
 
 

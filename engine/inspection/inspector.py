@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from ..core.errors import ConfigError, DatasetError
+from ..core.events import Event, Progress
 from ..data.dataset import Dataset, ImageRecord
 from ..data.goals import USUAL, Goal
-from ..errors import ConfigError, DatasetError
-from ..events import Event, Progress
 from .captions import caption_findings
 from .duplicates import duplicate_groups, likeness
 from .flags import KINDS, Flag, Limits, flags_of

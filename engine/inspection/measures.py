@@ -6,9 +6,9 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from ..core.errors import DatasetError
 from ..data.dataset import ImageRecord
 from ..data.images import jpeg_tables
-from ..errors import DatasetError
 from .borders import Borders, borders
 from .compression import blockiness, jpeg_quality
 from .exposure import Exposure, exposure, noise

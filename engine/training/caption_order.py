@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..core.hashing import value_hash
 from ..data.tags import shuffled
-from ..storage import value_hash
 
 
 def variants(caption: str, count: int, keep: int) -> tuple[str, ...]:

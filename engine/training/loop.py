@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..adapters.inject import Injection
-from ..backbones.contract import Backbone, Conditioning
-from ..errors import TrainingError
-from ..events import CheckpointSaved, Event, SamplesDrawn, StepDone
-from ..objectives import add_noise, min_snr_weight, target, uniform_levels
-from ..storage import derived_seed
-from .bundle import Bundle
+from ..core.errors import TrainingError
+from ..core.events import CheckpointSaved, Event, SamplesDrawn, StepDone
+from ..core.seeds import derived_seed
+from ..diffusion.noise import add_noise
+from ..diffusion.prediction import target
+from ..diffusion.timesteps import uniform_levels
+from ..diffusion.weighting import min_snr_weight
+from ..models.contract import Backbone, Conditioning
 from .caption_order import pick
 from .recipe import Recipe
+from .state import Bundle
 from .training_set import TrainingSet, step_generator
 
 if TYPE_CHECKING:

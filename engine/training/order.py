@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from ..storage import derived_seed
+from ..core.seeds import derived_seed
 
 
 def chosen(buckets: Sequence[Sequence[int]], number: int, count: int, seed: int) -> list[int]:

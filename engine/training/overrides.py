@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ..config import build
+from ..core.fields import build
 from .recipe import Recipe
 
 

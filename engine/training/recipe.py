@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ..config import one_of, positive, raise_all
+from ..core.errors import ConfigError
+from ..core.fields import one_of, positive, raise_all
 from ..data.goals import USUAL, Goal
-from ..errors import ConfigError
 
 SCHEDULES = ("constant", "linear", "cosine")
 TARGETS = ("attention", "attention_and_feed_forward", "all_layers")

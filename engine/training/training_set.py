@@ -13,13 +13,14 @@ from itertools import groupby
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
-from ..backbones.contract import Backbone, Conditioning
-from ..cache import TensorCache
+from ..core.cache import TensorCache
+from ..core.errors import DatasetError
+from ..core.events import Event, Progress
+from ..core.hashing import value_hash
+from ..core.seeds import derived_seed
 from ..data.dataset import Dataset, ImageRecord
 from ..data.views import View
-from ..errors import DatasetError
-from ..events import Event, Progress
-from ..storage import derived_seed, value_hash
+from ..models.contract import Backbone, Conditioning
 from .caption_order import variants
 from .order import chosen, variant
 

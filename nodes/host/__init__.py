@@ -1,6 +1,7 @@
 """Where we run: inside ComfyUI, or headless from a shell. Chosen once, when the package is first imported.
 
-``io`` and ``ui`` carry the public names of ``comfy_api``; ``host`` is a :class:`~.contract.Host`.
+``io`` and ``ui`` carry the public names of ``comfy_api``; ``host()`` is the :class:`~.contract.Host` of the graph that
+is running.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from .contract import Host
 
-host: Host
-
 if TYPE_CHECKING or "folder_paths" not in sys.modules:
-    from .headless import ComfyExtension, host, io, ui
+    from ...headless import io, ui
+    from ...headless.io import ComfyExtension
+    from .headless import host
 else:
     from .comfyui import ComfyExtension, host, io, ui
 

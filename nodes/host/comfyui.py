@@ -16,7 +16,7 @@ import folder_paths
 from comfy.cli_args import args
 from comfy_execution.utils import get_executing_context
 
-from ...engine.events import Event, Message, SamplesDrawn
+from ...engine.core.events import Event, Message, SamplesDrawn
 from .contract import ADAPTER_SUFFIX, OWN_ROOTS, Host
 from .progress import Meter, Reading
 
@@ -66,7 +66,7 @@ class ComfyUIHost(Host):
     def output_directory(self) -> Path:
         return Path(folder_paths.get_output_directory())
 
-    def vault_root(self) -> Path:
+    def store_root(self) -> Path:
         return Path(folder_paths.get_user_directory()) / "lora_workbench"
 
     def adapter_files(self) -> list[str]:
@@ -141,4 +141,9 @@ def _folders(kind: str) -> list[Path]:
     return [Path(folder) for folder in known]
 
 
-host = ComfyUIHost()
+_HOST = ComfyUIHost()
+
+
+def host() -> Host:
+    """The one host of a ComfyUI process."""
+    return _HOST

@@ -10,20 +10,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from ...engine.errors import AdapterError, BaseModelError, CaptionerError, DatasetError
-from ...engine.events import Event
+from ...engine.core.errors import AdapterError, BaseModelError, CaptionerError, DatasetError
+from ...engine.core.events import Event
+from ...engine.core.resources import ASSETS, PROJECT_ROOT
 from .paths import locate, portable
 
 T = TypeVar("T")
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
-"""The extension's own folder."""
-
-OWN_ROOTS = (PROJECT_ROOT, PROJECT_ROOT / "assets")
+OWN_ROOTS = (PROJECT_ROOT, ASSETS)
 """Where the demo base model and data sets are found, with and without ``assets/`` before their names."""
-
-DEMO_BASE = PROJECT_ROOT / "assets" / "demo_base"
-"""The base model that comes with the project."""
 
 ADAPTER_SUFFIX = ".safetensors"
 
@@ -70,7 +65,7 @@ class Host(ABC):
         """Where pictures and other results go."""
 
     @abstractmethod
-    def vault_root(self) -> Path:
+    def store_root(self) -> Path:
         """Where runs, caches and resume bundles are kept."""
 
     def adapter_directory(self) -> Path:
@@ -107,7 +102,7 @@ class Host(ABC):
 
         ``None`` if there is none: the file lies elsewhere, or in the vault, or one of the same name hides it.
         """
-        if path.is_relative_to(self.vault_root()):
+        if path.is_relative_to(self.store_root()):
             return None
         for root in (root.absolute() for root in self.adapter_roots()):
             if path.is_relative_to(root):
@@ -133,7 +128,7 @@ class Host(ABC):
         Raises:
             BaseModelError: it isn't there, or the path leads out of the folders.
         """
-        roots = [*self.base_roots(), PROJECT_ROOT / "assets"]
+        roots = [*self.base_roots(), ASSETS]
         return locate(text, roots, what="base model", error=BaseModelError, confined=self.confined)
 
     def native(self) -> ModuleType:

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from .contract import PROJECT_ROOT
+from ...engine.core.resources import DEMO_BASE, PROJECT_ROOT
 
 LIBRARIES = ("lora-workbench", "torch", "diffusers", "peft", "transformers", "safetensors")
 EXTRAS = {"wordfreq": "captions", "onnxruntime": "tags"}
@@ -46,8 +46,7 @@ def _comfyui() -> str:
 
 
 def _demo_base() -> str:
-    folder = PROJECT_ROOT / "assets" / "demo_base"
-    return str(folder) if (folder / "model_index.json").is_file() else "not there"
+    return str(DEMO_BASE) if (DEMO_BASE / "model_index.json").is_file() else "not there"
 
 
 def _devices() -> Iterator[tuple[str, str]]:
@@ -55,7 +54,7 @@ def _devices() -> Iterator[tuple[str, str]]:
         import torch
     except ImportError:
         return
-    from ...engine.backbones.devices import pick_device, pick_dtype
+    from ...engine.core.devices import pick_device, pick_dtype
 
     device = pick_device("auto")
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ...engine.errors import WorkbenchError
+from ...engine.core.errors import WorkbenchError
 
 _ABSOLUTE = re.compile(r"(?:/[^/\n]+/|~/|[A-Za-z]:[\\/]|\\\\)[^\n]*")
 

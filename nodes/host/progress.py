@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from textwrap import indent
 from typing import TextIO
 
-from ...engine.events import CheckpointSaved, Event, Message, Progress, SamplesDrawn, StepDone
+from ...engine.core.events import CheckpointSaved, Event, Message, Progress, SamplesDrawn, StepDone
 
 Clock = Callable[[], float]
 

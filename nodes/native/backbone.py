@@ -15,9 +15,9 @@ import comfy.model_management
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
 from ...engine.adapters.stack import Stack
-from ...engine.backbones.contract import Backbone, BackboneInfo, Conditioning, NoiseLevels
-from ...engine.backbones.devices import pick_dtype
-from ...engine.errors import AdapterError, BaseModelError
+from ...engine.core.devices import pick_dtype
+from ...engine.core.errors import AdapterError, BaseModelError
+from ...engine.models.contract import Backbone, BackboneInfo, Conditioning, NoiseLevels
 from .conditioning import CLIP_ENCODERS, as_comfy, encode, in_groups, pieces, together_in_groups
 from .families import TEXT_TARGETS, family_of, target_presets
 from .identity import content_hash

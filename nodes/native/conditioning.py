@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...engine.backbones.contract import Conditioning
+from ...engine.models.contract import Conditioning
 from .mirror import normal
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ import comfy.supported_models_base
 import comfy.utils
 import folder_paths
 
-from ...engine.backbones.diffusers_parts import read_config
-from ..host.contract import DEMO_BASE
+from ...engine.core.resources import DEMO_BASE
+from ...engine.models.diffusers_parts import read_config
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...engine.storage import bytes_hash, value_hash
+from ...engine.core.hashing import bytes_hash, value_hash
 
 if TYPE_CHECKING:
     from torch import Tensor

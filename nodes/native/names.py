@@ -11,7 +11,7 @@ from typing import Any
 import comfy.lora
 import comfy.utils
 
-from ...engine.backbones.contract import KeyStyle
+from ...engine.models.contract import KeyStyle
 
 DENOISER = "diffusion_model."
 _FLUX_2 = (".attn.to_qkv_mlp_proj", ".attn.to_out", ".linear_in", ".linear_out")

@@ -17,9 +17,9 @@ from comfy.model_management import cast_to_device
 from comfy.weight_adapter import LoRAAdapter
 
 from ...engine.adapters.adapter import Adapter, LowRank, joined
-from ...engine.adapters.keys import KeyStyle, stems
+from ...engine.adapters.names import KeyStyle, stems
 from ...engine.adapters.stack import Stack, WeightedFile
-from ...engine.errors import AdapterError
+from ...engine.core.errors import AdapterError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import comfy.model_sampling
 
-from ...engine.backbones.contract import NoiseLevels
-from ...engine.errors import BaseModelError
-from ...engine.objectives import Objective
+from ...engine.core.errors import BaseModelError
+from ...engine.diffusion.prediction import Objective
+from ...engine.models.contract import NoiseLevels
 
 if TYPE_CHECKING:
     from torch import Tensor

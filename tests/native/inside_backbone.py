@@ -19,8 +19,8 @@ def demo() -> Any:
 
 
 def diffusers_demo() -> Any:
-    from lora_workbench.engine.backbones.registry import load_base
-    from lora_workbench.nodes.host.contract import DEMO_BASE
+    from lora_workbench.engine.core.resources import DEMO_BASE
+    from lora_workbench.engine.models.registry import load_base
 
     return load_base(DEMO_BASE, device="cpu", precision="fp32")
 
@@ -78,14 +78,14 @@ def agree() -> dict[str, Any]:
 def fox_run(base: Any, folder: str, steps: int, **changes: Any) -> Any:
     """A training on the fox pictures, as (trained adapter, its file's tensors)."""
     from lora_workbench.engine.adapters.files import file_tensors
-    from lora_workbench.engine.data.captions import apply_trigger
+    from lora_workbench.engine.captions.templates import apply_trigger
+    from lora_workbench.engine.core.resources import PROJECT_ROOT
     from lora_workbench.engine.data.dataset import TriggerWord
     from lora_workbench.engine.data.loading import load_dataset
-    from lora_workbench.engine.run import train_adapter
+    from lora_workbench.engine.runs.store import Vault
+    from lora_workbench.engine.runs.train import train_adapter
     from lora_workbench.engine.training.overrides import overridden
     from lora_workbench.engine.training.recipe import suggest
-    from lora_workbench.engine.vault import Vault
-    from lora_workbench.nodes.host.contract import PROJECT_ROOT
 
     dataset = load_dataset(PROJECT_ROOT / "assets" / "datasets" / "fox")
     captioned = apply_trigger(dataset, TriggerWord(word="ohwx", class_word="fox"), "replace")

@@ -22,7 +22,7 @@ PROMPTS = [
 def loaded() -> tuple[Any, Any, Any, Any]:
     """The demo base by ComfyUI (as a node loads it) and by diffusers."""
     import torch
-    from lora_workbench.engine.backbones.registry import load_base
+    from lora_workbench.engine.models.registry import load_base
     from lora_workbench.nodes.native import demo_checkpoint
     from lora_workbench.nodes.native.demo import DEMO_BASE
 

@@ -43,10 +43,10 @@ def trained(name: str, folder: str) -> dict[str, Any]:
     from lora_workbench.engine.adapters.files import save_adapter
     from lora_workbench.engine.adapters.stack import Stack, StackEntry
     from lora_workbench.engine.data.loading import dataset_from_images
-    from lora_workbench.engine.run import train_adapter
+    from lora_workbench.engine.runs.store import Vault
+    from lora_workbench.engine.runs.train import train_adapter
     from lora_workbench.engine.training.recipe import Recipe
     from lora_workbench.engine.training.training_set import picture_batch
-    from lora_workbench.engine.vault import Vault
     from PIL import Image
 
     base, model, clip = backbone(name, folder)

@@ -341,7 +341,7 @@ def pictures() -> dict[str, Any]:
     import comfy.lora
     from lora_workbench.nodes.host import host
 
-    base, encoder, vae = host.native().demo_checkpoint()
+    base, encoder, vae = host().native().demo_checkpoint()
     unet_names = comfy.lora.model_lora_keys_unet(base.model, {})
     text_names = comfy.lora.model_lora_keys_clip(encoder.cond_stage_model, {})
     shapes = {

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 from comfyui_graphs import demo_training
 from comfyui_server import Graph, Server
-from lora_workbench.engine.training.bundle import Bundle
+from lora_workbench.engine.training.state import Bundle
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from comfyui_graphs import demo_training, drawing
 from comfyui_server import Graph, Server, serve
-from lora_workbench.nodes.host import cli
+from lora_workbench.cli import main as cli
 from node_descriptions import assert_alike
 from PIL import Image
 from workspace import changed, in_api_format

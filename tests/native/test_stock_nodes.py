@@ -11,7 +11,7 @@ from comfyui_server import Server
 from lora_workbench.engine.adapters.adapter import Adapter, LowRank
 from lora_workbench.engine.adapters.binding import adaptable
 from lora_workbench.engine.adapters.files import save_adapter
-from lora_workbench.engine.backbones.registry import load_base
+from lora_workbench.engine.models.registry import load_base
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 

@@ -29,7 +29,7 @@ def describe() -> dict[str, Any]:
 def drive() -> dict[str, Any]:
     import comfy.model_management
     import torch
-    from lora_workbench.engine.events import Message, Progress, StepDone
+    from lora_workbench.engine.core.events import Message, Progress, StepDone
     from lora_workbench.nodes.host import host
 
     seen: dict[str, Any] = {}
@@ -48,9 +48,9 @@ def drive() -> dict[str, Any]:
         return "done"
 
     with torch.inference_mode():
-        seen["result"] = host.drive(loop(False))
+        seen["result"] = host().drive(loop(False))
         try:
-            host.drive(loop(True))
+            host().drive(loop(True))
         except comfy.model_management.InterruptProcessingException:
             seen["interrupted"] = True
     return seen
@@ -60,18 +60,22 @@ def paths() -> dict[str, Any]:
     from lora_workbench.nodes.host import host
 
     refused = []
-    for find, name in ((host.dataset_path, "../x"), (host.adapter_path, "/etc/hosts"), (host.base_path, "a/../../b")):
+    for find, name in (
+        (host().dataset_path, "../x"),
+        (host().adapter_path, "/etc/hosts"),
+        (host().base_path, "a/../../b"),
+    ):
         try:
             find(name)
         except Exception as error:
             refused.append(type(error).__name__)
     return {
-        "vault": str(host.vault_root()),
-        "adapters": str(host.adapter_directory()),
-        "dataset": str(host.dataset_path("pictures")),
-        "adapter": str(host.adapter_path("sub/a.safetensors")),
-        "base": str(host.base_path("tiny")),
-        "files": host.adapter_files(),
+        "vault": str(host().store_root()),
+        "adapters": str(host().adapter_directory()),
+        "dataset": str(host().dataset_path("pictures")),
+        "adapter": str(host().adapter_path("sub/a.safetensors")),
+        "base": str(host().base_path("tiny")),
+        "files": host().adapter_files(),
         "refused": refused,
     }
 

@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from lora_workbench.cli.main import registry
+from lora_workbench.engine.core.errors import CaptionError
 from lora_workbench.engine.data.dataset import TriggerWord as Word
 from lora_workbench.engine.data.loading import dataset_from_images
-from lora_workbench.engine.errors import CaptionError
+from lora_workbench.headless.executor import Executor
+from lora_workbench.headless.reading import read_workflow
 from lora_workbench.nodes.captioning import CaptionDataset
 from lora_workbench.nodes.captions import CaptionsFromText, EditCaptions
-from lora_workbench.nodes.host.cli import registry
-from lora_workbench.nodes.host.headless.context import host as process_host
-from lora_workbench.nodes.host.headless.executor import Executor
-from lora_workbench.nodes.host.headless.reading import read_workflow
-from lora_workbench.nodes.host.progress import TerminalProgress
+from lora_workbench.nodes.host import host as current_host
+from lora_workbench.nodes.host.headless import HeadlessHost
 from lora_workbench.nodes.trigger_word import TriggerWord
 from PIL import Image
 from tiny_captioners import save_tiny_blip, save_tiny_wd14
@@ -25,12 +25,10 @@ from tiny_captioners import save_tiny_blip, save_tiny_wd14
 COLOURS = [(200, 30, 30), (30, 160, 60), (40, 60, 200)]
 
 
-@pytest.fixture
-def said(tmp_path: Path) -> text_io.StringIO:
+@pytest.fixture(autouse=True)
+def said(host: HeadlessHost, progress: text_io.StringIO) -> text_io.StringIO:
     """What the host shows; results go below ``out``."""
-    stream = text_io.StringIO()
-    process_host.configure(output=tmp_path / "out", workflow_folder=tmp_path, progress=TerminalProgress(stream))
-    return stream
+    return progress
 
 
 def colours(*captions: str | None):
@@ -128,7 +126,7 @@ def test_lists_reach_a_node_through_the_executor(said: text_io.StringIO, tmp_pat
     path.write_text(
         json.dumps({name: {"class_type": kind, "inputs": values} for name, (kind, values) in nodes.items()})
     )
-    executor = Executor(registry(), process_host)
+    executor = Executor(registry(), current_host())
     executor.run(read_workflow(path, registry()))
     shown = "".join(said.getvalue().split("\n"))
     assert executor.outcome.reports["show"]["without_caption"] == 0

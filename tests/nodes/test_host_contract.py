@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from comfyui_process import run_inside
-from lora_workbench.nodes.host import cli, io
+from lora_workbench.cli import main as cli
+from lora_workbench.nodes.host import io
 from node_descriptions import assert_alike
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]

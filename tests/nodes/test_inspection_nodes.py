@@ -8,23 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lora_workbench.cli.main import registry
 from lora_workbench.engine.data.loading import load_dataset
+from lora_workbench.headless.executor import Executor
+from lora_workbench.headless.reading import read_workflow
 from lora_workbench.nodes.datasets import PreviewDataset
-from lora_workbench.nodes.host.cli import registry
-from lora_workbench.nodes.host.headless.context import host as process_host
-from lora_workbench.nodes.host.headless.executor import Executor
-from lora_workbench.nodes.host.headless.reading import read_workflow
-from lora_workbench.nodes.host.progress import TerminalProgress
+from lora_workbench.nodes.host import host as current_host
+from lora_workbench.nodes.host.headless import HeadlessHost
 from lora_workbench.nodes.inspection import CurateDataset, InspectDataset
 from PIL import Image, ImageFilter
 
 
-@pytest.fixture
-def said(tmp_path: Path) -> text_io.StringIO:
+@pytest.fixture(autouse=True)
+def said(host: HeadlessHost, progress: text_io.StringIO) -> text_io.StringIO:
     """What the host shows; results go below ``out``."""
-    stream = text_io.StringIO()
-    process_host.configure(output=tmp_path / "out", workflow_folder=tmp_path, progress=TerminalProgress(stream))
-    return stream
+    return progress
 
 
 @pytest.fixture
@@ -63,7 +61,7 @@ def inspect_graph() -> dict[str, Any]:
 def run(graph: dict[str, Any], folder: Path) -> Any:
     path = folder.parent / "workflow.json"
     path.write_text(json.dumps(graph))
-    return Executor(registry(), process_host).run(read_workflow(path, registry()))
+    return Executor(registry(), current_host()).run(read_workflow(path, registry()))
 
 
 def test_a_graph_inspects_and_curates(folder: Path, said: text_io.StringIO) -> None:

@@ -9,26 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lora_workbench.cli.main import registry
 from lora_workbench.engine.adapters.adapter import Adapter, LowRank
 from lora_workbench.engine.adapters.files import file_tensors, load_adapter, save_adapter
 from lora_workbench.engine.adapters.stack import Stack, StackEntry
-from lora_workbench.engine.errors import AdapterError, BaseModelError, OtherKindError, WorkflowError
+from lora_workbench.engine.core.errors import AdapterError, BaseModelError, OtherKindError, WorkflowError
+from lora_workbench.headless.executor import Executor, Outcome
+from lora_workbench.headless.reading import read_workflow
 from lora_workbench.nodes.adapters import ApplyStack, LoadAdapter, SaveAdapter, StackAdapters
-from lora_workbench.nodes.host import io
-from lora_workbench.nodes.host.cli import registry
-from lora_workbench.nodes.host.headless.context import host
-from lora_workbench.nodes.host.headless.executor import Executor, Outcome
-from lora_workbench.nodes.host.headless.reading import read_workflow
+from lora_workbench.nodes.host import host, io
+from lora_workbench.nodes.host.headless import HeadlessHost
 from lora_workbench.nodes.lora_stacks import contents
 
 KEY = "denoiser.mid_block.attentions.0.proj_in"
 
 
 @pytest.fixture
-def output(tmp_path: Path) -> Path:
+def output(host: HeadlessHost) -> Path:
     """The host's output folder."""
-    host.configure(output=tmp_path / "out", workflow_folder=tmp_path)
-    return tmp_path / "out"
+    return host.output_directory()
 
 
 def adapter(name: str = "fox", seed: int = 0) -> Adapter:
@@ -42,7 +41,7 @@ def adapter(name: str = "fox", seed: int = 0) -> Adapter:
 
 def saved(name: str, seed: int = 0) -> Adapter:
     """An adapter with a file in the folder for LoRAs."""
-    path = host.adapter_directory() / f"{name}.safetensors"
+    path = host().adapter_directory() / f"{name}.safetensors"
     return save_adapter(adapter(Path(name).name, seed), path, key_style="kohya")
 
 
@@ -81,11 +80,11 @@ def test_no_file_of_the_same_name_is_taken_for_it(output: Path, tmp_path: Path) 
     saved("fox", seed=7)
     hidden = tmp_path / "fox.safetensors"
     save_adapter(adapter(), hidden, key_style="kohya")
-    assert host.adapter_name(hidden) is None
-    in_vault = host.vault_root() / "runs" / "fox.safetensors"
+    assert host().adapter_name(hidden) is None
+    in_vault = host().store_root() / "runs" / "fox.safetensors"
     save_adapter(adapter(), in_vault, key_style="kohya")
-    assert host.adapter_name(in_vault) is None
-    assert host.adapter_name(Path("/elsewhere/fox.safetensors")) is None
+    assert host().adapter_name(in_vault) is None
+    assert host().adapter_name(Path("/elsewhere/fox.safetensors")) is None
     names = stacked(replace(adapter(), path=in_vault)).args[2]
     assert list(names) == [("fox_00002.safetensors", 0.8, 0.5)]
 
@@ -107,8 +106,8 @@ def test_other_kinds_are_left_to_comfyui(output: Path) -> None:
 
     tensors = file_tensors(adapter(), dtype="float16")
     tensors["lora_unet_mid_block_attentions_0_proj_in.dora_scale"] = torch.ones(6, 1)
-    host.adapter_directory().mkdir(parents=True)
-    save_file(tensors, host.adapter_directory() / "dora.safetensors", metadata={"modelspec.trigger_phrase": "rows"})
+    host().adapter_directory().mkdir(parents=True)
+    save_file(tensors, host().adapter_directory() / "dora.safetensors", metadata={"modelspec.trigger_phrase": "rows"})
     found = contents([("dora.safetensors", 0, 0), ("dora.safetensors", 0.5, 1)])
     assert len(found.others) == 1
     assert (found.stack.entries, found.others[0].file.trigger, found.others[0].weight) == ((), "rows", 0.5)
@@ -181,7 +180,7 @@ class Made(io.ComfyNode):
 def run(output: Path, tmp_path: Path) -> Callable[..., Outcome]:
     """Run small graphs in one process."""
     Taken.seen.clear()
-    executor = Executor({**registry(), "T_Taken": Taken, "T_Made": Made}, host)
+    executor = Executor({**registry(), "T_Taken": Taken, "T_Made": Made}, host())
 
     def run(**nodes: tuple[str, dict[str, Any]]) -> Outcome:
         path = tmp_path / "workflow.json"

@@ -8,31 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lora_workbench.cli.main import registry
 from lora_workbench.engine.adapters.files import load_adapter
-from lora_workbench.engine.errors import CaptionError, ConfigError, DatasetError
+from lora_workbench.engine.core.errors import CaptionError, ConfigError, DatasetError
 from lora_workbench.engine.generation.batch import GeneratedImage
 from lora_workbench.engine.generation.png import read_parameters
+from lora_workbench.headless.executor import Executor, NodeError, Outcome
+from lora_workbench.headless.reading import read_workflow
 from lora_workbench.nodes.captions import TriggerCaptions
 from lora_workbench.nodes.dataset_shapes import MaskDataset
 from lora_workbench.nodes.datasets import DatasetFromImages, LoadDataset, PreviewDataset
 from lora_workbench.nodes.generation import SaveImages
-from lora_workbench.nodes.host.cli import registry
-from lora_workbench.nodes.host.headless.context import host as process_host
-from lora_workbench.nodes.host.headless.executor import Executor, NodeError, Outcome
-from lora_workbench.nodes.host.headless.reading import read_workflow
-from lora_workbench.nodes.host.progress import TerminalProgress
+from lora_workbench.nodes.host import host as current_host
+from lora_workbench.nodes.host.headless import HeadlessHost
 from lora_workbench.nodes.pictures import to_pictures, to_tensor
 from PIL import Image
 
 COLOURS = [(200, 30, 30), (30, 160, 60), (40, 60, 200)]
 
 
-@pytest.fixture
-def said(tmp_path: Path) -> text_io.StringIO:
+@pytest.fixture(autouse=True)
+def said(host: HeadlessHost, progress: text_io.StringIO) -> text_io.StringIO:
     """What the host shows; results go below ``out``."""
-    stream = text_io.StringIO()
-    process_host.configure(output=tmp_path / "out", workflow_folder=tmp_path, progress=TerminalProgress(stream))
-    return stream
+    return progress
 
 
 @pytest.fixture
@@ -83,7 +81,7 @@ def test_images_become_a_data_set_and_a_sheet(said: text_io.StringIO) -> None:
     dataset = DatasetFromImages.execute("a colour", "colours", images=images).args[0]
     assert [record.caption for record in dataset] == ["a colour"] * 3
     output = PreviewDataset.execute(dataset, 2)
-    preview = process_host.temp_directory() / output.ui["images"][0]["filename"]
+    preview = current_host().temp_directory() / output.ui["images"][0]["filename"]
     with Image.open(preview) as saved:
         assert saved.size == (output.args[0].shape[2], output.args[0].shape[1])
 
@@ -105,7 +103,7 @@ def test_saved_images_never_replace_others(said: text_io.StringIO) -> None:
     images = to_tensor([Image.new("RGB", (8, 8), colour) for colour in COLOURS])
     names = [SaveImages.execute("sub/a [1]", images=images).ui["lw_report"][0]["images"] for _ in range(2)]
     assert names == [[f"sub/a [1]_{n:05d}.png" for n in (1, 2, 3)], [f"sub/a [1]_{n:05d}.png" for n in (4, 5, 6)]]
-    with Image.open(process_host.output_directory() / names[1][2]) as last:
+    with Image.open(current_host().output_directory() / names[1][2]) as last:
         assert last.getpixel((0, 0)) == COLOURS[2]
     with pytest.raises(ConfigError, match="nothing to save"):
         SaveImages.execute("sub/a")
@@ -121,7 +119,7 @@ def test_a_data_set_is_written_once_and_read_back(folder: Path, said: text_io.St
     assert (report["path"], report["files"]) == ("datasets/sets/colours", 5)
     assert report["notes"] == ["Without a caption: 1 of 3 pictures."]
     assert run(graph, folder).cached_nodes == 2
-    written = process_host.output_directory() / report["path"]
+    written = current_host().output_directory() / report["path"]
     assert len(LoadDataset.execute(path=str(written), on_unreadable="refuse").args[0]) == 3
     (written / "1_pictures" / "0.txt").unlink()
     assert run(graph, folder).reports["save"]["path"] == "datasets/sets/colours_00002"
@@ -164,7 +162,7 @@ def graph(base: Path, **recipe: Any) -> dict[str, Any]:
 def run(data: dict[str, Any], folder: Path) -> Outcome:
     path = folder.parent / "workflow.json"
     path.write_text(json.dumps(data))
-    return Executor(registry(), process_host).run(read_workflow(path, registry()))
+    return Executor(registry(), current_host()).run(read_workflow(path, registry()))
 
 
 def test_the_whole_way_and_back_from_the_cache(tiny_sd1: Path, folder: Path, said: text_io.StringIO) -> None:
@@ -227,7 +225,7 @@ def test_class_pictures_are_given_or_drawn_and_weighed(tiny_sd1: Path, folder: P
     assert "left out broken.png" in said.getvalue()
     nodes["class"]["inputs"] |= {"count": 6}
     assert run(nodes, folder).reports["class"]["drawn"] == 3
-    assert len(list(process_host.vault_root().glob("class_pictures/*/*.png"))) == 3
+    assert len(list(current_host().store_root().glob("class_pictures/*/*.png"))) == 3
     del nodes["class"]["inputs"]["base"]
     nodes["class"]["inputs"] |= {"path": ""}
     with pytest.raises(NodeError, match="no regularisation pictures"):

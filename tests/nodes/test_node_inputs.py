@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lora_workbench.engine.errors import AdapterError, StorageError
+from lora_workbench.engine.core.errors import AdapterError, StorageError
 from lora_workbench.nodes.adapters import LoadAdapter
 from lora_workbench.nodes.base_models import LoadBase, newest_change
 from lora_workbench.nodes.datasets import LoadDataset, captions_for
-from lora_workbench.nodes.host.headless.context import host
+from lora_workbench.nodes.host.headless import HeadlessHost
 from lora_workbench.nodes.inputs import lines, new_file, problem, seeds
 
 
 @pytest.fixture
-def output(tmp_path: Path) -> Path:
+def output(host: HeadlessHost) -> Path:
     """The host's output folder."""
-    host.configure(output=tmp_path / "out", workflow_folder=tmp_path)
-    return tmp_path / "out"
+    return host.output_directory()
 
 
 def test_prompts_are_the_lines_with_something_on_them() -> None:

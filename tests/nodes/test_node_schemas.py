@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lora_workbench.headless.ui_format import widgets
 from lora_workbench.nodes import NODES
 from lora_workbench.nodes.host import io
-from lora_workbench.nodes.host.headless.ui_format import widgets
 
 SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in NODES}
 CATEGORIES = {f"LoRA Workbench/{part}" for part in ("data set", "captions", "training", "adapters", "generation")}

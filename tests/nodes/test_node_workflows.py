@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from comfyui_process import run_inside
-from lora_workbench.engine.errors import WorkflowError
-from lora_workbench.nodes.host.cli import registry
-from lora_workbench.nodes.host.headless.context import host
-from lora_workbench.nodes.host.headless.reading import read_workflow
-from lora_workbench.nodes.host.headless.ui_format import changes_after_generate, widgets
-from lora_workbench.nodes.host.headless.validation import validate
-from lora_workbench.nodes.host.headless.workflow import Registry
+from lora_workbench.cli.main import registry
+from lora_workbench.engine.core.errors import WorkflowError
+from lora_workbench.headless.reading import read_workflow
+from lora_workbench.headless.running import running
+from lora_workbench.headless.ui_format import changes_after_generate, widgets
+from lora_workbench.headless.validation import validate
+from lora_workbench.headless.workflow import Registry
+from lora_workbench.nodes.host.headless import HeadlessHost
 from PIL import Image
 from stock_nodes import stock_nodes
 
@@ -37,12 +39,14 @@ def all_nodes() -> Registry:
 
 
 @pytest.fixture
-def after_quickstart(root: Path, tmp_path: Path) -> None:
+def after_quickstart(root: Path, tmp_path: Path) -> Iterator[None]:
     """The folders as they are when the quickstart has saved its adapters, and the user some more."""
-    host.configure(output=tmp_path, workflow_folder=root / "workflows")
+    host = HeadlessHost(tmp_path, workflow_folder=root / "workflows")
     host.adapter_directory().mkdir()
     for name in ("fox", "riso", "my-subject", "my-style"):
         (host.adapter_directory() / f"{name}.safetensors").touch()
+    with running(host):
+        yield
 
 
 def test_there_are_no_others(root: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import safetensors
 from lora_workbench.engine.adapters.file_cache import FileCache
 from lora_workbench.engine.adapters.files import save_adapter
-from lora_workbench.engine.errors import AdapterError
+from lora_workbench.engine.core.errors import AdapterError
 
 
 @pytest.fixture

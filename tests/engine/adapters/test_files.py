@@ -12,7 +12,7 @@ import pytest
 from lora_workbench.engine.adapters.adapter import Adapter, LowRank
 from lora_workbench.engine.adapters.binding import bind
 from lora_workbench.engine.adapters.files import load_adapter, read_metadata, save_adapter
-from lora_workbench.engine.errors import AdapterError, StorageError
+from lora_workbench.engine.core.errors import AdapterError, StorageError
 from tiny import Parts
 
 NAME = "lora_unet_mid_block_attentions_0_proj_in"
@@ -135,7 +135,7 @@ import resource, sys, torch
 from pathlib import Path
 from lora_workbench.engine.adapters.adapter import Adapter, LowRank
 from lora_workbench.engine.adapters.files import save_adapter
-from lora_workbench.engine.errors import StorageError
+from lora_workbench.engine.core.errors import StorageError
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 update = LowRank(down=torch.ones(64, 512), up=torch.ones(512, 64), alpha=64)
 adapter = Adapter(name="fox", family="sd1", modules={"denoiser.mid_block.proj": update})

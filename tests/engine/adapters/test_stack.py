@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lora_workbench.engine.adapters.adapter import Adapter, LowRank, joined
 from lora_workbench.engine.adapters.binding import adaptable, bind
 from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
-from lora_workbench.engine.errors import AdapterError
+from lora_workbench.engine.core.errors import AdapterError
 from tiny import Parts
 
 if TYPE_CHECKING:

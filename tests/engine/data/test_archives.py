@@ -10,10 +10,10 @@ import tracemalloc
 import zipfile
 
 import pytest
+from lora_workbench.engine.core.errors import DatasetError
 from lora_workbench.engine.data import limits
 from lora_workbench.engine.data.loading import load_dataset
 from lora_workbench.engine.data.sources import FileSource, MemorySource, ZipSource
-from lora_workbench.engine.errors import DatasetError
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from lora_workbench.engine.core.errors import DatasetError
 from lora_workbench.engine.data.augmenting import augmented
 from lora_workbench.engine.data.dataset import Dataset, TriggerWord
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.views import Augmentation
-from lora_workbench.engine.errors import DatasetError
 from PIL import Image
 
 PLAIN = Augmentation()

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lora_workbench.engine.core.errors import ConfigError
 from lora_workbench.engine.data.buckets import BucketSettings, bucket_report, bucket_sizes, bucketed
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.focus import best_centring
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.masking import with_masks
-from lora_workbench.engine.errors import ConfigError
 from PIL import Image, ImageDraw
 
 

@@ -6,9 +6,9 @@ import json
 import unicodedata
 
 import pytest
+from lora_workbench.engine.core.errors import DatasetError
 from lora_workbench.engine.data import limits
 from lora_workbench.engine.data.loading import load_dataset
-from lora_workbench.engine.errors import DatasetError
 
 
 @pytest.fixture

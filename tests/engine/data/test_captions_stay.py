@@ -9,9 +9,9 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lora_workbench.engine.core.errors import DatasetError
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.loading import load_dataset
-from lora_workbench.engine.errors import DatasetError
 from PIL import Image
 
 QUICK = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])

@@ -9,9 +9,9 @@ import zlib
 
 import numpy as np
 import pytest
+from lora_workbench.engine.core.errors import DatasetError
 from lora_workbench.engine.data import limits
 from lora_workbench.engine.data.images import check_complete, decode, probe
-from lora_workbench.engine.errors import DatasetError
 from PIL import Image, ImageFile
 
 FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF"]

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lora_workbench.engine.core.errors import DatasetError
 from lora_workbench.engine.data import trees
 from lora_workbench.engine.data.loading import dataset_from_images, load_dataset
 from lora_workbench.engine.data.trees import folder_fingerprint
-from lora_workbench.engine.errors import DatasetError
 from PIL import Image
 
 SETTINGS = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from lora_workbench.engine.core.errors import DatasetError
 from lora_workbench.engine.data.loading import dataset_from_images, load_dataset
 from lora_workbench.engine.data.masking import with_masks
-from lora_workbench.engine.errors import DatasetError
 from PIL import Image
 
 

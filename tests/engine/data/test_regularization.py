@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lora_workbench.engine.core.errors import CaptionError, DatasetError
 from lora_workbench.engine.data.dataset import TriggerWord
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.regularization import Ratio, class_prompts, regularization_set
-from lora_workbench.engine.errors import CaptionError, DatasetError
 from PIL import Image
 
 TRIGGER = TriggerWord(word="zwx", class_word="dog", template="a photo of a {trigger} {class}")

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lora_workbench.engine.core.errors import DatasetError, StorageError
+from lora_workbench.engine.core.hashing import bytes_hash
 from lora_workbench.engine.data.dataset import Dataset, ImageRecord, TriggerWord
 from lora_workbench.engine.data.layouts import LAYOUTS
 from lora_workbench.engine.data.loading import load_dataset
 from lora_workbench.engine.data.masks import Mask
 from lora_workbench.engine.data.saving import SavedDataset, save_dataset
 from lora_workbench.engine.data.sources import FileSource, MemorySource
-from lora_workbench.engine.errors import DatasetError, StorageError
-from lora_workbench.engine.storage import bytes_hash
 from PIL import Image
 
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

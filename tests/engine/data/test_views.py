@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lora_workbench.engine.core.errors import ConfigError
 from lora_workbench.engine.data.views import Augmentation, Frame, View, fitted
-from lora_workbench.engine.errors import ConfigError
 from PIL import Image, ImageOps
 
 SIDES = st.integers(1, 3000)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from lora_workbench.engine.backbones import registry
-from lora_workbench.engine.events import Message, Progress
+from lora_workbench.engine.core.events import Message, Progress
 from lora_workbench.engine.generation.batch import GenerationRequest
 from lora_workbench.engine.generation.class_pictures import class_pictures
-from lora_workbench.engine.vault import Vault
+from lora_workbench.engine.models import registry
 
 REQUEST = GenerationRequest(prompts=("a dog", "a cat"), seeds=(5,), steps=2, guidance=1.0, batch_size=2)
 
@@ -33,32 +32,31 @@ def finish(events):
 
 
 def test_prompts_take_turns_and_nothing_is_drawn_twice(base, tmp_path):
-    vault = Vault(tmp_path)
-    first, drawn, _ = finish(class_pictures(base, REQUEST, 5, vault))
+    first, drawn, _ = finish(class_pictures(base, REQUEST, 5, tmp_path))
     assert [record.caption for record in first] == ["a dog", "a cat", "a dog", "a cat", "a dog"]
     assert drawn == 5
     assert len({record.content_hash for record in first}) == 5
-    again, drawn, said = finish(class_pictures(base, REQUEST, 5, vault))
+    again, drawn, said = finish(class_pictures(base, REQUEST, 5, tmp_path))
     assert drawn == 0 and said == ["5 of 5 class pictures were drawn before"]
     assert again.content_hash == first.content_hash
 
 
 def test_more_pictures_continue_the_earlier_ones(base, tmp_path):
-    few, _, _ = finish(class_pictures(base, REQUEST, 3, Vault(tmp_path)))
-    more, drawn, _ = finish(class_pictures(base, REQUEST, 6, Vault(tmp_path)))
+    few, _, _ = finish(class_pictures(base, REQUEST, 3, tmp_path))
+    more, drawn, _ = finish(class_pictures(base, REQUEST, 6, tmp_path))
     assert drawn == 3
     assert [r.content_hash for r in more.records[:3]] == [r.content_hash for r in few]
 
 
 def test_an_interrupted_drawing_loses_only_what_was_not_finished(base, tmp_path):
-    events = class_pictures(base, REQUEST, 6, Vault(tmp_path))
+    events = class_pictures(base, REQUEST, 6, tmp_path)
     batches = 0
     while batches < 2:
         batches += isinstance(event := next(events), Progress) and event.done == REQUEST.steps * 2
     next(events, None)
     events.close()
     kept = len(list(tmp_path.rglob("*.png")))
-    rest, drawn, _ = finish(class_pictures(base, REQUEST, 6, Vault(tmp_path)))
+    rest, drawn, _ = finish(class_pictures(base, REQUEST, 6, tmp_path))
     assert kept >= 2 and drawn == 6 - kept
     assert len(rest) == 6
 
@@ -67,14 +65,14 @@ def test_an_interrupted_drawing_loses_only_what_was_not_finished(base, tmp_path)
     "change", [{"seeds": (6,)}, {"steps": 3}, {"prompts": ("a dog", "a fox")}, {"guidance": 2.0}, {"width": 64}]
 )
 def test_other_wishes_give_other_pictures(base, tmp_path, change):
-    finish(class_pictures(base, REQUEST, 2, Vault(tmp_path)))
-    _, _, said = finish(class_pictures(base, replace(REQUEST, **change), 2, Vault(tmp_path)))
+    finish(class_pictures(base, REQUEST, 2, tmp_path))
+    _, _, said = finish(class_pictures(base, replace(REQUEST, **change), 2, tmp_path))
     assert said == []
 
 
 def test_a_damaged_picture_is_drawn_again(base, tmp_path):
-    first, _, _ = finish(class_pictures(base, REQUEST, 2, Vault(tmp_path)))
+    first, _, _ = finish(class_pictures(base, REQUEST, 2, tmp_path))
     path = sorted(tmp_path.rglob("*.png"))[1]
     path.write_bytes(path.read_bytes()[:40])
-    again, drawn, _ = finish(class_pictures(base, REQUEST, 2, Vault(tmp_path)))
+    again, drawn, _ = finish(class_pictures(base, REQUEST, 2, tmp_path))
     assert drawn == 1 and again.content_hash == first.content_hash

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from lora_workbench.engine.errors import StorageError
+from lora_workbench.engine.core.errors import StorageError
 from lora_workbench.engine.generation.png import read_parameters, save_png
 from PIL import Image
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from damage import blurred, exposed
 from inspecting import inspected
-from lora_workbench.engine.errors import DatasetError
+from lora_workbench.engine.core.errors import DatasetError
 from lora_workbench.engine.inspection.curation import curate
 from lora_workbench.engine.inspection.report import Inspection
 from PIL import Image

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from damage import DAMAGES, jpeg_bytes
 from inspecting import SIDE, dataset_of, encoded, inspected, kinds, record, result
+from lora_workbench.engine.core.errors import ConfigError
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.loading import load_dataset
-from lora_workbench.engine.errors import ConfigError
 from lora_workbench.engine.inspection.flags import Limits
 from lora_workbench.engine.inspection.inspector import inspect
 from PIL import Image, ImageDraw

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 from inspecting import dataset_of, result
+from lora_workbench.engine.core.errors import ConfigError
+from lora_workbench.engine.core.events import Progress
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.images import decode
-from lora_workbench.engine.errors import ConfigError
-from lora_workbench.engine.events import Progress
 from lora_workbench.engine.inspection import measures
 from lora_workbench.engine.inspection.inspector import inspect
 from PIL import Image, ImageFile

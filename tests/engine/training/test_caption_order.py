@@ -10,19 +10,19 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lora_workbench.engine.backbones import registry
-from lora_workbench.engine.backbones.contract import Backbone
-from lora_workbench.engine.cache import TensorCache
+from lora_workbench.engine.core.cache import TensorCache
+from lora_workbench.engine.core.events import Event, Message, Progress, StepDone
+from lora_workbench.engine.core.hashing import value_hash
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.tags import split_tags
-from lora_workbench.engine.events import Event, Message, Progress, StepDone
-from lora_workbench.engine.run import TrainedAdapter, train_adapter
-from lora_workbench.engine.storage import value_hash
+from lora_workbench.engine.models import registry
+from lora_workbench.engine.models.contract import Backbone
+from lora_workbench.engine.runs.store import Vault
+from lora_workbench.engine.runs.train import TrainedAdapter, train_adapter
 from lora_workbench.engine.training.caption_order import pick, variants
 from lora_workbench.engine.training.recipe import Recipe, suggest
 from lora_workbench.engine.training.training_set import TrainingSet, encode
-from lora_workbench.engine.vault import Vault
 from PIL import Image
 
 RECIPE = Recipe(

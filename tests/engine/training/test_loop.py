@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from lora_workbench.engine.backbones import registry
+from lora_workbench.engine.models import registry
 from lora_workbench.engine.training.loop import denoising_loss
 
 

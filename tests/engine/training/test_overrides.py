@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from lora_workbench.engine.errors import ConfigError
+from lora_workbench.engine.core.errors import ConfigError
 from lora_workbench.engine.training.overrides import overridden
 from lora_workbench.engine.training.recipe import suggest
 

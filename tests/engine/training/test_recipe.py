@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from lora_workbench.engine.errors import ConfigError
+from lora_workbench.engine.core.errors import ConfigError
 from lora_workbench.engine.training.recipe import Recipe, suggest
 
 

@@ -10,14 +10,14 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lora_workbench.engine.backbones import registry
-from lora_workbench.engine.cache import TensorCache
+from lora_workbench.engine.core.cache import TensorCache
+from lora_workbench.engine.core.errors import DatasetError
 from lora_workbench.engine.data.buckets import BucketSettings, bucketed
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.loading import dataset_from_images, load_dataset
 from lora_workbench.engine.data.masking import with_masks
 from lora_workbench.engine.data.views import Augmentation, Frame
-from lora_workbench.engine.errors import DatasetError
+from lora_workbench.engine.models import registry
 from lora_workbench.engine.training.training_set import TrainingSet, encode, picture_batch
 from PIL import Image
 

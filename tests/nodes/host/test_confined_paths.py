@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lora_workbench.engine.errors import DatasetError
+from lora_workbench.engine.core.errors import DatasetError
 from lora_workbench.nodes.host.paths import locate
 
 

@@ -8,9 +8,9 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from lora_workbench.engine.errors import AdapterError, BaseModelError, DatasetError
-from lora_workbench.engine.events import Event, Message, Progress, StepDone
-from lora_workbench.nodes.host.headless.context import HeadlessHost, Interrupted
+from lora_workbench.engine.core.errors import AdapterError, BaseModelError, DatasetError
+from lora_workbench.engine.core.events import Event, Message, Progress, StepDone
+from lora_workbench.nodes.host.headless import HeadlessHost, Interrupted
 from lora_workbench.nodes.host.progress import Meter, TerminalProgress, duration
 
 

@@ -1,0 +1,159 @@
+"""Files that are never half written, and the hashes that name content."""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import itertools
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import StorageError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary file beside ``path`` that takes its place when the block ends well.
+
+    The data is flushed to the disk before the rename, so that a crash leaves the old file or the new one, never
+    a torn one. When the block fails, the temporary file is removed and ``path`` is as it was.
+
+    Raises:
+        StorageError: the disk is full, or the folder can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+@dataclass
+class Draft:
+    """Something new on its way to the disk."""
+
+    temporary: Path
+    """Where to write: a name in an existing folder that nothing has yet."""
+    path: Path
+    """Where it lies at last; settled when the block of :func:`adding` ends."""
+
+
+@contextlib.contextmanager
+def adding(path: Path) -> Iterator[Draft]:
+    """Let a block write a file or a whole folder, and put it at ``path`` without replacing anything.
+
+    Where something else stands at ``path`` already, the draft goes to the first free of ``name_00002``,
+    ``name_00003``, …; where the very same stands there, that is kept and the draft is removed. Everything is flushed
+    before the rename, and a block that fails leaves nothing.
+
+    Raises:
+        StorageError: the disk is full, or the folder can't be written.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+        temporary = folder
+        draft = Draft(folder / path.name, path)
+        yield draft
+        for file in _files(draft.temporary):
+            with open(file, "rb+") as opened:
+                os.fsync(opened.fileno())
+        draft.path = _settled(draft.temporary, path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+
+
+def _settled(draft: Path, wanted: Path) -> Path:
+    """Where the draft, or the same that was there before, lies."""
+    suffix = "" if draft.is_dir() else wanted.suffix
+    numbered = (wanted.with_name(f"{wanted.name.removesuffix(suffix)}_{n:05d}{suffix}") for n in itertools.count(2))
+    for place in itertools.chain([wanted], numbered):
+        if not os.path.lexists(place):
+            os.rename(draft, place)
+            return place
+        if _same(draft, place):
+            return place
+    raise AssertionError("numbers don't end")
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two files, or all files of two folders, are equal to the byte."""
+    if one.is_dir() != other.is_dir():
+        return False
+    names = [[file.relative_to(path) for file in _files(path)] for path in (one, other)]
+    return names[0] == names[1] and all(filecmp.cmp(one / name, other / name, shallow=False) for name in names[0])
+
+
+def _cannot_write(path: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"{path} could not be written: {error.strerror or error}.",
+        expected="a folder with free space that this user may write to",
+        hint="free some space or choose another output folder, then run again; what was there before is unharmed.",
+    )
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` atomically."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` to ``path`` atomically as indented JSON."""
+    write_bytes(path, json.dumps(value, indent=1, ensure_ascii=False).encode())
+
+
+def save_with(path: Path, save: Callable[[str], object]) -> None:
+    """Let ``save`` (a library's own function that takes a file name) write ``path`` atomically.
+
+    Libraries wrap a full disk in errors of their own (safetensors raises ``SafetensorError``), so an error that
+    carries the operating system's words is reported as what it is.
+
+    Raises:
+        StorageError: the disk is full, or the folder can't be written.
+    """
+    with replacing(path) as temporary:
+        try:
+            save(str(temporary))
+        except OSError:
+            raise
+        except Exception as error:
+            if "No space left" in str(error) or "os error" in str(error) or "I/O error" in str(error):
+                raise OSError(str(error)) from error
+            raise
+
+
+def free_name(folder: Path, stem: str, suffix: str) -> Path:
+    """The first of ``stem_00001.suffix``, ``stem_00002.suffix``, … that nothing in ``folder`` has taken."""
+    taken = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
+    number = 1
+    while f"{stem}_{number:05d}{suffix}" in taken:
+        number += 1
+    return folder / f"{stem}_{number:05d}{suffix}"

@@ -1,0 +1,34 @@
+r"""What a denoiser predicts, as pure functions.
+
+Shapes: B batch, C channels, H and W of the latent. ``alpha`` and ``sigma`` have shape (B,).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from .noise import over
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Objective = Literal["epsilon", "v_prediction", "flow"]
+
+
+def target(objective: Objective, x0: Tensor, noise: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+    r"""What the denoiser should predict, shape (B, C, H, W).
+
+    - ``epsilon``: :math:`\epsilon` (arXiv:2006.11239, eq. 14)
+    - ``v_prediction``: :math:`v = \alpha_t \epsilon - \sigma_t x_0` (Salimans & Ho 2022, arXiv:2202.00512, app. D)
+    - ``flow``: :math:`\epsilon - x_0` (Liu et al. 2022, arXiv:2209.03003; signs as in Esser et al. 2024)
+
+    Raises:
+        ValueError: the objective isn't one of these.
+    """
+    if objective == "epsilon":
+        return noise
+    if objective == "v_prediction":
+        return over(alpha, x0) * noise - over(sigma, x0) * x0
+    if objective == "flow":
+        return noise - x0
+    raise ValueError(f"unknown objective {objective!r}; known: epsilon, v_prediction, flow")

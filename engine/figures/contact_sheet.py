@@ -1,0 +1,123 @@
+"""All pictures of a data set on one sheet, with their names and captions."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING
+
+from ..core.errors import DatasetError
+from ..core.events import Event, Progress
+from ..data.dataset import Dataset, ImageRecord
+from .drawing import INK, LINE, PAPER, QUIET, WARM, font, text_width, wrapped
+from .overlays import with_overlays
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MOST_PICTURES = 240
+"""More than these aren't drawn, so that the sheet can still be shown; the title says how many there are."""
+_CELL = 192
+_GAP = 16
+_TEXT = 13
+_LEADING = 17
+_CAPTION_LINES = 4
+_FLAG_LINES = 2
+_FRAME = 4
+
+
+def contact_sheet(
+    dataset: Dataset, *, columns: int = 6, flags: Sequence[Sequence[str]] | None = None
+) -> Generator[Event, None, Image]:
+    """Draw the sheet, in the data set's order.
+
+    Args:
+        dataset: its pictures are decoded one at a time.
+        columns: pictures side by side; fewer where there are fewer pictures.
+        flags: for each picture, what is wrong with it in a few words each. Pictures with flags are framed, and one
+            that can't be read is left blank.
+
+    Returns:
+        An RGB picture. Each picture is shown whole, enlarged by a whole number where it is small, with its crops and
+        its mask drawn over it.
+
+    Raises:
+        DatasetError: a picture can't be read any more.
+    """
+    from PIL import Image, ImageDraw
+
+    shown = _shown(dataset, flags)
+    columns = max(1, min(columns, len(shown)))
+    rows = -(-len(shown) // columns)
+    height = _CELL + (1 + _CAPTION_LINES + (_FLAG_LINES if flags else 0)) * _LEADING + _GAP // 2
+    title = _title(dataset, flags)
+    width = max(_GAP + columns * (_CELL + _GAP), text_width(title, _TEXT + 4) + 2 * _GAP)
+    top = 3 * _GAP
+    sheet = Image.new("RGB", (width, top + rows * (height + _GAP)), PAPER)
+    ImageDraw.Draw(sheet).text((_GAP, _GAP), title, fill=INK, font=font(_TEXT + 4))
+    for place, number in enumerate(shown):
+        row, column = divmod(place, columns)
+        corner = _GAP + column * (_CELL + _GAP), top + row * (height + _GAP)
+        _draw(sheet, dataset.records[number], corner, flags[number] if flags else None)
+        yield Progress(done=place + 1, total=len(shown), label="laying out pictures")
+    return sheet
+
+
+def _shown(dataset: Dataset, flags: Sequence[Sequence[str]] | None) -> list[int]:
+    """Numbers of the pictures to draw, in their order; where there are too many, those with flags above all."""
+    numbers = list(range(len(dataset)))
+    if flags and len(numbers) > MOST_PICTURES:
+        numbers.sort(key=lambda number: not flags[number])
+    return sorted(numbers[:MOST_PICTURES])
+
+
+def _title(dataset: Dataset, flags: Sequence[Sequence[str]] | None) -> str:
+    words = [f"{dataset.name}: {len(dataset)} pictures"]
+    if flags:
+        words.append(f"{sum(map(bool, flags))} flagged")
+    if len(dataset) > MOST_PICTURES:
+        words.append(f"{'' if flags else 'the first '}{MOST_PICTURES} of them shown")
+    if dataset.skipped:
+        words.append(f"{len(dataset.skipped)} left out")
+    return ", ".join(words)
+
+
+def _draw(sheet: Image, record: ImageRecord, corner: tuple[int, int], flags: Sequence[str] | None) -> None:
+    """One picture in the middle of its cell; name, flags and caption below."""
+    from PIL import ImageDraw
+
+    draw = ImageDraw.Draw(sheet)
+    left, top = corner
+    picture = _picture(record, tolerant=flags is not None)
+    x, y = left + (_CELL - picture.width) // 2, top + (_CELL - picture.height) // 2
+    sheet.paste(picture, (x, y))
+    frame = _FRAME if flags else 1
+    box = (x - frame, y - frame, x + picture.width + frame - 1, y + picture.height + frame - 1)
+    draw.rectangle(box, outline=WARM if flags else LINE, width=frame)
+    repeats = f" (x{record.repeats})" if record.repeats > 1 else ""
+    lines = [(line, QUIET) for line in wrapped(record.name + repeats, _TEXT, _CELL, lines=1)]
+    lines += [(line, WARM) for line in wrapped(", ".join(flags or ()), _TEXT, _CELL, lines=_FLAG_LINES)]
+    lines += [(line, INK) for line in wrapped(record.caption or "(no caption)", _TEXT, _CELL, lines=_CAPTION_LINES)]
+    for number, (line, colour) in enumerate(lines):
+        draw.text((left, top + _CELL + _GAP // 2 + number * _LEADING), line, fill=colour, font=font(_TEXT))
+
+
+def _picture(record: ImageRecord, *, tolerant: bool) -> Image:
+    """The picture at the size of its cell; grey where it can't be read and ``tolerant`` allows that."""
+    from PIL import Image
+
+    try:
+        return with_overlays(_fitted(record.load(at_least=_CELL)), record)
+    except DatasetError:
+        if not tolerant:
+            raise
+        return Image.new("RGB", (_CELL, _CELL), LINE)
+
+
+def _fitted(picture: Image) -> Image:
+    """The picture as large as the cell allows."""
+    from PIL import Image, ImageOps
+
+    scale = _CELL // max(picture.size)
+    if scale >= 1:
+        return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+    return ImageOps.contain(picture, (_CELL, _CELL), Image.Resampling.LANCZOS)

@@ -1,0 +1,237 @@
+"""Runs a workflow: only what its outputs need, and of that only what has changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from ..engine.core.errors import WorkbenchError
+from ..engine.core.hashing import bytes_hash, file_hash, value_hash
+from ..engine.core.resources import PROJECT_ROOT
+from .io import ComfyNode, Hidden, HiddenHolder, NodeOutput
+from .running import RunHost, running
+from .store import ResultStore
+from .validation import validate
+from .workflow import Link, Registry, Workflow, WorkflowNode
+
+
+class NodeError(Exception):
+    """A node failed. The cause is chained.
+
+    Args:
+        node: the one that failed.
+        error: what it raised.
+    """
+
+    def __init__(self, node: WorkflowNode, error: Exception) -> None:
+        told = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+        super().__init__(f"{node.label}: {told}")
+
+
+@dataclass
+class Outcome:
+    """What a run has given so far."""
+
+    adapters: list[str] = field(default_factory=list)
+    """Full paths."""
+    images: list[str] = field(default_factory=list)
+    """Full paths; previews don't count."""
+    reports: dict[str, Any] = field(default_factory=dict)
+    """Node id -> the JSON report that the node gave; ``cached`` is true if it comes from an earlier run."""
+    cached_nodes: int = 0
+    """Needed nodes that didn't have to run."""
+
+
+class Executor:
+    """Runs workflows, and remembers results in memory and in the host's vault.
+
+    A node's result counts as long as its signature stays the same: its class, its constants, what
+    ``fingerprint_inputs`` says, the signatures of the nodes that it is linked to, and this project's own code.
+
+    Args:
+        registry: the known nodes.
+        host: gives folders, progress and interruption.
+    """
+
+    def __init__(self, registry: Registry, host: RunHost) -> None:
+        self._registry = registry
+        self._host = host
+        self._store = ResultStore(host.store_root() / "nodes")
+        self._memory: dict[str, Sequence[Any]] = {}
+        self.outcome = Outcome()
+        """Of the run that goes on or came last, also when it failed."""
+
+    def run(self, workflow: Workflow) -> Outcome:
+        """Validate and run a workflow.
+
+        Raises:
+            WorkflowError: it can't be run; nothing was started.
+            NodeError: a node failed; what came before is kept.
+            Interrupted: the user asked to stop.
+        """
+        with running(self._host):
+            return self._run(workflow)
+
+    def _run(self, workflow: Workflow) -> Outcome:
+        self.outcome = Outcome()
+        needed = validate(workflow, self._registry)
+        signatures = self._sign(needed)
+        waiting = self._changed(needed, signatures)
+        self.outcome.cached_nodes = len(needed) - len(waiting)
+        ran: set[str] = set()
+        try:
+            for position, node in enumerate(waiting, 1):
+                self._host.check_interruption()
+                title = node.title or self._registry[node.class_type].GET_SCHEMA().display_name
+                self._host.progress.begin(f"[{position}/{len(waiting)}] {title or node.class_type}")
+                if self._run_node(node, workflow, signatures):
+                    ran.add(node.id)
+                else:
+                    self.outcome.cached_nodes += 1
+        finally:
+            self._host.progress.clear()
+            self._collect(needed, signatures, ran)
+        self._store.prune()
+        return self.outcome
+
+    def _sign(self, needed: Iterable[WorkflowNode]) -> dict[str, str]:
+        """The signature of each node by id."""
+        signatures: dict[str, str] = {}
+        for node in needed:
+            cls = self._registry[node.class_type]
+            schema = cls.GET_SCHEMA()
+            by_itself = schema.not_idempotent or Hidden.unique_id in schema.hidden
+            links = {name: [signatures[link.node], link.output] for name, link in node.links.items()}
+            signatures[node.id] = value_hash(
+                code_hash(), node.class_type, node.constants, links, fingerprint(node, cls), by_itself and node.id
+            )
+        return signatures
+
+    def _changed(self, needed: Sequence[WorkflowNode], signatures: Mapping[str, str]) -> list[WorkflowNode]:
+        """The nodes that must run: outputs without a stored result, and what those need that nothing holds."""
+        must = set()
+        for node in reversed(needed):
+            is_output = self._registry[node.class_type].GET_SCHEMA().is_output_node
+            if is_output and self._store.load(signatures[node.id]) is None:
+                must.add(node.id)
+            if node.id in must:
+                must |= {link.node for link in node.links.values() if not self._holds(link, signatures)}
+        return [node for node in needed if node.id in must]
+
+    def _holds(self, link: Link, signatures: Mapping[str, str]) -> bool:
+        signature = signatures[link.node]
+        stored = self._store.load(signature)
+        return stored is not None and (signature in self._memory or stored.holds(link.output))
+
+    def _run_node(self, node: WorkflowNode, workflow: Workflow, signatures: Mapping[str, str]) -> bool:
+        """Run a node, unless another of the same signature has run in the meantime; tell whether it ran."""
+        signature = signatures[node.id]
+        if signature in self._memory and self._store.load(signature) is not None:
+            return False
+        cls = self._registry[node.class_type]
+        inputs = {
+            name: self._value(value, signatures) if isinstance(value, Link) else value
+            for name, value in node.inputs.items()
+        }
+        if cls.GET_SCHEMA().is_input_list:
+            inputs = {name: [value] for name, value in inputs.items()}
+        try:
+            output = _normal(_with_hidden(cls, node, workflow).execute(**inputs))
+            ui = _ui(output)
+            self._memory[signature] = output.args
+            self._store.save(
+                signature,
+                ui=ui,
+                files=self._files(ui),
+                values=output.args,
+                types=[o.io_type for o in cls.GET_SCHEMA().outputs],
+            )
+        except Exception as error:
+            raise NodeError(node, error) from error
+        return True
+
+    def _value(self, link: Link, signatures: Mapping[str, str]) -> Any:
+        signature = signatures[link.node]
+        if signature in self._memory:
+            return self._memory[signature][link.output]
+        stored = self._store.load(signature)
+        if stored is None:
+            raise RuntimeError(f"the result of node {link.node} was removed while the workflow ran")
+        return stored.value(link.output)
+
+    def _files(self, ui: Mapping[str, Any]) -> list[Path]:
+        return [*(path for path, _ in self._pictures(ui)), *(path for path, _ in self._other_files(ui))]
+
+    def _pictures(self, ui: Mapping[str, Any]) -> list[tuple[Path, str]]:
+        """Pictures that a node made, each with the kind of folder that it lies in."""
+        roots = {"output": self._host.output_directory(), "temp": self._host.temp_directory()}
+        return [
+            (roots[p["type"]] / p.get("subfolder", "") / p["filename"], p["type"])
+            for p in ui.get("images", [])
+            if p["type"] in roots
+        ]
+
+    def _other_files(self, ui: Mapping[str, Any]) -> list[tuple[Path, str]]:
+        """Other files that a node made, each with its kind."""
+        return [(self._host.output_directory() / f["path"], f["kind"]) for f in ui.get("lw_files", [])]
+
+    def _collect(self, needed: Iterable[WorkflowNode], signatures: Mapping[str, str], ran: set[str]) -> None:
+        """Gather reports and files of all needed nodes, from this run and from earlier ones."""
+        images: dict[str, None] = {}
+        adapters: dict[str, None] = {}
+        for node in needed:
+            stored = self._store.load(signatures[node.id])
+            if stored is None:
+                continue
+            self._store.mark_used(signatures[node.id])
+            for report in stored.ui.get("lw_report", []):
+                self.outcome.reports[node.id] = report if node.id in ran else {**report, "cached": True}
+            images |= dict.fromkeys(str(path) for path, kind in self._pictures(stored.ui) if kind == "output")
+            adapters |= dict.fromkeys(str(path) for path, kind in self._other_files(stored.ui) if kind == "adapter")
+        self.outcome.images, self.outcome.adapters = list(images), list(adapters)
+
+
+def fingerprint(node: WorkflowNode, cls: type[ComfyNode]) -> str:
+    """What the node says about the world outside the graph; never the same twice if it can't tell or says NaN."""
+    if cls.fingerprint_inputs.__func__ is ComfyNode.fingerprint_inputs.__func__:  # type: ignore[attr-defined]
+        return ""
+    given = {name: None if isinstance(value, Link) else value for name, value in node.inputs.items()}
+    try:
+        value = cls.fingerprint_inputs(**given)
+    except Exception:  # the node itself will say what is wrong when it runs
+        return uuid4().hex
+    return uuid4().hex if isinstance(value, float) and math.isnan(value) else repr(value)
+
+
+@cache
+def code_hash() -> str:
+    """Of the project's own code, so that results of an older version don't count."""
+    files = sorted(path for folder in ("engine", "headless", "nodes") for path in (PROJECT_ROOT / folder).rglob("*.py"))
+    return bytes_hash("".join(file_hash(path) for path in files).encode())
+
+
+def _with_hidden(cls: type[ComfyNode], node: WorkflowNode, workflow: Workflow) -> type[ComfyNode]:
+    """A copy of the class that carries this node's hidden values; the class itself stays as it is."""
+    wanted = cls.GET_SCHEMA().hidden
+    hidden = HiddenHolder(
+        unique_id=node.id if Hidden.unique_id in wanted else None,
+        prompt=workflow.prompt() if Hidden.prompt in wanted else None,
+        extra_pnginfo={"workflow": workflow.graph} if Hidden.extra_pnginfo in wanted and workflow.graph else None,
+    )
+    return type(cls.__name__, (cls,), {"hidden": hidden})
+
+
+def _normal(returned: Any) -> NodeOutput:
+    if isinstance(returned, NodeOutput):
+        return returned
+    return NodeOutput(*(returned if isinstance(returned, tuple) else ()))
+
+
+def _ui(output: NodeOutput) -> dict[str, Any]:
+    ui = output.ui if output.ui is not None else {}
+    return dict(ui if isinstance(ui, dict) else ui.as_dict())

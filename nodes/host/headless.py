@@ -1,0 +1,99 @@
+"""The host without ComfyUI: folders, progress and interruption in a shell, a scheduler or a test."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from ...engine.core.events import Event
+from ...headless import running
+from .contract import ADAPTER_SUFFIX, OWN_ROOTS, Host
+from .paths import files_below
+from .progress import TerminalProgress
+
+
+class Interrupted(BaseException):
+    """The user asked to stop. Not an ``Exception``, so that no loop takes it for a failure of its own."""
+
+
+class HeadlessHost(Host):
+    """One run's place.
+
+    Args:
+        output: folder of all results; made when something is written.
+        workflow_folder: folder of the workflow file, where relative paths start.
+        progress: where progress is shown; standard error unless given.
+    """
+
+    def __init__(
+        self,
+        output: Path = Path("output"),
+        *,
+        workflow_folder: Path | None = None,
+        progress: TerminalProgress | None = None,
+    ) -> None:
+        self._output = output.absolute()
+        self._workflow_folder = workflow_folder and workflow_folder.absolute()
+        self._interrupted = False
+        self.progress = progress or TerminalProgress()
+
+    def reporter(self) -> Callable[[Event], None]:
+        return self.progress.show
+
+    def check_interruption(self) -> None:
+        if self._interrupted:
+            raise Interrupted
+
+    @contextlib.contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Inside the block Ctrl-C stops at the next event, and a second Ctrl-C at once."""
+        previous = signal.signal(signal.SIGINT, self._on_interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+    def _on_interrupt(self, *_: object) -> None:
+        if self._interrupted:
+            raise KeyboardInterrupt
+        self._interrupted = True
+        os.write(2, b"\nStopping after this step; press Ctrl-C again to stop at once.\n")  # print isn't reentrant
+
+    def output_directory(self) -> Path:
+        return self._output
+
+    def temp_directory(self) -> Path:
+        """Where previews go."""
+        return self._output / "temp"
+
+    def store_root(self) -> Path:
+        return self._output / "vault"
+
+    def adapter_files(self) -> list[str]:
+        return files_below([self.adapter_directory()], ADAPTER_SUFFIX)
+
+    def adapter_roots(self) -> Sequence[Path]:
+        return [self.adapter_directory(), *self._roots()]
+
+    def dataset_roots(self) -> Sequence[Path]:
+        return self._roots()
+
+    def base_roots(self) -> Sequence[Path]:
+        return self._roots()
+
+    def captioner_roots(self) -> Sequence[Path]:
+        return self._roots()
+
+    def _roots(self) -> list[Path]:
+        """The workflow's folder, the current folder, and the project's, so that ``demo_base`` works anywhere."""
+        return [*([self._workflow_folder] if self._workflow_folder else []), Path.cwd(), *OWN_ROOTS]
+
+
+def host() -> Host:
+    """The host of the workflow that is running; outside of any, one with the folders that a shell would use."""
+    found = running.current(HeadlessHost)
+    assert isinstance(found, Host)
+    return found

@@ -1,0 +1,157 @@
+"""The trigger word gets into every caption, and can't get lost."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lora_workbench.engine.captions.templates import apply_trigger, caption_table
+from lora_workbench.engine.core.errors import CaptionError
+from lora_workbench.engine.data.dataset import Dataset, ImageRecord, Skipped, TriggerWord
+from lora_workbench.engine.data.sources import MemorySource
+from lora_workbench.engine.data.trigger_word import has_trigger, missing_trigger
+
+FOX = TriggerWord(word="ohwx", class_word="fox")
+
+
+def dataset_of(*captions: str | None, skipped: tuple[Skipped, ...] = ()) -> Dataset:
+    records = [
+        ImageRecord(source=MemorySource(f"{n}.png", b""), content_hash=str(n), width=8, height=8, caption=caption)
+        for n, caption in enumerate(captions, 1)
+    ]
+    return Dataset(name="x", records=tuple(records), skipped=skipped)
+
+
+def after(mode: str, *captions: str | None, trigger: TriggerWord = FOX) -> list[str | None]:
+    return [r.caption for r in apply_trigger(dataset_of(*captions), trigger, mode)]  # type: ignore[arg-type]
+
+
+def test_prepend_puts_the_phrase_before_captions_that_lack_it():
+    assert after("prepend", "sitting in snow", None, ", red fur", " , ") == [
+        "a photo of ohwx fox, sitting in snow",
+        "a photo of ohwx fox",
+        "a photo of ohwx fox, red fur",
+        "a photo of ohwx fox",
+    ]
+    assert after("prepend", "snow", trigger=TriggerWord(word="ohwx", template="{trigger},")) == ["ohwx, snow"]
+
+
+@pytest.mark.parametrize("caption", ["OHWX in snow", "my ohwx, asleep", "(ohwx:1.2)", "an ohwx-like fox"])
+def test_prepend_keeps_captions_that_have_the_trigger(caption):
+    assert after("prepend", caption) == [caption]
+
+
+@pytest.mark.parametrize("caption", ["ohwxs", "xohwx", "ohwx_2"])
+def test_a_part_of_a_longer_word_is_not_the_trigger(caption):
+    assert after("prepend", caption) == [f"a photo of ohwx fox, {caption}"]
+
+
+@pytest.mark.parametrize("mode", ["prepend", "fill_missing"])
+def test_placeholders_in_captions_are_filled(mode):
+    assert after(mode, "[trigger] asleep", "a {Trigger} {class} in snow") == ["ohwx asleep", "a ohwx fox in snow"]
+
+
+def test_a_trigger_of_odd_letters_is_taken_as_it_stands():
+    odd = TriggerWord(word=r"c++\1 [x]", template="{trigger}")
+    assert after("prepend", "[trigger] asleep", "snow", trigger=odd) == [r"c++\1 [x] asleep", r"c++\1 [x], snow"]
+
+
+def test_replace_gives_every_record_the_phrase():
+    assert after("replace", "anything", None, "ohwx") == ["a photo of ohwx fox"] * 3
+
+
+def test_fill_missing_leaves_captions_that_have_the_trigger():
+    assert after("fill_missing", "ohwx asleep", None) == ["ohwx asleep", "a photo of ohwx fox"]
+
+
+def test_fill_missing_refuses_to_lose_the_trigger_and_names_the_records():
+    with pytest.raises(CaptionError, match="2 captions lack") as caught:
+        after("fill_missing", "a fox", "ohwx", None, "a cat")
+    assert "1.png" in str(caught.value)
+    assert "4.png" in str(caught.value)
+    assert "2.png" not in str(caught.value)
+    assert "prepend" in caught.value.hint
+
+
+def test_a_phrase_without_class_word_has_no_gap():
+    assert after("replace", None, trigger=TriggerWord(word=" ohwx ")) == ["a photo of ohwx"]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "said"),
+    [
+        (TriggerWord(word=""), "empty"),
+        (TriggerWord(word=" \t\n"), "empty"),
+        (TriggerWord(word="ohwx", template="a photo"), "no {trigger}"),
+        (TriggerWord(word="ohwx", template=""), "no {trigger}"),
+        (TriggerWord(word="ohwx", template="{trigger} by {artist} in {}"), "{artist}, {}"),
+        (TriggerWord(word="ohwx", template="{trigger} {class"), "aren't known: {"),
+        (TriggerWord(word="ohwx", class_word="fox", template="{trigger}{class}"), "runs into"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["prepend", "replace", "fill_missing"])
+def test_triggers_and_templates_that_cannot_work_are_refused(trigger, said, mode):
+    with pytest.raises(CaptionError) as caught:
+        after(mode, "ohwx", trigger=trigger)
+    assert said in caught.value.got
+    assert caught.value.expected
+    assert caught.value.hint
+
+
+def test_an_unknown_mode_is_refused():
+    with pytest.raises(CaptionError, match="append"):
+        after("append", "a fox")
+
+
+def test_the_data_set_it_came_from_is_left_as_it_was():
+    before = dataset_of("a fox")
+    changed = apply_trigger(before, FOX, "prepend")
+    assert before.records[0].caption == "a fox"
+    assert before.trigger is None
+    assert changed.trigger == FOX
+    assert changed.content_hash != before.content_hash
+
+
+WORDS = st.from_regex(r"\A[a-z]{1,6}( [a-z]{1,6})?\Z")
+CAPTIONS = st.lists(st.none() | st.text(max_size=40), min_size=1, max_size=5)
+
+
+@given(CAPTIONS, WORDS, st.sampled_from(["prepend", "replace"]))
+def test_afterwards_no_caption_lacks_the_trigger_and_once_is_enough(captions, word, mode):
+    trigger = TriggerWord(word=word, class_word="fox")
+    once = apply_trigger(dataset_of(*captions), trigger, mode)
+    assert missing_trigger(once) == []
+    assert apply_trigger(once, trigger, mode) == once
+
+
+@given(CAPTIONS, WORDS)
+def test_fill_missing_either_refuses_or_has_the_trigger_everywhere(captions, word):
+    try:
+        filled = apply_trigger(dataset_of(*captions), TriggerWord(word=word), "fill_missing")
+    except CaptionError:
+        return
+    assert missing_trigger(filled) == []
+
+
+def test_missing_trigger_names_the_records():
+    dataset = dataset_of("ohwx", "a fox", None)
+    assert missing_trigger(dataset) == ["1.png", "2.png", "3.png"]
+    assert missing_trigger(dataset.with_captions(["ohwx", "a fox", None], FOX)) == ["2.png", "3.png"]
+
+
+def test_words_of_a_trigger_may_stand_apart():
+    assert has_trigger("an OHWX\n  fox asleep", TriggerWord(word="ohwx fox"))
+    assert not has_trigger("ohwx the fox", TriggerWord(word="ohwx fox"))
+
+
+def test_the_table_shows_final_captions_and_what_was_left_out():
+    skipped = (Skipped(name="cut.jpg", reason="truncated"),)
+    table = caption_table(dataset_of("two\nlines \x1b[31m", None, skipped=skipped)).split("\n")
+    assert table == [
+        "Name   Repeats  Caption",
+        "1.png        1  two lines \ufffd[31m",
+        "2.png        1  (no caption)",
+        "",
+        "Left out (1):",
+        "cut.jpg: truncated",
+    ]

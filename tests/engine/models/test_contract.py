@@ -1,0 +1,257 @@
+"""What every family of base models promises in engine/backbones/contract.py, on a tiny real model of each."""
+
+from __future__ import annotations
+
+import shutil
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from lora_workbench.engine.adapters.inject import injected
+from lora_workbench.engine.models import registry
+from lora_workbench.engine.models.contract import Backbone, Conditioning
+from tiny import TINY
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+PROMPTS = ["a photo of a fox", "a drawing of a red bus on a blue background", ""]
+
+
+@pytest.fixture(scope="module", params=registry.families())
+def family(request: pytest.FixtureRequest) -> str:
+    assert request.param in TINY, f"give {request.param} a tiny configuration in tests/tiny.py, in TINY"
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def folder(family: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return TINY[family](tmp_path_factory.mktemp(family))
+
+
+@pytest.fixture(scope="module")
+def base(folder: Path) -> Backbone:
+    return registry.load_base(folder, device="cpu", precision="fp32")
+
+
+def random(*shape: int, seed: int = 0) -> Tensor:
+    import torch
+
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def latents(base: Backbone, count: int = 2, seed: int = 0) -> Tensor:
+    side = base.info.resolution // base.info.latent_factor
+    return random(count, base.info.latent_channels, side, side, seed=seed)
+
+
+def conditioning(base: Backbone, prompts: list[str]) -> Conditioning:
+    import torch
+
+    with torch.no_grad():
+        return base.encode_prompts(prompts)
+
+
+def weights(base: Backbone) -> dict[str, Tensor]:
+    return {
+        f"{component}.{name}": tensor.clone()
+        for component, module in base.components().items()
+        for name, tensor in module.state_dict().items()
+    }
+
+
+def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    import torch
+
+    assert found.keys() == expected.keys()
+    changed = [name for name, tensor in found.items() if not torch.equal(tensor, expected[name])]
+    assert not changed
+
+
+def test_it_describes_itself(base: Backbone, family: str):
+    info = base.info
+    assert info.family == family
+    assert info.objective in ("epsilon", "v_prediction", "flow")
+    assert info.key_style in ("kohya", "transformer")
+    assert info.capabilities <= {"classifier_free_guidance", "text_encoder_training"}
+    assert info.name
+    assert info.architecture
+    assert info.resolution % info.latent_factor == 0
+
+
+def test_presets_name_modules_that_exist(base: Backbone):
+    for module, presets in [(base.denoiser, base.info.target_presets)] + [
+        (encoder, base.info.text_target_presets) for encoder in base.text_encoders.values()
+    ]:
+        assert {"attention", "attention_and_feed_forward"} <= presets.keys()
+        assert set(presets["attention"]) < set(presets["attention_and_feed_forward"])
+        names = [name for name, _ in module.named_modules()]
+        for suffix in presets["attention_and_feed_forward"]:
+            assert any(name.endswith(f".{suffix}") for name in names), suffix
+
+
+def test_content_hash_is_that_of_the_weights(base: Backbone, family: str, folder: Path, tmp_path: Path):
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    assert registry.load_base(moved, device="cpu").info.content_hash == base.info.content_hash
+    other = TINY[family](tmp_path / "other", seed=1)
+    assert registry.load_base(other, device="cpu").info.content_hash != base.info.content_hash
+
+
+def test_pictures_become_latents_and_pictures_again(base: Backbone):
+    import torch
+
+    side = base.info.resolution
+    for height, width in [(side, side), (side, 2 * side)]:
+        encoded = base.encode_images(random(2, 3, height, width).clamp(-1, 1))
+        size = (height // base.info.latent_factor, width // base.info.latent_factor)
+        assert encoded.shape == (2, base.info.latent_channels, *size)
+        decoded = base.decode(encoded)
+        assert decoded.shape == (2, 3, height, width)
+        assert encoded.dtype == decoded.dtype == torch.float32
+        assert 0 <= decoded.min() <= decoded.max() <= 1
+        assert not encoded.requires_grad
+        assert not decoded.requires_grad
+
+
+def test_prompts_are_encoded_alike_in_every_batch(base: Backbone):
+    import torch
+
+    together = conditioning(base, PROMPTS)
+    apart = Conditioning.join([conditioning(base, [prompt]) for prompt in PROMPTS])
+    backwards = conditioning(base, PROMPTS[::-1]).pick(torch.tensor([2, 1, 0]))
+    assert together.keys() == apart.keys() == backwards.keys()
+    for name, tensor in together.items():
+        assert len(tensor) == len(PROMPTS)
+        torch.testing.assert_close(apart[name], tensor, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(backwards[name], tensor, atol=1e-5, rtol=1e-5)
+    assert any((tensor[0] - tensor[1]).abs().max() > 0.01 for tensor in together.values())
+
+
+def test_tokenizers_show_their_pieces(base: Backbone):
+    once, twice = base.tokenize("a red fox"), base.tokenize("a red fox a red fox")
+    assert once.keys() <= base.text_encoders.keys()
+    assert twice == {encoder: pieces * 2 for encoder, pieces in once.items()}
+    assert all(pieces and all(pieces) for pieces in once.values())
+    assert not any(base.tokenize("").values())
+
+
+def test_long_prompts_fit(base: Backbone):
+    short, long = conditioning(base, ["a fox"]), conditioning(base, ["a fox " * 500])
+    assert {name: tensor.shape for name, tensor in short.items()} == {
+        name: tensor.shape for name, tensor in long.items()
+    }
+
+
+def test_levels_go_from_clean_to_noise(base: Backbone):
+    import torch
+
+    levels = base.levels(torch.linspace(0, 1, 500)[:-1])
+    assert levels.t.shape == levels.alpha.shape == levels.sigma.shape == (499,)
+    assert levels.alpha.dtype == levels.sigma.dtype == torch.float32
+    for rising in (levels.t, levels.sigma, -levels.alpha):
+        assert (rising.diff() >= 0).all()
+    assert levels.alpha[0] > 0.9 > 0.1 > levels.sigma[0]
+    assert levels.sigma[-1] > 0.9
+    if base.info.objective == "flow":
+        torch.testing.assert_close(levels.alpha + levels.sigma, torch.ones(499))
+    else:
+        torch.testing.assert_close(levels.alpha**2 + levels.sigma**2, torch.ones(499))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_predictions_are_float32_at_every_precision(folder: Path, precision: str):
+    import torch
+
+    base = registry.load_base(folder, device="cpu", precision=precision)
+    assert base.dtype == {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    assert {parameter.dtype for parameter in base.denoiser.parameters()} == {base.dtype}
+    x = latents(base)
+    predicted = base.predict(x, base.levels(torch.tensor([0.2, 0.9])).t, conditioning(base, PROMPTS[:2]))
+    assert predicted.shape == x.shape
+    assert predicted.dtype == torch.float32
+    assert predicted.isfinite().all()
+
+
+def train_once(parameters: dict[str, nn.Parameter], loss: Tensor) -> None:
+    import torch
+
+    loss.backward()
+    torch.optim.AdamW(parameters.values(), lr=0.1).step()
+
+
+def assert_learning(parameters: dict[str, nn.Parameter], factor: str) -> None:
+    grads = {name: parameter.grad for name, parameter in parameters.items() if name.endswith(factor)}
+    assert grads
+    assert not [name for name, grad in grads.items() if grad is None or not grad.abs().max() > 0]
+
+
+def test_the_denoiser_teaches_injected_factors_alone(base: Backbone):
+    import torch
+
+    before = weights(base)
+    targets = {"denoiser": base.info.target_presets["attention_and_feed_forward"]}
+    t, states = base.levels(torch.tensor([0.2, 0.9])).t, conditioning(base, PROMPTS[:2])
+    plain = base.predict(latents(base), t, states)
+    with injected(base.components(), targets, rank=2, alpha=2, seed=0) as injection:
+        torch.testing.assert_close(base.predict(latents(base), t, states), plain)
+        for factor in ("up", "down"):  # down learns from the second step on, because up starts at zero
+            train_once(injection.parameters, base.predict(latents(base), t, states).square().mean())
+            assert_learning(injection.parameters, factor)
+        trained = {id(parameter) for parameter in injection.parameters.values()}
+        frozen = [p for module in base.components().values() for p in module.parameters() if id(p) not in trained]
+        assert not any(parameter.requires_grad or parameter.grad is not None for parameter in frozen)
+        assert (base.predict(latents(base), t, states) - plain).abs().max() > 1e-3
+    assert_same(weights(base), before)
+
+
+def test_text_encoders_teach_injected_factors_alone(base: Backbone):
+    if "text_encoder_training" not in base.info.capabilities:
+        pytest.skip(f"{base.info.family} doesn't train text encoders")
+    before = weights(base)
+    targets = dict.fromkeys(base.text_encoders, base.info.text_target_presets["attention_and_feed_forward"])
+    with injected(base.components(), targets, rank=2, alpha=2, seed=0) as injection:
+        for factor in ("up", "down"):
+            encoded = base.encode_prompts(PROMPTS)
+            train_once(injection.parameters, sum(tensor.float().square().mean() for tensor in encoded.values()))  # type: ignore[arg-type]
+            assert_learning(injection.parameters, factor)
+    assert_same(weights(base), before)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 5.0])
+def test_sampling_is_deterministic(base: Backbone, guidance: float):
+    import torch
+
+    if guidance != 1 and "classifier_free_guidance" not in base.info.capabilities:
+        pytest.skip(f"{base.info.family} isn't guided")
+
+    def draw(seed: int) -> list[Tensor]:
+        torch.manual_seed(seed)  # a sampler that drew noise of its own would take it from here
+        negative = conditioning(base, ["", ""]) if guidance != 1 else None
+        states = conditioning(base, PROMPTS[:2])
+        return list(base.sample(latents(base), states, negative, steps=4, guidance=guidance))
+
+    first, second = draw(1), draw(2)
+    assert len(first) >= 4
+    assert all(torch.equal(one, two) for one, two in zip(first, second, strict=True))
+    assert {x.shape for x in first} == {latents(base).shape}
+    assert first[-1].dtype == torch.float32
+    assert first[-1].isfinite().all()
+
+
+def test_one_step_draws(base: Backbone):
+    *_, last = base.sample(latents(base), conditioning(base, PROMPTS[:2]), None, steps=1, guidance=1.0)
+    assert last.isfinite().all()
+
+
+def test_released_encoders_come_back(base: Backbone):
+    import torch
+
+    images = random(1, 3, base.info.resolution, base.info.resolution).clamp(-1, 1)
+    encoded, states = base.encode_images(images), conditioning(base, PROMPTS)
+    encoders = [weakref.ref(encoder) for encoder in base.text_encoders.values()]
+    base.release_encoders()
+    assert not any(encoder() for encoder in encoders)
+    torch.testing.assert_close(base.encode_images(images), encoded, rtol=0, atol=0)
+    for name, tensor in conditioning(base, PROMPTS).items():
+        torch.testing.assert_close(tensor, states[name], rtol=0, atol=0)

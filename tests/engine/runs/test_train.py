@@ -1,0 +1,287 @@
+"""A run: made once, continued, resumed to the same bits, and never leaving a trace in the base."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from lora_workbench.engine.core.errors import CaptionError, DatasetError, TrainingError
+from lora_workbench.engine.core.events import CheckpointSaved, SamplesDrawn, StepDone
+from lora_workbench.engine.data.buckets import BucketSettings, bucketed
+from lora_workbench.engine.data.dataset import Dataset, TriggerWord
+from lora_workbench.engine.data.loading import dataset_from_images
+from lora_workbench.engine.data.masking import with_masks
+from lora_workbench.engine.data.views import Augmentation
+from lora_workbench.engine.models import registry
+from lora_workbench.engine.runs.store import Vault
+from lora_workbench.engine.runs.train import train_adapter
+from lora_workbench.engine.training.recipe import Recipe
+from PIL import Image
+
+RECIPE = Recipe(
+    steps=6, learning_rate=1e-3, rank=4, alpha=4, batch_size=2, warmup_steps=2, checkpoint_every=4, schedule="cosine"
+)
+
+
+def finish(events):
+    """(what the generator returned, the events that it yielded)."""
+    seen = []
+    while True:
+        try:
+            seen.append(next(events))
+        except StopIteration as stop:
+            return stop.value, seen
+
+
+def steps_of(events) -> list[int]:
+    return [event.step for event in events if isinstance(event, StepDone)]
+
+
+@pytest.fixture(scope="module")
+def base(tiny_sd1):
+    return registry.load_base(tiny_sd1, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    colours = [(200, 30, 30), (30, 160, 60), (40, 60, 200)]
+    images = [Image.new("RGB", (40, 32), colour) for colour in colours]
+    captions = [f"a photo of zwx thing {i}" for i in range(3)]
+    made = dataset_from_images(images, captions, "colours")
+    return replace(made, trigger=TriggerWord(word="zwx", class_word="thing"))
+
+
+@pytest.fixture
+def train(base, dataset, tmp_path):
+    def start(recipe: Recipe = RECIPE, seed: int = 7, vault: str = "vault", **others):
+        others = {"dataset": dataset, "name": "zwx"} | others
+        return train_adapter(base, recipe=recipe, seed=seed, vault=Vault(tmp_path / vault), **others)
+
+    return start
+
+
+def test_a_run_trains_saves_and_leaves_the_base_untouched(base, train):
+    before = {k: v.clone() for k, v in base.denoiser.state_dict().items()}
+    trained, events = finish(train())
+    assert steps_of(events) == [1, 2, 3, 4, 5, 6]
+    assert len(trained.losses) == 6 and not trained.cached
+    assert trained.adapter.path is not None and trained.adapter.path.exists()
+    assert trained.adapter.trigger == "zwx thing"
+    after = base.denoiser.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[k], after[k]) for k in before)
+    assert all(update.up.any() for update in trained.adapter.modules.values())
+
+
+def test_an_unchanged_run_is_not_trained_again(train):
+    first, _ = finish(train())
+    again, events = finish(train())
+    assert again.cached and steps_of(events) == []
+    assert again.adapter.content_hash == first.adapter.content_hash
+    assert again.losses == first.losses
+
+
+@pytest.mark.parametrize("change", [{"seed": 8}, {"recipe": replace(RECIPE, learning_rate=2e-3)}])
+def test_a_changed_run_is_trained(train, change):
+    first, _ = finish(train())
+    other, _ = finish(train(**change))
+    assert not other.cached
+    assert other.adapter.content_hash != first.adapter.content_hash
+
+
+def test_a_changed_caption_is_trained_again(train, dataset):
+    finish(train())
+    captions = [f"{record.caption} at night" for record in dataset]
+    other, _ = finish(train(dataset=dataset.with_captions(captions)))
+    assert not other.cached
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 4, 5])
+@pytest.mark.parametrize("text_encoder", [False, True])
+def test_a_closed_run_goes_on_to_the_same_bits(train, stop_after, text_encoder):
+    recipe = replace(RECIPE, train_text_encoder=text_encoder, caption_dropout=0.3, gradient_accumulation=2)
+    whole, _ = finish(train(recipe, vault="whole"))
+    events = train(recipe)
+    while not (isinstance(event := next(events), StepDone) and event.step == stop_after):
+        pass
+    events.close()
+    rest, seen = finish(train(recipe))
+    assert steps_of(seen) == list(range(stop_after + 1, 7))
+    assert rest.resumed_at == stop_after
+    assert rest.losses == whole.losses
+    assert rest.adapter.content_hash == whole.adapter.content_hash
+
+
+@pytest.fixture(scope="module")
+def shaped(dataset) -> Dataset:
+    """Five pictures in several buckets at two resolutions, two of them masked, all in variants."""
+    sizes = [(40, 32), (64, 40), (40, 64), (64, 64), (90, 40)]
+    images = [Image.new("RGB", size, (40 * n, 90, 200)) for n, size in enumerate(sizes)]
+    made = dataset_from_images(images, [f"a zwx thing {n}, plain, bluish" for n in range(5)], "shapes")
+    mask = Image.new("L", (64, 40))
+    mask.paste(255, (0, 0, 30, 40))
+    masked, _ = finish(with_masks(replace(made, records=made.records[1:2]), "files", 0.1, [mask]))
+    records = (made.records[0], *masked.dataset.records, *made.records[2:])
+    framed, _ = finish(bucketed(replace(made, records=records), BucketSettings(resolutions=(32, 48), step=8)))
+    augmentation = Augmentation(flip=True, crop=0.1, colour=0.1, count=3)
+    return replace(framed, records=tuple(replace(r, augmentation=augmentation) for r in framed))
+
+
+@pytest.mark.parametrize("square_prior", [False, True])
+@pytest.mark.parametrize("stop_after", [2, 5])
+def test_a_run_on_buckets_masks_and_variants_goes_on_to_the_same_bits(train, shaped, stop_after, square_prior):
+    prior = dataset_from_images([Image.new("RGB", (32, 32), "white")], ["a thing"], "class") if square_prior else shaped
+    others = {"dataset": shaped, "regularization": prior}
+    recipe = replace(RECIPE, caption_dropout=0.3, caption_shuffle=3, gradient_accumulation=3, batch_size=3)
+    whole, _ = finish(train(recipe, vault="whole", **others))
+    events = train(recipe, **others)
+    while not (isinstance(event := next(events), StepDone) and event.step == stop_after):
+        pass
+    events.close()
+    rest, _ = finish(train(recipe, **others))
+    assert rest.resumed_at == stop_after
+    assert rest.losses == whole.losses
+    assert rest.adapter.content_hash == whole.adapter.content_hash
+
+
+def test_the_base_is_told_of_the_largest_picture(base, train, shaped, monkeypatch):
+    """Native backbones make room for it."""
+    told, training = [], type(base).training
+
+    def told_training(self, batch, resolution):
+        told.append((batch, resolution))
+        return training(self, batch, resolution)
+
+    monkeypatch.setattr(type(base), "training", told_training)
+    finish(train(vault="squares"))
+    finish(train(dataset=shaped, vault="shapes"))
+    largest = max(width * height for record in shaped for frame in record.frames for width, height in [frame.size])
+    (_, square), (_, shapes) = told
+    assert square == base.info.resolution
+    assert shapes > square and largest <= shapes**2 < 1.3 * largest
+
+
+def test_frames_masks_and_variants_are_part_of_the_key(train, shaped):
+    trained = [finish(train(dataset=shaped))[0]]
+    for change in ({"augmentation": None}, {"mask": None}, {"frames": ()}):
+        records = tuple(replace(record, **change) for record in shaped)
+        trained.append(finish(train(dataset=replace(shaped, records=records)))[0])
+    assert not any(run.cached for run in trained)
+    assert len({run.adapter.content_hash for run in trained}) == 4
+    assert finish(train(dataset=shaped))[0].cached
+
+
+def test_a_killed_run_loses_no_more_than_its_last_checkpoint(train, tmp_path):
+    """What ``kill -9`` leaves is the vault as it was at that moment."""
+    import shutil
+
+    whole, _ = finish(train(vault="whole"))
+    events = train(vault="killed")
+    while not (isinstance(event := next(events), StepDone) and event.step == 5):
+        pass
+    shutil.copytree(tmp_path / "killed", tmp_path / "vault")
+    events.close()
+    rest, seen = finish(train())
+    assert steps_of(seen) == [5, 6]
+    assert rest.adapter.content_hash == whole.adapter.content_hash
+
+
+def test_more_steps_continue_and_fewer_start_over(train):
+    recipe = replace(RECIPE, schedule="constant")
+    finish(train(recipe))
+    more, seen = finish(train(replace(recipe, steps=9)))
+    assert steps_of(seen) == [7, 8, 9]
+    straight, _ = finish(train(replace(recipe, steps=9), vault="straight"))
+    assert more.adapter.content_hash == straight.adapter.content_hash
+    _, seen = finish(train(replace(recipe, steps=3)))
+    assert steps_of(seen) == [1, 2, 3]
+
+
+def test_regularisation_pictures_change_what_is_learnt(train):
+    prior = dataset_from_images([Image.new("RGB", (32, 32), "white")], ["a thing"], "class")
+    with_prior, _ = finish(train(regularization=prior))
+    without, _ = finish(train())
+    assert with_prior.adapter.content_hash != without.adapter.content_hash
+
+
+def test_samples_come_at_their_steps_without_changing_the_run(train):
+    plain, _ = finish(train(vault="plain"))
+    sampled, seen = finish(train(replace(RECIPE, sample_every=3, sample_prompts=("zwx thing", "a thing"))))
+    samples = [event for event in seen if isinstance(event, SamplesDrawn)]
+    assert [event.step for event in samples] == [3, 6]
+    assert [image.size for image in samples[0].images] == [(32, 32)] * 2
+    assert sampled.adapter.content_hash == plain.adapter.content_hash
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_bundle(train, base):
+    recipe = replace(
+        RECIPE, learning_rate=1e30, max_grad_norm=0, warmup_steps=0, checkpoint_every=1, schedule="constant"
+    )
+    events, saved = train(recipe), []
+    with pytest.raises(TrainingError, match="lower the learning rate"):
+        for event in events:
+            saved += [event.path] if isinstance(event, CheckpointSaved) else []
+    assert saved and saved[-1].exists()
+    assert not any("lora" in name for name, _ in base.denoiser.named_modules())
+
+
+def test_captions_without_the_trigger_are_refused(train, dataset):
+    lost = dataset.with_captions(["a photo of a thing", *[r.caption for r in dataset.records[1:]]])
+    with pytest.raises(CaptionError, match="image_0001"):
+        next(train(dataset=lost))
+    with pytest.raises(CaptionError, match="no caption"):
+        next(train(dataset=replace(dataset.with_captions([None] * 3), trigger=None)))
+    with pytest.raises(DatasetError, match="empty"):
+        next(train(dataset=replace(dataset, records=())))
+
+
+def test_the_loss_falls_on_one_picture(train, dataset):
+    one = replace(dataset, records=dataset.records[:1])
+    recipe = replace(RECIPE, steps=40, rank=16, alpha=16, learning_rate=5e-3, batch_size=4, schedule="constant")
+    trained, _ = finish(train(recipe, dataset=one))
+    assert sum(trained.losses[-10:]) < 0.9 * sum(trained.losses[:10])
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_learns_much_the_same(train, tiny_sd1, tmp_path, dataset, precision):
+    exact, _ = finish(train())
+    base = registry.load_base(tiny_sd1, device="cpu", precision=precision)
+    vault = Vault(tmp_path / precision)
+    half, _ = finish(train_adapter(base, dataset, RECIPE, seed=7, vault=vault, name="half"))
+    assert half.losses == pytest.approx(exact.losses, rel=0.05)
+    for key, update in half.adapter.modules.items():
+        assert torch.cosine_similarity(update.delta().flatten(), exact.adapter.modules[key].delta().flatten(), 0) > 0.8
+
+
+def test_a_text_encoder_that_cannot_be_trained_is_refused_before_the_start(train, base, monkeypatch):
+    monkeypatch.setattr(base, "info", replace(base.info, capabilities=frozenset()))
+    with pytest.raises(TrainingError, match="text encoder"):
+        next(train(replace(RECIPE, train_text_encoder=True)))
+
+
+def test_a_step_that_is_stopped_midway_counts_as_not_begun(train, base, monkeypatch):
+    """As ComfyUI stops it, by an exception out of a layer that isn't even an ``Exception``."""
+
+    class Stopped(BaseException):
+        pass
+
+    calls = 0
+    predict = base.predict
+
+    def predicting(*arguments):
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise Stopped
+        return predict(*arguments)
+
+    monkeypatch.setattr(base, "predict", predicting)
+    with pytest.raises(Stopped):
+        finish(train())
+    monkeypatch.undo()
+    resumed, events = finish(train())
+    whole, _ = finish(train(vault="another"))
+    assert resumed.resumed_at == 3
+    assert steps_of(events) == [4, 5, 6]
+    assert resumed.losses == whole.losses

@@ -1,0 +1,209 @@
+"""Only what outputs need runs, and of that only what has changed, also in a new process."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from lora_workbench.headless import io
+from lora_workbench.headless.executor import Executor, NodeError
+from lora_workbench.headless.workflow import Link, Workflow, WorkflowNode
+from lora_workbench.nodes.host.headless import Interrupted
+
+
+def flow(**nodes: tuple[str, dict[str, Any]]) -> Workflow:
+    return Workflow(
+        nodes={i: WorkflowNode(id=i, class_type=kind, inputs=inputs) for i, (kind, inputs) in nodes.items()}
+    )
+
+
+def sums(value: int = 2, name: str = "sum.txt") -> Workflow:
+    return flow(
+        n=("T_Number", {"value": value}),
+        a=("T_Add", {"a": Link("n", 0), "b": 3}),
+        s=("T_Save", {"name": name, "number": Link("a", 0)}),
+        unused=("T_Number", {"value": 50}),
+    )
+
+
+def things(name: str = "thing.safetensors", seed: int = 0) -> Workflow:
+    return flow(
+        t=("T_MakeThing", {"seed": seed, "kind": "red", "name": "it"}),
+        s=("T_Save", {"name": name, "thing": Link("t", 0)}),
+    )
+
+
+def test_runs_what_outputs_need_and_passes_values_on(registry, host, calls) -> None:
+    outcome = Executor(registry, host).run(sums())
+    assert calls == ["Number", "Add", "Save"]
+    assert (host.output_directory() / "sum.txt").read_text().startswith("5 ")
+    assert outcome.reports == {"s": {"number": 5}}
+    assert outcome.cached_nodes == 0
+
+
+def test_nothing_runs_again_in_a_new_process(registry, host, calls) -> None:
+    Executor(registry, host).run(sums())
+    calls.clear()
+    outcome = Executor(registry, host).run(sums())
+    assert calls == []
+    assert outcome.cached_nodes == 3
+    assert outcome.reports == {"s": {"number": 5, "cached": True}}
+
+
+def test_stored_values_feed_a_changed_node(registry, host, calls) -> None:
+    Executor(registry, host).run(sums())
+    calls.clear()
+    outcome = Executor(registry, host).run(sums(name="other.txt"))
+    assert calls == ["Save"]
+    assert outcome.cached_nodes == 2
+    assert (host.output_directory() / "other.txt").read_text().startswith("5 ")
+
+
+def test_changed_constant_runs_everything_below_it(registry, host, calls) -> None:
+    Executor(registry, host).run(sums())
+    calls.clear()
+    Executor(registry, host).run(sums(value=3))
+    assert calls == ["Number", "Add", "Save"]
+
+
+def test_what_cannot_be_stored_is_made_again_only_when_needed(registry, host, calls) -> None:
+    first = Executor(registry, host).run(things())
+    assert first.adapters == [str(host.output_directory() / "thing.safetensors")]
+    assert first.reports["t"] == {"made": "red it 0", "cached": False}
+    calls.clear()
+    again = Executor(registry, host).run(things())
+    assert calls == []
+    assert again.adapters == first.adapters
+    assert again.reports["t"] == {"made": "red it 0", "cached": True}
+    Executor(registry, host).run(things(name="b.safetensors"))
+    assert calls == ["MakeThing", "Save"]
+
+
+def test_one_executor_keeps_values_in_memory(registry, host, calls) -> None:
+    executor = Executor(registry, host)
+    executor.run(things())
+    calls.clear()
+    executor.run(things(name="b.safetensors"))
+    assert calls == ["Save"]
+
+
+@pytest.mark.parametrize("harm", ["removed", "changed"])
+def test_a_node_whose_file_is_gone_or_changed_runs_again(harm: str, registry, host, calls) -> None:
+    Executor(registry, host).run(sums())
+    calls.clear()
+    file = host.output_directory() / "sum.txt"
+    before = file.read_text()
+    file.unlink() if harm == "removed" else file.write_text("something else")
+    Executor(registry, host).run(sums())
+    assert calls == ["Save"]
+    assert file.read_text() == before
+
+
+def test_damaged_entry_counts_as_none(registry, host, calls) -> None:
+    Executor(registry, host).run(sums())
+    calls.clear()
+    for entry in (host.store_root() / "nodes").glob("*.json"):
+        entry.write_text("{")
+    Executor(registry, host).run(sums())
+    assert calls == ["Number", "Add", "Save"]
+
+
+def test_fingerprint_decides_about_the_world_outside(registry, host, calls, tmp_path) -> None:
+    file = tmp_path / "watched.txt"
+    file.write_text("one")
+    workflow = flow(w=("T_Watch", {"path": str(file)}), s=("T_Show", {"text": Link("w", 0)}))
+    for expected in (["Watch", "Show"], []):
+        calls.clear()
+        Executor(registry, host).run(workflow)
+        assert calls == expected
+    file.write_text("two")
+    Executor(registry, host).run(workflow)
+    assert calls == ["Watch", "Show"]
+
+
+def test_same_node_twice_runs_once(registry, host, calls) -> None:
+    workflow = flow(
+        n=("T_Number", {"value": 1}),
+        m=("T_Number", {"value": 1}),
+        a=("T_Add", {"a": Link("n", 0), "b": Link("m", 0)}),
+        s=("T_Save", {"name": "x.txt", "number": Link("a", 0)}),
+    )
+    outcome = Executor(registry, host).run(workflow)
+    assert calls == ["Number", "Add", "Save"]
+    assert outcome.cached_nodes == 1
+
+
+def test_failure_names_the_node_and_keeps_what_came_before(registry, host, calls) -> None:
+    workflow = flow(
+        n=("T_Number", {"value": 13}),
+        s=("T_Save", {"name": "x.txt", "number": Link("n", 0)}),
+        f=("T_Fail", {"number": Link("n", 0)}),
+    )
+    executor = Executor(registry, host)
+    with pytest.raises(NodeError, match=r"node f \(T_Fail\): Thirteen\.\nWhat to do: take another number\."):
+        executor.run(workflow)
+    assert executor.outcome.reports == {"s": {"number": 13}}
+    assert executor.outcome.cached_nodes == 0
+
+
+def test_hidden_values_and_metadata(registry, host, calls, tmp_path) -> None:
+    graph = {"nodes": [{"widgets_values": [str(tmp_path / "sub" / "a"), "/srv/secret/b", "C:\\Users\\me\\c", "a/b"]}]}
+    workflow = Workflow(nodes=sums().nodes, graph=graph)
+    Executor(registry, host).run(workflow)
+    written = json.loads((host.output_directory() / "sum.txt").read_text().split(" ", 2)[2])
+    assert json.loads(written["prompt"])["a"]["inputs"] == {"a": ["n", 0], "b": 3}
+    assert json.loads(written["workflow"])["nodes"][0]["widgets_values"] == ["sub/a", "b", "c", "a/b"]
+
+
+def test_interruption_between_nodes(registry, host, calls) -> None:
+    class Stop(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            return io.Schema("T_Stop", inputs=[io.Int.Input("number")], outputs=[io.Int.Output("number")])
+
+        @classmethod
+        def execute(cls, number: int) -> io.NodeOutput:
+            host._interrupted = True
+            return io.NodeOutput(number)
+
+    workflow = flow(
+        a=("T_Stop", {"number": 1}),
+        s=("T_Save", {"name": "x.txt", "number": Link("a", 0)}),
+    )
+    with pytest.raises(Interrupted):
+        Executor({**registry, "T_Stop": Stop}, host).run(workflow)
+    assert calls == []
+
+
+def test_pictures_survive_the_process(registry, host, calls) -> None:
+    torch = pytest.importorskip("torch")
+
+    class Draw(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            return io.Schema("T_Draw", outputs=[io.Image.Output("image")])
+
+        @classmethod
+        def execute(cls) -> io.NodeOutput:
+            calls.append("Draw")
+            return io.NodeOutput(torch.linspace(0, 1, 2 * 4 * 4 * 3).reshape(2, 4, 4, 3))
+
+    class Mean(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            inputs = [io.Image.Input("image"), io.String.Input("label")]
+            return io.Schema("T_Mean", inputs=inputs, is_output_node=True)
+
+        @classmethod
+        def execute(cls, image: Any, label: str) -> io.NodeOutput:
+            calls.append("Mean")
+            return io.NodeOutput(ui={"lw_report": [{"mean": round(float(image.mean()), 4)}]})
+
+    known = {**registry, "T_Draw": Draw, "T_Mean": Mean}
+    for label in ("one", "two"):
+        outcome = Executor(known, host).run(
+            flow(d=("T_Draw", {}), m=("T_Mean", {"image": Link("d", 0), "label": label}))
+        )
+        assert outcome.reports["m"] == {"mean": 0.5}
+    assert calls == ["Draw", "Mean", "Mean"]
