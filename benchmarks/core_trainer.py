@@ -92,7 +92,7 @@ def train_by_us(path: Path, steps: int, stored: str, targets: str) -> list[float
     import torch
     from lora_workbench.engine.core.events import StepDone
     from lora_workbench.engine.data.loading import dataset_from_images
-    from lora_workbench.engine.runs.store import Vault
+    from lora_workbench.engine.runs.store import RunStore
     from lora_workbench.engine.runs.train import train_adapter
     from lora_workbench.engine.training.recipe import Recipe
     from lora_workbench.nodes.native import NativeBackbone
@@ -103,7 +103,7 @@ def train_by_us(path: Path, steps: int, stored: str, targets: str) -> list[float
     forget_peak()
     dataset = dataset_from_images([picture()], ["a zwx thing"], "one")
     recipe = Recipe(steps=steps, rank=16, alpha=16, batch_size=1, targets=targets, resolution=SIDE)
-    events = train_adapter(base, dataset, recipe, seed=0, vault=Vault(Path.cwd() / targets), name="x")
+    events = train_adapter(base, dataset, recipe, seed=0, store=RunStore(Path.cwd() / targets), name="x")
     return [event.seconds for event in events if isinstance(event, StepDone)][1:]
 
 

@@ -97,7 +97,7 @@ def measured(data: Dataset, packages: Path, steps: int, seeds: int) -> dict[str,
     """Train on a set and measure how near the adapter draws the subject."""
     from evaluate_adapters import Artist, measure_subject
     from lora_workbench.engine.models.registry import load_base
-    from lora_workbench.engine.runs.store import Vault
+    from lora_workbench.engine.runs.store import RunStore
     from lora_workbench.engine.runs.train import train_adapter
     from lora_workbench.engine.training.recipe import suggest
 
@@ -105,7 +105,7 @@ def measured(data: Dataset, packages: Path, steps: int, seeds: int) -> dict[str,
     captioned = apply_trigger(data, TRIGGER, "prepend")
     recipe = replace(suggest("subject", len(data), resolution=base.info.resolution), steps=steps)
     with tempfile.TemporaryDirectory() as folder:
-        events = train_adapter(base, captioned, recipe, seed=0, vault=Vault(Path(folder)), name=data.name)
+        events = train_adapter(base, captioned, recipe, seed=0, store=RunStore(Path(folder)), name=data.name)
         trained = result(events)
         figures, *_ = measure_subject(Artist(base, seeds, 3.0), trained.adapter, packages)
     return {which: figures[which]["adapter"] for which in ("data_set", "held_out")}

@@ -107,7 +107,7 @@ class BaseFromComfy(io.ComfyNode):
             backbone = native.NativeBackbone(model, clip, vae, precision=precision)
         info = backbone.info
         text = (
-            f"{info.name}: {info.family}, {info.objective}, {info.resolution} px, on {backbone.device} "
+            f"{info.name}: {info.family}, {info.prediction_type}, {info.resolution} px, on {backbone.device} "
             f"in {str(backbone.dtype).removeprefix('torch.')}"
         )
         tell(text)

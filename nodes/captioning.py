@@ -51,11 +51,11 @@ class CaptionDataset(io.ComfyNode):
         from ..engine.captions.captioners import open_captioner
         from ..engine.captions.contract import CaptionOptions
         from ..engine.captions.templates import caption_table
-        from ..engine.runs.store import Vault
+        from ..engine.runs.store import RunStore
 
         chosen = CaptionOptions(**options)
         model = open_captioner(host().captioner_path(captioner), device=device, precision=precision)
-        cache = Vault(host().store_root()).captions
+        cache = RunStore(host().store_root()).captions
         captioned = host().drive(caption_dataset(dataset, model, chosen, cache, overwrite=overwrite))
         told = in_words(captioned, model.kind)
         table = caption_table(captioned.dataset)

@@ -66,7 +66,7 @@ def override_inputs() -> list[io.Input]:
             extra_dict=ADVANCED,
         ),
         _count(
-            "checkpoint_every",
+            "save_every",
             "Steps between resume points on the disk. An interrupted training keeps its last step anyway; this is for "
             "crashes.",
             100_000,

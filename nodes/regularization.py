@@ -86,7 +86,7 @@ def _drawn(base: Backbone, prompts: tuple[str, ...], count: int, seed: int, sett
     from ..engine.core.errors import ConfigError
     from ..engine.generation.batch import GenerationRequest
     from ..engine.generation.class_pictures import class_pictures
-    from ..engine.runs.store import Vault
+    from ..engine.runs.store import RunStore
 
     if not prompts:
         raise ConfigError(
@@ -95,7 +95,7 @@ def _drawn(base: Backbone, prompts: tuple[str, ...], count: int, seed: int, sett
             hint="write a prompt such as: a photo of a dog, or a class word in LW_TriggerCaptions.",
         )
     request = GenerationRequest(prompts=prompts, seeds=(seed,), **settings)
-    return host().drive(class_pictures(base, request, count, Vault(host().store_root()).class_pictures))
+    return host().drive(class_pictures(base, request, count, RunStore(host().store_root()).class_pictures))
 
 
 def _weighed(subject: Dataset, made: Dataset, recipe: Recipe | None) -> tuple[str, dict[str, Any]]:

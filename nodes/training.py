@@ -122,14 +122,14 @@ class TrainLoRA(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..engine.adapters.files import file_tensors
         from ..engine.figures.plots import loss_plot
-        from ..engine.runs.store import Vault
+        from ..engine.runs.store import RunStore
         from ..engine.runs.train import train_adapter
 
         name = or_else(name, dataset.name)
         graph = host().workflow_metadata(cls)
         trained = host().drive(
             train_adapter(
-                base, dataset, recipe, seed=seed, vault=Vault(host().store_root()), name=name,
+                base, dataset, recipe, seed=seed, store=RunStore(host().store_root()), name=name,
                 regularization=regularization, workflow=graph.get("workflow"), prompt=graph.get("prompt"),
             )
         )  # fmt: skip

@@ -61,9 +61,9 @@ class TriggerWord(io.ComfyNode):
         cls, trigger_word: str, class_word: str, dataset: Dataset | None = None, base: Backbone | None = None
     ) -> io.NodeOutput:
         from ..engine.captions.trigger import check_trigger
-        from ..engine.runs.store import Vault
+        from ..engine.runs.store import RunStore
 
-        cache = Vault(host().store_root()).encoded
+        cache = RunStore(host().store_root()).encoded
         report = host().drive(check_trigger(trigger_word, class_word, dataset=dataset, backbone=base, cache=cache))
         text = report.text()
         return io.NodeOutput(report.word, text, "\n".join(report.free_words), ui=shown(text=text, report=plain(report)))

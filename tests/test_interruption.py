@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from lora_workbench.engine.training.state import Bundle
+from lora_workbench.engine.training.state import TrainingState
 from PIL import Image
 
 COUNT = int(os.environ.get("LW_INTERRUPTIONS", "4"))
@@ -37,7 +37,7 @@ def write_workflow(folder: Path, base: Path) -> Path:
         "3": ("LW_LoadBase", {"base": str(base), "device": "cpu", "precision": "fp32"}),
         "4": ("LW_Recipe", {
             "dataset": ["2", 0], "base": ["3", 0], "goal": "subject", "steps": STEPS, "batch_size": 2,
-            "checkpoint_every": CHECKPOINT_EVERY,
+            "save_every": CHECKPOINT_EVERY,
         }),
         "5": ("LW_TrainLoRA", {"base": ["3", 0], "dataset": ["2", 0], "recipe": ["4", 0], "seed": 3, "name": "zwx"}),
         "6": ("LW_SaveAdapter", {"adapter": ["5", 0], "filename": "zwx", "dtype": "float32"}),
@@ -68,9 +68,9 @@ def finish(workflow: Path, output: Path) -> dict:
     return json.loads(told.splitlines()[-1])
 
 
-def bundle_of(output: Path) -> Bundle | None:
-    files = list(output.glob("vault/runs/*/*.resume.safetensors"))
-    return Bundle.load(files[0]) if files else None
+def bundle_of(output: Path) -> TrainingState | None:
+    files = list(output.glob("run-store/runs/*/*.state.safetensors"))
+    return TrainingState.load(files[0]) if files else None
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ class RunFacts:
     family: str
     architecture: str
     """modelspec name of the base's architecture without ``/lora``, for example ``stable-diffusion-v1``."""
-    objective: str
+    prediction_type: str
     """``epsilon``, ``v_prediction`` or ``flow``."""
     resolution: int
     """Side of the training pictures in pixels."""
@@ -72,7 +72,7 @@ def training_metadata(facts: RunFacts) -> dict[str, str]:
 def _modelspec(facts: RunFacts) -> dict[str, str]:
     optional = {
         "modelspec.date": facts.date,
-        "modelspec.prediction_type": _PREDICTION_TYPES.get(facts.objective, ""),
+        "modelspec.prediction_type": _PREDICTION_TYPES.get(facts.prediction_type, ""),
         "modelspec.trigger_phrase": facts.trigger,
     }
     return {
@@ -115,7 +115,7 @@ def _own(facts: RunFacts) -> dict[str, str]:
     return {
         "lw.version": "1",
         "lw.family": facts.family,
-        "lw.objective": facts.objective,
+        "lw.prediction_type": facts.prediction_type,
         "lw.recipe": _json(facts.recipe),
         "lw.dataset": _json(list(facts.dataset)),
         "lw.dataset_hash": facts.dataset_hash,

@@ -110,7 +110,7 @@ class _Meter:
         side = min(info.resolution, MAX_SIDE) // info.latent_factor
         generator = torch.Generator().manual_seed(0)
         noise = torch.randn(NOISES, info.latent_channels, side, side, generator=generator).to(backbone.device)
-        self._levels = backbone.levels(torch.tensor(LEVELS).repeat_interleave(NOISES))
+        self._levels = backbone.timesteps(torch.tensor(LEVELS).repeat_interleave(NOISES))
         self._x = noise.repeat(len(LEVELS), 1, 1, 1) * self._levels.sigma.reshape(-1, 1, 1, 1)
         self._without = self._predict("")
 

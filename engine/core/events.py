@@ -47,7 +47,7 @@ class StepDone(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SamplesDrawn(Event):
+class SamplesGenerated(Event):
     """Pictures drawn by the adapter in training, always from the same prompts and seeds."""
 
     step: int
@@ -56,7 +56,7 @@ class SamplesDrawn(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckpointSaved(Event):
+class StateSaved(Event):
     """A resume bundle lies on the disk."""
 
     step: int

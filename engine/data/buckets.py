@@ -11,7 +11,7 @@ from ..core.events import Event, Progress
 from ..core.fields import one_of, positive, raise_all
 from .dataset import Dataset, ImageRecord
 from .focus import SMALL, best_centring, importance
-from .views import Frame, Size, fitted
+from .views import Crop, Size, fitted
 
 CROPS = ("subject", "middle")
 
@@ -76,7 +76,7 @@ def bucketed(dataset: Dataset, settings: BucketSettings) -> Generator[Event, Non
     records = []
     for number, record in enumerate(dataset, 1):
         wanted = [_nearest(record, sizes[side]) for side in _filled(record, list(sizes))]
-        records.append(replace(record, frames=tuple(_frames(record, wanted, settings.crop))))
+        records.append(replace(record, crops=tuple(_crops(record, wanted, settings.crop))))
         yield Progress(done=number, total=len(dataset), label="cropping pictures")
     return replace(dataset, records=tuple(records))
 
@@ -91,22 +91,22 @@ def _nearest(record: ImageRecord, sizes: Sequence[Size]) -> Size:
     return min(sizes, key=lambda size: (abs(math.log(size[0] / size[1]) - shape), -size[0] * size[1]))
 
 
-def _frames(record: ImageRecord, sizes: Sequence[Size], crop: str) -> list[Frame]:
+def _crops(record: ImageRecord, sizes: Sequence[Size], crop: str) -> list[Crop]:
     size = (record.width, record.height)
-    frames = [fitted(size, wanted) for wanted in sizes]
-    if crop == "middle" or all(_share(record, frame) > 0.999 for frame in frames):
-        return frames
+    crops = [fitted(size, wanted) for wanted in sizes]
+    if crop == "middle" or all(_share(record, crop) > 0.999 for crop in crops):
+        return crops
     matters = importance(record.load(at_least=SMALL), record.mask.load() if record.mask else None)
-    return [fitted(size, frame.size, best_centring(matters, _kept(record, frame))) for frame in frames]
+    return [fitted(size, crop.size, best_centring(matters, _kept(record, crop))) for crop in crops]
 
 
-def _kept(record: ImageRecord, frame: Frame) -> tuple[float, float]:
-    left, top, right, bottom = frame.box
+def _kept(record: ImageRecord, crop: Crop) -> tuple[float, float]:
+    left, top, right, bottom = crop.box
     return (right - left) / record.width, (bottom - top) / record.height
 
 
-def _share(record: ImageRecord, frame: Frame) -> float:
-    across, down = _kept(record, frame)
+def _share(record: ImageRecord, crop: Crop) -> float:
+    across, down = _kept(record, crop)
     return across * down
 
 
@@ -139,9 +139,9 @@ class BucketReport:
 
 def bucket_report(dataset: Dataset) -> BucketReport:
     """Look over a data set that ``bucketed`` gave."""
-    sizes = Counter(frame.size for record in dataset for frame in record.frames)
-    shares = [(r.name, min(_share(r, frame) for frame in r.frames)) for r in dataset if r.frames]
-    factors = [(r.name, frame.size[0] / (frame.box[2] - frame.box[0])) for r in dataset for frame in r.frames]
+    sizes = Counter(crop.size for record in dataset for crop in record.crops)
+    shares = [(r.name, min(_share(r, crop) for crop in r.crops)) for r in dataset if r.crops]
+    factors = [(r.name, crop.size[0] / (crop.box[2] - crop.box[0])) for r in dataset for crop in r.crops]
     return BucketReport(
         buckets=dict(sorted(sizes.items())),
         cropped=tuple((name, share) for name, share in shares if share < 0.75),

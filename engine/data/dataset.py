@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.hashing import value_hash
 from .masks import Mask
 from .sources import ImageSource, read_unchanged
-from .views import Augmentation, Frame, View, fitted
+from .views import Augmentation, Crop, View, fitted
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -30,7 +30,7 @@ class ImageRecord:
     """How often an epoch shows the picture."""
     mask: Mask | None = None
     """Which of its pixels teach how much."""
-    frames: tuple[Frame, ...] = ()
+    crops: tuple[Crop, ...] = ()
     """What of it a training sees, each as a sample of its own; none for the middle square at the run's resolution."""
     augmentation: Augmentation | None = None
     """How a training may change it."""
@@ -66,18 +66,18 @@ class ImageRecord:
         identity: list[Any] = [self.content_hash, self.caption, self.repeats]
         if self.mask and self.mask.weighs:
             identity.append({"mask": self.mask.identity()})
-        if self.frames:
-            identity.append({"frames": self.frames})
+        if self.crops:
+            identity.append({"crops": self.crops})
         if self.augmentation:
             identity.append({"augmentation": self.augmentation})
         return identity
 
     def views(self, side: int) -> list[tuple[View, ...]]:
         """The variants of each frame; without frames, of the middle square, ``side`` pixels wide."""
-        frames = self.frames or (fitted((self.width, self.height), (side, side)),)
+        crops = self.crops or (fitted((self.width, self.height), (side, side)),)
         if self.augmentation is None:
-            return [(View(frame=frame),) for frame in frames]
-        return [self.augmentation.variants(frame, self.content_hash) for frame in frames]
+            return [(View(crop=crop),) for crop in crops]
+        return [self.augmentation.variants(crop, self.content_hash) for crop in crops]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +138,6 @@ class Dataset:
         """
         return [
             {"name": r.name, "sha256": r.content_hash, "caption": r.caption, "repeats": r.repeats}
-            | ({"sizes": [frame.size for frame in r.frames]} if r.frames else {})
+            | ({"sizes": [crop.size for crop in r.crops]} if r.crops else {})
             for r in self.records
         ]

@@ -23,7 +23,7 @@ UNCHANGED: Colour = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frame:
+class Crop:
     """What of a picture a training sees, and at what size."""
 
     box: Box
@@ -31,7 +31,7 @@ class Frame:
     """That the box is scaled to."""
 
 
-def fitted(picture: Size, size: Size, centring: tuple[float, float] = (0.5, 0.5)) -> Frame:
+def fitted(picture: Size, size: Size, centring: tuple[float, float] = (0.5, 0.5)) -> Crop:
     """The largest frame of a size's shape inside a picture.
 
     Args:
@@ -41,17 +41,17 @@ def fitted(picture: Size, size: Size, centring: tuple[float, float] = (0.5, 0.5)
     """
     (width, height), shape = picture, size[0] / size[1]
     if width / height == shape:
-        return Frame(box=(0.0, 0.0, float(width), float(height)), size=size)
+        return Crop(box=(0.0, 0.0, float(width), float(height)), size=size)
     box_width, box_height = (shape * height, height) if width / height > shape else (width, width / shape)
     left, top = (width - box_width) * centring[0], (height - box_height) * centring[1]
-    return Frame(box=(left, top, min(left + box_width, width), min(top + box_height, height)), size=size)
+    return Crop(box=(left, top, min(left + box_width, width), min(top + box_height, height)), size=size)
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
     """A frame as one step sees it. Two views that are equal give equal pixels of equal pictures."""
 
-    frame: Frame
+    crop: Crop
     flip: bool = False
     colour: Colour = UNCHANGED
 
@@ -59,7 +59,7 @@ class View:
         """What it shows of an RGB picture."""
         from PIL import Image, ImageEnhance, ImageOps
 
-        seen = picture.resize(self.frame.size, Image.Resampling.LANCZOS, box=self.frame.box)
+        seen = picture.resize(self.crop.size, Image.Resampling.LANCZOS, box=self.crop.box)
         if self.flip:
             seen = ImageOps.mirror(seen)
         for factor, enhance in zip(
@@ -79,7 +79,7 @@ class View:
         from PIL import Image, ImageOps
 
         across, down = mask.width / picture[0], mask.height / picture[1]
-        left, top, right, bottom = self.frame.box
+        left, top, right, bottom = self.crop.box
         box = (left * across, top * down, min(right * across, mask.width), min(bottom * down, mask.height))
         seen = mask.resize(size, Image.Resampling.BOX, box=box)
         return ImageOps.mirror(seen) if self.flip else seen
@@ -109,24 +109,24 @@ class Augmentation:
         ]
         raise_all(problems, "augmentation")
 
-    def variants(self, frame: Frame, content_hash: str) -> tuple[View, ...]:
+    def variants(self, crop: Crop, content_hash: str) -> tuple[View, ...]:
         """The views of a frame: first as it is, then changed.
 
         They follow from the picture's content and the settings alone, so that caches of them can be kept by content.
         """
         changes = self.crop > 0 or self.colour > 0
         count = self.count if changes else 1 + self.flip
-        return tuple(self._variant(number, frame, content_hash) for number in range(count))
+        return tuple(self._variant(number, crop, content_hash) for number in range(count))
 
-    def _variant(self, number: int, frame: Frame, content_hash: str) -> View:
+    def _variant(self, number: int, crop: Crop, content_hash: str) -> View:
         flip = self.flip and number % 2 == 1
         if number == 0 or not (self.crop or self.colour):
-            return View(frame=frame, flip=flip)
+            return View(crop=crop, flip=flip)
         chance = random.Random(value_hash("variant", content_hash, number))
         share, across, down = chance.uniform(1 - self.crop, 1), chance.random(), chance.random()
         factors = [round(chance.uniform(1 - self.colour, 1 + self.colour), 4) for _ in range(3)]
-        cut = replace(frame, box=_smaller(frame.box, share, across, down))
-        return View(frame=cut, flip=flip, colour=(factors[0], factors[1], factors[2]))
+        cut = replace(crop, box=_smaller(crop.box, share, across, down))
+        return View(crop=cut, flip=flip, colour=(factors[0], factors[1], factors[2]))
 
 
 def _smaller(box: Box, share: float, across: float, down: float) -> Box:

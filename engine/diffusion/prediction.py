@@ -12,10 +12,10 @@ from .noise import over
 if TYPE_CHECKING:
     from torch import Tensor
 
-Objective = Literal["epsilon", "v_prediction", "flow"]
+PredictionType = Literal["epsilon", "v_prediction", "flow"]
 
 
-def target(objective: Objective, x0: Tensor, noise: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+def target(prediction_type: PredictionType, x0: Tensor, noise: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
     r"""What the denoiser should predict, shape (B, C, H, W).
 
     - ``epsilon``: :math:`\epsilon` (arXiv:2006.11239, eq. 14)
@@ -23,12 +23,12 @@ def target(objective: Objective, x0: Tensor, noise: Tensor, alpha: Tensor, sigma
     - ``flow``: :math:`\epsilon - x_0` (Liu et al. 2022, arXiv:2209.03003; signs as in Esser et al. 2024)
 
     Raises:
-        ValueError: the objective isn't one of these.
+        ValueError: the prediction type isn't one of these.
     """
-    if objective == "epsilon":
+    if prediction_type == "epsilon":
         return noise
-    if objective == "v_prediction":
+    if prediction_type == "v_prediction":
         return over(alpha, x0) * noise - over(sigma, x0) * x0
-    if objective == "flow":
+    if prediction_type == "flow":
         return noise - x0
-    raise ValueError(f"unknown objective {objective!r}; known: epsilon, v_prediction, flow")
+    raise ValueError(f"unknown prediction type {prediction_type!r}; known: epsilon, v_prediction, flow")

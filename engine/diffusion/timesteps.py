@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 
-def uniform_levels(count: int, generator: Generator) -> Tensor:
+def uniform_timesteps(count: int, generator: Generator) -> Tensor:
     """``count`` noise levels u in [0, 1), uniform; the backbone maps them to its own timesteps. float32."""
     import torch
 

@@ -30,7 +30,7 @@ def with_overlays(shown: Image, record: ImageRecord) -> Image:
     """
     if record.mask and record.mask.weighs:
         shown = _masked(shown, record)
-    return _framed(shown, record) if record.frames else shown
+    return _with_crops(shown, record) if record.crops else shown
 
 
 def _masked(shown: Image, record: ImageRecord) -> Image:
@@ -44,13 +44,13 @@ def _masked(shown: Image, record: ImageRecord) -> Image:
     )
 
 
-def _framed(shown: Image, record: ImageRecord) -> Image:
+def _with_crops(shown: Image, record: ImageRecord) -> Image:
     from PIL import Image, ImageDraw
 
     across, down = shown.width / record.width, shown.height / record.height
     boxes = [
         (round(left * across), round(top * down), round(right * across) - 1, round(bottom * down) - 1)
-        for left, top, right, bottom in (frame.box for frame in record.frames)
+        for left, top, right, bottom in (crop.box for crop in record.crops)
     ]
     outside = Image.new("L", shown.size, _PALE)
     for box in boxes:
@@ -59,7 +59,7 @@ def _framed(shown: Image, record: ImageRecord) -> Image:
     draw = ImageDraw.Draw(drawn)
     for box in boxes:
         draw.rectangle(box, outline=ACCENT, width=2)
-    sizes = [f"{width} x {height}" for width, height in dict.fromkeys(frame.size for frame in record.frames)]
+    sizes = [f"{width} x {height}" for width, height in dict.fromkeys(crop.size for crop in record.crops)]
     left, top = boxes[0][:2]
     for number, text in enumerate(sizes):
         y = top + number * (_TEXT + 4)

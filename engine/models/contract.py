@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from ..diffusion.prediction import Objective
+from ..diffusion.prediction import PredictionType
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +28,7 @@ class BackboneInfo:
     family: str
     """Registered name, for example ``sd1``. For people and file names; code asks for capabilities."""
     content_hash: str
-    objective: Objective
+    prediction_type: PredictionType
     latent_channels: int
     latent_factor: int
     """Pictures' side over latents' side."""
@@ -49,7 +49,7 @@ class BackboneInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoiseLevels:
+class Timesteps:
     """Noise levels in the model's own terms, one a sample."""
 
     t: Tensor
@@ -165,12 +165,12 @@ class Backbone(ABC):
         return {}
 
     @abstractmethod
-    def levels(self, u: Tensor) -> NoiseLevels:
+    def timesteps(self, u: Tensor) -> Timesteps:
         """Map u in [0, 1) (0 clean, 1 noise), shape (B,), to the model's timesteps and noise factors."""
 
     @abstractmethod
     def predict(self, x_t: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
-        """The denoiser's prediction (B, C, h, w) in ``info.objective``'s terms, float32."""
+        """The denoiser's prediction (B, C, h, w) in ``info.prediction_type``'s terms, float32."""
 
     @abstractmethod
     def sample(

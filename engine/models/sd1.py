@@ -12,7 +12,7 @@ from ..core.devices import pick_device, pick_dtype
 from ..core.errors import BaseModelError
 from ..core.quiet import quiet
 from ..core.resources import ASSETS
-from .contract import Backbone, BackboneInfo, Conditioning, NoiseLevels
+from .contract import Backbone, BackboneInfo, Conditioning, Timesteps
 from .diffusers_parts import PREFIXES, CheckpointParts, FolderParts, tensor_names
 
 if TYPE_CHECKING:
@@ -137,11 +137,11 @@ class StableDiffusion1(Backbone):
     def tokenize(self, text: str) -> dict[str, list[str]]:
         return {"text_encoder": [piece.removesuffix("</w>") for piece in self._tokenizer.tokenize(text)]}
 
-    def levels(self, u: Tensor) -> NoiseLevels:
+    def timesteps(self, u: Tensor) -> Timesteps:
         steps = len(self._alphas_cumprod)
         t = (u * steps).long().clamp(max=steps - 1)
         alpha_bar = self._alphas_cumprod.to(u.device)[t]
-        return NoiseLevels(
+        return Timesteps(
             t=t.to(self.device), alpha=alpha_bar.sqrt().to(self.device), sigma=(1 - alpha_bar).sqrt().to(self.device)
         )
 
@@ -193,7 +193,7 @@ def _describe(parts: FolderParts | CheckpointParts, prediction_type: str) -> Bac
         family="sd1",
         name=parts.name,
         content_hash=parts.content_hash(),
-        objective=prediction_type,
+        prediction_type=prediction_type,
         latent_channels=unet["in_channels"],
         latent_factor=factor,
         resolution=unet["sample_size"] * factor,

@@ -7,11 +7,11 @@ from pathlib import Path
 from ..core.cache import TensorCache, TextCache
 
 
-class Vault:
+class RunStore:
     """Paths below one folder; everything in it can be made again, at the price of time.
 
     ``runs/<lineage>/`` holds what belongs to one base, data set, recipe and seed, whatever the number of steps:
-    ``<steps>.safetensors``, a finished adapter, and ``<steps>.resume.safetensors``, the state after so many steps.
+    ``<steps>.safetensors``, a finished adapter, and ``<steps>.state.safetensors``, the state after so many steps.
     """
 
     def __init__(self, root: Path) -> None:
@@ -24,13 +24,13 @@ class Vault:
         """Where the adapter of a finished run lies."""
         return self._run(lineage) / f"{steps:06d}.safetensors"
 
-    def bundle(self, lineage: str, steps: int) -> Path:
+    def state(self, lineage: str, steps: int) -> Path:
         """Where the resume bundle of a run to ``steps`` lies, whatever step it has reached."""
-        return self._run(lineage) / f"{steps:06d}.resume.safetensors"
+        return self._run(lineage) / f"{steps:06d}.state.safetensors"
 
-    def bundles(self, lineage: str) -> list[Path]:
+    def states(self, lineage: str) -> list[Path]:
         """All resume bundles of a lineage."""
-        return sorted(self._run(lineage).glob("*.resume.safetensors"))
+        return sorted(self._run(lineage).glob("*.state.safetensors"))
 
     def _run(self, lineage: str) -> Path:
         return self.root / "runs" / lineage[:24]

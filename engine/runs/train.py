@@ -26,10 +26,10 @@ from ..generation.batch import GenerationRequest, generate
 from ..models.contract import Backbone
 from ..training.loop import Trainer
 from ..training.recipe import Recipe
-from ..training.state import Bundle
+from ..training.state import TrainingState
 from ..training.training_set import TrainingSet, encode
 from .key import Run
-from .store import Vault
+from .store import RunStore
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -57,7 +57,7 @@ def train_adapter(
     recipe: Recipe,
     *,
     seed: int,
-    vault: Vault,
+    store: RunStore,
     name: str,
     regularization: Dataset | None = None,
     workflow: str | None = None,
@@ -70,7 +70,7 @@ def train_adapter(
         dataset: every picture with a caption.
         recipe: how to train; more ``steps`` than an earlier run of the same lineage continue that one.
         seed: of initial values, order and noise.
-        vault: where results and resume bundles lie.
+        store: where results and resume bundles lie.
         name: of the adapter, for files and labels; not part of the run's key.
         regularization: captioned pictures of the class, for prior preservation.
         workflow: the graph as the canvas stores it, JSON, for the file's metadata.
@@ -87,15 +87,15 @@ def train_adapter(
     run = Run(base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=seed)
     run.check()
     began = time.monotonic()
-    path = vault.finished(run.lineage, recipe.steps)
-    start = newest_bundle(vault, run)
+    path = store.finished(run.lineage, recipe.steps)
+    start = newest_state(store, run)
     if path.exists() and start is not None and start.step == recipe.steps:
         yield Message(text=f"{name}: trained before, taken from the vault")
         adapter = replace(bind(load_adapter(path), base.module_shapes()), name=name)
         return TrainedAdapter(adapter=adapter, losses=start.losses, cached=True, resumed_at=0, seconds=0.0)
     if start is not None:
         yield Message(text=f"{name}: going on at step {start.step} of {recipe.steps}")
-    adapter, losses = yield from _train(run, vault, start, name, workflow, prompt)
+    adapter, losses = yield from _train(run, store, start, name, workflow, prompt)
     return TrainedAdapter(
         adapter=adapter,
         losses=losses,
@@ -105,27 +105,27 @@ def train_adapter(
     )
 
 
-def newest_bundle(vault: Vault, run: Run) -> Bundle | None:
+def newest_state(store: RunStore, run: Run) -> TrainingState | None:
     """The state of this lineage that is furthest on without being beyond the wanted steps.
 
     A bundle that can't be read is passed over: an older one, or the beginning, is still right.
     """
     best = None
-    for path in vault.bundles(run.lineage):
+    for path in store.states(run.lineage):
         try:
-            bundle = Bundle.load(path)
+            state = TrainingState.load(path)
         except TrainingError:
             continue
-        if bundle.step <= run.recipe.steps and (best is None or bundle.step > best.step):
-            best = bundle
+        if state.step <= run.recipe.steps and (best is None or state.step > best.step):
+            best = state
     return best
 
 
 def _train(
-    run: Run, vault: Vault, start: Bundle | None, name: str, workflow: str | None, prompt: str | None
+    run: Run, store: RunStore, start: TrainingState | None, name: str, workflow: str | None, prompt: str | None
 ) -> Generator[Event, None, tuple[Adapter, list[float]]]:
     base, recipe = run.base, run.recipe
-    subject, prior = yield from _encode_sets(run, vault)
+    subject, prior = yield from _encode_sets(run, store)
     if not recipe.train_text_encoder and not recipe.sample_every:
         base.release_encoders()
     pictures = recipe.batch_size + (recipe.prior_batch_size if prior else 0)
@@ -139,15 +139,15 @@ def _train(
             prior=prior,
             seed=run.seed,
             losses=[],
-            bundle_path=vault.bundle(run.lineage, recipe.steps),
-            draw_samples=(lambda: draw_samples(base, recipe))
+            state_path=store.state(run.lineage, recipe.steps),
+            generate_samples=(lambda: generate_samples(base, recipe))
             if recipe.sample_every and recipe.sample_prompts
             else None,
         )
         with contextlib.closing(trainer.run(start)) as events:
             yield from events
         adapter = _finish(run, injection, trainer.losses, name, workflow, prompt)
-    path = vault.finished(run.lineage, recipe.steps)
+    path = store.finished(run.lineage, recipe.steps)
     saved = save_adapter(adapter, path, key_style=adapter.key_style, dtype="float32")
     return saved, trainer.losses
 
@@ -169,7 +169,7 @@ def _targets(base: Backbone, recipe: Recipe) -> tuple[dict[str, nn.Module], dict
     return components, {name: presets.get(name, base.info.text_target_presets)[recipe.targets] for name in components}
 
 
-def _encode_sets(run: Run, vault: Vault) -> Generator[Event, None, tuple[TrainingSet, TrainingSet | None]]:
+def _encode_sets(run: Run, store: RunStore) -> Generator[Event, None, tuple[TrainingSet, TrainingSet | None]]:
     recipe, sets = run.recipe, []
     for dataset in (run.dataset, run.regularization):
         if dataset is None:
@@ -179,7 +179,7 @@ def _encode_sets(run: Run, vault: Vault) -> Generator[Event, None, tuple[Trainin
             run.base,
             dataset,
             recipe.resolution,
-            vault.encoded,
+            store.encoded,
             embed=not recipe.train_text_encoder,
             caption_variants=recipe.caption_shuffle,
             caption_keep=recipe.caption_keep,
@@ -211,14 +211,14 @@ def _finish(
         raise TrainingError(
             f"After {len(losses)} steps the adapter {name} holds no usable values{of}.",
             expected="finite factors that are not all zero",
-            hint="check the learning rate; the resume bundle is kept in the vault.",
+            hint="check the learning rate; the resume bundle is kept in the store.",
         )
     info, trigger = run.base.info, run.dataset.trigger
     facts = RunFacts(
         name=name,
         family=info.family,
         architecture=info.architecture,
-        objective=info.objective,
+        prediction_type=info.prediction_type,
         resolution=run.recipe.resolution,
         base_name=info.name,
         base_hash=info.content_hash,
@@ -250,7 +250,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def draw_samples(base: Backbone, recipe: Recipe) -> list[Image.Image]:
+def generate_samples(base: Backbone, recipe: Recipe) -> list[Image.Image]:
     """Pictures of the recipe's sample prompts by the adapter in training; always the same seeds."""
     request = GenerationRequest(prompts=recipe.sample_prompts, guidance=3.0 if base.info.resolution < 256 else 7.0)
     events = generate(base, request)

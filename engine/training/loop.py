@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 from ..adapters.inject import Injection
 from ..core.errors import TrainingError
-from ..core.events import CheckpointSaved, Event, SamplesDrawn, StepDone
+from ..core.events import Event, SamplesGenerated, StateSaved, StepDone
 from ..core.seeds import derived_seed
 from ..diffusion.noise import add_noise
 from ..diffusion.prediction import target
-from ..diffusion.timesteps import uniform_levels
+from ..diffusion.timesteps import uniform_timesteps
 from ..diffusion.weighting import min_snr_weight
 from ..models.contract import Backbone, Conditioning
 from .caption_order import pick
 from .recipe import Recipe
-from .state import Bundle
+from .state import TrainingState
 from .training_set import TrainingSet, step_generator
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 HALF_SCALE = 4096.0
 """Factor on the loss where activations are fp16, whose smallest numbers would lose small gradients."""
 
-DrawSamples = Callable[[], "list[Image.Image]"]
+GenerateSamples = Callable[[], "list[Image.Image]"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
-    """The samples of one training set in a micro-batch of B, all of one shape."""
+class Batch:
+    """Samples of one training set, B in a micro-batch, all of one shape."""
 
     latents: Tensor
     """(B, C, h, w)."""
@@ -62,13 +62,13 @@ class Trainer:
     prior: TrainingSet | None
     """Regularisation pictures of the class, or nothing."""
     seed: int
-    bundle_path: Path
+    state_path: Path
     """Where the resume bundle goes."""
-    draw_samples: DrawSamples | None = None
+    generate_samples: GenerateSamples | None = None
     step: int = 0
     losses: list[float]
 
-    def run(self, start: Bundle | None = None) -> Generator[Event, None, None]:
+    def run(self, start: TrainingState | None = None) -> Generator[Event, None, None]:
         """Train to ``recipe.steps``; whatever ends it before leaves a resume bundle of the steps done.
 
         Args:
@@ -97,14 +97,14 @@ class Trainer:
                     learning_rate=optimizer.param_groups[0]["lr"],
                     seconds=time.monotonic() - began,
                 )
-                if self.draw_samples and self.step % self.recipe.sample_every == 0:
-                    yield SamplesDrawn(
-                        step=self.step, images=self.draw_samples(), prompts=list(self.recipe.sample_prompts)
+                if self.generate_samples and self.step % self.recipe.sample_every == 0:
+                    yield SamplesGenerated(
+                        step=self.step, images=self.generate_samples(), prompts=list(self.recipe.sample_prompts)
                     )
-                if self.step % self.recipe.checkpoint_every == 0 or self.step == self.recipe.steps:
+                if self.step % self.recipe.save_every == 0 or self.step == self.recipe.steps:
                     self.save(optimizer)
                     saved = self.step
-                    yield CheckpointSaved(step=self.step, path=self.bundle_path)
+                    yield StateSaved(step=self.step, path=self.state_path)
         except (KeyboardInterrupt, SystemExit):  # these may come in the middle of the optimiser's work
             raise
         except BaseException:  # closed between two steps, or stopped within one, which then counts as not begun
@@ -113,7 +113,7 @@ class Trainer:
             raise
 
     def save(self, optimizer: optim.Optimizer) -> None:
-        Bundle.capture(self.step, self.losses, self.injection.parameters, optimizer).save(self.bundle_path)
+        TrainingState.capture(self.step, self.losses, self.injection.parameters, optimizer).save(self.state_path)
 
     def optimise(self, optimizer: optim.Optimizer) -> float:
         """One optimiser step; returns its mean loss."""
@@ -144,27 +144,27 @@ class Trainer:
         recipe = self.recipe
         generator = step_generator(self.seed, self.step, micro)
         number = self.step * recipe.gradient_accumulation + micro
-        parts = [self._draw(self.subject, number, recipe.batch_size, "subject", generator)]
+        parts = [self._sample(self.subject, number, recipe.batch_size, "subject", generator)]
         if self.prior is not None:
-            parts.append(self._draw(self.prior, number, recipe.prior_batch_size, "prior", generator))
+            parts.append(self._sample(self.prior, number, recipe.prior_batch_size, "prior", generator))
         subject, *prior = self._losses(parts, generator)
         return subject.mean() + sum(recipe.prior_weight * losses.mean() for losses in prior)
 
-    def _draw(self, source: TrainingSet, number: int, count: int, name: str, generator: torch.Generator) -> Drawn:
+    def _sample(self, source: TrainingSet, number: int, count: int, name: str, generator: torch.Generator) -> Batch:
         """One micro-batch, captions dropped at the recipe's rate."""
         import torch
 
         seed = derived_seed(self.seed, name)
-        chosen = source.draw(number, count, seed)
+        chosen = source.sample(number, count, seed)
         kept = (torch.rand(len(chosen), generator=generator) >= self.recipe.caption_dropout).tolist()
         captions = [
             pick(source.captions[i], seed, number, place) if kept[place] else "" for place, (i, _) in enumerate(chosen)
         ]
         latents = torch.stack([source.latents[i][v] for i, v in chosen])
         weights = torch.stack([source.weights[i][v] for i, v in chosen]) if source.weights else None
-        return Drawn(latents=latents, weights=weights, captions=captions, source=source)
+        return Batch(latents=latents, weights=weights, captions=captions, source=source)
 
-    def _losses(self, parts: Sequence[Drawn], generator: torch.Generator) -> Sequence[Tensor]:
+    def _losses(self, parts: Sequence[Batch], generator: torch.Generator) -> Sequence[Tensor]:
         """Loss of each sample of each part; parts of one shape go through the denoiser together."""
         import torch
 
@@ -177,7 +177,7 @@ class Trainer:
         losses = denoising_loss(self.backbone, x0, conditioning, self.recipe.snr_gamma, generator, weights)
         return losses.split([len(part.captions) for part in parts])
 
-    def _conditioning(self, parts: Sequence[Drawn]) -> Conditioning:
+    def _conditioning(self, parts: Sequence[Batch]) -> Conditioning:
         if self.recipe.train_text_encoder:
             return self.backbone.encode_prompts([caption for part in parts for caption in part.captions])
         return Conditioning.join(
@@ -208,15 +208,15 @@ def denoising_loss(
     import torch
 
     noise = torch.randn(x0.shape, generator=generator).to(x0.device)
-    levels = backbone.levels(uniform_levels(len(x0), generator))
-    x_t = add_noise(x0, noise, levels.alpha, levels.sigma)
-    predicted = backbone.predict(x_t, levels.t, conditioning)
-    wanted = target(backbone.info.objective, x0, noise, levels.alpha, levels.sigma)
+    timesteps = backbone.timesteps(uniform_timesteps(len(x0), generator))
+    x_t = add_noise(x0, noise, timesteps.alpha, timesteps.sigma)
+    predicted = backbone.predict(x_t, timesteps.t, conditioning)
+    wanted = target(backbone.info.prediction_type, x0, noise, timesteps.alpha, timesteps.sigma)
     error = (predicted - wanted).square()
     if weights is not None:
         error = error * weights
     error = error.mean(dim=tuple(range(1, x0.ndim)))
-    return error * min_snr_weight(backbone.info.objective, levels.alpha, levels.sigma, snr_gamma)
+    return error * min_snr_weight(backbone.info.prediction_type, timesteps.alpha, timesteps.sigma, snr_gamma)
 
 
 def make_optimizer(recipe: Recipe, parameters: Mapping[str, torch.nn.Parameter]) -> optim.Optimizer:

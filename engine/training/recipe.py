@@ -53,7 +53,7 @@ class Recipe:
     sample_every: int = 0
     """Steps between sample pictures; 0 draws none."""
     sample_prompts: tuple[str, ...] = ()
-    checkpoint_every: int = 100
+    save_every: int = 100
     """Steps between resume bundles."""
     reason: str = ""
     """Why these values, for people."""
@@ -70,7 +70,7 @@ class Recipe:
             "batch_size",
             "gradient_accumulation",
             "prior_batch_size",
-            "checkpoint_every",
+            "save_every",
         )
         positive(
             problems,
@@ -114,7 +114,7 @@ class Recipe:
         return warmup * decay
 
 
-UNKEYED = ("reason", "checkpoint_every", "sample_every", "sample_prompts")
+UNKEYED = ("reason", "save_every", "sample_every", "sample_prompts")
 """Fields that don't change the trained weights, so a run's key leaves them out."""
 
 

@@ -18,7 +18,7 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bundle:
+class TrainingState:
     """A run between two steps.
 
     Pictures and noise of the coming steps follow from seed and step, so no generator's state is part of it.
@@ -36,7 +36,7 @@ class Bundle:
     @staticmethod
     def capture(
         step: int, losses: list[float], parameters: Mapping[str, nn.Parameter], optimizer: optim.Optimizer
-    ) -> Bundle:
+    ) -> TrainingState:
         """The state as it is now; tensors are copied to the CPU."""
         moments = {
             f"{moment}.{name}": optimizer.state[parameter][moment].detach().cpu().clone()
@@ -45,7 +45,7 @@ class Bundle:
             for moment in _MOMENTS
         }
         factors = {name: parameter.detach().cpu().clone() for name, parameter in parameters.items()}
-        return Bundle(step=step, losses=list(losses), factors=factors, moments=moments)
+        return TrainingState(step=step, losses=list(losses), factors=factors, moments=moments)
 
     def restore_optimizer(self, parameters: Mapping[str, nn.Parameter], optimizer: optim.Optimizer) -> None:
         """Put AdamW where it was."""
@@ -69,7 +69,7 @@ class Bundle:
         save_with(path, lambda name: save_file(tensors, name, metadata=about))
 
     @staticmethod
-    def load(path: Path) -> Bundle:
+    def load(path: Path) -> TrainingState:
         """Read a bundle.
 
         Raises:
@@ -90,7 +90,7 @@ class Bundle:
         def part(prefix: str) -> dict[str, Tensor]:
             return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
-        return Bundle(
+        return TrainingState(
             step=int(about["step"]),
             losses=json.loads(about["losses"]),
             factors=part("factor."),

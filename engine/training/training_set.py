@@ -51,7 +51,7 @@ class TrainingSet:
         """Of a square latent with at least as many places as the largest one."""
         return max(ceil(sqrt(of_sample[0][0].numel())) for of_sample in self.latents)
 
-    def draw(self, number: int, count: int, seed: int) -> list[tuple[int, int]]:
+    def sample(self, number: int, count: int, seed: int) -> list[tuple[int, int]]:
         """The (sample, variant) pairs of a batch, at most ``count`` and all of one shape."""
         samples = chosen(self.buckets, number, count, seed)
         return [(i, variant(len(self.latents[i]), number, place, seed)) for place, i in enumerate(samples)]
@@ -100,7 +100,7 @@ def encode(
 
 
 def _check_sizes(samples: Sequence[tuple[ImageRecord, Sequence[View]]], factor: int) -> None:
-    sizes = {views[0].frame.size for _, views in samples}
+    sizes = {views[0].crop.size for _, views in samples}
     wrong = sorted(size for size in sizes if size[0] % factor or size[1] % factor)
     if wrong:
         raise DatasetError(
@@ -116,9 +116,9 @@ def _encode_missing(
 ) -> Generator[Event, None, None]:
     wanted = [(record, view) for record, views in samples for view in views]
     missing = [pair for pair in wanted if _key(backbone, *pair) not in cache]
-    missing.sort(key=lambda pair: pair[1].frame.size)  # stable: in the set's order within a size
+    missing.sort(key=lambda pair: pair[1].crop.size)  # stable: in the set's order within a size
     done = 0
-    for _, same in groupby(missing, key=lambda pair: pair[1].frame.size):
+    for _, same in groupby(missing, key=lambda pair: pair[1].crop.size):
         group = list(same)
         for at in range(0, len(group), _ENCODE_AT_ONCE):
             pairs = group[at : at + _ENCODE_AT_ONCE]
@@ -170,7 +170,7 @@ def _weight(record: ImageRecord, view: View, latent: Tensor) -> Tensor:
 def _buckets(samples: Sequence[tuple[ImageRecord, Sequence[View]]]) -> list[list[int]]:
     buckets: dict[tuple[int, int], list[int]] = {}
     for number, (record, views) in enumerate(samples):
-        buckets.setdefault(views[0].frame.size, []).extend([number] * record.repeats)
+        buckets.setdefault(views[0].crop.size, []).extend([number] * record.repeats)
     return [buckets[size] for size in sorted(buckets)]
 
 

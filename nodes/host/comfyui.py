@@ -16,7 +16,7 @@ import folder_paths
 from comfy.cli_args import args
 from comfy_execution.utils import get_executing_context
 
-from ...engine.core.events import Event, Message, SamplesDrawn
+from ...engine.core.events import Event, Message, SamplesGenerated
 from .contract import ADAPTER_SUFFIX, OWN_ROOTS, Host
 from .progress import Meter, Reading
 
@@ -102,7 +102,7 @@ class _NodeReporter:
     def __call__(self, event: Event) -> None:
         if isinstance(event, Message):
             self._send(event.text)
-        elif isinstance(event, SamplesDrawn) and event.images:
+        elif isinstance(event, SamplesGenerated) and event.images:
             self._bar.update_absolute(self._bar.current, preview=("JPEG", _in_a_row(event.images), PREVIEW_SIDE))
         elif (reading := self._meter.read(event)) is not None:
             self._count(reading)

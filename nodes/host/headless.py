@@ -70,7 +70,7 @@ class HeadlessHost(Host):
         return self._output / "temp"
 
     def store_root(self) -> Path:
-        return self._output / "vault"
+        return self._output / "run-store"
 
     def adapter_files(self) -> list[str]:
         return files_below([self.adapter_directory()], ADAPTER_SUFFIX)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from textwrap import indent
 from typing import TextIO
 
-from ...engine.core.events import CheckpointSaved, Event, Message, Progress, SamplesDrawn, StepDone
+from ...engine.core.events import Event, Message, Progress, SamplesGenerated, StateSaved, StepDone
 
 Clock = Callable[[], float]
 
@@ -126,9 +126,9 @@ class TerminalProgress:
         """Show one event."""
         if isinstance(event, Message):
             self.line(indent(event.text, "  "))
-        elif isinstance(event, SamplesDrawn):
+        elif isinstance(event, SamplesGenerated):
             self.line(f"  {len(event.images)} sample pictures drawn at step {event.step}")
-        elif isinstance(event, CheckpointSaved):
+        elif isinstance(event, StateSaved):
             return
         elif (reading := self._meter.read(event)) is not None:
             self._show_reading(reading)

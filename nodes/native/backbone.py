@@ -17,14 +17,14 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from ...engine.adapters.stack import Stack
 from ...engine.core.devices import pick_dtype
 from ...engine.core.errors import AdapterError, BaseModelError
-from ...engine.models.contract import Backbone, BackboneInfo, Conditioning, NoiseLevels
+from ...engine.models.contract import Backbone, BackboneInfo, Conditioning, Timesteps
 from .conditioning import CLIP_ENCODERS, as_comfy, encode, in_groups, pieces, together_in_groups
 from .families import TEXT_TARGETS, family_of, target_presets
 from .identity import content_hash
 from .mirror import mirrored, normal
 from .names import Names, denoiser_names, text_encoder_names
 from .patches import with_stack
-from .prediction import model_input, noise_levels, objective_of, raw
+from .prediction import model_input, prediction_type_of, raw, timesteps
 from .sampling import apply_arguments, euler
 
 if TYPE_CHECKING:
@@ -157,9 +157,9 @@ class NativeBackbone(Backbone):
     def tokenize(self, text: str) -> dict[str, list[str]]:
         return pieces(self._clip, text)
 
-    def levels(self, u: Tensor) -> NoiseLevels:
-        levels = noise_levels(self._sampling, self.info.objective, u)
-        return NoiseLevels(**{name: value.to(self.device) for name, value in vars(levels).items()})
+    def timesteps(self, u: Tensor) -> Timesteps:
+        levels = timesteps(self._sampling, self.info.prediction_type, u)
+        return Timesteps(**{name: value.to(self.device) for name, value in vars(levels).items()})
 
     def predict(self, x_t: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
         import torch
@@ -167,7 +167,7 @@ class NativeBackbone(Backbone):
         if self._mirror is None:
             self._load(self._base.memory_required(list(x_t.shape)))
         mirror = self._mirror or self._mirrored()
-        x = self._with_time(model_input(self.info.objective, x_t, t))
+        x = self._with_time(model_input(self.info.prediction_type, x_t, t))
         predicted = torch.empty_like(x, dtype=torch.float32)
         for members, own in in_groups(conditioning):
             # One assignment a group keeps every sample's gradients: prompts of other lengths can't share a call.
@@ -318,8 +318,8 @@ def _encoders(root: Any) -> dict[str, Any]:
 
 def _describe(patcher: Any, clip: Any, vae: Any, names: Names, name: str) -> BackboneInfo:
     model = patcher.model
-    objective = objective_of(patcher)
-    family = family_of(model, objective)
+    prediction_type = prediction_type_of(patcher)
+    family = family_of(model, prediction_type)
     presets = target_presets(names)
     if not presets["attention"]:
         raise BaseModelError(
@@ -334,7 +334,7 @@ def _describe(patcher: Any, clip: Any, vae: Any, names: Names, name: str) -> Bac
         family=family.name,
         name=name or _file_name(patcher) or type(model).__name__,
         content_hash=content_hash(patcher, clip, vae),
-        objective=objective,
+        prediction_type=prediction_type,
         latent_channels=model.latent_format.latent_channels,
         latent_factor=vae.spacial_compression_encode(),
         resolution=family.resolution,

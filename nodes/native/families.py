@@ -50,19 +50,19 @@ TEXT_TARGETS: Mapping[str, tuple[str, ...]] = {
 """Preset name -> ends of the paths of the layers to adapt in CLIP text encoders."""
 
 
-def family_of(model: Any, objective: str) -> Family:
+def family_of(model: Any, prediction_type: str) -> Family:
     """The family of a model.
 
     Args:
         model: ComfyUI's ``BaseModel``.
-        objective: what it predicts.
+        prediction_type: what it predicts.
     """
     names = [cls.__name__ for cls in type(model.model_config).__mro__]
     known = next((_FAMILIES[name] for name in names if name in _FAMILIES), None)
     if known is None:
         own = names[0].lower()
         return Family(own, own, 1024)
-    return _V_PREDICTION_SD2 if known.name == "sd2" and objective == "v_prediction" else known
+    return _V_PREDICTION_SD2 if known.name == "sd2" and prediction_type == "v_prediction" else known
 
 
 def target_presets(names: Names) -> Mapping[str, tuple[str, ...]]:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import comfy.model_sampling
 
 from ...engine.core.errors import BaseModelError
-from ...engine.diffusion.prediction import Objective
-from ...engine.models.contract import NoiseLevels
+from ...engine.diffusion.prediction import PredictionType
+from ...engine.models.contract import Timesteps
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def objective_of(patcher: Any) -> Objective:
+def prediction_type_of(patcher: Any) -> PredictionType:
     """What a model predicts.
 
     Args:
@@ -43,7 +43,7 @@ def objective_of(patcher: Any) -> Objective:
     )
 
 
-def noise_levels(sampling: Any, objective: Objective, u: Tensor) -> NoiseLevels:
+def timesteps(sampling: Any, prediction_type: PredictionType, u: Tensor) -> Timesteps:
     r"""Map u in [0, 1) to the model's own noise levels, shape (B,); ``t`` is ComfyUI's sigma.
 
     With ``epsilon`` and ``v_prediction`` u chooses among the model's timesteps, and ComfyUI's :math:`\sigma` is noise
@@ -52,19 +52,19 @@ def noise_levels(sampling: Any, objective: Objective, u: Tensor) -> NoiseLevels:
     """
     import torch
 
-    if objective == "flow":
+    if prediction_type == "flow":
         sigma = torch.tensor([float(sampling.percent_to_sigma(1.0 - value)) for value in u.tolist()])
-        return NoiseLevels(t=sigma, alpha=1 - sigma, sigma=sigma)
+        return Timesteps(t=sigma, alpha=1 - sigma, sigma=sigma)
     table = sampling.sigmas.float().cpu()
     sigma = table[(u.cpu() * len(table)).long().clamp(max=len(table) - 1)]
     alpha = (1 + sigma.square()).rsqrt()
-    return NoiseLevels(t=sigma, alpha=alpha, sigma=sigma * alpha)
+    return Timesteps(t=sigma, alpha=alpha, sigma=sigma * alpha)
 
 
-def model_input(objective: Objective, x_t: Tensor, sigma: Tensor) -> Tensor:
+def model_input(prediction_type: PredictionType, x_t: Tensor, sigma: Tensor) -> Tensor:
     r"""What ``apply_model`` takes for :math:`x_t = \alpha_t x_0 + \sigma_t \epsilon`: with ``epsilon`` and
     ``v_prediction`` :math:`x_0 + \sigma \epsilon`. Shapes (B, …) and (B,)."""
-    if objective == "flow":
+    if prediction_type == "flow":
         return x_t
     return x_t * (1 + sigma.square()).sqrt().reshape(-1, *[1] * (x_t.ndim - 1))
 

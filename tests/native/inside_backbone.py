@@ -60,7 +60,7 @@ def agree() -> dict[str, Any]:
         predicted = ours.predict(x_t, levels.t, c)
         predicted_too = theirs.predict(x_t, levels_too.t, c_too)
     info, info_too = ours.info, theirs.info
-    same = ("family", "objective", "latent_channels", "latent_factor", "resolution", "key_style", "architecture")
+    same = ("family", "prediction_type", "latent_channels", "latent_factor", "resolution", "key_style", "architecture")
     return {
         "latents": difference(x0, x0_too),
         "prompts": difference(c["cond"], c_too["states"]),
@@ -82,7 +82,7 @@ def fox_run(base: Any, folder: str, steps: int, **changes: Any) -> Any:
     from lora_workbench.engine.core.resources import PROJECT_ROOT
     from lora_workbench.engine.data.dataset import TriggerWord
     from lora_workbench.engine.data.loading import load_dataset
-    from lora_workbench.engine.runs.store import Vault
+    from lora_workbench.engine.runs.store import RunStore
     from lora_workbench.engine.runs.train import train_adapter
     from lora_workbench.engine.training.overrides import overridden
     from lora_workbench.engine.training.recipe import suggest
@@ -90,7 +90,7 @@ def fox_run(base: Any, folder: str, steps: int, **changes: Any) -> Any:
     dataset = load_dataset(PROJECT_ROOT / "assets" / "datasets" / "fox")
     captioned = apply_trigger(dataset, TriggerWord(word="ohwx", class_word="fox"), "replace")
     recipe = overridden(suggest("subject", len(dataset), resolution=64), {"steps": steps, "batch_size": 4, **changes})
-    trained = finished(train_adapter(base, captioned, recipe, seed=3, vault=Vault(Path(folder)), name="fox"))
+    trained = finished(train_adapter(base, captioned, recipe, seed=3, store=RunStore(Path(folder)), name="fox"))
     return trained, file_tensors(trained.adapter, dtype="float32")
 
 

@@ -43,7 +43,7 @@ def trained(name: str, folder: str) -> dict[str, Any]:
     from lora_workbench.engine.adapters.files import save_adapter
     from lora_workbench.engine.adapters.stack import Stack, StackEntry
     from lora_workbench.engine.data.loading import dataset_from_images
-    from lora_workbench.engine.runs.store import Vault
+    from lora_workbench.engine.runs.store import RunStore
     from lora_workbench.engine.runs.train import train_adapter
     from lora_workbench.engine.training.recipe import Recipe
     from lora_workbench.engine.training.training_set import picture_batch
@@ -61,7 +61,7 @@ def trained(name: str, folder: str) -> dict[str, Any]:
     latents = base.encode_images(picture_batch([(record, record.views(SIDE)[0][0]) for record in dataset]))
     before = {key: tensor.clone() for key, tensor in model.model.state_dict().items()}
     first = fixed_loss(base, latents, ["a zwx thing"])
-    run = finished(train_adapter(base, dataset, recipe, seed=1, vault=Vault(Path("vault")), name=name))
+    run = finished(train_adapter(base, dataset, recipe, seed=1, store=RunStore(Path("vault")), name=name))
     with base.carrying(Stack((StackEntry(run.adapter),))):
         last = fixed_loss(base, latents, ["a zwx thing"])
     path = Path(f"{name}.safetensors")
@@ -73,7 +73,7 @@ def trained(name: str, folder: str) -> dict[str, Any]:
         )
     comfy.model_management.load_models_gpu([model])  # ComfyUI leaves a clone's patches in place until then
     return {
-        "objective": base.info.objective,
+        "prediction_type": base.info.prediction_type,
         "family": base.info.family,
         "style": base.info.key_style,
         "capabilities": sorted(base.info.capabilities),
@@ -97,7 +97,7 @@ def carried(name: str, folder: str) -> dict[str, Any]:
     side = SIDE // base.info.latent_factor
     x = torch.randn(2, base.info.latent_channels, side, side, generator=torch.Generator().manual_seed(0))
     prompts = ["a fox", "a very long prompt " * 30]
-    levels = base.levels(torch.tensor([0.3, 0.8]))
+    levels = base.timesteps(torch.tensor([0.3, 0.8]))
     targets = {"denoiser": base.info.target_presets["all_layers"]}
     with torch.no_grad():
         conditioning = base.encode_prompts(prompts)
@@ -148,7 +148,7 @@ def eight_bits(folder: str) -> dict[str, Any]:
         base = native.NativeBackbone(*parts, precision="fp32")
         targets = {"denoiser": base.info.target_presets["all_layers"]}
         x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-        levels = base.levels(torch.tensor([0.5]))
+        levels = base.timesteps(torch.tensor([0.5]))
         conditioning = base.encode_prompts(["a fox"])
         with (
             base.training(1, SIDE),
@@ -190,7 +190,7 @@ def on_a_style(folder: str) -> dict[str, Any]:
     with torch.inference_mode():
         on_style = native.NativeBackbone(styled, clip, base._vae, precision="fp32")
     x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    levels = base.levels(torch.tensor([0.5]))
+    levels = base.timesteps(torch.tensor([0.5]))
     adapter = Adapter(name="style", family="sd1", modules={key: LowRank(down, up, 4.0)})
     with torch.no_grad():
         conditioning = base.encode_prompts(["a fox"])

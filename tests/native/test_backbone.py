@@ -89,7 +89,7 @@ def test_a_family_is_trained_and_its_file_loads_in_the_stock_loader(
     family: str, checkpoints: Path, tmp_path: Path
 ) -> None:
     found = on_family("trained", family, checkpoints, tmp_path)
-    assert (found["objective"], found["style"]) == FAMILIES[family]
+    assert (found["prediction_type"], found["style"]) == FAMILIES[family]
     first, last = found["losses"]
     assert last < 0.97 * first
     assert not found["unmatched"]

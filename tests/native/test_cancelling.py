@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 from comfyui_graphs import demo_training
 from comfyui_server import Graph, Server
-from lora_workbench.engine.training.state import Bundle
+from lora_workbench.engine.training.state import TrainingState
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 
@@ -38,11 +38,13 @@ def cancel(server: Server, graph: Graph) -> Cancelled:
         assert client.wait_for_end() == "execution_interrupted"
         seconds = time.monotonic() - began
     assert server.ended(number).status == "interrupted"
-    return Cancelled(step, newest_bundle(server).step, seconds)
+    return Cancelled(step, newest_state(server).step, seconds)
 
 
-def newest_bundle(server: Server) -> Bundle:
-    return Bundle.load(max(server.vault.glob("runs/*/*.resume.safetensors"), key=lambda path: path.stat().st_mtime_ns))
+def newest_state(server: Server) -> TrainingState:
+    return TrainingState.load(
+        max(server.vault.glob("runs/*/*.state.safetensors"), key=lambda path: path.stat().st_mtime_ns)
+    )
 
 
 def test_it_stops_within_two_steps_and_goes_on_to_the_same_bits(server: Server) -> None:
@@ -53,10 +55,10 @@ def test_it_stops_within_two_steps_and_goes_on_to_the_same_bits(server: Server) 
     assert CANCELLED_AT <= cancelled.asked_at <= cancelled.stopped_at <= cancelled.asked_at + 2 < STEPS
     resumed = server.run(demo_training(steps=STEPS, seed=11)).report("train")
     assert (resumed["resumed_at"], resumed["steps"]) == (cancelled.stopped_at, STEPS)
-    in_two = newest_bundle(server)
+    in_two = newest_state(server)
     forget_trainings(server.vault)
     assert not server.run(demo_training(steps=STEPS, seed=11, name="in one go")).report("train")["resumed_at"]
-    in_one = newest_bundle(server)
+    in_one = newest_state(server)
     assert in_two.losses == in_one.losses
     assert all(torch.equal(in_two.factors[name], factor) for name, factor in in_one.factors.items())
     assert "Exception during processing" not in server.log.read_text()

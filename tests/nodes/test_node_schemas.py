@@ -47,7 +47,7 @@ FIXED = {
         (
             "dataset base goal steps learning_rate rank alpha batch_size targets schedule train_text_encoder "
             "text_encoder_learning_rate gradient_accumulation warmup_steps prior_weight snr_gamma caption_dropout "
-            "sample_every sample_prompts checkpoint_every caption_shuffle caption_keep"
+            "sample_every sample_prompts save_every caption_shuffle caption_keep"
         ),
         "recipe reason",
     ),

@@ -24,7 +24,7 @@ def facts(**changes: object) -> RunFacts:
         "name": "fox",
         "family": "sd1",
         "architecture": "stable-diffusion-v1",
-        "objective": "v_prediction",
+        "prediction_type": "v_prediction",
         "resolution": 64,
         "base_name": "demo_base",
         "base_hash": "b" * 64,
@@ -78,7 +78,7 @@ def test_our_own_fields_give_the_run_back() -> None:
 
 
 def test_unknown_things_are_left_out() -> None:
-    metadata = training_metadata(facts(trigger="", objective="flow", date=""))
+    metadata = training_metadata(facts(trigger="", prediction_type="flow", date=""))
     assert not {"modelspec.trigger_phrase", "modelspec.prediction_type", "modelspec.date", "workflow"} & metadata.keys()
 
 

@@ -60,20 +60,20 @@ def test_no_picture_is_lost_and_every_frame_is_of_a_known_size(sizes, resolution
     assert [(r.width, r.height) for r in made] == sizes
     for record in made:
         filled = sum(record.width * record.height >= side**2 for side in resolutions)
-        assert len(record.frames) == max(1, filled)
-        for frame in record.frames:
-            assert frame.size in known
-            left, top, right, bottom = frame.box
+        assert len(record.crops) == max(1, filled)
+        for crop in record.crops:
+            assert crop.size in known
+            left, top, right, bottom = crop.box
             assert 0 <= left < right <= record.width and 0 <= top < bottom <= record.height
     report = bucket_report(made)
-    assert sum(report.buckets.values()) == sum(len(record.frames) for record in made)
+    assert sum(report.buckets.values()) == sum(len(record.crops) for record in made)
     assert report.in_words()
 
 
 def test_the_shape_that_comes_nearest_is_taken():
     made = finish(bucketed(pictures((600, 400), (400, 600), (900, 300)), BucketSettings(resolutions=(64,), step=8)))
-    assert [record.frames[0].size for record in made] == [(80, 48), (48, 80), (80, 48)]
-    shapes = [math.log(frame.size[0] / frame.size[1]) for record in made for frame in record.frames]
+    assert [record.crops[0].size for record in made] == [(80, 48), (48, 80), (80, 48)]
+    shapes = [math.log(crop.size[0] / crop.size[1]) for record in made for crop in record.crops]
     assert shapes[0] == -shapes[1]
 
 
@@ -82,7 +82,7 @@ def test_small_and_long_pictures_are_named():
     report = bucket_report(made)
     assert [name for name, _ in report.enlarged] == ["image_0001.png"]
     assert [name for name, _ in report.cropped] == ["image_0002.png"]
-    assert [len(record.frames) for record in made] == [1, 2, 2]
+    assert [len(record.crops) for record in made] == [1, 2, 2]
     words = report.in_words()
     assert "image_0001.png 2 times" in words and "image_0002.png keeps" in words
 
@@ -104,8 +104,8 @@ def test_a_crop_follows_what_stands_out(size, spot):
     dataset = dataset_from_images([spotted(size, spot)], [None], "x")
     options = {"resolutions": (64,), "step": 8, "max_aspect": 1.0}
     for crop, holds in (("subject", True), ("middle", False)):
-        frame = finish(bucketed(dataset, BucketSettings(crop=crop, **options))).records[0].frames[0]
-        left, top, right, bottom = frame.box
+        kept = finish(bucketed(dataset, BucketSettings(crop=crop, **options))).records[0].crops[0]
+        left, top, right, bottom = kept.box
         assert (left <= spot[0] and top <= spot[1] and right >= spot[2] and bottom >= spot[3]) == holds
 
 
@@ -114,8 +114,8 @@ def test_a_mask_comes_before_what_stands_out():
     mask = Image.new("L", (400, 100))
     mask.paste(255, (10, 10, 70, 90))
     masked = finish(with_masks(dataset, "files", 0.5, [mask])).dataset
-    frame = finish(bucketed(masked, BucketSettings(resolutions=(64,), step=8, max_aspect=1))).records[0].frames[0]
-    assert frame.box[0] <= 10 and frame.box[2] >= 70
+    crop = finish(bucketed(masked, BucketSettings(resolutions=(64,), step=8, max_aspect=1))).records[0].crops[0]
+    assert crop.box[0] <= 10 and crop.box[2] >= 70
 
 
 @given(st.integers(0, 90), st.floats(0.1, 0.9))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lora_workbench.engine.core.errors import ConfigError
-from lora_workbench.engine.data.views import Augmentation, Frame, View, fitted
+from lora_workbench.engine.data.views import Augmentation, Crop, View, fitted
 from PIL import Image, ImageOps
 
 SIDES = st.integers(1, 3000)
@@ -29,7 +29,7 @@ def test_a_fitted_frame_has_the_shape_lies_inside_and_is_as_large_as_can_be(pict
 def test_the_middle_square_is_what_it_always_was(size):
     """Golden runs and published adapters were trained on these pixels."""
     noise = Image.fromarray(np.random.default_rng(1).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8))
-    seen = View(frame=fitted(size, (16, 16))).of(noise)
+    seen = View(crop=fitted(size, (16, 16))).of(noise)
     assert seen.tobytes() == ImageOps.fit(noise, (16, 16), Image.Resampling.LANCZOS).tobytes()
 
 
@@ -42,9 +42,9 @@ def quarters() -> Image.Image:
 
 
 def test_a_view_shows_its_box_mirrored_if_asked():
-    frame = Frame(box=(0, 0, 40, 10), size=(8, 2))
+    crop = Crop(box=(0, 0, 40, 10), size=(8, 2))
     for flip, first, last in ((False, (255, 0, 0), (0, 255, 0)), (True, (0, 255, 0), (255, 0, 0))):
-        seen = View(frame=frame, flip=flip).of(quarters())
+        seen = View(crop=crop, flip=flip).of(quarters())
         assert seen.size == (8, 2)
         assert seen.getpixel((0, 0)) == pytest.approx(first, abs=2)
         assert seen.getpixel((7, 1)) == pytest.approx(last, abs=2)
@@ -52,10 +52,10 @@ def test_a_view_shows_its_box_mirrored_if_asked():
 
 def test_colours_change_as_asked():
     grey = Image.new("RGB", (8, 8), (100, 100, 100))
-    frame = Frame(box=(0, 0, 8, 8), size=(8, 8))
-    assert View(frame=frame, colour=(1.5, 1, 1)).of(grey).getpixel((0, 0)) == (150, 150, 150)
+    crop = Crop(box=(0, 0, 8, 8), size=(8, 8))
+    assert View(crop=crop, colour=(1.5, 1, 1)).of(grey).getpixel((0, 0)) == (150, 150, 150)
     red = Image.new("RGB", (8, 8), (200, 100, 100))
-    r, g, b = View(frame=frame, colour=(1, 1, 0.5)).of(red).getpixel((0, 0))  # type: ignore[misc]
+    r, g, b = View(crop=crop, colour=(1, 1, 0.5)).of(red).getpixel((0, 0))  # type: ignore[misc]
     assert r - g == pytest.approx(50, abs=1) and g == b
 
 
@@ -64,7 +64,7 @@ def test_a_mask_goes_with_its_picture_whatever_its_size(scale):
     mask = Image.new("L", (40, 40))
     mask.paste(255, (20, 0, 40, 20))
     mask = mask.resize((int(40 * scale), int(40 * scale)), Image.Resampling.NEAREST)
-    view = View(frame=Frame(box=(10, 0, 40, 30), size=(24, 24)))
+    view = View(crop=Crop(box=(10, 0, 40, 30), size=(24, 24)))
     seen = np.asarray(view.of_mask(mask, (40, 40), (3, 3)))
     assert seen.tolist() == [[0, 255, 255], [0, 255, 255], [0, 0, 0]]
     assert np.asarray(replace(view, flip=True).of_mask(mask, (40, 40), (3, 3))).tolist() == seen[:, ::-1].tolist()
@@ -74,28 +74,28 @@ BOXES = st.tuples(SIDES, SIDES).map(lambda size: fitted(size, (64, 48)))
 
 
 @given(BOXES, st.floats(0, 0.5), st.floats(0, 0.5), st.booleans(), st.integers(1, 9), st.text("abcdef", min_size=1))
-def test_variants_stay_inside_keep_the_shape_and_follow_from_content(frame, crop, colour, flip, count, content):
-    augmentation = Augmentation(flip=flip, crop=crop, colour=colour, count=count)
-    views = augmentation.variants(frame, content)
-    assert views == augmentation.variants(frame, content)
-    assert views[0] == View(frame=frame)
-    assert len(views) == (count if crop or colour else 1 + flip)
+def test_variants_stay_inside_keep_the_shape_and_follow_from_content(crop, share, colour, flip, count, content):
+    augmentation = Augmentation(flip=flip, crop=share, colour=colour, count=count)
+    views = augmentation.variants(crop, content)
+    assert views == augmentation.variants(crop, content)
+    assert views[0] == View(crop=crop)
+    assert len(views) == (count if share or colour else 1 + flip)
     assert [view.flip for view in views] == [flip and n % 2 == 1 for n in range(len(views))]
-    left, top, right, bottom = frame.box
+    left, top, right, bottom = crop.box
     for view in views:
-        assert view.frame.size == frame.size
-        inner = view.frame.box
+        assert view.crop.size == crop.size
+        inner = view.crop.box
         assert left <= inner[0] < inner[2] <= right and top <= inner[1] < inner[3] <= bottom
-        share = (inner[2] - inner[0]) / (right - left)
-        assert 1 - crop - 1e-6 <= share <= 1 + 1e-6
-        assert (inner[3] - inner[1]) / (bottom - top) == pytest.approx(share, rel=1e-6)
+        kept = (inner[2] - inner[0]) / (right - left)
+        assert 1 - share - 1e-6 <= kept <= 1 + 1e-6
+        assert (inner[3] - inner[1]) / (bottom - top) == pytest.approx(kept, rel=1e-6)
         assert all(1 - colour - 1e-4 <= factor <= 1 + colour + 1e-4 for factor in view.colour)
 
 
 def test_other_pictures_get_other_variants():
-    frame = Frame(box=(0, 0, 64, 64), size=(32, 32))
+    crop = Crop(box=(0, 0, 64, 64), size=(32, 32))
     augmentation = Augmentation(crop=0.1, colour=0.1)
-    assert augmentation.variants(frame, "a")[1:] != augmentation.variants(frame, "b")[1:]
+    assert augmentation.variants(crop, "a")[1:] != augmentation.variants(crop, "b")[1:]
 
 
 @pytest.mark.parametrize("wrong", [{"crop": 0.6}, {"colour": -0.1}, {"count": 0}])

@@ -13,7 +13,7 @@ from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.masks import Mask
 from lora_workbench.engine.data.sources import MemorySource
-from lora_workbench.engine.data.views import Frame
+from lora_workbench.engine.data.views import Crop
 from lora_workbench.engine.figures import contact_sheet as module
 from lora_workbench.engine.figures.contact_sheet import contact_sheet
 from PIL import Image
@@ -84,7 +84,7 @@ def test_very_large_data_sets_are_shown_in_part(monkeypatch: pytest.MonkeyPatch)
 def test_crops_and_masks_are_drawn_over_the_pictures() -> None:
     """What no frame holds is pale, what a mask leaves out is red, the rest is as it was."""
     plain = dataset((192, 192))
-    frame = Frame(box=(96, 0, 192, 192), size=(32, 64))
+    crop = Crop(box=(96, 0, 192, 192), size=(32, 64))
     black = Image.new("L", (192, 192))
     black.paste(255, (0, 0, 192, 96))
     buffer = io.BytesIO()
@@ -92,7 +92,7 @@ def test_crops_and_masks_are_drawn_over_the_pictures() -> None:
     mask = Mask(source=MemorySource("m", buffer.getvalue()), content_hash=bytes_hash(buffer.getvalue()), floor=0.0)
     sheets = [
         drawn(replace(plain, records=(replace(plain.records[0], **change),)), columns=1)[0]
-        for change in ({}, {"frames": (frame,)}, {"mask": mask}, {"mask": replace(mask, floor=1.0)})
+        for change in ({}, {"crops": (crop,)}, {"mask": mask}, {"mask": replace(mask, floor=1.0)})
     ]
     left, top, *_ = places(sheets[0])[0]
     corners = [(left + x, top + y) for y in (60, 150) for x in (40, 140)]

@@ -72,7 +72,7 @@ def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
 def test_it_describes_itself(base: Backbone, family: str):
     info = base.info
     assert info.family == family
-    assert info.objective in ("epsilon", "v_prediction", "flow")
+    assert info.prediction_type in ("epsilon", "v_prediction", "flow")
     assert info.key_style in ("kohya", "transformer")
     assert info.capabilities <= {"classifier_free_guidance", "text_encoder_training"}
     assert info.name
@@ -146,14 +146,14 @@ def test_long_prompts_fit(base: Backbone):
 def test_levels_go_from_clean_to_noise(base: Backbone):
     import torch
 
-    levels = base.levels(torch.linspace(0, 1, 500)[:-1])
+    levels = base.timesteps(torch.linspace(0, 1, 500)[:-1])
     assert levels.t.shape == levels.alpha.shape == levels.sigma.shape == (499,)
     assert levels.alpha.dtype == levels.sigma.dtype == torch.float32
     for rising in (levels.t, levels.sigma, -levels.alpha):
         assert (rising.diff() >= 0).all()
     assert levels.alpha[0] > 0.9 > 0.1 > levels.sigma[0]
     assert levels.sigma[-1] > 0.9
-    if base.info.objective == "flow":
+    if base.info.prediction_type == "flow":
         torch.testing.assert_close(levels.alpha + levels.sigma, torch.ones(499))
     else:
         torch.testing.assert_close(levels.alpha**2 + levels.sigma**2, torch.ones(499))
@@ -167,7 +167,7 @@ def test_predictions_are_float32_at_every_precision(folder: Path, precision: str
     assert base.dtype == {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     assert {parameter.dtype for parameter in base.denoiser.parameters()} == {base.dtype}
     x = latents(base)
-    predicted = base.predict(x, base.levels(torch.tensor([0.2, 0.9])).t, conditioning(base, PROMPTS[:2]))
+    predicted = base.predict(x, base.timesteps(torch.tensor([0.2, 0.9])).t, conditioning(base, PROMPTS[:2]))
     assert predicted.shape == x.shape
     assert predicted.dtype == torch.float32
     assert predicted.isfinite().all()
@@ -191,7 +191,7 @@ def test_the_denoiser_teaches_injected_factors_alone(base: Backbone):
 
     before = weights(base)
     targets = {"denoiser": base.info.target_presets["attention_and_feed_forward"]}
-    t, states = base.levels(torch.tensor([0.2, 0.9])).t, conditioning(base, PROMPTS[:2])
+    t, states = base.timesteps(torch.tensor([0.2, 0.9])).t, conditioning(base, PROMPTS[:2])
     plain = base.predict(latents(base), t, states)
     with injected(base.components(), targets, rank=2, alpha=2, seed=0) as injection:
         torch.testing.assert_close(base.predict(latents(base), t, states), plain)

@@ -58,7 +58,7 @@ def test_it_does_what_the_folder_does(tiny_sd1: Path, checkpoint: Path):
     base = sd1.load(checkpoint, device="cpu", precision="fp32", config=tiny_sd1)
     assert_alike(base, sd1.load(tiny_sd1, device="cpu", precision="fp32"))
     assert base.info.name == "tiny fox"
-    assert (base.info.objective, base.info.resolution, base.info.latent_factor) == ("epsilon", 32, 4)
+    assert (base.info.prediction_type, base.info.resolution, base.info.latent_factor) == ("epsilon", 32, 4)
 
 
 def test_half_precision_files_are_read_as_they_are(tiny_sd1: Path, tmp_path: Path):
@@ -99,16 +99,16 @@ def test_diffusers_reads_the_same_from_it(tiny_sd1: Path, checkpoint: Path):
 
 
 @pytest.mark.parametrize(
-    ("markers", "objective", "zero_snr"),
+    ("markers", "prediction_type", "zero_snr"),
     [((), "epsilon", False), (("v_pred",), "v_prediction", False), (("v_pred", "ztsnr"), "v_prediction", True)],
 )
-def test_markers_tell_the_objective(tiny_sd1: Path, tmp_path: Path, markers, objective: str, zero_snr: bool):
+def test_markers_tell_the_objective(tiny_sd1: Path, tmp_path: Path, markers, prediction_type: str, zero_snr: bool):
     import torch
 
     checkpoint = save_checkpoint(tiny_sd1, tmp_path / "marked.safetensors", markers=markers)
     base = sd1.load(checkpoint, device="cpu", config=tiny_sd1)
-    assert base.info.objective == objective
-    last = base.levels(torch.tensor([0.9999]))
+    assert base.info.prediction_type == prediction_type
+    last = base.timesteps(torch.tensor([0.9999]))
     assert (last.alpha.item() == 0) is zero_snr
     *_, drawn = base.sample(torch.ones(1, 4, 8, 8), base.encode_prompts(["a fox"]), None, steps=3, guidance=1)
     assert drawn.isfinite().all()

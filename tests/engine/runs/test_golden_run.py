@@ -6,7 +6,7 @@ import pytest
 from lora_workbench.engine.core.events import StepDone
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.models import registry
-from lora_workbench.engine.runs.store import Vault
+from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
 from lora_workbench.engine.training.recipe import Recipe
 from PIL import Image
@@ -24,6 +24,6 @@ def test_losses_are_those_of_the_golden_run(tiny_sd1, tmp_path):
         steps=8, learning_rate=1e-2, rank=4, alpha=8, batch_size=2, gradient_accumulation=2, warmup_steps=2,
         schedule="linear", targets="attention_and_feed_forward", caption_dropout=0.2,
     )  # fmt: skip
-    run = train_adapter(base, dataset, recipe, seed=5, vault=Vault(tmp_path), name="golden", regularization=prior)
+    run = train_adapter(base, dataset, recipe, seed=5, store=RunStore(tmp_path), name="golden", regularization=prior)
     losses = [event.loss for event in run if isinstance(event, StepDone)]
     assert losses == pytest.approx(GOLDEN, rel=2e-3)

@@ -7,20 +7,20 @@ from dataclasses import replace
 import pytest
 import torch
 from lora_workbench.engine.core.errors import CaptionError, DatasetError, TrainingError
-from lora_workbench.engine.core.events import CheckpointSaved, SamplesDrawn, StepDone
+from lora_workbench.engine.core.events import SamplesGenerated, StateSaved, StepDone
 from lora_workbench.engine.data.buckets import BucketSettings, bucketed
 from lora_workbench.engine.data.dataset import Dataset, TriggerWord
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.masking import with_masks
 from lora_workbench.engine.data.views import Augmentation
 from lora_workbench.engine.models import registry
-from lora_workbench.engine.runs.store import Vault
+from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
 from lora_workbench.engine.training.recipe import Recipe
 from PIL import Image
 
 RECIPE = Recipe(
-    steps=6, learning_rate=1e-3, rank=4, alpha=4, batch_size=2, warmup_steps=2, checkpoint_every=4, schedule="cosine"
+    steps=6, learning_rate=1e-3, rank=4, alpha=4, batch_size=2, warmup_steps=2, save_every=4, schedule="cosine"
 )
 
 
@@ -54,9 +54,9 @@ def dataset() -> Dataset:
 
 @pytest.fixture
 def train(base, dataset, tmp_path):
-    def start(recipe: Recipe = RECIPE, seed: int = 7, vault: str = "vault", **others):
+    def start(recipe: Recipe = RECIPE, seed: int = 7, folder: str = "store", **others):
         others = {"dataset": dataset, "name": "zwx"} | others
-        return train_adapter(base, recipe=recipe, seed=seed, vault=Vault(tmp_path / vault), **others)
+        return train_adapter(base, recipe=recipe, seed=seed, store=RunStore(tmp_path / folder), **others)
 
     return start
 
@@ -101,7 +101,7 @@ def test_a_changed_caption_is_trained_again(train, dataset):
 @pytest.mark.parametrize("text_encoder", [False, True])
 def test_a_closed_run_goes_on_to_the_same_bits(train, stop_after, text_encoder):
     recipe = replace(RECIPE, train_text_encoder=text_encoder, caption_dropout=0.3, gradient_accumulation=2)
-    whole, _ = finish(train(recipe, vault="whole"))
+    whole, _ = finish(train(recipe, folder="whole"))
     events = train(recipe)
     while not (isinstance(event := next(events), StepDone) and event.step == stop_after):
         pass
@@ -134,7 +134,7 @@ def test_a_run_on_buckets_masks_and_variants_goes_on_to_the_same_bits(train, sha
     prior = dataset_from_images([Image.new("RGB", (32, 32), "white")], ["a thing"], "class") if square_prior else shaped
     others = {"dataset": shaped, "regularization": prior}
     recipe = replace(RECIPE, caption_dropout=0.3, caption_shuffle=3, gradient_accumulation=3, batch_size=3)
-    whole, _ = finish(train(recipe, vault="whole", **others))
+    whole, _ = finish(train(recipe, folder="whole", **others))
     events = train(recipe, **others)
     while not (isinstance(event := next(events), StepDone) and event.step == stop_after):
         pass
@@ -154,9 +154,9 @@ def test_the_base_is_told_of_the_largest_picture(base, train, shaped, monkeypatc
         return training(self, batch, resolution)
 
     monkeypatch.setattr(type(base), "training", told_training)
-    finish(train(vault="squares"))
-    finish(train(dataset=shaped, vault="shapes"))
-    largest = max(width * height for record in shaped for frame in record.frames for width, height in [frame.size])
+    finish(train(folder="squares"))
+    finish(train(dataset=shaped, folder="shapes"))
+    largest = max(width * height for record in shaped for crop in record.crops for width, height in [crop.size])
     (_, square), (_, shapes) = told
     assert square == base.info.resolution
     assert shapes > square and largest <= shapes**2 < 1.3 * largest
@@ -164,7 +164,7 @@ def test_the_base_is_told_of_the_largest_picture(base, train, shaped, monkeypatc
 
 def test_frames_masks_and_variants_are_part_of_the_key(train, shaped):
     trained = [finish(train(dataset=shaped))[0]]
-    for change in ({"augmentation": None}, {"mask": None}, {"frames": ()}):
+    for change in ({"augmentation": None}, {"mask": None}, {"crops": ()}):
         records = tuple(replace(record, **change) for record in shaped)
         trained.append(finish(train(dataset=replace(shaped, records=records)))[0])
     assert not any(run.cached for run in trained)
@@ -173,14 +173,14 @@ def test_frames_masks_and_variants_are_part_of_the_key(train, shaped):
 
 
 def test_a_killed_run_loses_no_more_than_its_last_checkpoint(train, tmp_path):
-    """What ``kill -9`` leaves is the vault as it was at that moment."""
+    """What ``kill -9`` leaves is the run store as it was at that moment."""
     import shutil
 
-    whole, _ = finish(train(vault="whole"))
-    events = train(vault="killed")
+    whole, _ = finish(train(folder="whole"))
+    events = train(folder="killed")
     while not (isinstance(event := next(events), StepDone) and event.step == 5):
         pass
-    shutil.copytree(tmp_path / "killed", tmp_path / "vault")
+    shutil.copytree(tmp_path / "killed", tmp_path / "store")
     events.close()
     rest, seen = finish(train())
     assert steps_of(seen) == [5, 6]
@@ -192,7 +192,7 @@ def test_more_steps_continue_and_fewer_start_over(train):
     finish(train(recipe))
     more, seen = finish(train(replace(recipe, steps=9)))
     assert steps_of(seen) == [7, 8, 9]
-    straight, _ = finish(train(replace(recipe, steps=9), vault="straight"))
+    straight, _ = finish(train(replace(recipe, steps=9), folder="straight"))
     assert more.adapter.content_hash == straight.adapter.content_hash
     _, seen = finish(train(replace(recipe, steps=3)))
     assert steps_of(seen) == [1, 2, 3]
@@ -206,22 +206,20 @@ def test_regularisation_pictures_change_what_is_learnt(train):
 
 
 def test_samples_come_at_their_steps_without_changing_the_run(train):
-    plain, _ = finish(train(vault="plain"))
+    plain, _ = finish(train(folder="plain"))
     sampled, seen = finish(train(replace(RECIPE, sample_every=3, sample_prompts=("zwx thing", "a thing"))))
-    samples = [event for event in seen if isinstance(event, SamplesDrawn)]
+    samples = [event for event in seen if isinstance(event, SamplesGenerated)]
     assert [event.step for event in samples] == [3, 6]
     assert [image.size for image in samples[0].images] == [(32, 32)] * 2
     assert sampled.adapter.content_hash == plain.adapter.content_hash
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_bundle(train, base):
-    recipe = replace(
-        RECIPE, learning_rate=1e30, max_grad_norm=0, warmup_steps=0, checkpoint_every=1, schedule="constant"
-    )
+    recipe = replace(RECIPE, learning_rate=1e30, max_grad_norm=0, warmup_steps=0, save_every=1, schedule="constant")
     events, saved = train(recipe), []
     with pytest.raises(TrainingError, match="lower the learning rate"):
         for event in events:
-            saved += [event.path] if isinstance(event, CheckpointSaved) else []
+            saved += [event.path] if isinstance(event, StateSaved) else []
     assert saved and saved[-1].exists()
     assert not any("lora" in name for name, _ in base.denoiser.named_modules())
 
@@ -247,8 +245,8 @@ def test_the_loss_falls_on_one_picture(train, dataset):
 def test_half_precision_learns_much_the_same(train, tiny_sd1, tmp_path, dataset, precision):
     exact, _ = finish(train())
     base = registry.load_base(tiny_sd1, device="cpu", precision=precision)
-    vault = Vault(tmp_path / precision)
-    half, _ = finish(train_adapter(base, dataset, RECIPE, seed=7, vault=vault, name="half"))
+    store = RunStore(tmp_path / precision)
+    half, _ = finish(train_adapter(base, dataset, RECIPE, seed=7, store=store, name="half"))
     assert half.losses == pytest.approx(exact.losses, rel=0.05)
     for key, update in half.adapter.modules.items():
         assert torch.cosine_similarity(update.delta().flatten(), exact.adapter.modules[key].delta().flatten(), 0) > 0.8
@@ -281,7 +279,7 @@ def test_a_step_that_is_stopped_midway_counts_as_not_begun(train, base, monkeypa
         finish(train())
     monkeypatch.undo()
     resumed, events = finish(train())
-    whole, _ = finish(train(vault="another"))
+    whole, _ = finish(train(folder="another"))
     assert resumed.resumed_at == 3
     assert steps_of(events) == [4, 5, 6]
     assert resumed.losses == whole.losses

@@ -18,7 +18,7 @@ from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.tags import split_tags
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.contract import Backbone
-from lora_workbench.engine.runs.store import Vault
+from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import TrainedAdapter, train_adapter
 from lora_workbench.engine.training.caption_order import pick, variants
 from lora_workbench.engine.training.recipe import Recipe, suggest
@@ -54,8 +54,8 @@ def colours(captions: Sequence[str] = CAPTIONS) -> Dataset:
 
 @pytest.fixture
 def train(base: Backbone, tmp_path: Path):
-    def start(recipe: Recipe = RECIPE, vault: str = "vault", seed: int = 7, captions: Sequence[str] = CAPTIONS):
-        return train_adapter(base, colours(captions), recipe, seed=seed, vault=Vault(tmp_path / vault), name="zwx")
+    def start(recipe: Recipe = RECIPE, folder: str = "store", seed: int = 7, captions: Sequence[str] = CAPTIONS):
+        return train_adapter(base, colours(captions), recipe, seed=seed, store=RunStore(tmp_path / folder), name="zwx")
 
     return start
 
@@ -141,7 +141,7 @@ def test_the_order_of_the_data_set_mixes_nothing_up(base: Backbone, tmp_path: Pa
 @pytest.mark.parametrize("text_encoder", [False, True])
 def test_a_stopped_run_goes_on_to_the_same_bits(train, stop_after: int, text_encoder: bool):
     recipe = replace(RECIPE, train_text_encoder=text_encoder)
-    whole: TrainedAdapter = finish(train(recipe, vault="whole"))[0]
+    whole: TrainedAdapter = finish(train(recipe, folder="whole"))[0]
     events = train(recipe)
     while not (isinstance(event := next(events), StepDone) and event.step == stop_after):
         pass
@@ -155,7 +155,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(train, stop_after: int, text_enc
 def test_cached_and_fresh_embeddings_train_alike(train):
     """The same captions reach the denoiser whether they come from the cache or from the text encoder."""
     frozen = replace(RECIPE, train_text_encoder=True, text_encoder_learning_rate=0.0)
-    fresh, cached = finish(train(frozen, vault="fresh"))[0], finish(train(vault="cached"))[0]
+    fresh, cached = finish(train(frozen, folder="fresh"))[0], finish(train(folder="cached"))[0]
     assert fresh.losses == pytest.approx(cached.losses, rel=1e-4)
 
 

@@ -16,7 +16,7 @@ from lora_workbench.engine.data.buckets import BucketSettings, bucketed
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.loading import dataset_from_images, load_dataset
 from lora_workbench.engine.data.masking import with_masks
-from lora_workbench.engine.data.views import Augmentation, Frame
+from lora_workbench.engine.data.views import Augmentation, Crop
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.training.training_set import TrainingSet, encode, picture_batch
 from PIL import Image
@@ -44,8 +44,8 @@ def encoded(base, dataset: Dataset, cache: Path) -> TrainingSet:
     return finish(encode(base, dataset, 32, TensorCache(cache), embed=True))
 
 
-def treated(dataset: Dataset, *, frames: bool, augmentation: Augmentation | None) -> Dataset:
-    made = finish(bucketed(dataset, BUCKETS)) if frames else dataset
+def treated(dataset: Dataset, *, crops: bool, augmentation: Augmentation | None) -> Dataset:
+    made = finish(bucketed(dataset, BUCKETS)) if crops else dataset
     return replace(made, records=tuple(replace(record, augmentation=augmentation) for record in made))
 
 
@@ -68,9 +68,9 @@ AUGMENTATIONS = st.sampled_from([None, Augmentation(flip=True), Augmentation(cro
 def test_latents_and_captions_never_slip(base, tmp_path_factory, history):
     """One cache, and a folder whose files change names, places and company."""
     place = tmp_path_factory.mktemp("slips")
-    for files, frames, augmentation in history:
+    for files, crops, augmentation in history:
         write(place / "set", files)
-        dataset = treated(load_dataset(place / "set"), frames=frames, augmentation=augmentation)
+        dataset = treated(load_dataset(place / "set"), crops=crops, augmentation=augmentation)
         made = encoded(base, dataset, place / "cache")
         views = [(record, variants) for record in dataset for variants in record.views(32)]
         assert len(made.latents) == len(made.captions) == len(views)
@@ -82,14 +82,14 @@ def test_latents_and_captions_never_slip(base, tmp_path_factory, history):
 
 
 def test_nothing_is_encoded_twice(base, tmp_path):
-    dataset = treated(dataset_from_images(PICTURES, ["x"] * 6, "x"), frames=True, augmentation=Augmentation(flip=True))
+    dataset = treated(dataset_from_images(PICTURES, ["x"] * 6, "x"), crops=True, augmentation=Augmentation(flip=True))
     encoded(base, dataset, tmp_path)
     renamed = replace(dataset, records=tuple(reversed(dataset.records)))
     assert list(encode(base, renamed, 32, TensorCache(tmp_path), embed=True)) == []
 
 
 def test_every_sample_is_in_the_bucket_of_its_shape(base, tmp_path):
-    dataset = treated(dataset_from_images(PICTURES, ["x"] * 6, "x"), frames=True, augmentation=None)
+    dataset = treated(dataset_from_images(PICTURES, ["x"] * 6, "x"), crops=True, augmentation=None)
     repeated = replace(dataset, records=(replace(dataset.records[0], repeats=3), *dataset.records[1:]))
     made = encoded(base, repeated, tmp_path)
     shapes = [{made.latents[i][0].shape for i in bucket} for bucket in made.buckets]
@@ -97,7 +97,7 @@ def test_every_sample_is_in_the_bucket_of_its_shape(base, tmp_path):
     assert len(set().union(*shapes)) == len(made.buckets) > 2
     samples = [number for bucket in made.buckets for number in bucket]
     assert sorted(set(samples)) == list(range(len(made.latents)))
-    assert len(samples) == sum(len(record.frames) * record.repeats for record in repeated)
+    assert len(samples) == sum(len(record.crops) * record.repeats for record in repeated)
 
 
 def test_weights_follow_mask_frame_and_mirror(base, tmp_path):
@@ -105,7 +105,7 @@ def test_weights_follow_mask_frame_and_mirror(base, tmp_path):
     mask = Image.new("L", (64, 64))
     mask.paste(255, (0, 0, 32, 64))
     masked = finish(with_masks(dataset, "files", 0.25, [mask, Image.new("L", (64, 64), 9)])).dataset
-    made = encoded(base, treated(masked, frames=False, augmentation=Augmentation(flip=True)), tmp_path)
+    made = encoded(base, treated(masked, crops=False, augmentation=Augmentation(flip=True)), tmp_path)
     assert made.weights is not None
     plain, mirrored = made.weights[0]
     assert plain.shape == (1, *made.latents[0][0].shape[1:])
@@ -131,11 +131,11 @@ def test_a_crop_that_its_mask_leaves_nothing_of_is_refused_by_name(base, tmp_pat
     masked = finish(with_masks(dataset, "files", 0.0, [mask])).dataset
     with pytest.raises(DatasetError, match=r"mask of image_0001\.png leaves nothing"):
         encoded(base, masked, tmp_path)
-    assert encoded(base, treated(masked, frames=True, augmentation=None), tmp_path).weights
+    assert encoded(base, treated(masked, crops=True, augmentation=None), tmp_path).weights
 
 
 def test_sizes_that_the_base_cannot_take_are_refused(base, tmp_path):
     record = dataset_from_images(PICTURES[:1], ["x"], "x").records[0]
-    odd = replace(record, frames=(Frame(box=(0, 0, 40, 40), size=(33, 32)),))
+    odd = replace(record, crops=(Crop(box=(0, 0, 40, 40), size=(33, 32)),))
     with pytest.raises(DatasetError, match=r"33 x 32"):
         encoded(base, Dataset(name="x", records=(odd,)), tmp_path)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from lora_workbench.engine.diffusion.noise import add_noise
 from lora_workbench.engine.diffusion.prediction import target
-from lora_workbench.engine.diffusion.timesteps import uniform_levels
+from lora_workbench.engine.diffusion.timesteps import uniform_timesteps
 from lora_workbench.engine.diffusion.weighting import min_snr_weight
 
 
@@ -68,12 +68,12 @@ def test_min_snr_weights():
 
 
 def test_levels_are_uniform_and_repeatable():
-    first, again = (uniform_levels(2000, torch.Generator().manual_seed(3)) for _ in range(2))
+    first, again = (uniform_timesteps(2000, torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(first, again)
     assert first.min() >= 0 and first.max() < 1
     assert torch.histc(first, 4, 0, 1).min() > 400
 
 
 def test_an_unknown_objective_is_an_error(pair):
-    with pytest.raises(ValueError, match="unknown objective"):
+    with pytest.raises(ValueError, match="unknown prediction type"):
         target("x0", *pair, ALPHA, SIGMA)  # type: ignore[arg-type]
