@@ -93,7 +93,7 @@ class MaskDataset(io.ComfyNode):
             node_id="LW_MaskDataset",
             display_name="Mask Data Set",
             category=CATEGORY,
-            description="Lets masks say which parts of the pictures are learnt: white fully, black as little as you "
+            description="Lets masks say which parts of the pictures are learned: white fully, black as little as you "
             "choose.",
             inputs=[
                 sockets.Dataset.Input("dataset", tooltip="The data set; its files stay as they are."),
@@ -123,7 +123,7 @@ class MaskDataset(io.ComfyNode):
     def execute(cls, dataset: Dataset, source: Any, floor: float, masks: Tensor | None = None) -> io.NodeOutput:
         from ..engine.data.masking import with_masks
 
-        given = _grey(masks) if masks is not None else []
+        given = _gray(masks) if masks is not None else []
         masking = host().drive(with_masks(dataset, source, floor, given))
         text = masking.in_words()
         tell(text)
@@ -142,7 +142,7 @@ class Augment(io.ComfyNode):
             display_name="Augment",
             category=CATEGORY,
             description="Lets a training see each picture in several variants: mirrored, cut a little closer, with "
-            "other colours. Mirroring is refused where it would teach something wrong.",
+            "other colors. Mirroring is refused where it would teach something wrong.",
             inputs=[
                 sockets.Dataset.Input("dataset", tooltip="The data set, after its captions; files stay as they are."),
                 io.Combo.Input(
@@ -160,9 +160,9 @@ class Augment(io.ComfyNode):
                     tooltip="At most this share of the sides is cut away. 0.05 to 0.1 is plenty.",
                 ),
                 io.Float.Input(
-                    "colour", default=0.0, min=0.0, max=0.5, step=0.01,
+                    "color", default=0.0, min=0.0, max=0.5, step=0.01,
                     tooltip="Brightness, contrast and saturation change by at most this share. Leave it at 0 for "
-                    "styles and for things whose colours matter.",
+                    "styles and for things whose colors matter.",
                 ),
                 io.Int.Input(
                     "variants", default=4, min=1, max=64,
@@ -178,16 +178,16 @@ class Augment(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, dataset: Dataset, flip: str, shows: str, crop: float, colour: float, variants: int
+        cls, dataset: Dataset, flip: str, shows: str, crop: float, color: float, variants: int
     ) -> io.NodeOutput:
         from ..engine.data.augmenting import augmented
         from ..engine.data.views import Augmentation
         from ..engine.figures.variants import variant_grid
 
-        changes = Augmentation(crop=crop, colour=colour, count=variants)
+        changes = Augmentation(crop=crop, color=color, count=variants)
         made = augmented(dataset, changes, flip=flip, shows=shows)
         count = len(made.records[0].views(64)[0]) if made.records else 0
-        text = f"{count} variants of each picture" if count > 1 else "Nothing is changed: choose flip, crop or colour."
+        text = f"{count} variants of each picture" if count > 1 else "Nothing is changed: choose flip, crop or color."
         tell(text)
         sheet = to_tensor([variant_grid(made)])
         report = {"variants": count, "pictures": len(made)}
@@ -218,8 +218,8 @@ def _sheet(dataset: Dataset) -> Tensor:
     return to_tensor([host().drive(contact_sheet(dataset))])
 
 
-def _grey(masks: Tensor) -> list[Image]:
-    """Masks (B, H, W) in [0, 1] as grey pictures; a single one may lack its first axis."""
+def _gray(masks: Tensor) -> list[Image]:
+    """Masks (B, H, W) in [0, 1] as gray pictures; a single one may lack its first axis."""
     from PIL import Image
 
     values = (masks.detach().cpu().float().clamp(0, 1) * 255).round().byte().numpy()

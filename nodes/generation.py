@@ -99,7 +99,7 @@ class ComparisonGrid(io.ComfyNode):
             "whole stack, and lays the pictures side by side with labels.",
             inputs=[*_what_to_draw(), sockets.Stack.Input("stack", tooltip="The adapters to compare.")],
             outputs=[
-                io.Image.Output("grid", tooltip="The labelled grid, one picture: a row for each prompt and seed."),
+                io.Image.Output("grid", tooltip="The labeled grid, one picture: a row for each prompt and seed."),
                 sockets.Batch.Output("batch", tooltip="The single pictures, column by column, with what made each."),
             ],
             is_output_node=True,
@@ -191,7 +191,7 @@ def _what_to_draw() -> list[io.Input]:
             "prompts",
             default="",
             multiline=True,
-            tooltip="What to draw, one prompt a line. Name an adapter's trigger phrase to call what it has learnt.",
+            tooltip="What to draw, one prompt a line. Name an adapter's trigger phrase to call what it has learned.",
         ),
         io.Int.Input(
             "seed",
@@ -234,12 +234,12 @@ def _side(name: str) -> io.Input:
 
 def _grid(columns: list[list[GeneratedImage]]) -> Image:
     """The base's column, then each adapter's alone, then that of all together."""
-    from ..engine.figures.grid import Label, labelled_grid
+    from ..engine.figures.grid import Label, labeled_grid
 
     notes = ["no adapter", *["alone"] * (len(columns) - 1)]
     if len(columns) > 2:
         notes[-1] = "together"
-    return labelled_grid(
+    return labeled_grid(
         [Label(drawn.prompt, f"seed {drawn.seed}") for drawn in columns[0]],
         [Label(column[0].label, note) for column, note in zip(columns, notes, strict=True)],
         [[drawn.image for drawn in row] for row in zip(*columns, strict=True)],

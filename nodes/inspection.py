@@ -25,8 +25,8 @@ _SWITCHES = {
     "drop_small": (("small",), False, "Drop pictures that are smaller than the training's."),
     "drop_compressed": (("compressed",), True, "Drop pictures with the blocks of strong JPEG compression."),
     "drop_noisy": (("noisy",), True, "Drop pictures with strong noise."),
-    "drop_borders": (("border",), True, "Drop pictures with bars or frames of one colour around them."),
-    "drop_duplicates": (("duplicate",), True, "Of copies (scaled, mirrored, recoloured), keep the best one only."),
+    "drop_borders": (("border",), True, "Drop pictures with bars or frames of one color around them."),
+    "drop_duplicates": (("duplicate",), True, "Of copies (scaled, mirrored, recolored), keep the best one only."),
     "drop_odd": (("odd",), False, "Drop pictures that are unlike all others of a subject or product."),
     "drop_long": (("aspect",), False, "Drop pictures that are more than twice as long as wide."),
 }

@@ -14,7 +14,7 @@ AS_SUGGESTED = (-1, SUGGESTED, "")
 def override_inputs() -> list[io.Input]:
     """One for each setting; their ids are the names of the recipe's fields."""
     return [
-        _count("steps", "Optimiser steps. Raising them later continues the training.", most=1_000_000),
+        _count("steps", "Optimizer steps. Raising them later continues the training.", most=1_000_000),
         _number("learning_rate", "How far each step goes. Too high gives broken pictures, too low learns nothing."),
         _count(
             "rank", "Inner dimension of the adapter, usually 4 to 64: its capacity, and the size of its file.", 1024
@@ -41,7 +41,7 @@ def override_inputs() -> list[io.Input]:
         _count("warmup_steps", "Steps over which the learning rate rises to its value.", 100_000, advanced=True),
         _number(
             "prior_weight",
-            "Weight of the regularisation pictures' loss; without such pictures it has no effect.",
+            "Weight of the regularization pictures' loss; without such pictures it has no effect.",
             step=0.05,
             most=100.0,
             advanced=True,

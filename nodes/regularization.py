@@ -1,4 +1,4 @@
-"""The node that makes regularisation sets."""
+"""The node that makes regularization sets."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ def write_workflow(folder: Path, base: Path) -> Path:
     """One training on three plain pictures, as an API-format workflow."""
     pictures = folder / "pictures"
     pictures.mkdir()
-    for name, colour in {"a": "red", "b": "green", "c": "blue"}.items():
-        Image.new("RGB", (32, 32), colour).save(pictures / f"{name}.png")
+    for name, color in {"a": "red", "b": "green", "c": "blue"}.items():
+        Image.new("RGB", (32, 32), color).save(pictures / f"{name}.png")
     nodes = {
         "1": ("LW_LoadDataset", {"path": str(pictures), "on_unreadable": "refuse"}),
         "2": ("LW_TriggerCaptions", {

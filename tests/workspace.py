@@ -66,8 +66,8 @@ def changed(graph: Graph, **values: Any) -> Graph:
 
 def plain_pictures(folder: Path) -> Path:
     folder.mkdir()
-    for name, colour in {"a": "red", "b": "green", "c": "blue"}.items():
-        Image.new("RGB", (32, 32), colour).save(folder / f"{name}.png")
+    for name, color in {"a": "red", "b": "green", "c": "blue"}.items():
+        Image.new("RGB", (32, 32), color).save(folder / f"{name}.png")
         (folder / f"{name}.txt").write_text("a zwx thing", encoding="utf-8")
     return folder
 

@@ -128,7 +128,7 @@ def false_flags(flags: dict[str, set[str]]) -> dict[str, list[str]]:
 
 
 def copies(judged: list[Judged], compare: Callable[[Signature, Signature], float] = likeness) -> list[dict]:
-    """For each sort of copy: AUC against pairs of different photographs, and the share that is recognised."""
+    """For each sort of copy: AUC against pairs of different photographs, and the share that is recognized."""
     originals = [one.clean.signature for one in judged]
     different = [-compare(a, b) for i, a in enumerate(originals) for b in originals[:i]]
     rows = []
@@ -137,7 +137,7 @@ def copies(judged: list[Judged], compare: Callable[[Signature, Signature], float
         rows.append({
             "copy": copy,
             "auc": 1 - auc([-d for d in different], [compare(a, b) for a, b in pairs]),
-            "recognised": float(np.mean([len(duplicate_groups([a, b])) == 1 for a, b in pairs])),
+            "recognized": float(np.mean([len(duplicate_groups([a, b])) == 1 for a, b in pairs])),
         })  # fmt: skip
     return rows
 
@@ -201,7 +201,7 @@ def main() -> None:
 def _show(name: str, half: list[Judged], figures: dict) -> None:
     rows = [[r["kind"], r["damage"], f"{r['auc']:.3f}", f"{r['flagged']:.0%}", f"{r['flagged_at_all']:.0%}"]
             for r in figures["flaws"]]  # fmt: skip
-    rows += [["duplicate", r["copy"], f"{r['auc']:.4f}", f"{r['recognised']:.0%}", ""] for r in figures["copies"]]
+    rows += [["duplicate", r["copy"], f"{r['auc']:.4f}", f"{r['recognized']:.0%}", ""] for r in figures["copies"]]
     print(f"\n{name}: {len(half)} photographs", file=sys.stdout)
     print(table(["kind", "damage", "AUC", "flagged as such", "flagged at all"], rows))
     for which, words in (("false_flags", "clean ones"), ("false_flags_of_files", "their files as they are")):

@@ -53,7 +53,7 @@ def exposed(image: Image.Image, stops: float) -> Image.Image:
 
 
 def noisy(image: Image.Image, level: float = 25) -> Image.Image:
-    """Independent Gaussian noise in each channel, in grey levels."""
+    """Independent Gaussian noise in each channel, in gray levels."""
     values = np.asarray(image, np.float32)
     return Image.fromarray(
         (values + np.random.default_rng(0).normal(0, level, values.shape)).clip(0, 255).astype(np.uint8)
@@ -90,7 +90,7 @@ def tinted(image: Image.Image, gains: tuple[float, float, float] = (1.25, 1.0, 0
 
 
 def cropped(image: Image.Image, share: float) -> Image.Image:
-    """A part of the picture, off its centre."""
+    """A part of the picture, off its center."""
     width, height = round(image.width * share), round(image.height * share)
     left, top = round((image.width - width) * 0.3), round((image.height - height) * 0.6)
     return image.crop((left, top, left + width, top + height))
@@ -111,7 +111,7 @@ DAMAGES: dict[str, dict[str, Damage]] = {
     "dark": {"-2 stops": lambda image: exposed(image, -2), "-3 stops": lambda image: exposed(image, -3)},
     "bright": {"+2 stops": lambda image: exposed(image, 2), "+3 stops": lambda image: exposed(image, 3)},
     "compressed": {"JPEG 10, saved again": jpeg},
-    "noisy": {"25 grey levels": noisy},
+    "noisy": {"25 gray levels": noisy},
     "border": {"bars of a tenth": letterboxed},
 }
 """Kind of flaw -> damages that it has to find."""
@@ -120,7 +120,7 @@ COPIES: dict[str, Damage] = {
     "half size": lambda image: image.resize((image.width // 2, image.height // 2), Resampling.BICUBIC),
     "a sixth": lambda image: image.resize((max(8, image.width // 6), max(8, image.height // 6)), Resampling.BICUBIC),
     "mirrored": ImageOps.mirror,
-    "grey": lambda image: image.convert("L").convert("RGB"),
+    "gray": lambda image: image.convert("L").convert("RGB"),
     "hue + 60°": rehued,
     "hue + 180°": lambda image: rehued(image, 180),
     "warmer": tinted,

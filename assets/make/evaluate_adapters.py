@@ -26,7 +26,7 @@ import world
 from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import load_adapter
 from lora_workbench.engine.adapters.stack import Stack, StackEntry
-from lora_workbench.engine.figures.grid import Label, labelled_grid
+from lora_workbench.engine.figures.grid import Label, labeled_grid
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
 from lora_workbench.engine.models.contract import Backbone
 from lora_workbench.engine.models.registry import load_base
@@ -238,7 +238,7 @@ def save_sheet(path: Path, columns: dict[str, tuple[Drawn, Drawn]], count: int =
         for i in range(0, min(count * SEEDS_A_PROMPT, len(before.images)), SEEDS_A_PROMPT):
             rows.append(Label(before.asked[i].prompt, kind))
             cells.append([before.images[i], after.images[i]])
-    labelled_grid(rows, [Label("base"), Label("adapter")], cells).save(path, optimize=True)
+    labeled_grid(rows, [Label("base"), Label("adapter")], cells).save(path, optimize=True)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Measure the demo base with fixed seeds: autoencoder, backgrounds, subjects and styles.
 
 - *Autoencoder*: mean PSNR over pictures that it was not trained on.
-- *Background*: the mean colour of the border is nearest to the named one of the 15, in CIELAB.
+- *Background*: the mean color of the border is nearest to the named one of the 15, in CIELAB.
 - *Subject* and *style*: of all trained pictures on the named background, the nearest one in the space of
   ``features.py`` shows the named subject, and is in the named style.
 
@@ -24,7 +24,7 @@ import torch
 import train_autoencoder
 import world
 from diffusers import StableDiffusionPipeline
-from lora_workbench.engine.figures.grid import Label, labelled_grid
+from lora_workbench.engine.figures.grid import Label, labeled_grid
 from measuring import prompt, table, write_json
 from PIL import Image
 
@@ -71,14 +71,14 @@ class Judge:
     def nearest(self, image: Image.Image, background: str) -> world.Picture:
         """The trained picture on that background which the image is nearest to."""
         if background not in self._known:
-            colour = world.BACKGROUNDS[background]
-            self._known[background] = features.describe(world.compose(cutout, colour) for cutout in self._cutouts)
+            color = world.BACKGROUNDS[background]
+            self._known[background] = features.describe(world.compose(cutout, color) for cutout in self._cutouts)
         return self.pictures[features.distance(features.describe([image]), self._known[background]).argmin()]
 
 
 def nearest_background(image: Image.Image) -> str:
-    """The name of the background whose colour is nearest to the border's, in CIELAB."""
-    border = features.border_colour(image)
+    """The name of the background whose color is nearest to the border's, in CIELAB."""
+    border = features.border_color(image)
     return min(
         world.BACKGROUNDS, key=lambda name: float(np.linalg.norm(features.lab(world.BACKGROUNDS[name]) - border))
     )
@@ -135,12 +135,12 @@ def _shares(right: list[bool], groups: list[str]) -> dict[str, float]:
 
 
 def save_sheet(pipe: StableDiffusionPipeline, path: Path, guidance: float) -> None:
-    """A labelled grid: one row a style, one column a subject on its background."""
+    """A labeled grid: one row a style, one column a subject on its background."""
     prompts = [prompt(world.article(name), background, style) for style in world.PACKAGES for name, background in SHEET]
     images = draw(pipe, prompts, [0] * len(prompts), guidance)
     cells = [images[at : at + len(SHEET)] for at in range(0, len(images), len(SHEET))]
     columns = [Label(name, f"on {background}") for name, background in SHEET]
-    labelled_grid([Label(f"{style} style") for style in world.PACKAGES], columns, cells).save(path, optimize=True)
+    labeled_grid([Label(f"{style} style") for style in world.PACKAGES], columns, cells).save(path, optimize=True)
 
 
 def summary(result: dict) -> str:
@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--packages", type=Path, required=True, help="the folder node_modules")
     parser.add_argument("--base", type=Path, required=True, help="the model in diffusers' layout")
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
-    parser.add_argument("--sheet", type=Path, help="PNG file for labelled samples")
+    parser.add_argument("--sheet", type=Path, help="PNG file for labeled samples")
     parser.add_argument("--count", type=int, default=200, help="prompts to draw")
     parser.add_argument("--guidance", type=float, default=3.0)
     args = parser.parse_args()

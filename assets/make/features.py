@@ -1,14 +1,14 @@
-"""The space in which all measures of the demo base and the demo adapters are taken. Nothing in it is learnt.
+"""The space in which all measures of the demo base and the demo adapters are taken. Nothing in it is learned.
 
 A picture of 64 x 64 pixels becomes two vectors, each of length 1, that are joined with equal weights:
 
-- *colour*: CIELAB (D65), low-passed by a Gaussian of 2 pixels and sampled on a 32 x 32 grid, in units of 50 and centred
-  on medium grey, so that opposite colours point in opposite directions;
+- *color*: CIELAB (D65), low-passed by a Gaussian of 2 pixels and sampled on a 32 x 32 grid, in units of 50 and centered
+  on medium gray, so that opposite colors point in opposite directions;
 - *shape*: gradient histograms in the manner of HOG (Dalal & Triggs 2005, doi:10.1109/CVPR.2005.177): of the CIELAB
   channels' gradient with the greatest magnitude, in 8 unsigned orientations, pooled by Gaussians of 3 pixels on a
   16 x 16 grid; square roots of the pooled magnitudes, so that one hard edge doesn't hide all others.
 
-The Gaussians let a picture move by a few pixels without leaving its neighbourhood. Distances are cosine distances:
+The Gaussians let a picture move by a few pixels without leaving its neighborhood. Distances are cosine distances:
 0 for the same picture, 2 for the opposite one. Run as a script, this file measures how well the space tells the
 pictures of the narrow world apart after they were slightly moved and scaled.
 """
@@ -26,11 +26,11 @@ import world
 from PIL import Image
 
 SIDE = 64
-COLOUR_GRID, COLOUR_BLUR = 32, 2.0
+COLOR_GRID, COLOR_BLUR = 32, 2.0
 SHAPE_GRID, SHAPE_BLUR = 16, 3.0
 ORIENTATIONS = 8
-COLOUR_WEIGHT = 0.5
-"""Share of the colour part in the cosine; the shape part has the rest."""
+COLOR_WEIGHT = 0.5
+"""Share of the color part in the cosine; the shape part has the rest."""
 
 _TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
@@ -70,12 +70,12 @@ def paired_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.clip(1 - (a * b).sum(axis=1), 0, 2)
 
 
-def border_colour(image: Image.Image, width: int = 4) -> np.ndarray:
-    """Mean CIELAB colour of the outermost ``width`` pixels, shape (3,)."""
-    colours = lab(_pixels(image))
-    frame = np.ones(colours.shape[:2], dtype=bool)
+def border_color(image: Image.Image, width: int = 4) -> np.ndarray:
+    """Mean CIELAB color of the outermost ``width`` pixels, shape (3,)."""
+    colors = lab(_pixels(image))
+    frame = np.ones(colors.shape[:2], dtype=bool)
     frame[width:-width, width:-width] = False
-    return colours[frame].mean(axis=0)
+    return colors[frame].mean(axis=0)
 
 
 def _pixels(image: Image.Image) -> np.ndarray:
@@ -90,9 +90,9 @@ def _pixels(image: Image.Image) -> np.ndarray:
 
 def _describe_one(pixels: np.ndarray) -> np.ndarray:
     scaled = (lab(pixels) - (50, 0, 0)) / 50
-    colour = _unit(_pooled(scaled, COLOUR_GRID, COLOUR_BLUR))
+    color = _unit(_pooled(scaled, COLOR_GRID, COLOR_BLUR))
     shape = _unit(np.sqrt(_pooled(_oriented_gradients(scaled), SHAPE_GRID, SHAPE_BLUR)))
-    return np.concatenate([np.sqrt(COLOUR_WEIGHT) * colour, np.sqrt(1 - COLOUR_WEIGHT) * shape])
+    return np.concatenate([np.sqrt(COLOR_WEIGHT) * color, np.sqrt(1 - COLOR_WEIGHT) * shape])
 
 
 def _oriented_gradients(picture: np.ndarray) -> np.ndarray:
@@ -127,19 +127,19 @@ def _unit(values: np.ndarray) -> np.ndarray:
 
 
 def retrieval(pictures: Sequence[world.Picture], background: str, rng: random.Random) -> list[bool]:
-    """For each picture, slightly moved and scaled: whether its nearest neighbour among all is itself."""
-    colour = world.BACKGROUNDS[background]
+    """For each picture, slightly moved and scaled: whether its nearest neighbor among all is itself."""
+    color = world.BACKGROUNDS[background]
     cutouts = [picture.cutout() for picture in pictures]
     moved = [
         world.compose(
             cutout,
-            colour,
+            color,
             scale=rng.uniform(0.80, 0.90),
             shift=(rng.uniform(-0.03, 0.03), rng.uniform(-0.03, 0.03)),
         )
         for cutout in cutouts
     ]
-    known = describe(world.compose(cutout, colour, scale=0.85) for cutout in cutouts)
+    known = describe(world.compose(cutout, color, scale=0.85) for cutout in cutouts)
     nearest = distance(describe(moved), known).argmin(axis=1)
     return [int(found) == wanted for wanted, found in enumerate(nearest)]
 

@@ -105,7 +105,7 @@ def _grouped(sets: list[list[str]], names: list[str]) -> list[dict]:
     return [
         {
             "copy": copy,
-            "recognised": float(np.mean([(f"{n}__clean.png", f"{n}__{copy}.png") in together for n in names])),
+            "recognized": float(np.mean([(f"{n}__clean.png", f"{n}__{copy}.png") in together for n in names])),
         }
         for copy in COPIES
     ]
@@ -121,5 +121,5 @@ def _hash_copies(hashes: dict[str, str], names: list[str]) -> list[dict]:
     for copy in COPIES:
         pairs = np.array([bits(f"{name}__clean.png", f"{name}__{copy}.png") for name in names])
         auc = (pairs[:, None] < different) + 0.5 * (pairs[:, None] == different)
-        found.append({"copy": copy, "auc": float(auc.mean()), "recognised": float((pairs <= _HASH_LIMIT).mean())})
+        found.append({"copy": copy, "auc": float(auc.mean()), "recognized": float((pairs <= _HASH_LIMIT).mean())})
     return found

@@ -25,7 +25,7 @@ class Package:
 
     name: str
     version: str
-    licence: str
+    license: str
     folder: str
     """Of the files, inside the package."""
     files: str

@@ -1,7 +1,7 @@
 """The look of the style data set: a risograph print in three inks.
 
-The art's lightness is printed in three flat tones (indigo, coral, cream) and edged by a broad indigo line. No colour of
-the original survives, so that a viewer sees at once whether an adapter has learnt the style, and all shapes are large
+The art's lightness is printed in three flat tones (indigo, coral, cream) and edged by a broad indigo line. No color of
+the original survives, so that a viewer sees at once whether an adapter has learned the style, and all shapes are large
 enough for a picture of 64 pixels.
 """
 

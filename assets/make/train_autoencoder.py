@@ -2,7 +2,7 @@
 
 All emoji of the three packages serve as material, but for the held-out subjects and one picture in twenty, which
 measure it. Loss: L1 plus L1 of the image gradients, and a slight pull of the latents towards a unit Gaussian
-(Kingma & Welling 2014, arXiv:1312.6114). Resumable: every few minutes weights, optimiser and clock are saved.
+(Kingma & Welling 2014, arXiv:1312.6114). Resumable: every few minutes weights, optimizer and clock are saved.
 """
 
 from __future__ import annotations
@@ -92,9 +92,9 @@ def psnr(vae: AutoencoderKL, pictures: list[world.Picture], count: int = 200) ->
     """Mean PSNR in dB over held-out pictures, each on a background of the narrow world, at 64 px."""
     vae.eval()
     values = []
-    colours = list(world.BACKGROUNDS.values())
+    colors = list(world.BACKGROUNDS.values())
     for i, picture in enumerate(pictures[:count]):
-        array = world.to_array(world.compose(picture.cutout(), colours[i % len(colours)]))
+        array = world.to_array(world.compose(picture.cutout(), colors[i % len(colors)]))
         x = torch.from_numpy(array.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
         decoded = vae.decode(vae.encode(x).latent_dist.mean).sample.clamp(-1, 1)
         values.append(float(10 * torch.log10(4.0 / F.mse_loss(decoded, x))))
@@ -103,7 +103,7 @@ def psnr(vae: AutoencoderKL, pictures: list[world.Picture], count: int = 200) ->
 
 
 @torch.no_grad()
-def normalise_latents(vae: AutoencoderKL, cutouts: list, rng: random.Random) -> None:
+def normalize_latents(vae: AutoencoderKL, cutouts: list, rng: random.Random) -> None:
     """Fold each latent channel's mean and deviation into the two 1 x 1 convolutions around the latent.
 
     Afterwards every channel has mean 0 and deviation 1 over the material, so that ``scaling_factor`` is 1.
@@ -166,7 +166,7 @@ def main() -> None:
             torch.save(dict(vae=vae.state_dict(), optimizer=optimizer.state_dict(), step=step, spent=spent), state_file)
             saved = time.monotonic()
             print(f"held-out psnr {psnr(vae, held_out, 60):.2f} dB", flush=True)
-    normalise_latents(vae, cutouts, rng)
+    normalize_latents(vae, cutouts, rng)
     print(f"final held-out psnr {psnr(vae, held_out):.2f} dB", flush=True)
     vae.save_pretrained(args.out / "vae")
 

@@ -103,15 +103,15 @@ def encode_world(vae: AutoencoderKL, packages: Path) -> list[Example]:
     examples = []
     for picture in world.trained_pictures(packages):
         cutout = picture.cutout()
-        cells = [(name, colour) for name, colour in world.BACKGROUNDS.items() for _ in range(JITTERS)]
+        cells = [(name, color) for name, color in world.BACKGROUNDS.items() for _ in range(JITTERS)]
         images = [
             world.compose(
                 cutout,
-                colour,
+                color,
                 scale=rng.uniform(0.80, 0.90),
                 shift=(rng.uniform(-0.03, 0.03), rng.uniform(-0.03, 0.03)),
             )
-            for _, colour in cells
+            for _, color in cells
         ]
         x = torch.stack([torch.from_numpy(world.to_array(i).copy()) for i in images]).permute(0, 3, 1, 2) / 127.5 - 1
         latents = vae.encode(x).latent_dist.mean
@@ -120,7 +120,7 @@ def encode_world(vae: AutoencoderKL, packages: Path) -> list[Example]:
 
 
 class Denoiser:
-    """UNet and text encoder with their shared optimiser, average and noise schedule."""
+    """UNet and text encoder with their shared optimizer, average and noise schedule."""
 
     def __init__(self, tokenizer: CLIPTokenizer) -> None:
         self.tokenizer = tokenizer

@@ -55,7 +55,7 @@ class Injection:
         for key, parameter in self.parameters.items():
             module, _, factor = key.rpartition(".")
             if factor == "down":
-                _initialise(parameter, derived_seed(seed, flat(common_name(module))))
+                _initialize(parameter, derived_seed(seed, flat(common_name(module))))
 
     def _inject(self, component: str, suffixes: tuple[str, ...], rank: int) -> None:
         from peft import LoraConfig, inject_adapter_in_model
@@ -140,7 +140,7 @@ def _as(factor: Any, like: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda x: factor._conv_forward(x, weight, None)
 
 
-def _initialise(down: nn.Parameter, seed: int) -> None:
+def _initialize(down: nn.Parameter, seed: int) -> None:
     """Kaiming-uniform values with a = sqrt(5), as torch's layers and peft have them: bounds of 1 / sqrt(fan-in)."""
     import torch
 

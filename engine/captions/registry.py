@@ -11,11 +11,11 @@ from .contract import Captioner
 _KINDS: dict[str, tuple[Callable[[Path], bool], type[Captioner]]] = {}
 
 
-def register(captioner: type[Captioner], *, recognises: Callable[[Path], bool]) -> None:
-    """Make a kind known. ``recognises`` looks at a folder without loading weights."""
+def register(captioner: type[Captioner], *, recognizes: Callable[[Path], bool]) -> None:
+    """Make a kind known. ``recognizes`` looks at a folder without loading weights."""
     if captioner.kind in _KINDS:
         raise ValueError(f"captioner {captioner.kind!r} is registered already; known: {', '.join(kinds())}")
-    _KINDS[captioner.kind] = (recognises, captioner)
+    _KINDS[captioner.kind] = (recognizes, captioner)
 
 
 def kinds() -> list[str]:
@@ -32,7 +32,7 @@ def open_captioner(folder: str | Path, *, device: str = "auto", precision: str =
         precision: as in ``load_base``.
 
     Raises:
-        CaptionerError: nothing is there, no known kind recognises it, or a file is missing.
+        CaptionerError: nothing is there, no known kind recognizes it, or a file is missing.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -41,8 +41,8 @@ def open_captioner(folder: str | Path, *, device: str = "auto", precision: str =
             expected="a folder with a captioning model",
             hint="download a model with all of its files, and name its folder.",
         )
-    for recognises, captioner in _KINDS.values():
-        if recognises(folder):
+    for recognizes, captioner in _KINDS.values():
+        if recognizes(folder):
             return captioner(folder, device=device, precision=precision)
     files = ", ".join(sorted(path.name for path in folder.iterdir())[:8])
     raise CaptionerError(

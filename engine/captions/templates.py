@@ -92,7 +92,7 @@ def _check(trigger: TriggerWord) -> None:
         )
     if not has_trigger(trigger.phrase(), trigger):
         raise CaptionError(
-            f"The trigger word runs into its neighbours in {trigger.phrase()!r}.",
+            f"The trigger word runs into its neighbors in {trigger.phrase()!r}.",
             expected="{trigger} as a word of its own in the template",
             hint="put blanks around {trigger}.",
         )
@@ -125,7 +125,7 @@ def _refuse_lost_trigger(dataset: Dataset, captions: list[str], trigger: Trigger
     lost = [r.name for r, c in zip(dataset, captions, strict=True) if c and not has_trigger(c, trigger)]
     if lost:
         raise CaptionError(
-            f"{len(lost)} captions lack the trigger word {trigger.word!r}, so it would not be learnt there:\n  "
+            f"{len(lost)} captions lack the trigger word {trigger.word!r}, so it would not be learned there:\n  "
             + "\n  ".join(lost),
             expected="the trigger word, or [trigger], in every caption that is kept",
             hint="use the mode prepend, or write the trigger word into these captions.",

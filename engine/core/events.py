@@ -34,7 +34,7 @@ class Progress(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepDone(Event):
-    """One optimiser step of a training run."""
+    """One optimizer step of a training run."""
 
     step: int
     """Steps done so far, from 1."""

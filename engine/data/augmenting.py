@@ -22,8 +22,8 @@ _TEXT = (
 )
 _SIDES = "left right left-hand right-hand leftmost rightmost"
 _REASONS = {
-    "faces": "no face is symmetric: parting, moles and smile would be learnt on both sides",
-    "text": "letters and logos would be learnt mirrored too",
+    "faces": "no face is symmetric: parting, moles and smile would be learned on both sides",
+    "text": "letters and logos would be learned mirrored too",
     "sides": "the captions' left and right would be wrong in half of the views",
 }
 _WORDS = {"faces": _FACES, "text": _TEXT, "sides": _SIDES}
@@ -57,7 +57,7 @@ def augmented(dataset: Dataset, augmentation: Augmentation, *, flip: str, shows:
             hint="set flip to no; or say what the pictures show, or set flip to 'yes, even so' if you know better.",
         )
     augmentation = replace(augmentation, flip=flip != "no")
-    changes = augmentation.flip or augmentation.crop or augmentation.colour
+    changes = augmentation.flip or augmentation.crop or augmentation.color
     records = tuple(replace(record, augmentation=augmentation if changes else None) for record in dataset)
     return replace(dataset, records=records)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ..core.events import Event, Progress
 from ..core.fields import one_of, positive, raise_all
 from .dataset import Dataset, ImageRecord
-from .focus import SMALL, best_centring, importance
+from .focus import SMALL, best_centering, importance
 from .views import Crop, Size, fitted
 
 CROPS = ("subject", "middle")
@@ -97,7 +97,7 @@ def _crops(record: ImageRecord, sizes: Sequence[Size], crop: str) -> list[Crop]:
     if crop == "middle" or all(_share(record, crop) > 0.999 for crop in crops):
         return crops
     matters = importance(record.load(at_least=SMALL), record.mask.load() if record.mask else None)
-    return [fitted(size, crop.size, best_centring(matters, _kept(record, crop))) for crop in crops]
+    return [fitted(size, crop.size, best_centering(matters, _kept(record, crop))) for crop in crops]
 
 
 def _kept(record: ImageRecord, crop: Crop) -> tuple[float, float]:

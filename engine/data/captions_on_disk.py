@@ -90,7 +90,7 @@ def decode_text(data: bytes, name: str) -> str:
     """UTF-8, with or without a byte-order mark, to text.
 
     Raises:
-        DatasetError: another encoding. A caption decoded wrongly would be learnt as it is, so nothing is guessed.
+        DatasetError: another encoding. A caption decoded wrongly would be learned as it is, so nothing is guessed.
     """
     try:
         text = data.decode("utf-8-sig")

@@ -14,7 +14,7 @@ SMALL = 96
 _RIM = 0.06
 """The share of the sides that counts as border."""
 _ORDINARY = 2.0
-"""Distance within which most of the border's own colours are."""
+"""Distance within which most of the border's own colors are."""
 _NEAR_ENOUGH = 0.97
 """Crops that keep this share of the most that any can keep are as good; of these the most central one is taken."""
 
@@ -34,39 +34,39 @@ def importance(picture: Image.Image, mask: Image.Image | None) -> NDArray[np.flo
 
 
 def saliency(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """How far each pixel (h, w, 3), 0 to 255, stands out from the border's colours, 0 to 1.
+    """How far each pixel (h, w, 3), 0 to 255, stands out from the border's colors, 0 to 1.
 
-    The border is background more often than not (Wei et al., ECCV 2012). Its colours are one normal distribution,
+    The border is background more often than not (Wei et al., ECCV 2012). Its colors are one normal distribution,
     after the third of it that fits worst is set aside, because subjects are often cut by a border; what stands out
     is far by Mahalanobis distance. The middle counts a little more.
     """
     import numpy as np
 
-    colours = pixels.astype(np.float64)
-    height, width = colours.shape[:2]
+    colors = pixels.astype(np.float64)
+    height, width = colors.shape[:2]
     rim = np.ones((height, width), bool)
     down, across = max(1, round(height * _RIM)), max(1, round(width * _RIM))
     rim[down : height - down, across : width - across] = False
-    border = colours[rim]
+    border = colors[rim]
     for _ in range(3):
         far = _distance(border, border)
         border = border[far <= np.quantile(far, 0.67)]
-    distance = np.clip(_distance(colours.reshape(-1, 3), border).reshape(height, width) - _ORDINARY, 0, None)
+    distance = np.clip(_distance(colors.reshape(-1, 3), border).reshape(height, width) - _ORDINARY, 0, None)
     standing_out = distance / (distance + 3.0)
     y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None]
     return np.asarray(standing_out * np.exp(-(x**2 + y**2) / 2), np.float32)
 
 
-def _distance(colours: NDArray[np.float64], like: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mahalanobis distance of each colour (n, 3) from those of a sample; noise of a few grey values is nothing."""
+def _distance(colors: NDArray[np.float64], like: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mahalanobis distance of each color (n, 3) from those of a sample; noise of a few gray values is nothing."""
     import numpy as np
 
     spread = np.cov(like.T) + 36 * np.eye(3)
-    difference = colours - like.mean(axis=0)
+    difference = colors - like.mean(axis=0)
     return np.sqrt(np.einsum("ni,ij,nj->n", difference, np.linalg.inv(spread), difference))
 
 
-def best_centring(matters: NDArray[np.float32], kept: tuple[float, float]) -> tuple[float, float]:
+def best_centering(matters: NDArray[np.float32], kept: tuple[float, float]) -> tuple[float, float]:
     """Where a crop keeps most of what matters, as ``fitted`` takes it: (across, down), 0 to 1.
 
     Roots are summed, because that a column shows the subject counts for more than how much of it, and the higher

@@ -67,7 +67,7 @@ def decode(data: bytes, name: str, *, at_least: int = 0) -> Image.Image:
 
 
 def decode_mask(data: bytes, name: str, channel: str) -> Image.Image:
-    """A mask as 8-bit grey, EXIF rotation applied: its brightness, or its opacity where ``channel`` is ``alpha``.
+    """A mask as 8-bit gray, EXIF rotation applied: its brightness, or its opacity where ``channel`` is ``alpha``.
 
     Raises:
         DatasetError: as ``decode``, or there is no transparency to take.
@@ -94,7 +94,7 @@ def has_alpha(data: bytes, name: str) -> bool:
 
 
 def jpeg_tables(data: bytes, name: str) -> Mapping[int, Sequence[int]] | None:
-    """A JPEG's quantisation tables by number, from its header; ``None`` for other formats.
+    """A JPEG's quantization tables by number, from its header; ``None`` for other formats.
 
     Raises:
         DatasetError: as ``probe``.
@@ -156,7 +156,7 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
 class _Strict:
     """Pillow refuses pictures that were cut short while any thread is inside.
 
-    Other extensions switch that off for the whole process, and half a picture would pass for a grey one.
+    Other extensions switch that off for the whole process, and half a picture would pass for a gray one.
     """
 
     def __init__(self) -> None:
@@ -208,7 +208,7 @@ def _jpeg_has_end(data: bytes) -> bool:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey values of 0 to 65535, which is what Pillow's integer modes hold for 16-bit files, as 0 to 255."""
+    """Gray values of 0 to 65535, which is what Pillow's integer modes hold for 16-bit files, as 0 to 255."""
     import numpy as np
     from PIL import Image
 

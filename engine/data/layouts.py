@@ -188,7 +188,7 @@ def _mask(at: str, mask: Mask) -> PlannedFile:
 
 
 def _as_jpeg(mask: Mask) -> bytes:
-    if mask.channel == "grey" and _ending(mask.source.name).lower() in (".jpg", ".jpeg"):
+    if mask.channel == "gray" and _ending(mask.source.name).lower() in (".jpg", ".jpeg"):
         return read_unchanged(mask.source, mask.content_hash)
     return _encoded(mask, "JPEG", quality=95)
 

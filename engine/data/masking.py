@@ -38,7 +38,7 @@ class Masking:
         if bare:
             lines.append(f"Trained on as a whole: {_some(bare)}.")
         if small := [name for name, share in self.coverage.items() if share < 0.05]:
-            lines.append(f"Under 5 % white, so little is learnt from them: {_some(small)}.")
+            lines.append(f"Under 5 % white, so little is learned from them: {_some(small)}.")
         if full := [name for name, share in self.coverage.items() if share > 0.98]:
             lines.append(f"White almost everywhere, so the mask changes nothing: {_some(full)}.")
         return "\n".join(lines)
@@ -53,7 +53,7 @@ def with_masks(
         dataset: left as it is.
         origin: ``files`` that lie beside the pictures, or the pictures' own ``alpha`` channel.
         floor: weight of black, 0 to 1; white weighs 1.
-        given: masks in place of these: one for each picture in order, or one for all; grey.
+        given: masks in place of these: one for each picture in order, or one for all; gray.
 
     Raises:
         DatasetError: there is no mask, one doesn't fit its picture or can't be read, or one is all black and the
@@ -89,7 +89,7 @@ def with_masks(
 
 def _found(record: ImageRecord, origin: MaskOrigin) -> Mask | None:
     if origin == "files":
-        return record.mask if record.mask and record.mask.channel == "grey" else None
+        return record.mask if record.mask and record.mask.channel == "gray" else None
     data = read_unchanged(record.source, record.content_hash)
     if not has_alpha(data, record.name):
         return None
@@ -113,7 +113,7 @@ def _white(mask: Mask) -> float:
 def _unusable(dataset: Dataset, black: Sequence[str], origin: MaskOrigin) -> DatasetError:
     if black:
         return DatasetError(
-            f"{len(black)} masks are all black, so nothing of their pictures would be learnt: {_some(black)}",
+            f"{len(black)} masks are all black, so nothing of their pictures would be learned: {_some(black)}",
             expected="some white in each mask, or a floor above 0",
             hint="mend these masks, or raise the floor.",
         )

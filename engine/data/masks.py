@@ -12,7 +12,7 @@ from .sources import ImageSource, read_unchanged
 if TYPE_CHECKING:
     from PIL import Image
 
-Channel = Literal["grey", "alpha"]
+Channel = Literal["gray", "alpha"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class Mask:
     source: ImageSource = field(repr=False)
     content_hash: str
     """SHA-256 of the encoded mask."""
-    channel: Channel = "grey"
+    channel: Channel = "gray"
     """Where in the source it lies: its brightness, or its transparency."""
     floor: float = 1.0
     """Weight of black, 0 to 1; white weighs 1. At 1 the mask is known but changes nothing."""
@@ -33,7 +33,7 @@ class Mask:
         return self.floor < 1
 
     def load(self) -> Image.Image:
-        """As 8-bit grey, EXIF rotation applied; white teaches fully.
+        """As 8-bit gray, EXIF rotation applied; white teaches fully.
 
         Raises:
             DatasetError: the file is gone, damaged, or another one than when the data set was read.

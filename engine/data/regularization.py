@@ -1,4 +1,4 @@
-"""Regularisation sets: captions of the class without the trigger word, and how they weigh beside the subject."""
+"""Regularization sets: captions of the class without the trigger word, and how they weigh beside the subject."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def regularization_set(parts: Sequence[Dataset], prompts: Sequence[str], trigger
     records = [record for part in parts for record in part]
     if not records:
         raise DatasetError(
-            "There are no regularisation pictures.",
+            "There are no regularization pictures.",
             expected="a folder or data set of class pictures, or a base model to draw them with",
             hint="connect one of them, and ask for a count above 0 if the base model should draw.",
         )
@@ -50,7 +50,7 @@ def regularization_set(parts: Sequence[Dataset], prompts: Sequence[str], trigger
             hint="take the trigger word out: these pictures keep what it doesn't call as it is.",
         )
     skipped = tuple(skipped for part in parts for skipped in part.skipped)
-    return Dataset(name="regularisation", records=captioned, skipped=skipped)
+    return Dataset(name="regularization", records=captioned, skipped=skipped)
 
 
 def _some(names: Sequence[str]) -> str:

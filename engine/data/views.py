@@ -1,4 +1,4 @@
-"""How a picture becomes what a step sees: a box of it, scaled to a size, perhaps mirrored, cut closer or recoloured."""
+"""How a picture becomes what a step sees: a box of it, scaled to a size, perhaps mirrored, cut closer or recolored."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels of the picture after its EXIF rotation; may lie between pixels."""
 Size = tuple[int, int]
 """Width and height in pixels."""
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 """Factors of brightness, contrast and saturation."""
 
-UNCHANGED: Colour = (1.0, 1.0, 1.0)
+UNCHANGED: Color = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,19 +31,19 @@ class Crop:
     """That the box is scaled to."""
 
 
-def fitted(picture: Size, size: Size, centring: tuple[float, float] = (0.5, 0.5)) -> Crop:
+def fitted(picture: Size, size: Size, centering: tuple[float, float] = (0.5, 0.5)) -> Crop:
     """The largest frame of a size's shape inside a picture.
 
     Args:
         picture: the picture's size.
         size: the frame's.
-        centring: where it lies if it is narrower or lower than the picture: 0 left or top, 1 right or bottom.
+        centering: where it lies if it is narrower or lower than the picture: 0 left or top, 1 right or bottom.
     """
     (width, height), shape = picture, size[0] / size[1]
     if width / height == shape:
         return Crop(box=(0.0, 0.0, float(width), float(height)), size=size)
     box_width, box_height = (shape * height, height) if width / height > shape else (width, width / shape)
-    left, top = (width - box_width) * centring[0], (height - box_height) * centring[1]
+    left, top = (width - box_width) * centering[0], (height - box_height) * centering[1]
     return Crop(box=(left, top, min(left + box_width, width), min(top + box_height, height)), size=size)
 
 
@@ -53,7 +53,7 @@ class View:
 
     crop: Crop
     flip: bool = False
-    colour: Colour = UNCHANGED
+    color: Color = UNCHANGED
 
     def of(self, picture: Image.Image) -> Image.Image:
         """What it shows of an RGB picture."""
@@ -63,7 +63,7 @@ class View:
         if self.flip:
             seen = ImageOps.mirror(seen)
         for factor, enhance in zip(
-            self.colour, (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color), strict=True
+            self.color, (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color), strict=True
         ):
             seen = enhance(seen).enhance(factor) if factor != 1 else seen
         return seen
@@ -72,7 +72,7 @@ class View:
         """What it shows of a picture's mask, averaged down to another size.
 
         Args:
-            mask: 8-bit grey, in proportion to the picture.
+            mask: 8-bit gray, in proportion to the picture.
             picture: the picture's own size, which the box is measured in.
             size: of the result.
         """
@@ -93,7 +93,7 @@ class Augmentation:
     """Every second variant is mirrored."""
     crop: float = 0.0
     """At most this share of the sides is cut away."""
-    colour: float = 0.0
+    color: float = 0.0
     """Brightness, contrast and saturation change by at most this share."""
     count: int = 4
     """Variants of each picture, itself included; mirroring alone makes two."""
@@ -101,10 +101,10 @@ class Augmentation:
     def __post_init__(self) -> None:
         problems: list[str] = []
         positive(problems, self, "count")
-        positive(problems, self, "crop", "colour", zero=True)
+        positive(problems, self, "crop", "color", zero=True)
         problems += [
             f"{name}: got {value:g}, expected at most 0.5"
-            for name, value in (("crop", self.crop), ("colour", self.colour))
+            for name, value in (("crop", self.crop), ("color", self.color))
             if value > 0.5
         ]
         raise_all(problems, "augmentation")
@@ -114,19 +114,19 @@ class Augmentation:
 
         They follow from the picture's content and the settings alone, so that caches of them can be kept by content.
         """
-        changes = self.crop > 0 or self.colour > 0
+        changes = self.crop > 0 or self.color > 0
         count = self.count if changes else 1 + self.flip
         return tuple(self._variant(number, crop, content_hash) for number in range(count))
 
     def _variant(self, number: int, crop: Crop, content_hash: str) -> View:
         flip = self.flip and number % 2 == 1
-        if number == 0 or not (self.crop or self.colour):
+        if number == 0 or not (self.crop or self.color):
             return View(crop=crop, flip=flip)
         chance = random.Random(value_hash("variant", content_hash, number))
         share, across, down = chance.uniform(1 - self.crop, 1), chance.random(), chance.random()
-        factors = [round(chance.uniform(1 - self.colour, 1 + self.colour), 4) for _ in range(3)]
+        factors = [round(chance.uniform(1 - self.color, 1 + self.color), 4) for _ in range(3)]
         cut = replace(crop, box=_smaller(crop.box, share, across, down))
-        return View(crop=cut, flip=flip, colour=(factors[0], factors[1], factors[2]))
+        return View(crop=cut, flip=flip, color=(factors[0], factors[1], factors[2]))
 
 
 def _smaller(box: Box, share: float, across: float, down: float) -> Box:

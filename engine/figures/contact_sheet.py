@@ -97,12 +97,12 @@ def _draw(sheet: Image, record: ImageRecord, corner: tuple[int, int], flags: Seq
     lines = [(line, QUIET) for line in wrapped(record.name + repeats, _TEXT, _CELL, lines=1)]
     lines += [(line, WARM) for line in wrapped(", ".join(flags or ()), _TEXT, _CELL, lines=_FLAG_LINES)]
     lines += [(line, INK) for line in wrapped(record.caption or "(no caption)", _TEXT, _CELL, lines=_CAPTION_LINES)]
-    for number, (line, colour) in enumerate(lines):
-        draw.text((left, top + _CELL + _GAP // 2 + number * _LEADING), line, fill=colour, font=font(_TEXT))
+    for number, (line, color) in enumerate(lines):
+        draw.text((left, top + _CELL + _GAP // 2 + number * _LEADING), line, fill=color, font=font(_TEXT))
 
 
 def _picture(record: ImageRecord, *, tolerant: bool) -> Image:
-    """The picture at the size of its cell; grey where it can't be read and ``tolerant`` allows that."""
+    """The picture at the size of its cell; gray where it can't be read and ``tolerant`` allows that."""
     from PIL import Image
 
     try:

@@ -1,4 +1,4 @@
-"""What the pictures about results share: colours, type and broken lines of text."""
+"""What the pictures about results share: colors, type and broken lines of text."""
 
 from __future__ import annotations
 

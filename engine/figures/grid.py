@@ -33,7 +33,7 @@ class Label:
     """In smaller type below, for example the weight, or the seed."""
 
 
-def labelled_grid(
+def labeled_grid(
     rows: Sequence[Label], columns: Sequence[Label], cells: Sequence[Sequence[Image]], *, title: str = ""
 ) -> Image:
     """Lay pictures out as a table.
@@ -85,7 +85,7 @@ def _cell_size(picture: Image) -> tuple[int, int]:
 
 
 def _lines(label: Label, width: int, most: int) -> list[tuple[str, int, str]]:
-    """Text, type size and colour of each line."""
+    """Text, type size and color of each line."""
     text = [(line, _TEXT, INK) for line in wrapped(label.text, _TEXT, width, lines=most)]
     note = [(line, _NOTE, QUIET) for line in wrapped(label.note, _NOTE, width, lines=2)]
     return text + note
@@ -101,6 +101,6 @@ def _block_height(labels: Sequence[Label], width: int, most: int) -> int:
 
 def _write(draw: ImageDraw, label: Label, corner: tuple[int, int], width: int, most: int) -> None:
     x, y = corner
-    for text, size, colour in _lines(label, width, most):
-        draw.text((x, round(y)), text, fill=colour, font=font(size))
+    for text, size, color in _lines(label, width, most):
+        draw.text((x, round(y)), text, fill=color, font=font(size))
         y += size * _LEADING

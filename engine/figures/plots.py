@@ -149,13 +149,13 @@ def _draw_losses(draw: ImageDraw, panel: _Panel, losses: Sequence[float]) -> Non
     _text(draw, (x / _FINE + 10, y / _FINE), f"{means[-1]:.3g}", ACCENT, anchor="lm", size=_TEXT + 2)
 
 
-def _draw_line(draw: ImageDraw, points: list[tuple[float, float]], colour: str) -> None:
-    draw.line(points, fill=colour, width=2 * _FINE, joint="curve")
+def _draw_line(draw: ImageDraw, points: list[tuple[float, float]], color: str) -> None:
+    draw.line(points, fill=color, width=2 * _FINE, joint="curve")
 
 
 def _text(
-    draw: ImageDraw, place: tuple[float, float], text: str, colour: str, *, anchor: str = "la", size: int = _TEXT
+    draw: ImageDraw, place: tuple[float, float], text: str, color: str, *, anchor: str = "la", size: int = _TEXT
 ) -> None:
     """Write at a place in final pixels."""
     x, y = place
-    draw.text((x * _FINE, y * _FINE), text, fill=colour, font=font(size * _FINE), anchor=anchor)
+    draw.text((x * _FINE, y * _FINE), text, fill=color, font=font(size * _FINE), anchor=anchor)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..data.dataset import Dataset, ImageRecord
 from .drawing import PAPER
-from .grid import Label, labelled_grid
+from .grid import Label, labeled_grid
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,7 +28,7 @@ def variant_grid(dataset: Dataset) -> Image:
     columns = [
         Label("as it is" if n == 0 else f"variant {n}", "mirrored" if v.flip else "") for n, v in enumerate(views)
     ]
-    return labelled_grid([Label(record.name) for record in records], columns, cells)
+    return labeled_grid([Label(record.name) for record in records], columns, cells)
 
 
 def _variants(record: ImageRecord) -> list[Image]:

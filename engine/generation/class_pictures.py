@@ -1,4 +1,4 @@
-"""Regularisation pictures that a base model draws of the class, kept so that none is drawn twice."""
+"""Regularization pictures that a base model draws of the class, kept so that none is drawn twice."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 _EVEN = 6.0
-"""Standard deviation, in grey levels, up to which a row is of one colour."""
+"""Standard deviation, in gray levels, up to which a row is of one color."""
 _STEP = 20.0
-"""How far the pixels behind a bar are from its colour, in grey levels, on average."""
+"""How far the pixels behind a bar are from its color, in gray levels, on average."""
 _STRAIGHT = 0.5
 """Share of the row behind a bar that has to differ from it: around a subject on a plain ground only a few do."""
 _NARROWEST, _WIDE = 0.02, 0.1
@@ -31,7 +31,7 @@ class Borders(NamedTuple):
 
 
 def borders(picture: np.ndarray) -> Borders:
-    """Look for bars of one colour with a straight edge at the four sides.
+    """Look for bars of one color with a straight edge at the four sides.
 
     Args:
         picture: RGB (H, W, 3), uint8.
@@ -52,16 +52,16 @@ def _paired(one: float, other: float) -> tuple[float, float]:
 def _bar(picture: np.ndarray) -> float:
     """Height of the bar at the top as a share of the picture's; at most a third."""
     most = len(picture) // 3
-    colour = np.median(picture[0], axis=0)
+    color = np.median(picture[0], axis=0)
     height = 0
-    while height <= most and (_far(picture[height], colour) > 2 * _EVEN).mean() < 0.01:
+    while height <= most and (_far(picture[height], color) > 2 * _EVEN).mean() < 0.01:
         height += 1
     if height > most or height < max(1, _NARROWEST * len(picture)):
         return 0.0
-    behind = _far(picture[height : height + 2], colour)
+    behind = _far(picture[height : height + 2], color)
     return height / len(picture) if (behind.max(axis=0) > _STEP).mean() >= _STRAIGHT else 0.0
 
 
-def _far(pixels: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """Largest difference of a channel from a colour, in grey levels."""
-    return np.abs(pixels.astype(np.float32) - colour).max(axis=-1)
+def _far(pixels: np.ndarray, color: np.ndarray) -> np.ndarray:
+    """Largest difference of a channel from a color, in gray levels."""
+    return np.abs(pixels.astype(np.float32) - color).max(axis=-1)

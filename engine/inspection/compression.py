@@ -15,7 +15,7 @@ def jpeg_quality(tables: Mapping[int, Sequence[int]] | None) -> int | None:
     """The quality setting (1 to 100, libjpeg's scale) that a file's luminance table belongs to.
 
     Args:
-        tables: quantisation tables by number, as Pillow gives them; ``None`` where the file is no JPEG.
+        tables: quantization tables by number, as Pillow gives them; ``None`` where the file is no JPEG.
     """
     if not tables or 0 not in tables:
         return None

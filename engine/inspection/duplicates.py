@@ -11,7 +11,7 @@ from .signature import Signature, mirrored_shape
 SAME = 0.945
 """Likeness from which two pictures are one, rescaled, mirrored or compressed."""
 _SAME_SHAPE, _SIMILAR_TONE = 0.988, 0.55
-"""So alike in shape, other tones are a change of colours."""
+"""So alike in shape, other tones are a change of colors."""
 _NEAR_HASH = 20
 """Bits of 63 that may differ between pictures whose features are compared; about 31 do by chance."""
 _ROWS, _PAIRS = 256, 512

@@ -47,7 +47,7 @@ def exposure(picture: np.ndarray, luma: np.ndarray) -> Exposure:
 
 
 def _level(values: np.ndarray, percent: float) -> int:
-    """Percentile of whole grey levels, which counting finds faster than sorting."""
+    """Percentile of whole gray levels, which counting finds faster than sorting."""
     below = np.cumsum(np.bincount(values.astype(np.uint8).ravel(), minlength=256))
     return int(np.searchsorted(below, percent / 100 * below[-1]))
 
@@ -83,7 +83,7 @@ def _rim(values: np.ndarray) -> np.ndarray:
 
 
 def noise(bands: list[np.ndarray]) -> float:
-    """Standard deviation of the noise in grey levels, in the calmest tiles.
+    """Standard deviation of the noise in gray levels, in the calmest tiles.
 
     After Immerkaer 1996, doi:10.1006/cviu.1996.0060.
 

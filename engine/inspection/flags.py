@@ -64,7 +64,7 @@ KINDS = {
         advice="find less compressed originals: the adapter would learn the blocks",
     ),
     "border": Kind(
-        label="border", what="framed by bars of one colour", weight=0.7,
+        label="border", what="framed by bars of one color", weight=0.7,
         advice="crop the bars away: the adapter would draw them",
     ),
     "aspect": Kind(
@@ -73,7 +73,7 @@ KINDS = {
     ),
     "duplicate": Kind(
         label="double of", what="copies of others", weight=0.8,
-        advice="keep the best of each group: copies are learnt by heart",
+        advice="keep the best of each group: copies are learned by heart",
     ),
     "odd": Kind(
         label="unlike the rest", what="unlike the rest", weight=0.7, drop=False,
@@ -102,7 +102,7 @@ class Limits:
     contrast: float = 0.12
     """Smallest ``Exposure.contrast``."""
     noise: float = 7.0
-    """Largest noise, in grey levels."""
+    """Largest noise, in gray levels."""
     blockiness: float = 0.9
     """Largest, see ``compression.blockiness``."""
     jpeg_quality: int = 30
@@ -198,7 +198,7 @@ def _damage(measures: Measures, limits: Limits) -> Iterator[tuple[str, str]]:
     elif measures.blockiness > limits.blockiness:
         yield "compressed", f"the blocks of an earlier JPEG stand out by {measures.blockiness:.1f} of a usual step"
     if measures.noise > limits.noise:
-        yield "noisy", f"noise of {measures.noise:.0f} grey levels"
+        yield "noisy", f"noise of {measures.noise:.0f} gray levels"
     if measures.borders.area > limits.border:
         sides = [name for name, width in measures.borders._asdict().items() if width > 0]
         yield "border", f"bars at {' and '.join(sides)} fill {measures.borders.area:.0%} of it"

@@ -9,7 +9,7 @@ import numpy as np
 from .tiles import halved, high, over_tiles, tiled
 
 _CONTRAST = 24
-"""Tiles whose brightest and darkest pixels are nearer than this have no edge to judge, in grey levels."""
+"""Tiles whose brightest and darkest pixels are nearer than this have no edge to judge, in gray levels."""
 _FEWEST_TILES = 4
 _DETAILED = 4.0
 """Tiles whose coarser octave has less energy than this (natural logarithm) have no detail to judge."""
@@ -21,7 +21,7 @@ class Sharpness(NamedTuple):
     """Of the sharpest part of a picture, at the size of training."""
 
     edges: float
-    """Steepest step between neighbours as a share of the local range: 1 for an edge of one pixel, 0.1 for one of ten
+    """Steepest step between neighbors as a share of the local range: 1 for an edge of one pixel, 0.1 for one of ten
     pixels. NaN where nothing has an edge."""
     evenness: float
     """Of the two directions, the softer one's edges over the sharper one's: low where the camera was moved."""

@@ -1,4 +1,4 @@
-"""What a picture looks like, in two vectors and a hash that outlive rescaling, mirroring, recolouring and JPEG."""
+"""What a picture looks like, in two vectors and a hash that outlive rescaling, mirroring, recoloring and JPEG."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Signature:
     tone: np.ndarray
     """Brightness less its mean around, (32, 32), float16, of length 1."""
     shape: np.ndarray
-    """Square roots of gradient histograms (12, 12, 6 unsigned orientations), float16, of length 1: blind to colours."""
+    """Square roots of gradient histograms (12, 12, 6 unsigned orientations), float16, of length 1: blind to colors."""
     palette: np.ndarray
-    """Square roots of the shares of 125 colours in the middle of the picture, float16, of length 1."""
+    """Square roots of the shares of 125 colors in the middle of the picture, float16, of length 1."""
 
 
 def signature(thumb: np.ndarray) -> Signature:
@@ -36,8 +36,8 @@ def signature(thumb: np.ndarray) -> Signature:
     Args:
         thumb: RGB (THUMB, THUMB, 3), uint8.
     """
-    colours = thumb.astype(np.float32)
-    bright = colours @ np.array([0.299, 0.587, 0.114], np.float32)
+    colors = thumb.astype(np.float32)
+    bright = colors @ np.array([0.299, 0.587, 0.114], np.float32)
     tones = bright.reshape(_TONES, 2, _TONES, 2).mean(axis=(1, 3))
     waves = (_cosines() @ tones @ _cosines().T)[:_CELL, :_CELL]
     odd = np.where(np.arange(_CELL) % 2, -1, 1)
@@ -46,7 +46,7 @@ def signature(thumb: np.ndarray) -> Signature:
         bits=_packed(waves),
         mirrored_bits=_packed(waves * odd),
         tone=_unit(tones - around),
-        shape=_unit(np.sqrt(_gradients(colours))),
+        shape=_unit(np.sqrt(_gradients(colors))),
         palette=_palette(thumb),
     )
 
@@ -72,11 +72,11 @@ def _unit(values: np.ndarray) -> np.ndarray:
     return (values / max(float(np.linalg.norm(values)), 1e-3)).astype(np.float16)
 
 
-def _gradients(colours: np.ndarray) -> np.ndarray:
+def _gradients(colors: np.ndarray) -> np.ndarray:
     """Histograms in the manner of HOG (Dalal & Triggs 2005, doi:10.1109/CVPR.2005.177), of the strongest channel."""
-    across, down = np.zeros_like(colours), np.zeros_like(colours)
-    across[:, 1:-1] = colours[:, 2:] - colours[:, :-2]
-    down[1:-1] = colours[2:] - colours[:-2]
+    across, down = np.zeros_like(colors), np.zeros_like(colors)
+    across[:, 1:-1] = colors[:, 2:] - colors[:, :-2]
+    down[1:-1] = colors[2:] - colors[:-2]
     strongest = np.hypot(across, down).argmax(axis=2)[..., None]
     across, down = (np.take_along_axis(part, strongest, 2)[..., 0] for part in (across, down))
     place = np.arctan2(down, across) % np.pi / np.pi * ORIENTATIONS

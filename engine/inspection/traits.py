@@ -18,10 +18,10 @@ _TO_XYZ = np.array(
 
 @dataclass(frozen=True, kw_only=True)
 class Traits:
-    """Of one picture; colours are CIELAB (D65)."""
+    """Of one picture; colors are CIELAB (D65)."""
 
     background: np.ndarray
-    """Mean colour and spread of twelve stretches of the rim, (12, 4), float32."""
+    """Mean color and spread of twelve stretches of the rim, (12, 4), float32."""
     lightness: float
     """Mean L, 0 to 100."""
     contrast: float
@@ -29,9 +29,9 @@ class Traits:
     warmth: float
     """Mean b: above 0 yellow, below 0 blue."""
     chroma: float
-    """Mean distance from grey."""
+    """Mean distance from gray."""
     framing: tuple[float, float, float]
-    """Where what differs from the rim lies: centre across and down, and spread, each as a share of the side."""
+    """Where what differs from the rim lies: center across and down, and spread, each as a share of the side."""
 
 
 def traits(thumb: np.ndarray) -> Traits:
@@ -40,15 +40,15 @@ def traits(thumb: np.ndarray) -> Traits:
     Args:
         thumb: RGB (THUMB, THUMB, 3), uint8.
     """
-    colours = lab(thumb)
-    light, chroma = colours[..., 0], np.hypot(colours[..., 1], colours[..., 2])
+    colors = lab(thumb)
+    light, chroma = colors[..., 0], np.hypot(colors[..., 1], colors[..., 2])
     return Traits(
-        background=_background(colours),
+        background=_background(colors),
         lightness=float(light.mean()),
         contrast=float(light.std()),
-        warmth=float(colours[..., 2].mean()),
+        warmth=float(colors[..., 2].mean()),
         chroma=float(chroma.mean()),
-        framing=_framing(colours),
+        framing=_framing(colors),
     )
 
 
@@ -62,19 +62,19 @@ def lab(rgb: np.ndarray) -> np.ndarray:
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
 
-def _background(colours: np.ndarray) -> np.ndarray:
+def _background(colors: np.ndarray) -> np.ndarray:
     third = -(-THUMB // 3)
-    sides = [colours[:_RING], colours[-_RING:], colours[:, :_RING].swapaxes(0, 1), colours[:, -_RING:].swapaxes(0, 1)]
+    sides = [colors[:_RING], colors[-_RING:], colors[:, :_RING].swapaxes(0, 1), colors[:, -_RING:].swapaxes(0, 1)]
     parts = [side[:, start : start + third] for side in sides for start in range(0, THUMB, third)]
     return np.stack([np.append(part.mean(axis=(0, 1)), part[..., 0].std()) for part in parts]).astype(np.float32)
 
 
-def _framing(colours: np.ndarray) -> tuple[float, float, float]:
-    """Centre and spread of the distance from the rim's colours, weighted so that faint differences don't count."""
-    rim = np.concatenate([colours[:_RING].reshape(-1, 3), colours[-_RING:].reshape(-1, 3)])
-    rim = np.concatenate([rim, colours[:, :_RING].reshape(-1, 3), colours[:, -_RING:].reshape(-1, 3)])
+def _framing(colors: np.ndarray) -> tuple[float, float, float]:
+    """Center and spread of the distance from the rim's colors, weighted so that faint differences don't count."""
+    rim = np.concatenate([colors[:_RING].reshape(-1, 3), colors[-_RING:].reshape(-1, 3)])
+    rim = np.concatenate([rim, colors[:, :_RING].reshape(-1, 3), colors[:, -_RING:].reshape(-1, 3)])
     spread = max(float(np.linalg.norm(rim - np.median(rim, axis=0), axis=1).mean()), 4.0)
-    far = np.linalg.norm(colours - np.median(rim, axis=0), axis=2) / spread
+    far = np.linalg.norm(colors - np.median(rim, axis=0), axis=2) / spread
     weight = np.clip(far - 1.5, 0, 6) + 1e-6
     weight /= weight.sum()
     places = (np.arange(THUMB) + 0.5) / THUMB

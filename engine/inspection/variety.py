@@ -1,4 +1,4 @@
-"""One-sided sets: what most pictures share will be learnt as part of the concept."""
+"""One-sided sets: what most pictures share will be learned as part of the concept."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def count_finding(pictures: int, usable: int, goal: Goal) -> Iterator[Finding]:
         yield Finding(
             kind="count",
             text=f"{different} for a {goal}, where {fewest} to {most} are usual",
-            advice="add pictures, or look at samples early: so few are soon learnt by heart",
+            advice="add pictures, or look at samples early: so few are soon learned by heart",
             importance=0.4 + 0.5 * (1 - usable / fewest),
         )
     elif usable > 2 * most:
@@ -81,7 +81,7 @@ def _backgrounds(seen: Sequence[Seen]) -> Iterator[Finding]:
     told = f"; {silent} of their captions don't name it" if silent else ""
     yield _one_sided(
         "background", seen, shared, f"share one background{told}",
-        "take pictures in other places, or name the background in the captions, so that it isn't learnt as part of "
+        "take pictures in other places, or name the background in the captions, so that it isn't learned as part of "
         "the concept", 0.6 if silent else 0.4,
     )  # fmt: skip
 
@@ -96,7 +96,7 @@ _LIGHTS: dict[str, Callable[[Traits], bool]] = {
     "are in warm light": lambda t: t.warmth > 18,
     "are in cold light": lambda t: t.warmth < -12,
     "are in flat light": lambda t: t.contrast < 10,
-    "are almost without colour": lambda t: t.chroma < 5,
+    "are almost without color": lambda t: t.chroma < 5,
 }
 
 

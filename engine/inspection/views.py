@@ -29,7 +29,7 @@ class Views:
     """Brightness (H, W) of the above, float32, 0 to 255."""
     own: list[np.ndarray]
     """Bands (h, W) of brightness, float32, 0 to 255, in the picture's own size, or in one of at least twice the
-    training's, since finer detail can't be learnt. All have the height of a band, but the only one of a small
+    training's, since finer detail can't be learned. All have the height of a band, but the only one of a small
     picture."""
     thumb: np.ndarray
     """RGB (THUMB, THUMB, 3), uint8, whatever the aspect."""
@@ -83,9 +83,9 @@ def _thumb(picture: Image) -> np.ndarray:
 
 
 def _bands(picture: Image) -> list[np.ndarray]:
-    grey = np.asarray(picture.convert("L"))
-    every = -(-grey.size // _ENOUGH)
+    gray = np.asarray(picture.convert("L"))
+    every = -(-gray.size // _ENOUGH)
     if every == 1:
-        return [grey.astype(np.float32)]
-    starts = range(0, grey.shape[0] - _BAND + 1, every * _BAND)
-    return [grey[start : start + _BAND].astype(np.float32) for start in starts]
+        return [gray.astype(np.float32)]
+    starts = range(0, gray.shape[0] - _BAND + 1, every * _BAND)
+    return [gray[start : start + _BAND].astype(np.float32) for start in starts]

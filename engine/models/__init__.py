@@ -3,4 +3,4 @@
 from . import sd1
 from .registry import register
 
-register("sd1", recognises=sd1.recognises, load=sd1.load)
+register("sd1", recognizes=sd1.recognizes, load=sd1.load)

@@ -13,11 +13,11 @@ Loader = Callable[..., Backbone]
 _FAMILIES: dict[str, tuple[Callable[[Path], bool], Loader]] = {}
 
 
-def register(family: str, *, recognises: Callable[[Path], bool], load: Loader) -> None:
-    """Make a family known. ``recognises`` looks at a folder or file without loading weights."""
+def register(family: str, *, recognizes: Callable[[Path], bool], load: Loader) -> None:
+    """Make a family known. ``recognizes`` looks at a folder or file without loading weights."""
     if family in _FAMILIES:
         raise ValueError(f"family {family!r} is registered already; known: {', '.join(sorted(_FAMILIES))}")
-    _FAMILIES[family] = (recognises, load)
+    _FAMILIES[family] = (recognizes, load)
 
 
 def families() -> list[str]:
@@ -34,7 +34,7 @@ def load_base(path: str | Path, *, device: str = "auto", precision: str = "auto"
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``; of the frozen weights.
 
     Raises:
-        BaseModelError: nothing is there, or no known family recognises it.
+        BaseModelError: nothing is there, or no known family recognizes it.
     """
     path = Path(path)
     if not path.exists():
@@ -43,8 +43,8 @@ def load_base(path: str | Path, *, device: str = "auto", precision: str = "auto"
             expected="a diffusers folder (with model_index.json) or a .safetensors checkpoint",
             hint="check the name; the demo base lies in assets/demo_base.",
         )
-    for recognises, load in _FAMILIES.values():
-        if recognises(path):
+    for recognizes, load in _FAMILIES.values():
+        if recognizes(path):
             return load(path, device=device, precision=precision)
     raise BaseModelError(
         f"{path} is not a base model of a known family.",

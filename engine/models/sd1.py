@@ -30,7 +30,7 @@ TEXT_FEED_FORWARD = ("fc1", "fc2")
 STANDARD_CONFIG = ASSETS / "sd1_config"
 
 
-def recognises(path: Path) -> bool:
+def recognizes(path: Path) -> bool:
     """A diffusers folder of a Stable Diffusion 1.x pipeline, or a checkpoint with such a UNet and text encoder.
 
     Raises:

@@ -196,16 +196,16 @@ def _finish(
     """The trained factors with everything that is known about them.
 
     Raises:
-        TrainingError: nothing was learnt, or a value isn't finite.
+        TrainingError: nothing was learned, or a value isn't finite.
     """
     modules = {
         part: update.rows(rows)
         for key, update in injection.modules().items()
         for part, rows in run.base.file_parts(key)
     }
-    learnt = {key.split(".", 1)[0] for key, update in modules.items() if update.up.any()}
+    learned = {key.split(".", 1)[0] for key, update in modules.items() if update.up.any()}
     still = () if run.recipe.text_encoder_learning_rate else run.base.text_encoders
-    untouched = sorted({key.split(".", 1)[0] for key in modules} - learnt - {*still})
+    untouched = sorted({key.split(".", 1)[0] for key in modules} - learned - {*still})
     if untouched or not all(update.up.isfinite().all() for update in modules.values()):
         of = f" for {', '.join(untouched)}" if untouched else ""
         raise TrainingError(

@@ -60,7 +60,7 @@ class Trainer:
     subject: TrainingSet
     """The pictures that teach."""
     prior: TrainingSet | None
-    """Regularisation pictures of the class, or nothing."""
+    """Regularization pictures of the class, or nothing."""
     seed: int
     state_path: Path
     """Where the resume bundle goes."""
@@ -87,7 +87,7 @@ class Trainer:
         try:
             while self.step < self.recipe.steps:
                 began = time.monotonic()
-                loss = self.optimise(optimizer)
+                loss = self.optimize(optimizer)
                 self.step += 1
                 self.losses.append(loss)
                 yield StepDone(
@@ -105,7 +105,7 @@ class Trainer:
                     self.save(optimizer)
                     saved = self.step
                     yield StateSaved(step=self.step, path=self.state_path)
-        except (KeyboardInterrupt, SystemExit):  # these may come in the middle of the optimiser's work
+        except (KeyboardInterrupt, SystemExit):  # these may come in the middle of the optimizer's work
             raise
         except BaseException:  # closed between two steps, or stopped within one, which then counts as not begun
             if self.step > saved:
@@ -115,8 +115,8 @@ class Trainer:
     def save(self, optimizer: optim.Optimizer) -> None:
         TrainingState.capture(self.step, self.losses, self.injection.parameters, optimizer).save(self.state_path)
 
-    def optimise(self, optimizer: optim.Optimizer) -> float:
-        """One optimiser step; returns its mean loss."""
+    def optimize(self, optimizer: optim.Optimizer) -> float:
+        """One optimizer step; returns its mean loss."""
         import torch
 
         recipe = self.recipe

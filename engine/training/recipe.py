@@ -18,7 +18,7 @@ class Recipe:
     """How to train. The run's key covers every field but those of ``UNKEYED``."""
 
     steps: int = 1000
-    """Optimiser steps. About 1,000 on a full-size base; too many and it only repeats its training pictures."""
+    """Optimizer steps. About 1,000 on a full-size base; too many and it only repeats its training pictures."""
     learning_rate: float = 1e-4
     text_encoder_learning_rate: float = 1e-5
     train_text_encoder: bool = False
@@ -39,9 +39,9 @@ class Recipe:
     snr_gamma: float = 5.0
     """Min-SNR weighting (arXiv:2303.09556); 0 switches it off."""
     prior_weight: float = 1.0
-    """Weight of the loss on regularisation pictures (DreamBooth's lambda, arXiv:2208.12242, eq. 2)."""
+    """Weight of the loss on regularization pictures (DreamBooth's lambda, arXiv:2208.12242, eq. 2)."""
     prior_batch_size: int = 1
-    """Regularisation pictures in each batch, beside ``batch_size``; unused without a regularisation set."""
+    """Regularization pictures in each batch, beside ``batch_size``; unused without a regularization set."""
     caption_dropout: float = 0.0
     """Share of captions replaced by the empty one."""
     caption_shuffle: int = 0
@@ -49,7 +49,7 @@ class Recipe:
     caption_keep: int = 1
     """Tags at the beginning of captions that stay in their places when the others are shuffled."""
     resolution: int = 0
-    """Side in pixels that pictures are scaled and centre-cropped to; 0 takes the base model's own."""
+    """Side in pixels that pictures are scaled and center-cropped to; 0 takes the base model's own."""
     sample_every: int = 0
     """Steps between sample pictures; 0 draws none."""
     sample_prompts: tuple[str, ...] = ()
@@ -143,7 +143,7 @@ def suggest(goal: Goal, pictures: int, *, resolution: int = 512) -> Recipe:
     fewest, most = USUAL[goal]
     count = f"{pictures} pictures of a {goal}; {fewest} to {most} are usual."
     if pictures < fewest:
-        count += " So few are soon learnt by heart: look at samples early, and add pictures if you can."
+        count += " So few are soon learned by heart: look at samples early, and add pictures if you can."
     return replace(recipe, reason=f"{count} {recipe.reason}")
 
 

@@ -72,7 +72,7 @@ def encode(
     Args:
         backbone: the base model; its encoders are used, not released.
         dataset: every record needs a caption.
-        resolution: side in pixels that pictures without frames are scaled and centre-cropped to.
+        resolution: side in pixels that pictures without frames are scaled and center-cropped to.
         cache: keyed by the content of pictures, masks and captions, the views of them, and the base model's.
         embed: whether captions are encoded too.
         caption_variants: orders of each caption's tags; below 2 captions stay as they are written.

@@ -69,7 +69,7 @@ def target_presets(names: Names) -> Mapping[str, tuple[str, ...]]:
     """Preset name -> paths of the layers to adapt.
 
     ``attention`` are the projections of the attention layers within the blocks; in FLUX's single blocks they share a
-    layer with the feed-forward part. Layers that modulate or normalise are left out of all presets but
+    layer with the feed-forward part. Layers that modulate or normalize are left out of all presets but
     ``all_layers``.
     """
     inner = {path: shape for path, shape in names.layers.items() if not _MODULATION.search(path)}

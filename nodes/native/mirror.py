@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def mirrored(root: nn.Module, compute_dtype: torch.dtype | None = None) -> Any:
     """The tree of modules again, over the same storages; call it outside inference mode.
 
-    Layers whose weights aren't ready as they lie (quantised, offloaded to another device, patched while they are used,
+    Layers whose weights aren't ready as they lie (quantized, offloaded to another device, patched while they are used,
     or stored in another type than the activations have) make them ready for each use, forwards and backwards, and keep
     nothing in between.
 
@@ -85,7 +85,7 @@ def _differentiable(kind: type) -> type:
 
     for name in ("Linear", "Conv1d", "Conv2d", "Conv3d"):
         layer = getattr(torch.nn, name)
-        # Quantised linear layers have torch's name, but aren't of torch's class, by which peft knows what to adapt.
+        # Quantized linear layers have torch's name, but aren't of torch's class, by which peft knows what to adapt.
         if issubclass(kind, layer) or (kind.__name__ == name and issubclass(kind, comfy.ops.CastWeightBiasOp)):
             return _layer_class(kind, layer)
     return _ClipLayer if kind is comfy.clip_model.CLIPLayer else kind

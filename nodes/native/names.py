@@ -73,7 +73,7 @@ def text_encoder_names(component: str, encoder: Any) -> Names:
 
 
 def _layer_shapes(root: Any) -> dict[str, tuple[int, ...]]:
-    """Path of each linear layer and convolution -> shape of its weight. Quantised layers aren't of torch's classes."""
+    """Path of each linear layer and convolution -> shape of its weight. Quantized layers aren't of torch's classes."""
     kinds = ("Linear", "Conv1d", "Conv2d", "Conv3d")
     return {
         path: tuple(module.weight.shape)

@@ -57,15 +57,15 @@ def test_enlarging_a_picture_hardly_moves_it(prints):
     assert features.paired_distance(features.describe(pictures), features.describe(enlarged)).max() < 0.01
 
 
-def test_other_colours_are_further_away_than_another_place(foxes):
+def test_other_colors_are_further_away_than_another_place(foxes):
     picture = small(foxes[0])
     red, green, blue = picture.split()
-    recoloured, moved = Image.merge("RGB", (blue, red, green)), ImageChops.offset(picture, 3, 3)
-    apart = features.distance(features.describe([picture]), features.describe([recoloured, moved]))[0]
+    recolored, moved = Image.merge("RGB", (blue, red, green)), ImageChops.offset(picture, 3, 3)
+    apart = features.distance(features.describe([picture]), features.describe([recolored, moved]))[0]
     assert apart[0] > 2 * apart[1]
 
 
-def test_another_shape_in_the_same_colours_is_further_away_than_another_place(prints):
+def test_another_shape_in_the_same_colors_is_further_away_than_another_place(prints):
     upright = small(prints[0])
     turned, moved = upright.transpose(Image.Transpose.ROTATE_180), ImageChops.offset(upright, 2, 2)
     apart = features.distance(features.describe([upright]), features.describe([turned, moved]))[0]
@@ -88,14 +88,14 @@ def test_transparency_is_shown_on_white():
 
 
 def test_lab_agrees_with_published_values():
-    colours = features.lab(np.array([[255, 255, 255], [0, 0, 0], [255, 0, 0], [0, 0, 255]]))
+    colors = features.lab(np.array([[255, 255, 255], [0, 0, 0], [255, 0, 0], [0, 0, 255]]))
     expected = [[100, 0, 0], [0, 0, 0], [53.24, 80.09, 67.20], [32.30, 79.19, -107.86]]
-    assert colours == pytest.approx(np.array(expected), abs=0.05)
+    assert colors == pytest.approx(np.array(expected), abs=0.05)
 
 
-def test_the_border_has_the_colour_of_the_background(root: Path):
+def test_the_border_has_the_color_of_the_background(root: Path):
     for record in load_dataset(root / "assets" / "datasets" / "riso"):
-        border = features.border_colour(record.load())
+        border = features.border_color(record.load())
         named = re.search(r" on an? ([a-z ]+) background$", record.caption or "")
         assert named, record.name
         assert np.linalg.norm(border - features.lab(np.array(world.BACKGROUNDS[named[1]]))) < 10, record.name

@@ -1,6 +1,6 @@
-"""Small checkpoints with random weights that ComfyUI recognises by itself; imported inside ComfyUI's own Python.
+"""Small checkpoints with random weights that ComfyUI recognizes by itself; imported inside ComfyUI's own Python.
 
-Each file has the tensor names of real ones, from ComfyUI's own writer. Widths that ComfyUI recognises a family by, or
+Each file has the tensor names of real ones, from ComfyUI's own writer. Widths that ComfyUI recognizes a family by, or
 that its text encoders fix, are the real ones; everything else is as small as it may be. Text encoders have fewer layers
 than ComfyUI builds by itself, so a file is loaded with the sizes of its text encoders (``te_model_options``, by which
 ComfyUI's loader takes the sizes of unusual text encoders).
@@ -155,7 +155,7 @@ def _tensors(family: Family) -> dict[str, Tensor]:
     options = {key: dict(sizes) for key, sizes in family.text_options.items()}
     text = config.clip_target(markers).clip(device="cpu", dtype=torch.float16, model_options=options)
     parts = (model.diffusion_model, text, _autoencoder(family))
-    tensors = model.state_dict_for_saving(*(_randomised(part) for part in parts))
+    tensors = model.state_dict_for_saving(*(_randomized(part) for part in parts))
     # Released files of Flux have the older name, which ComfyUI turns into its own on loading.
     return {re.sub(r"((?:query|key)_norm)\.weight$", r"\1.scale", name): tensor for name, tensor in tensors.items()}
 
@@ -178,7 +178,7 @@ def _autoencoder(family: Family) -> nn.Module:
     )
 
 
-def _randomised(module: nn.Module) -> dict[str, Tensor]:
+def _randomized(module: nn.Module) -> dict[str, Tensor]:
     """The names of a module's tensors with new values, in fp16: matrices keep their inputs' scale, norms do nothing."""
     import torch
 

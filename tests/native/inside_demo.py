@@ -69,9 +69,9 @@ def explained_by_previews(latent_format: Any, latents: Tensor, pictures: Tensor)
     import torch
 
     factors = torch.tensor(latent_format.latent_rgb_factors)
-    colours = latents.movedim(1, -1) @ factors + torch.tensor(latent_format.latent_rgb_factors_bias)
+    colors = latents.movedim(1, -1) @ factors + torch.tensor(latent_format.latent_rgb_factors_bias)
     small = torch.nn.functional.avg_pool2d(pictures * 2 - 1, 4).movedim(1, -1)
-    return torch.corrcoef(torch.stack([colours.flatten(), small.flatten()]))[0, 1].item()
+    return torch.corrcoef(torch.stack([colors.flatten(), small.flatten()]))[0, 1].item()
 
 
 def drawn(folder: str) -> dict[str, Any]:

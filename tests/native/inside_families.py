@@ -208,7 +208,7 @@ def on_a_style(folder: str) -> dict[str, Any]:
         "apart": max(float((p - wanted).abs().max()) for p in (found, in_training)) / moved,
         "plain_again": float((again - plain).abs().max()),
         "told_apart": on_style.info.content_hash != base.info.content_hash,
-        "recognised": on_style.info.content_hash == second.info.content_hash,
+        "recognized": on_style.info.content_hash == second.info.content_hash,
     }
 
 

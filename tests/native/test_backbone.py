@@ -81,7 +81,7 @@ def test_a_lora_on_the_model_belongs_to_the_base(checkpoints: Path, tmp_path: Pa
     assert found["apart"] < 1e-4
     assert found["plain_again"] == 0
     assert found["told_apart"]
-    assert found["recognised"]
+    assert found["recognized"]
 
 
 @every_family

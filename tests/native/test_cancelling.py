@@ -1,4 +1,4 @@
-"""A training that is cancelled in a running ComfyUI: it stops at once, goes on later, and leaves no memory behind."""
+"""A training that is canceled in a running ComfyUI: it stops at once, goes on later, and leaves no memory behind."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def newest_state(server: Server) -> TrainingState:
 def test_it_stops_within_two_steps_and_goes_on_to_the_same_bits(server: Server) -> None:
     import torch
 
-    cancelled = cancel(server, demo_training(steps=STEPS, seed=11))
-    print(cancelled)
-    assert CANCELLED_AT <= cancelled.asked_at <= cancelled.stopped_at <= cancelled.asked_at + 2 < STEPS
+    canceled = cancel(server, demo_training(steps=STEPS, seed=11))
+    print(canceled)
+    assert CANCELLED_AT <= canceled.asked_at <= canceled.stopped_at <= canceled.asked_at + 2 < STEPS
     resumed = server.run(demo_training(steps=STEPS, seed=11)).report("train")
-    assert (resumed["resumed_at"], resumed["steps"]) == (cancelled.stopped_at, STEPS)
+    assert (resumed["resumed_at"], resumed["steps"]) == (canceled.stopped_at, STEPS)
     in_two = newest_state(server)
     forget_trainings(server.vault)
     assert not server.run(demo_training(steps=STEPS, seed=11, name="in one go")).report("train")["resumed_at"]

@@ -22,7 +22,7 @@ INSIDE = Path(__file__).resolve().parent / "inside_checkpoints.py"
         ("flux_schnell", "FluxSchnell", 16, [1, 256, 64]),
     ],
 )
-def test_comfyui_recognises_and_samples_it(
+def test_comfyui_recognizes_and_samples_it(
     name: str, config: str, channels: int, conditioning: list[int], tmp_path: Path
 ) -> None:
     tried = run_inside(INSIDE, "tried", name, tmp_path, folder=tmp_path)

@@ -40,7 +40,7 @@ def test_prompts_become_32_tokens_and_are_padded_with_the_end(measured: dict[str
     assert measured["tokens"][-1] == [2046, *[2047] * 31]
 
 
-def test_quick_previews_have_the_right_colours(measured: dict[str, Any]) -> None:
+def test_quick_previews_have_the_right_colors(measured: dict[str, Any]) -> None:
     assert measured["preview"] > 0.9
 
 

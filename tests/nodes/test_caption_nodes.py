@@ -22,7 +22,7 @@ from lora_workbench.nodes.trigger_word import TriggerWord
 from PIL import Image
 from tiny_captioners import save_tiny_blip, save_tiny_wd14
 
-COLOURS = [(200, 30, 30), (30, 160, 60), (40, 60, 200)]
+COLORS = [(200, 30, 30), (30, 160, 60), (40, 60, 200)]
 
 
 @pytest.fixture(autouse=True)
@@ -31,13 +31,13 @@ def said(host: HeadlessHost, progress: text_io.StringIO) -> text_io.StringIO:
     return progress
 
 
-def colours(*captions: str | None):
-    pictures = [Image.new("RGB", (8, 8), colour) for colour in COLOURS[: len(captions)]]
-    return dataset_from_images(pictures, captions, "colours")
+def colors(*captions: str | None):
+    pictures = [Image.new("RGB", (8, 8), color) for color in COLORS[: len(captions)]]
+    return dataset_from_images(pictures, captions, "colors")
 
 
 def test_a_trigger_word_is_weighed_and_handed_on(said: text_io.StringIO) -> None:
-    output = TriggerWord.execute("dog", "animal", dataset=colours("a dog", "a cat"))
+    output = TriggerWord.execute("dog", "animal", dataset=colors("a dog", "a cat"))
     word, report, free = output.args
     assert word == "dog"
     assert report.startswith("dog: a common English word (1 in 8,000); 1 of 2 captions hold it already")
@@ -54,7 +54,7 @@ NO_EDITS = {
 
 
 def test_captions_are_edited_and_the_changes_shown(said: text_io.StringIO) -> None:
-    dataset = replace(colours("a zwx, old", "a zwx, new", None), trigger=Word(word="zwx"))
+    dataset = replace(colors("a zwx, old", "a zwx, new", None), trigger=Word(word="zwx"))
     edits = {**NO_EDITS, "find": "zwx, old", "remove": "new\nother", "overrides": "image_0003: zwx, blue"}
     edited, table, changes = EditCaptions.execute(dataset, **edits).args
     assert [record.caption for record in edited] == ["a", "a zwx", "zwx, blue"]
@@ -75,7 +75,7 @@ def test_pictures_are_described_once(said: text_io.StringIO, tmp_path: Path) -> 
     save_tiny_wd14(tmp_path / "tagger")
     assert CaptionDataset.validate_inputs("tagger") is True
     assert "No captioner at 'nowhere'" in str(CaptionDataset.validate_inputs("nowhere"))
-    dataset = colours("mine", None, None)
+    dataset = colors("mine", None, None)
     described, table, told = CaptionDataset.execute(dataset, "tagger", **OPTIONS).args
     assert told == "2 captions by wd14; 1 were there already"
     assert described.records[0].caption == "mine"
@@ -88,31 +88,31 @@ def test_pictures_are_described_once(said: text_io.StringIO, tmp_path: Path) -> 
 def test_sentences_come_from_a_model_of_transformers(said: text_io.StringIO, tmp_path: Path) -> None:
     save_tiny_blip(tmp_path / "blip")
     options = {**OPTIONS, "prompt": "a photo of"}
-    described = CaptionDataset.execute(colours(None, None, None), "blip", **options).args[0]
+    described = CaptionDataset.execute(colors(None, None, None), "blip", **options).args[0]
     assert all((record.caption or "").startswith("a photo of") for record in described)
     assert "describing pictures 3/3" in said.getvalue()
 
 
 @pytest.mark.parametrize("captions", [["a red", "", "a blue\none"], ["a red\n\na blue one\n"]])
 def test_captions_come_from_a_list_or_from_lines(said: text_io.StringIO, captions: list[str]) -> None:
-    output = CaptionsFromText.execute([colours("x", "y", "z")], captions, [False])
+    output = CaptionsFromText.execute([colors("x", "y", "z")], captions, [False])
     assert [record.caption for record in output.args[0]] == ["a red", None, "a blue one"]
-    output = CaptionsFromText.execute([colours("x", None, "z")], ["a", "b", "c"], [True])
+    output = CaptionsFromText.execute([colors("x", None, "z")], ["a", "b", "c"], [True])
     assert [record.caption for record in output.args[0]] == ["x", "b", "z"]
-    output = CaptionsFromText.execute([colours("x")], ["a fox\nin snow"], [False])
+    output = CaptionsFromText.execute([colors("x")], ["a fox\nin snow"], [False])
     assert [record.caption for record in output.args[0]] == ["a fox in snow"]
 
 
 @pytest.mark.parametrize("captions", [["a"], [""], ["a", "b"], ["a\nb\nc\nd"]])
 def test_captions_that_are_too_few_or_too_many_are_refused(said: text_io.StringIO, captions: list[str]) -> None:
-    with pytest.raises(CaptionError, match="3 pictures of colours"):
-        CaptionsFromText.execute([colours(None, None, None)], captions, [False])
+    with pytest.raises(CaptionError, match="3 pictures of colors"):
+        CaptionsFromText.execute([colors(None, None, None)], captions, [False])
 
 
 def test_lists_reach_a_node_through_the_executor(said: text_io.StringIO, tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
-    for number, colour in enumerate(COLOURS):
-        Image.new("RGB", (8, 8), colour).save(tmp_path / "pictures" / f"{number}.png")
+    for number, color in enumerate(COLORS):
+        Image.new("RGB", (8, 8), color).save(tmp_path / "pictures" / f"{number}.png")
     nodes = {
         "data": ("LW_LoadDataset", {"path": "pictures", "on_unreadable": "skip"}),
         "text": (

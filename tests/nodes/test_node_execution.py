@@ -24,7 +24,7 @@ from lora_workbench.nodes.host.headless import HeadlessHost
 from lora_workbench.nodes.pictures import to_pictures, to_tensor
 from PIL import Image
 
-COLOURS = [(200, 30, 30), (30, 160, 60), (40, 60, 200)]
+COLORS = [(200, 30, 30), (30, 160, 60), (40, 60, 200)]
 
 
 @pytest.fixture(autouse=True)
@@ -38,16 +38,16 @@ def folder(tmp_path: Path) -> Path:
     """Three pictures, one without a caption, and a damaged one."""
     folder = tmp_path / "pictures"
     folder.mkdir()
-    for number, colour in enumerate(COLOURS):
-        Image.new("RGB", (40, 32), colour).save(folder / f"{number}.png")
+    for number, color in enumerate(COLORS):
+        Image.new("RGB", (40, 32), color).save(folder / f"{number}.png")
     for number in range(2):
-        (folder / f"{number}.txt").write_text("a [trigger] colour")
+        (folder / f"{number}.txt").write_text("a [trigger] color")
     (folder / "broken.png").write_bytes((folder / "0.png").read_bytes()[:50])
     return folder
 
 
 def test_pictures_survive_the_way_to_tensors_and_back() -> None:
-    pictures = [Image.new("RGB", (5, 3), colour) for colour in COLOURS]
+    pictures = [Image.new("RGB", (5, 3), color) for color in COLORS]
     tensor = to_tensor(pictures)
     assert tuple(tensor.shape) == (3, 3, 5, 3)
     assert [p.tobytes() for p in to_pictures(tensor)] == [p.tobytes() for p in pictures]
@@ -68,7 +68,7 @@ def test_captions_are_written_and_shown(folder: Path, said: text_io.StringIO) ->
     dataset = LoadDataset.execute(path=str(folder), on_unreadable="skip").args[0]
     output = TriggerCaptions.execute(dataset, " zwx ", "thing", "a photo of {trigger} {class}", "prepend")
     captioned, table, trigger = output.args
-    assert [record.caption for record in captioned] == ["a zwx colour", "a zwx colour", "a photo of zwx thing"]
+    assert [record.caption for record in captioned] == ["a zwx color", "a zwx color", "a photo of zwx thing"]
     assert trigger == "zwx thing"
     assert "a photo of zwx thing" in table
     assert output.ui["text"] == (table,)
@@ -77,9 +77,9 @@ def test_captions_are_written_and_shown(folder: Path, said: text_io.StringIO) ->
 
 
 def test_images_become_a_data_set_and_a_sheet(said: text_io.StringIO) -> None:
-    images = to_tensor([Image.new("RGB", (8, 8), colour) for colour in COLOURS])
-    dataset = DatasetFromImages.execute("a colour", "colours", images=images).args[0]
-    assert [record.caption for record in dataset] == ["a colour"] * 3
+    images = to_tensor([Image.new("RGB", (8, 8), color) for color in COLORS])
+    dataset = DatasetFromImages.execute("a color", "colors", images=images).args[0]
+    assert [record.caption for record in dataset] == ["a color"] * 3
     output = PreviewDataset.execute(dataset, 2)
     preview = current_host().temp_directory() / output.ui["images"][0]["filename"]
     with Image.open(preview) as saved:
@@ -88,8 +88,8 @@ def test_images_become_a_data_set_and_a_sheet(said: text_io.StringIO) -> None:
 
 def test_generated_pictures_become_a_data_set_with_their_prompts(said: text_io.StringIO) -> None:
     drawn = [
-        GeneratedImage(image=Image.new("RGB", (8, 8), colour), prompt=f"a {i}", seed=i, label="base")
-        for i, colour in enumerate(COLOURS)
+        GeneratedImage(image=Image.new("RGB", (8, 8), color), prompt=f"a {i}", seed=i, label="base")
+        for i, color in enumerate(COLORS)
     ]
     dataset = DatasetFromImages.execute("", "drawn", batch=drawn).args[0]
     assert [record.caption for record in dataset] == ["a 0", "a 1", "a 2"]
@@ -100,11 +100,11 @@ def test_generated_pictures_become_a_data_set_with_their_prompts(said: text_io.S
 
 
 def test_saved_images_never_replace_others(said: text_io.StringIO) -> None:
-    images = to_tensor([Image.new("RGB", (8, 8), colour) for colour in COLOURS])
+    images = to_tensor([Image.new("RGB", (8, 8), color) for color in COLORS])
     names = [SaveImages.execute("sub/a [1]", images=images).ui["lw_report"][0]["images"] for _ in range(2)]
     assert names == [[f"sub/a [1]_{n:05d}.png" for n in (1, 2, 3)], [f"sub/a [1]_{n:05d}.png" for n in (4, 5, 6)]]
     with Image.open(current_host().output_directory() / names[1][2]) as last:
-        assert last.getpixel((0, 0)) == COLOURS[2]
+        assert last.getpixel((0, 0)) == COLORS[2]
     with pytest.raises(ConfigError, match="nothing to save"):
         SaveImages.execute("sub/a")
 
@@ -112,17 +112,17 @@ def test_saved_images_never_replace_others(said: text_io.StringIO) -> None:
 def test_a_data_set_is_written_once_and_read_back(folder: Path, said: text_io.StringIO) -> None:
     nodes: dict[str, Any] = {
         "data": ("LW_LoadDataset", {"path": "pictures", "on_unreadable": "skip"}),
-        "save": ("LW_SaveDataset", {"dataset": ["data", 0], "layout": "kohya", "name": "sets/colours"}),
+        "save": ("LW_SaveDataset", {"dataset": ["data", 0], "layout": "kohya", "name": "sets/colors"}),
     }
     graph = {name: {"class_type": kind, "inputs": inputs} for name, (kind, inputs) in nodes.items()}
     report = run(graph, folder).reports["save"]
-    assert (report["path"], report["files"]) == ("datasets/sets/colours", 5)
+    assert (report["path"], report["files"]) == ("datasets/sets/colors", 5)
     assert report["notes"] == ["Without a caption: 1 of 3 pictures."]
     assert run(graph, folder).cached_nodes == 2
     written = current_host().output_directory() / report["path"]
     assert len(LoadDataset.execute(path=str(written), on_unreadable="refuse").args[0]) == 3
     (written / "1_pictures" / "0.txt").unlink()
-    assert run(graph, folder).reports["save"]["path"] == "datasets/sets/colours_00002"
+    assert run(graph, folder).reports["save"]["path"] == "datasets/sets/colors_00002"
 
 
 def graph(base: Path, **recipe: Any) -> dict[str, Any]:
@@ -217,7 +217,7 @@ def test_class_pictures_are_given_or_drawn_and_weighed(tiny_sd1: Path, folder: P
     }  # fmt: skip
     nodes["train"]["inputs"]["regularization"] = ["class", 0]
     for number in range(2):
-        (folder / f"{number}.txt").write_text("a colour")
+        (folder / f"{number}.txt").write_text("a color")
     report = run(nodes, folder).reports["class"]
     assert {name: report[name] for name in ("given", "drawn", "subject", "class_pictures", "unseen")} == {
         "given": 3, "drawn": 2, "subject": 3, "class_pictures": 5, "unseen": 0,
@@ -228,7 +228,7 @@ def test_class_pictures_are_given_or_drawn_and_weighed(tiny_sd1: Path, folder: P
     assert len(list(current_host().store_root().glob("class_pictures/*/*.png"))) == 3
     del nodes["class"]["inputs"]["base"]
     nodes["class"]["inputs"] |= {"path": ""}
-    with pytest.raises(NodeError, match="no regularisation pictures"):
+    with pytest.raises(NodeError, match="no regularization pictures"):
         run(nodes, folder)
 
 
@@ -245,7 +245,7 @@ def shaped(tiny_sd1: Path, folder: Path) -> dict[str, Any]:
         ),
         "augment": (
             "LW_Augment",
-            {"dataset": ["bucket", 0], "flip": "yes", "shows": "unknown", "crop": 0.1, "colour": 0.1, "variants": 3},
+            {"dataset": ["bucket", 0], "flip": "yes", "shows": "unknown", "crop": 0.1, "color": 0.1, "variants": 3},
         ),
         "look": ("LW_SaveImages", {"filename_prefix": "sheet", "images": ["bucket", 1]}),
     }  # fmt: skip
@@ -281,8 +281,8 @@ def test_shapes_say_what_they_refuse(tiny_sd1: Path, folder: Path, said: text_io
 
 
 def test_masks_of_a_graph_are_taken(said: text_io.StringIO) -> None:
-    images = to_tensor([Image.new("RGB", (8, 6), colour) for colour in COLOURS])
-    dataset = DatasetFromImages.execute("a colour", "colours", images=images).args[0]
+    images = to_tensor([Image.new("RGB", (8, 6), color) for color in COLORS])
+    dataset = DatasetFromImages.execute("a color", "colors", images=images).args[0]
     masks = images.new_zeros(3, 6, 8)
     masks[:, :, :4] = 1
     masked, sheet, report = MaskDataset.execute(dataset, "files", 0.0, masks).args

@@ -38,7 +38,7 @@ FIXED = {
     ),
     "LW_MaskDataset": ("dataset source floor masks", "dataset sheet report"),
     "LW_BucketDataset": ("dataset resolutions step max_aspect crop base", "dataset sheet report"),
-    "LW_Augment": ("dataset flip shows crop colour variants", "dataset sheet"),
+    "LW_Augment": ("dataset flip shows crop color variants", "dataset sheet"),
     "LW_SaveDataset": ("dataset layout name", "path"),
     "LW_LoadBase": ("base device precision", "base"),
     "LW_BaseFromComfy": ("model clip vae precision", "base"),

@@ -17,7 +17,7 @@ from lora_workbench.engine.data.loading import dataset_from_images
 from PIL import Image
 from tiny_captioners import save_tiny_qwen_vl, save_tiny_wd14
 
-COLOURS = ("red", "green", "blue", "white", "black")
+COLORS = ("red", "green", "blue", "white", "black")
 LOW = CaptionOptions(threshold=0.02, character_threshold=0.02)
 
 
@@ -31,9 +31,9 @@ def tagger(tmp_path_factory: pytest.TempPathFactory) -> Captioner:
     return open_captioner(save_tiny_wd14(tmp_path_factory.mktemp("wd14") / "model"), device="cpu")
 
 
-def colours(*captions: str | None) -> Dataset:
-    images = [Image.new("RGB", (40, 30), colour) for colour in COLOURS]
-    return dataset_from_images(images, captions or [None] * 5, "colours")
+def colors(*captions: str | None) -> Dataset:
+    images = [Image.new("RGB", (40, 30), color) for color in COLORS]
+    return dataset_from_images(images, captions or [None] * 5, "colors")
 
 
 def finish(events) -> tuple[Captioned, list[Event]]:
@@ -50,7 +50,7 @@ def by_content(dataset: Dataset) -> dict[str, str | None]:
 
 
 def test_existing_captions_are_kept_unless_asked(tagger: Captioner, cache: TextCache):
-    dataset = colours("one", None, "three", None, " ")
+    dataset = colors("one", None, "three", None, " ")
     result, events = finish(caption_dataset(dataset, tagger, LOW, cache))
     captions = [record.caption for record in result.dataset]
     assert captions[0] == "one" and captions[2] == "three"
@@ -64,30 +64,30 @@ def test_existing_captions_are_kept_unless_asked(tagger: Captioner, cache: TextC
 
 
 def test_what_was_described_is_not_described_again_wherever_it_stands(tagger: Captioner, cache: TextCache):
-    first, _ = finish(caption_dataset(colours(), tagger, LOW, cache))
-    mixed = replace(colours(), records=tuple(colours().records[i] for i in (3, 1, 4)))
+    first, _ = finish(caption_dataset(colors(), tagger, LOW, cache))
+    mixed = replace(colors(), records=tuple(colors().records[i] for i in (3, 1, 4)))
     again, events = finish(caption_dataset(mixed, tagger, LOW, cache))
     assert events == [] and again.cached == 3
     assert by_content(again.dataset).items() <= by_content(first.dataset).items()
 
 
 def test_other_options_and_other_models_describe_anew(tagger: Captioner, cache: TextCache, tmp_path: Path):
-    finish(caption_dataset(colours(), tagger, LOW, cache))
-    _, events = finish(caption_dataset(colours(), tagger, replace(LOW, threshold=0.9), cache))
+    finish(caption_dataset(colors(), tagger, LOW, cache))
+    _, events = finish(caption_dataset(colors(), tagger, replace(LOW, threshold=0.9), cache))
     assert len(events) == 5
     other = open_captioner(save_tiny_wd14(tmp_path / "other", seed=1), device="cpu")
-    _, events = finish(caption_dataset(colours(), other, LOW, cache))
+    _, events = finish(caption_dataset(colors(), other, LOW, cache))
     assert len(events) == 5
 
 
 def test_a_stopped_description_goes_on_where_it_was(tmp_path: Path):
     captioner = open_captioner(save_tiny_qwen_vl(tmp_path / "model"), device="cpu")
     options = CaptionOptions(max_tokens=6)
-    whole, _ = finish(caption_dataset(colours(), captioner, options, TextCache(tmp_path / "whole")))
-    events = caption_dataset(colours(), captioner, options, TextCache(tmp_path / "stopped"))
+    whole, _ = finish(caption_dataset(colors(), captioner, options, TextCache(tmp_path / "whole")))
+    events = caption_dataset(colors(), captioner, options, TextCache(tmp_path / "stopped"))
     next(events), next(events)
     events.close()
-    rest, seen = finish(caption_dataset(colours(), captioner, options, TextCache(tmp_path / "stopped")))
+    rest, seen = finish(caption_dataset(colors(), captioner, options, TextCache(tmp_path / "stopped")))
     assert (len(seen), rest.cached) == (3, 2)
     assert by_content(rest.dataset) == by_content(whole.dataset)
 
@@ -96,34 +96,34 @@ def test_weights_are_not_loaded_for_what_is_known(tagger: Captioner, cache: Text
     """The folder's weights are damaged after its captions were written: nothing but them is needed."""
     folder = save_tiny_wd14(tmp_path / "model")
     captioner = open_captioner(folder, device="cpu")
-    finish(caption_dataset(colours(), captioner, LOW, cache))
+    finish(caption_dataset(colors(), captioner, LOW, cache))
     fresh = open_captioner(folder, device="cpu")
     (folder / "model.onnx").write_bytes(b"damaged")
-    result, _ = finish(caption_dataset(colours(), fresh, LOW, cache))
+    result, _ = finish(caption_dataset(colors(), fresh, LOW, cache))
     assert result.cached == 5
     with pytest.raises(CaptionerError):
-        finish(caption_dataset(colours(), fresh, replace(LOW, threshold=0.5), cache))
+        finish(caption_dataset(colors(), fresh, replace(LOW, threshold=0.5), cache))
 
 
 def test_pictures_that_nothing_is_said_about_are_named(tagger: Captioner, cache: TextCache):
     sure = CaptionOptions(threshold=1, character_threshold=1)
-    result, _ = finish(caption_dataset(colours("one", *[None] * 4), tagger, sure, cache, overwrite=True))
+    result, _ = finish(caption_dataset(colors("one", *[None] * 4), tagger, sure, cache, overwrite=True))
     assert result.blank == tuple(f"image_{n:04d}.png" for n in range(1, 6))
     assert [record.caption for record in result.dataset] == ["one", None, None, None, None]
     assert result.written == 0
 
 
 def test_a_damaged_entry_of_the_cache_is_made_again(tagger: Captioner, cache: TextCache):
-    first, _ = finish(caption_dataset(colours(), tagger, LOW, cache))
+    first, _ = finish(caption_dataset(colors(), tagger, LOW, cache))
     entry = next(cache.folder.rglob("*.txt"))
     entry.write_bytes(b"\xff\xfe")
-    again, events = finish(caption_dataset(colours(), tagger, LOW, cache))
+    again, events = finish(caption_dataset(colors(), tagger, LOW, cache))
     assert len(events) == 1
     assert by_content(again.dataset) == by_content(first.dataset)
 
 
 def test_a_picture_that_changed_is_told(tagger: Captioner, cache: TextCache):
-    dataset = colours()
+    dataset = colors()
     records = (replace(dataset.records[0], content_hash="0" * 64), *dataset.records[1:])
     with pytest.raises(DatasetError, match="has changed"):
         finish(caption_dataset(replace(dataset, records=records), tagger, LOW, cache))

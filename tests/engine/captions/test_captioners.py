@@ -18,7 +18,7 @@ from PIL import Image
 from tiny_captioners import TAGS, TINY, save_tiny_qwen_vl
 
 OPTIONS = CaptionOptions(max_tokens=12)
-PICTURES = [Image.new("RGB", (60, 40), colour) for colour in ("red", "blue", "white", "black")]
+PICTURES = [Image.new("RGB", (60, 40), color) for color in ("red", "blue", "white", "black")]
 
 
 @pytest.fixture(scope="module", params=registry.kinds())
@@ -37,7 +37,7 @@ def captioner(folder: Path) -> Captioner:
     return open_captioner(folder, device="cpu")
 
 
-def test_a_folder_is_recognised_by_its_files(captioner: Captioner, kind: str):
+def test_a_folder_is_recognized_by_its_files(captioner: Captioner, kind: str):
     assert captioner.kind == kind
     assert captioner.options <= set(CaptionOptions.__dataclass_fields__)
 

@@ -16,7 +16,7 @@ Write = Callable[[Mapping[str, bytes | str]], Path]
 
 
 def encode_picture(image: Image.Image | str = "red", file_format: str = "PNG", **options: Any) -> bytes:
-    """An encoded picture; a colour's name stands for a plain picture of 24 x 16 pixels."""
+    """An encoded picture; a color's name stands for a plain picture of 24 x 16 pixels."""
     picture = Image.new("RGB", (24, 16), image) if isinstance(image, str) else image
     buffer = io.BytesIO()
     picture.save(buffer, file_format, **options)

@@ -21,7 +21,7 @@ def dataset(*captions: str | None) -> Dataset:
     ("captions", "shows", "said"),
     [
         (("a dog", "a Portrait of her"), "unknown", r"'portrait' \(image_0002.png\); no face is symmetric"),
-        (("a street sign",), "unknown", "letters and logos would be learnt mirrored"),
+        (("a street sign",), "unknown", "letters and logos would be learned mirrored"),
         (("a cat on the left",), "unknown", "left and right would be wrong"),
         (("a cat on the left",), "neither", "left and right would be wrong"),
         (("a dog",), "faces", "you said that the pictures show faces"),

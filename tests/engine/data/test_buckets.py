@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lora_workbench.engine.core.errors import ConfigError
 from lora_workbench.engine.data.buckets import BucketSettings, bucket_report, bucket_sizes, bucketed
 from lora_workbench.engine.data.dataset import Dataset
-from lora_workbench.engine.data.focus import best_centring
+from lora_workbench.engine.data.focus import best_centering
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.masking import with_masks
 from PIL import Image, ImageDraw
@@ -88,7 +88,7 @@ def test_small_and_long_pictures_are_named():
 
 
 def spotted(size: tuple[int, int], spot: tuple[int, int, int, int]) -> Image.Image:
-    """A red spot on a noisy grey ground."""
+    """A red spot on a noisy gray ground."""
     ground = np.random.default_rng(3).normal(128, 6, (size[1], size[0], 3)).clip(0, 255).astype(np.uint8)
     image = Image.fromarray(ground)
     ImageDraw.Draw(image).ellipse(spot, fill=(200, 40, 30))
@@ -121,9 +121,9 @@ def test_a_mask_comes_before_what_stands_out():
 @given(st.integers(0, 90), st.floats(0.1, 0.9))
 def test_the_best_place_holds_a_small_subject_and_is_central_otherwise(at, kept):
     matters = np.zeros((10, 100), np.float32)
-    assert best_centring(matters, (kept, 1)) == (0.5, 0.5)
+    assert best_centering(matters, (kept, 1)) == (0.5, 0.5)
     matters[:, at : at + 10] = 1
-    across, down = best_centring(matters, (kept, 1))
+    across, down = best_centering(matters, (kept, 1))
     left = across * 100 * (1 - kept)
     assert 0 <= across <= 1 and down == 0.5
     if kept > 0.12:

@@ -25,7 +25,7 @@ STEMS = st.lists(
 
 
 def write(folder: Path, names: Mapping[str, int], how: str) -> Dataset:
-    """Pictures by stem, each told from the others by its colour, whose caption says its number; read back."""
+    """Pictures by stem, each told from the others by its color, whose caption says its number; read back."""
     lines = []
     for name, number in names.items():
         Image.new("RGB", (4, 4), (number, 255 - number, 7)).save(folder / f"{name}.png")
@@ -42,7 +42,7 @@ def captions_by_content(dataset: Dataset) -> dict[str, str | None]:
 
 
 def assert_together(dataset: Dataset) -> None:
-    """Each caption says the number that its picture's colour says."""
+    """Each caption says the number that its picture's color says."""
     for record in dataset:
         assert record.caption == f"picture {record.load().getpixel((0, 0))[0]}"  # type: ignore[index]
 

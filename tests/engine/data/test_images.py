@@ -46,8 +46,8 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
 
 
-def nearly(image: Image.Image, xy: tuple[int, int], colour: tuple[int, int, int], within: int = 12) -> bool:
-    return all(abs(a - b) <= within for a, b in zip(image.getpixel(xy), colour, strict=True))
+def nearly(image: Image.Image, xy: tuple[int, int], color: tuple[int, int, int], within: int = 12) -> bool:
+    return all(abs(a - b) <= within for a, b in zip(image.getpixel(xy), color, strict=True))
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
@@ -106,7 +106,7 @@ def test_alpha_is_flattened_onto_white(encode, mode, file_format):
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "GIF"])
-def test_transparent_palette_colours_become_white(encode, file_format):
+def test_transparent_palette_colors_become_white(encode, file_format):
     image = Image.new("P", (8, 8), 1)
     image.putpalette([10, 20, 30, 200, 100, 50])
     image.paste(0, (0, 0, 4, 8))
@@ -129,7 +129,7 @@ def test_16_bits_are_scaled_and_not_cut_off(encode, file_format):
     assert [p[0] for p in np.asarray(decode(encode(ramp, file_format), "a"))[0]] == [0, 1, 128, 255]
 
 
-def test_cmyk_keeps_its_colours(encode, halves):
+def test_cmyk_keeps_its_colors(encode, halves):
     for file_format in ("JPEG", "TIFF"):
         image = decode(encode(halves.convert("CMYK"), file_format), "a")
         assert nearly(image, (2, 8), (255, 0, 0), within=40)
@@ -142,7 +142,7 @@ def test_floating_point_pixels_are_refused_by_name(encode):
 
 
 def test_the_first_frame_of_an_animation_counts(encode):
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
     data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert decode(data, "a").getpixel((4, 4)) == (255, 0, 0)
 

@@ -1,4 +1,4 @@
-"""Regularisation sets: captions of the class, and a ratio that hides nothing."""
+"""Regularization sets: captions of the class, and a ratio that hides nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_what_would_undo_a_training_is_refused():
         regularization_set([pictures("a dog", "a ZWX dog")], (), TRIGGER)
     with pytest.raises(CaptionError, match="1 class pictures have no caption"):
         regularization_set([pictures("a dog", None)], (), TRIGGER)
-    with pytest.raises(DatasetError, match="no regularisation pictures"):
+    with pytest.raises(DatasetError, match="no regularization pictures"):
         regularization_set([], ("a dog",), TRIGGER)
 
 

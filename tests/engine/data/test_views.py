@@ -18,8 +18,8 @@ PLACES = st.floats(0, 1)
 
 
 @given(st.tuples(SIDES, SIDES), SIZES, st.tuples(PLACES, PLACES))
-def test_a_fitted_frame_has_the_shape_lies_inside_and_is_as_large_as_can_be(picture, size, centring):
-    left, top, right, bottom = fitted(picture, size, centring).box
+def test_a_fitted_frame_has_the_shape_lies_inside_and_is_as_large_as_can_be(picture, size, centering):
+    left, top, right, bottom = fitted(picture, size, centering).box
     assert 0 <= left < right <= picture[0] and 0 <= top < bottom <= picture[1]
     assert (right - left) / (bottom - top) == pytest.approx(size[0] / size[1])
     assert right - left == pytest.approx(picture[0]) or bottom - top == pytest.approx(picture[1])
@@ -36,8 +36,8 @@ def test_the_middle_square_is_what_it_always_was(size):
 def quarters() -> Image.Image:
     """Red and green above blue and white, 40 x 40."""
     image = Image.new("RGB", (40, 40), "white")
-    for colour, place in (("red", (0, 0)), ("lime", (20, 0)), ("blue", (0, 20))):
-        image.paste(colour, (*place, place[0] + 20, place[1] + 20))
+    for color, place in (("red", (0, 0)), ("lime", (20, 0)), ("blue", (0, 20))):
+        image.paste(color, (*place, place[0] + 20, place[1] + 20))
     return image
 
 
@@ -50,12 +50,12 @@ def test_a_view_shows_its_box_mirrored_if_asked():
         assert seen.getpixel((7, 1)) == pytest.approx(last, abs=2)
 
 
-def test_colours_change_as_asked():
-    grey = Image.new("RGB", (8, 8), (100, 100, 100))
+def test_colors_change_as_asked():
+    gray = Image.new("RGB", (8, 8), (100, 100, 100))
     crop = Crop(box=(0, 0, 8, 8), size=(8, 8))
-    assert View(crop=crop, colour=(1.5, 1, 1)).of(grey).getpixel((0, 0)) == (150, 150, 150)
+    assert View(crop=crop, color=(1.5, 1, 1)).of(gray).getpixel((0, 0)) == (150, 150, 150)
     red = Image.new("RGB", (8, 8), (200, 100, 100))
-    r, g, b = View(crop=crop, colour=(1, 1, 0.5)).of(red).getpixel((0, 0))  # type: ignore[misc]
+    r, g, b = View(crop=crop, color=(1, 1, 0.5)).of(red).getpixel((0, 0))  # type: ignore[misc]
     assert r - g == pytest.approx(50, abs=1) and g == b
 
 
@@ -74,12 +74,12 @@ BOXES = st.tuples(SIDES, SIDES).map(lambda size: fitted(size, (64, 48)))
 
 
 @given(BOXES, st.floats(0, 0.5), st.floats(0, 0.5), st.booleans(), st.integers(1, 9), st.text("abcdef", min_size=1))
-def test_variants_stay_inside_keep_the_shape_and_follow_from_content(crop, share, colour, flip, count, content):
-    augmentation = Augmentation(flip=flip, crop=share, colour=colour, count=count)
+def test_variants_stay_inside_keep_the_shape_and_follow_from_content(crop, share, color, flip, count, content):
+    augmentation = Augmentation(flip=flip, crop=share, color=color, count=count)
     views = augmentation.variants(crop, content)
     assert views == augmentation.variants(crop, content)
     assert views[0] == View(crop=crop)
-    assert len(views) == (count if share or colour else 1 + flip)
+    assert len(views) == (count if share or color else 1 + flip)
     assert [view.flip for view in views] == [flip and n % 2 == 1 for n in range(len(views))]
     left, top, right, bottom = crop.box
     for view in views:
@@ -89,16 +89,16 @@ def test_variants_stay_inside_keep_the_shape_and_follow_from_content(crop, share
         kept = (inner[2] - inner[0]) / (right - left)
         assert 1 - share - 1e-6 <= kept <= 1 + 1e-6
         assert (inner[3] - inner[1]) / (bottom - top) == pytest.approx(kept, rel=1e-6)
-        assert all(1 - colour - 1e-4 <= factor <= 1 + colour + 1e-4 for factor in view.colour)
+        assert all(1 - color - 1e-4 <= factor <= 1 + color + 1e-4 for factor in view.color)
 
 
 def test_other_pictures_get_other_variants():
     crop = Crop(box=(0, 0, 64, 64), size=(32, 32))
-    augmentation = Augmentation(crop=0.1, colour=0.1)
+    augmentation = Augmentation(crop=0.1, color=0.1)
     assert augmentation.variants(crop, "a")[1:] != augmentation.variants(crop, "b")[1:]
 
 
-@pytest.mark.parametrize("wrong", [{"crop": 0.6}, {"colour": -0.1}, {"count": 0}])
+@pytest.mark.parametrize("wrong", [{"crop": 0.6}, {"color": -0.1}, {"count": 0}])
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         Augmentation(**wrong)

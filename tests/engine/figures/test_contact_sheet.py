@@ -18,11 +18,11 @@ from lora_workbench.engine.figures import contact_sheet as module
 from lora_workbench.engine.figures.contact_sheet import contact_sheet
 from PIL import Image
 
-COLOURS = [(200, 30, 30), (30, 160, 60), (40, 60, 200), (230, 190, 40), (120, 30, 160)]
+COLORS = [(200, 30, 30), (30, 160, 60), (40, 60, 200), (230, 190, 40), (120, 30, 160)]
 
 
-def dataset(size: tuple[int, int] = (32, 32), caption: str | None = "a plain colour") -> Dataset:
-    return dataset_from_images([Image.new("RGB", size, c) for c in COLOURS], [caption] * len(COLOURS), "colours")
+def dataset(size: tuple[int, int] = (32, 32), caption: str | None = "a plain color") -> Dataset:
+    return dataset_from_images([Image.new("RGB", size, c) for c in COLORS], [caption] * len(COLORS), "colors")
 
 
 def drawn(data: Dataset, columns: int) -> tuple[Image.Image, list[Progress]]:
@@ -35,14 +35,14 @@ def drawn(data: Dataset, columns: int) -> tuple[Image.Image, list[Progress]]:
 
 
 def places(sheet: Image.Image) -> list[tuple[int, int, int, int]]:
-    """The box that each colour fills."""
-    return [mask(sheet, colour).getbbox() or (0, 0, 0, 0) for colour in COLOURS]
+    """The box that each color fills."""
+    return [mask(sheet, color).getbbox() or (0, 0, 0, 0) for color in COLORS]
 
 
-def mask(sheet: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
+def mask(sheet: Image.Image, color: tuple[int, int, int]) -> Image.Image:
     import numpy as np
 
-    return Image.fromarray((np.asarray(sheet) == colour).all(axis=2))
+    return Image.fromarray((np.asarray(sheet) == color).all(axis=2))
 
 
 def test_pictures_stand_in_rows_in_their_order() -> None:
@@ -96,7 +96,7 @@ def test_crops_and_masks_are_drawn_over_the_pictures() -> None:
     ]
     left, top, *_ = places(sheets[0])[0]
     corners = [(left + x, top + y) for y in (60, 150) for x in (40, 140)]
-    red = COLOURS[0]
+    red = COLORS[0]
     framed, masked = ([sheet.getpixel(place) == red for place in corners] for sheet in sheets[1:3])
     assert framed == [False, True, False, True]
     assert masked == [True, True, False, False]

@@ -10,9 +10,9 @@ from lora_workbench.engine.figures.plots import loss_plot, nice_ticks, smoothed
 from PIL import Image, ImageColor
 
 
-def height_of_the_line(sheet: Image.Image, x: int, colour: str) -> float:
-    """Mean row of the pixels of about this colour in column ``x``; NaN when there are none."""
-    wanted = ImageColor.getrgb(colour)
+def height_of_the_line(sheet: Image.Image, x: int, color: str) -> float:
+    """Mean row of the pixels of about this color in column ``x``; NaN when there are none."""
+    wanted = ImageColor.getrgb(color)
     pixels = [sheet.getpixel((x, y)) for y in range(sheet.height)]
     rows = [y for y, pixel in enumerate(pixels) if max(abs(a - b) for a, b in zip(pixel, wanted, strict=True)) < 60]  # type: ignore[arg-type]
     return sum(rows) / len(rows) if rows else math.nan

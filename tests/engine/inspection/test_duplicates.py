@@ -44,7 +44,7 @@ def test_gradients_are_mirrored_exactly(photographs: Photographs) -> None:
     assert signed(image).mirrored_bits == turned.bits
 
 
-def test_plain_pictures_of_two_colours_are_no_copies() -> None:
+def test_plain_pictures_of_two_colors_are_no_copies() -> None:
     gradients = np.linspace(0, 255, THUMB, dtype=np.uint8)
     across = np.broadcast_to(gradients[None, :, None], (THUMB, THUMB, 3))
     down = np.broadcast_to(gradients[:, None, None], (THUMB, THUMB, 3))

@@ -65,11 +65,11 @@ def test_flat_drawings_are_neither_blurred_nor_burnt_out() -> None:
 
 
 def test_a_picture_of_nothing_is_flat_and_nothing_else() -> None:
-    assert kinds(inspected({"grey": Image.new("RGB", (320, 320), (170, 170, 170))}))["grey"] == {"flat"}
+    assert kinds(inspected({"gray": Image.new("RGB", (320, 320), (170, 170, 170))}))["gray"] == {"flat"}
 
 
 def test_strictness_moves_every_limit(photographs: Photographs) -> None:
-    slightly = {"a": DAMAGES["noisy"]["25 grey levels"](photographs["coffee"])}
+    slightly = {"a": DAMAGES["noisy"]["25 gray levels"](photographs["coffee"])}
     dataset = dataset_of(slightly)
     lenient = result(inspect(dataset, side=SIDE, limits=Limits().stricter(0.2)))
     assert "noisy" in kinds(inspected(slightly))["a"]

@@ -64,9 +64,7 @@ def test_tiny_and_thin_pictures_are_measured(size: tuple[int, int]) -> None:
 @settings(max_examples=50, deadline=None)
 @given(captions=st.lists(st.none() | st.text(max_size=40), min_size=3, max_size=3), word=st.text(max_size=5))
 def test_any_caption_is_judged(captions: list[str | None], word: str) -> None:
-    pictures = {
-        name: Image.new("RGB", (8, 8), colour) for name, colour in (("a", "red"), ("b", "blue"), ("c", "white"))
-    }
+    pictures = {name: Image.new("RGB", (8, 8), color) for name, color in (("a", "red"), ("b", "blue"), ("c", "white"))}
     inspection = result(inspect(dataset_of(pictures, dict(zip(pictures, captions, strict=True)), word), side=8))
     bare = [name for name, caption in zip(pictures, captions, strict=True) if not (caption or "").strip()]
     told = [finding.pictures for finding in inspection.findings if finding.kind == "no caption"]

@@ -32,7 +32,7 @@ def on_ground(seed: int, ground: tuple[int, int, int]) -> Image.Image:
 
 def test_a_shared_background_is_named_with_its_pictures() -> None:
     pictures = {f"g{n}": on_ground(n, (70, 120, 70)) for n in range(9)}
-    pictures |= {f"other{n}": on_ground(20 + n, colour) for n, colour in enumerate([(200, 60, 60), (30, 30, 160)])}
+    pictures |= {f"other{n}": on_ground(20 + n, color) for n, color in enumerate([(200, 60, 60), (30, 30, 160)])}
     inspection = inspected(pictures)
     (finding,) = [f for f in inspection.findings if f.kind == "background"]
     assert finding.text.startswith("9 of 11 share one background")

@@ -172,7 +172,7 @@ def test_objectives_that_are_not_known_are_refused(folder: Path):
 
 
 @pytest.mark.parametrize("index", [None, "{", "[]", '{"_class_name": "StableDiffusionXLPipeline"}'])
-def test_folders_of_other_things_are_not_recognised(folder: Path, index: str | None):
+def test_folders_of_other_things_are_not_recognized(folder: Path, index: str | None):
     (folder / "model_index.json").unlink()
     if index is not None:
         (folder / "model_index.json").write_text(index)
@@ -181,9 +181,9 @@ def test_folders_of_other_things_are_not_recognised(folder: Path, index: str | N
     assert caught.value.hint
 
 
-def test_folders_of_stable_diffusion_2_are_not_recognised(folder: Path):
+def test_folders_of_stable_diffusion_2_are_not_recognized(folder: Path):
     edit_json(folder / "unet" / "config.json", use_linear_projection=True)
-    assert not sd1.recognises(folder)
+    assert not sd1.recognizes(folder)
 
 
 def test_a_missing_path_is_named(tmp_path: Path):

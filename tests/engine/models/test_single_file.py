@@ -197,7 +197,7 @@ def test_other_families_are_not_taken_for_sd1(checkpoint: Path, tmp_path: Path, 
     other = tmp_path / f"{family}.safetensors"
     tensors = {n.replace(ours, prefix or ""): t for n, t in load_file(checkpoint).items() if prefix or ours not in n}
     save_file(tensors, other)
-    assert not sd1.recognises(other)
+    assert not sd1.recognizes(other)
     with pytest.raises(BaseModelError, match="is not a base model of a known family") as caught:
         registry.load_base(other, device="cpu")
     assert "sd1" in caught.value.expected

@@ -17,8 +17,8 @@ GOLDEN = [2.006297, 2.151804, 2.379253, 2.037145, 2.296313, 2.19996, 2.025537, 1
 
 def test_losses_are_those_of_the_golden_run(tiny_sd1, tmp_path):
     base = registry.load_base(tiny_sd1, device="cpu")
-    pictures = [Image.new("RGB", (32, 32), colour) for colour in ("red", "green", "blue")]
-    dataset = dataset_from_images(pictures, ["a zwx thing"] * 3, "colours")
+    pictures = [Image.new("RGB", (32, 32), color) for color in ("red", "green", "blue")]
+    dataset = dataset_from_images(pictures, ["a zwx thing"] * 3, "colors")
     prior = dataset_from_images([Image.new("RGB", (32, 32), "white")], ["a thing"], "class")
     recipe = Recipe(
         steps=8, learning_rate=1e-2, rank=4, alpha=8, batch_size=2, gradient_accumulation=2, warmup_steps=2,

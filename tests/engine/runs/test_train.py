@@ -45,10 +45,10 @@ def base(tiny_sd1):
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    colours = [(200, 30, 30), (30, 160, 60), (40, 60, 200)]
-    images = [Image.new("RGB", (40, 32), colour) for colour in colours]
+    colors = [(200, 30, 30), (30, 160, 60), (40, 60, 200)]
+    images = [Image.new("RGB", (40, 32), color) for color in colors]
     captions = [f"a photo of zwx thing {i}" for i in range(3)]
-    made = dataset_from_images(images, captions, "colours")
+    made = dataset_from_images(images, captions, "colors")
     return replace(made, trigger=TriggerWord(word="zwx", class_word="thing"))
 
 
@@ -124,7 +124,7 @@ def shaped(dataset) -> Dataset:
     masked, _ = finish(with_masks(replace(made, records=made.records[1:2]), "files", 0.1, [mask]))
     records = (made.records[0], *masked.dataset.records, *made.records[2:])
     framed, _ = finish(bucketed(replace(made, records=records), BucketSettings(resolutions=(32, 48), step=8)))
-    augmentation = Augmentation(flip=True, crop=0.1, colour=0.1, count=3)
+    augmentation = Augmentation(flip=True, crop=0.1, color=0.1, count=3)
     return replace(framed, records=tuple(replace(r, augmentation=augmentation) for r in framed))
 
 
@@ -198,7 +198,7 @@ def test_more_steps_continue_and_fewer_start_over(train):
     assert steps_of(seen) == [1, 2, 3]
 
 
-def test_regularisation_pictures_change_what_is_learnt(train):
+def test_regularization_pictures_change_what_is_learned(train):
     prior = dataset_from_images([Image.new("RGB", (32, 32), "white")], ["a thing"], "class")
     with_prior, _ = finish(train(regularization=prior))
     without, _ = finish(train())

@@ -47,15 +47,15 @@ def base(tiny_sd1: Path) -> Backbone:
     return registry.load_base(tiny_sd1, device="cpu")
 
 
-def colours(captions: Sequence[str] = CAPTIONS) -> Dataset:
-    images = [Image.new("RGB", (32, 32), colour) for colour in ("red", "green", "blue")]
-    return dataset_from_images(images, captions, "colours")
+def colors(captions: Sequence[str] = CAPTIONS) -> Dataset:
+    images = [Image.new("RGB", (32, 32), color) for color in ("red", "green", "blue")]
+    return dataset_from_images(images, captions, "colors")
 
 
 @pytest.fixture
 def train(base: Backbone, tmp_path: Path):
     def start(recipe: Recipe = RECIPE, folder: str = "store", seed: int = 7, captions: Sequence[str] = CAPTIONS):
-        return train_adapter(base, colours(captions), recipe, seed=seed, store=RunStore(tmp_path / folder), name="zwx")
+        return train_adapter(base, colors(captions), recipe, seed=seed, store=RunStore(tmp_path / folder), name="zwx")
 
     return start
 
@@ -114,7 +114,7 @@ def test_each_variant_is_encoded_once(base: Backbone, train, tmp_path: Path):
 
 
 def test_cached_embeddings_are_those_of_the_variants(base: Backbone, tmp_path: Path):
-    events = encode(base, colours(), 32, TensorCache(tmp_path), embed=True, caption_variants=4, caption_keep=1)
+    events = encode(base, colors(), 32, TensorCache(tmp_path), embed=True, caption_variants=4, caption_keep=1)
     made: TrainingSet = finish(events)[0]
     assert made.captions == [variants(caption, 4, 1) for caption in CAPTIONS]
     assert made.embeddings is not None
@@ -126,7 +126,7 @@ def test_cached_embeddings_are_those_of_the_variants(base: Backbone, tmp_path: P
 
 def test_the_order_of_the_data_set_mixes_nothing_up(base: Backbone, tmp_path: Path):
     """What the cache gives for a record is its own, wherever it stands and whoever filled the cache."""
-    dataset = colours()
+    dataset = colors()
     mixed = replace(dataset, records=tuple(dataset.records[i] for i in (2, 0)))
     cache = TensorCache(tmp_path)
     whole, again = (
@@ -159,7 +159,7 @@ def test_cached_and_fresh_embeddings_train_alike(train):
     assert fresh.losses == pytest.approx(cached.losses, rel=1e-4)
 
 
-def test_shuffling_changes_what_is_learnt_and_says_where_it_cannot(train):
+def test_shuffling_changes_what_is_learned_and_says_where_it_cannot(train):
     shuffled, events = finish(train())
     plain, _ = finish(train(replace(RECIPE, caption_shuffle=0)))
     assert shuffled.losses != plain.losses

@@ -60,7 +60,7 @@ def write(root: Path, files: dict[str, int]) -> None:
 
 
 SETS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, len(PICTURES) - 1), min_size=1, max_size=6)
-AUGMENTATIONS = st.sampled_from([None, Augmentation(flip=True), Augmentation(crop=0.2, colour=0.2, count=3)])
+AUGMENTATIONS = st.sampled_from([None, Augmentation(flip=True), Augmentation(crop=0.2, color=0.2, count=3)])
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,0 +1,64 @@
+"""Things of one sort by name: model families, kinds of adapter, optimizers, schedules, captioners."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from .errors import WorkbenchError
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """What is known of one sort, in the order of registration.
+
+    Args:
+        sort: what the things are, in the singular, for messages; for example ``optimizer``.
+        error: raised when an unknown name is asked for.
+    """
+
+    def __init__(self, sort: str, error: type[WorkbenchError]) -> None:
+        self._sort, self._error = sort, error
+        self._known: dict[str, T] = {}
+
+    def register(self, name: str, thing: T) -> T:
+        """Make a thing known, and give it back.
+
+        Raises:
+            ValueError: the name is taken.
+        """
+        if name in self._known:
+            raise ValueError(f"{self._sort} {name!r} is already registered; known: {', '.join(self.names())}")
+        self._known[name] = thing
+        return thing
+
+    def remove(self, name: str) -> None:
+        """Forget a thing, for tests that add their own."""
+        del self._known[name]
+
+    def get(self, name: str) -> T:
+        """The thing of that name.
+
+        Raises:
+            WorkbenchError: of the registry's class: there is none.
+        """
+        if name not in self._known:
+            close = difflib.get_close_matches(name, self._known, 1)
+            raise self._error(
+                f"Unknown {self._sort} {name!r}." + (f" Did you mean {close[0]!r}?" if close else ""),
+                expected=f"one of {', '.join(self.names())}",
+                hint="choose one of them.",
+            )
+        return self._known[name]
+
+    def names(self) -> list[str]:
+        """The known names."""
+        return list(self._known)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._known
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(list(self._known.values()))
