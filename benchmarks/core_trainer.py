@@ -102,7 +102,7 @@ def train_by_us(path: Path, steps: int, stored: str, targets: str) -> list[float
     base = NativeBackbone(model, clip, vae, precision="bf16")
     forget_peak()
     dataset = dataset_from_images([picture()], ["a zwx thing"], "one")
-    recipe = Recipe(steps=steps, rank=16, alpha=16, batch_size=1, targets=targets, resolution=SIDE)
+    recipe = Recipe.of(steps=steps, rank=16, alpha=16, batch_size=1, targets=targets, resolution=SIDE)
     events = train_adapter(base, dataset, recipe, seed=0, store=RunStore(Path.cwd() / targets), name="x")
     return [event.seconds for event in events if isinstance(event, StepDone)][1:]
 

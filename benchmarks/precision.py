@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 from lora_workbench.engine.adapters.inject import injected
+from lora_workbench.engine.adapters.kinds import KINDS
 from lora_workbench.engine.models.contract import Backbone, Conditioning
 from lora_workbench.engine.models.registry import load_base
 from lora_workbench.engine.training.loop import denoising_loss
@@ -45,7 +46,7 @@ def step_seconds(
     states = Conditioning(states=torch.randn(batch, tokens, width))
     generator = torch.Generator().manual_seed(0)
     seconds = []
-    with injected(components, targets, rank=16, alpha=16, seed=0):
+    with injected(KINDS.get("lora"), components, targets, rank=16, alpha=16, seed=0):
         for _ in range(steps + 1):
             began = time.perf_counter()
             denoising_loss(backbone, torch.randn(batch, *shape), states, 5.0, generator).mean().backward()

@@ -13,7 +13,9 @@ from .generation import ComparisonGrid, Generate, SaveImages
 from .host import io
 from .inspection import CurateDataset, InspectDataset
 from .regularization import RegularizationSet
-from .training import Recipe, TrainLoRA
+from .training.recipe import Recipe
+from .training.recipe_groups import RECIPE_NODES
+from .training.train_lora import TrainLoRA
 from .trigger_word import TriggerWord
 
 NODES: list[type[io.ComfyNode]] = [
@@ -35,6 +37,7 @@ NODES: list[type[io.ComfyNode]] = [
     BaseFromComfy,
     DemoCheckpoint,
     Recipe,
+    *RECIPE_NODES,
     RegularizationSet,
     TrainLoRA,
     LoadAdapter,

@@ -107,8 +107,8 @@ def _weighed(subject: Dataset, made: Dataset, recipe: Recipe | None) -> tuple[st
         text = "{class_pictures} class pictures beside {subject} of the subject; link the recipe to see how they weigh."
         return text.format(**figures), figures
     ratio = Ratio(
-        **figures, batch_size=recipe.batch_size, prior_batch_size=recipe.prior_batch_size,
-        draws=recipe.steps * recipe.gradient_accumulation,
+        **figures, batch_size=recipe.batches.batch_size, prior_batch_size=recipe.prior.prior_batch_size,
+        draws=recipe.schedule.steps * recipe.batches.gradient_accumulation,
     )  # fmt: skip
     figures |= {"per_epoch": round(ratio.per_epoch, 2), "views": round(ratio.views, 2), "unseen": ratio.unseen}
     return ratio.in_words(), figures

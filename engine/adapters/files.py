@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..core.errors import AdapterError, OtherKindError
 from ..core.hashing import bytes_hash
 from ..core.storage import save_with
-from .adapter import Adapter, LowRank
+from .adapter import Adapter
+from .kinds import KINDS, Update
 from .names import FileKey, KeyStyle, file_keys, flat, parse, style_of
 
 if TYPE_CHECKING:
@@ -167,16 +168,11 @@ def _tensors(adapter: Adapter, style: KeyStyle, dtype: str) -> dict[str, Tensor]
             hint="load it together with its base model first.",
         )
     tensors = {}
-    for key, names in file_keys(adapter.modules, style).items():
-        update = adapter.modules[key]
-        up = update.up.detach().float()
-        if "alpha" in names:
-            tensors[names["alpha"]] = torch.tensor(float(update.alpha))
-        else:
-            up = up * (update.alpha / update.rank)
-        for name, factor in ((names["down"], update.down.detach()), (names["up"], up)):
-            # A copy even of equal type: projections that were trained as one layer share their down factor.
-            tensors[name] = factor.to("cpu", getattr(torch, dtype), copy=True).contiguous()
+    for key, names in file_keys({key: update.kind for key, update in adapter.modules.items()}, style).items():
+        for part, tensor in adapter.modules[key].parts(alpha_apart="alpha" in names).items():
+            # A copy even of equal dtype: projections that were trained as one layer share their down factor.
+            kept = torch.float32 if part == "alpha" else getattr(torch, dtype)
+            tensors[names[part]] = tensor.to("cpu", kept, copy=True).contiguous()
     _refuse_non_finite(tensors, adapter.name, f"values that {dtype} can hold", "save it as float32, or train again")
     return tensors
 
@@ -225,7 +221,7 @@ def _opened(path: Path) -> Any:
         ) from error
 
 
-def _updates(tensors: Mapping[str, Tensor], origin: str) -> dict[str, LowRank]:
+def _updates(tensors: Mapping[str, Tensor], origin: str) -> dict[str, Update]:
     """Gather the tensors of each module; ``origin`` is what errors call the whole."""
     parsed = {name: parse(name) for name in tensors}
     _refuse_unknown(parsed, origin)
@@ -238,18 +234,16 @@ def _updates(tensors: Mapping[str, Tensor], origin: str) -> dict[str, LowRank]:
     return {module: _update(module, found, origin) for module, found in parts.items()}
 
 
-def _update(module: str, parts: Mapping[str, Tensor], origin: str) -> LowRank:
-    down, up, alpha = parts.get("down"), parts.get("up"), parts.get("alpha")
-    if down is None or up is None:
-        raise _damaged(origin, f"{module} has no {'down' if down is None else 'up'} factor")
-    shapes = f"{module} has factors of shapes {tuple(down.shape)} (down) and {tuple(up.shape)} (up)"
-    if down.ndim < 2 or up.ndim < 2 or any(side != 1 for side in up.shape[2:]):
-        raise _damaged(origin, shapes)
-    if down.shape[0] != up.shape[1] or down.shape[0] == 0:
-        raise _damaged(origin, f"{shapes}, whose ranks {down.shape[0]} and {up.shape[1]} differ or are zero")
-    if alpha is not None and alpha.numel() != 1:
-        raise _damaged(origin, f"{module} has an alpha of shape {tuple(alpha.shape)}")
-    return LowRank(down=down, up=up, alpha=float(down.shape[0] if alpha is None else alpha.item()))
+def _update(module: str, parts: Mapping[str, Tensor], origin: str) -> Update:
+    kind = next((kind for kind in KINDS if kind.claims({*parts})), None)
+    if kind is None:
+        likely = max(KINDS, key=lambda kind: len(kind.suffixes.keys() & parts.keys()))
+        missing = sorted(likely.suffixes.keys() - parts.keys() - {"alpha"})
+        raise _damaged(origin, f"{module} has no {' and no '.join(missing)}")
+    try:
+        return kind.from_parts(parts, module)
+    except ValueError as error:
+        raise _damaged(origin, str(error)) from error
 
 
 def _architecture(metadata: Mapping[str, str]) -> str:
@@ -259,7 +253,7 @@ def _architecture(metadata: Mapping[str, str]) -> str:
 def _damaged(origin: str, what: str) -> AdapterError:
     return AdapterError(
         f"{origin} is damaged: {what}.",
-        expected="for each module a down factor (rank, in, …), an up factor (out, rank, …) and at most one alpha",
+        expected="for each module all parts of one kind of adapter, such as down (rank, in, …) and up (out, rank, …)",
         hint="copy or download the file again, or export it anew.",
     )
 

@@ -1,4 +1,8 @@
-"""Putting trainable low-rank factors into a frozen model by peft, and taking them out again without a trace."""
+"""Putting a trainable adapter into a frozen model, and taking it out again without a trace.
+
+A layer keeps its place in the model; only its ``forward`` is exchanged. The trainable tensors live here, so that the
+model's parameters, its state dict and the names of its modules stay what they were.
+"""
 
 from __future__ import annotations
 
@@ -9,33 +13,34 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import AdapterError
 from ..core.seeds import derived_seed
-from .adapter import LowRank
+from .binding import adaptable
+from .kinds import AdapterKind, Update
 from .names import flat
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-_NAME = "lw"  # peft's name for the adapter inside the model
-
 
 class Injection:
-    """Trainable LoRA factors inside one or more components (denoiser, text encoders).
+    """An adapter in training, inside one or more components (denoiser, text encoders).
 
     Args:
+        kind: of the adapter.
         components: component name -> module.
         targets: component name -> suffixes of the modules to adapt.
         rank: inner dimension of the update.
-        alpha: the update is alpha / rank * B A.
-        seed: of A's initial values; B starts at zero, so that the model starts unchanged.
+        alpha: the update is scaled by alpha / rank.
+        seed: of the first values.
         common_name: what a module key of these components is called in every model of the family. With the seed it
-            decides the initial values, so that they don't depend on how or in which order a program builds the model.
+            decides the first values, so that they don't depend on how or in which order a program builds the model.
 
     Raises:
-        AdapterError: a suffix matches no module.
+        AdapterError: a suffix matches no layer, or one that can't be adapted.
     """
 
     def __init__(
         self,
+        kind: AdapterKind,
         components: Mapping[str, nn.Module],
         targets: Mapping[str, tuple[str, ...]],
         *,
@@ -44,125 +49,78 @@ class Injection:
         seed: int,
         common_name: Callable[[str], str] = str,
     ) -> None:
-        self.alpha = alpha
-        self._components = components
+        self.kind, self.alpha, self._scale = kind, alpha, alpha / rank
         self.parameters: dict[str, nn.Parameter] = {}
-        """``<component>.<module path>.down`` or ``.up`` -> factor, float32."""
+        """``<component>.<module path>.<part>`` -> trainable tensor, float32."""
+        self._layers: dict[str, Any] = {}
+        layers = {}
         for component, suffixes in targets.items():
-            _check_targets(component, components[component], suffixes)
-        for component, suffixes in targets.items():
-            self._inject(component, suffixes, rank)
-        for key, parameter in self.parameters.items():
-            module, _, factor = key.rpartition(".")
-            if factor == "down":
-                _initialize(parameter, derived_seed(seed, flat(common_name(module))))
+            layers |= _matching(component, components[component], suffixes)
+        for key, layer in layers.items():
+            self._adapt(key, layer, rank, derived_seed(seed, flat(common_name(key))))
 
-    def _inject(self, component: str, suffixes: tuple[str, ...], rank: int) -> None:
-        from peft import LoraConfig, inject_adapter_in_model
+    def _adapt(self, key: str, layer: Any, rank: int, seed: int) -> None:
+        import torch
 
-        model = self._components[component]
-        config: Any = LoraConfig(r=rank, lora_alpha=self.alpha, target_modules=list(suffixes))  # type: ignore  # alpha may be a fraction
-        inject_adapter_in_model(config, model, adapter_name=_NAME)
-        for path, layer in _adapted_layers(model):
-            for factor, linear in (("down", layer.lora_A[_NAME]), ("up", layer.lora_B[_NAME])):
-                linear.float()
-                self.parameters[f"{component}.{path}.{factor}"] = linear.weight
-            layer.forward = partial(_forward, layer)
-
-    def modules(self) -> dict[str, LowRank]:
-        """The factors as they are now, copied to the CPU."""
-        result = {}
-        for key in self.parameters:
-            module, _, factor = key.rpartition(".")
-            if factor == "down":
-                down, up = (self.parameters[f"{module}.{f}"].detach().cpu().clone() for f in ("down", "up"))
-                result[module] = LowRank(down, up, self.alpha)
-        return result
+        if getattr(layer, "groups", 1) != 1:
+            raise AdapterError(
+                f"{key} is a grouped convolution, which can't be adapted.",
+                expected="linear layers and ordinary convolutions",
+                hint="choose another target preset in the recipe.",
+            )
+        first = self.kind.begin(
+            tuple(layer.weight.shape),
+            lambda: layer.weight.detach().to("cpu", torch.float32),
+            rank=rank,
+            generator=torch.Generator().manual_seed(seed),
+        )
+        factors = {part: torch.nn.Parameter(value.to(layer.weight.device)) for part, value in first.items()}
+        self.parameters |= {f"{key}.{part}": parameter for part, parameter in factors.items()}
+        self._layers[key] = layer
+        layer.forward = partial(self.kind.forward, layer, layer.forward, factors, self._scale)
 
     def load(self, values: Mapping[str, Tensor]) -> None:
-        """Set every factor; names as in ``parameters``."""
+        """Set every trainable tensor; names as in ``parameters``."""
         import torch
 
         with torch.no_grad():
             for key, parameter in self.parameters.items():
                 parameter.copy_(values[key])
 
+    def result(self) -> dict[str, Update]:
+        """Module key -> update as it is now, copied to the CPU."""
+        factors: dict[str, dict[str, Tensor]] = {key: {} for key in self._layers}
+        for name, parameter in self.parameters.items():
+            key, _, part = name.rpartition(".")
+            factors[key][part] = parameter.detach().cpu().clone()
+        return {key: self.kind.update(own, self.alpha) for key, own in factors.items()}
+
     def remove(self) -> None:
-        """Give the model its own layers back; frozen weights were never touched."""
-        for model in self._components.values():
-            for path, layer in _adapted_layers(model):
-                parent, _, child = path.rpartition(".")
-                setattr(model.get_submodule(parent), child, layer.base_layer)
-            if hasattr(model, "peft_config"):
-                del model.peft_config
+        """Give every layer its own forward back."""
+        for layer in self._layers.values():
+            del layer.forward
 
 
 @contextlib.contextmanager
-def injected(
-    components: Mapping[str, nn.Module],
-    targets: Mapping[str, tuple[str, ...]],
-    *,
-    rank: int,
-    alpha: float,
-    seed: int,
-    common_name: Callable[[str], str] = str,
-) -> Iterator[Injection]:
-    """An ``Injection`` that is removed when the block ends, however it ends."""
-    injection = Injection(components, targets, rank=rank, alpha=alpha, seed=seed, common_name=common_name)
+def injected(*args: Any, **kwargs: Any) -> Iterator[Injection]:
+    """An :class:`Injection` that is removed when the block ends, however it ends."""
+    injection = Injection(*args, **kwargs)
     try:
         yield injection
     finally:
         injection.remove()
 
 
-def _forward(layer: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    r""":math:`W x + \frac{\alpha}{r} B A x` in the activations' own number format; the factors stay float32.
-
-    peft's own computes the update in float32: its inputs would be kept twice for the backward pass, and on a CPU that
-    multiplies bf16 fast the products are slow.
-    """
-    result = layer.base_layer(x, *args, **kwargs)
-    down, up = layer.lora_A[_NAME], layer.lora_B[_NAME]
-    if x.dtype == down.weight.dtype:
-        return result + up(down(x)) * layer.scaling[_NAME]
-    inner = _as(down, x)(x)
-    return result + _as(up, x)(inner) * layer.scaling[_NAME]
-
-
-def _as(factor: Any, like: Tensor) -> Callable[[Tensor], Tensor]:
-    """A factor's layer with its weight in the type of ``like``; gradients arrive at the float32 weight."""
-    from torch import nn
-    from torch.nn import functional
-
-    weight = factor.weight.to(like.dtype)
-    if isinstance(factor, nn.Linear):
-        return lambda x: functional.linear(x, weight)
-    return lambda x: factor._conv_forward(x, weight, None)
-
-
-def _initialize(down: nn.Parameter, seed: int) -> None:
-    """Kaiming-uniform values with a = sqrt(5), as torch's layers and peft have them: bounds of 1 / sqrt(fan-in)."""
-    import torch
-
-    generator = torch.Generator().manual_seed(seed)
-    bound = down[0].numel() ** -0.5
-    with torch.no_grad():
-        down.copy_((torch.rand(down.shape, generator=generator) * 2 - 1) * bound)
-
-
-def _check_targets(component: str, model: nn.Module, suffixes: tuple[str, ...]) -> None:
-    names = [name for name, _ in model.named_modules()]
-    missing = [s for s in suffixes if not any(n == s or n.endswith("." + s) for n in names)]
-    if missing:
+def _matching(component: str, model: nn.Module, suffixes: tuple[str, ...]) -> dict[str, Any]:
+    """Module key -> layer, in the model's order."""
+    layers = adaptable({component: model})
+    endings = tuple(f".{suffix}" for suffix in suffixes)
+    if missing := [
+        s for s, ending in zip(suffixes, endings, strict=True) if not any(k.endswith(ending) for k in layers)
+    ]:
         raise AdapterError(
-            f"No module of the {component} ends in {', '.join(missing)}.",
+            f"No layer of the {component} ends in {', '.join(missing)}.",
             expected="targets that the base model has",
             hint="choose another target preset in the recipe.",
         )
-
-
-def _adapted_layers(model: nn.Module) -> list[tuple[str, Any]]:
-    """Path and peft's layer of each module that carries our adapter."""
-    from peft.tuners.lora import LoraLayer
-
-    return [(path, m) for path, m in model.named_modules() if isinstance(m, LoraLayer) and _NAME in m.lora_A]
+    return {key: layer for key, layer in layers.items() if key.endswith(endings)}

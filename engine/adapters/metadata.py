@@ -43,7 +43,10 @@ class RunFacts:
     dataset: Sequence[Mapping[str, Any]]
     """The data set's manifest: ``name``, ``sha256``, ``caption`` and ``repeats`` of each picture."""
     recipe: Mapping[str, Any]
-    """All settings of the run; ``rank``, ``alpha``, ``steps``, ``batch_size`` and the learning rates among them."""
+    """All settings of the run by name; ``rank``, ``alpha``, ``steps``, ``batch_size`` and the learning rates among
+    them."""
+    network_module: str = "networks.lora"
+    """Kohya's name for the kind of adapter."""
     seed: int
     losses: Sequence[float]
     """One a step."""
@@ -88,7 +91,7 @@ def _modelspec(facts: RunFacts) -> dict[str, str]:
 def _kohya(facts: RunFacts) -> dict[str, str]:
     recipe = facts.recipe
     fields = {
-        "ss_network_module": "networks.lora",
+        "ss_network_module": facts.network_module,
         "ss_network_dim": recipe["rank"],
         "ss_network_alpha": recipe["alpha"],
         "ss_base_model_version": _SS_BASE_VERSIONS.get(facts.architecture, facts.architecture),

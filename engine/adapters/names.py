@@ -15,25 +15,13 @@ lost them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-KeyStyle = Literal["kohya", "transformer", "native"]
-Part = Literal["down", "up", "alpha"]
+from .kinds import KINDS
 
-_PARTS: tuple[tuple[str, Part], ...] = (
-    (".lora_down.weight", "down"),
-    (".lora_up.weight", "up"),
-    (".lora_A.weight", "down"),
-    (".lora_B.weight", "up"),
-    (".lora_A.default.weight", "down"),
-    (".lora_B.default.weight", "up"),
-    (".lora.down.weight", "down"),
-    (".lora.up.weight", "up"),
-    (".lora_linear_layer.down.weight", "down"),
-    (".lora_linear_layer.up.weight", "up"),
-    (".alpha", "alpha"),
-)
+KeyStyle = Literal["kohya", "transformer", "native"]
+
 _COMPONENTS: tuple[tuple[str, str], ...] = (
     ("lora_unet_", "denoiser"),
     ("lora_transformer_", "denoiser"),
@@ -48,11 +36,6 @@ _COMPONENTS: tuple[tuple[str, str], ...] = (
     ("base_model.model.", "denoiser"),
 )
 _WRAPPER = "base_model.model."
-_SUFFIXES: dict[KeyStyle, dict[Part, str]] = {
-    "kohya": {"down": ".lora_down.weight", "up": ".lora_up.weight", "alpha": ".alpha"},
-    "transformer": {"down": ".lora_A.weight", "up": ".lora_B.weight"},
-    "native": {"down": ".lora_A.weight", "up": ".lora_B.weight"},
-}
 _DENOISER: dict[KeyStyle, str] = {"transformer": "transformer", "native": "diffusion_model"}
 _KOHYA_ONE_ENCODER = {"denoiser": "lora_unet_", "text_encoder": "lora_te_"}
 _KOHYA_TWO_ENCODERS = {"denoiser": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"}
@@ -63,12 +46,20 @@ class FileKey(NamedTuple):
 
     module: str
     """``<component>.<path>``; the path is the file's own, with underscores for dots in kohya files."""
-    part: Part
+    part: str
+
+
+def _parts() -> dict[str, str]:
+    """Suffix of a tensor's name in a file -> part, for all kinds; the longest suffixes first."""
+    found: dict[str, str] = {}
+    for kind in KINDS:
+        found |= {suffix: part for part, own in kind.suffixes.items() for suffix in own if suffix} | dict(kind.aliases)
+    return dict(sorted(found.items(), key=lambda item: -len(item[0])))
 
 
 def parse(file_key: str) -> FileKey | None:
-    """Read a tensor's name in any known style; ``None`` when it isn't a part of a LoRA."""
-    for suffix, part in _PARTS:
+    """Read a tensor's name in any known style; ``None`` when it isn't part of an adapter of a known kind."""
+    for suffix, part in _parts().items():
         if file_key.endswith(suffix):
             module = _module(file_key.removesuffix(suffix))
             return FileKey(module, part) if module else None
@@ -104,20 +95,24 @@ def flat(module_key: str) -> str:
     return f"{component}.{path}"
 
 
-def file_keys(module_keys: Iterable[str], style: KeyStyle) -> dict[str, dict[Part, str]]:
+def file_keys(modules: Mapping[str, str], style: KeyStyle) -> dict[str, dict[str, str]]:
     """The names that the tensors of these modules get in a file.
 
     Args:
-        module_keys: all modules of one adapter; whether it has a second text encoder decides between ``lora_te_``
-            and ``lora_te1_``.
+        modules: module key -> name of its kind of adapter, for all modules of one adapter; whether it has a second text
+            encoder decides between ``lora_te_`` and ``lora_te1_``.
         style: how to name them.
 
     Returns:
         Module key -> part -> tensor name; only ``kohya`` has ``alpha``.
     """
     return {
-        key: {part: stem + suffix for part, suffix in _SUFFIXES[style].items()}
-        for key, stem in stems(module_keys, style).items()
+        key: {
+            part: stem + own
+            for part, suffix in KINDS.get(modules[key]).suffixes.items()
+            if (own := suffix.kohya if style == "kohya" else suffix.peft)
+        }
+        for key, stem in stems(modules, style).items()
     }
 
 

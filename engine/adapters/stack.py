@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ..core.hashing import value_hash
-from .adapter import Adapter, LowRank, joined
+from .adapter import Adapter
 from .binding import adaptable, bind, shapes
 from .files import AdapterFile
+from .kinds import LowRank, Update
+from .kinds.lora import joined
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -156,9 +158,9 @@ def _exchanged(components: Mapping[str, nn.Module], stack: Stack) -> Iterator[No
             modules[key].weight = original
 
 
-def _updates_by_module(known: Mapping[str, tuple[int, ...]], stack: Stack) -> dict[str, list[tuple[LowRank, float]]]:
+def _updates_by_module(known: Mapping[str, tuple[int, ...]], stack: Stack) -> dict[str, list[tuple[Update, float]]]:
     """Module key -> (update, weight) of each adapter that touches it."""
-    updates: dict[str, list[tuple[LowRank, float]]] = defaultdict(list)
+    updates: dict[str, list[tuple[Update, float]]] = defaultdict(list)
     for entry in stack.active():
         for key, update in bind(entry.adapter, known).modules.items():
             if weight := entry.weight_for(key):
@@ -166,12 +168,18 @@ def _updates_by_module(known: Mapping[str, tuple[int, ...]], stack: Stack) -> di
     return updates
 
 
-def _updated(weight: Tensor, parts: list[tuple[LowRank, float]]) -> nn.Parameter:
-    """The weight with the sum of all updates, added as one product."""
+def _updated(weight: Tensor, parts: list[tuple[Update, float]]) -> nn.Parameter:
+    """The weight with the sum of all updates; those of LoRAs are added as one product."""
     import torch
 
+    low_rank = [(update, share) for update, share in parts if type(update) is LowRank]
     with torch.no_grad():
-        update = joined(parts, device=weight.device)
-        up, down = update.up.float().flatten(1), update.down.float().flatten(1)
-        total = torch.addmm(weight.detach().float().flatten(1), up, down, alpha=update.alpha / update.rank)
-        return torch.nn.Parameter(total.reshape(weight.shape).to(weight.dtype), requires_grad=False)
+        original = total = weight.detach().float()
+        if low_rank:
+            update = joined(low_rank, device=weight.device)
+            up, down = update.up.float().flatten(1), update.down.float().flatten(1)
+            total = torch.addmm(total.flatten(1), up, down, alpha=update.alpha / update.rank).reshape(weight.shape)
+        for update, share in parts:
+            if type(update) is not LowRank:
+                total = total + share * update.delta(original)
+        return torch.nn.Parameter(total.to(weight.dtype), requires_grad=False)

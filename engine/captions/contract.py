@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.fields import positive, raise_all
 from ..core.hashing import file_hash, value_hash
+from ..core.keys import content_key
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -76,7 +77,7 @@ class Captioner(ABC):
     def key(self, content_hash: str, options: CaptionOptions) -> str:
         """Of the caption of a picture with this content hash, for caches."""
         used: dict[str, Any] = {name: getattr(options, name) for name in sorted(self.options)}
-        return value_hash("caption", content_hash, self.content_hash, used)
+        return content_key("caption", content_hash, self.content_hash, used)
 
 
 def folder_hash(folder: Path) -> str:

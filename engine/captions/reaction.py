@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..core.cache import TensorCache
 from ..core.events import Event, Progress
-from ..core.hashing import value_hash
+from ..core.keys import content_key
 from ..models.contract import Backbone, Conditioning
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def reactions(
     values: dict[str, float] = {}
     meter: _Meter | None = None
     for done, word in enumerate(wanted, 1):
-        key = value_hash("reaction", word, LEVELS, NOISES, backbone.info.content_hash, str(backbone.dtype))
+        key = content_key("reaction", word, LEVELS, NOISES, backbone.info.content_hash, str(backbone.dtype))
         entry = cache.get(key)
         if entry is None:
             meter = meter or _Meter(backbone)

@@ -48,7 +48,7 @@ class StepDone(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SamplesGenerated(Event):
-    """Pictures drawn by the adapter in training, always from the same prompts and seeds."""
+    """Pictures by the adapter in training, always of the same prompts and seeds."""
 
     step: int
     images: list[Image.Image]
@@ -57,7 +57,14 @@ class SamplesGenerated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StateSaved(Event):
-    """A resume bundle lies on the disk."""
+    """The training state is on the disk."""
 
     step: int
     path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotSaved(Event):
+    """The adapter as it was after a step is on the disk."""
+
+    step: int

@@ -1,21 +1,128 @@
-"""Strict settings: dataclasses built from plain mappings, with every mistake named at once."""
+"""Settings, each declared once on its dataclass field: default, range, unit, tooltip, and when it has no effect.
+
+Validation, inputs of nodes, tables for people and the keys of results all follow from these declarations.
+"""
 
 from __future__ import annotations
 
 import difflib
 import math
 import types
-from collections.abc import Mapping
-from dataclasses import MISSING, fields
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import ConfigError
 
 T = TypeVar("T")
+_METADATA = "setting"
+_NEVER = object()
+
+
+class Choices(Protocol):
+    """Something with names to choose from, such as a registry."""
+
+    def names(self) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What is declared of a setting beside its name, type and default."""
+
+    tooltip: str
+    """What it does and which values are usual, in a sentence or two."""
+    since: str
+    """Version of the project that brought it."""
+    unit: str = ""
+    minimum: float | None = None
+    above: float | None = None
+    """Bound that itself isn't allowed."""
+    maximum: float | None = None
+    step: float | None = None
+    """Of the number's widget."""
+    choices: Choices | Sequence[str] = ()
+    """For texts: the values allowed."""
+    keyed: bool = True
+    """Whether results depend on it."""
+    neutral: Any = _NEVER
+    """The value at which it has no effect."""
+    used: Callable[[Any], bool] | None = None
+    """Whether it has an effect, given the circumstances of a run; ``None`` where it always has."""
+
+    def options(self) -> list[str]:
+        """The values allowed, for texts with choices."""
+        return list(self.choices if isinstance(self.choices, (list, tuple)) else self.choices.names())  # type: ignore[union-attr]
+
+    def counts(self, value: Any, circumstances: Any) -> bool:
+        """Whether results depend on the setting's having this value."""
+        return self.keyed and value != self.neutral and (self.used is None or self.used(circumstances))
+
+    def problem(self, value: Any) -> str:
+        """What is wrong with a value of the right type, or nothing."""
+        if self.choices and value not in self.options():
+            close = difflib.get_close_matches(str(value), self.options(), 1)
+            return f"expected one of {', '.join(self.options())}" + (f"; did you mean {close[0]}?" if close else "")
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, (int, float)) and not isinstance(number, bool) and not self._in_range(number):
+                return f"expected {self._range()}"
+        return ""
+
+    def _in_range(self, number: float) -> bool:
+        return (
+            math.isfinite(number)
+            and (self.minimum is None or number >= self.minimum)
+            and (self.above is None or number > self.above)
+            and (self.maximum is None or number <= self.maximum)
+        )
+
+    def _range(self) -> str:
+        if self.maximum is not None and self.minimum is not None:
+            return f"a number from {self.minimum:g} to {self.maximum:g}"
+        bounds = [
+            words.format(bound)
+            for words, bound in (
+                ("above {:g}", self.above),
+                ("of {:g} or more", self.minimum),
+                ("up to {:g}", self.maximum),
+            )
+            if bound is not None
+        ]
+        return f"a finite number {' and '.join(bounds)}".strip()
+
+
+def setting(default: Any, tooltip: str, *, since: str = "0.1", **declared: Any) -> Any:
+    """A dataclass field that is a setting; ``declared`` are the fields of :class:`Setting`."""
+    return field(default=default, metadata={_METADATA: Setting(tooltip=tooltip, since=since, **declared)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Base of a group of settings: frozen dataclasses whose values are checked when they are made."""
+
+    title: ClassVar[str] = "settings"
+    """What messages and nodes call the group."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        for name, declared in settings_of(type(self)).items():
+            value = getattr(self, name)
+            if wrong := declared.problem(value):
+                problems.append(f"{name}: got {value!r}, {wrong}")
+        raise_all(problems, self.title)
+
+
+def settings_of(group: type[Any]) -> dict[str, Setting]:
+    """Name -> declaration of every setting of a group, in order."""
+    return {f.name: f.metadata[_METADATA] for f in fields(group) if _METADATA in f.metadata}
+
+
+def defaults_of(group: type[Any]) -> dict[str, Any]:
+    """Name -> default of every setting of a group."""
+    return {f.name: f.default for f in fields(group) if _METADATA in f.metadata}
 
 
 def build(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
-    """Make a ``cls`` from ``values``; unknown keys, missing keys and wrong types are errors, all told together.
+    """Make a ``cls`` from ``values``; unknown keys, missing keys and wrong types are all reported together.
 
     Args:
         cls: a dataclass whose ``__post_init__`` may raise ``ConfigError`` for values out of range.
@@ -27,20 +134,21 @@ def build(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
     """
     hints = get_type_hints(cls)
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-    problems = []
-    for key in values:
-        if key not in known:
-            close = difflib.get_close_matches(key, known, 1)
-            problems.append(f"{key}: not a setting of {where}" + (f"; did you mean {close[0]}?" if close else ""))
-    for name, field in known.items():
+    problems = [unknown_setting(key, known, where) for key in values if key not in known]
+    for name, declared in known.items():
         if name in values:
             if not _fits(values[name], hints[name]):
                 problems.append(f"{name}: got {values[name]!r}, expected {_words(hints[name])}")
-        elif field.default is MISSING and field.default_factory is MISSING:
+        elif declared.default is MISSING and declared.default_factory is MISSING:
             problems.append(f"{name}: missing")
-    if problems:
-        raise_all(problems, where)
+    raise_all(problems, where)
     return cls(**values)
+
+
+def unknown_setting(name: str, known: Iterable[str], where: str) -> str:
+    """A line for the message about a setting that there isn't."""
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"{name}: not a setting of {where}" + (f"; did you mean {close[0]}?" if close else "")
 
 
 def raise_all(problems: list[str], where: str) -> None:

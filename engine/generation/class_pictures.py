@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ..core.errors import DatasetError
 from ..core.events import Event, Message
-from ..core.hashing import bytes_hash, value_hash
+from ..core.hashing import bytes_hash
+from ..core.keys import content_key
 from ..data.dataset import Dataset, ImageRecord
 from ..data.images import check_complete, probe
 from ..data.sources import FileSource
@@ -50,7 +51,7 @@ def _key(base: Backbone, request: GenerationRequest) -> str:
     """Of the pictures that a base draws for a request; how many at once doesn't matter."""
     number_format = f"{base.device.type} {base.dtype}"
     plain = replace(request, seeds=request.seeds[:1], batch_size=1)
-    return value_hash("class pictures", base.info.content_hash, number_format, plain)
+    return content_key("class pictures", base.info.content_hash, number_format, plain)
 
 
 def _draw(

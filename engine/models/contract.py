@@ -9,7 +9,7 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..diffusion.prediction import PredictionType
 
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
 KeyStyle = Literal["kohya", "transformer", "native"]
 """How adapter files of a family name their tensors; see ``adapters/keys.py``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationDefaults:
+    """What a model generates well with."""
+
+    steps: int = 25
+    guidance: float = 7.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +52,11 @@ class BackboneInfo:
     """File or folder name of the model, for people."""
     architecture: str = ""
     """``modelspec.architecture`` without the ``/lora``, for example ``stable-diffusion-v1``."""
+    generation: GenerationDefaults = field(default_factory=GenerationDefaults)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of a recipe, by name, that this model wants in place of the general ones."""
+    recipe_reason: str = ""
+    """Why, for people."""
     capabilities: frozenset[str] = field(default_factory=frozenset)
     """Any of ``classifier_free_guidance``, ``text_encoder_training``."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..core.errors import CaptionError, DatasetError, TrainingError
-from ..core.hashing import value_hash
+from ..core.keys import content_key
+from ..core.words import first_of
 from ..data.dataset import Dataset
 from ..data.trigger_word import missing_trigger
 from ..models.contract import Backbone
-from ..training.recipe import Recipe
+from ..training.recipe import Circumstances, Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,48 +20,61 @@ class Run:
     base: Backbone
     dataset: Dataset
     recipe: Recipe
+    """With a resolution."""
     regularization: Dataset | None
     seed: int
 
     @property
     def lineage(self) -> str:
         """Content hash of everything but the number of steps: runs that differ in steps continue each other."""
-        prior = self.regularization.content_hash if self.regularization else None
-        number_format = f"{self.base.device.type} {self.base.dtype}"
-        return value_hash(
-            self.base.info.content_hash, number_format, self.dataset.content_hash, self.recipe.keyed(), prior, self.seed
+        sets = [dataset for dataset in (self.dataset, self.regularization) if dataset]
+        circumstances = Circumstances(
+            recipe=self.recipe,
+            has_prior=self.regularization is not None,
+            all_cropped=all(record.crops for dataset in sets for record in dataset),
+            prediction_type=self.base.info.prediction_type,
+        )
+        return content_key(
+            "run",
+            self.base.info.content_hash,
+            f"{self.base.device.type} {self.base.dtype}",
+            self.dataset.content_hash,
+            self.recipe.keyed(circumstances),
+            self.regularization.content_hash if self.regularization else None,
+            self.seed,
         )
 
     def check(self) -> None:
         """Refuse what can't teach anything, before any work is done.
 
         Raises:
-            TrainingError: the text encoder is to be trained, and this base's can't be.
+            TrainingError: the text encoder is to be trained, and this base model's can't be.
             DatasetError: a set is empty.
             CaptionError: a caption is missing, or lacks the trigger word.
         """
-        if self.recipe.train_text_encoder and "text_encoder_training" not in self.base.info.capabilities:
+        if self.recipe.adapter.train_text_encoder and "text_encoder_training" not in self.base.info.capabilities:
             raise TrainingError(
                 f"The recipe trains the text encoder, and that of {self.base.info.name} can't be trained.",
-                expected="a base model with CLIP text encoders, or train_text_encoder no",
-                hint="set train_text_encoder to no in LW_Recipe; few adapters gain by it.",
+                expected="a base model with CLIP text encoders, or train_text_encoder off",
+                hint="turn train_text_encoder off; few adapters gain by it.",
             )
         for dataset in (self.dataset, self.regularization):
-            if dataset is None:
-                continue
-            if not dataset.records:
-                raise DatasetError(f"The data set {dataset.name} is empty.", expected="at least one picture")
-            bare = [record.name for record in dataset if not (record.caption or "").strip()]
-            if bare:
-                raise CaptionError(
-                    f"{len(bare)} of {len(dataset)} pictures in {dataset.name} have no caption: {', '.join(bare[:5])}"
-                    + (" …" if len(bare) > 5 else ""),
-                    expected="a caption for every picture",
-                    hint="put LW_TriggerCaptions before the training, or write .txt files beside the pictures.",
-                )
+            if dataset is not None:
+                _check_captions(dataset)
         if self.dataset.trigger and (lost := missing_trigger(self.dataset)):
             raise CaptionError(
-                f"The trigger word {self.dataset.trigger.word!r} isn't in the captions of: {', '.join(lost[:5])}",
+                f"The trigger word {self.dataset.trigger.word!r} is missing from the captions of: {first_of(lost)}",
                 expected="the trigger word in every caption",
                 hint="use LW_TriggerCaptions in the mode prepend or replace.",
             )
+
+
+def _check_captions(dataset: Dataset) -> None:
+    if not dataset.records:
+        raise DatasetError(f"The data set {dataset.name} is empty.", expected="at least one picture")
+    if bare := [record.name for record in dataset if not (record.caption or "").strip()]:
+        raise CaptionError(
+            f"{len(bare)} of {len(dataset)} pictures in {dataset.name} have no caption: {first_of(bare)}",
+            expected="a caption for every picture",
+            hint="put LW_TriggerCaptions before the training, or write .txt files beside the pictures.",
+        )

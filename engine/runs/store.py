@@ -1,4 +1,4 @@
-"""The vault: the folder in which finished runs, resume bundles and caches lie, by content."""
+"""The run store: the folder in which finished runs, training states and caches lie, by content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ class RunStore:
     """Paths below one folder; everything in it can be made again, at the price of time.
 
     ``runs/<lineage>/`` holds what belongs to one base, data set, recipe and seed, whatever the number of steps:
-    ``<steps>.safetensors``, a finished adapter, and ``<steps>.state.safetensors``, the state after so many steps.
+    ``<steps>.safetensors``, a finished adapter, with its losses in ``<steps>.json``; ``<steps>.state.safetensors``, the
+    training state on the way to so many steps; ``snapshots/<step>.safetensors``, the adapter as it was after a step.
     """
 
     def __init__(self, root: Path) -> None:
@@ -24,12 +25,20 @@ class RunStore:
         """Where the adapter of a finished run lies."""
         return self._run(lineage) / f"{steps:06d}.safetensors"
 
+    def record(self, lineage: str, steps: int) -> Path:
+        """Where the losses of a finished run lie."""
+        return self._run(lineage) / f"{steps:06d}.json"
+
+    def snapshot(self, lineage: str, step: int) -> Path:
+        """Where the adapter lies as it was after a step."""
+        return self._run(lineage) / "snapshots" / f"{step:06d}.safetensors"
+
     def state(self, lineage: str, steps: int) -> Path:
-        """Where the resume bundle of a run to ``steps`` lies, whatever step it has reached."""
+        """Where the training state of a run to ``steps`` lies, whatever step it has reached."""
         return self._run(lineage) / f"{steps:06d}.state.safetensors"
 
     def states(self, lineage: str) -> list[Path]:
-        """All resume bundles of a lineage."""
+        """All training states of a lineage."""
         return sorted(self._run(lineage).glob("*.state.safetensors"))
 
     def _run(self, lineage: str) -> Path:

@@ -1,79 +1,86 @@
-"""The resume bundle: everything that a run needs to go on as if it had never stopped, in one safetensors file."""
+"""The training state: everything that a run needs to go on as if it had never stopped, in one safetensors file."""
 
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import TrainingError
 from ..core.storage import save_with
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn, optim
 
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+_PLAIN = (bool, int, float, str, type(None))
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingState:
     """A run between two steps.
 
-    Pictures and noise of the coming steps follow from seed and step, so no generator's state is part of it.
+    The pictures and the noise of the coming steps follow from seed and step, so no generator's state is part of it.
     """
 
     step: int
     """Steps done."""
     losses: list[float]
     """One a step done."""
-    factors: Mapping[str, Tensor]
-    """Adapter parameters, float32, by the names of ``Injection.parameters``."""
-    moments: Mapping[str, Tensor]
-    """AdamW's state: ``exp_avg.<name>`` and ``exp_avg_sq.<name>``."""
+    values: Mapping[str, Tensor]
+    """Trained parameters, float32, by the names of ``Trainee.parameters``."""
+    optimizer: Mapping[str, Any]
+    """The optimizer's state, flat: ``state.<parameter>.<key>`` and ``param_groups.<parameter>.<key>``, as
+    ``torch.distributed.checkpoint.state_dict`` flattens it. Tensors and plain values."""
+    scaler: Mapping[str, float] = field(default_factory=dict)
+    """State of the gradient scaler; empty where none is used."""
 
     @staticmethod
     def capture(
-        step: int, losses: list[float], parameters: Mapping[str, nn.Parameter], optimizer: optim.Optimizer
+        step: int,
+        losses: list[float],
+        parameters: Mapping[str, nn.Parameter],
+        optimizer: optim.Optimizer,
+        scaler: torch.amp.GradScaler | None = None,
     ) -> TrainingState:
-        """The state as it is now; tensors are copied to the CPU."""
-        moments = {
-            f"{moment}.{name}": optimizer.state[parameter][moment].detach().cpu().clone()
-            for name, parameter in parameters.items()
-            if parameter in optimizer.state
-            for moment in _MOMENTS
-        }
-        factors = {name: parameter.detach().cpu().clone() for name, parameter in parameters.items()}
-        return TrainingState(step=step, losses=list(losses), factors=factors, moments=moments)
+        """The state as it is now; tensors are copied to the CPU.
 
-    def restore_optimizer(self, parameters: Mapping[str, nn.Parameter], optimizer: optim.Optimizer) -> None:
-        """Put AdamW where it was."""
-        import torch
-
-        for name, parameter in parameters.items():
-            if f"exp_avg.{name}" in self.moments:
-                optimizer.state[parameter] = {
-                    "step": torch.tensor(float(self.step), device=parameter.device),
-                    **{m: self.moments[f"{m}.{name}"].to(parameter.device, copy=True) for m in _MOMENTS},
-                }
+        Raises:
+            TrainingError: the optimizer keeps something that can't be written down.
+        """
+        return TrainingState(
+            step=step,
+            losses=list(losses),
+            values={name: _copied(parameter) for name, parameter in parameters.items()},
+            optimizer=flatten(parameters, optimizer),
+            scaler=scaler.state_dict() if scaler is not None else {},
+        )
 
     def save(self, path: Path) -> None:
-        """Write the bundle atomically."""
+        """Write the state atomically."""
         from safetensors.torch import save_file
+        from torch import Tensor
 
-        tensors = {f"factor.{k}": v for k, v in self.factors.items()} | {
-            f"moment.{k}": v for k, v in self.moments.items()
+        tensors = {f"value.{name}": value for name, value in self.values.items()}
+        tensors |= {f"optimizer.{key}": value for key, value in self.optimizer.items() if isinstance(value, Tensor)}
+        plain = {key: value for key, value in self.optimizer.items() if not isinstance(value, Tensor)}
+        about = {
+            "step": str(self.step),
+            "losses": json.dumps(self.losses),
+            "optimizer": json.dumps(plain),
+            "scaler": json.dumps(dict(self.scaler)),
         }
-        about = {"step": str(self.step), "losses": json.dumps(self.losses)}
         save_with(path, lambda name: save_file(tensors, name, metadata=about))
 
     @staticmethod
     def load(path: Path) -> TrainingState:
-        """Read a bundle.
+        """Read a state.
 
         Raises:
-            TrainingError: the file is damaged.
+            TrainingError: the file is damaged, or not a training state.
         """
         from safetensors import SafetensorError, safe_open
 
@@ -81,18 +88,86 @@ class TrainingState:
             with safe_open(str(path), "pt") as file:
                 about = file.metadata()
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
+            part = {
+                prefix: {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+                for prefix in ("value.", "optimizer.")
+            }
+            return TrainingState(
+                step=int(about["step"]),
+                losses=json.loads(about["losses"]),
+                values=part["value."],
+                optimizer=part["optimizer."] | json.loads(about["optimizer"]),
+                scaler=json.loads(about["scaler"]),
+            )
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise TrainingError(
-                f"The resume bundle {path.name} can't be read: {error}",
+                f"The training state {path.name} can't be read: {error}",
+                expected="a file that a training wrote",
                 hint=f"delete {path} to train from the start.",
             ) from error
 
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
-        return TrainingState(
-            step=int(about["step"]),
-            losses=json.loads(about["losses"]),
-            factors=part("factor."),
-            moments=part("moment."),
-        )
+def flatten(parameters: Mapping[str, nn.Parameter], optimizer: optim.Optimizer) -> dict[str, Any]:
+    """The state of any optimizer under the names of the parameters.
+
+    Raises:
+        TrainingError: it keeps something other than tensors and plain values.
+    """
+    names = {id(parameter): name for name, parameter in parameters.items()}
+    flat: dict[str, Any] = {}
+    for parameter, state in optimizer.state.items():
+        flat |= {f"state.{names[id(parameter)]}.{key}": value for key, value in state.items()}
+    for group in optimizer.param_groups:
+        settings = {key: value for key, value in group.items() if key != "params"}
+        for parameter in group["params"]:
+            flat |= {f"param_groups.{names[id(parameter)]}.{key}": value for key, value in settings.items()}
+    return {key: _storable(key, value) for key, value in flat.items()}
+
+
+def restore(flat: Mapping[str, Any], parameters: Mapping[str, nn.Parameter], optimizer: optim.Optimizer) -> None:
+    """Put an optimizer where it was; the parameters are the same by name, wherever they lie now."""
+    by_parameter: dict[str, dict[str, Any]] = defaultdict(dict)
+    for key, value in flat.items():
+        place, _, name = key.rpartition(".")
+        by_parameter[place][name] = value
+    current = optimizer.state_dict()
+    names = {id(parameter): name for name, parameter in parameters.items()}
+    for saved, group in zip(current["param_groups"], optimizer.param_groups, strict=True):
+        for number, parameter in zip(saved["params"], group["params"], strict=True):
+            name = names[id(parameter)]
+            if state := by_parameter.get(f"state.{name}"):
+                current["state"][number] = {key: _like(parameter, value) for key, value in state.items()}
+            for key, value in by_parameter[f"param_groups.{name}"].items():
+                saved[key] = tuple(value) if isinstance(group.get(key), tuple) else value
+    optimizer.load_state_dict(current)
+
+
+def _like(parameter: Tensor, value: Any) -> Any:
+    """A copy of a state's tensor, laid out as its parameter is: fused kernels walk through both by one stride."""
+    import torch
+
+    if not isinstance(value, torch.Tensor):
+        return value
+    if value.shape == parameter.shape:
+        return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+    return value.clone()
+
+
+def _storable(key: str, value: Any) -> Any:
+    from torch import Tensor
+
+    if isinstance(value, Tensor):
+        return _copied(value)
+    if isinstance(value, (list, tuple)) and all(isinstance(part, _PLAIN) for part in value):
+        return list(value)
+    if isinstance(value, _PLAIN):
+        return value
+    raise TrainingError(
+        f"The optimizer keeps {key}, {type(value).__name__}, which a training state can't hold.",
+        expected="tensors, numbers and texts",
+        hint="choose another optimizer.",
+    )
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    return tensor.detach().cpu().clone().contiguous()

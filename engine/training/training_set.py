@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ..core.cache import TensorCache
 from ..core.errors import DatasetError
 from ..core.events import Event, Progress
-from ..core.hashing import value_hash
+from ..core.keys import content_key
 from ..core.seeds import derived_seed
 from ..data.dataset import Dataset, ImageRecord
 from ..data.views import View
@@ -129,7 +129,7 @@ def _encode_missing(
 
 
 def _key(backbone: Backbone, record: ImageRecord, view: View) -> str:
-    return value_hash("latent", record.content_hash, view, backbone.info.content_hash)
+    return content_key("latent", record.content_hash, view, backbone.info.content_hash)
 
 
 def _entry(cache: TensorCache, key: str) -> dict[str, Tensor]:
@@ -183,7 +183,7 @@ def _embeddings(
     wanted = sorted({caption for orders in captions for caption in orders} | {""})
     result = {}
     for done, caption in enumerate(wanted, 1):
-        key = value_hash("embedding", caption, backbone.info.content_hash)
+        key = content_key("embedding", caption, backbone.info.content_hash)
         entry = cache.get(key)
         if entry is None:
             with torch.no_grad():

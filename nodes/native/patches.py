@@ -16,7 +16,9 @@ import comfy.utils
 from comfy.model_management import cast_to_device
 from comfy.weight_adapter import LoRAAdapter
 
-from ...engine.adapters.adapter import Adapter, LowRank, joined
+from ...engine.adapters.adapter import Adapter
+from ...engine.adapters.kinds import KINDS, LowRank
+from ...engine.adapters.kinds.lora import joined
 from ...engine.adapters.names import KeyStyle, stems
 from ...engine.adapters.stack import Stack, WeightedFile
 from ...engine.core.errors import AdapterError
@@ -178,16 +180,14 @@ def _layers(stack: Stack, files: Sequence[WeightedFile], known: set[str]) -> Ite
 
 def _named(adapter: Adapter, known: set[str]) -> dict[str, Tensor]:
     """The adapter's own factors, uncopied, under the names of the style of which this model knows most."""
-    import torch
-
     styles: list[KeyStyle] = [adapter.key_style, *get_args(KeyStyle)]
     names = max((stems(adapter.modules, style) for style in styles), key=lambda found: len(known & {*found.values()}))
     tensors = {}
     for key, name in names.items():
         update = adapter.modules[key]
-        tensors[f"{name}.lora_down.weight"] = update.down
-        tensors[f"{name}.lora_up.weight"] = update.up
-        tensors[f"{name}.alpha"] = torch.tensor(float(update.alpha))
+        suffixes = KINDS.get(update.kind).suffixes
+        parts = update.parts(alpha_apart=True)
+        tensors |= {f"{name}{suffixes[part].kohya}": tensor for part, tensor in parts.items()}
     return comfy.lora_convert.convert_lora(tensors)
 
 

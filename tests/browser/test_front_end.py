@@ -10,8 +10,9 @@ from uuid import uuid4
 import lora_workbench
 import pytest
 from comfyui_server import Server
-from lora_workbench.engine.adapters.adapter import Adapter, LowRank
+from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import save_adapter
+from lora_workbench.engine.adapters.kinds import LowRank
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

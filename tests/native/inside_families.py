@@ -54,7 +54,7 @@ def trained(name: str, folder: str) -> dict[str, Any]:
     dataset = dataset_from_images(
         [Image.linear_gradient("L").convert("RGB").resize((SIDE, SIDE))], ["a zwx thing"], name
     )
-    recipe = Recipe(
+    recipe = Recipe.of(
         steps=5, learning_rate=3e-3, text_encoder_learning_rate=1e-3, train_text_encoder=text, rank=4, alpha=4,
         batch_size=4, warmup_steps=0, snr_gamma=0, resolution=SIDE, targets="attention_and_feed_forward",
     )  # fmt: skip
@@ -91,6 +91,7 @@ def carried(name: str, folder: str) -> dict[str, Any]:
     import torch
     from lora_workbench.engine.adapters.adapter import Adapter
     from lora_workbench.engine.adapters.inject import injected
+    from lora_workbench.engine.adapters.kinds import KINDS
     from lora_workbench.engine.adapters.stack import Stack, StackEntry
 
     base, *_ = backbone(name, folder)
@@ -104,7 +105,7 @@ def carried(name: str, folder: str) -> dict[str, Any]:
         plain = base.predict(x, levels.t, conditioning)
         with (
             base.training(2, SIDE),
-            injected({"denoiser": base.denoiser}, targets, rank=2, alpha=1, seed=0) as injection,
+            injected(KINDS.get("lora"), {"denoiser": base.denoiser}, targets, rank=2, alpha=1, seed=0) as injection,
         ):
             for parameter in injection.parameters.values():
                 parameter.normal_(std=0.05, generator=torch.Generator().manual_seed(parameter.numel()))
@@ -131,6 +132,7 @@ def eight_bits(folder: str) -> dict[str, Any]:
     import torch
     from checkpoints import FAMILIES, save
     from lora_workbench.engine.adapters.inject import injected
+    from lora_workbench.engine.adapters.kinds import KINDS
     from lora_workbench.nodes import native
 
     path = save("sd15", Path(folder))
@@ -152,7 +154,7 @@ def eight_bits(folder: str) -> dict[str, Any]:
         conditioning = base.encode_prompts(["a fox"])
         with (
             base.training(1, SIDE),
-            injected({"denoiser": base.denoiser}, targets, rank=2, alpha=2, seed=0) as injection,
+            injected(KINDS.get("lora"), {"denoiser": base.denoiser}, targets, rank=2, alpha=2, seed=0) as injection,
             base.gradients(),
         ):
             for key, parameter in injection.parameters.items():
@@ -174,7 +176,8 @@ def on_a_style(folder: str) -> dict[str, Any]:
     """A base whose MODEL carries a LoRA, beside the plain one with the same LoRA as our stack."""
     import torch
     from comfy.weight_adapter import LoRAAdapter
-    from lora_workbench.engine.adapters.adapter import Adapter, LowRank
+    from lora_workbench.engine.adapters.adapter import Adapter
+    from lora_workbench.engine.adapters.kinds import LowRank
     from lora_workbench.engine.adapters.stack import Stack, StackEntry
     from lora_workbench.nodes import native
 

@@ -260,8 +260,9 @@ def in_memory() -> dict[str, Any]:
     """Adapters that were trained a moment ago, with module names of diffusers."""
     import torch
     from comfy_extras.nodes_train import LoraModelLoader
-    from lora_workbench.engine.adapters.adapter import Adapter, LowRank
+    from lora_workbench.engine.adapters.adapter import Adapter
     from lora_workbench.engine.adapters.files import file_tensors
+    from lora_workbench.engine.adapters.kinds import LowRank
     from lora_workbench.engine.adapters.stack import Stack, StackEntry
 
     generator = torch.Generator().manual_seed(0)
@@ -313,7 +314,8 @@ def lists() -> dict[str, Any]:
 
     import folder_paths
     import torch
-    from lora_workbench.engine.adapters.adapter import Adapter, LowRank
+    from lora_workbench.engine.adapters.adapter import Adapter
+    from lora_workbench.engine.adapters.kinds import LowRank
     from lora_workbench.nodes.adapters import SaveAdapter, StackAdapters
 
     from nodes import LoraLoader

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from comfyui_process import run_inside
-from lora_workbench.engine.adapters.adapter import Adapter, LowRank
+from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.binding import adaptable
 from lora_workbench.engine.adapters.files import save_adapter
+from lora_workbench.engine.adapters.kinds import LowRank
 from lora_workbench.engine.models.registry import load_base
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from comfyui_graphs import demo_checkpoint, drawing, our_stack, stock_loader
 from comfyui_server import Server
-from lora_workbench.engine.adapters.adapter import Adapter, LowRank
+from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.binding import adaptable
 from lora_workbench.engine.adapters.files import save_adapter
+from lora_workbench.engine.adapters.kinds import LowRank
 from lora_workbench.engine.models.registry import load_base
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from lora_workbench.cli.main import registry
-from lora_workbench.engine.adapters.adapter import Adapter, LowRank
+from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import file_tensors, load_adapter, save_adapter
+from lora_workbench.engine.adapters.kinds import LowRank
 from lora_workbench.engine.adapters.stack import Stack, StackEntry
 from lora_workbench.engine.core.errors import AdapterError, BaseModelError, OtherKindError, WorkflowError
 from lora_workbench.headless.executor import Executor, Outcome

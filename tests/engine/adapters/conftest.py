@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from lora_workbench.engine.adapters.adapter import Adapter, LowRank
+from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.binding import adaptable
+from lora_workbench.engine.adapters.kinds import LowRank
 from tiny import Parts
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lora_workbench.engine.adapters.adapter import Adapter, LowRank
+from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.binding import bind
 from lora_workbench.engine.adapters.files import load_adapter, read_metadata, save_adapter
+from lora_workbench.engine.adapters.kinds import LowRank
 from lora_workbench.engine.core.errors import AdapterError, StorageError
 from tiny import Parts
 
@@ -133,7 +134,8 @@ def test_a_file_that_does_not_read_back_leaves_the_old_one(
 FULL_DISK = """
 import resource, sys, torch
 from pathlib import Path
-from lora_workbench.engine.adapters.adapter import Adapter, LowRank
+from lora_workbench.engine.adapters.adapter import Adapter
+from lora_workbench.engine.adapters.kinds import LowRank
 from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.core.errors import StorageError
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
@@ -199,8 +201,8 @@ def broken_contents() -> dict[str, tuple[dict[str, Any], str]]:
         "nothing": ({}, "holds no LoRA"),
         "alphas alone": (tensors(down=None, up=None), "holds no LoRA"),
         "DoRA": ({**tensors(), f"{NAME}.dora_scale": torch.ones(6, 1)}, "doesn't have: .*dora_scale"),
-        "no up": (tensors(up=None), "has no up factor"),
-        "no down": (tensors(down=None), "has no down factor"),
+        "no up": (tensors(up=None), "has no up"),
+        "no down": (tensors(down=None), "has no down"),
         "NaN": (tensors(up=nan), "NaN or infinite values"),
         "other ranks": (tensors(up=torch.ones(6, 5)), r"\(6, 5\).*ranks 4 and 5"),
         "a vector": (tensors(down=torch.ones(4)), r"\(4,\) \(down\)"),

@@ -52,21 +52,21 @@ def test_other_tensors_are_not_taken_for_lora(name: str) -> None:
 def test_kohya_names_have_the_text_model_level_that_the_modules_may_lack() -> None:
     for level in ("", "text_model."):
         key = f"text_encoder.{level}encoder.layers.0.self_attn.q_proj"
-        names = file_keys([key], "kohya")[key]
+        names = file_keys({key: "lora"}, "kohya")[key]
         assert names["down"] == "lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight"
         assert names["alpha"] == "lora_te_text_model_encoder_layers_0_self_attn_q_proj.alpha"
 
 
 def test_two_text_encoders_are_numbered() -> None:
     keys = ["text_encoder.encoder.layers.0.mlp.fc1", "text_encoder_2.text_model.encoder.layers.0.mlp.fc1"]
-    names = file_keys(keys, "kohya")
+    names = file_keys(dict.fromkeys(keys, "lora"), "kohya")
     assert names[keys[0]]["up"] == "lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_up.weight"
     assert names[keys[1]]["up"] == "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_up.weight"
 
 
 def test_transformer_names_keep_the_dots_and_have_no_alpha() -> None:
     key = "denoiser.transformer_blocks.0.attn.to_q"
-    assert file_keys([key], "transformer")[key] == {
+    assert file_keys({key: "lora"}, "transformer")[key] == {
         "down": "transformer.transformer_blocks.0.attn.to_q.lora_A.weight",
         "up": "transformer.transformer_blocks.0.attn.to_q.lora_B.weight",
     }
@@ -74,13 +74,13 @@ def test_transformer_names_keep_the_dots_and_have_no_alpha() -> None:
 
 def test_layers_of_t5_get_no_text_model_level() -> None:
     key = "text_encoder_2.encoder.block.0.layer.0.SelfAttention.q"
-    assert file_keys([key], "transformer")[key]["down"] == f"{key}.lora_A.weight"
+    assert file_keys({key: "lora"}, "transformer")[key]["down"] == f"{key}.lora_A.weight"
 
 
 @pytest.mark.parametrize("style", ["kohya", "transformer"])
 def test_written_names_are_read_back(style: str) -> None:
     keys = [f"denoiser.{QUERY}", "denoiser.mid_block.resnets.0.conv1", "text_encoder.encoder.layers.0.self_attn.q_proj"]
-    for key, names in file_keys(keys, style).items():  # type: ignore[arg-type]
+    for key, names in file_keys(dict.fromkeys(keys, "lora"), style).items():  # type: ignore[arg-type]
         for part, name in names.items():
             parsed = parse(name)
             assert parsed is not None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from lora_workbench.engine.adapters.inject import injected
+from lora_workbench.engine.adapters.kinds import KINDS
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.contract import Backbone, Conditioning
 from tiny import TINY
@@ -193,7 +194,7 @@ def test_the_denoiser_teaches_injected_factors_alone(base: Backbone):
     targets = {"denoiser": base.info.target_presets["attention_and_feed_forward"]}
     t, states = base.timesteps(torch.tensor([0.2, 0.9])).t, conditioning(base, PROMPTS[:2])
     plain = base.predict(latents(base), t, states)
-    with injected(base.components(), targets, rank=2, alpha=2, seed=0) as injection:
+    with injected(KINDS.get("lora"), base.components(), targets, rank=2, alpha=2, seed=0) as injection:
         torch.testing.assert_close(base.predict(latents(base), t, states), plain)
         for factor in ("up", "down"):  # down learns from the second step on, because up starts at zero
             train_once(injection.parameters, base.predict(latents(base), t, states).square().mean())
@@ -210,7 +211,7 @@ def test_text_encoders_teach_injected_factors_alone(base: Backbone):
         pytest.skip(f"{base.info.family} doesn't train text encoders")
     before = weights(base)
     targets = dict.fromkeys(base.text_encoders, base.info.text_target_presets["attention_and_feed_forward"])
-    with injected(base.components(), targets, rank=2, alpha=2, seed=0) as injection:
+    with injected(KINDS.get("lora"), base.components(), targets, rank=2, alpha=2, seed=0) as injection:
         for factor in ("up", "down"):
             encoded = base.encode_prompts(PROMPTS)
             train_once(injection.parameters, sum(tensor.float().square().mean() for tensor in encoded.values()))  # type: ignore[arg-type]

@@ -1,54 +1,110 @@
-"""The recipe refuses what can't be trained, and suggests what fits goal, data set and base."""
+"""Settings are declared once; the recipe refuses what can't be trained, and keys only what has an effect."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import pytest
 from lora_workbench.engine.core.errors import ConfigError
-from lora_workbench.engine.training.recipe import Recipe, suggest
+from lora_workbench.engine.core.fields import Settings, defaults_of, setting, settings_of
+from lora_workbench.engine.training.recipe import GROUP_OF, GROUPS, Circumstances, Recipe
+from lora_workbench.engine.training.schedules import SCHEDULES, learning_rate_factor
 
 
-def test_all_mistakes_are_named_at_once():
+def keyed(recipe: Recipe, **circumstances):
+    given = {"has_prior": False, "all_cropped": False, "prediction_type": "epsilon"} | circumstances
+    return recipe.keyed(Circumstances(recipe=recipe, **given))
+
+
+def test_all_mistakes_of_a_group_are_named_at_once():
     with pytest.raises(ConfigError) as told:
-        Recipe(rank=0, learning_rate=float("nan"), steps=-1, schedule="cosin", caption_dropout=1.5)
-    for name in ("rank", "learning_rate", "steps", "schedule", "caption_dropout"):
-        assert name in str(told.value)
+        Recipe.of(learning_rate=math.nan, weight_decay=-1.0, optimizer="adam")
+    for words in ("learning_rate: got nan", "weight_decay: got -1.0", "did you mean adamw?"):
+        assert words in str(told.value)
 
 
-@pytest.mark.parametrize(("goal", "pictures"), [("subject", 0), ("face", 10)])
-def test_no_recipe_without_goal_or_pictures(goal, pictures):
-    with pytest.raises(ConfigError):
-        suggest(goal, pictures)
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"rank": 0}, "rank: got 0, expected a number from 1 to 1024"),
+        ({"learning_rate": 0.0}, "learning_rate: got 0.0, expected a finite number above 0"),
+        ({"steps": 2.5}, "steps: got 2.5, expected a whole number"),
+        ({"schedule": "cosin"}, "did you mean cosine?"),
+        ({"caption_dropout": 1.5}, "expected a number from 0 to 1"),
+        ({"snapshot_steps": (5, 0)}, "snapshot_steps: got (5, 0)"),
+        ({"raank": 4}, "did you mean rank?"),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(changes, told):
+    with pytest.raises(ConfigError, match="1 setting") as error:
+        Recipe().changed(**changes)
+    assert told in str(error.value)
 
 
-def test_a_style_gets_more_capacity_and_fewer_views_of_each_picture():
-    subject, style = suggest("subject", 16), suggest("style", 80)
-    assert style.rank > subject.rank
-    assert style.steps / 80 < subject.steps / 16
-    assert "16 pictures of a subject" in subject.reason
+def test_names_of_settings_are_unique_and_everything_is_declared():
+    assert len(GROUP_OF) == sum(len(settings_of(group)) for group in GROUPS.values())
+    for group in GROUPS.values():
+        assert group.title and group.__doc__
+        for name, declared in settings_of(group).items():
+            assert declared.tooltip.endswith("."), name
+            assert declared.since, name
+            assert not declared.problem(defaults_of(group)[name]), name
 
 
-def test_few_pictures_are_told():
-    assert "look at samples early" in suggest("subject", 4).reason
-    assert "look at samples early" not in suggest("subject", 12).reason
+def test_changes_reach_their_groups():
+    recipe = Recipe.of(rank=4, steps=7).changed(learning_rate=2e-3)
+    assert (recipe.adapter.rank, recipe.schedule.steps, recipe.optimizer.learning_rate) == (4, 7, 2e-3)
+    assert recipe.flat()["rank"] == 4
+    assert Recipe.of(**recipe.flat()) == recipe
 
 
-def test_a_miniature_base_gets_a_high_rate():
-    assert (
-        suggest("subject", 16, resolution=64).learning_rate > 10 * suggest("subject", 16, resolution=512).learning_rate
-    )
+@pytest.mark.parametrize(
+    ("without_effect", "with_effect"),
+    [
+        ({"text_encoder_learning_rate": 0.5}, {"train_text_encoder": True}),
+        ({"prior_weight": 0.5}, {"has_prior": True}),
+        ({"prior_batch_size": 3}, {"has_prior": True}),
+        ({"caption_keep": 3}, {"caption_shuffle": 2}),
+        ({"logit_mean": 1.0}, {"timestep_distribution": "logit_normal"}),
+    ],
+)
+def test_a_setting_without_effect_is_not_in_the_key(without_effect, with_effect):
+    circumstances = {name: with_effect[name] for name in with_effect if name == "has_prior"}
+    settings = {name: with_effect[name] for name in with_effect if name != "has_prior"}
+    assert keyed(Recipe()) == keyed(Recipe.of(**without_effect))
+    effective = Recipe.of(**settings)
+    assert keyed(effective, **circumstances) != keyed(effective.changed(**without_effect), **circumstances)
+
+
+def test_what_is_neutral_or_does_not_change_the_weights_is_not_in_the_key():
+    names = keyed(Recipe())
+    assert not {"caption_dropout", "gradient_accumulation", "timestep_distribution", "train_text_encoder"} & {*names}
+    assert not {"steps", "save_every", "sample_every", "sample_prompts", "snapshot_steps"} & {*names}
+    assert "snr_gamma" in names and "snr_gamma" not in keyed(Recipe(), prediction_type="flow")
+    assert "resolution" in names and "resolution" not in keyed(Recipe(), all_cropped=True)
+
+
+def test_a_new_neutral_setting_changes_no_key():
+    @dataclass(frozen=True, kw_only=True)
+    class Wider(Settings):
+        title = "Wider"
+
+        old: float = setting(1.0, "There before.", minimum=0)
+        new: float = setting(0.0, "Came later, and does nothing by default.", minimum=0, neutral=0.0, since="0.2")
+
+    declared = settings_of(Wider)
+    counted = {name for name in declared if declared[name].counts(getattr(Wider(), name), None)}
+    assert counted == {"old"}
+    assert declared["new"].counts(0.1, None)
 
 
 def test_the_learning_rate_warms_up_and_decays():
-    recipe = Recipe(steps=100, warmup_steps=10, schedule="cosine")
-    rates = [recipe.learning_rate_at(step) for step in range(100)]
+    rates = [learning_rate_factor("cosine", step, steps=100, warmup_steps=10) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == pytest.approx(rates[9], rel=0.05)
     assert rates[50] == pytest.approx(0.5)
     assert rates[99] < 0.01
-    assert [Recipe(steps=4, warmup_steps=0).learning_rate_at(step) for step in range(4)] == [1, 1, 1, 1]
-    assert [Recipe(steps=4, warmup_steps=0, schedule="linear").learning_rate_at(s) for s in range(4)] == [
-        1,
-        0.75,
-        0.5,
-        0.25,
-    ]
+    linear = [learning_rate_factor("linear", step, steps=4, warmup_steps=0) for step in range(4)]
+    assert linear == [1, 0.75, 0.5, 0.25]
+    assert [SCHEDULES.get("constant")(done) for done in (0.0, 0.5, 1.0)] == [1, 1, 1]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from lora_workbench.engine.models import registry
-from lora_workbench.engine.training.loop import denoising_loss
+from lora_workbench.engine.training.loss import denoising_loss
+from lora_workbench.engine.training.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def test_weights_say_how_much_each_place_counts(base):
     conditioning = base.encode_prompts(["a", "b"])
 
     def loss(weights: torch.Tensor | None) -> torch.Tensor:
-        return denoising_loss(base, latents, conditioning, 5.0, torch.Generator().manual_seed(2), weights)
+        return denoising_loss(base, latents, conditioning, Recipe(), torch.Generator().manual_seed(2), weights)
 
     left = torch.zeros(2, 1, 8, 12)
     left[..., :5] = 1

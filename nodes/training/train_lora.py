@@ -1,67 +1,21 @@
-"""Nodes that choose a recipe and train."""
+"""The node that trains."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..engine.data.goals import USUAL
-from . import sockets
-from .host import host, io
-from .inputs import FIXED_SEED, LARGEST_SEED, lines, or_else
-from .pictures import to_tensor
-from .recipe_inputs import AS_SUGGESTED, override_inputs
-from .shown import shown, tell
+from .. import sockets
+from ..host import host, io
+from ..inputs import FIXED_SEED, LARGEST_SEED, or_else
+from ..pictures import to_tensor
+from ..shown import shown
+from . import CATEGORY
 
 if TYPE_CHECKING:
-    from ..engine.data.dataset import Dataset
-    from ..engine.models.contract import Backbone
-    from ..engine.runs.train import TrainedAdapter
-    from ..engine.training.recipe import Recipe as EngineRecipe
-
-CATEGORY = "LoRA Workbench/training"
-
-
-class Recipe(io.ComfyNode):
-    """The settings of a training."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="LW_Recipe",
-            display_name="Recipe",
-            category=CATEGORY,
-            description="Suggests the settings of a training from the data set, the base model and the goal. Any of "
-            "them can be chosen by hand; -1 or 'suggested' leaves it to the suggestion.",
-            inputs=[
-                sockets.Dataset.Input("dataset", tooltip="The number of its pictures decides how long to train."),
-                sockets.Base.Input("base", tooltip="Its resolution decides the scale of the other values."),
-                io.Combo.Input(
-                    "goal",
-                    options=list(USUAL),
-                    default="subject",
-                    tooltip="What to teach: a thing or person, a way of drawing, or goods. A style gets more capacity.",
-                ),
-                *override_inputs(),
-            ],
-            outputs=[
-                sockets.Recipe.Output("recipe", tooltip="All settings of the training."),
-                io.String.Output("reason", tooltip="Why these values, and which of them were chosen by hand."),
-            ],
-        )
-
-    @classmethod
-    def execute(cls, dataset: Dataset, base: Backbone, goal: Any, **overrides: Any) -> io.NodeOutput:
-        from ..engine.training.overrides import overridden
-        from ..engine.training.recipe import suggest
-
-        changes = {name: value for name, value in overrides.items() if value not in AS_SUGGESTED}
-        if "train_text_encoder" in changes:
-            changes["train_text_encoder"] = changes["train_text_encoder"] == "yes"
-        if "sample_prompts" in changes:
-            changes["sample_prompts"] = lines(changes["sample_prompts"])
-        recipe = overridden(suggest(goal, len(dataset), resolution=base.info.resolution), changes)
-        tell(recipe.reason)
-        return io.NodeOutput(recipe, recipe.reason, ui=shown(text=recipe.reason))
+    from ...engine.data.dataset import Dataset
+    from ...engine.models.contract import Backbone
+    from ...engine.runs.train import TrainedAdapter
+    from ...engine.training.recipe import Recipe
 
 
 class TrainLoRA(io.ComfyNode):
@@ -115,25 +69,24 @@ class TrainLoRA(io.ComfyNode):
         cls,
         base: Backbone,
         dataset: Dataset,
-        recipe: EngineRecipe,
+        recipe: Recipe,
         seed: int,
         name: str,
         regularization: Dataset | None = None,
     ) -> io.NodeOutput:
-        from ..engine.adapters.files import file_tensors
-        from ..engine.figures.plots import loss_plot
-        from ..engine.runs.store import RunStore
-        from ..engine.runs.train import train_adapter
+        from ...engine.adapters.files import file_tensors
+        from ...engine.figures.plots import loss_plot
+        from ...engine.runs.store import RunStore
+        from ...engine.runs.train import Graph, train_adapter
 
         name = or_else(name, dataset.name)
-        graph = host().workflow_metadata(cls)
         trained = host().drive(
             train_adapter(
                 base, dataset, recipe, seed=seed, store=RunStore(host().store_root()), name=name,
-                regularization=regularization, workflow=graph.get("workflow"), prompt=graph.get("prompt"),
+                regularization=regularization, graph=Graph(**host().workflow_metadata(cls)),
             )
         )  # fmt: skip
-        rates = [recipe.learning_rate * recipe.learning_rate_at(step) for step in range(len(trained.losses))]
+        rates = recipe.learning_rates(len(trained.losses))
         plot = to_tensor([loss_plot(trained.losses, learning_rates=rates, title=name)])
         report = training_report(trained)
         text = in_words(report)

@@ -1,0 +1,8 @@
+"""Kinds of adapter: the contract, and one file a kind. Importing this registers them."""
+
+from .contract import KINDS, AdapterKind, Update
+from .lora import Lora, LowRank
+
+KINDS.register(Lora.name, Lora())
+
+__all__ = ["KINDS", "AdapterKind", "Lora", "LowRank", "Update"]

@@ -1,0 +1,3 @@
+"""Nodes below ``LoRA Workbench/training``."""
+
+CATEGORY = "LoRA Workbench/training"

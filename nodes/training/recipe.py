@@ -1,0 +1,73 @@
+"""The node that suggests a recipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...engine.data.goals import USUAL
+from .. import sockets
+from ..host import io
+from ..kit.settings import parse_settings
+from ..shown import shown, tell
+from . import CATEGORY
+
+if TYPE_CHECKING:
+    from ...engine.data.dataset import Dataset
+    from ...engine.models.contract import Backbone
+
+
+class Recipe(io.ComfyNode):
+    """The settings of a training."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        from ...engine.training.suggestions import QUALITIES
+
+        return io.Schema(
+            node_id="LW_Recipe",
+            display_name="Recipe",
+            category=CATEGORY,
+            description="Suggests every setting of a training from the data set, the base model and the goal, and says "
+            "why. To choose settings yourself, put one of the Recipe nodes behind it.",
+            inputs=[
+                sockets.Dataset.Input("dataset", tooltip="The number of its pictures decides how long to train."),
+                sockets.Base.Input("base", tooltip="Its family and resolution decide the other values."),
+                io.Combo.Input(
+                    "goal",
+                    options=list(USUAL),
+                    default="subject",
+                    tooltip="What to teach: a thing or person, a style, or a product. A style gets more capacity.",
+                ),
+                io.Combo.Input(
+                    "quality",
+                    options=list(QUALITIES),
+                    default="standard",
+                    tooltip="How long to train: draft takes half the usual steps, thorough 1.5 times as many.",
+                ),
+                io.String.Input(
+                    "settings",
+                    default="",
+                    multiline=True,
+                    optional=True,
+                    placeholder="steps = 300",
+                    tooltip="Settings to use in place of the suggested ones, one name = value per line.",
+                ),
+            ],
+            outputs=[
+                sockets.Recipe.Output("recipe", tooltip="All settings of the training."),
+                io.String.Output("reason", tooltip="Why these values, and which of them were chosen by hand."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, dataset: Dataset, base: Backbone, goal: Any, quality: Any, settings: str = "") -> io.NodeOutput:
+        from ...engine.training.recipe import GROUPS
+        from ...engine.training.suggestions import recipe_table, suggest, with_changes
+
+        recipe = suggest(goal, len(dataset), base.info, quality)
+        recipe = with_changes(recipe, parse_settings(settings, GROUPS))
+        tell(recipe.reason)
+        report = {"settings": recipe.flat()}
+        return io.NodeOutput(
+            recipe, recipe.reason, ui=shown(text=f"{recipe.reason}\n\n{recipe_table(recipe)}", report=report)
+        )

@@ -1,0 +1,61 @@
+"""Recipes fit goal, data set and base model, and say why."""
+
+from __future__ import annotations
+
+import pytest
+from lora_workbench.engine.core.errors import ConfigError
+from lora_workbench.engine.models.contract import BackboneInfo
+from lora_workbench.engine.training.suggestions import suggest, with_changes
+
+
+def base(**changes) -> BackboneInfo:
+    plain = {
+        "family": "sd1", "content_hash": "0", "prediction_type": "epsilon", "latent_channels": 4, "latent_factor": 8,
+        "resolution": 512, "target_presets": {}, "text_target_presets": {}, "key_style": "kohya",
+    }  # fmt: skip
+    return BackboneInfo(**plain | changes)
+
+
+MINIATURE = base(
+    resolution=64, recipe={"learning_rate": 3e-3, "steps": 400, "batch_size": 8}, recipe_reason="It is tiny."
+)
+
+
+@pytest.mark.parametrize(
+    ("goal", "pictures", "quality"), [("subject", 0, "draft"), ("face", 10, "draft"), ("style", 9, "x")]
+)
+def test_no_recipe_without_goal_pictures_or_quality(goal, pictures, quality):
+    with pytest.raises(ConfigError):
+        suggest(goal, pictures, base(), quality)
+
+
+def test_a_style_gets_more_capacity_and_fewer_views_of_each_picture():
+    subject, style = suggest("subject", 16, base()), suggest("style", 80, base())
+    assert style.adapter.rank > subject.adapter.rank
+    assert style.schedule.steps / 80 < subject.schedule.steps / 16
+    assert "16 pictures of a subject" in subject.reason
+    assert subject.batches.resolution == 512
+
+
+def test_few_pictures_are_pointed_out():
+    assert "check samples early" in suggest("subject", 4, base()).reason
+    assert "check samples early" not in suggest("subject", 12, base()).reason
+
+
+def test_what_the_base_model_declares_takes_precedence():
+    recipe = suggest("subject", 16, MINIATURE)
+    assert (recipe.optimizer.learning_rate, recipe.schedule.steps, recipe.batches.resolution) == (3e-3, 400, 64)
+    assert recipe.reason.endswith("It is tiny.")
+
+
+def test_quality_decides_how_long():
+    steps = [suggest("subject", 16, MINIATURE, quality).schedule.steps for quality in ("draft", "standard", "thorough")]
+    assert steps == [200, 400, 600]
+
+
+def test_chosen_settings_are_named_with_what_they_replace():
+    suggested = suggest("style", 40, base())
+    recipe = with_changes(suggested, {"steps": 300, "sample_prompts": ("a house", "a bell"), "rank": 32})
+    assert (recipe.schedule.steps, recipe.samples.sample_prompts) == (300, ("a house", "a bell"))
+    assert recipe.reason == f"{suggested.reason} Chosen by hand: steps 300 (was 600), sample_prompts (2) (was (0))."
+    assert with_changes(suggested, {}) == suggested
