@@ -99,11 +99,11 @@ def measured(data: Dataset, packages: Path, steps: int, seeds: int) -> dict[str,
     from lora_workbench.engine.models.registry import load_base
     from lora_workbench.engine.runs.store import RunStore
     from lora_workbench.engine.runs.train import train_adapter
-    from lora_workbench.engine.training.recipe import suggest
+    from lora_workbench.engine.training.suggestions import suggest
 
     base = load_base(ROOT / "assets" / "demo_base", device="cpu", precision="fp32")
     captioned = apply_trigger(data, TRIGGER, "prepend")
-    recipe = replace(suggest("subject", len(data), resolution=base.info.resolution), steps=steps)
+    recipe = suggest("subject", len(data), base.info).changed(steps=steps)
     with tempfile.TemporaryDirectory() as folder:
         events = train_adapter(base, captioned, recipe, seed=0, store=RunStore(Path(folder)), name=data.name)
         trained = result(events)

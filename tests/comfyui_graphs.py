@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from comfyui_server import Graph
-from workspace import in_api_format
+from workspace import chosen, in_api_format
 
 
 def demo_training(dataset: str = "assets/datasets/fox", *, seed: int = 1, name: str = "fox", **recipe: Any) -> Graph:
@@ -17,7 +17,7 @@ def demo_training(dataset: str = "assets/datasets/fox", *, seed: int = 1, name: 
             "dataset": ["data", 0], "trigger_word": "zwx", "class_word": "animal",
             "template": "an emoji of a {trigger} {class}", "mode": "prepend",
         }),
-        "recipe": ("LW_Recipe", {"dataset": ["captions", 0], "base": ["demo", 3], "goal": "subject", **recipe}),
+        "recipe": ("LW_Recipe", {"dataset": ["captions", 0], "base": ["demo", 3], **chosen(**recipe)}),
         "train": ("LW_TrainLoRA", {
             "base": ["demo", 3], "dataset": ["captions", 0], "recipe": ["recipe", 0], "seed": seed, "name": name,
         }),

@@ -21,7 +21,12 @@ FEW_CLASS_PICTURES = (
     "draw class pictures.seeds_per_prompt=1",
     "draw class pictures.steps=4",
 )
-FEW_STEPS = (*FEW_CLASS_PICTURES, "fox: recipe.steps=12", "riso: recipe.steps=12", "comparison.steps=4")
+FEW_STEPS = (
+    *FEW_CLASS_PICTURES,
+    "fox: recipe.settings=steps=12",
+    "riso: recipe.settings=steps=12",
+    "comparison.steps=4",
+)
 PROMPTS = ("an emoji of a zwx animal on a green background", "a qvk style emoji of a zwx animal on a teal background")
 
 
@@ -108,7 +113,9 @@ def test_other_prompts_do_not_train_again(quickstart: Ended, shell: Shell) -> No
 
 
 def test_workflow_for_one_adapter_finds_the_same_training(quickstart: Ended, shell: Shell) -> None:
-    one = shell.run("train-one-adapter", *FEW_CLASS_PICTURES, "fox: recipe.steps=12", "before and after.steps=4")
+    one = shell.run(
+        "train-one-adapter", *FEW_CLASS_PICTURES, "fox: recipe.settings=steps=12", "before and after.steps=4"
+    )
     assert one.status == 0, one.errors
     assert trainings(one)["fox"]["cached"] is True
     assert one.result["adapters"] == quickstart.result["adapters"][:1]

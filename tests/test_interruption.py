@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 from lora_workbench.engine.training.state import TrainingState
 from PIL import Image
+from workspace import chosen
 
 COUNT = int(os.environ.get("LW_INTERRUPTIONS", "4"))
-STEPS, CHECKPOINT_EVERY = 100 * COUNT, 25
+STEPS, SAVE_EVERY = 100 * COUNT, 25
 
 
 def write_workflow(folder: Path, base: Path) -> Path:
@@ -36,8 +37,7 @@ def write_workflow(folder: Path, base: Path) -> Path:
         }),
         "3": ("LW_LoadBase", {"base": str(base), "device": "cpu", "precision": "fp32"}),
         "4": ("LW_Recipe", {
-            "dataset": ["2", 0], "base": ["3", 0], "goal": "subject", "steps": STEPS, "batch_size": 2,
-            "save_every": CHECKPOINT_EVERY,
+            "dataset": ["2", 0], "base": ["3", 0], **chosen(steps=STEPS, batch_size=2, save_every=SAVE_EVERY),
         }),
         "5": ("LW_TrainLoRA", {"base": ["3", 0], "dataset": ["2", 0], "recipe": ["4", 0], "seed": 3, "name": "zwx"}),
         "6": ("LW_SaveAdapter", {"adapter": ["5", 0], "filename": "zwx", "dtype": "float32"}),
@@ -68,7 +68,7 @@ def finish(workflow: Path, output: Path) -> dict:
     return json.loads(told.splitlines()[-1])
 
 
-def bundle_of(output: Path) -> TrainingState | None:
+def state_of(output: Path) -> TrainingState | None:
     files = list(output.glob("run-store/runs/*/*.state.safetensors"))
     return TrainingState.load(files[0]) if files else None
 
@@ -87,27 +87,27 @@ def test_interrupted_runs_end_in_the_same_bits(tiny_sd1: Path, tmp_path: Path):
         process.send_signal(how)
         process.communicate(timeout=60)
         assert process.returncode == (1 if how == signal.SIGINT else -signal.SIGKILL)
-        bundle = bundle_of(broken)
-        assert bundle is not None and reached <= bundle.step < STEPS
-        assert len(bundle.losses) == bundle.step
+        state = state_of(broken)
+        assert state is not None and reached <= state.step < STEPS
+        assert len(state.losses) == state.step
         if how == signal.SIGKILL:
-            assert bundle.step % CHECKPOINT_EVERY == 0 or bundle.step == reached
-        reached = bundle.step
+            assert state.step % SAVE_EVERY == 0 or state.step == reached
+        reached = state.step
     result = finish(workflow, broken)
     assert result["reports"]["5"]["resumed_at"] == reached > 0
     assert Path(result["adapters"][0]).read_bytes()[-1000:] == Path(expected["adapters"][0]).read_bytes()[-1000:]
-    ours, theirs = bundle_of(broken), bundle_of(whole)
+    ours, theirs = state_of(broken), state_of(whole)
     assert ours is not None and theirs is not None
     assert ours.losses == theirs.losses
-    assert all((ours.factors[key] == theirs.factors[key]).all() for key in theirs.factors)
+    assert all((ours.values[key] == theirs.values[key]).all() for key in theirs.values)
 
 
 def wait_for_progress(process: subprocess.Popen[str], output: Path, *, beyond: int, extra: float) -> None:
-    """Wait until the run has saved a later bundle than before, and ``extra`` seconds more."""
+    """Wait until the run has saved a later state than before, and ``extra`` seconds more."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
-        bundle = bundle_of(output)
-        if bundle is not None and bundle.step > beyond:
+        state = state_of(output)
+        if state is not None and state.step > beyond:
             time.sleep(extra)
             return
         time.sleep(0.02)

@@ -30,13 +30,19 @@ def training(pictures: Path | str, base: Path | str, on_unreadable: str = "skip"
         }),
         "base": ("LW_LoadBase", {"base": str(base), "device": "cpu", "precision": "fp32"}),
         "recipe": ("LW_Recipe", {
-            "dataset": ["captions", 0], "base": ["base", 0], "goal": "subject", "steps": 2, "rank": 2,
+            "dataset": ["captions", 0], "base": ["base", 0], **chosen(steps=2, rank=2),
         }),
         "train": ("LW_TrainLoRA", {
             "dataset": ["captions", 0], "base": ["base", 0], "recipe": ["recipe", 0], "seed": 1, "name": "zwx",
         }),
         "save": ("LW_SaveAdapter", {"adapter": ["train", 0], "filename": "zwx", "dtype": "float32"}),
     })  # fmt: skip
+
+
+def chosen(goal: str = "subject", **settings: Any) -> dict[str, str]:
+    """The inputs of LW_Recipe that choose settings by hand."""
+    lines = [f"{n} = {'; '.join(v.splitlines()) if isinstance(v, str) else v}" for n, v in settings.items()]
+    return {"goal": goal, "quality": "standard", "settings": "\n".join(lines)}
 
 
 def drawing(adapter: str, base: Path | str) -> Graph:

@@ -84,12 +84,11 @@ def fox_run(base: Any, folder: str, steps: int, **changes: Any) -> Any:
     from lora_workbench.engine.data.loading import load_dataset
     from lora_workbench.engine.runs.store import RunStore
     from lora_workbench.engine.runs.train import train_adapter
-    from lora_workbench.engine.training.overrides import overridden
-    from lora_workbench.engine.training.recipe import suggest
+    from lora_workbench.engine.training.suggestions import suggest, with_changes
 
     dataset = load_dataset(PROJECT_ROOT / "assets" / "datasets" / "fox")
     captioned = apply_trigger(dataset, TriggerWord(word="ohwx", class_word="fox"), "replace")
-    recipe = overridden(suggest("subject", len(dataset), resolution=64), {"steps": steps, "batch_size": 4, **changes})
+    recipe = with_changes(suggest("subject", len(dataset), base.info), {"steps": steps, "batch_size": 4, **changes})
     trained = finished(train_adapter(base, captioned, recipe, seed=3, store=RunStore(Path(folder)), name="fox"))
     return trained, file_tensors(trained.adapter, dtype="float32")
 

@@ -61,7 +61,7 @@ def trained(name: str, folder: str) -> dict[str, Any]:
     latents = base.encode_images(picture_batch([(record, record.views(SIDE)[0][0]) for record in dataset]))
     before = {key: tensor.clone() for key, tensor in model.model.state_dict().items()}
     first = fixed_loss(base, latents, ["a zwx thing"])
-    run = finished(train_adapter(base, dataset, recipe, seed=1, store=RunStore(Path("vault")), name=name))
+    run = finished(train_adapter(base, dataset, recipe, seed=1, store=RunStore(Path("store")), name=name))
     with base.carrying(Stack((StackEntry(run.adapter),))):
         last = fixed_loss(base, latents, ["a zwx thing"])
     path = Path(f"{name}.safetensors")

@@ -60,7 +60,7 @@ def test_it_stops_within_two_steps_and_goes_on_to_the_same_bits(server: Server) 
     assert not server.run(demo_training(steps=STEPS, seed=11, name="in one go")).report("train")["resumed_at"]
     in_one = newest_state(server)
     assert in_two.losses == in_one.losses
-    assert all(torch.equal(in_two.factors[name], factor) for name, factor in in_one.factors.items())
+    assert all(torch.equal(in_two.values[name], factor) for name, factor in in_one.values.items())
     assert "Exception during processing" not in server.log.read_text()
 
 

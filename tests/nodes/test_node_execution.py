@@ -23,6 +23,7 @@ from lora_workbench.nodes.host import host as current_host
 from lora_workbench.nodes.host.headless import HeadlessHost
 from lora_workbench.nodes.pictures import to_pictures, to_tensor
 from PIL import Image
+from workspace import chosen
 
 COLORS = [(200, 30, 30), (30, 160, 60), (40, 60, 200)]
 
@@ -137,7 +138,7 @@ def graph(base: Path, **recipe: Any) -> dict[str, Any]:
         ),
         "recipe": (
             "LW_Recipe",
-            {"dataset": ["captions", 0], "base": ["base", 0], "goal": "subject", "steps": 3, "batch_size": 2, **recipe},
+            {"dataset": ["captions", 0], "base": ["base", 0], **chosen(**{"steps": 3, "batch_size": 2, **recipe})},
         ),
         "train": (
             "LW_TrainLoRA",
@@ -201,13 +202,13 @@ def test_a_training_that_runs_again_finds_its_adapter(tiny_sd1: Path, folder: Pa
 
 
 def test_the_recipe_says_what_it_refuses(tiny_sd1: Path, folder: Path, said: text_io.StringIO) -> None:
-    with pytest.raises(NodeError, match=r"rank: got 0, expected a finite number above 0") as error:
+    with pytest.raises(NodeError, match="rank: got 0, expected a number from 1 to 1024") as error:
         run(graph(tiny_sd1, rank=0), folder)
     assert isinstance(error.value.__cause__, ConfigError)
 
 
 def test_class_pictures_are_given_or_drawn_and_weighed(tiny_sd1: Path, folder: Path, said: text_io.StringIO) -> None:
-    nodes = graph(tiny_sd1)
+    nodes = graph(tiny_sd1, prior_batch_size=4)
     nodes["class"] = {
         "class_type": "LW_RegularizationSet",
         "inputs": {

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lora_workbench.engine.core.fields import defaults_of, settings_of
+from lora_workbench.engine.training.recipe import GROUPS
 from lora_workbench.headless.ui_format import widgets
 from lora_workbench.nodes import NODES
 from lora_workbench.nodes.host import io
@@ -43,14 +45,7 @@ FIXED = {
     "LW_LoadBase": ("base device precision", "base"),
     "LW_BaseFromComfy": ("model clip vae precision", "base"),
     "LW_DemoCheckpoint": ("", "model clip vae base"),
-    "LW_Recipe": (
-        (
-            "dataset base goal steps learning_rate rank alpha batch_size targets schedule train_text_encoder "
-            "text_encoder_learning_rate gradient_accumulation warmup_steps prior_weight snr_gamma caption_dropout "
-            "sample_every sample_prompts save_every caption_shuffle caption_keep"
-        ),
-        "recipe reason",
-    ),
+    "LW_Recipe": ("dataset base goal quality settings", "recipe reason"),
     "LW_RegularizationSet": (
         "dataset prompts count path seed steps guidance batch_size pictures base recipe",
         "regularization report",
@@ -72,6 +67,9 @@ FIXED = {
 }
 """Node id -> its inputs and outputs. Saved workflows hold these by name and position: only ever add at the end."""
 
+OF_GROUPS = {f"LW_Recipe{name.title()}": group for name, group in GROUPS.items()}
+"""Nodes whose inputs are the settings of a group, and whose help page is the one that ComfyUI makes of their schema."""
+
 every_node = pytest.mark.parametrize("schema", SCHEMAS.values(), ids=list(SCHEMAS))
 
 
@@ -80,7 +78,16 @@ def test_saved_workflows_keep_loading() -> None:
         name: (" ".join(i.id for i in schema.inputs), " ".join(str(o.id) for o in schema.outputs))
         for name, schema in SCHEMAS.items()
     }
-    assert found == FIXED
+    assert found == FIXED | {
+        name: (f"recipe {' '.join(settings_of(group))}", "recipe changes") for name, group in OF_GROUPS.items()
+    }
+
+
+@pytest.mark.parametrize("name", OF_GROUPS)
+def test_nodes_of_groups_show_the_values_that_are_used(name: str) -> None:
+    _, *inputs = SCHEMAS[name].inputs
+    for given, (setting, default) in zip(inputs, defaults_of(OF_GROUPS[name]).items(), strict=True):
+        assert (given.id, given.default) == (setting, default or type(given.default)())
 
 
 @every_node
@@ -97,7 +104,7 @@ def test_every_input_and_output_has_a_sentence(schema: io.Schema) -> None:
     assert not [name for name, text in tooltips.items() if len(text) < 20 or not text.endswith(".")]
 
 
-@every_node
+@pytest.mark.parametrize("schema", [s for name, s in SCHEMAS.items() if name not in OF_GROUPS], ids=lambda s: s.node_id)
 def test_the_help_page_names_everything(schema: io.Schema, root: Path) -> None:
     page = (root / "js" / "docs" / f"{schema.node_id}.md").read_text(encoding="utf-8")
     assert page.startswith(f"# {schema.display_name}\n")
@@ -114,7 +121,7 @@ def section(page: str, title: str) -> str:
 
 
 def test_every_help_page_belongs_to_a_node(root: Path) -> None:
-    assert {path.stem for path in (root / "js" / "docs").glob("*.md")} == set(SCHEMAS)
+    assert {path.stem for path in (root / "js" / "docs").glob("*.md")} == SCHEMAS.keys() - OF_GROUPS
 
 
 @every_node
@@ -146,7 +153,3 @@ def test_captions_and_templates_keep_their_braces() -> None:
     """The front end's dynamic prompts would take {trigger} for a choice."""
     inputs = [i for schema in SCHEMAS.values() for i in schema.inputs]
     assert not [i.id for i in inputs if i.options.get("dynamicPrompts")]
-
-
-def test_overrides_of_the_recipe_can_be_left_out() -> None:
-    assert {i.id for i in SCHEMAS["LW_Recipe"].inputs if not i.optional} == {"dataset", "base", "goal"}
