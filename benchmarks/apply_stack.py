@@ -81,7 +81,7 @@ def chain() -> Callable[[Any, Entries], Any]:
 
 def stack() -> Callable[[Any, Entries], Any]:
     """Our node."""
-    from lora_workbench.nodes.adapters import ApplyStack
+    from lora_workbench.nodes.adapters.apply_stack import ApplyStack
 
     return lambda model, entries: ApplyStack.execute(model, lora_stack=entries).args[0]
 

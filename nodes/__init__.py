@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from .adapters import ApplyStack, LoadAdapter, SaveAdapter, StackAdapters
-from .base_models import BaseFromComfy, DemoCheckpoint, LoadBase
-from .captioning import CaptionDataset
-from .captions import CaptionsFromText, EditCaptions, TriggerCaptions
-from .dataset_output import SaveDataset
-from .dataset_shapes import Augment, BucketDataset, MaskDataset
-from .datasets import DatasetFromImages, LoadDataset, PreviewDataset
-from .generation import ComparisonGrid, Generate, SaveImages
+from .adapters.apply_stack import ApplyStack
+from .adapters.load_adapter import LoadAdapter
+from .adapters.save_adapter import SaveAdapter
+from .adapters.stack_adapters import StackAdapters
+from .captions.caption_dataset import CaptionDataset
+from .captions.captions_from_text import CaptionsFromText
+from .captions.edit_captions import EditCaptions
+from .captions.trigger_captions import TriggerCaptions
+from .captions.trigger_word import TriggerWord
+from .dataset.augment import Augment
+from .dataset.bucket_dataset import BucketDataset
+from .dataset.curate_dataset import CurateDataset
+from .dataset.dataset_from_images import DatasetFromImages
+from .dataset.inspect_dataset import InspectDataset
+from .dataset.load_dataset import LoadDataset
+from .dataset.mask_dataset import MaskDataset
+from .dataset.preview_dataset import PreviewDataset
+from .dataset.regularization_set import RegularizationSet
+from .dataset.save_dataset import SaveDataset
+from .generation.comparison_grid import ComparisonGrid
+from .generation.generate import Generate
+from .generation.save_images import SaveImages
 from .host import io
-from .inspection import CurateDataset, InspectDataset
-from .regularization import RegularizationSet
+from .training.base_from_comfy import BaseFromComfy
+from .training.demo_checkpoint import DemoCheckpoint
+from .training.load_base import LoadBase
 from .training.recipe import Recipe
 from .training.recipe_groups import RECIPE_NODES
 from .training.train_lora import TrainLoRA
-from .trigger_word import TriggerWord
 
 NODES: list[type[io.ComfyNode]] = [
     LoadDataset,

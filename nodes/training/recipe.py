@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...engine.data.goals import USUAL
-from .. import sockets
 from ..host import io
+from ..kit import sockets
 from ..kit.settings import parse_settings
-from ..shown import shown, tell
+from ..kit.shown import shown, tell
 from . import CATEGORY
 
 if TYPE_CHECKING:

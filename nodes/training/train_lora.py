@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import sockets
 from ..host import host, io
-from ..inputs import FIXED_SEED, LARGEST_SEED, or_else
-from ..pictures import to_tensor
-from ..shown import shown
+from ..kit import sockets
+from ..kit.inputs import FIXED_SEED, LARGEST_SEED, or_else
+from ..kit.pictures import to_tensor
+from ..kit.shown import shown
 from . import CATEGORY
 
 if TYPE_CHECKING:

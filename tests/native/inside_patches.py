@@ -163,7 +163,7 @@ def chained(model: Any, clip: Any, entries: Sequence[Any]) -> tuple[Any, Any]:
 def apply(*args: Any, **inputs: Any) -> Any:
     """What the node gives, run as ComfyUI runs it."""
     import torch
-    from lora_workbench.nodes.adapters import ApplyStack
+    from lora_workbench.nodes.adapters.apply_stack import ApplyStack
 
     with torch.inference_mode():
         return ApplyStack.execute(*args, **inputs)
@@ -316,7 +316,8 @@ def lists() -> dict[str, Any]:
     import torch
     from lora_workbench.engine.adapters.adapter import Adapter
     from lora_workbench.engine.adapters.kinds import LowRank
-    from lora_workbench.nodes.adapters import SaveAdapter, StackAdapters
+    from lora_workbench.nodes.adapters.save_adapter import SaveAdapter
+    from lora_workbench.nodes.adapters.stack_adapters import StackAdapters
 
     from nodes import LoraLoader
 

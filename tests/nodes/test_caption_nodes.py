@@ -14,11 +14,12 @@ from lora_workbench.engine.data.dataset import TriggerWord as Word
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.headless.executor import Executor
 from lora_workbench.headless.reading import read_workflow
-from lora_workbench.nodes.captioning import CaptionDataset
-from lora_workbench.nodes.captions import CaptionsFromText, EditCaptions
+from lora_workbench.nodes.captions.caption_dataset import CaptionDataset
+from lora_workbench.nodes.captions.captions_from_text import CaptionsFromText
+from lora_workbench.nodes.captions.edit_captions import EditCaptions
+from lora_workbench.nodes.captions.trigger_word import TriggerWord
 from lora_workbench.nodes.host import host as current_host
 from lora_workbench.nodes.host.headless import HeadlessHost
-from lora_workbench.nodes.trigger_word import TriggerWord
 from PIL import Image
 from tiny_captioners import save_tiny_blip, save_tiny_wd14
 

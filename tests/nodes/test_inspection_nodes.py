@@ -12,10 +12,11 @@ from lora_workbench.cli.main import registry
 from lora_workbench.engine.data.loading import load_dataset
 from lora_workbench.headless.executor import Executor
 from lora_workbench.headless.reading import read_workflow
-from lora_workbench.nodes.datasets import PreviewDataset
+from lora_workbench.nodes.dataset.curate_dataset import CurateDataset
+from lora_workbench.nodes.dataset.inspect_dataset import InspectDataset
+from lora_workbench.nodes.dataset.preview_dataset import PreviewDataset
 from lora_workbench.nodes.host import host as current_host
 from lora_workbench.nodes.host.headless import HeadlessHost
-from lora_workbench.nodes.inspection import CurateDataset, InspectDataset
 from PIL import Image, ImageFilter
 
 

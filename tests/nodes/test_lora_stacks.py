@@ -17,10 +17,13 @@ from lora_workbench.engine.adapters.stack import Stack, StackEntry
 from lora_workbench.engine.core.errors import AdapterError, BaseModelError, OtherKindError, WorkflowError
 from lora_workbench.headless.executor import Executor, Outcome
 from lora_workbench.headless.reading import read_workflow
-from lora_workbench.nodes.adapters import ApplyStack, LoadAdapter, SaveAdapter, StackAdapters
+from lora_workbench.nodes.adapters.apply_stack import ApplyStack
+from lora_workbench.nodes.adapters.load_adapter import LoadAdapter
+from lora_workbench.nodes.adapters.save_adapter import SaveAdapter
+from lora_workbench.nodes.adapters.stack_adapters import StackAdapters
 from lora_workbench.nodes.host import host, io
 from lora_workbench.nodes.host.headless import HeadlessHost
-from lora_workbench.nodes.lora_stacks import contents
+from lora_workbench.nodes.kit.lora_stacks import contents
 
 KEY = "denoiser.mid_block.attentions.0.proj_in"
 

@@ -15,13 +15,15 @@ from lora_workbench.engine.generation.batch import GeneratedImage
 from lora_workbench.engine.generation.png import read_parameters
 from lora_workbench.headless.executor import Executor, NodeError, Outcome
 from lora_workbench.headless.reading import read_workflow
-from lora_workbench.nodes.captions import TriggerCaptions
-from lora_workbench.nodes.dataset_shapes import MaskDataset
-from lora_workbench.nodes.datasets import DatasetFromImages, LoadDataset, PreviewDataset
-from lora_workbench.nodes.generation import SaveImages
+from lora_workbench.nodes.captions.trigger_captions import TriggerCaptions
+from lora_workbench.nodes.dataset.dataset_from_images import DatasetFromImages
+from lora_workbench.nodes.dataset.load_dataset import LoadDataset
+from lora_workbench.nodes.dataset.mask_dataset import MaskDataset
+from lora_workbench.nodes.dataset.preview_dataset import PreviewDataset
+from lora_workbench.nodes.generation.save_images import SaveImages
 from lora_workbench.nodes.host import host as current_host
 from lora_workbench.nodes.host.headless import HeadlessHost
-from lora_workbench.nodes.pictures import to_pictures, to_tensor
+from lora_workbench.nodes.kit.pictures import to_pictures, to_tensor
 from PIL import Image
 from workspace import chosen
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from lora_workbench.engine.core.errors import AdapterError, StorageError
-from lora_workbench.nodes.adapters import LoadAdapter
-from lora_workbench.nodes.base_models import LoadBase, newest_change
-from lora_workbench.nodes.datasets import LoadDataset, captions_for
+from lora_workbench.nodes.adapters.load_adapter import LoadAdapter
+from lora_workbench.nodes.dataset.dataset_from_images import captions_for
+from lora_workbench.nodes.dataset.load_dataset import LoadDataset
 from lora_workbench.nodes.host.headless import HeadlessHost
-from lora_workbench.nodes.inputs import lines, new_file, problem, seeds
+from lora_workbench.nodes.kit.inputs import lines, new_file, problem, seeds
+from lora_workbench.nodes.kit.models import newest_change
+from lora_workbench.nodes.training.load_base import LoadBase
 
 
 @pytest.fixture

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import sockets
-from .base_models import newest_change
-from .captions import CATEGORY
-from .host import host, io
-from .inputs import ADVANCED, problem
-from .shown import shown
+from ..host import host, io
+from ..kit import sockets
+from ..kit.inputs import ADVANCED, problem
+from ..kit.shown import shown
 
 if TYPE_CHECKING:
-    from ..engine.captions.caption_dataset import Captioned
-    from ..engine.data.dataset import Dataset
+    from ...engine.captions.caption_dataset import Captioned
+    from ...engine.data.dataset import Dataset
+from ..kit.models import newest_change
+from . import CATEGORY
 
 
 class CaptionDataset(io.ComfyNode):
@@ -47,11 +47,11 @@ class CaptionDataset(io.ComfyNode):
     def execute(
         cls, dataset: Dataset, captioner: str, overwrite: bool, device: str, precision: str, **options: Any
     ) -> io.NodeOutput:
-        from ..engine.captions.caption_dataset import caption_dataset
-        from ..engine.captions.captioners import open_captioner
-        from ..engine.captions.contract import CaptionOptions
-        from ..engine.captions.templates import caption_table
-        from ..engine.runs.store import RunStore
+        from ...engine.captions.caption_dataset import caption_dataset
+        from ...engine.captions.captioners import open_captioner
+        from ...engine.captions.contract import CaptionOptions
+        from ...engine.captions.templates import caption_table
+        from ...engine.runs.store import RunStore
 
         chosen = CaptionOptions(**options)
         model = open_captioner(host().captioner_path(captioner), device=device, precision=precision)

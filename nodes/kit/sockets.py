@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .host import io
+from ..host import io
 
 Dataset = io.Custom("LW_DATASET")
 """``engine.data.dataset.Dataset``."""

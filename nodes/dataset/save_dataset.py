@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import sockets
-from .host import host, io
-from .inputs import new_file, or_else
-from .shown import shown, tell
+from ..host import host, io
+from ..kit import sockets
+from ..kit.inputs import new_file, or_else
+from ..kit.shown import shown, tell
 
 if TYPE_CHECKING:
-    from ..engine.data.dataset import Dataset
+    from ...engine.data.dataset import Dataset
+from . import CATEGORY
 
 
 class SaveDataset(io.ComfyNode):
@@ -21,7 +22,7 @@ class SaveDataset(io.ComfyNode):
         return io.Schema(
             node_id="LW_SaveDataset",
             display_name="Save Data Set",
-            category="LoRA Workbench/data set",
+            category=CATEGORY,
             description="Writes pictures, captions, repeats and masks into the output folder, in the layout of this or "
             "another trainer. Existing data sets are never replaced.",
             inputs=[
@@ -46,7 +47,7 @@ class SaveDataset(io.ComfyNode):
 
     @classmethod
     def execute(cls, dataset: Dataset, layout: str, name: str) -> io.NodeOutput:
-        from ..engine.data.saving import save_dataset
+        from ...engine.data.saving import save_dataset
 
         place = new_file(host().output_directory() / "datasets", or_else(name, dataset.name))
         saved = host().drive(save_dataset(dataset, place, layout))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..engine.core.errors import StorageError, WorkbenchError
+from ...engine.core.errors import StorageError, WorkbenchError
 
 ADVANCED = {"advanced": True}
 """``extra_dict`` of an input that few users need."""

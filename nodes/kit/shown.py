@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..engine.core.events import Message
-from .host import host, ui
+from ...engine.core.events import Message
+from ..host import host, ui
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import sockets
-from .host import host, io
-from .inputs import FIXED_SEED, LARGEST_SEED, lines, problem
-from .shown import shown, tell
+from ..host import host, io
+from ..kit import sockets
+from ..kit.inputs import FIXED_SEED, LARGEST_SEED, lines, problem
+from ..kit.shown import shown, tell
 
 if TYPE_CHECKING:
-    from ..engine.data.dataset import Dataset
-    from ..engine.models.contract import Backbone
-    from ..engine.training.recipe import Recipe
+    from ...engine.data.dataset import Dataset
+    from ...engine.models.contract import Backbone
+    from ...engine.training.recipe import Recipe
+from . import CATEGORY
 
 
 class RegularizationSet(io.ComfyNode):
@@ -23,7 +24,7 @@ class RegularizationSet(io.ComfyNode):
         return io.Schema(
             node_id="LW_RegularizationSet",
             display_name="Regularization Set",
-            category="LoRA Workbench/data set",
+            category=CATEGORY,
             description="Gathers pictures of the class, from a folder or drawn by the base model, that keep a training "
             "from changing the whole class, and says how they weigh beside the subject's.",
             inputs=_inputs(),
@@ -39,7 +40,7 @@ class RegularizationSet(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, path: str, **_: Any) -> str:
-        from ..engine.data.trees import folder_fingerprint
+        from ...engine.data.trees import folder_fingerprint
 
         return folder_fingerprint(host().dataset_path(path)) if path else ""
 
@@ -58,8 +59,8 @@ class RegularizationSet(io.ComfyNode):
         base: Backbone | None = None,
         recipe: Recipe | None = None,
     ) -> io.NodeOutput:
-        from ..engine.data.loading import load_dataset
-        from ..engine.data.regularization import class_prompts, regularization_set
+        from ...engine.data.loading import load_dataset
+        from ...engine.data.regularization import class_prompts, regularization_set
 
         asked = class_prompts(lines(prompts), dataset.trigger)
         parts = [pictures] if pictures else []
@@ -83,10 +84,10 @@ def _drawn(base: Backbone, prompts: tuple[str, ...], count: int, seed: int, sett
     Raises:
         ConfigError: there is no prompt.
     """
-    from ..engine.core.errors import ConfigError
-    from ..engine.generation.batch import GenerationRequest
-    from ..engine.generation.class_pictures import class_pictures
-    from ..engine.runs.store import RunStore
+    from ...engine.core.errors import ConfigError
+    from ...engine.generation.batch import GenerationRequest
+    from ...engine.generation.class_pictures import class_pictures
+    from ...engine.runs.store import RunStore
 
     if not prompts:
         raise ConfigError(
@@ -100,7 +101,7 @@ def _drawn(base: Backbone, prompts: tuple[str, ...], count: int, seed: int, sett
 
 def _weighed(subject: Dataset, made: Dataset, recipe: Recipe | None) -> tuple[str, dict[str, Any]]:
     """The ratio in words and in plain values."""
-    from ..engine.data.regularization import Ratio
+    from ...engine.data.regularization import Ratio
 
     figures = {"subject": subject.samples_per_epoch, "class_pictures": made.samples_per_epoch}
     if recipe is None:

@@ -1,18 +1,18 @@
-"""The node that weighs a trigger word."""
+"""The node that checks a trigger word."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import sockets
-from .captions import CATEGORY
-from .host import host, io
-from .shown import shown
+from ..host import host, io
+from ..kit import sockets
+from ..kit.shown import shown
 
 if TYPE_CHECKING:
-    from ..engine.captions.trigger import TriggerReport
-    from ..engine.data.dataset import Dataset
-    from ..engine.models.contract import Backbone
+    from ...engine.captions.trigger import TriggerReport
+    from ...engine.data.dataset import Dataset
+    from ...engine.models.contract import Backbone
+from . import CATEGORY
 
 
 class TriggerWord(io.ComfyNode):
@@ -60,8 +60,8 @@ class TriggerWord(io.ComfyNode):
     def execute(
         cls, trigger_word: str, class_word: str, dataset: Dataset | None = None, base: Backbone | None = None
     ) -> io.NodeOutput:
-        from ..engine.captions.trigger import check_trigger
-        from ..engine.runs.store import RunStore
+        from ...engine.captions.trigger import check_trigger
+        from ...engine.runs.store import RunStore
 
         cache = RunStore(host().store_root()).encoded
         report = host().drive(check_trigger(trigger_word, class_word, dataset=dataset, backbone=base, cache=cache))

@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
-from .host import host, io
+from ..host import host, io
 from .inputs import new_file
 from .shown import tell
 
 if TYPE_CHECKING:
-    from ..engine.adapters.adapter import Adapter
-    from ..engine.adapters.stack import Stack, WeightedFile
+    from ...engine.adapters.adapter import Adapter
+    from ...engine.adapters.stack import Stack, WeightedFile
 
 Entry = tuple[str, float, float]
 """Name below the folders for LoRAs, weight of the model, weight of the text encoder."""
@@ -37,9 +37,9 @@ def contents(lora_stack: Iterable[Any] | None) -> Contents:
     Raises:
         AdapterError: an entry isn't one, or its file is missing or damaged.
     """
-    from ..engine.adapters.file_cache import FILES
-    from ..engine.adapters.stack import Stack, StackEntry, WeightedFile
-    from ..engine.core.errors import OtherKindError
+    from ...engine.adapters.file_cache import FILES
+    from ...engine.adapters.stack import Stack, StackEntry, WeightedFile
+    from ...engine.core.errors import OtherKindError
 
     stack, others = Stack(), []
     with host().computing():
@@ -59,7 +59,7 @@ def as_stack(lora_stack: Iterable[Any] | None) -> Stack:
     Raises:
         AdapterError: a file isn't a plain LoRA, or as for :func:`contents`.
     """
-    from ..engine.core.errors import AdapterError
+    from ...engine.core.errors import AdapterError
 
     stack, others = contents(lora_stack)
     if others:
@@ -81,7 +81,7 @@ def entries(lora_stack: Iterable[Any] | None) -> list[Entry]:
 
 
 def _checked(entry: Any) -> Entry:
-    from ..engine.core.errors import AdapterError
+    from ...engine.core.errors import AdapterError
 
     try:
         name, weight, text_encoder_weight = entry
@@ -122,7 +122,7 @@ def named(stack: Stack) -> Named:
 
 def _kept(adapter: Adapter) -> Path:
     """A file that holds the adapter, written if it isn't there."""
-    from ..engine.adapters.keeping import keep
+    from ...engine.adapters.keeping import keep
 
     with host().computing():
         return keep(adapter, new_file(host().adapter_directory(), adapter.name)).path

@@ -1,0 +1,3 @@
+"""Nodes below ``LoRA Workbench/adapters``."""
+
+CATEGORY = "LoRA Workbench/adapters"

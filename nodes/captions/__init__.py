@@ -1,0 +1,3 @@
+"""Nodes below ``LoRA Workbench/captions``."""
+
+CATEGORY = "LoRA Workbench/captions"

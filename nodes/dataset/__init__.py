@@ -1,0 +1,3 @@
+"""Nodes below ``LoRA Workbench/data set``."""
+
+CATEGORY = "LoRA Workbench/data set"

@@ -1,0 +1,3 @@
+"""Nodes below ``LoRA Workbench/generation``."""
+
+CATEGORY = "LoRA Workbench/generation"

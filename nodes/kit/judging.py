@@ -1,0 +1,61 @@
+"""The inputs by which data sets are judged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...engine.data.goals import USUAL
+from ..host import host, io
+from . import sockets
+from .inputs import ADVANCED
+
+if TYPE_CHECKING:
+    from ...engine.data.dataset import Dataset
+    from ...engine.inspection.report import Inspection
+    from ...engine.models.contract import Backbone
+
+
+USUAL_SIDE = 512
+
+
+def judging_inputs() -> list[io.Input]:
+    return [
+        io.Combo.Input(
+            "goal",
+            options=list(USUAL),
+            default="subject",
+            tooltip="What the adapter is to teach: one thing or person, a way of drawing, or a product.",
+        ),
+        sockets.Base.Input(
+            "base", optional=True, tooltip="The base model to train on: pictures are judged at its resolution."
+        ),
+        io.Int.Input(
+            "resolution",
+            default=0,
+            min=0,
+            max=8192,
+            optional=True,
+            tooltip=f"Shorter side of training pictures in pixels. 0: the base model's, or {USUAL_SIDE} without one.",
+        ),
+        io.Float.Input(
+            "strictness",
+            default=1.0,
+            min=0.5,
+            max=2.0,
+            step=0.05,
+            optional=True,
+            tooltip="Above 1 smaller flaws are flagged too, below 1 only greater ones. At 1, about one good photograph "
+            "in twenty is flagged.",
+            extra_dict=ADVANCED,
+        ),
+    ]
+
+
+def inspected(
+    dataset: Dataset, goal: Any, base: Backbone | None = None, resolution: int = 0, strictness: float = 1.0
+) -> Inspection:
+    from ...engine.inspection.flags import Limits
+    from ...engine.inspection.inspector import inspect
+
+    side = resolution or (base.info.resolution if base else USUAL_SIDE)
+    return host().drive(inspect(dataset, goal=goal, side=side, limits=Limits().stricter(strictness)))
