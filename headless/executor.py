@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from ..engine.core.errors import WorkbenchError
-from ..engine.core.hashing import bytes_hash, file_hash, value_hash
+from ..engine.core.hashing import value_hash
 from ..engine.core.resources import PROJECT_ROOT
+from .code_identity import code_identity
 from .io import ComfyNode, Hidden, HiddenHolder, NodeOutput
 from .running import RunHost, running
 from .store import ResultStore
@@ -48,10 +48,10 @@ class Outcome:
 
 
 class Executor:
-    """Runs workflows, and remembers results in memory and in the host's vault.
+    """Runs workflows, and remembers results in memory and in the host's run store.
 
-    A node's result counts as long as its signature stays the same: its class, its constants, what
-    ``fingerprint_inputs`` says, the signatures of the nodes that it is linked to, and this project's own code.
+    A node's result counts as long as its signature stays the same: its class and the code that it computes with, its
+    constants, what ``fingerprint_inputs`` says, and the signatures of the nodes that it is linked to.
 
     Args:
         registry: the known nodes.
@@ -108,7 +108,7 @@ class Executor:
             by_itself = schema.not_idempotent or Hidden.unique_id in schema.hidden
             links = {name: [signatures[link.node], link.output] for name, link in node.links.items()}
             signatures[node.id] = value_hash(
-                code_hash(), node.class_type, node.constants, links, fingerprint(node, cls), by_itself and node.id
+                _code(cls), node.class_type, node.constants, links, fingerprint(node, cls), by_itself and node.id
             )
         return signatures
 
@@ -208,11 +208,9 @@ def fingerprint(node: WorkflowNode, cls: type[ComfyNode]) -> str:
     return uuid4().hex if isinstance(value, float) and math.isnan(value) else repr(value)
 
 
-@cache
-def code_hash() -> str:
-    """Of the project's own code, so that results of an older version don't count."""
-    files = sorted(path for folder in ("engine", "headless", "nodes") for path in (PROJECT_ROOT / folder).rglob("*.py"))
-    return bytes_hash("".join(file_hash(path) for path in files).encode())
+def _code(cls: type[ComfyNode]) -> str:
+    own = __name__.removesuffix("headless.executor")
+    return code_identity(cls.__module__.removeprefix(own), PROJECT_ROOT) if cls.__module__.startswith(own) else ""
 
 
 def _with_hidden(cls: type[ComfyNode], node: WorkflowNode, workflow: Workflow) -> type[ComfyNode]:

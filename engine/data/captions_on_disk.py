@@ -126,7 +126,11 @@ def parse_csv(text: str, name: str) -> list[CaptionEntry]:
         DatasetError: the columns are missing, or lines can't be used, all named.
     """
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    if "file_name" not in (reader.fieldnames or ()) or not set(_CAPTION_COLUMNS) & set(reader.fieldnames or ()):
+    try:
+        columns = set(reader.fieldnames or ())
+    except csv.Error as error:
+        raise DatasetError(f"{name}: its first line is not CSV ({error})") from error
+    if "file_name" not in columns or not columns & {*_CAPTION_COLUMNS}:
         raise DatasetError(f"{name}: its first line names no columns file_name and text, separated by commas")
 
     def rows() -> Iterator[tuple[int, Any]]:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from lora_workbench.engine.core.errors import DatasetError
 from lora_workbench.engine.data.dataset import Dataset
@@ -85,6 +85,7 @@ def test_files_that_come_and_go_take_their_captions_along(stems: list[str], rand
         st.none() | st.text(max_size=9) | st.integers() | st.lists(st.text(max_size=2), max_size=2),
     ),
 )  # fmt: skip
+@example("metadata.csv", b'"')
 def test_fuzzed_caption_files_are_read_or_named(name: str, content: bytes):
     with tempfile.TemporaryDirectory() as one:
         folder = Path(one)
