@@ -69,6 +69,6 @@ def _save_preview(picture: Any, cls: type[ComfyNode] | None) -> SavedResult:
     for name, text in (host.workflow_metadata(cls) if cls else {}).items():
         metadata.add_text(name, text)
     pixels = np.clip(255.0 * np.asarray(picture), 0, 255).astype(np.uint8)
-    path = free_name(host.temp_directory(), "preview", ".png")
+    path = free_name(host.temp_directory() / "preview.png")
     save_with(path, lambda name: Image.fromarray(pixels).save(name, format="PNG", pnginfo=metadata))
     return SavedResult(path.name, "", FolderType.temp)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ..core.errors import AdapterError
+from ..core.storage import numbered
 from .adapter import Adapter
 from .files import HASH, read_metadata, save_adapter, tensor_hash
 
@@ -37,18 +36,13 @@ def keep(adapter: Adapter, place: Path, *, dtype: Literal["float16", "float32"] 
         StorageError: the disk is full, or the folder can't be written.
     """
     content = tensor_hash(adapter, key_style=adapter.key_style, dtype=dtype)
-    for path in _names(place):
+    for path in numbered(place.with_name(place.name + SUFFIX)):
         if not path.exists():
             save_adapter(adapter, path, key_style=adapter.key_style, dtype=dtype)
             return Kept(path, written=True)
         if _stored_hash(path) == content:
             return Kept(path, written=False)
     raise AssertionError("the names never end")
-
-
-def _names(place: Path) -> Iterator[Path]:
-    yield place.with_name(place.name + SUFFIX)
-    yield from (place.with_name(f"{place.name}_{number:05d}{SUFFIX}") for number in count(2))
 
 
 def _stored_hash(path: Path) -> str:

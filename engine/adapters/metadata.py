@@ -7,11 +7,12 @@ that other tools show, and our own ``lw.*``.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from ..core.paths import portable
 
 _LOSS_POINTS = 200
 _PREDICTION_TYPES = {"epsilon": "epsilon", "v_prediction": "v"}
@@ -68,7 +69,7 @@ def training_metadata(facts: RunFacts) -> dict[str, str]:
     metadata = {**_modelspec(facts), **_kohya(facts), **_own(facts)}
     for name, graph in (("workflow", facts.workflow), ("prompt", facts.prompt)):
         if graph:
-            metadata[name] = without_absolute_paths(graph)
+            metadata[name] = json.dumps(portable(json.loads(graph)), ensure_ascii=False)
     return metadata
 
 
@@ -161,34 +162,3 @@ def thinned(losses: Sequence[float], points: int = _LOSS_POINTS) -> list[list[fl
     return [
         [end, float(f"{sum(losses[start:end]) / (end - start):.5g}")] for start, end in zip(starts, ends, strict=False)
     ]
-
-
-_EMBEDDED_FOLDERS = re.compile(
-    r"""(?<![\w.:/\\~-])          # not inside a word, an address or a relative path
-    (?:file://)?
-    (?:~?/|[A-Za-z]:[\\/]|\\\\)   # a root: /, ~/, C:\ or \\
-    (?:[^\\/\s"'<>|]+[\\/])+      # folders""",
-    re.VERBOSE,
-)
-_WHOLE_PATH = re.compile(r"(?:file://)?(?:~?/|[A-Za-z]:[\\/]|\\\\)[^\s\\/][^\n]*")
-
-
-def without_absolute_paths(text: str) -> str:
-    """JSON text with the folder part cut from every absolute path in its values; file names stay.
-
-    Raises:
-        ValueError: ``text`` isn't JSON.
-    """
-    return json.dumps(_without_folders(json.loads(text)), ensure_ascii=False)
-
-
-def _without_folders(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_folders(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_folders(item) for item in value]
-    if not isinstance(value, str):
-        return value
-    if _WHOLE_PATH.fullmatch(value):
-        return re.split(r"[\\/]", value.rstrip("\\/"))[-1]
-    return _EMBEDDED_FOLDERS.sub("", value)

@@ -1,4 +1,4 @@
-"""Files that are never half written, and the hashes that name content."""
+"""Files that are never half written, and names that nothing else has."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import StorageError
+from .ownership import partial_suffix
 
 
 @contextlib.contextmanager
@@ -29,7 +30,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=partial_suffix(), dir=path.parent)
     except OSError as error:
         raise _cannot_write(path, error) from error
     os.close(descriptor)
@@ -71,7 +72,7 @@ def adding(path: Path) -> Iterator[Draft]:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=partial_suffix(), dir=path.parent))
         temporary = folder
         draft = Draft(folder / path.name, path)
         yield draft
@@ -92,9 +93,7 @@ def _files(path: Path) -> list[Path]:
 
 def _settled(draft: Path, wanted: Path) -> Path:
     """Where the draft, or the same that was there before, lies."""
-    suffix = "" if draft.is_dir() else wanted.suffix
-    numbered = (wanted.with_name(f"{wanted.name.removesuffix(suffix)}_{n:05d}{suffix}") for n in itertools.count(2))
-    for place in itertools.chain([wanted], numbered):
+    for place in numbered(wanted, is_folder=draft.is_dir()):
         if not os.path.lexists(place):
             os.rename(draft, place)
             return place
@@ -150,10 +149,21 @@ def save_with(path: Path, save: Callable[[str], object]) -> None:
             raise
 
 
-def free_name(folder: Path, stem: str, suffix: str) -> Path:
-    """The first of ``stem_00001.suffix``, ``stem_00002.suffix``, … that nothing in ``folder`` has taken."""
-    taken = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
-    number = 1
-    while f"{stem}_{number:05d}{suffix}" in taken:
-        number += 1
-    return folder / f"{stem}_{number:05d}{suffix}"
+def numbered(path: Path, *, is_folder: bool = False, first: int | None = None) -> Iterator[Path]:
+    """Names for something new, in the order to try them: ``fox.png``, ``fox_00002.png``, ``fox_00003.png``, …
+
+    Args:
+        path: the name wanted.
+        is_folder: whether the name has no ending for the number to go before.
+        first: number of the first name; without it the first has none.
+    """
+    suffix = "" if is_folder else path.suffix
+    stem = path.name.removesuffix(suffix)
+    if first is None:
+        yield path
+    yield from (path.with_name(f"{stem}_{number:05d}{suffix}") for number in itertools.count(first or 2))
+
+
+def free_name(path: Path) -> Path:
+    """The first of ``stem_00001.suffix``, ``stem_00002.suffix``, … that nothing has yet."""
+    return next(name for name in numbered(path, first=1) if not os.path.lexists(name))

@@ -41,5 +41,9 @@ class RunStore:
         """All training states of a lineage."""
         return sorted(self._run(lineage).glob("*.state.safetensors"))
 
+    def lock(self, lineage: str) -> Path:
+        """The file that whoever trains this lineage holds a lock on."""
+        return self._run(lineage) / "lock"
+
     def _run(self, lineage: str) -> Path:
         return self.root / "runs" / lineage[:24]

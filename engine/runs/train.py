@@ -24,6 +24,7 @@ from ..adapters.kinds import KINDS, Update
 from ..adapters.metadata import RunFacts, training_metadata
 from ..core.errors import AdapterError, TrainingError
 from ..core.events import Event, Message
+from ..core.locks import Exclusive
 from ..core.seeds import derived_seed
 from ..core.storage import write_json
 from ..data.dataset import Dataset
@@ -98,14 +99,23 @@ def train_adapter(
     recipe = recipe.changed(resolution=recipe.batches.resolution or base.info.resolution)
     run = Run(base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=seed)
     run.check()
+    lock = Exclusive(store.lock(run.lineage))
+    try:
+        yield from lock.acquire(name)
+        if (found := _finished(run, store, name)) is not None:
+            yield Message(text=f"{name}: trained before, taken from the run store")
+            return found
+        return (yield from _resumed_or_new(run, store, name, graph or Graph()))
+    finally:
+        lock.release()
+
+
+def _resumed_or_new(run: Run, store: RunStore, name: str, graph: Graph) -> Generator[Event, None, TrainedAdapter]:
     began = time.monotonic()
-    if (found := _finished(run, store, name)) is not None:
-        yield Message(text=f"{name}: trained before, taken from the run store")
-        return found
     start = newest_state(store, run)
     if start is not None:
-        yield Message(text=f"{name}: resuming at step {start.step} of {recipe.schedule.steps}")
-    adapter, losses = yield from _train(run, store, start, partial(_adapter, run, name, graph or Graph()))
+        yield Message(text=f"{name}: resuming at step {start.step} of {run.recipe.schedule.steps}")
+    adapter, losses = yield from _train(run, store, start, partial(_adapter, run, name, graph))
     return TrainedAdapter(
         adapter=adapter,
         losses=losses,

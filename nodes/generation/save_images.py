@@ -60,7 +60,7 @@ class SaveImages(io.ComfyNode):
         place = new_file(host().output_directory(), or_else(filename_prefix, "workbench"))
         saved: list[Path] = []
         for picture, parameters in _to_save(images, batch):
-            saved.append(free_name(place.parent, place.name, ".png"))
+            saved.append(free_name(place.with_name(f"{place.name}.png")))
             save_png(
                 picture, saved[-1], prompt=graph.get("prompt"), workflow=graph.get("workflow"), parameters=parameters
             )

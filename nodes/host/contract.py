@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from ...engine.core.errors import AdapterError, BaseModelError, CaptionerError, DatasetError
 from ...engine.core.events import Event
+from ...engine.core.paths import portable
 from ...engine.core.resources import ASSETS, PROJECT_ROOT
-from .paths import locate, portable
+from .paths import locate
 
 T = TypeVar("T")
 

@@ -1,17 +1,12 @@
-"""Paths that come from a graph: found below known folders, never outside them by ``..``, and made portable."""
+"""Paths that come from a graph: found below known folders, never outside them by ``..``."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 from ...engine.core.errors import WorkbenchError
-
-_ABSOLUTE = re.compile(r"(?:/[^/\n]+/|~/|[A-Za-z]:[\\/]|\\\\)[^\n]*")
-
 
 NO_SUCH_FILE = "check the name for typing errors, and that the file has been copied there."
 
@@ -65,26 +60,3 @@ def files_below(roots: Sequence[Path], suffix: str) -> list[str]:
     return sorted(
         {path.relative_to(root).as_posix() for root in roots if root.is_dir() for path in root.rglob(f"*{suffix}")}
     )
-
-
-def portable(value: Any, roots: Sequence[Path]) -> Any:
-    """A copy of a JSON value in which every text that is an absolute path has become a relative one.
-
-    A path below one of ``roots`` becomes relative to it, any other keeps its last part only. The root of the file
-    system doesn't count: below it lies everything.
-    """
-    if isinstance(value, dict):
-        return {key: portable(part, roots) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [portable(part, roots) for part in value]
-    if isinstance(value, str) and _ABSOLUTE.fullmatch(value):
-        return _relative(value, roots)
-    return value
-
-
-def _relative(text: str, roots: Sequence[Path]) -> str:
-    path = Path(text)
-    for root in (root.absolute() for root in roots):
-        if path != root and root != root.parent and path.is_relative_to(root):
-            return path.relative_to(root).as_posix()
-    return PurePosixPath(text.replace("\\", "/")).name

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-import pytest
-from lora_workbench.engine.adapters.metadata import RunFacts, thinned, training_metadata, without_absolute_paths
+from lora_workbench.engine.adapters.metadata import RunFacts, thinned, training_metadata
 
 RECIPE = {
     "rank": 8,
@@ -87,26 +86,6 @@ def test_the_graph_goes_in_without_this_machines_folders() -> None:
     metadata = training_metadata(facts(workflow=json.dumps(graph), prompt=json.dumps({"1": {"path": "C:\\x\\y.png"}})))
     assert json.loads(metadata["workflow"]) == {"nodes": [{"widgets_values": ["fox", 3, "a red/blue fox"]}]}
     assert json.loads(metadata["prompt"]) == {"1": {"path": "y.png"}}
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("/data/foxes/", "foxes"),
-        ("/data", "data"),
-        ("~/pictures/fox.png", "fox.png"),
-        (r"\\server\share\fox.png", "fox.png"),
-        ("file:///home/someone/fox.png", "fox.png"),
-        ("D:/models/base.safetensors", "base.safetensors"),
-        ("made from /home/someone/fox.png and C:\\Users\\x\\owl.png", "made from fox.png and owl.png"),
-        ("pictures/fox.png", "pictures/fox.png"),
-        ("https://example.org/a/b.png", "https://example.org/a/b.png"),
-        ("black/white, and / or a fox", "black/white, and / or a fox"),
-        ("a fox :/ sad", "a fox :/ sad"),
-    ],
-)
-def test_only_absolute_paths_lose_their_folders(before: str, after: str) -> None:
-    assert json.loads(without_absolute_paths(json.dumps([before]))) == [after]
 
 
 def test_losses_are_thinned_to_means_that_cover_every_step() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lora_workbench.nodes.host.paths import portable
+from lora_workbench.engine.core.paths import portable
 
 
 @pytest.mark.parametrize(
@@ -20,8 +20,16 @@ from lora_workbench.nodes.host.paths import portable
         ("\\\\server\\share\\dog", "dog"),
         ("sets/dog", "sets/dog"),
         ("a photo of a dog and/or a cat", "a photo of a dog and/or a cat"),
-        ("first line\n/data/sets/dog", "first line\n/data/sets/dog"),
+        ("first line\n/data/sets/dog", "first line\ndog"),
         ("/shrug", "/shrug"),
+        ("a fox /in/the snow", "a fox /in/the snow"),
+        ("/data/foxes/", "foxes"),
+        ("file:///home/someone/fox.png", "fox.png"),
+        ("D:/models/base.safetensors", "base.safetensors"),
+        ("made from /home/someone/fox.png and C:\\Users\\x\\owl.png", "made from fox.png and owl.png"),
+        ("https://example.org/a/b.png", "https://example.org/a/b.png"),
+        ("black/white, and / or a fox", "black/white, and / or a fox"),
+        ("a fox :/ sad", "a fox :/ sad"),
         ("", ""),
     ],
 )
