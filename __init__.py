@@ -13,9 +13,12 @@ WEB_DIRECTORY = "./js"
 async def comfy_entrypoint() -> ComfyExtension:
     """Give ComfyUI the extension, an object whose ``get_node_list`` names our node classes."""
     from .nodes import NODES
-    from .nodes.host import ComfyExtension
+    from .nodes.host import ComfyExtension, host
 
     class LoRAWorkbench(ComfyExtension):
+        async def on_load(self) -> None:
+            host().tidy_up()
+
         async def get_node_list(self) -> list[type]:
             return list(NODES)
 

@@ -1,0 +1,1 @@
+"""The command line: each program parses, calls and prints."""

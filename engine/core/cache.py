@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ class TensorCache:
         from safetensors.torch import load_file
 
         try:
+            os.utime(self._path(key))  # counts as used now, for whoever prunes by age
             return load_file(self._path(key))
         except (SafetensorError, OSError):
             return None
@@ -51,6 +53,7 @@ class TextCache:
     def get(self, key: str) -> str | None:
         """The entry, or ``None`` where there is none that can be read."""
         try:
+            os.utime(self._path(key))
             return self._path(key).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             return None

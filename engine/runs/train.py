@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import json
+import os
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
@@ -149,6 +150,7 @@ def _finished(run: Run, store: RunStore, name: str) -> TrainedAdapter | None:
         adapter = replace(bind(load_adapter(path), run.base.module_shapes()), name=name)
     except (AdapterError, OSError, ValueError, KeyError):
         return None  # never finished, or damaged: the training state, if any, makes it again
+    os.utime(path)  # counts as used now, for whoever prunes the store by age
     return TrainedAdapter(adapter=adapter, losses=losses, cached=True, resumed_at=0, seconds=0.0)
 
 

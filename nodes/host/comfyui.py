@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from threading import Thread
 from types import ModuleType
 from typing import Any
 
@@ -62,6 +63,10 @@ class ComfyUIHost(Host):
 
     def workflow_metadata(self, cls: type[Any]) -> dict[str, str]:
         return {} if args.disable_metadata else super().workflow_metadata(cls)
+
+    def tidy_up(self) -> None:
+        """In the background: nobody waits for it."""
+        Thread(target=super().tidy_up, name="lora-workbench-tidy-up", daemon=True).start()
 
     def output_directory(self) -> Path:
         return Path(folder_paths.get_output_directory())

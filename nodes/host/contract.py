@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ...engine.core.errors import AdapterError, BaseModelError, CaptionerError, DatasetError
 from ...engine.core.events import Event
+from ...engine.core.ownership import sweep
 from ...engine.core.paths import portable
 from ...engine.core.resources import ASSETS, PROJECT_ROOT
 from .paths import locate
@@ -60,6 +61,10 @@ class Host(ABC):
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         """What must hold while a loop runs."""
         return contextlib.nullcontext()
+
+    def tidy_up(self) -> None:
+        """Remove what killed processes left half written, where this host keeps its files."""
+        sweep([self.store_root(), self.adapter_directory(), self.output_directory() / "datasets"])
 
     @abstractmethod
     def output_directory(self) -> Path:

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from lora_workbench.cli import main as cli
+from lora_workbench.cli import run as run_program
+from lora_workbench.cli.run import INTERRUPTED
 from lora_workbench.engine.core.events import Event, Progress
 from lora_workbench.nodes.host import host, io
 
@@ -20,7 +22,7 @@ from lora_workbench.nodes.host import host, io
 @pytest.fixture
 def run(registry, monkeypatch, tmp_path, workflow_file, capfd):  # type: ignore[no-untyped-def]
     """Runs a workflow by the command line with ``--json``; gives exit status, JSON and standard error."""
-    monkeypatch.setattr(cli, "registry", lambda: registry)
+    monkeypatch.setattr(run_program, "registry", lambda: registry)
 
     def command(data: Any, *more: str) -> tuple[int, dict[str, Any], str]:
         path = workflow_file(data)
@@ -121,7 +123,7 @@ def test_interrupted_run_says_how_to_go_on(run, registry) -> None:
     status, result, errors = run(data)
     assert status == 1
     assert Count.reached == 3
-    assert result["error"] == cli.INTERRUPTED
+    assert result["error"] == INTERRUPTED
     assert result["reports"] == {"2": {"number": 4}}
     assert "press Ctrl-C again" in errors
     status, result, _ = run(data)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
+from threading import Barrier
 from typing import Any
 
 import pytest
 from lora_workbench.headless import io
 from lora_workbench.headless.executor import Executor, NodeError
 from lora_workbench.headless.workflow import Link, Workflow, WorkflowNode
-from lora_workbench.nodes.host.headless import Interrupted
+from lora_workbench.nodes.host.headless import HeadlessHost, Interrupted
+from lora_workbench.nodes.host.progress import TerminalProgress
 
 
 def flow(**nodes: tuple[str, dict[str, Any]]) -> Workflow:
@@ -154,6 +158,34 @@ def test_hidden_values_and_metadata(registry, host, calls, tmp_path) -> None:
     written = json.loads((host.output_directory() / "sum.txt").read_text().split(" ", 2)[2])
     assert json.loads(written["prompt"])["a"]["inputs"] == {"a": ["n", 0], "b": 3}
     assert json.loads(written["workflow"])["nodes"][0]["widgets_values"] == ["sub/a", "b", "c", "a/b"]
+
+
+def test_two_graphs_run_at_once_with_two_outputs(registry, tmp_path) -> None:
+    meeting = Barrier(2, timeout=10)
+
+    class Meet(io.ComfyNode):
+        """Both runs are here at the same time."""
+
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            return io.Schema("T_Meet", "Meet", inputs=[io.Int.Input("number")], outputs=[io.Int.Output("number")])
+
+        @classmethod
+        def execute(cls, number: int) -> io.NodeOutput:
+            meeting.wait()
+            return io.NodeOutput(number)
+
+    def run(number: int) -> str:
+        host = HeadlessHost(tmp_path / str(number), progress=TerminalProgress(StringIO()))
+        nodes = {
+            "1": WorkflowNode(id="1", class_type="T_Meet", inputs={"number": number}),
+            "2": WorkflowNode(id="2", class_type="T_Save", inputs={"number": Link("1", 0), "name": "sum.txt"}),
+        }
+        Executor({**registry, "T_Meet": Meet}, host).run(Workflow(nodes=nodes))
+        return (tmp_path / str(number) / "sum.txt").read_text().split()[0]
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(run, (1, 2))) == ["1", "2"]
 
 
 def test_interruption_between_nodes(registry, host, calls) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from lora_workbench.cli.main import registry
+from lora_workbench.cli.nodes import registry
 from lora_workbench.engine.core.errors import CaptionError
 from lora_workbench.engine.data.dataset import TriggerWord as Word
 from lora_workbench.engine.data.loading import dataset_from_images

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lora_workbench.cli.main import registry
+from lora_workbench.cli.nodes import registry
 from lora_workbench.engine.data.loading import load_dataset
 from lora_workbench.headless.executor import Executor
 from lora_workbench.headless.reading import read_workflow

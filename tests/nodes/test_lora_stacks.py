@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lora_workbench.cli.main import registry
+from lora_workbench.cli.nodes import registry
 from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import file_tensors, load_adapter, save_adapter
 from lora_workbench.engine.adapters.kinds import LowRank

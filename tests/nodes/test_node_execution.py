@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lora_workbench.cli.main import registry
+from lora_workbench.cli.nodes import registry
 from lora_workbench.engine.adapters.files import load_adapter
 from lora_workbench.engine.core.errors import CaptionError, ConfigError, DatasetError
 from lora_workbench.engine.generation.batch import GeneratedImage

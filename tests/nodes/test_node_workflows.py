@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from comfyui_process import run_inside
-from lora_workbench.cli.main import registry
+from lora_workbench.cli.nodes import registry
 from lora_workbench.engine.core.errors import WorkflowError
 from lora_workbench.headless.reading import read_workflow
 from lora_workbench.headless.running import running

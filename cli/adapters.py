@@ -1,0 +1,57 @@
+"""``lora-workbench adapters``: look at adapter files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..nodes.host.headless import HeadlessHost
+
+_LONGEST = 200
+"""Characters of a value that are printed for people."""
+
+
+def add_to(commands: Any) -> None:
+    actions = commands.add_parser("adapters", help="look at adapter files").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    listing = actions.add_parser("list", help="the adapters in the output folder")
+    listing.add_argument("--output", type=Path, default=Path("output"), metavar="DIR", help="output folder")
+    listing.add_argument("--json", action="store_true", help="as JSON")
+    listing.set_defaults(command=list_)
+    inspection = actions.add_parser("inspect", help="what is in an adapter file")
+    inspection.add_argument("file", type=Path, metavar="FILE")
+    inspection.add_argument("--json", action="store_true", help="as JSON, with all of the metadata")
+    inspection.set_defaults(command=inspect)
+
+
+def list_(arguments: argparse.Namespace) -> int:
+    from ..engine.adapters.listing import list_adapters
+
+    host = HeadlessHost(arguments.output)
+    entries = list_adapters((name, host.adapter_path(name)) for name in host.adapter_files())
+    if arguments.json:
+        print(json.dumps([entry._asdict() for entry in entries]))
+        return 0
+    for entry in entries:
+        print(f"{entry.bytes / 1e6:8.1f} MB  {entry.name}  {entry.trigger}")
+    if not entries:
+        print(f"No adapters in {host.adapter_directory()}.", file=sys.stderr)
+    return 0
+
+
+def inspect(arguments: argparse.Namespace) -> int:
+    from ..engine.adapters.listing import inspect_adapter
+
+    facts = inspect_adapter(arguments.file)
+    if arguments.json:
+        print(json.dumps(facts))
+        return 0
+    metadata = facts.pop("metadata")
+    for name, value in (facts | metadata).items():
+        text = str(value)
+        print(f"{name}: {text if len(text) <= _LONGEST else text[:_LONGEST] + ' …'}")
+    return 0

@@ -1,0 +1,83 @@
+"""``lora-workbench run``: execute a workflow."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..engine.core.errors import WorkbenchError, WorkflowError
+from ..headless.executor import Executor, NodeError, Outcome
+from ..headless.overrides import apply_overrides
+from ..headless.reading import read_workflow
+from ..headless.workflow import Registry
+from ..nodes.host.headless import HeadlessHost, Interrupted
+from ..nodes.host.progress import duration
+from .nodes import registry
+
+INTERRUPTED = "Interrupted. What was done is kept: run the same command again to continue from there."
+
+
+def add_to(commands: Any) -> None:
+    parser = commands.add_parser("run", help="run a workflow")
+    parser.add_argument("workflow", type=Path, metavar="WORKFLOW.json", help="in ComfyUI's UI or API format")
+    parser.add_argument(
+        "--set", dest="assignments", action="append", default=[], metavar="NODE.INPUT=VALUE",
+        help="change an input; NODE is an id, a title, or a class that only one node has; can be repeated",
+    )  # fmt: skip
+    parser.add_argument("--output", type=Path, default=Path("output"), metavar="DIR", help="folder for all results")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    started = time.monotonic()
+    host = HeadlessHost(arguments.output, workflow_folder=arguments.workflow.absolute().parent)
+    host.tidy_up()
+    nodes = registry()
+    executor = Executor(nodes, host)
+    status, problem = _execute(executor, host, nodes, arguments)
+    outcome, seconds = executor.outcome, time.monotonic() - started
+    if problem:
+        print(problem, file=sys.stderr)
+    if arguments.json:
+        print(json.dumps(_as_json(outcome, seconds, problem)))
+    elif not problem:
+        print(_summary(outcome, seconds))
+    return status
+
+
+def _execute(executor: Executor, host: HeadlessHost, nodes: Registry, arguments: argparse.Namespace) -> tuple[int, str]:
+    """Run; give the exit status and what went wrong, if anything."""
+    try:
+        with host.interruptible():
+            workflow = read_workflow(arguments.workflow, nodes)
+            executor.run(apply_overrides(workflow, arguments.assignments, nodes))
+    except WorkflowError as error:
+        return 2, str(error)
+    except NodeError as error:
+        if not isinstance(error.__cause__, WorkbenchError):
+            traceback.print_exception(error.__cause__)
+        return 1, str(error)
+    except WorkbenchError as error:
+        return 1, str(error)
+    except (Interrupted, KeyboardInterrupt):
+        return 1, INTERRUPTED
+    return 0, ""
+
+
+def _as_json(outcome: Outcome, seconds: float, problem: str) -> dict[str, Any]:
+    status = {"status": "error", "error": problem} if problem else {"status": "ok"}
+    return {**status, "seconds": round(seconds, 3), **asdict(outcome)}
+
+
+def _summary(outcome: Outcome, seconds: float) -> str:
+    lines = [f"Done in {duration(seconds)}; {outcome.cached_nodes} nodes had nothing new to do."]
+    lines += [f"adapter  {path}" for path in outcome.adapters]
+    lines += [f"picture  {path}" for path in outcome.images]
+    return "\n".join(lines)

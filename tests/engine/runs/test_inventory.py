@@ -1,0 +1,106 @@
+"""The run store tells what it holds and shrinks on request, but keeps finished adapters and runs in progress."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from lora_workbench.cli import main as cli
+from lora_workbench.engine.core.locks import Exclusive
+from lora_workbench.engine.runs.inventory import Wish, inventory, prune
+from lora_workbench.engine.runs.store import RunStore
+
+DAY = 86_400
+NOW = 1_000 * DAY
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    """Two runs and some caches; the older run was used 50 days ago, everything else 10 days ago."""
+    store = RunStore(tmp_path / "run-store")
+    old, new = "a" * 64, "b" * 64
+    for lineage, days in ((old, 50), (new, 10)):
+        places = (store.finished, store.record, store.state)
+        for path in [*(place(lineage, 8) for place in places), store.snapshot(lineage, 4)]:
+            write(path, 100, days)
+    write(store.root / "encoded" / "ab" / "abc.safetensors", 1000, 10)
+    write(store.root / "encoded" / "cd" / "cde.safetensors", 1000, 20)
+    write(store.root / "nodes" / "n.json", 10, 10)
+    write(store.root / "nodes" / "n.safetensors", 90, 10)
+    write(store.class_pictures / "k" / "class_00001.png", 10, 10)
+    return store
+
+
+def write(path: Path, size: int, days: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * size)
+    os.utime(path, (NOW - days * DAY,) * 2)
+
+
+def kinds(items) -> list[tuple[str, str]]:
+    return sorted((item.kind, item.name[:1]) for item in items)
+
+
+def files(store: RunStore) -> set[Path]:
+    return {path for path in store.root.rglob("*") if path.is_file()}
+
+
+def test_everything_is_listed_once(store):
+    items = inventory(store)
+    listed = [path for item in items for path in item.files]
+    assert sorted(listed) == sorted(files(store))
+    assert sum(item.bytes for item in items) == sum(path.stat().st_size for path in files(store))
+    assert kinds(items) == [
+        ("adapter", "a"), ("adapter", "b"), ("cache", "c"), ("cache", "e"), ("cache", "e"), ("cache", "n"),
+        ("snapshot", "a"), ("snapshot", "b"), ("state", "a"), ("state", "b"),
+    ]  # fmt: skip
+
+
+def test_by_age(store):
+    assert kinds(prune(store, Wish(older_than=30), now=NOW)) == [("snapshot", "a"), ("state", "a")]
+    assert store.finished("a" * 64, 8).exists() and store.record("a" * 64, 8).exists()
+    assert kinds(prune(store, Wish(older_than=15), now=NOW)) == [("cache", "e")]
+
+
+def test_by_size_the_longest_unused_first(store):
+    total = sum(item.bytes for item in inventory(store))
+    assert kinds(prune(store, Wish(larger_than=total - 150), now=NOW)) == [("snapshot", "a"), ("state", "a")]
+    assert not prune(store, Wish(larger_than=10**9), now=NOW)
+
+
+def test_by_lineage_and_adapters_only_when_asked(store):
+    assert kinds(prune(store, Wish(lineage="aaaa"), now=NOW)) == [("snapshot", "a"), ("state", "a")]
+    assert kinds(prune(store, Wish(lineage="aaaa", adapters=True), now=NOW)) == [("adapter", "a")]
+    assert not (store.root / "runs" / ("a" * 24)).exists(), "an empty run leaves no folder"
+    assert store.finished("b" * 64, 8).exists()
+
+
+def test_a_run_in_progress_is_left_alone(store):
+    lock = Exclusive(store.lock("a" * 64))
+    list(lock.acquire("a"))
+    assert {name for _, name in kinds(prune(store, Wish(adapters=True), now=NOW))} == {"b", "c", "e", "n"}
+    assert kinds(inventory(store)) == [("adapter", "a"), ("snapshot", "a"), ("state", "a")]
+    lock.release()
+
+
+def test_a_dry_run_removes_nothing(store):
+    before = files(store)
+    assert prune(store, Wish(adapters=True), dry_run=True, now=NOW)
+    assert files(store) == before
+
+
+def test_from_the_shell(store, capsys):
+    output = str(store.root.parent)
+    assert cli.main(["store", "--output", output, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {(row["kind"], row["count"]) for row in rows if row["name"] == "encoded"} == {("cache", 2)}
+    before = files(store)
+    assert cli.main(["store", "--output", output, "prune", "--older-than", "30d", "--dry-run"]) == 0
+    assert "Would remove" in capsys.readouterr().out
+    assert files(store) == before
+    assert cli.main(["store", "prune", "--output", output, "--caches"]) == 0
+    assert {path.parent.name for path in before - files(store)} == {"ab", "cd", "nodes", "k"}
+    with pytest.raises(SystemExit):
+        cli.main(["store", "prune", "--older-than", "soon"])
