@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..core.seeds import derived_seed
-from ..diffusion.noise import add_noise
+from ..diffusion.noise import add_noise, gaussian_noise
 from ..diffusion.prediction import target
 from ..diffusion.timesteps import DISTRIBUTIONS
 from ..diffusion.weighting import min_snr_weight
@@ -107,9 +107,8 @@ def denoising_loss(
 
     ``weights`` (B, 1, h, w) say how much each place of each latent counts.
     """
-    import torch
 
-    noise = torch.randn(x0.shape, generator=generator).to(x0.device)
+    noise = gaussian_noise(x0.shape, generator, offset=recipe.noise.noise_offset).to(x0.device)
     sample = DISTRIBUTIONS.get(recipe.noise.timestep_distribution)
     u = sample(len(x0), generator, mean=recipe.noise.logit_mean, std=recipe.noise.logit_std)
     timesteps = backbone.timesteps(u)

@@ -164,6 +164,11 @@ class NoiseSettings(Settings):
     logit_std: float = setting(
         1.0, "Standard deviation of logit_normal.", above=0, maximum=10, step=0.1, used=_is_logit_normal
     )
+    noise_offset: float = setting(
+        0.0, "Shifts each channel's noise as a whole, so that very dark and bright pictures are learned. Usually 0.05 "
+        "to 0.1; 0 turns it off.",
+        minimum=0, maximum=1, step=0.01, neutral=0.0,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from lora_workbench.engine.diffusion.noise import add_noise
+from lora_workbench.engine.diffusion.noise import add_noise, gaussian_noise
 from lora_workbench.engine.diffusion.prediction import target
 from lora_workbench.engine.diffusion.timesteps import logit_normal, uniform
 from lora_workbench.engine.diffusion.weighting import min_snr_weight
@@ -77,6 +77,16 @@ def test_timesteps_are_repeatable():
 def test_an_unknown_objective_is_an_error(pair):
     with pytest.raises(ValueError, match="unknown prediction type"):
         target("x0", *pair, ALPHA, SIGMA)  # type: ignore[arg-type]
+
+
+def test_offset_noise_shifts_whole_channels():
+    def noise(offset: float) -> torch.Tensor:
+        return gaussian_noise((64, 4, 16, 16), torch.Generator().manual_seed(0), offset=offset)
+
+    assert torch.equal(noise(0), torch.randn(64, 4, 16, 16, generator=torch.Generator().manual_seed(0)))
+    shift = noise(0.5) - noise(0)
+    assert torch.allclose(shift, shift[..., :1, :1].expand_as(shift), atol=1e-6)
+    assert shift[..., 0, 0].std() == pytest.approx(0.5, rel=0.1)
 
 
 @pytest.mark.parametrize(("mean", "std"), [(0.0, 1.0), (0.5, 0.5), (-1.0, 2.0)])
