@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...engine.core.resources import DEMO_BASE, PROJECT_ROOT
 
-LIBRARIES = ("lora-workbench", "torch", "diffusers", "peft", "transformers", "safetensors")
+LIBRARIES = ("lora-workbench", "torch", "diffusers", "accelerate", "transformers", "safetensors")
 EXTRAS = {"wordfreq": "captions", "onnxruntime": "tags"}
 """Library that few users need -> the extra that it belongs to."""
 LARGE_MODEL = 1_000_000_000
