@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lora_workbench.engine.models import sd1
+from lora_workbench.engine.models.family import Family, Part
 
 if TYPE_CHECKING:
     import torch
@@ -16,6 +19,8 @@ UNET_TOP = {
     "conv_in": "input_blocks.0.0",
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
     "conv_norm_out": "out.0",
     "conv_out": "out.2",
 }
@@ -45,41 +50,79 @@ VAE_WORDS = {
 }
 
 
+OPEN_CLIP_WORDS = {
+    "encoder.layers": "transformer.resblocks",
+    "layer_norm1": "ln_1",
+    "layer_norm2": "ln_2",
+    "fc1": "c_fc",
+    "fc2": "c_proj",
+    "self_attn": "attn",
+    "final_layer_norm": "ln_final",
+    "embeddings.token_embedding": "token_embedding",
+    "embeddings.position_embedding.weight": "positional_embedding",
+}
+
+
 def save_checkpoint(
-    folder: Path, file: Path, *, dtype: torch.dtype | None = None, markers: tuple[str, ...] = ()
+    folder: Path,
+    file: Path,
+    *,
+    dtype: torch.dtype | None = None,
+    markers: tuple[str, ...] = (),
+    family: Family = sd1.FAMILY,
 ) -> Path:
-    """Write the weights of a diffusers folder of SD1.x as one file.
+    """Write the weights of a diffusers folder as one file.
 
     Args:
         folder: diffusers folder.
         file: the ``.safetensors`` file to write.
-        dtype: number format; that of the folder unless told.
+        dtype: of the tensors; that of the folder unless told.
         markers: names of empty tensors to add.
+        family: of the model.
     """
     import torch
     from safetensors.torch import load_file, save_file
 
     tensors: dict[str, Tensor] = {}
-    for part in ("unet", "vae", "text_encoder"):
-        weights = load_file(next((folder / part).glob("*.safetensors")))
-        tensors |= renamed(part, weights, json.loads((folder / part / "config.json").read_text()))
-    tensors = {name: tensor.to(dtype or tensor.dtype) for name, tensor in tensors.items()}
+    for name, part in family.parts.items():
+        if part.prefix:
+            weights = load_file(next((folder / name).glob("*.safetensors")))
+            tensors |= renamed(part, weights, json.loads((folder / name / "config.json").read_text()))
+    tensors = {name: tensor.to(dtype or tensor.dtype).contiguous() for name, tensor in tensors.items()}
     # What real files hold besides, and no part uses.
-    tensors["cond_stage_model.transformer.text_model.embeddings.position_ids"] = torch.arange(32)[None]
+    if family is sd1.FAMILY:
+        tensors["cond_stage_model.transformer.text_model.embeddings.position_ids"] = torch.arange(32)[None]
     tensors["alphas_cumprod"] = torch.linspace(1, 0, 1000)
     tensors |= {marker: torch.tensor([]) for marker in markers}
     save_file(tensors, file)
     return file
 
 
-def renamed(part: str, weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[str, Tensor]:
+def renamed(part: Part, weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[str, Tensor]:
     """The weights of one part, called and shaped as in a checkpoint."""
-    if part == "unet":
-        return {f"model.diffusion_model.{_unet_name(name, config)}": tensor for name, tensor in weights.items()}
-    if part == "vae":
+    if part.kind == "unet":
+        return {part.prefix + _unet_name(name, config): tensor for name, tensor in weights.items()}
+    if part.kind == "vae":
         return dict(_vae_entry(name, tensor, len(config["block_out_channels"])) for name, tensor in weights.items())
-    prefix = "cond_stage_model.transformer.text_model."
-    return {prefix + name.removeprefix("text_model."): tensor for name, tensor in weights.items()}
+    if part.open_clip:
+        return dict(_open_clip_entries(part.prefix, weights))
+    return {f"{part.prefix}text_model.{name.removeprefix('text_model.')}": tensor for name, tensor in weights.items()}
+
+
+def _open_clip_entries(prefix: str, weights: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """OpenCLIP has queries, keys and values in one tensor, and the projection transposed."""
+    import torch
+
+    for name, tensor in weights.items():
+        short = name.removeprefix("text_model.")
+        if short == "text_projection.weight":
+            yield f"{prefix}text_projection", tensor.T
+        elif ".q_proj." in short:
+            whole = torch.cat([weights[name.replace(".q_proj.", f".{part}_proj.")] for part in "qkv"])
+            joined = short.replace(".q_proj.", ".in_proj_")
+            yield prefix + _replaced(joined, OPEN_CLIP_WORDS), whole
+        elif ".k_proj." not in short and ".v_proj." not in short:
+            yield prefix + _replaced(short, OPEN_CLIP_WORDS), tensor
 
 
 def _unet_name(name: str, config: Mapping[str, Any]) -> str:

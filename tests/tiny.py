@@ -54,7 +54,44 @@ def save_tiny_sd1(
     return folder
 
 
-TINY: dict[str, Callable[..., Path]] = {"sd1": save_tiny_sd1}
+def save_tiny_sdxl(folder: Path, *, prediction_type: str = "epsilon", seed: int = 0) -> Path:
+    """A Stable Diffusion XL pipeline of some 0.4 M parameters for 32 px pictures, as a diffusers folder."""
+    import torch
+    from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+    torch.manual_seed(seed)
+    unet = UNet2DConditionModel(
+        sample_size=8, in_channels=4, out_channels=4, layers_per_block=1, block_out_channels=(32, 64),
+        cross_attention_dim=64, attention_head_dim=(2, 4), norm_num_groups=32, use_linear_projection=True,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        transformer_layers_per_block=(1, 2), addition_embed_type="text_time", addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=6 * 8 + 24,
+    )  # fmt: skip
+    vae = AutoencoderKL(
+        block_out_channels=(32, 32, 32), down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3, latent_channels=4, sample_size=32, norm_num_groups=32,
+        scaling_factor=0.13025,
+    )  # fmt: skip
+    text: dict[str, Any] = {
+        "vocab_size": 2048, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "max_position_embeddings": 32, "bos_token_id": 2046, "eos_token_id": 2047,
+        "pad_token_id": 2047,
+    }  # fmt: skip
+    tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER)
+    StableDiffusionXLPipeline(
+        vae=vae, unet=unet, tokenizer=tokenizer, tokenizer_2=CLIPTokenizer.from_pretrained(TOKENIZER, pad_token="!"),
+        text_encoder=CLIPTextModel(CLIPTextConfig(**text)),
+        text_encoder_2=CLIPTextModelWithProjection(CLIPTextConfig(**text, hidden_act="gelu", projection_dim=24)),
+        scheduler=EulerDiscreteScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type=prediction_type,
+            steps_offset=1,
+        ),
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+TINY: dict[str, Callable[..., Path]] = {"sd1": save_tiny_sd1, "sdxl": save_tiny_sdxl}
 """Family -> what saves a tiny base model of it into a folder, with random weights by ``seed``.
 
 The contract tests run on every registered family.
@@ -64,8 +101,8 @@ The contract tests run on every registered family.
 class Parts(dict[str, Any]):
     """Modules by component, as a base model that adapters can be put on."""
 
-    def components(self) -> dict[str, Any]:
-        return self
+    def load_component(self, name: str) -> Any:
+        return self[name]
 
     def module_shapes(self) -> dict[str, tuple[int, ...]]:
         from lora_workbench.engine.adapters.binding import adaptable, shapes

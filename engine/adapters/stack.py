@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ..core.hashing import value_hash
 from .adapter import Adapter
-from .binding import adaptable, bind, shapes
+from .binding import adaptable, bind
 from .files import AdapterFile
 from .kinds import LowRank, Update
 from .kinds.lora import joined
@@ -111,8 +111,12 @@ class WeightedFile:
 class HasComponents(Protocol):
     """A base model whose weights can be exchanged, as every ``Backbone`` is by itself."""
 
-    def components(self) -> Mapping[str, nn.Module]:
-        """Component name -> module."""
+    def module_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Module key -> shape of its weight."""
+        ...
+
+    def load_component(self, name: str) -> nn.Module:
+        """The module of a component."""
         ...
 
 
@@ -138,14 +142,15 @@ def applied(base: HasComponents | CarriesStacks, stack: Stack) -> contextlib.Abs
     Raises:
         AdapterError: an adapter doesn't fit the model; it is named, and nothing has been changed.
     """
-    return base.carrying(stack) if isinstance(base, CarriesStacks) else _exchanged(base.components(), stack)
+    return base.carrying(stack) if isinstance(base, CarriesStacks) else _exchanged(base, stack)
 
 
 @contextlib.contextmanager
-def _exchanged(components: Mapping[str, nn.Module], stack: Stack) -> Iterator[None]:
-    """The stack on the components' own parameters."""
-    modules = adaptable(components) if stack.active() else {}
-    updates = _updates_by_module(shapes(modules), stack)
+def _exchanged(base: HasComponents, stack: Stack) -> Iterator[None]:
+    """The stack on the parameters of the components that it changes; others aren't loaded."""
+    updates = _updates_by_module(base.module_shapes(), stack) if stack.active() else {}
+    names = dict.fromkeys(key.split(".", 1)[0] for key in updates)
+    modules = adaptable({name: base.load_component(name) for name in names})
     originals: dict[str, Tensor] = {}
     try:
         for key, parts in updates.items():

@@ -1,6 +1,7 @@
 """Base models: the contract, and one file a family."""
 
-from . import sd1
-from .registry import register
+from . import sd1, sdxl
+from .registry import FAMILIES
 
-register("sd1", recognizes=sd1.recognizes, load=sd1.load)
+FAMILIES.register("sd1", sd1.FAMILY)
+FAMILIES.register("sdxl", sdxl.FAMILY)

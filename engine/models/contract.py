@@ -58,7 +58,7 @@ class BackboneInfo:
     recipe_reason: str = ""
     """Why, for people."""
     capabilities: frozenset[str] = field(default_factory=frozenset)
-    """Any of ``classifier_free_guidance``, ``text_encoder_training``."""
+    """Any of ``classifier_free_guidance``, ``text_encoder_training``, ``size_conditioning``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,26 +120,26 @@ class Backbone(ABC):
 
     @property
     @abstractmethod
-    def text_encoders(self) -> Mapping[str, nn.Module]:
-        """Component name (``text_encoder``, ``text_encoder_2``) -> module."""
+    def text_encoder_names(self) -> tuple[str, ...]:
+        """Components beside ``denoiser`` that adapters can live in: ``text_encoder``, ``text_encoder_2``."""
 
-    def components(self) -> dict[str, nn.Module]:
-        """All modules that adapters can live in: ``denoiser`` and the text encoders."""
-        return {"denoiser": self.denoiser, **self.text_encoders}
+    @abstractmethod
+    def load_component(self, name: str) -> nn.Module:
+        """The module of a component, ``denoiser`` or a text encoder; loads gigabytes if it isn't there yet."""
 
+    def load_components(self) -> dict[str, nn.Module]:
+        """All of them by name."""
+        return {name: self.load_component(name) for name in ("denoiser", *self.text_encoder_names)}
+
+    @abstractmethod
     def module_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Module key as adapter files know it -> shape of its weight, for all modules that an adapter can change."""
-        from torch import nn
+        """Module key as adapter files know it -> shape of its weight, for all modules that an adapter can change.
 
-        return {
-            f"{component}.{path}": tuple(module.weight.shape)
-            for component, root in self.components().items()
-            for path, module in root.named_modules()
-            if isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d))
-        }
+        Loads nothing.
+        """
 
     def file_parts(self, key: str) -> Sequence[tuple[str, slice]]:
-        """What adapter files call a module of ``components()``, as (module key, rows of its output).
+        """What adapter files call a module of ``load_components()``, as (module key, rows of its output).
 
         One part for the whole module, but where the model has in one layer what files keep apart, such as the
         projections to queries, keys and values.

@@ -1,7 +1,8 @@
-"""The parts of a Stable Diffusion 1.x model, from a diffusers folder or a single-file checkpoint, offline.
+"""The parts of a base model, from a diffusers folder or a single-file checkpoint, offline.
 
-Parts are called as diffusers calls them: ``unet``, ``vae``, ``text_encoder``, ``tokenizer`` and ``scheduler``. Each is
-read when it is asked for and not kept here, so that whoever lets go of a part has its memory back.
+Parts are called as diffusers calls them: ``unet``, ``vae``, ``text_encoder``, ``tokenizer``, ``scheduler`` and so on;
+the family says which there are. Each is read when it is asked for and not kept here, so that whoever lets go of a part
+has its memory back.
 """
 
 from __future__ import annotations
@@ -9,25 +10,20 @@ from __future__ import annotations
 import contextlib
 import json
 import textwrap
-from collections.abc import Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import BaseModelError
 from ..core.hashing import file_hash, value_hash
 from ..core.quiet import quiet
+from ..core.words import first_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-PREFIXES = {
-    "unet": "model.diffusion_model.",
-    "vae": "first_stage_model.",
-    "text_encoder": "cond_stage_model.transformer.",
-}
-"""Part with weights -> how the names of its tensors begin in a checkpoint."""
-
-PARTS = (*PREFIXES, "tokenizer", "scheduler")
+    from .family import Part
 
 SAMPLERS = (
     "DDIMScheduler",
@@ -36,7 +32,7 @@ SAMPLERS = (
     "PNDMScheduler",
     "UniPCMultistepScheduler",
 )
-"""Schedulers whose steps draw no noise, so that equal seeds give equal pictures. DDIM stands in for all others."""
+"""Schedulers whose steps add no noise, so that equal seeds give equal pictures. DDIM stands in for all others."""
 
 
 def tensor_names(file: Path) -> frozenset[str]:
@@ -58,24 +54,60 @@ def tensor_names(file: Path) -> frozenset[str]:
         ) from error
 
 
-class FolderParts:
+class Parts(ABC):
+    """The parts of one base model."""
+
+    name: str
+    """File or folder name, for people."""
+    folder: Path | None = None
+    """The diffusers folder, if it is one."""
+
+    def __init__(self, parts: Mapping[str, Part]) -> None:
+        self._parts = parts
+
+    @abstractmethod
+    def content_hash(self) -> str:
+        """SHA-256 over all that the parts are made of."""
+
+    @abstractmethod
+    def config(self, part: str) -> dict[str, Any]:
+        """The configuration of a part."""
+
+    @abstractmethod
+    def load(self, part: str) -> Any:
+        """A part; modules come in evaluation mode, in the dtype of their files.
+
+        Raises:
+            BaseModelError: the part is damaged, or weights are missing.
+        """
+
+    def empty(self, part: str) -> nn.Module:
+        """A text encoder without weights, for the names and shapes of its layers."""
+        import torch
+
+        with torch.device("meta"), quiet():
+            return _text_model(self._parts[part])(_text_config(self.config(part)))
+
+
+class FolderParts(Parts):
     """The parts of a diffusers folder.
 
     Raises:
         BaseModelError: a part has no folder, no configuration or no whole weights.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.name = folder.name
+    def __init__(self, folder: Path, parts: Mapping[str, Part]) -> None:
+        super().__init__(parts)
+        self.name, self.folder = folder.name, folder
         self._folder = folder
-        for part in PARTS:
+        for part in parts:
             with self._named(part):
                 self._check(part)
 
     def _check(self, part: str) -> None:
         if not (self._folder / part).is_dir():
             raise FileNotFoundError(f"there is no folder {part}")
-        if part in PREFIXES:
+        if self._parts[part].prefix:
             read_config(self._folder, part)
             files = list((self._folder / part).glob("*.safetensors"))
             if not files:
@@ -84,27 +116,21 @@ class FolderParts:
                 tensor_names(file)
 
     def content_hash(self) -> str:
-        """SHA-256 over all files of the parts."""
-        files = sorted(file for part in PARTS for file in (self._folder / part).iterdir() if file.is_file())
+        files = sorted(file for part in self._parts for file in (self._folder / part).iterdir() if file.is_file())
         return value_hash([[file.relative_to(self._folder).as_posix(), file_hash(file)] for file in files])
 
     def config(self, part: str) -> dict[str, Any]:
-        """The configuration that a part is saved with."""
         with self._named(part):
             return read_config(self._folder, part)
 
     def load(self, part: str) -> Any:
-        """A part; modules come in evaluation mode, in the number format of their files.
-
-        Raises:
-            BaseModelError: the part is damaged, or weights are missing.
-        """
         with self._named(part), quiet():
-            if part == "tokenizer":
-                return _tokenizer(self._folder)
-            if part == "scheduler":
+            kind = self._parts[part].kind
+            if kind == "tokenizer":
+                return _tokenizer(self._folder / part)
+            if kind == "scheduler":
                 return _scheduler(read_config(self._folder, part))
-            module, found = _module_class(part).from_pretrained(
+            module, found = _module_class(self._parts[part]).from_pretrained(
                 self._folder / part, local_files_only=True, use_safetensors=True, output_loading_info=True
             )
             _refuse_gaps(found["missing_keys"])
@@ -118,32 +144,33 @@ class FolderParts:
         )
 
 
-class CheckpointParts:
+class CheckpointParts(Parts):
     """The parts of a single-file checkpoint, which diffusers converts.
 
     Args:
         path: the ``.safetensors`` file.
-        config: folder with the configuration of every part and the tokenizer's files, as in a diffusers folder;
+        parts: what the family has, with the prefixes of their tensors.
+        config: folder with the configuration of every part and the tokenizers' files, as in a diffusers folder;
             a checkpoint itself holds weights alone.
 
     Raises:
         BaseModelError: the file is damaged, or has no weights for a part.
     """
 
-    def __init__(self, path: Path, config: Path) -> None:
+    def __init__(self, path: Path, parts: Mapping[str, Part], config: Path) -> None:
+        super().__init__(parts)
         self.name = path.stem
         self._path, self._config = path, config
         self._names = tensor_names(path)
-        for part, prefix in PREFIXES.items():
-            with self._named(part):
-                _refuse_gaps([] if any(name.startswith(prefix) for name in self._names) else [f"{prefix}*"])
+        for name, part in parts.items():
+            with self._named(name):
+                there = any(tensor.startswith(part.prefix) for tensor in self._names)
+                _refuse_gaps([] if there else [f"{part.prefix}*"])
 
     def content_hash(self) -> str:
-        """SHA-256 of the file."""
         return file_hash(self._path)
 
     def config(self, part: str) -> dict[str, Any]:
-        """The configuration that a part is made with."""
         config = read_config(self._config, part)
         if part == "scheduler" and "v_pred" in self._names:
             # Keys can't tell how a finetune of the same architecture was trained, so trainers leave empty tensors of
@@ -154,30 +181,27 @@ class CheckpointParts:
         return config
 
     def load(self, part: str) -> Any:
-        """A part; modules come in evaluation mode, in the number format of the file.
-
-        Raises:
-            BaseModelError: weights are missing, or of another size than the configuration says.
-        """
         with self._named(part), quiet():
-            if part == "tokenizer":
-                return _tokenizer(self._config)
-            if part == "scheduler":
+            kind = self._parts[part].kind
+            if kind == "tokenizer":
+                return _tokenizer(self._config / part)
+            if kind == "scheduler":
                 return _scheduler(self.config(part))
-            if part == "text_encoder":
-                return _text_encoder(self._config, self._weights(part))
-            return _converted(part, self.config(part), self._weights(part))
+            if kind in ("unet", "vae"):
+                return _converted(self._parts[part], self.config(part), self._weights(part))
+            return _converted_text_encoder(self._parts[part], self.config(part), self._weights(part))
 
     def _weights(self, part: str) -> dict[str, Tensor]:
         from safetensors import safe_open
 
+        prefix = self._parts[part].prefix
         with safe_open(str(self._path), "pt") as file:
-            return {name: file.get_tensor(name) for name in self._names if name.startswith(PREFIXES[part])}
+            return {name: file.get_tensor(name) for name in self._names if name.startswith(prefix)}
 
     def _named(self, part: str) -> contextlib.AbstractContextManager[None]:
         return _reporting(
             f"{self.name} has no usable {part}",
-            expected="a whole Stable Diffusion 1.x checkpoint: UNet, text encoder and autoencoder in one file",
+            expected="a whole checkpoint: UNet, text encoders and autoencoder in one file",
             hint="use the full checkpoint (not a pruned or inpainting one, and not an adapter), or a diffusers folder.",
         )
 
@@ -188,17 +212,33 @@ def read_config(folder: Path, part: str) -> dict[str, Any]:
     return json.loads((folder / part / name).read_text(encoding="utf-8"))
 
 
-def _module_class(part: str) -> Any:
+def _module_class(part: Part) -> Any:
     from diffusers import AutoencoderKL, UNet2DConditionModel
-    from transformers import CLIPTextModel
 
-    return {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "text_encoder": CLIPTextModel}[part]
+    return {"unet": UNet2DConditionModel, "vae": AutoencoderKL}.get(part.kind) or _text_model(part)
+
+
+def _text_model(part: Part) -> Any:
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+    return {"clip": CLIPTextModel, "clip_with_projection": CLIPTextModelWithProjection}[part.kind]
+
+
+def _text_config(config: dict[str, Any]) -> Any:
+    from transformers import CLIPTextConfig
+
+    return CLIPTextConfig.from_dict(config)
 
 
 def _tokenizer(folder: Path) -> Any:
+    """CLIP's tokenizer; a folder that holds settings alone shares the vocabulary of the folder that they name."""
     from transformers import CLIPTokenizer
 
-    return CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    shared = settings.get("shares_vocabulary_of")
+    if shared is None:
+        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    return CLIPTokenizer.from_pretrained(folder / shared, local_files_only=True, pad_token=settings["pad_token"])
 
 
 def _scheduler(config: dict[str, Any]) -> Any:
@@ -211,25 +251,32 @@ def _scheduler(config: dict[str, Any]) -> Any:
     return getattr(diffusers, name).from_config(config, steps_offset=1, clip_sample=False)
 
 
-def _converted(part: str, config: dict[str, Any], weights: dict[str, Tensor]) -> nn.Module:
+def _converted(part: Part, config: dict[str, Any], weights: dict[str, Tensor]) -> nn.Module:
     """UNet or autoencoder. Made without weights of its own, so that memory holds them once."""
     import torch
     from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 
-    convert = {"unet": convert_ldm_unet_checkpoint, "vae": convert_ldm_vae_checkpoint}[part]
+    convert = {"unet": convert_ldm_unet_checkpoint, "vae": convert_ldm_vae_checkpoint}[part.kind]
     with torch.device("meta"):
         module = _module_class(part).from_config(config)
     _refuse_gaps(module.load_state_dict(convert(weights, config), strict=False, assign=True).missing_keys)
     return module.eval()
 
 
-def _text_encoder(folder: Path, weights: dict[str, Tensor]) -> nn.Module:
-    from transformers import CLIPTextConfig
+def _converted_text_encoder(part: Part, config: dict[str, Any], weights: dict[str, Tensor]) -> nn.Module:
+    from diffusers.loaders.single_file_utils import convert_open_clip_checkpoint
 
-    module, found = _module_class("text_encoder").from_pretrained(
+    if part.open_clip:
+        from types import SimpleNamespace
+
+        width = SimpleNamespace(config=SimpleNamespace(hidden_size=config["hidden_size"]))
+        state = convert_open_clip_checkpoint(width, weights, prefix=part.prefix)
+    else:
+        state = {name.removeprefix(part.prefix): tensor for name, tensor in weights.items()}
+    module, found = _text_model(part).from_pretrained(
         None,
-        config=CLIPTextConfig.from_pretrained(folder / "text_encoder", local_files_only=True),
-        state_dict={name.removeprefix(PREFIXES["text_encoder"]): tensor for name, tensor in weights.items()},
+        config=_text_config(config),
+        state_dict=state,
         output_loading_info=True,
         ignore_mismatched_sizes=True,
     )
@@ -239,10 +286,8 @@ def _text_encoder(folder: Path, weights: dict[str, Tensor]) -> nn.Module:
 
 def _refuse_gaps(missing: Iterable[Any]) -> None:
     """The libraries fill what is missing with random weights; a base model must be whole."""
-    names = sorted(map(str, missing))
-    if names:
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        raise ValueError(f"no fitting weights for {', '.join(names[:3])}{more}")
+    if names := sorted(map(str, missing)):
+        raise ValueError(f"no fitting weights for {first_of(names, 3)}")
 
 
 @contextlib.contextmanager

@@ -1,28 +1,17 @@
-"""Families of base models by name. A family is one file beside this one and one line below."""
+"""Families of base models by name. A family is one file beside this one and one registration in ``__init__.py``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
 from pathlib import Path
 
 from ..core.errors import BaseModelError
+from ..core.registry import Registry
 from .contract import Backbone
+from .diffusers_parts import tensor_names
+from .family import Family
 
-Loader = Callable[..., Backbone]
-
-_FAMILIES: dict[str, tuple[Callable[[Path], bool], Loader]] = {}
-
-
-def register(family: str, *, recognizes: Callable[[Path], bool], load: Loader) -> None:
-    """Make a family known. ``recognizes`` looks at a folder or file without loading weights."""
-    if family in _FAMILIES:
-        raise ValueError(f"family {family!r} is registered already; known: {', '.join(sorted(_FAMILIES))}")
-    _FAMILIES[family] = (recognizes, load)
-
-
-def families() -> list[str]:
-    """The known names."""
-    return sorted(_FAMILIES)
+FAMILIES: Registry[Family] = Registry("family of base models", BaseModelError)
 
 
 def load_base(path: str | Path, *, device: str = "auto", precision: str = "auto") -> Backbone:
@@ -34,20 +23,30 @@ def load_base(path: str | Path, *, device: str = "auto", precision: str = "auto"
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``; of the frozen weights.
 
     Raises:
-        BaseModelError: nothing is there, or no known family recognizes it.
+        BaseModelError: nothing is there, it is damaged, or no known family recognizes it.
     """
     path = Path(path)
     if not path.exists():
         raise BaseModelError(
             f"No base model at {path}.",
             expected="a diffusers folder (with model_index.json) or a .safetensors checkpoint",
-            hint="check the name; the demo base lies in assets/demo_base.",
+            hint="check the name; the demo base is in assets/demo_base.",
         )
-    for recognizes, load in _FAMILIES.values():
-        if recognizes(path):
-            return load(path, device=device, precision=precision)
+    pipeline = _pipeline(path) if path.is_dir() else None
+    names = tensor_names(path) if path.suffix == ".safetensors" and path.is_file() else frozenset()
+    for family in FAMILIES:
+        if (pipeline == family.pipeline or names) and family.recognizes(path, names):
+            return family.load(path, device=device, precision=precision)
     raise BaseModelError(
         f"{path} is not a base model of a known family.",
-        expected=f"one of: {', '.join(families())}",
+        expected=f"one of: {', '.join(FAMILIES.names())}",
         hint="use a diffusers folder or a single-file checkpoint of one of these families.",
     )
+
+
+def _pipeline(folder: Path) -> str | None:
+    """The class that a diffusers folder names, or nothing where it isn't one."""
+    try:
+        return json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -205,7 +205,7 @@ def _injected(run: Run) -> contextlib.AbstractContextManager[Injection]:
 
 def _targets(base: Backbone, recipe: Recipe) -> tuple[dict[str, nn.Module], dict[str, tuple[str, ...]]]:
     """(modules, suffixes to adapt in them), by component."""
-    components = base.components() if recipe.adapter.train_text_encoder else {"denoiser": base.denoiser}
+    components = base.load_components() if recipe.adapter.train_text_encoder else {"denoiser": base.denoiser}
     presets = {"denoiser": base.info.target_presets}
     chosen = recipe.adapter.targets
     return components, {name: presets.get(name, base.info.text_target_presets)[chosen] for name in components}

@@ -78,12 +78,17 @@ class NativeBackbone(Backbone):
         return (self._mirror or self._base).diffusion_model
 
     @property
-    def text_encoders(self) -> Mapping[str, nn.Module]:
+    def text_encoder_names(self) -> tuple[str, ...]:
+        return tuple(_encoders(self._clip.cond_stage_model))
+
+    def load_component(self, name: str) -> nn.Module:
+        if name == "denoiser":
+            return self.denoiser
         root = self._clip.cond_stage_model
         if self._mirror is not None:
             self._clip.load_model()
             root = self._encoder = self._encoder or mirrored(root)
-        return {component: encoder.transformer for component, encoder in _encoders(root).items()}
+        return _encoders(root)[name].transformer
 
     @cached_property
     def _text_names(self) -> dict[str, Names]:

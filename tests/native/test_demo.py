@@ -67,7 +67,7 @@ def random_updates(base: Path) -> dict[str, LowRank]:
     import torch
 
     generator = torch.Generator().manual_seed(0)
-    modules = adaptable(load_base(base, device="cpu", precision="fp32").components())
+    modules = adaptable(load_base(base, device="cpu", precision="fp32").load_components())
     found = {}
     for key, module in modules.items():
         weight = module.weight

@@ -41,7 +41,7 @@ def random_adapter(base: Path) -> Adapter:
 
     generator = torch.Generator().manual_seed(0)
     modules: dict[str, Any] = {}
-    for key, module in adaptable(load_base(base, device="cpu", precision="fp32").components()).items():
+    for key, module in adaptable(load_base(base, device="cpu", precision="fp32").load_components()).items():
         if module.weight.ndim == 2:
             wide, narrow = (2, module.weight.shape[1]), (module.weight.shape[0], 2)
             down, up = (torch.randn(shape, generator=generator) * 0.1 for shape in (wide, narrow))

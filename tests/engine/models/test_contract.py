@@ -1,18 +1,28 @@
-"""What every family of base models promises in engine/backbones/contract.py, on a tiny real model of each."""
+"""What every family of base models promises in engine/models/contract.py, on a tiny real model of each.
+
+A toy family is among them, added by one registration.
+"""
 
 from __future__ import annotations
 
+import json
 import shutil
 import weakref
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from lora_workbench.engine.adapters.binding import adaptable
+from lora_workbench.engine.adapters.binding import shapes as binding_shapes
 from lora_workbench.engine.adapters.inject import injected
 from lora_workbench.engine.adapters.kinds import KINDS
-from lora_workbench.engine.models import registry
+from lora_workbench.engine.models import FAMILIES, registry, sd1
 from lora_workbench.engine.models.contract import Backbone, Conditioning
-from tiny import TINY
+from lora_workbench.engine.models.sd1 import StableDiffusion1
+from lora_workbench.engine.models.unet_backbone import load_parts
+from tiny import TINY, save_tiny_sd1
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -20,10 +30,46 @@ if TYPE_CHECKING:
 PROMPTS = ["a photo of a fox", "a drawing of a red bus on a blue background", ""]
 
 
-@pytest.fixture(scope="module", params=registry.families())
-def family(request: pytest.FixtureRequest) -> str:
-    assert request.param in TINY, f"give {request.param} a tiny configuration in tests/tiny.py, in TINY"
-    return request.param
+class Toy(StableDiffusion1):
+    """A family whose prompts are read backwards."""
+
+    def encode_prompts(self, prompts):
+        return super().encode_prompts([prompt[::-1] for prompt in prompts])
+
+
+def recognizes_toy(path: Path, names: frozenset[str]) -> bool:
+    return not names
+
+
+TOY = replace(
+    sd1.FAMILY,
+    name="toy",
+    pipeline="ToyPipeline",
+    recognizes=recognizes_toy,
+    load=lambda path, *, device, precision: Toy(load_parts(path, TOY), TOY, device, precision),
+)
+
+
+def save_toy(folder: Path, seed: int = 0) -> Path:
+    save_tiny_sd1(folder, seed=seed)
+    index = folder / "model_index.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | {"_class_name": "ToyPipeline"}))
+    return folder
+
+
+@pytest.fixture(scope="module", params=[*FAMILIES.names(), "toy"])
+def family(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param != "toy":
+        assert request.param in TINY, f"give {request.param} a tiny configuration in tests/tiny.py, in TINY"
+        yield request.param
+        return
+    FAMILIES.register("toy", TOY)
+    TINY["toy"] = save_toy
+    try:
+        yield "toy"
+    finally:
+        FAMILIES.remove("toy")
+        del TINY["toy"]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +103,7 @@ def conditioning(base: Backbone, prompts: list[str]) -> Conditioning:
 def weights(base: Backbone) -> dict[str, Tensor]:
     return {
         f"{component}.{name}": tensor.clone()
-        for component, module in base.components().items()
+        for component, module in base.load_components().items()
         for name, tensor in module.state_dict().items()
     }
 
@@ -75,7 +121,7 @@ def test_it_describes_itself(base: Backbone, family: str):
     assert info.family == family
     assert info.prediction_type in ("epsilon", "v_prediction", "flow")
     assert info.key_style in ("kohya", "transformer")
-    assert info.capabilities <= {"classifier_free_guidance", "text_encoder_training"}
+    assert info.capabilities <= {"classifier_free_guidance", "text_encoder_training", "size_conditioning"}
     assert info.name
     assert info.architecture
     assert info.resolution % info.latent_factor == 0
@@ -83,7 +129,7 @@ def test_it_describes_itself(base: Backbone, family: str):
 
 def test_presets_name_modules_that_exist(base: Backbone):
     for module, presets in [(base.denoiser, base.info.target_presets)] + [
-        (encoder, base.info.text_target_presets) for encoder in base.text_encoders.values()
+        (encoder, base.info.text_target_presets) for encoder in map(base.load_component, base.text_encoder_names)
     ]:
         assert {"attention", "attention_and_feed_forward"} <= presets.keys()
         assert set(presets["attention"]) < set(presets["attention_and_feed_forward"])
@@ -131,10 +177,24 @@ def test_prompts_are_encoded_alike_in_every_batch(base: Backbone):
 
 def test_tokenizers_show_their_pieces(base: Backbone):
     once, twice = base.tokenize("a red fox"), base.tokenize("a red fox a red fox")
-    assert once.keys() <= base.text_encoders.keys()
+    assert once.keys() <= {*base.text_encoder_names}
     assert twice == {encoder: pieces * 2 for encoder, pieces in once.items()}
     assert all(pieces and all(pieces) for pieces in once.values())
     assert not any(base.tokenize("").values())
+
+
+def test_names_of_layers_load_nothing(folder: Path):
+    """Binding an adapter needs names and shapes alone."""
+    base = registry.load_base(folder, device="cpu")
+    parts = base._parts  # type: ignore[attr-defined]
+    loaded, load = [], parts.load
+    parts.load = lambda part: loaded.append(part) or load(part)
+    shapes = base.module_shapes()
+    assert not loaded
+    assert {key.split(".", 1)[0] for key in shapes} == {"denoiser", *base.text_encoder_names}
+    components = base.load_components()
+    assert loaded == list(base.text_encoder_names)
+    assert shapes == binding_shapes(adaptable(components))
 
 
 def test_long_prompts_fit(base: Backbone):
@@ -144,7 +204,7 @@ def test_long_prompts_fit(base: Backbone):
     }
 
 
-def test_levels_go_from_clean_to_noise(base: Backbone):
+def test_timesteps_go_from_clean_to_noise(base: Backbone):
     import torch
 
     levels = base.timesteps(torch.linspace(0, 1, 500)[:-1])
@@ -181,10 +241,12 @@ def train_once(parameters: dict[str, nn.Parameter], loss: Tensor) -> None:
     torch.optim.AdamW(parameters.values(), lr=0.1).step()
 
 
-def assert_learning(parameters: dict[str, nn.Parameter], factor: str) -> None:
+def assert_learning(parameters: dict[str, nn.Parameter], factor: str, but: str = "nothing") -> None:
+    """Every tensor called so gets gradients; those whose names hold ``but`` may do without."""
     grads = {name: parameter.grad for name, parameter in parameters.items() if name.endswith(factor)}
     assert grads
-    assert not [name for name, grad in grads.items() if grad is None or not grad.abs().max() > 0]
+    still = [name for name, grad in grads.items() if grad is None or not grad.abs().max() > 0]
+    assert not [name for name in still if but not in name]
 
 
 def test_the_denoiser_teaches_injected_factors_alone(base: Backbone):
@@ -194,13 +256,13 @@ def test_the_denoiser_teaches_injected_factors_alone(base: Backbone):
     targets = {"denoiser": base.info.target_presets["attention_and_feed_forward"]}
     t, states = base.timesteps(torch.tensor([0.2, 0.9])).t, conditioning(base, PROMPTS[:2])
     plain = base.predict(latents(base), t, states)
-    with injected(KINDS.get("lora"), base.components(), targets, rank=2, alpha=2, seed=0) as injection:
+    with injected(KINDS.get("lora"), base.load_components(), targets, rank=2, alpha=2, seed=0) as injection:
         torch.testing.assert_close(base.predict(latents(base), t, states), plain)
         for factor in ("up", "down"):  # down learns from the second step on, because up starts at zero
             train_once(injection.parameters, base.predict(latents(base), t, states).square().mean())
             assert_learning(injection.parameters, factor)
         trained = {id(parameter) for parameter in injection.parameters.values()}
-        frozen = [p for module in base.components().values() for p in module.parameters() if id(p) not in trained]
+        frozen = [p for module in base.load_components().values() for p in module.parameters() if id(p) not in trained]
         assert not any(parameter.requires_grad or parameter.grad is not None for parameter in frozen)
         assert (base.predict(latents(base), t, states) - plain).abs().max() > 1e-3
     assert_same(weights(base), before)
@@ -209,13 +271,15 @@ def test_the_denoiser_teaches_injected_factors_alone(base: Backbone):
 def test_text_encoders_teach_injected_factors_alone(base: Backbone):
     if "text_encoder_training" not in base.info.capabilities:
         pytest.skip(f"{base.info.family} doesn't train text encoders")
+    penultimate = base.info.family == "sdxl"
     before = weights(base)
-    targets = dict.fromkeys(base.text_encoders, base.info.text_target_presets["attention_and_feed_forward"])
-    with injected(KINDS.get("lora"), base.components(), targets, rank=2, alpha=2, seed=0) as injection:
+    targets = dict.fromkeys(base.text_encoder_names, base.info.text_target_presets["attention_and_feed_forward"])
+    with injected(KINDS.get("lora"), base.load_components(), targets, rank=2, alpha=2, seed=0) as injection:
         for factor in ("up", "down"):
             encoded = base.encode_prompts(PROMPTS)
             train_once(injection.parameters, sum(tensor.float().square().mean() for tensor in encoded.values()))  # type: ignore[arg-type]
-            assert_learning(injection.parameters, factor)
+            # Models that read the last but one hidden states leave the last layer unused.
+            assert_learning(injection.parameters, factor, but="text_encoder.encoder.layers.1." if penultimate else "-")
     assert_same(weights(base), before)
 
 
@@ -226,13 +290,13 @@ def test_sampling_is_deterministic(base: Backbone, guidance: float):
     if guidance != 1 and "classifier_free_guidance" not in base.info.capabilities:
         pytest.skip(f"{base.info.family} isn't guided")
 
-    def draw(seed: int) -> list[Tensor]:
+    def generate(seed: int) -> list[Tensor]:
         torch.manual_seed(seed)  # a sampler that drew noise of its own would take it from here
         negative = conditioning(base, ["", ""]) if guidance != 1 else None
         states = conditioning(base, PROMPTS[:2])
         return list(base.sample(latents(base), states, negative, steps=4, guidance=guidance))
 
-    first, second = draw(1), draw(2)
+    first, second = generate(1), generate(2)
     assert len(first) >= 4
     assert all(torch.equal(one, two) for one, two in zip(first, second, strict=True))
     assert {x.shape for x in first} == {latents(base).shape}
@@ -240,7 +304,7 @@ def test_sampling_is_deterministic(base: Backbone, guidance: float):
     assert first[-1].isfinite().all()
 
 
-def test_one_step_draws(base: Backbone):
+def test_one_step_generates(base: Backbone):
     *_, last = base.sample(latents(base), conditioning(base, PROMPTS[:2]), None, steps=1, guidance=1.0)
     assert last.isfinite().all()
 
@@ -250,7 +314,7 @@ def test_released_encoders_come_back(base: Backbone):
 
     images = random(1, 3, base.info.resolution, base.info.resolution).clamp(-1, 1)
     encoded, states = base.encode_images(images), conditioning(base, PROMPTS)
-    encoders = [weakref.ref(encoder) for encoder in base.text_encoders.values()]
+    encoders = [weakref.ref(encoder) for encoder in map(base.load_component, base.text_encoder_names)]
     base.release_encoders()
     assert not any(encoder() for encoder in encoders)
     torch.testing.assert_close(base.encode_images(images), encoded, rtol=0, atol=0)

@@ -14,7 +14,6 @@ from lora_workbench.engine.core.errors import BaseModelError
 from lora_workbench.engine.core.quiet import quiet
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
 from lora_workbench.engine.models import registry, sd1
-from lora_workbench.engine.models.diffusers_parts import PARTS, PREFIXES
 from tiny import save_tiny_sd1
 
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 OUTDATED = pytest.mark.filterwarnings("ignore:(?s).*of this scheduler:FutureWarning")
 PROMPTS = ("a photo of a fox", "a drawing of a red bus on a blue background")
 SEEDS = (3, 4)
+PARTS = tuple(sd1.FAMILY.parts)
+WITH_WEIGHTS = tuple(name for name, part in sd1.FAMILY.parts.items() if part.prefix)
 
 
 def edit_json(file: Path, **changes: Any) -> None:
@@ -116,7 +117,7 @@ def test_a_missing_part_is_named(folder: Path, part: str):
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("part", PREFIXES)
+@pytest.mark.parametrize("part", WITH_WEIGHTS)
 def test_parts_without_whole_weights_are_named(folder: Path, part: str):
     [weights] = (folder / part).glob("*.safetensors")
     content = weights.read_bytes()
@@ -129,7 +130,7 @@ def test_parts_without_whole_weights_are_named(folder: Path, part: str):
         registry.load_base(folder, device="cpu")
 
 
-@pytest.mark.parametrize("part", PREFIXES)
+@pytest.mark.parametrize("part", WITH_WEIGHTS)
 def test_missing_weights_are_never_made_up(folder: Path, part: str):
     import torch
     from safetensors.torch import load_file, save_file
@@ -171,7 +172,7 @@ def test_objectives_that_are_not_known_are_refused(folder: Path):
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("index", [None, "{", "[]", '{"_class_name": "StableDiffusionXLPipeline"}'])
+@pytest.mark.parametrize("index", [None, "{", "[]", '{"_class_name": "StableDiffusion3Pipeline"}'])
 def test_folders_of_other_things_are_not_recognized(folder: Path, index: str | None):
     (folder / "model_index.json").unlink()
     if index is not None:
@@ -183,7 +184,7 @@ def test_folders_of_other_things_are_not_recognized(folder: Path, index: str | N
 
 def test_folders_of_stable_diffusion_2_are_not_recognized(folder: Path):
     edit_json(folder / "unet" / "config.json", use_linear_projection=True)
-    assert not sd1.recognizes(folder)
+    assert not sd1.FAMILY.recognizes(folder, frozenset())
 
 
 def test_a_missing_path_is_named(tmp_path: Path):

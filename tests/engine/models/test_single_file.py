@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from lora_workbench.engine.core.errors import BaseModelError
-from lora_workbench.engine.models import diffusers_parts, registry, sd1
+from lora_workbench.engine.models import diffusers_parts, registry, sd1, sdxl
 from lora_workbench.engine.models.contract import Backbone
+from lora_workbench.engine.models.family import Family
 from single_file import renamed, save_checkpoint
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def test_diffusers_reads_the_same_from_it(tiny_sd1: Path, checkpoint: Path):
     base = sd1.load(checkpoint, device="cpu", precision="fp32", config=tiny_sd1)
     for ours, theirs in [
         (base.denoiser, pipeline.unet),
-        (base.text_encoders["text_encoder"], pipeline.text_encoder),
+        (base.load_component("text_encoder"), pipeline.text_encoder),
     ]:
         expected = theirs.state_dict()
         assert all(torch.equal(tensor, expected[name]) for name, tensor in ours.state_dict().items())
@@ -102,7 +103,9 @@ def test_diffusers_reads_the_same_from_it(tiny_sd1: Path, checkpoint: Path):
     ("markers", "prediction_type", "zero_snr"),
     [((), "epsilon", False), (("v_pred",), "v_prediction", False), (("v_pred", "ztsnr"), "v_prediction", True)],
 )
-def test_markers_tell_the_objective(tiny_sd1: Path, tmp_path: Path, markers, prediction_type: str, zero_snr: bool):
+def test_markers_tell_the_prediction_type(
+    tiny_sd1: Path, tmp_path: Path, markers, prediction_type: str, zero_snr: bool
+):
     import torch
 
     checkpoint = save_checkpoint(tiny_sd1, tmp_path / "marked.safetensors", markers=markers)
@@ -114,25 +117,15 @@ def test_markers_tell_the_objective(tiny_sd1: Path, tmp_path: Path, markers, pre
     assert drawn.isfinite().all()
 
 
-def test_standard_configuration_is_that_of_sd15():
-    """By the numbers of parameters of the original, and some names and sizes in its checkpoint."""
-    import torch
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    shapes: dict[str, tuple[int, ...]] = {}
-    for part, parameters in [("unet", 859_520_964), ("vae", 83_653_863), ("text_encoder", 123_060_480)]:
-        config = diffusers_parts.read_config(sd1.STANDARD_CONFIG, part)
-        with torch.device("meta"):
-            if part == "text_encoder":
-                module = CLIPTextModel(CLIPTextConfig(**config))
-            else:
-                module = diffusers_parts._module_class(part).from_config(config)
-        assert sum(parameter.numel() for parameter in module.parameters()) == parameters
-        tensors = renamed(part, module.state_dict(), config)
-        shapes |= {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-        if part != "text_encoder":
-            diffusers_parts._converted(part, config, tensors)
-    expected = {
+SIZES = {
+    "sd1": {"unet": 859_520_964, "vae": 83_653_863, "text_encoder": 123_060_480},
+    "sdxl": {
+        "unet": 2_567_463_684, "vae": 83_653_863, "text_encoder": 123_060_480, "text_encoder_2": 694_659_840,
+    },
+}  # fmt: skip
+"""Parameters of the originals."""
+SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
+    "sd1": {
         "model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight": (640, 768),
         "model.diffusion_model.input_blocks.9.0.op.weight": (1280, 1280, 3, 3),
         "model.diffusion_model.middle_block.1.proj_in.weight": (1280, 1280, 1, 1),
@@ -142,12 +135,44 @@ def test_standard_configuration_is_that_of_sd15():
         "first_stage_model.decoder.up.1.block.0.nin_shortcut.weight": (256, 512, 1, 1),
         "first_stage_model.encoder.mid.attn_1.q.weight": (512, 512, 1, 1),
         "cond_stage_model.transformer.text_model.encoder.layers.11.mlp.fc1.weight": (3072, 768),
-    }
+    },
+    "sdxl": {
+        "model.diffusion_model.input_blocks.4.1.transformer_blocks.1.attn2.to_k.weight": (640, 2048),
+        "model.diffusion_model.input_blocks.8.1.transformer_blocks.9.ff.net.2.weight": (1280, 5120),
+        "model.diffusion_model.middle_block.1.proj_in.weight": (1280, 1280),
+        "model.diffusion_model.label_emb.0.0.weight": (1280, 2816),
+        "model.diffusion_model.output_blocks.5.2.conv.weight": (640, 640, 3, 3),
+        "conditioner.embedders.0.transformer.text_model.encoder.layers.11.mlp.fc1.weight": (3072, 768),
+        "conditioner.embedders.1.model.transformer.resblocks.31.attn.in_proj_weight": (3840, 1280),
+        "conditioner.embedders.1.model.text_projection": (1280, 1280),
+    },
+}
+"""Of some tensors of the original checkpoints."""
+
+
+@pytest.mark.parametrize("family", [sd1.FAMILY, sdxl.FAMILY], ids=lambda family: family.name)
+def test_standard_configuration_is_that_of_the_original(family: Family):
+    """By the numbers of parameters of the original, and some names and sizes in its checkpoint."""
+    import torch
+
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, parameters in SIZES[family.name].items():
+        part, config = family.parts[name], diffusers_parts.read_config(family.config, name)
+        with torch.device("meta"):
+            made = diffusers_parts._module_class(part)
+            text = name.startswith("text_encoder")
+            module = made(diffusers_parts._text_config(config)) if text else made.from_config(config)
+        assert sum(parameter.numel() for parameter in module.parameters()) == parameters
+        tensors = renamed(part, module.state_dict(), config)
+        shapes |= {tensor_name: tuple(tensor.shape) for tensor_name, tensor in tensors.items()}
+        if not text:
+            diffusers_parts._converted(part, config, tensors)
+    expected = SHAPES[family.name]
     assert {name: shapes.get(name) for name in expected} == expected
 
 
 def test_standard_tokenizer_is_clips():
-    tokenizer = diffusers_parts._tokenizer(sd1.STANDARD_CONFIG)
+    tokenizer = diffusers_parts._tokenizer(sd1.FAMILY.config / "tokenizer")
     assert len(tokenizer) == 49408
     assert tokenizer.model_max_length == 77
     assert tokenizer("a photo of a cat").input_ids == [49406, 320, 1125, 539, 320, 2368, 49407]
@@ -188,16 +213,16 @@ def test_wrong_sizes_of_the_text_encoder_are_refused(tiny_sd1: Path, checkpoint:
 
 @pytest.mark.parametrize(
     ("family", "prefix"),
-    [("SDXL", "conditioner.embedders.0.transformer."), ("SD2", "cond_stage_model.model."), ("UNet alone", None)],
+    [("SD2", "cond_stage_model.model."), ("UNet alone", None)],
 )
 def test_other_families_are_not_taken_for_sd1(checkpoint: Path, tmp_path: Path, family: str, prefix: str | None):
     from safetensors.torch import load_file, save_file
 
-    ours = diffusers_parts.PREFIXES["text_encoder"]
+    ours = sd1.TEXT_ENCODER
     other = tmp_path / f"{family}.safetensors"
     tensors = {n.replace(ours, prefix or ""): t for n, t in load_file(checkpoint).items() if prefix or ours not in n}
     save_file(tensors, other)
-    assert not sd1.recognizes(other)
+    assert not sd1.FAMILY.recognizes(other, diffusers_parts.tensor_names(other))
     with pytest.raises(BaseModelError, match="is not a base model of a known family") as caught:
         registry.load_base(other, device="cpu")
     assert "sd1" in caught.value.expected

@@ -1,0 +1,80 @@
+"""Stable Diffusion XL (Podell et al. 2023, arXiv:2307.01952), with Illustrious, NoobAI and all others of its shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.resources import ASSETS
+from .contract import Conditioning
+from .family import Family, Part
+from .unet_backbone import TARGETS, TEXT_TARGETS, UNET_BLOCKS, UNetBackbone, load_parts
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+OPEN_CLIP = "conditioner.embedders.1.model."
+
+
+class StableDiffusionXL(UNetBackbone):
+    """The diffusers backbone of SDXL."""
+
+    def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
+        """The last but one hidden states of both encoders side by side, and the second one's pooled projection."""
+        import torch
+
+        first = self._encoded("text_encoder", "tokenizer", prompts, output_hidden_states=True)
+        second = self._encoded("text_encoder_2", "tokenizer_2", prompts, output_hidden_states=True)
+        states = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
+        return Conditioning(states=states, pooled=second.text_embeds)
+
+    def _arguments(self, x: Tensor, conditioning: Conditioning) -> dict[str, Any]:
+        height, width = (side * self.info.latent_factor for side in x.shape[-2:])
+        time_ids = x.new_tensor(size_conditioning(height, width)).expand(len(x), -1)
+        return {
+            "encoder_hidden_states": conditioning["states"].to(self.dtype),
+            "added_cond_kwargs": {"text_embeds": conditioning["pooled"].to(self.dtype), "time_ids": time_ids},
+        }
+
+
+def size_conditioning(height: int, width: int) -> list[float]:
+    """Original size, crop corner and target size, in pixels (sections 2.2 of the paper): an uncropped picture of the
+    size that is trained or generated."""
+    return [float(value) for value in (height, width, 0, 0, height, width)]
+
+
+def _recognizes(path: Path, names: frozenset[str]) -> bool:
+    del path
+    return not names or (UNET_BLOCKS in names and any(name.startswith(OPEN_CLIP) for name in names))
+
+
+def load(path: Path, *, device: str = "auto", precision: str = "auto", config: Path | None = None) -> StableDiffusionXL:
+    """Load a diffusers folder, or a single-file checkpoint with the configuration in ``config``, if not the family's.
+
+    Raises:
+        BaseModelError: a part is missing or damaged, or there is no such device or precision.
+    """
+    return StableDiffusionXL(load_parts(path, FAMILY, config), FAMILY, device, precision)
+
+
+FAMILY = Family(
+    name="sdxl",
+    architecture="stable-diffusion-xl-v1-base",
+    pipeline="StableDiffusionXLPipeline",
+    parts={
+        "unet": Part(kind="unet", prefix="model.diffusion_model."),
+        "vae": Part(kind="vae", prefix="first_stage_model."),
+        "text_encoder": Part(kind="clip", prefix="conditioner.embedders.0.transformer."),
+        "text_encoder_2": Part(kind="clip_with_projection", prefix=OPEN_CLIP, open_clip=True),
+        "tokenizer": Part(kind="tokenizer"),
+        "tokenizer_2": Part(kind="tokenizer"),
+        "scheduler": Part(kind="scheduler"),
+    },
+    config=ASSETS / "sdxl_config",
+    recognizes=_recognizes,
+    load=load,
+    targets=TARGETS,
+    text_targets=TEXT_TARGETS,
+    capabilities=frozenset({"classifier_free_guidance", "text_encoder_training", "size_conditioning"}),
+)

@@ -1,0 +1,228 @@
+"""What Stable Diffusion 1.x and XL share: a UNet, CLIP text encoders and a KL autoencoder, by diffusers."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.devices import pick_device, pick_dtype
+from ..core.errors import BaseModelError
+from ..core.quiet import quiet
+from .contract import Backbone, BackboneInfo, Conditioning, Timesteps
+from .declarations import declarations
+from .diffusers_parts import CheckpointParts, FolderParts, Parts
+from .family import Family
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+UNET_BLOCKS = "model.diffusion_model.input_blocks.0.0.weight"
+"""A tensor that every checkpoint with such a UNet has."""
+
+_ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+_FEED_FORWARD = ("ff.net.0.proj", "ff.net.2")
+_OTHERS = (
+    "proj_in", "proj_out", "conv1", "conv2", "conv_shortcut", "conv", "time_emb_proj", "conv_in", "conv_out",
+    "linear_1", "linear_2",
+)  # fmt: skip
+TARGETS: Mapping[str, tuple[str, ...]] = {
+    "attention": _ATTENTION,
+    "attention_and_feed_forward": _ATTENTION + _FEED_FORWARD,
+    "all_layers": _ATTENTION + _FEED_FORWARD + _OTHERS,
+}
+_TEXT_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
+_TEXT_ALL = (*_TEXT_ATTENTION, "fc1", "fc2")
+TEXT_TARGETS: Mapping[str, tuple[str, ...]] = {
+    "attention": _TEXT_ATTENTION,
+    "attention_and_feed_forward": _TEXT_ALL,
+    "all_layers": _TEXT_ALL,
+}
+
+
+def load_parts(path: Path, family: Family, config: Path | None = None) -> Parts:
+    """The parts of a diffusers folder or a checkpoint; ``config`` in place of the family's own configuration.
+
+    Raises:
+        BaseModelError: a part is missing or damaged.
+    """
+    return (
+        FolderParts(path, family.parts)
+        if path.is_dir()
+        else CheckpointParts(path, family.parts, config or family.config)
+    )
+
+
+class UNetBackbone(Backbone):
+    """A UNet with its encoders, which are loaded when they are first used.
+
+    Args:
+        parts: where they come from.
+        family: what it declares.
+        device: as in ``load_base``.
+        precision: as in ``load_base``, of the UNet.
+
+    Raises:
+        BaseModelError: a part is damaged, it predicts something unknown, or there is no such device or precision.
+    """
+
+    def __init__(self, parts: Parts, family: Family, device: str, precision: str) -> None:
+        import torch
+
+        self._parts, self._family = parts, family
+        self.device = pick_device(device)
+        self._scheduler = parts.load("scheduler")
+        self._alphas_cumprod: Tensor = self._scheduler.alphas_cumprod.float()
+        self._tokenizers = {name: parts.load(name) for name, p in family.parts.items() if p.kind == "tokenizer"}
+        self._encoders: dict[str, nn.Module] = {}
+        self._unet = parts.load("unet").requires_grad_(False)
+        self.dtype = pick_dtype(precision, self.device, sum(p.numel() for p in self._unet.parameters()))
+        self.info = _describe(parts, family, self._scheduler.config.prediction_type)
+        with quiet():
+            self._unet.to(self.device, self.dtype, memory_format=torch.channels_last)
+
+    @abstractmethod
+    def _arguments(self, x: Tensor, conditioning: Conditioning) -> dict[str, Any]:
+        """What the UNet takes besides latents ``x`` and timesteps."""
+
+    @property
+    def denoiser(self) -> nn.Module:
+        return self._unet
+
+    @property
+    def text_encoder_names(self) -> tuple[str, ...]:
+        return self._family.text_encoders
+
+    def load_component(self, name: str) -> nn.Module:
+        return self._unet if name == "denoiser" else self._encoder(name)
+
+    @cached_property
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        roots = {"denoiser": self._unet} | {name: self._parts.empty(name) for name in self.text_encoder_names}
+        return layer_shapes(roots)
+
+    def module_shapes(self) -> dict[str, tuple[int, ...]]:
+        return self._shapes
+
+    def release_encoders(self) -> None:
+        self._encoders.clear()
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        import torch
+
+        vae = self._encoder("vae")
+        with torch.no_grad():
+            posterior = vae.encode(images.to(self.device, torch.float32)).latent_dist
+        return posterior.mode() * vae.config.scaling_factor
+
+    def tokenize(self, text: str) -> dict[str, list[str]]:
+        names = zip(self.text_encoder_names, self._tokenizers.values(), strict=True)
+        return {name: [token.removesuffix("</w>") for token in tokenizer.tokenize(text)] for name, tokenizer in names}
+
+    def timesteps(self, u: Tensor) -> Timesteps:
+        steps = len(self._alphas_cumprod)
+        t = (u * steps).long().clamp(max=steps - 1)
+        alpha_bar = self._alphas_cumprod.to(u.device)[t]
+        return Timesteps(
+            t=t.to(self.device), alpha=alpha_bar.sqrt().to(self.device), sigma=(1 - alpha_bar).sqrt().to(self.device)
+        )
+
+    def predict(self, x_t: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
+        import torch
+
+        x = x_t.to(self.dtype, memory_format=torch.channels_last)
+        return self._unet(x, t, **self._arguments(x, conditioning)).sample.float()
+
+    def sample(
+        self, noise: Tensor, conditioning: Conditioning, negative: Conditioning | None, *, steps: int, guidance: float
+    ) -> Iterator[Tensor]:
+        import torch
+
+        scheduler = copy.deepcopy(self._scheduler)
+        scheduler.set_timesteps(steps, device=self.device)
+        guided = negative is not None and guidance != 1
+        states = Conditioning.join([negative, conditioning]) if negative is not None and guided else conditioning
+        x = noise.to(self.device) * scheduler.init_noise_sigma
+        for t in scheduler.timesteps:
+            with torch.no_grad():
+                scaled = scheduler.scale_model_input(torch.cat([x, x]) if guided else x, t)
+                predicted = self.predict(scaled, t, states)
+                if guided:
+                    without, towards = predicted.chunk(2)
+                    predicted = without + guidance * (towards - without)
+                x = scheduler.step(predicted, t, x).prev_sample
+            yield x
+
+    def decode(self, latents: Tensor) -> Tensor:
+        import torch
+
+        vae = self._encoder("vae")
+        with torch.no_grad():
+            images = vae.decode(latents.to(self.device, torch.float32) / vae.config.scaling_factor).sample
+        return (images / 2 + 0.5).clamp(0, 1)
+
+    def _encoder(self, part: str) -> Any:
+        """Text encoder or autoencoder, in float32: they run seldom, and these autoencoders overflow in float16."""
+        import torch
+
+        if part not in self._encoders:
+            module = self._parts.load(part).requires_grad_(False)
+            with quiet():
+                self._encoders[part] = module.to(self.device, torch.float32)
+        return self._encoders[part]
+
+    def _encoded(self, part: str, tokenizer: str, prompts: Sequence[str], **options: Any) -> Any:
+        """What a text encoder gives for prompts, padded to its length."""
+        encoder = self._encoder(part)
+        tokens = self._tokenizers[tokenizer](
+            list(prompts),
+            padding="max_length",
+            truncation=True,
+            max_length=encoder.config.max_position_embeddings,
+            return_tensors="pt",
+        )
+        return encoder(tokens.input_ids.to(self.device), **options)
+
+
+def layer_shapes(roots: Mapping[str, nn.Module]) -> dict[str, tuple[int, ...]]:
+    """Module key -> shape of its weight, for every linear layer and convolution."""
+    from torch import nn
+
+    return {
+        f"{component}.{path}": tuple(module.weight.shape)
+        for component, root in roots.items()
+        for path, module in root.named_modules()
+        if isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d))
+    }
+
+
+def _describe(parts: Parts, family: Family, prediction_type: str) -> BackboneInfo:
+    if prediction_type not in ("epsilon", "v_prediction"):
+        raise BaseModelError(
+            f"{parts.name} predicts {prediction_type!r}, which can't be trained here.",
+            expected="prediction_type epsilon or v_prediction in scheduler/scheduler_config.json",
+            hint="correct the scheduler's configuration, or use another base model.",
+        )
+    unet, vae = parts.config("unet"), parts.config("vae")
+    factor = 2 ** (len(vae["block_out_channels"]) - 1)
+    own = declarations(parts.folder, family.generation)
+    return BackboneInfo(
+        family=family.name,
+        name=parts.name,
+        content_hash=parts.content_hash(),
+        prediction_type=prediction_type,
+        latent_channels=unet["in_channels"],
+        latent_factor=factor,
+        resolution=unet["sample_size"] * factor,
+        key_style=family.key_style,
+        architecture=family.architecture,
+        target_presets=family.targets,
+        text_target_presets=family.text_targets,
+        generation=own.generation,
+        recipe={"timestep_distribution": family.timestep_distribution} | dict(own.recipe),
+        recipe_reason=own.reason,
+        capabilities=family.capabilities,
+    )
