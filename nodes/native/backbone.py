@@ -18,6 +18,7 @@ from ...engine.adapters.stack import Stack
 from ...engine.core.devices import pick_dtype
 from ...engine.core.errors import AdapterError, BaseModelError
 from ...engine.models.contract import Backbone, BackboneInfo, Conditioning, Timesteps
+from ...engine.models.declarations import declarations
 from .conditioning import CLIP_ENCODERS, as_comfy, encode, in_groups, pieces, together_in_groups
 from .families import TEXT_TARGETS, family_of, target_presets
 from .identity import content_hash
@@ -332,6 +333,7 @@ def _describe(patcher: Any, clip: Any, vae: Any, names: Names, name: str) -> Bac
             expected="a diffusion model with attention layers",
             hint="use another base model.",
         )
+    own = declarations(getattr(model.model_config, "declared_in", None), family.generation)
     capabilities = {"text_encoder_training"} if _encoders(clip.cond_stage_model) else set()
     if not model.model_config.unet_config.get("guidance_embed"):
         capabilities.add("classifier_free_guidance")
@@ -347,6 +349,9 @@ def _describe(patcher: Any, clip: Any, vae: Any, names: Names, name: str) -> Bac
         architecture=family.architecture,
         target_presets=presets,
         text_target_presets=TEXT_TARGETS,
+        generation=own.generation,
+        recipe=own.recipe,
+        recipe_reason=own.reason,
         capabilities=frozenset(capabilities),
     )
 

@@ -60,6 +60,8 @@ class DemoLatents(comfy.latent_formats.LatentFormat):
 class DemoConfig(comfy.supported_models.SD15):
     """What ComfyUI's loader finds out about a checkpoint, for the demo base."""
 
+    declared_in = DEMO_BASE
+    """Where the base model's own declarations are."""
     latent_format = DemoLatents
     sampling_settings = {"zsnr": True}  # noqa: RUF012 - copied by the base class
     unet_extra_config = {}  # noqa: RUF012

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ...engine.models.contract import GenerationDefaults
 from .names import Names
 
 
@@ -18,6 +19,8 @@ class Family(NamedTuple):
     """As ``modelspec.architecture`` names it, without ``/lora``."""
     resolution: int
     """Side of the pictures that it was trained on, in pixels."""
+    generation: GenerationDefaults = GenerationDefaults()
+    """What it generates well with."""
 
 
 _FAMILIES = {
@@ -27,8 +30,8 @@ _FAMILIES = {
     "SDXLRefiner": Family("sdxl-refiner", "stable-diffusion-xl-v1-refiner", 1024),
     "SDXL": Family("sdxl", "stable-diffusion-xl-v1-base", 1024),
     "SD3": Family("sd3", "stable-diffusion-3", 1024),
-    "FluxSchnell": Family("flux1", "flux-1-schnell", 1024),
-    "Flux": Family("flux1", "flux-1-dev", 1024),
+    "FluxSchnell": Family("flux1", "flux-1-schnell", 1024, GenerationDefaults(steps=4, guidance=1.0)),
+    "Flux": Family("flux1", "flux-1-dev", 1024, GenerationDefaults(steps=20, guidance=3.5)),
     "Flux2": Family("flux2", "flux-2", 1024),
     "QwenImage": Family("qwen-image", "qwen-image", 1328),
     "ZImage": Family("z-image", "z-image", 1024),

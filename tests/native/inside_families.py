@@ -25,12 +25,15 @@ def backbone(name: str, folder: str) -> tuple[Any, Any, Any]:
 def fixed_loss(base: Any, latents: Any, prompts: list[str]) -> float:
     """The loss over the same sixteen levels and noises, so that two of them can be compared."""
     import torch
-    from lora_workbench.engine.training.loop import denoising_loss
+    from lora_workbench.engine.training.loss import denoising_loss
+    from lora_workbench.engine.training.recipe import Recipe
 
     with torch.no_grad():
         conditioning = base.encode_prompts(prompts * 16)
         generator = torch.Generator().manual_seed(7)
-        return float(denoising_loss(base, latents.repeat(16, 1, 1, 1), conditioning, 0.0, generator).mean())
+        return float(
+            denoising_loss(base, latents.repeat(16, 1, 1, 1), conditioning, Recipe.of(snr_gamma=0.0), generator).mean()
+        )
 
 
 def trained(name: str, folder: str) -> dict[str, Any]:
@@ -110,7 +113,7 @@ def carried(name: str, folder: str) -> dict[str, Any]:
             for parameter in injection.parameters.values():
                 parameter.normal_(std=0.05, generator=torch.Generator().manual_seed(parameter.numel()))
             mirrored = base.predict(x, levels.t, conditioning)
-            updates = injection.modules()
+            updates = injection.result()
         modules = {part: u.rows(rows) for key, u in updates.items() for part, rows in base.file_parts(key)}
         adapter = Adapter(name="all", family="", modules=modules, key_style=base.info.key_style)
         with base.carrying(Stack((StackEntry(adapter),))):
