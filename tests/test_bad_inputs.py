@@ -131,7 +131,7 @@ def test_unreadable_pictures_are_left_out_and_named(make: Any, name: str, attemp
     report = told.result["reports"]["data"]
     assert report["pictures"] == 3
     assert [left_out["name"] for left_out in report["skipped"]] == [name]
-    assert f"left out {name}: " in told.errors
+    assert f"skipped {name}: " in told.errors
 
 
 @pytest.mark.parametrize("word", ["", "  \t"])

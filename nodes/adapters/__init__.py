@@ -1,3 +1,3 @@
-"""Nodes below ``LoRA Workbench/adapters``."""
+"""The submenu *adapters*, one file per node."""
 
 CATEGORY = "LoRA Workbench/adapters"

@@ -1,26 +1,22 @@
-"""The node that puts a stack on a model of ComfyUI's."""
+"""The node *Apply Stack*."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from ..host import host, io
 from ..kit import sockets
+from ..kit.adapters import triggers_output
 from ..kit.lora_stacks import contents
 from ..kit.shown import shown, tell
+from . import CATEGORY
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ...engine.adapters.stack import Stack
-
-    LoraModel: TypeAlias = Mapping[str, Tensor]
-from . import CATEGORY
 
 
 class ApplyStack(io.ComfyNode):
-    """Adapters on a model that ComfyUI has loaded."""
+    """Apply adapters to a model loaded by ComfyUI."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -28,24 +24,22 @@ class ApplyStack(io.ComfyNode):
             node_id="LW_ApplyStack",
             display_name="Apply Stack",
             category=CATEGORY,
-            description="Puts a stack of adapters on a model that ComfyUI has loaded, for KSampler and other nodes. "
-            "Each weight is computed once, however many adapters there are, and each file is read once.",
+            description="Applies a stack of adapters to a model loaded by ComfyUI, for KSampler and other nodes. Each "
+            "weight is patched once, however many adapters there are, and each file is read once.",
             inputs=[
-                io.Model.Input("model", tooltip="The diffusion model; it stays as it is."),
-                io.Clip.Input(
-                    "clip", optional=True, tooltip="The text encoder, for adapters that change it; it stays as it is."
-                ),
+                io.Model.Input("model", tooltip="Diffusion model to apply the adapters to."),
+                io.Clip.Input("clip", optional=True, tooltip="Text encoder, for adapters that change it."),
                 sockets.Stack.Input("stack", optional=True, tooltip="Adapters with weights, from Stack Adapters."),
                 sockets.LoraStack.Input(
                     "lora_stack",
                     optional=True,
-                    tooltip="Files with weights, from another extension; DoRA, LoHa, LoKr and OFT are fine here too.",
+                    tooltip="LoRA files stacked by another extension; DoRA, LoHa, LoKr and OFT work too.",
                 ),
             ],
             outputs=[
-                io.Model.Output("model", tooltip="The model with all adapters."),
-                io.Clip.Output("clip", tooltip="The text encoder with all adapters; nothing if none came in."),
-                io.String.Output("triggers", tooltip="Trigger phrases of all adapters that are on, joined by commas."),
+                io.Model.Output("model", tooltip="The model with all adapters applied."),
+                io.Clip.Output("clip", tooltip="The text encoder with all adapters applied; empty without a clip."),
+                triggers_output(),
             ],
         )
 

@@ -1,24 +1,16 @@
-"""The node that loads adapters."""
+"""The node *Load Adapter*."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias
 
 from ..host import host, io
 from ..kit import sockets
 from ..kit.inputs import problem
 from ..kit.shown import shown, tell
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    LoraModel: TypeAlias = Mapping[str, Tensor]
 from . import CATEGORY
 
 
 class LoadAdapter(io.ComfyNode):
-    """An adapter from a file."""
+    """Load an adapter from a file."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -26,18 +18,18 @@ class LoadAdapter(io.ComfyNode):
             node_id="LW_LoadAdapter",
             display_name="Load Adapter",
             category=CATEGORY,
-            description="Loads a LoRA from a file, one of this project's or of another trainer.",
+            description="Loads a LoRA file, trained here or elsewhere.",
             inputs=[
                 io.Combo.Input(
                     "adapter",
                     options=host().adapter_files(),
-                    tooltip="A .safetensors file in the folders for LoRAs; saved adapters are among them.",
+                    tooltip="A .safetensors file in the LoRA folders, including those saved by Save Adapter.",
                 )
             ],
             outputs=[
-                sockets.Adapter.Output("adapter", tooltip="The adapter; whether it fits a base shows when it is used."),
+                sockets.Adapter.Output("adapter", tooltip="The adapter. Its fit to a base model is checked on use."),
                 io.String.Output(
-                    "trigger", tooltip="The trigger phrase that the file names, to put into prompts; may be empty."
+                    "trigger", tooltip="Trigger phrase from the file's metadata, for prompts; empty if there is none."
                 ),
             ],
         )
@@ -57,7 +49,7 @@ class LoadAdapter(io.ComfyNode):
 
         with host().computing():
             loaded = FILES.read(host().adapter_path(adapter)).adapter
-        called = f"call it with: {loaded.trigger}" if loaded.trigger else "it names no trigger word"
-        text = f"{loaded.name}: rank {loaded.rank}, {len(loaded.modules)} modules; {called}"
+        trigger = f"trigger phrase: {loaded.trigger}" if loaded.trigger else "no trigger phrase in the file"
+        text = f"{loaded.name}: rank {loaded.rank}, {len(loaded.modules)} modules; {trigger}"
         tell(text)
         return io.NodeOutput(loaded, loaded.trigger, ui=shown(text=text))

@@ -1,28 +1,23 @@
-"""The node that saves adapters."""
+"""The node *Save Adapter*."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from ..host import host, io
-from ..kit.inputs import new_file, or_else
-from ..kit.shown import shown, tell
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ...engine.adapters.adapter import Adapter
-
-    LoraModel: TypeAlias = Mapping[str, Tensor]
 from ..kit.adapters import adapter_input, as_adapter, saved_adapters
+from ..kit.files import below_output, new_file
+from ..kit.inputs import or_else
+from ..kit.shown import shown, tell
 from . import CATEGORY
 
-SUFFIX = ".safetensors"
+if TYPE_CHECKING:
+    from ...engine.adapters.adapter import Adapter
+    from ..kit.adapters import LoraModel
 
 
 class SaveAdapter(io.ComfyNode):
-    """An adapter as a file that other programs load."""
+    """Save an adapter as a file that other programs load."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -30,24 +25,24 @@ class SaveAdapter(io.ComfyNode):
             node_id="LW_SaveAdapter",
             display_name="Save Adapter",
             category=CATEGORY,
-            description="Saves an adapter with all that is known about it in loras/ below the output folder. A "
-            "file that holds another adapter is never replaced.",
+            description="Saves an adapter with its metadata to loras/ in the output folder. Never overwrites another "
+            "adapter.",
             inputs=[
-                adapter_input("The adapter to save."),
+                adapter_input("Adapter to save; a LORA_MODEL works too."),
                 io.String.Input(
                     "filename",
                     default="",
-                    tooltip="Name without ending, perhaps with sub-folders; empty takes the adapter's name. If "
-                    "another adapter has the name, a number is added.",
+                    tooltip="File name without extension; may include sub-folders. Empty: the adapter's name. If "
+                    "another adapter has it, a number is added.",
                 ),
                 io.Combo.Input(
                     "dtype",
                     options=["float16", "float32"],
                     default="float16",
-                    tooltip="Number format in the file. float16 halves the size; float32 keeps every digit.",
+                    tooltip="dtype of the saved weights. float16 halves the file size; float32 is exact.",
                 ),
             ],
-            outputs=[io.String.Output("path", tooltip="Full path of the file.")],
+            outputs=[io.String.Output("path", tooltip="Full path of the saved file.")],
             is_output_node=True,
         )
 
@@ -56,13 +51,10 @@ class SaveAdapter(io.ComfyNode):
         from ...engine.adapters.keeping import keep
 
         adapter = as_adapter(adapter)
-        name = or_else(filename.strip().removesuffix(SUFFIX), adapter.name)
+        name = or_else(filename.strip().removesuffix(".safetensors"), adapter.name)
         kept = keep(adapter, new_file(host().adapter_directory(), name), dtype=dtype)
-        place = kept.path.relative_to(host().output_directory()).as_posix()
-        text = f"{'saved' if kept.written else 'there already'}: {place}"
+        place = below_output(kept.path)
+        text = f"{'saved' if kept.written else 'already saved'}: {place}"
         tell(text)
         report = {"name": adapter.name, "path": place, "trigger": adapter.trigger, "written": kept.written}
-        return io.NodeOutput(
-            str(kept.path),
-            ui={**shown(text=text, report=report), **saved_adapters([place])},
-        )
+        return io.NodeOutput(str(kept.path), ui={**shown(text=text, report=report), **saved_adapters([place])})

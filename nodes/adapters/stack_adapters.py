@@ -1,28 +1,24 @@
-"""The node that puts adapters on a stack."""
+"""The node *Stack Adapters*."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from ..host import io
 from ..kit import sockets
+from ..kit.adapters import adapter_input, as_adapter, saved_adapters, triggers_output
 from ..kit.lora_stacks import as_stack, linked, named, named_later
 from ..kit.shown import shown, tell
+from . import CATEGORY
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ...engine.adapters.adapter import Adapter
     from ...engine.adapters.stack import Stack
-
-    LoraModel: TypeAlias = Mapping[str, Tensor]
-from ..kit.adapters import adapter_input, as_adapter, saved_adapters
-from . import CATEGORY
+    from ..kit.adapters import LoraModel
 
 
 class StackAdapters(io.ComfyNode):
-    """One more adapter on a stack."""
+    """Add an adapter to a stack."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -30,29 +26,26 @@ class StackAdapters(io.ComfyNode):
             node_id="LW_StackAdapters",
             display_name="Stack Adapters",
             category=CATEGORY,
-            description="Puts an adapter with its weights on a stack. Chain several of these for several adapters.",
+            description="Adds an adapter with its weights to a stack. Chain these nodes to combine adapters.",
             inputs=[
-                adapter_input("The adapter to put on the stack."),
-                _weight("weight", "How strongly the adapter changes the pictures: 0 not at all, 1 as trained."),
-                _weight(
-                    "text_encoder_weight",
-                    "The same for the adapter's text-encoder part; without effect where it has none.",
-                ),
+                adapter_input("Adapter to add; a LORA_MODEL works too."),
+                _weight("weight", "Strength of the adapter: 0 is off, 1 is as trained."),
+                _weight("text_encoder_weight", "Strength of the adapter's text encoder part, if it has one."),
                 io.Boolean.Input(
-                    "enabled", default=True, tooltip="Switch the adapter off without taking the node out of the graph."
+                    "enabled", default=True, tooltip="Turn off to disable the adapter without removing the node."
                 ),
-                sockets.Stack.Input("stack", optional=True, tooltip="The stack to add to; empty begins a new one."),
+                sockets.Stack.Input("stack", optional=True, tooltip="Stack to add to; leave empty to start a new one."),
                 sockets.LoraStack.Input(
-                    "lora_stack", optional=True, tooltip="Files that another extension has stacked; they go below."
+                    "lora_stack", optional=True, tooltip="LoRA files stacked by another extension; added first."
                 ),
             ],
             outputs=[
-                sockets.Stack.Output("stack", tooltip="The stack with this adapter at its end."),
-                io.String.Output("triggers", tooltip="Trigger phrases of all adapters that are on, joined by commas."),
+                sockets.Stack.Output("stack", tooltip="The stack with this adapter added at the end."),
+                triggers_output(),
                 sockets.LoraStack.Output(
                     "lora_stack",
-                    tooltip="The same for other extensions, as names of files. If this is linked, adapters that aren't "
-                    "files in the LoRA folders yet are saved there.",
+                    tooltip="The stack as file names, for other extensions. If connected, adapters without a file in "
+                    "the LoRA folders are saved there.",
                 ),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt],
@@ -83,6 +76,10 @@ class StackAdapters(io.ComfyNode):
 
 def _weight(name: str, tooltip: str) -> io.Input:
     return io.Float.Input(
-        name, default=1.0, min=-10.0, max=10.0, step=0.05,
-        tooltip=f"{tooltip} Usual are 0.5 to 1; negative ones push the other way.",
-    )  # fmt: skip
+        name,
+        default=1.0,
+        min=-10.0,
+        max=10.0,
+        step=0.05,
+        tooltip=f"{tooltip} Usually 0.5 to 1; negative weights invert the effect.",
+    )

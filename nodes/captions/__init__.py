@@ -1,3 +1,3 @@
-"""Nodes below ``LoRA Workbench/captions``."""
+"""The submenu *captions*, one file per node."""
 
 CATEGORY = "LoRA Workbench/captions"

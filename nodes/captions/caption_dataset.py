@@ -1,23 +1,25 @@
-"""The node that has pictures described by a model."""
+"""The node *Caption Data Set*."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...engine.core.words import first_of
 from ..host import host, io
 from ..kit import sockets
-from ..kit.inputs import ADVANCED, problem
+from ..kit.datasets import captions_output
+from ..kit.files import newest_change
+from ..kit.inputs import ADVANCED, device_input, precision_input, problem
 from ..kit.shown import shown
+from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.captions.caption_dataset import Captioned
     from ...engine.data.dataset import Dataset
-from ..kit.models import newest_change
-from . import CATEGORY
 
 
 class CaptionDataset(io.ComfyNode):
-    """A data set, described by a model."""
+    """Caption the pictures of a data set with a model."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -25,13 +27,13 @@ class CaptionDataset(io.ComfyNode):
             node_id="LW_CaptionDataset",
             display_name="Caption Data Set",
             category=CATEGORY,
-            description="Has the pictures of a data set described by a model in a local folder: BLIP, Florence-2, "
-            "Qwen-VL or a WD14 tagger. Each picture is described once.",
+            description="Captions the pictures with a local model: BLIP, Florence-2, Qwen-VL or a WD14 tagger. "
+            "Captions are cached per picture.",
             inputs=_inputs(),
             outputs=[
-                sockets.Dataset.Output("dataset", tooltip="The same pictures with their captions."),
-                io.String.Output("captions", tooltip="Name, repeats and final caption of each picture, as a table."),
-                io.String.Output("report", tooltip="How many captions were kept, written and found from earlier."),
+                sockets.Dataset.Output("dataset", tooltip="The pictures with their captions."),
+                captions_output(),
+                io.String.Output("report", tooltip="How many captions were kept, generated and taken from the cache."),
             ],
         )
 
@@ -70,42 +72,42 @@ class CaptionDataset(io.ComfyNode):
 
 
 def in_words(captioned: Captioned, kind: str) -> str:
-    """For example ``12 captions by blip, 4 of them from earlier; 3 were there already``."""
-    earlier = f", {captioned.cached} of them from earlier" if captioned.cached else ""
-    told = f"{captioned.written} captions by {kind}{earlier}; {captioned.kept} were there already"
+    """For example ``12 captions by blip (4 cached), 3 kept``."""
+    cached = f" ({captioned.cached} cached)" if captioned.cached else ""
+    told = f"{captioned.written} captions by {kind}{cached}, {captioned.kept} kept"
     if captioned.blank:
-        told += f"\nNothing to say about {len(captioned.blank)}: {', '.join(captioned.blank[:5])}"
+        told += f"\nThe model returned no caption for {len(captioned.blank)} pictures: {first_of(captioned.blank)}"
     return told
 
 
 def _inputs() -> list[io.Input]:
     return [
-        sockets.Dataset.Input("dataset", tooltip="The pictures to be described; this data set stays as it is."),
+        sockets.Dataset.Input("dataset", tooltip="Data set to caption."),
         io.String.Input(
             "captioner",
             default="",
             placeholder="blip-image-captioning-base",
-            tooltip="Folder of the model, as downloaded: a full path, or a name below the folders for captioners. Its "
-            "files tell what kind it is. Nothing is downloaded.",
+            tooltip="Folder of the model: a full path, or a name in the captioner folders. The kind of model is "
+            "detected; nothing is downloaded.",
         ),
         io.Boolean.Input(
             "overwrite",
             default=False,
-            tooltip="Whether pictures that have a caption are described too. Files are never changed.",
+            tooltip="Caption pictures that already have a caption too. Files are never changed.",
         ),
         io.String.Input(
             "prompt",
             default="",
             multiline=True,
-            tooltip="What to ask: a question for Qwen-VL, one of Florence-2's tasks, the first words of BLIP's "
-            "captions. Empty takes what suits the model; taggers take none.",
+            tooltip="Instruction for Qwen-VL, task for Florence-2, or first words of BLIP's captions. Empty: the "
+            "model's default. Taggers ignore it.",
         ),
         io.Int.Input(
             "max_tokens",
             default=128,
             min=1,
             max=2048,
-            tooltip="Pieces of words after which a sentence is cut off. Taggers don't look at it.",
+            tooltip="Maximum caption length in tokens. Taggers ignore it.",
         ),
         io.Float.Input(
             "threshold",
@@ -113,7 +115,7 @@ def _inputs() -> list[io.Input]:
             min=0.0,
             max=1.0,
             step=0.01,
-            tooltip="Taggers only: probability from which a tag is taken. Lower gives more tags, and more wrong ones.",
+            tooltip="Taggers only: minimum probability of a tag. Lower values give more tags, and more wrong ones.",
         ),
         io.Float.Input(
             "character_threshold",
@@ -121,20 +123,8 @@ def _inputs() -> list[io.Input]:
             min=0.0,
             max=1.0,
             step=0.01,
-            tooltip="Taggers only: the same for names of characters.",
+            tooltip="Taggers only: minimum probability of a character tag.",
         ),
-        io.Combo.Input(
-            "device",
-            options=["auto", "cpu", "cuda", "mps"],
-            default="auto",
-            extra_dict=ADVANCED,
-            tooltip="Where to compute. auto takes CUDA, then Apple's MPS, then the CPU.",
-        ),
-        io.Combo.Input(
-            "precision",
-            options=["auto", "fp32", "bf16", "fp16"],
-            default="auto",
-            extra_dict=ADVANCED,
-            tooltip="Number format of the weights. auto takes what the device is fast at.",
-        ),
+        device_input(extra_dict=ADVANCED),
+        precision_input(tooltip="dtype of the weights. auto picks what is fast on the device.", extra_dict=ADVANCED),
     ]

@@ -1,4 +1,4 @@
-"""The node that takes captions from other nodes."""
+"""The node *Captions from Text*."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 from ..host import io
 from ..kit import sockets
+from ..kit.datasets import captions_output
 from ..kit.shown import shown
+from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.data.dataset import Dataset
-from . import CATEGORY
 
 
 class CaptionsFromText(io.ComfyNode):
-    """Captions that other nodes have written."""
+    """Caption a data set with the text output of other nodes."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -22,26 +23,25 @@ class CaptionsFromText(io.ComfyNode):
             node_id="LW_CaptionsFromText",
             display_name="Captions from Text",
             category=CATEGORY,
-            description="Gives the pictures of a data set captions from other nodes, or from a text with one a line.",
+            description="Captions a data set with the output of other captioning nodes, or with one line per picture.",
             inputs=[
-                sockets.Dataset.Input("dataset", tooltip="The pictures, in the order of the captions."),
+                sockets.Dataset.Input("dataset", tooltip="Pictures, in the order of the captions."),
                 io.String.Input(
                     "captions",
                     default="",
                     multiline=True,
-                    tooltip="As many captions as pictures: a list from any node that writes texts, or one a line. A "
-                    "blank one leaves its picture without.",
+                    tooltip="One caption per picture: a list from another node, or one per line. A blank caption "
+                    "leaves its picture without one.",
                 ),
                 io.Boolean.Input(
                     "keep_existing",
                     default=False,
-                    tooltip="Whether pictures that have a caption keep it. Captions are counted over all pictures "
-                    "either way.",
+                    tooltip="Keep captions that pictures already have. Still give one caption for every picture.",
                 ),
             ],
             outputs=[
-                sockets.Dataset.Output("dataset", tooltip="The same pictures with these captions."),
-                io.String.Output("captions", tooltip="Name, repeats and final caption of each picture, as a table."),
+                sockets.Dataset.Output("dataset", tooltip="The pictures with these captions."),
+                captions_output(),
             ],
             is_input_list=True,
         )
@@ -50,7 +50,7 @@ class CaptionsFromText(io.ComfyNode):
     def execute(cls, dataset: list[Dataset], captions: list[str], keep_existing: list[bool]) -> io.NodeOutput:
         from ...engine.captions.templates import caption_table, give_captions
 
-        a_list = len(captions) > 1 or len(dataset[0]) == 1  # the only picture's caption may have several lines
+        a_list = len(captions) > 1 or len(dataset[0]) == 1  # the caption of a single picture may have several lines
         given = captions if a_list else captions[0].rstrip("\r\n").splitlines()
         captioned = give_captions(dataset[0], given, keep_existing=keep_existing[0])
         table = caption_table(captioned)

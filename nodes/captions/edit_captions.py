@@ -1,21 +1,23 @@
-"""The node that edits captions by rule."""
+"""The node *Edit Captions*."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...engine.core.words import first_of
 from ..host import io
 from ..kit import sockets
-from ..kit.inputs import FIXED_SEED, LARGEST_SEED
+from ..kit.datasets import captions_output
+from ..kit.inputs import seed_input
 from ..kit.shown import shown
+from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.data.dataset import Dataset
-from . import CATEGORY
 
 
 class EditCaptions(io.ComfyNode):
-    """Captions edited by rule."""
+    """Edit all captions by rules, or single ones by file name."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -23,13 +25,13 @@ class EditCaptions(io.ComfyNode):
             node_id="LW_EditCaptions",
             display_name="Edit Captions",
             category=CATEGORY,
-            description="Replaces, removes, adds and shuffles parts of all captions, or writes those of single "
-            "pictures, and shows what changed. Files stay as they are.",
-            inputs=_edit_inputs(),
+            description="Replaces, removes, adds and shuffles parts of all captions, or sets captions of single "
+            "pictures, and shows what changed. Files are not changed.",
+            inputs=_inputs(),
             outputs=[
-                sockets.Dataset.Output("dataset", tooltip="The same pictures with their edited captions."),
-                io.String.Output("captions", tooltip="Name, repeats and final caption of each picture, as a table."),
-                io.String.Output("changes", tooltip="Each caption that changed, before and after."),
+                sockets.Dataset.Output("dataset", tooltip="The pictures with their edited captions."),
+                captions_output(),
+                io.String.Output("changes", tooltip="Each changed caption, before and after."),
             ],
         )
 
@@ -54,49 +56,49 @@ def changed_captions(before: Dataset, after: Dataset) -> str:
     changed = changes(before, after)
     lines = [f"{len(changed)} of {len(after)} captions changed"]
     if after.trigger and (lost := missing_trigger(after)):
-        lines.append(f"{len(lost)} now lack the trigger word {after.trigger.word!r}: {', '.join(lost[:5])}")
+        lines.append(f"now without the trigger word {after.trigger.word!r}: {first_of(lost)}")
     for name, old, new in changed:
         lines += ["", name, f"- {old or '(no caption)'}", f"+ {new or '(no caption)'}"]
     return "\n".join(lines)
 
 
-def _edit_inputs() -> list[io.Input]:
+def _inputs() -> list[io.Input]:
     return [
-        sockets.Dataset.Input("dataset", tooltip="The data set whose captions are edited; it stays as it is."),
-        io.String.Input("find", default="", tooltip="Text to look for in captions. Empty replaces nothing."),
-        io.String.Input("replace_with", default="", tooltip="What takes its place. Empty takes the text away."),
+        sockets.Dataset.Input("dataset", tooltip="Data set whose captions to edit."),
+        io.String.Input("find", default="", tooltip="Text to replace, case-sensitive. Empty: nothing is replaced."),
+        io.String.Input("replace_with", default="", tooltip="Replacement for find. Empty deletes the text."),
         io.Boolean.Input(
             "regex",
             default=False,
-            tooltip=r"Whether find is a regular expression; replace_with may then hold \1 for its first group. "
-            "Patterns that take too long are stopped.",
+            tooltip=r"Treat find as a regular expression; \1 in replace_with is its first group. Patterns that take "
+            "too long are aborted.",
         ),
-        io.String.Input("remove", default="", multiline=True, tooltip="Tags to take out, parted by commas or lines."),
+        io.String.Input(
+            "remove", default="", multiline=True, tooltip="Tags to remove, comma-separated or one per line."
+        ),
         io.String.Input(
             "add",
             default="",
             multiline=True,
-            tooltip="Tags to put at the end of captions that lack them, parted by commas or lines.",
+            tooltip="Tags to append to captions that lack them, comma-separated or one per line.",
         ),
-        io.String.Input("prefix", default="", tooltip="Put before each caption as it stands, blanks included."),
-        io.String.Input("suffix", default="", tooltip="Put after each caption as it stands, blanks included."),
+        io.String.Input("prefix", default="", tooltip="Text to put before each caption, including its spaces."),
+        io.String.Input("suffix", default="", tooltip="Text to put after each caption, including its spaces."),
         io.Boolean.Input(
             "shuffle",
             default=False,
-            tooltip="Put the tags, the parts between commas, in another order. To see other orders while training, "
-            "use the recipe's caption_shuffle.",
+            tooltip="Shuffle the tags (the comma-separated parts) once. To vary their order during training, use the "
+            "recipe's caption_shuffle.",
         ),
-        io.Int.Input("keep", default=1, min=0, max=100, tooltip="Tags at the beginning that are not shuffled."),
-        io.Int.Input(
-            "seed", default=0, min=0, max=LARGEST_SEED, extra_dict=FIXED_SEED, tooltip="Decides the shuffled order."
-        ),
+        io.Int.Input("keep", default=1, min=0, max=100, tooltip="Leading tags that shuffle leaves in place."),
+        seed_input(tooltip="Seed of the shuffled order."),
         io.String.Input(
             "overrides",
             default="",
             multiline=True,
             optional=True,
             placeholder="fox 2.png: a fox in snow",
-            tooltip="Captions of single pictures, one a line: file name, colon, caption. They are taken as they "
-            "stand; nothing above changes them.",
+            tooltip="Captions of single pictures, one per line, as file name: caption. Used literally; the edits above "
+            "don't apply.",
         ),
     ]

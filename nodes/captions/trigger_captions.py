@@ -1,4 +1,4 @@
-"""The node that writes the trigger word into captions."""
+"""The node *Trigger Captions*."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from ..host import io
 from ..kit import sockets
+from ..kit.datasets import captions_output
 from ..kit.shown import shown
+from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.data.dataset import Dataset
-from . import CATEGORY
 
 
 class TriggerCaptions(io.ComfyNode):
-    """The trigger word in every caption."""
+    """Put the trigger word into every caption."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -22,14 +23,40 @@ class TriggerCaptions(io.ComfyNode):
             node_id="LW_TriggerCaptions",
             display_name="Trigger Captions",
             category=CATEGORY,
-            description="Writes the trigger word into every caption, by a template, and shows the final captions.",
-            inputs=_inputs(),
-            outputs=[
-                sockets.Dataset.Output("dataset", tooltip="The same pictures with their final captions."),
-                io.String.Output("captions", tooltip="Name, repeats and final caption of each picture, as a table."),
-                io.String.Output(
-                    "trigger", tooltip="Trigger word and class word together: what a prompt calls the adapter with."
+            description="Puts the trigger word into every caption, using a template, and shows the final captions.",
+            inputs=[
+                sockets.Dataset.Input("dataset", tooltip="Data set to caption."),
+                io.String.Input(
+                    "trigger_word",
+                    default="ohwx",
+                    tooltip="Rare word that prompts will use for what the adapter learns. Avoid words that the base "
+                    "model knows: they keep their old meaning.",
                 ),
+                io.String.Input(
+                    "class_word",
+                    default="",
+                    tooltip="Class of the subject, such as dog, woman or style, so that only the difference to others "
+                    "is learned. Optional.",
+                ),
+                io.String.Input(
+                    "template",
+                    default="a photo of {trigger} {class}",
+                    tooltip="Caption of uncaptioned pictures, and prefix of captions without the trigger word. "
+                    "{trigger} and {class} are filled in, also in captions; there [trigger] and [class] work too.",
+                ),
+                io.Combo.Input(
+                    "mode",
+                    options=["prepend", "replace", "fill_missing"],
+                    default="prepend",
+                    tooltip="prepend: put the template before captions without the trigger word. replace: use the "
+                    "template as every caption. fill_missing: use it for uncaptioned pictures only; all other captions "
+                    "must contain the trigger word.",
+                ),
+            ],
+            outputs=[
+                sockets.Dataset.Output("dataset", tooltip="The pictures with their final captions."),
+                captions_output(),
+                io.String.Output("trigger", tooltip="Trigger phrase for prompts: trigger word and class word."),
             ],
         )
 
@@ -43,35 +70,3 @@ class TriggerCaptions(io.ComfyNode):
         table = caption_table(captioned)
         phrase = " ".join(f"{trigger_word} {class_word}".split())
         return io.NodeOutput(captioned, table, phrase, ui=shown(text=table))
-
-
-def _inputs() -> list[io.Input]:
-    return [
-        sockets.Dataset.Input("dataset", tooltip="The data set whose captions are to be completed; it stays as it is."),
-        io.String.Input(
-            "trigger_word",
-            default="ohwx",
-            tooltip="A rare word that will call what the adapter learns. One that the base model knows already would "
-            "bring its old meaning along.",
-        ),
-        io.String.Input(
-            "class_word",
-            default="",
-            tooltip="What kind of thing it is, for example dog, woman or style: the adapter then learns only how this "
-            "one differs from others of its kind. May stay empty.",
-        ),
-        io.String.Input(
-            "template",
-            default="a photo of {trigger} {class}",
-            tooltip="The phrase for pictures without a caption, and the one put before captions that lack the trigger "
-            "word. {trigger} and {class} are filled in, here and in captions; [trigger] and [class] in captions too.",
-        ),
-        io.Combo.Input(
-            "mode",
-            options=["prepend", "replace", "fill_missing"],
-            default="prepend",
-            tooltip="prepend: captions that lack the trigger word get the phrase before them. replace: the phrase is "
-            "every caption. fill_missing: only pictures without a caption get it, and other captions must hold the "
-            "trigger word already.",
-        ),
-    ]

@@ -1,4 +1,4 @@
-"""The node that checks a trigger word."""
+"""The node *Trigger Word*."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 from ..host import host, io
 from ..kit import sockets
 from ..kit.shown import shown
+from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.captions.trigger import TriggerReport
     from ...engine.data.dataset import Dataset
     from ...engine.models.contract import Backbone
-from . import CATEGORY
 
 
 class TriggerWord(io.ComfyNode):
-    """A trigger word, weighed."""
+    """Check a trigger word, and suggest others."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -24,34 +24,34 @@ class TriggerWord(io.ComfyNode):
             node_id="LW_TriggerWord",
             display_name="Trigger Word",
             category=CATEGORY,
-            description="Says whether a word is fit to be a trigger word, and proposes free ones: by dictionary, "
-            "captions, and the base model's tokenizers and drawing.",
+            description="Checks whether a word makes a good trigger word, and suggests unused ones. Looks at word "
+            "frequency, the captions, and the base model's tokenizers and predictions.",
             inputs=[
                 io.String.Input(
                     "trigger_word",
                     default="",
                     placeholder="ohwx",
-                    tooltip="The word to weigh. Empty takes the first free word.",
+                    tooltip="Word to check. Empty: the first suggestion.",
                 ),
                 io.String.Input(
                     "class_word",
                     default="",
-                    tooltip="What kind of thing is taught, for example dog. The trigger word must differ from it.",
+                    tooltip="Class of the subject, such as dog. The trigger word must be different.",
                 ),
                 sockets.Dataset.Input(
-                    "dataset", optional=True, tooltip="The trigger word must not clash with the words of its captions."
+                    "dataset", optional=True, tooltip="Data set whose captions are checked for conflicts."
                 ),
                 sockets.Base.Input(
                     "base",
                     optional=True,
-                    tooltip="The base model that will be trained: its tokenizers show into how many pieces the word "
-                    "is cut, and its predictions whether it draws something for it already.",
+                    tooltip="Base model to train. Checks how many tokens the word has and whether the model already "
+                    "knows it.",
                 ),
             ],
             outputs=[
-                io.String.Output("trigger_word", tooltip="The word itself, for Trigger Captions."),
-                io.String.Output("report", tooltip="What was found, in words; the first line is the verdict."),
-                io.String.Output("free_words", tooltip="Words that mean nothing yet, one a line, best first."),
+                io.String.Output("trigger_word", tooltip="The trigger word, for Trigger Captions."),
+                io.String.Output("report", tooltip="What was found; the first line is the verdict."),
+                io.String.Output("free_words", tooltip="Unused words, one per line, best first."),
             ],
             is_output_node=True,
         )
@@ -66,11 +66,12 @@ class TriggerWord(io.ComfyNode):
         cache = RunStore(host().store_root()).encoded
         report = host().drive(check_trigger(trigger_word, class_word, dataset=dataset, backbone=base, cache=cache))
         text = report.text()
-        return io.NodeOutput(report.word, text, "\n".join(report.free_words), ui=shown(text=text, report=plain(report)))
+        figures = in_figures(report)
+        return io.NodeOutput(report.word, text, "\n".join(report.free_words), ui=shown(text=text, report=figures))
 
 
-def plain(report: TriggerReport) -> dict[str, Any]:
-    """A report in plain values."""
+def in_figures(report: TriggerReport) -> dict[str, Any]:
+    """A report as plain values, for programs."""
     reaction = report.reaction
     return {
         "word": report.word,

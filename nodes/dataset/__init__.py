@@ -1,3 +1,3 @@
-"""Nodes below ``LoRA Workbench/data set``."""
+"""The submenu *data set*, one file per node."""
 
 CATEGORY = "LoRA Workbench/data set"

@@ -1,4 +1,4 @@
-"""The node that varies pictures."""
+"""The node *Augment*."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from ..host import io
 from ..kit import sockets
 from ..kit.pictures import to_tensor
 from ..kit.shown import shown, tell
+from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.data.dataset import Dataset
-from . import CATEGORY
 
 
 class Augment(io.ComfyNode):
-    """A data set whose pictures a training sees a little changed each time."""
+    """Train slightly different variants of each picture."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -23,40 +23,55 @@ class Augment(io.ComfyNode):
             node_id="LW_Augment",
             display_name="Augment",
             category=CATEGORY,
-            description="Lets a training see each picture in several variants: mirrored, cut a little closer, with "
-            "other colors. Mirroring is refused where it would teach something wrong.",
+            description="Trains variants of each picture: flipped, cropped or with shifted colors. Refuses to flip "
+            "where that would teach something wrong.",
             inputs=[
-                sockets.Dataset.Input("dataset", tooltip="The data set, after its captions; files stay as they are."),
+                sockets.Dataset.Input("dataset", tooltip="Data set with its final captions."),
                 io.Combo.Input(
-                    "flip", options=["no", "yes", "yes, even so"], default="no",
-                    tooltip="Whether every second variant is mirrored. yes is refused for faces, text and captions "
-                    "with left or right; the last choice mirrors all the same.",
+                    "flip",
+                    options=["no", "yes", "yes, even so"],
+                    default="no",
+                    tooltip="Flip every second variant horizontally. yes is refused for faces, text, and captions with "
+                    "left or right; yes, even so flips anyway.",
                 ),
                 io.Combo.Input(
-                    "shows", options=["unknown", "faces", "text or logos", "neither"], default="unknown",
-                    tooltip="What the pictures show, for mirroring. unknown looks for English words in captions and "
-                    "class word; the pictures themselves aren't looked at.",
+                    "shows",
+                    options=["unknown", "faces", "text or logos", "neither"],
+                    default="unknown",
+                    tooltip="What the pictures show, to decide about flipping. unknown checks the English words in "
+                    "captions and class word, not the pixels.",
                 ),
                 io.Float.Input(
-                    "crop", default=0.0, min=0.0, max=0.5, step=0.01,
-                    tooltip="At most this share of the sides is cut away. 0.05 to 0.1 is plenty.",
+                    "crop",
+                    default=0.0,
+                    min=0.0,
+                    max=0.5,
+                    step=0.01,
+                    tooltip="Maximum random crop, as a fraction of the sides; usually 0.05 to 0.1.",
                 ),
                 io.Float.Input(
-                    "color", default=0.0, min=0.0, max=0.5, step=0.01,
-                    tooltip="Brightness, contrast and saturation change by at most this share. Leave it at 0 for "
-                    "styles and for things whose colors matter.",
+                    "color",
+                    default=0.0,
+                    min=0.0,
+                    max=0.5,
+                    step=0.01,
+                    tooltip="Maximum random change of brightness, contrast and saturation. Keep 0 for styles and where "
+                    "colors matter.",
                 ),
                 io.Int.Input(
-                    "variants", default=4, min=1, max=64,
-                    tooltip="Of each picture, itself included. Each is encoded and kept, so more take more time and "
-                    "disk; mirroring alone makes two.",
+                    "variants",
+                    default=4,
+                    min=1,
+                    max=64,
+                    tooltip="Variants per picture, including the original. More take longer to encode and more disk "
+                    "space; flipping alone gives two.",
                 ),
             ],
             outputs=[
-                sockets.Dataset.Output("dataset", tooltip="The same pictures with their variants."),
-                io.Image.Output("sheet", tooltip="The variants of the first pictures, side by side."),
+                sockets.Dataset.Output("dataset", tooltip="The pictures with their variants."),
+                io.Image.Output("sheet", tooltip="Variants of the first pictures, side by side."),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(
@@ -69,7 +84,7 @@ class Augment(io.ComfyNode):
         changes = Augmentation(crop=crop, color=color, count=variants)
         made = augmented(dataset, changes, flip=flip, shows=shows)
         count = len(made.records[0].views(64)[0]) if made.records else 0
-        text = f"{count} variants of each picture" if count > 1 else "Nothing is changed: choose flip, crop or color."
+        text = f"{count} variants of each picture" if count > 1 else "No augmentation: set flip, crop or color."
         tell(text)
         sheet = to_tensor([variant_grid(made)])
         report = {"variants": count, "pictures": len(made)}

@@ -1,4 +1,4 @@
-"""The node that sorts pictures into buckets."""
+"""The node *Bucket Data Set*."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from ..host import host, io
 from ..kit import sockets
+from ..kit.datasets import sheet_of
 from ..kit.shown import shown, tell
+from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.data.dataset import Dataset
     from ...engine.models.contract import Backbone
-from ..kit.datasets import sheet_of
-from . import CATEGORY
 
 
 class BucketDataset(io.ComfyNode):
-    """A data set whose pictures keep their shapes."""
+    """Train pictures at their own aspect ratios."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -25,38 +25,49 @@ class BucketDataset(io.ComfyNode):
             node_id="LW_BucketDataset",
             display_name="Bucket Data Set",
             category=CATEGORY,
-            description="Lets a training see pictures in their own shapes, at one or several resolutions, cropped "
-            "around the subject. No picture is left out.",
+            description="Aspect ratio bucketing: trains pictures at their own aspect ratios and at one or more "
+            "resolutions, cropped around the subject. No picture is dropped.",
             inputs=[
-                sockets.Dataset.Input("dataset", tooltip="The data set; its files stay as they are."),
+                sockets.Dataset.Input("dataset", tooltip="Data set to sort into buckets."),
                 io.String.Input(
                     "resolutions",
                     default="",
                     placeholder="512, 768, 1024",
-                    tooltip="Sides of squares in pixels, with commas: each picture gets about as many pixels. With "
-                    "several, it is seen at each that it is large enough for. Empty takes the base model's.",
+                    tooltip="Training resolutions in pixels, comma-separated. 512 means about 512 x 512 pixels in any "
+                    "shape. With several, a picture is used at each one it is large enough for. Empty: the base "
+                    "model's.",
                 ),
                 io.Int.Input(
-                    "step", default=64, min=8, max=512, step=8,
-                    tooltip="Widths and heights are multiples of it. 64 is usual; 8 for the demo base.",
+                    "step",
+                    default=64,
+                    min=8,
+                    max=512,
+                    step=8,
+                    tooltip="Bucket widths and heights are multiples of this; usually 64, for the demo base 8.",
                 ),
                 io.Float.Input(
-                    "max_aspect", default=2.0, min=1.0, max=8.0, step=0.1,
-                    tooltip="Longest side over shortest. Longer pictures are cropped to it; 1 makes all square.",
+                    "max_aspect",
+                    default=2.0,
+                    min=1.0,
+                    max=8.0,
+                    step=0.1,
+                    tooltip="Maximum aspect ratio; longer pictures are cropped to it. 1 makes all crops square.",
                 ),
                 io.Combo.Input(
-                    "crop", options=["subject", "middle"], default="subject",
-                    tooltip="What a crop keeps: the subject, by its mask or by what stands out from the picture's "
-                    "border, or the middle.",
+                    "crop",
+                    options=["subject", "middle"],
+                    default="subject",
+                    tooltip="What to center crops on: the subject, found by its mask or by its contrast to the border, "
+                    "or the middle.",
                 ),
-                sockets.Base.Input("base", optional=True, tooltip="Its resolution is taken where none is written."),
+                sockets.Base.Input("base", optional=True, tooltip="Sets the resolution if resolutions is empty."),
             ],
             outputs=[
-                sockets.Dataset.Output("dataset", tooltip="The same pictures, each with its crops and sizes."),
-                io.Image.Output("sheet", tooltip="The contact sheet, with crops and sizes drawn over the pictures."),
-                io.String.Output("report", tooltip="Pictures of each size, and which are cropped or enlarged much."),
+                sockets.Dataset.Output("dataset", tooltip="The pictures with their crops and sizes."),
+                io.Image.Output("sheet", tooltip="Contact sheet with all crops and their sizes."),
+                io.String.Output("report", tooltip="Pictures per size, and those cropped or upscaled a lot."),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(
@@ -80,10 +91,10 @@ class BucketDataset(io.ComfyNode):
 
 
 def _sides(text: str) -> tuple[int, ...]:
-    """The whole numbers in a text, each once.
+    """The resolutions in a text, without duplicates.
 
     Raises:
-        ConfigError: something else stands in it.
+        ConfigError: something isn't a whole number of pixels.
     """
     from ...engine.core.errors import ConfigError
 
@@ -91,7 +102,7 @@ def _sides(text: str) -> tuple[int, ...]:
     if wrong := [part for part in parts if not part.isdecimal() or not 0 < int(part) <= 8192]:
         raise ConfigError(
             f"resolutions: {', '.join(wrong)} can't be used.",
-            expected="whole numbers of pixels up to 8192, with commas between them",
-            hint="write for example: 512, 768, 1024.",
+            expected="whole numbers of pixels up to 8192, comma-separated",
+            hint="enter for example: 512, 768, 1024.",
         )
     return tuple(dict.fromkeys(int(part) for part in parts))

@@ -1,4 +1,4 @@
-"""The node that splits a data set into what to keep and what to drop."""
+"""The node *Curate Data Set*."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import TYPE_CHECKING, Any
 from ..host import io
 from ..kit import sockets
 from ..kit.inputs import lines
+from ..kit.inspection import inspected, inspection_inputs
 from ..kit.shown import shown, tell
+from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.data.dataset import Dataset
-from ..kit.judging import inspected, judging_inputs
-from . import CATEGORY
 
 _SWITCHES = {
-    "drop_blurred": (("blurred", "upscaled"), True, "Drop pictures that are blurred, shaken or scaled up."),
-    "drop_badly_exposed": (("dark", "bright", "flat"), True, "Drop pictures that are far too dark, burnt out or flat."),
-    "drop_small": (("small",), False, "Drop pictures that are smaller than the training's."),
-    "drop_compressed": (("compressed",), True, "Drop pictures with the blocks of strong JPEG compression."),
+    "drop_blurred": (("blurred", "upscaled"), True, "Drop blurred and upscaled pictures."),
+    "drop_badly_exposed": (("dark", "bright", "flat"), True, "Drop under- and overexposed or low-contrast pictures."),
+    "drop_small": (("small",), False, "Drop pictures smaller than the training resolution."),
+    "drop_compressed": (("compressed",), True, "Drop pictures with strong JPEG artifacts."),
     "drop_noisy": (("noisy",), True, "Drop pictures with strong noise."),
-    "drop_borders": (("border",), True, "Drop pictures with bars or frames of one color around them."),
-    "drop_duplicates": (("duplicate",), True, "Of copies (scaled, mirrored, recolored), keep the best one only."),
-    "drop_odd": (("odd",), False, "Drop pictures that are unlike all others of a subject or product."),
-    "drop_long": (("aspect",), False, "Drop pictures that are more than twice as long as wide."),
+    "drop_borders": (("border",), True, "Drop pictures with solid-color bars or borders."),
+    "drop_duplicates": (("duplicate",), True, "Keep only the best of scaled, mirrored or recolored duplicates."),
+    "drop_odd": (("odd",), False, "Drop outliers: pictures unlike all others of a subject or product."),
+    "drop_long": (("aspect",), False, "Drop pictures with an aspect ratio above 2:1."),
 }
-"""Input -> the kinds of flaws that it stands for, its default, and its tooltip."""
+"""Input -> the flags that it drops, its default, and its tooltip."""
 
 
 class CurateDataset(io.ComfyNode):
-    """A data set in two parts: what to keep and what to drop."""
+    """Split a data set into pictures to keep and pictures to drop."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -37,11 +37,10 @@ class CurateDataset(io.ComfyNode):
             node_id="LW_CurateDataset",
             display_name="Curate Data Set",
             category=CATEGORY,
-            description="Parts a data set by the flaws that an inspection finds, and says which pictures were dropped "
-            "and why. Files stay where they are.",
+            description="Drops pictures with the chosen flaws and says which and why. Files are not moved or deleted.",
             inputs=[
-                sockets.Dataset.Input("dataset", tooltip="The data set to part; pictures inspected before are fast."),
-                *judging_inputs(),
+                sockets.Dataset.Input("dataset", tooltip="Data set to split. Earlier inspections are reused."),
+                *inspection_inputs(),
                 *(
                     io.Boolean.Input(name, default=default, tooltip=tooltip)
                     for name, (_, default, tooltip) in _SWITCHES.items()
@@ -51,20 +50,19 @@ class CurateDataset(io.ComfyNode):
                     default="",
                     multiline=True,
                     optional=True,
-                    tooltip="Names of pictures, one a line, that are kept whatever was found.",
+                    tooltip="Names of pictures to always keep, one per line.",
                 ),
                 io.String.Input(
                     "drop",
                     default="",
                     multiline=True,
                     optional=True,
-                    tooltip="Names of pictures, one a line, that are dropped whatever was found: other subjects, "
-                    "say, which no measure can know.",
+                    tooltip="Names of pictures to always drop, one per line, such as pictures of something else.",
                 ),
             ],
             outputs=[
-                sockets.Dataset.Output("kept", tooltip="The pictures to train on, in their order."),
-                sockets.Dataset.Output("dropped", tooltip="The others, to look at; may be empty."),
+                sockets.Dataset.Output("kept", tooltip="Pictures to train on, in their original order."),
+                sockets.Dataset.Output("dropped", tooltip="The other pictures, to check; may be empty."),
                 io.String.Output("report", tooltip="Which pictures were dropped, and why."),
             ],
         )

@@ -1,22 +1,22 @@
-"""The node that judges data sets."""
+"""The node *Inspect Data Set*."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..host import host, io
+from ..host import io
 from ..kit import sockets
-from ..kit.pictures import to_tensor
+from ..kit.datasets import columns_input, sheet_of
+from ..kit.inspection import inspected, inspection_inputs
 from ..kit.shown import shown, tell
+from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.data.dataset import Dataset
-from ..kit.judging import inspected, judging_inputs
-from . import CATEGORY
 
 
 class InspectDataset(io.ComfyNode):
-    """A data set, judged."""
+    """Find flaws in a data set."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -24,31 +24,26 @@ class InspectDataset(io.ComfyNode):
             node_id="LW_InspectDataset",
             display_name="Inspect Data Set",
             category=CATEGORY,
-            description="Says what is wrong with a data set, with which picture, and what to do about it first: blur, "
-            "exposure, size, compression, bars, copies, one-sidedness, captions.",
+            description="Finds flaws in a data set and says what to fix first: blur, exposure, size, compression, "
+            "borders, duplicates, lack of variety, captions.",
             inputs=[
-                sockets.Dataset.Input("dataset", tooltip="The data set to judge; it stays as it is."),
-                *judging_inputs(),
-                io.Int.Input(
-                    "columns", default=6, min=1, max=24, tooltip="Pictures side by side on the contact sheet."
-                ),
+                sockets.Dataset.Input("dataset", tooltip="Data set to inspect."),
+                *inspection_inputs(),
+                columns_input(),
             ],
             outputs=[
-                io.String.Output("report", tooltip="The verdict, what to do first, and every flawed picture, as text."),
-                io.String.Output("json", tooltip="The same with all measures, as a JSON object for programs."),
-                io.Image.Output("sheet", tooltip="The contact sheet, with the flaws of each picture below it."),
+                io.String.Output("report", tooltip="Verdict, what to fix first, and all flawed pictures, as text."),
+                io.String.Output("json", tooltip="The report with all measurements, as JSON."),
+                io.Image.Output("sheet", tooltip="Contact sheet with the flaws below each picture."),
             ],
             is_output_node=True,
         )
 
     @classmethod
-    def execute(cls, dataset: Dataset, columns: int, **judging: Any) -> io.NodeOutput:
-        from ...engine.figures.contact_sheet import contact_sheet
-
-        inspection = inspected(dataset, **judging)
+    def execute(cls, dataset: Dataset, columns: int, **settings: Any) -> io.NodeOutput:
+        inspection = inspected(dataset, **settings)
         tell(inspection.summary())
-        picture = host().drive(contact_sheet(dataset, columns=columns, flags=inspection.labels()))
-        sheet = to_tensor([picture])
+        sheet = sheet_of(dataset, columns=columns, flags=inspection.labels())
         text = inspection.text()
         ui = shown(text=text, preview=sheet, report=inspection.values(), cls=cls)
         return io.NodeOutput(text, inspection.json(), sheet, ui=ui)

@@ -1,4 +1,4 @@
-"""The node that reads data sets."""
+"""The node *Load Data Set*."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 from ..host import host, io
 from ..kit import sockets
-from ..kit.datasets import dataset_report, dataset_summary
+from ..kit.datasets import in_figures, in_words
 from ..kit.inputs import problem
 from ..kit.shown import shown, tell
 from . import CATEGORY
 
 
 class LoadDataset(io.ComfyNode):
-    """A folder or zip archive as a data set."""
+    """Load a folder or zip archive as a data set."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -21,25 +21,23 @@ class LoadDataset(io.ComfyNode):
             node_id="LW_LoadDataset",
             display_name="Load Data Set",
             category=CATEGORY,
-            description="Reads a folder or zip of pictures with their captions, and says what is wrong with it.",
+            description="Loads pictures and their captions from a folder or zip, and reports what can't be used.",
             inputs=[
                 io.String.Input(
                     "path",
                     default="",
                     placeholder="assets/datasets/fox",
-                    tooltip="Folder or .zip: a full path, or one below the input folder. Captions come from .txt "
-                    "files of the same name, metadata.jsonl or metadata.csv; a "
-                    "sub-folder 10_fox shows its pictures 10 times.",
+                    tooltip="Folder or .zip: a full path, or one below the input folder. Captions are read from .txt "
+                    "files, metadata.jsonl or metadata.csv; pictures in a sub-folder 10_fox are repeated 10 times.",
                 ),
                 io.Combo.Input(
                     "on_unreadable",
                     options=["skip", "refuse"],
                     default="skip",
-                    tooltip="What to do with pictures that are damaged or too large: leave them out and name them, or "
-                    "stop.",
+                    tooltip="Damaged or oversized pictures: skip and list them, or stop with an error.",
                 ),
             ],
-            outputs=[sockets.Dataset.Output("dataset", tooltip="Pictures and captions in the order of their names.")],
+            outputs=[sockets.Dataset.Output("dataset", tooltip="Pictures with their captions, sorted by name.")],
         )
 
     @classmethod
@@ -57,6 +55,6 @@ class LoadDataset(io.ComfyNode):
         from ...engine.data.loading import load_dataset
 
         dataset = load_dataset(host().dataset_path(path), on_unreadable=on_unreadable)
-        summary = dataset_summary(dataset)
-        tell(summary)
-        return io.NodeOutput(dataset, ui=shown(text=summary, report=dataset_report(dataset)))
+        text = in_words(dataset)
+        tell(text)
+        return io.NodeOutput(dataset, ui=shown(text=text, report=in_figures(dataset)))

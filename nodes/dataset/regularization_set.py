@@ -1,4 +1,4 @@
-"""The node that makes regularization sets."""
+"""The node *Regularization Set*."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from ..host import host, io
 from ..kit import sockets
-from ..kit.inputs import FIXED_SEED, LARGEST_SEED, lines, problem
+from ..kit.datasets import skipped_lines
+from ..kit.inputs import lines, problem, seed_input
 from ..kit.shown import shown, tell
+from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.data.dataset import Dataset
     from ...engine.models.contract import Backbone
     from ...engine.training.recipe import Recipe
-from . import CATEGORY
 
 
 class RegularizationSet(io.ComfyNode):
-    """Pictures of the class, found or drawn."""
+    """Collect or generate regularization pictures."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -25,12 +26,12 @@ class RegularizationSet(io.ComfyNode):
             node_id="LW_RegularizationSet",
             display_name="Regularization Set",
             category=CATEGORY,
-            description="Gathers pictures of the class, from a folder or drawn by the base model, that keep a training "
-            "from changing the whole class, and says how they weigh beside the subject's.",
+            description="Collects regularization pictures (other pictures of the subject's class) from a folder or "
+            "generates them with the base model, so that training doesn't change the whole class.",
             inputs=_inputs(),
             outputs=[
-                sockets.Dataset.Output("regularization", tooltip="For the input of that name of Train LoRA."),
-                io.String.Output("report", tooltip="How often a training sees class pictures beside the subject's."),
+                sockets.Dataset.Output("regularization", tooltip="For the regularization input of Train LoRA."),
+                io.String.Output("report", tooltip="Ratio of regularization pictures to training pictures."),
             ],
         )
 
@@ -69,17 +70,17 @@ class RegularizationSet(io.ComfyNode):
         given = sum(map(len, parts))
         if base and count > given:
             settings = {"steps": steps, "guidance": guidance, "batch_size": batch_size}
-            parts.append(_drawn(base, asked, count - given, seed, settings))
+            parts.append(_generated(base, asked, count - given, seed, settings))
         made = regularization_set(parts, asked, dataset.trigger)
-        text, figures = _weighed(dataset, made, recipe)
-        text = "\n".join([f"{given} given, {len(made) - given} drawn.", text, *_left_out(made)])
+        text, figures = _ratio(dataset, made, recipe)
+        text = "\n".join([f"{given} given, {len(made) - given} generated.", text, *skipped_lines(made)])
         tell(text)
-        report = {"given": given, "drawn": len(made) - given, **figures}
+        report = {"given": given, "generated": len(made) - given, **figures}
         return io.NodeOutput(made, text, ui=shown(text=text, report=report))
 
 
-def _drawn(base: Backbone, prompts: tuple[str, ...], count: int, seed: int, settings: dict[str, Any]) -> Dataset:
-    """Pictures of the class by the base model, from the vault where they are there already.
+def _generated(base: Backbone, prompts: tuple[str, ...], count: int, seed: int, settings: dict[str, Any]) -> Dataset:
+    """Pictures of the class by the base model, or those that the run store has already.
 
     Raises:
         ConfigError: there is no prompt.
@@ -93,19 +94,19 @@ def _drawn(base: Backbone, prompts: tuple[str, ...], count: int, seed: int, sett
         raise ConfigError(
             "There is no class prompt, and the data set has no class word.",
             expected="at least one prompt that names the class",
-            hint="write a prompt such as: a photo of a dog, or a class word in LW_TriggerCaptions.",
+            hint="enter a prompt such as: a photo of a dog, or set the class word in LW_TriggerCaptions.",
         )
     request = GenerationRequest(prompts=prompts, seeds=(seed,), **settings)
     return host().drive(class_pictures(base, request, count, RunStore(host().store_root()).class_pictures))
 
 
-def _weighed(subject: Dataset, made: Dataset, recipe: Recipe | None) -> tuple[str, dict[str, Any]]:
-    """The ratio in words and in plain values."""
+def _ratio(subject: Dataset, made: Dataset, recipe: Recipe | None) -> tuple[str, dict[str, Any]]:
+    """The ratio of regularization to training pictures, in words and in plain values."""
     from ...engine.data.regularization import Ratio
 
     figures = {"subject": subject.samples_per_epoch, "class_pictures": made.samples_per_epoch}
     if recipe is None:
-        text = "{class_pictures} class pictures beside {subject} of the subject; link the recipe to see how they weigh."
+        text = "{class_pictures} regularization pictures for {subject} of the subject; connect a recipe for the ratio."
         return text.format(**figures), figures
     ratio = Ratio(
         **figures, batch_size=recipe.batches.batch_size, prior_batch_size=recipe.prior.prior_batch_size,
@@ -115,61 +116,48 @@ def _weighed(subject: Dataset, made: Dataset, recipe: Recipe | None) -> tuple[st
     return ratio.in_words(), figures
 
 
-def _left_out(dataset: Dataset) -> list[str]:
-    return [f"left out {skipped.name}: {skipped.reason}" for skipped in dataset.skipped]
-
-
 def _inputs() -> list[io.Input]:
     return [
-        sockets.Dataset.Input(
-            "dataset", tooltip="The subject's pictures, after Trigger Captions; they stay as they are."
-        ),
+        sockets.Dataset.Input("dataset", tooltip="Training pictures, after Trigger Captions."),
         io.String.Input(
             "prompts",
             default="",
             multiline=True,
-            tooltip="What the class is called, one prompt a line, without the trigger word: a photo of a dog. Empty "
-            "takes the template and class word of the trigger captions.",
+            tooltip="Class prompts, one per line, without the trigger word: a photo of a dog. Empty: the template and "
+            "class word of Trigger Captions.",
         ),
         io.Int.Input(
             "count",
             default=50,
             min=0,
             max=100_000,
-            tooltip="Class pictures wanted. If fewer are given, the base model draws the rest; more are all kept.",
+            tooltip="Number of regularization pictures, usually 50 to 200. The base model generates what is missing; "
+            "extra pictures are kept.",
         ),
         io.String.Input(
             "path",
             default="",
             placeholder="class pictures",
-            tooltip="Folder or .zip of class pictures, as for Load Data Set; empty for none.",
+            tooltip="Folder or .zip with regularization pictures, as for Load Data Set. Optional.",
         ),
-        io.Int.Input(
-            "seed",
-            default=0,
-            min=0,
-            max=LARGEST_SEED,
-            extra_dict=FIXED_SEED,
-            tooltip="Of the first picture drawn of each prompt; the next ones follow. Keep it fixed: other pictures "
-            "are another training.",
+        seed_input(
+            tooltip="Seed of the first picture of each prompt. Keep it fixed: other pictures mean training again."
         ),
-        io.Int.Input("steps", default=25, min=1, max=1000, tooltip="Denoising steps of a drawn picture."),
+        io.Int.Input("steps", default=25, min=1, max=1000, tooltip="Denoising steps; usually 20 to 30."),
         io.Float.Input(
             "guidance",
             default=7.0,
             min=0.0,
             max=100.0,
             step=0.1,
-            tooltip="How closely a drawn picture follows its prompt; 3 for the demo base.",
+            tooltip="How closely to follow the prompt (CFG); usually about 7, for the demo base 3.",
         ),
         io.Int.Input(
-            "batch_size", default=8, min=1, max=256, tooltip="Pictures drawn at once; fewer need less memory."
+            "batch_size", default=8, min=1, max=256, tooltip="Pictures to generate at once. Lower it to save memory."
         ),
-        sockets.Dataset.Input("pictures", optional=True, tooltip="Class pictures of your own, as a data set."),
+        sockets.Dataset.Input("pictures", optional=True, tooltip="Regularization pictures as a data set."),
         sockets.Base.Input(
-            "base", optional=True, tooltip="Draws what is missing; without it only given ones are used."
+            "base", optional=True, tooltip="Generates missing pictures. Without it only given pictures are used."
         ),
-        sockets.Recipe.Input(
-            "recipe", optional=True, tooltip="Tells how many of each kind a step sees, for the report."
-        ),
+        sockets.Recipe.Input("recipe", optional=True, tooltip="Batch sizes and steps, for the ratio in the report."),
     ]

@@ -1,4 +1,4 @@
-"""The node that writes data sets."""
+"""The node *Save Data Set*."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 from ..host import host, io
 from ..kit import sockets
-from ..kit.inputs import new_file, or_else
+from ..kit.files import below_output, new_file
+from ..kit.inputs import or_else
 from ..kit.shown import shown, tell
+from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.data.dataset import Dataset
-from . import CATEGORY
 
 
 class SaveDataset(io.ComfyNode):
-    """A data set as files, for this and other trainers."""
+    """Save a data set as files, for this and other trainers."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -23,25 +24,25 @@ class SaveDataset(io.ComfyNode):
             node_id="LW_SaveDataset",
             display_name="Save Data Set",
             category=CATEGORY,
-            description="Writes pictures, captions, repeats and masks into the output folder, in the layout of this or "
-            "another trainer. Existing data sets are never replaced.",
+            description="Saves pictures, captions, repeats and masks to the output folder, in the layout of a trainer. "
+            "Never overwrites another data set.",
             inputs=[
-                sockets.Dataset.Input("dataset", tooltip="The data set to write; its pictures are copied as they are."),
+                sockets.Dataset.Input("dataset", tooltip="Data set to save. Picture files are copied unchanged."),
                 io.Combo.Input(
                     "layout",
                     options=["kohya", "diffusers", "replicate", "fal"],
                     default="kohya",
-                    tooltip="kohya: folders 10_name with .txt captions, which Load Data Set reads too. diffusers: a "
-                    "folder with metadata.jsonl. replicate and fal: the zip that their trainers take.",
+                    tooltip="kohya: folders like 10_name with .txt captions. diffusers: a folder with metadata.jsonl. "
+                    "Load Data Set reads both. replicate and fal: a zip for their trainers.",
                 ),
                 io.String.Input(
                     "name",
                     default="",
-                    tooltip="Of the folder or zip, below output/datasets; empty takes the data set's. A number is "
-                    "added if another data set has it.",
+                    tooltip="Name of the folder or zip in output/datasets. Empty: the data set's name. If another "
+                    "data set has it, a number is added.",
                 ),
             ],
-            outputs=[io.String.Output("path", tooltip="The folder or zip that was written.")],
+            outputs=[io.String.Output("path", tooltip="Full path of the saved folder or zip.")],
             is_output_node=True,
         )
 
@@ -51,9 +52,8 @@ class SaveDataset(io.ComfyNode):
 
         place = new_file(host().output_directory() / "datasets", or_else(name, dataset.name))
         saved = host().drive(save_dataset(dataset, place, layout))
-        root = host().output_directory()
-        relative = saved.path.relative_to(root).as_posix()
-        files = [{"path": file.relative_to(root).as_posix(), "kind": "dataset"} for file in saved.files]
+        relative = below_output(saved.path)
+        files = [{"path": below_output(file), "kind": "dataset"} for file in saved.files]
         text = "\n".join([f"{dataset.name}: {len(dataset)} pictures in {relative}", *saved.notes])
         tell(text)
         report = {"path": relative, "layout": layout, "files": len(files), "notes": list(saved.notes)}

@@ -1,3 +1,3 @@
-"""Nodes below ``LoRA Workbench/generation``."""
+"""The submenu *generation*, one file per node."""
 
 CATEGORY = "LoRA Workbench/generation"

@@ -1,4 +1,4 @@
-"""The node that compares adapters side by side."""
+"""The node *Comparison Grid*."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from ..host import host, io
 from ..kit import sockets
-from ..kit.inputs import lines, seeds
+from ..kit.generation import generation_inputs, seeds
+from ..kit.inputs import lines
 from ..kit.pictures import to_tensor
 from ..kit.shown import shown
+from . import CATEGORY
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -16,12 +18,10 @@ if TYPE_CHECKING:
     from ...engine.adapters.stack import Stack
     from ...engine.generation.batch import GeneratedImage
     from ...engine.models.contract import Backbone
-from ..kit.prompts import prompt_inputs
-from . import CATEGORY
 
 
 class ComparisonGrid(io.ComfyNode):
-    """What each adapter does, and all together."""
+    """Compare the adapters of a stack, alone and together."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -29,12 +29,12 @@ class ComparisonGrid(io.ComfyNode):
             node_id="LW_ComparisonGrid",
             display_name="Comparison Grid",
             category=CATEGORY,
-            description="Draws the same prompts and seeds with the base model, each adapter of a stack alone and the "
-            "whole stack, and lays the pictures side by side with labels.",
-            inputs=[*prompt_inputs(), sockets.Stack.Input("stack", tooltip="The adapters to compare.")],
+            description="Generates the same prompts and seeds with the base model, with each adapter alone and "
+            "with the whole stack, as a labeled grid.",
+            inputs=[*generation_inputs(), sockets.Stack.Input("stack", tooltip="Adapters to compare.")],
             outputs=[
-                io.Image.Output("grid", tooltip="The labeled grid, one picture: a row for each prompt and seed."),
-                sockets.Batch.Output("batch", tooltip="The single pictures, column by column, with what made each."),
+                io.Image.Output("grid", tooltip="The labeled grid, as one picture; one row per prompt and seed."),
+                sockets.Batch.Output("batch", tooltip="The single pictures, column by column, with their settings."),
             ],
             is_output_node=True,
         )
@@ -62,19 +62,19 @@ class ComparisonGrid(io.ComfyNode):
             "prompts": list(request.prompts),
             "seeds": list(request.seeds),
         }
-        batch = [drawn for column in columns for drawn in column]
+        batch = [picture for column in columns for picture in column]
         return io.NodeOutput(grid, batch, ui=shown(preview=grid, report=report, cls=cls))
 
 
 def _grid(columns: list[list[GeneratedImage]]) -> Image:
-    """The base's column, then each adapter's alone, then that of all together."""
+    """The columns of the base, of each adapter alone, and of all together, with labels."""
     from ...engine.figures.grid import Label, labeled_grid
 
     notes = ["no adapter", *["alone"] * (len(columns) - 1)]
     if len(columns) > 2:
         notes[-1] = "together"
     return labeled_grid(
-        [Label(drawn.prompt, f"seed {drawn.seed}") for drawn in columns[0]],
+        [Label(picture.prompt, f"seed {picture.seed}") for picture in columns[0]],
         [Label(column[0].label, note) for column, note in zip(columns, notes, strict=True)],
-        [[drawn.image for drawn in row] for row in zip(*columns, strict=True)],
+        [[picture.image for picture in row] for row in zip(*columns, strict=True)],
     )

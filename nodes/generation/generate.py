@@ -1,4 +1,4 @@
-"""The node that generates batches of pictures."""
+"""The node *Generate*."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from ..host import host, io
 from ..kit import sockets
-from ..kit.inputs import lines, seeds
+from ..kit.generation import generation_inputs, seeds
+from ..kit.inputs import lines
 from ..kit.pictures import to_tensor
+from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.adapters.stack import Stack
     from ...engine.models.contract import Backbone
-from ..kit.prompts import prompt_inputs
-from . import CATEGORY
 
 
 class Generate(io.ComfyNode):
-    """Every prompt with every seed."""
+    """Generate pictures for every prompt and seed."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -25,14 +25,14 @@ class Generate(io.ComfyNode):
             node_id="LW_Generate",
             display_name="Generate",
             category=CATEGORY,
-            description="Draws every prompt with every seed, by the base model alone or with a stack of adapters.",
+            description="Generates pictures for every prompt and seed, with the base model alone or with adapters.",
             inputs=[
-                *prompt_inputs(),
+                *generation_inputs(),
                 io.String.Input(
                     "negative_prompt",
                     default="",
                     multiline=True,
-                    tooltip="What the pictures should keep away from; needs a guidance above 1.",
+                    tooltip="What to avoid, for all pictures. Needs a guidance above 1.",
                 ),
                 _side("width"),
                 _side("height"),
@@ -41,15 +41,13 @@ class Generate(io.ComfyNode):
                     default=8,
                     min=1,
                     max=256,
-                    tooltip="Pictures drawn at once. Fewer need less memory; the pictures stay the same.",
+                    tooltip="Pictures to generate at once. Lower it to save memory; the pictures stay the same.",
                 ),
-                sockets.Stack.Input(
-                    "stack", optional=True, tooltip="Adapters to draw with; empty uses the base alone."
-                ),
+                sockets.Stack.Input("stack", optional=True, tooltip="Adapters to use; empty: the base model alone."),
             ],
             outputs=[
                 io.Image.Output("images", tooltip="All pictures as one batch, prompt by prompt."),
-                sockets.Batch.Output("batch", tooltip="The same pictures, each with its prompt, seed and adapters."),
+                sockets.Batch.Output("batch", tooltip="The pictures with their prompts, seeds and adapters."),
             ],
         )
 
@@ -75,7 +73,7 @@ class Generate(io.ComfyNode):
             steps=steps, guidance=guidance, width=width, height=height, batch_size=batch_size,
         )  # fmt: skip
         batch = host().drive(generate(base, request, stack))
-        return io.NodeOutput(to_tensor([drawn.image for drawn in batch]), batch)
+        return io.NodeOutput(to_tensor([picture.image for picture in batch]), batch)
 
 
 def _side(name: str) -> io.Input:
@@ -85,5 +83,5 @@ def _side(name: str) -> io.Input:
         min=0,
         max=8192,
         step=8,
-        tooltip=f"The pictures' {name} in pixels; 0 takes the base model's own.",
+        tooltip=f"Picture {name} in pixels. 0: the base model's resolution.",
     )

@@ -1,15 +1,18 @@
-"""The node that saves pictures."""
+"""The node *Save Images*."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...engine.core.words import first_of
 from ..host import host, io, ui
 from ..kit import sockets
-from ..kit.inputs import new_file, or_else
+from ..kit.files import below_output, new_file
+from ..kit.inputs import or_else
 from ..kit.pictures import to_pictures
 from ..kit.shown import shown, tell
+from . import CATEGORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,11 +21,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...engine.generation.batch import GeneratedImage
-from . import CATEGORY
 
 
 class SaveImages(io.ComfyNode):
-    """Pictures as PNG files that carry what made them."""
+    """Save pictures as PNG files with their metadata."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -30,19 +32,19 @@ class SaveImages(io.ComfyNode):
             node_id="LW_SaveImages",
             display_name="Save Images",
             category=CATEGORY,
-            description="Saves pictures as PNG in the output folder, with the graph that made them. Existing "
-            "files are never replaced.",
+            description="Saves pictures as PNG to the output folder, with the workflow as metadata. Never overwrites "
+            "existing files.",
             inputs=[
                 io.String.Input(
                     "filename_prefix",
                     default="workbench",
-                    tooltip="Begins the file names, perhaps with sub-folders, such as grids/fox; a number is added.",
+                    tooltip="Start of the file names; may include sub-folders, such as grids/fox. A number is added.",
                 ),
-                io.Image.Input("images", optional=True, tooltip="Pictures to save, for example a grid or a loss plot."),
+                io.Image.Input("images", optional=True, tooltip="Pictures to save, such as a grid or a loss plot."),
                 sockets.Batch.Input(
                     "batch",
                     optional=True,
-                    tooltip="Drawn pictures to save; each file also holds its own prompt, seed and adapters.",
+                    tooltip="Generated pictures to save, with prompt, seed and adapters in each file.",
                 ),
             ],
             outputs=[],
@@ -64,29 +66,29 @@ class SaveImages(io.ComfyNode):
             save_png(
                 picture, saved[-1], prompt=graph.get("prompt"), workflow=graph.get("workflow"), parameters=parameters
             )
-        folder = place.parent.relative_to(host().output_directory()).as_posix()
+        folder = below_output(place.parent)
         folder = "" if folder == "." else folder
         files = [ui.SavedResult(path.name, folder, io.FolderType.output) for path in saved]
-        report = {"images": [path.relative_to(host().output_directory()).as_posix() for path in saved]}
-        tell(f"saved: {', '.join(report['images'][:3])}" + (f" and {len(saved) - 3} more" if len(saved) > 3 else ""))
+        report = {"images": [below_output(path) for path in saved]}
+        tell(f"saved: {first_of(report['images'], 3)}")
         return io.NodeOutput(ui={**ui.SavedImages(files).as_dict(), **shown(report=report)})
 
 
 def _to_save(
     images: Tensor | None, batch: list[GeneratedImage] | None
 ) -> Iterator[tuple[Image, dict[str, Any] | None]]:
-    """Each picture with its own parameters, if it has some.
+    """The pictures of both inputs; those of a batch with their parameters.
 
     Raises:
-        ConfigError: there is nothing to save.
+        ConfigError: neither input is connected.
     """
     from ...engine.core.errors import ConfigError
 
     if images is None and batch is None:
         raise ConfigError(
-            "There is nothing to save.", expected="images or a batch", hint="link one of them to LW_SaveImages."
+            "There is nothing to save.", expected="images or a batch", hint="connect one of them to LW_SaveImages."
         )
     for picture in to_pictures(images) if images is not None else []:
         yield picture, None
-    for drawn in batch or []:
-        yield drawn.image, {"prompt": drawn.prompt, "seed": drawn.seed, "adapters": drawn.label}
+    for generated in batch or []:
+        yield generated.image, {"prompt": generated.prompt, "seed": generated.seed, "adapters": generated.label}

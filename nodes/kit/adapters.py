@@ -1,4 +1,4 @@
-"""Adapters of ours and of core's trainer, as inputs and outputs."""
+"""Adapters as inputs and outputs of nodes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def adapter_input(tooltip: str) -> io.Input:
-    """An adapter of ours or of core's trainer."""
+    """Takes our adapters and the ``LORA_MODEL`` of ComfyUI's own trainer."""
     return io.MultiType.Input("adapter", types=[sockets.Adapter, io.LoraModel], tooltip=tooltip)
 
 
 def as_adapter(value: Adapter | LoraModel) -> Adapter:
-    """What came through :func:`adapter_input`.
+    """The value of an :func:`adapter_input` as an adapter.
 
     Raises:
-        AdapterError: a state dict that holds more than a LoRA.
+        AdapterError: the state dict contains more than a LoRA.
     """
     from ...engine.adapters.adapter import Adapter
     from ...engine.adapters.files import adapter_from_tensors
@@ -33,6 +33,10 @@ def as_adapter(value: Adapter | LoraModel) -> Adapter:
     return value if isinstance(value, Adapter) else adapter_from_tensors(value, name="lora_model")
 
 
+def triggers_output() -> io.Output:
+    return io.String.Output("triggers", tooltip="Trigger phrases of all enabled adapters, comma-separated.")
+
+
 def saved_adapters(files: Sequence[str]) -> dict[str, Any]:
-    """The part of a node's ``ui`` that names the adapter files it saved, by their paths below the output folder."""
+    """The part of a node's ``ui`` that lists the adapter files it saved, by their paths below the output folder."""
     return {"lw_files": [{"path": file, "kind": "adapter"} for file in files]} if files else {}

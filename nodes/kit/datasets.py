@@ -1,33 +1,34 @@
-"""What several nodes tell of data sets."""
+"""Data sets in words, in plain values and as a contact sheet."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..host import host
+from ..host import host, io
 from .pictures import to_tensor
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ...engine.data.dataset import Dataset
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ...engine.data.dataset import Dataset
 
 
-def dataset_summary(dataset: Dataset) -> str:
-    """For example ``fox: 16 pictures, 2 without a caption``, then what was left out."""
+def in_words(dataset: Dataset) -> str:
+    """For example ``fox: 16 pictures, 2 without a caption``, then the pictures that were skipped."""
     bare = sum(not record.caption for record in dataset)
     words = f"{dataset.name}: {len(dataset)} pictures, {bare or 'none'} without a caption"
     if masked := sum(record.mask is not None for record in dataset):
         words += f", {masked} with a mask"
-    left_out = [f"left out {skipped.name}: {skipped.reason}" for skipped in dataset.skipped]
-    return "\n".join([words, *left_out])
+    return "\n".join([words, *skipped_lines(dataset)])
 
 
-def dataset_report(dataset: Dataset) -> dict[str, Any]:
+def skipped_lines(dataset: Dataset) -> list[str]:
+    """One line for each picture that couldn't be read, with the reason."""
+    return [f"skipped {skipped.name}: {skipped.reason}" for skipped in dataset.skipped]
+
+
+def in_figures(dataset: Dataset) -> dict[str, Any]:
+    """What :func:`in_words` says, for programs."""
     return {
         "name": dataset.name,
         "pictures": len(dataset),
@@ -37,7 +38,21 @@ def dataset_report(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def sheet_of(dataset: Dataset) -> Tensor:
+def sheet_of(dataset: Dataset, **options: Any) -> Tensor:
+    """The contact sheet, as an IMAGE with one picture.
+
+    Args:
+        dataset: the pictures.
+        options: as for ``engine.figures.contact_sheet.contact_sheet``.
+    """
     from ...engine.figures.contact_sheet import contact_sheet
 
-    return to_tensor([host().drive(contact_sheet(dataset))])
+    return to_tensor([host().drive(contact_sheet(dataset, **options))])
+
+
+def columns_input() -> io.Input:
+    return io.Int.Input("columns", default=6, min=1, max=24, tooltip="Pictures per row of the contact sheet.")
+
+
+def captions_output() -> io.Output:
+    return io.String.Output("captions", tooltip="Table of all pictures with their repeats and final captions.")

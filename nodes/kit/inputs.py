@@ -1,27 +1,50 @@
-"""What several nodes do with the values of their inputs."""
+"""Inputs that several nodes have, and reading their values."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ...engine.core.errors import StorageError, WorkbenchError
+from ...engine.core.errors import WorkbenchError
+from ..host import io
 
 ADVANCED = {"advanced": True}
 """``extra_dict`` of an input that few users need."""
 LARGEST_SEED = 2**64 - 1
-FIXED_SEED = {"control_after_generate": "fixed"}
-"""``extra_dict`` of a seed that the front end leaves alone after a run, so that nothing is made anew unasked."""
 
-_UNUSABLE = re.compile(r'[<>:"|?*\x00-\x1f]')
+
+def seed_input(*, tooltip: str) -> io.Input:
+    """A seed that the front end leaves alone after a run, so that nothing is recomputed unasked."""
+    return io.Int.Input(
+        "seed",
+        default=0,
+        min=0,
+        max=LARGEST_SEED,
+        extra_dict={"control_after_generate": "fixed"},
+        tooltip=tooltip,
+    )
+
+
+def device_input(**options: Any) -> io.Input:
+    return io.Combo.Input(
+        "device",
+        options=["auto", "cpu", "cuda", "mps"],
+        default="auto",
+        tooltip="Where to run the model. auto prefers CUDA, then Apple's MPS, then the CPU.",
+        **options,
+    )
+
+
+def precision_input(*, tooltip: str, **options: Any) -> io.Input:
+    return io.Combo.Input(
+        "precision", options=["auto", "fp32", "bf16", "fp16"], default="auto", tooltip=tooltip, **options
+    )
 
 
 def problem(check: Callable[[str], object], value: str | None) -> bool | str:
-    """What ``validate_inputs`` gives back: ``True``, or why ``check`` refuses the value.
+    """The answer of ``validate_inputs``: ``True``, or why ``check`` rejects the value.
 
-    A value that comes through a link isn't known yet, ``None``, and passes.
+    A value that comes through a link isn't known yet, is ``None``, and passes.
     """
     try:
         if value is not None:
@@ -32,37 +55,10 @@ def problem(check: Callable[[str], object], value: str | None) -> bool | str:
 
 
 def lines(text: str) -> tuple[str, ...]:
-    """The lines of a text that aren't blank, without blanks around them."""
+    """The non-blank lines of a text, stripped."""
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
-def seeds(first: int, count: int) -> tuple[int, ...]:
-    """So many seeds that follow each other; after the largest comes 0."""
-    return tuple((first + number) % (LARGEST_SEED + 1) for number in range(count))
-
-
-def new_file(folder: Path, name: str) -> Path:
-    """Where a file goes that a graph names: below ``folder``, never outside.
-
-    Args:
-        folder: may not exist yet.
-        name: may hold sub-folders, with forward or backward slashes; signs that some systems refuse in file names
-            become underscores.
-
-    Raises:
-        StorageError: the name is empty, absolute or leads out of the folder with ``..``.
-    """
-    cleaned = _UNUSABLE.sub("_", name.strip().replace("\\", "/"))
-    parts = PurePosixPath(cleaned).parts
-    if not parts or cleaned.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name.strip()):
-        raise StorageError(
-            f"{name!r} can't be used as a file name.",
-            expected=f"a name, perhaps with sub-folders, below {folder}",
-            hint="write a name such as fox, or a sub-folder and a name such as animals/fox.",
-        )
-    return folder.joinpath(*parts)
-
-
 def or_else(text: str, other: Any) -> str:
-    """The text without blanks around it, or ``other`` where nothing is left."""
+    """The text, stripped, or ``other`` if it is blank."""
     return text.strip() or str(other)

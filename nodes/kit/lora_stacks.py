@@ -1,41 +1,39 @@
-"""Between our stacks and the community's LORA_STACK, which names files."""
+"""Between our stacks and the community's LORA_STACK, which lists files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from ..host import host, io
-from .inputs import new_file
+from .files import below_output, new_file
 from .shown import tell
 
 if TYPE_CHECKING:
-    from ...engine.adapters.adapter import Adapter
     from ...engine.adapters.stack import Stack, WeightedFile
 
 Entry = tuple[str, float, float]
-"""Name below the folders for LoRAs, weight of the model, weight of the text encoder."""
+"""File name below the LoRA folders, weights for model and text encoder."""
 
 NOTHING = ("", "None")
-"""What other extensions write where no file is chosen."""
+"""What other extensions write when no file is chosen."""
 
 
 class Contents(NamedTuple):
-    """What the files of a LORA_STACK hold."""
+    """The files of a LORA_STACK, read."""
 
     stack: Stack
     """The plain LoRAs among them."""
     others: tuple[WeightedFile, ...]
-    """Files of other kinds that change something, which only ComfyUI's own patches can apply."""
+    """Files of other kinds with a nonzero weight, which only ComfyUI's own patches can apply."""
 
 
 def contents(lora_stack: Iterable[Any] | None) -> Contents:
-    """Read the files that a LORA_STACK names; those read a while ago come from memory.
+    """Read the files of a LORA_STACK, or take them from memory if they were read recently.
 
     Raises:
-        AdapterError: an entry isn't one, or its file is missing or damaged.
+        AdapterError: an entry is malformed, or its file is missing or damaged.
     """
     from ...engine.adapters.file_cache import FILES
     from ...engine.adapters.stack import Stack, StackEntry, WeightedFile
@@ -43,7 +41,9 @@ def contents(lora_stack: Iterable[Any] | None) -> Contents:
 
     stack, others = Stack(), []
     with host().computing():
-        for name, weight, text_encoder_weight in entries(lora_stack):
+        for name, weight, text_encoder_weight in map(_checked, lora_stack or ()):
+            if name in NOTHING:
+                continue
             file = FILES.read(host().adapter_path(name))
             try:
                 stack = stack.adding(StackEntry(file.adapter, weight, text_encoder_weight))
@@ -54,7 +54,7 @@ def contents(lora_stack: Iterable[Any] | None) -> Contents:
 
 
 def as_stack(lora_stack: Iterable[Any] | None) -> Stack:
-    """A LORA_STACK as one of ours.
+    """A LORA_STACK as one of our stacks.
 
     Raises:
         AdapterError: a file isn't a plain LoRA, or as for :func:`contents`.
@@ -64,20 +64,11 @@ def as_stack(lora_stack: Iterable[Any] | None) -> Stack:
     stack, others = contents(lora_stack)
     if others:
         raise AdapterError(
-            f"{', '.join(other.file.path.name for other in others)} in the LORA_STACK can't go on an LW_STACK.",
+            f"{', '.join(other.file.path.name for other in others)} in the LORA_STACK can't be added to an LW_STACK.",
             expected="plain LoRA files",
-            hint="link this LORA_STACK to Apply Stack directly, which takes other kinds too.",
+            hint="connect this LORA_STACK to Apply Stack directly, which accepts other kinds too.",
         )
     return stack
-
-
-def entries(lora_stack: Iterable[Any] | None) -> list[Entry]:
-    """The entries of a LORA_STACK that name a file.
-
-    Raises:
-        AdapterError: one has another shape.
-    """
-    return [entry for entry in map(_checked, lora_stack or ()) if entry[0] not in NOTHING]
 
 
 def _checked(entry: Any) -> Entry:
@@ -88,48 +79,43 @@ def _checked(entry: Any) -> Entry:
         return str(name), float(weight), float(text_encoder_weight)
     except (TypeError, ValueError) as error:
         raise AdapterError(
-            f"The LORA_STACK holds {entry!r}.",
-            expected="a name and two numbers in each entry: file, weight of the model, weight of the text encoder",
-            hint="link the output of a node that gives a LORA_STACK.",
+            f"The LORA_STACK contains {entry!r}.",
+            expected="a file name, a model weight and a text encoder weight in each entry",
+            hint="connect the output of a node that returns a LORA_STACK.",
         ) from error
 
 
 class Named(NamedTuple):
-    """A stack by the names of its files."""
+    """A stack as file names."""
 
     entries: list[Entry]
     saved: list[str]
-    """Files that were made for it, by their paths below the output folder."""
+    """Files saved for it, by their paths below the output folder."""
 
 
 def named(stack: Stack) -> Named:
-    """The active adapters by name; those that have no file in the folders for LoRAs get one.
+    """The active adapters by file name; those without a file in the LoRA folders are saved first.
 
     Raises:
-        AdapterError: values that float16 can't hold.
-        StorageError: the disk is full, or the folder can't be written.
+        AdapterError: a value is out of the range of float16.
+        StorageError: the disk is full, or the folder isn't writable.
     """
+    from ...engine.adapters.keeping import keep
+
     found, saved = [], []
     for entry in stack.active():
         name = host().adapter_name(entry.adapter.path) if entry.adapter.path else None
         if name is None:
-            path = _kept(entry.adapter)
+            with host().computing():
+                path = keep(entry.adapter, new_file(host().adapter_directory(), entry.adapter.name)).path
             name = host().adapter_name(path) or path.name
-            saved.append(path.relative_to(host().output_directory()).as_posix())
+            saved.append(below_output(path))
         found.append((name, entry.weight, entry.text_encoder_weight))
     return Named(found, saved)
 
 
-def _kept(adapter: Adapter) -> Path:
-    """A file that holds the adapter, written if it isn't there."""
-    from ...engine.adapters.keeping import keep
-
-    with host().computing():
-        return keep(adapter, new_file(host().adapter_directory(), adapter.name)).path
-
-
 def named_later(stack: Stack) -> Sequence[Entry]:
-    """The same entries as :func:`named` gives, and their files, made when somebody first looks at them."""
+    """The entries of :func:`named`; files are saved when they are first looked at."""
 
     def make() -> list[Entry]:
         found = named(stack)
@@ -140,10 +126,10 @@ def named_later(stack: Stack) -> Sequence[Entry]:
 
 
 def linked(cls: type[io.ComfyNode], output: str) -> bool:
-    """Whether the graph that runs uses an output of the node inside ``execute``.
+    """Whether anything in the running graph is connected to an output of a node.
 
     Args:
-        cls: its class, whose schema asks for ``unique_id`` and ``prompt``.
+        cls: the node class as ``execute`` gets it; its schema asks for ``unique_id`` and ``prompt``.
         output: id of the output.
     """
     if cls.hidden is None or cls.hidden.unique_id is None:
@@ -156,10 +142,10 @@ def linked(cls: type[io.ComfyNode], output: str) -> bool:
 
 
 class _Later(Sequence[Entry]):
-    """Entries that are made when somebody first looks.
+    """Entries that are computed when they are first looked at.
 
-    A result stays valid when the graph around its node changes, so an output that nothing was linked to can be linked
-    to later without the node running again. Not a ``list``: ComfyUI looks into those to measure its cache.
+    ComfyUI caches a node's result even when the graph around it changes, so an unused output can be connected later
+    without the node running again. Not a ``list``: ComfyUI looks into those to measure its cache.
     """
 
     def __init__(self, make: Callable[[], list[Entry]]) -> None:

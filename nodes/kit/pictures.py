@@ -19,7 +19,7 @@ def to_tensor(pictures: Sequence[Image]) -> Tensor:
 
 
 def to_pictures(images: Tensor) -> list[Image]:
-    """Images (B, H, W, 3 or 4) as RGB or RGBA pictures; values beyond [0, 1] are cut."""
+    """Images (B, H, W, 3 or 4) as RGB or RGBA pictures, masks (B, H, W) as grayscale; values are clamped to [0, 1]."""
     from PIL import Image
 
     arrays = (images.detach().cpu().float().clamp(0, 1) * 255).round().byte().numpy()

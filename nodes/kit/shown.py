@@ -1,4 +1,4 @@
-"""What a node shows: sentences while it works, and the ``ui`` part of its output."""
+"""What a node shows: messages while it runs, and the ``ui`` part of its output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def tell(text: str) -> None:
-    """Show a sentence for the node that is running."""
+    """Show a message for the running node; nothing for an empty one."""
     if text:
         host().reporter()(Message(text=text))
 
@@ -20,13 +20,13 @@ def tell(text: str) -> None:
 def shown(
     *, text: str = "", preview: Tensor | None = None, report: dict[str, Any] | None = None, cls: type[Any] | None = None
 ) -> dict[str, Any]:
-    """The ``ui`` of a node's output.
+    """The ``ui`` part of a node's output.
 
     Args:
         text: for the node's text display.
         preview: pictures (B, H, W, 3) for the node's picture display.
         report: plain values for programs that run the graph.
-        cls: the node class inside ``execute``, whose graph goes into the previews.
+        cls: the node class as ``execute`` gets it; its graph is saved in the previews.
     """
     parts: dict[str, Any] = {}
     if preview is not None:

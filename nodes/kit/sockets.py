@@ -1,4 +1,4 @@
-"""The types of values that our nodes exchange. Their names are fixed: saved workflows hold them."""
+"""The socket types of our nodes. Saved workflows contain their names, so these never change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ..host import io
 Dataset = io.Custom("LW_DATASET")
 """``engine.data.dataset.Dataset``."""
 Base = io.Custom("LW_BASE")
-"""``engine.backbones.contract.Backbone``."""
+"""``engine.models.contract.Backbone``."""
 Recipe = io.Custom("LW_RECIPE")
 """``engine.training.recipe.Recipe``."""
 Adapter = io.Custom("LW_ADAPTER")
@@ -15,7 +15,7 @@ Adapter = io.Custom("LW_ADAPTER")
 Stack = io.Custom("LW_STACK")
 """``engine.adapters.stack.Stack``."""
 LoraStack = io.Custom("LORA_STACK")
-"""``list[tuple[str, float, float]]``: name below the ``loras`` folders, weights of model and text encoder. The
-community's: other extensions give and take it too."""
+"""``list[tuple[str, float, float]]``: file name below the ``loras`` folders, weights for model and text encoder. A
+community type, shared with other extensions."""
 Batch = io.Custom("LW_BATCH")
 """``list[engine.generation.batch.GeneratedImage]``."""

@@ -1,3 +1,3 @@
-"""Nodes below ``LoRA Workbench/training``."""
+"""The submenu *training*, one file per node."""
 
 CATEGORY = "LoRA Workbench/training"

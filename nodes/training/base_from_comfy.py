@@ -1,17 +1,18 @@
-"""The node that makes a base model of what ComfyUI has loaded."""
+"""The node *Base Model from ComfyUI*."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..host import host, io
-from ..kit import sockets
+from ..kit.base_models import base_output, in_words
+from ..kit.inputs import precision_input
 from ..kit.shown import shown, tell
 from . import CATEGORY
 
 
 class BaseFromComfy(io.ComfyNode):
-    """What ComfyUI has loaded, as a base model."""
+    """Use a model loaded by ComfyUI as a base model."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -19,25 +20,22 @@ class BaseFromComfy(io.ComfyNode):
             node_id="LW_BaseFromComfy",
             display_name="Base Model from ComfyUI",
             category=CATEGORY,
-            description="Makes a base model of a loaded MODEL, CLIP and VAE, of any family that ComfyUI knows: to "
-            "train on and to draw with, without loading it a second time.",
+            description="Uses a MODEL, CLIP and VAE as a base model for training and generation, without loading it "
+            "twice. Supports every model family that ComfyUI does.",
             inputs=[
                 io.Model.Input(
                     "model",
-                    tooltip="From a stock loader. It stays as it is; LoRAs that it carries belong to the base, so that "
-                    "an adapter can be trained on top of a style.",
+                    tooltip="Model from a loader node. LoRAs already applied become part of the base, so you can train "
+                    "on top of a style.",
                 ),
-                io.Clip.Input("clip", tooltip="The text encoder that belongs to the model."),
-                io.Vae.Input("vae", tooltip="The autoencoder that belongs to the model."),
-                io.Combo.Input(
-                    "precision",
-                    options=["auto", "fp32", "bf16", "fp16"],
-                    default="auto",
-                    tooltip="Number format of the computation while training. auto: what ComfyUI chose, and on a CPU "
-                    "what it is fast at. The adapter itself is always trained in fp32.",
+                io.Clip.Input("clip", tooltip="The text encoder of the same model."),
+                io.Vae.Input("vae", tooltip="The VAE of the same model."),
+                precision_input(
+                    tooltip="Compute dtype for training. auto uses ComfyUI's choice, or on a CPU what is fast there. "
+                    "The adapter itself is always trained in fp32."
                 ),
             ],
-            outputs=[sockets.Base.Output("base", tooltip="The base model; nothing that uses it changes it.")],
+            outputs=[base_output()],
         )
 
     @classmethod
@@ -45,10 +43,6 @@ class BaseFromComfy(io.ComfyNode):
         native = host().native()
         with host().computing():
             backbone = native.NativeBackbone(model, clip, vae, precision=precision)
-        info = backbone.info
-        text = (
-            f"{info.name}: {info.family}, {info.prediction_type}, {info.resolution} px, on {backbone.device} "
-            f"in {str(backbone.dtype).removeprefix('torch.')}"
-        )
+        text = in_words(backbone)
         tell(text)
         return io.NodeOutput(backbone, ui=shown(text=text))

@@ -1,4 +1,4 @@
-"""The node that gives the demo base."""
+"""The node *Demo Checkpoint*."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 from ...engine.core.resources import DEMO_BASE
 from ..host import host, io
 from ..kit import sockets
+from ..kit.base_models import loaded
+from ..kit.files import newest_change
+from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.models.contract import Backbone
-from ..kit.models import loaded, newest_change
-from . import CATEGORY
 
 
 class DemoCheckpoint(io.ComfyNode):
-    """The demo base, as everything that takes a base model wants it."""
+    """Load the included demo base for ComfyUI's nodes and ours."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -24,14 +25,14 @@ class DemoCheckpoint(io.ComfyNode):
             node_id="LW_DemoCheckpoint",
             display_name="Demo Checkpoint",
             category=CATEGORY,
-            description="The small model that comes with the project, for ComfyUI's own nodes and for training: the "
-            "whole path can be tried within minutes, and nothing is downloaded.",
+            description="Loads the small model included with the extension, for training and for ComfyUI's own nodes: "
+            "try everything within minutes, without a download.",
             inputs=[],
             outputs=[
-                io.Model.Output("model", tooltip="The denoiser, for KSampler and every other node that takes a MODEL."),
+                io.Model.Output("model", tooltip="The denoiser, for KSampler and other nodes."),
                 io.Clip.Output("clip", tooltip="The text encoder, for CLIP Text Encode."),
-                io.Vae.Output("vae", tooltip="The autoencoder, for VAE Decode and VAE Encode."),
-                sockets.Base.Output("base", tooltip="The same model for our nodes, to train on and to draw with."),
+                io.Vae.Output("vae", tooltip="The VAE, for VAE Decode and VAE Encode."),
+                sockets.Base.Output("base", tooltip="The same model as a base model for Train LoRA and Generate."),
             ],
         )
 
@@ -46,7 +47,7 @@ class DemoCheckpoint(io.ComfyNode):
 
 @lru_cache(maxsize=1)
 def _demo(changed: int) -> tuple[Any, Any, Any, Backbone]:
-    """MODEL, CLIP, VAE and base; the first three only where ComfyUI runs, which alone has nodes for them."""
+    """MODEL, CLIP, VAE and base; the first three are ``None`` outside ComfyUI, as only ComfyUI has nodes for them."""
     if not host().has_native:
         return None, None, None, loaded(DEMO_BASE, changed, "auto", "auto")
     native = host().native()

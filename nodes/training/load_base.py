@@ -1,19 +1,19 @@
-"""The node that loads a base model."""
+"""The node *Load Base Model*."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..host import host, io
-from ..kit import sockets
-from ..kit.inputs import problem
-from ..kit.models import loaded, newest_change
+from ..kit.base_models import base_output, in_words, loaded
+from ..kit.files import newest_change
+from ..kit.inputs import device_input, precision_input, problem
 from ..kit.shown import tell
 from . import CATEGORY
 
 
 class LoadBase(io.ComfyNode):
-    """A base model, loaded."""
+    """Load a base model."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -21,29 +21,21 @@ class LoadBase(io.ComfyNode):
             node_id="LW_LoadBase",
             display_name="Load Base Model",
             category=CATEGORY,
-            description="Loads the base model that adapters are trained on and pictures are drawn with.",
+            description="Loads a base model to train adapters on and generate pictures with.",
             inputs=[
                 io.String.Input(
                     "base",
                     default="demo_base",
-                    tooltip="A diffusers folder or a single .safetensors checkpoint: a full path, or a name below the "
-                    "folders for such models. demo_base is the small model that comes with the project.",
+                    tooltip="A diffusers folder or .safetensors checkpoint: a full path, or a name in the model "
+                    "folders. demo_base is the small model included with the extension.",
                 ),
-                io.Combo.Input(
-                    "device",
-                    options=["auto", "cpu", "cuda", "mps"],
-                    default="auto",
-                    tooltip="Where to compute. auto takes CUDA, then Apple's MPS, then the CPU.",
-                ),
-                io.Combo.Input(
-                    "precision",
-                    options=["auto", "fp32", "bf16", "fp16"],
-                    default="auto",
-                    tooltip="Number format of the frozen weights. auto takes what the device is fast at; fp32 takes "
-                    "the most memory. The adapter itself is always trained in fp32.",
+                device_input(),
+                precision_input(
+                    tooltip="dtype of the frozen weights. auto picks what is fast on the device; fp32 needs the most "
+                    "memory. The adapter itself is always trained in fp32."
                 ),
             ],
-            outputs=[sockets.Base.Output("base", tooltip="The base model; nothing that uses it changes it.")],
+            outputs=[base_output()],
         )
 
     @classmethod
@@ -59,6 +51,5 @@ class LoadBase(io.ComfyNode):
         path = host().base_path(base)
         with host().computing():
             backbone = loaded(path, newest_change(path), device, precision)
-        info = backbone.info
-        tell(f"{info.name or path.name}: {info.family}, {info.resolution} px, on {backbone.device} in {backbone.dtype}")
+        tell(in_words(backbone))
         return io.NodeOutput(backbone)

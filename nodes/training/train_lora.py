@@ -1,4 +1,4 @@
-"""The node that trains."""
+"""The node *Train LoRA*."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..host import host, io
 from ..kit import sockets
-from ..kit.inputs import FIXED_SEED, LARGEST_SEED, or_else
+from ..kit.inputs import or_else, seed_input
 from ..kit.pictures import to_tensor
 from ..kit.shown import shown
 from . import CATEGORY
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class TrainLoRA(io.ComfyNode):
-    """A training, or the adapter that it gave before."""
+    """Train an adapter, or return it at once if it was trained before."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -27,39 +27,34 @@ class TrainLoRA(io.ComfyNode):
             node_id="LW_TrainLoRA",
             display_name="Train LoRA",
             category=CATEGORY,
-            description="Trains an adapter. An unchanged training gives its adapter back at once, an interrupted one "
-            "goes on where it stopped, and more steps continue the earlier ones.",
+            description="Trains an adapter. An unchanged run returns the finished adapter at once, an interrupted one "
+            "resumes, and raising steps continues it.",
             inputs=[
-                sockets.Base.Input("base", tooltip="The base model to train on; it stays as it is."),
-                sockets.Dataset.Input("dataset", tooltip="What to learn: pictures that all have a caption."),
-                sockets.Recipe.Input("recipe", tooltip="How to train, from the node Recipe."),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=LARGEST_SEED,
-                    extra_dict=FIXED_SEED,
-                    tooltip="Of initial values, order and noise. The same seed gives the same adapter; another one "
-                    "trains anew, so keep it fixed.",
+                sockets.Base.Input("base", tooltip="Base model to train on."),
+                sockets.Dataset.Input("dataset", tooltip="Training pictures; all need a caption."),
+                sockets.Recipe.Input("recipe", tooltip="Training settings, from Recipe."),
+                seed_input(
+                    tooltip="Seed of the initial weights, picture order and noise. Keep it fixed: another seed trains "
+                    "another adapter."
                 ),
                 io.String.Input(
                     "name",
                     default="",
-                    tooltip="Of the adapter, in labels and file names; empty takes the data set's. Changing it doesn't "
+                    tooltip="Name of the adapter in labels and files. Empty: the data set's name. Changing it doesn't "
                     "train again.",
                 ),
                 sockets.Dataset.Input(
                     "regularization",
                     optional=True,
-                    tooltip="Captioned pictures of other things of the same kind, without the trigger word. They keep "
-                    "the base model's idea of the kind from drifting.",
+                    tooltip="Captioned pictures of other members of the class, without the trigger word. They keep the "
+                    "base model's idea of the class.",
                 ),
             ],
             outputs=[
                 sockets.Adapter.Output("adapter", tooltip="The trained adapter."),
-                io.Image.Output("loss_plot", tooltip="Loss and learning rate of each step, as a picture."),
-                io.String.Output("report", tooltip="What was done, in words."),
-                io.LoraModel.Output("lora_model", tooltip="The adapter as ComfyUI's own LoRA nodes take it."),
+                io.Image.Output("loss_plot", tooltip="Plot of loss and learning rate."),
+                io.String.Output("report", tooltip="Summary of the run: steps, time and loss."),
+                io.LoraModel.Output("lora_model", tooltip="The adapter for ComfyUI's own LoRA nodes."),
             ],
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
@@ -97,7 +92,7 @@ class TrainLoRA(io.ComfyNode):
 
 
 def training_report(trained: TrainedAdapter) -> dict[str, Any]:
-    """A training in plain values; losses are means over the first and the last tenth of the steps."""
+    """A run as plain values; losses are means over the first and the last tenth of the steps."""
     losses = trained.losses
     tenth = max(1, len(losses) // 10)
     return {
@@ -114,12 +109,12 @@ def training_report(trained: TrainedAdapter) -> dict[str, Any]:
 
 
 def in_words(report: dict[str, Any]) -> str:
-    """A training report for people."""
+    """A :func:`training_report` as one line of text."""
     if report["cached"]:
-        done = f"{report['steps']} steps, trained before"
+        done = f"{report['steps']} steps, already trained"
     elif report["resumed_at"]:
-        done = f"{report['steps']} steps, from step {report['resumed_at']} on in {report['seconds']:.0f} s"
+        done = f"{report['steps']} steps, resumed at step {report['resumed_at']}, in {report['seconds']:.0f} s"
     else:
         done = f"{report['steps']} steps in {report['seconds']:.0f} s"
-    trigger = f"; call it with: {report['trigger']}" if report["trigger"] else ""
+    trigger = f"; trigger phrase: {report['trigger']}" if report["trigger"] else ""
     return f"{report['name']}: {done}; loss {report['first_loss']:.4g} to {report['last_loss']:.4g}{trigger}"

@@ -61,7 +61,7 @@ def test_captions_are_edited_and_the_changes_shown(said: text_io.StringIO) -> No
     assert [record.caption for record in edited] == ["a", "a zwx", "zwx, blue"]
     assert "zwx, blue" in table
     assert changes.split("\n")[:5] == [
-        "3 of 3 captions changed", "1 now lack the trigger word 'zwx': image_0001.png", "", "image_0001.png",
+        "3 of 3 captions changed", "now without the trigger word 'zwx': image_0001.png", "", "image_0001.png",
         "- a zwx, old",
     ]  # fmt: skip
 
@@ -78,7 +78,7 @@ def test_pictures_are_described_once(said: text_io.StringIO, tmp_path: Path) -> 
     assert "No captioner at 'nowhere'" in str(CaptionDataset.validate_inputs("nowhere"))
     dataset = colors("mine", None, None)
     described, table, told = CaptionDataset.execute(dataset, "tagger", **OPTIONS).args
-    assert told == "2 captions by wd14; 1 were there already"
+    assert told == "2 captions by wd14, 1 kept"
     assert described.records[0].caption == "mine"
     assert all(record.caption and record.caption in table for record in described)
     again = CaptionDataset.execute(dataset, "tagger", **OPTIONS)

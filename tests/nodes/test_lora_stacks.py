@@ -80,16 +80,16 @@ def test_an_adapter_without_a_file_gets_one_when_somebody_looks(output: Path) ->
 
 
 def test_no_file_of_the_same_name_is_taken_for_it(output: Path, tmp_path: Path) -> None:
-    """Neither another adapter's, nor the vault's own, nor one that loaders don't find."""
+    """Neither another adapter's, nor the run store's own, nor one that loaders don't find."""
     saved("fox", seed=7)
     hidden = tmp_path / "fox.safetensors"
     save_adapter(adapter(), hidden, key_style="kohya")
     assert host().adapter_name(hidden) is None
-    in_vault = host().store_root() / "runs" / "fox.safetensors"
-    save_adapter(adapter(), in_vault, key_style="kohya")
-    assert host().adapter_name(in_vault) is None
+    in_store = host().store_root() / "runs" / "fox.safetensors"
+    save_adapter(adapter(), in_store, key_style="kohya")
+    assert host().adapter_name(in_store) is None
     assert host().adapter_name(Path("/elsewhere/fox.safetensors")) is None
-    names = stacked(replace(adapter(), path=in_vault)).args[2]
+    names = stacked(replace(adapter(), path=in_store)).args[2]
     assert list(names) == [("fox_00002.safetensors", 0.8, 0.5)]
 
 
@@ -115,7 +115,7 @@ def test_other_kinds_are_left_to_comfyui(output: Path) -> None:
     found = contents([("dora.safetensors", 0, 0), ("dora.safetensors", 0.5, 1)])
     assert len(found.others) == 1
     assert (found.stack.entries, found.others[0].file.trigger, found.others[0].weight) == ((), "rows", 0.5)
-    with pytest.raises(AdapterError, match=r"dora\.safetensors in the LORA_STACK can't go on an LW_STACK"):
+    with pytest.raises(AdapterError, match=r"dora\.safetensors in the LORA_STACK can't be added to an LW_STACK"):
         stacked(saved("fox"), lora_stack=[("dora.safetensors", 0.5, 1)])
     with pytest.raises(OtherKindError, match="dora_scale"):
         LoadAdapter.execute("dora.safetensors")
@@ -125,9 +125,9 @@ def test_other_kinds_are_left_to_comfyui(output: Path) -> None:
     ("entry", "told"),
     [
         (("gone.safetensors", 1, 1), "No adapter at 'gone.safetensors'"),
-        (("fox.safetensors", 1), "holds"),
-        (("fox.safetensors", "much", 1), "holds"),
-        (7, "holds 7"),
+        (("fox.safetensors", 1), "contains"),
+        (("fox.safetensors", "much", 1), "contains"),
+        (7, "contains 7"),
     ],
 )
 def test_a_bad_entry_is_named(output: Path, entry: Any, told: str) -> None:

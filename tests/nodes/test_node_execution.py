@@ -222,12 +222,12 @@ def test_class_pictures_are_given_or_drawn_and_weighed(tiny_sd1: Path, folder: P
     for number in range(2):
         (folder / f"{number}.txt").write_text("a color")
     report = run(nodes, folder).reports["class"]
-    assert {name: report[name] for name in ("given", "drawn", "subject", "class_pictures", "unseen")} == {
-        "given": 3, "drawn": 2, "subject": 3, "class_pictures": 5, "unseen": 0,
+    assert {name: report[name] for name in ("given", "generated", "subject", "class_pictures", "unseen")} == {
+        "given": 3, "generated": 2, "subject": 3, "class_pictures": 5, "unseen": 0,
     }  # fmt: skip
-    assert "left out broken.png" in said.getvalue()
+    assert "skipped broken.png" in said.getvalue()
     nodes["class"]["inputs"] |= {"count": 6}
-    assert run(nodes, folder).reports["class"]["drawn"] == 3
+    assert run(nodes, folder).reports["class"]["generated"] == 3
     assert len(list(current_host().store_root().glob("class_pictures/*/*.png"))) == 3
     del nodes["class"]["inputs"]["base"]
     nodes["class"]["inputs"] |= {"path": ""}

@@ -10,8 +10,9 @@ from lora_workbench.nodes.adapters.load_adapter import LoadAdapter
 from lora_workbench.nodes.dataset.dataset_from_images import captions_for
 from lora_workbench.nodes.dataset.load_dataset import LoadDataset
 from lora_workbench.nodes.host.headless import HeadlessHost
-from lora_workbench.nodes.kit.inputs import lines, new_file, problem, seeds
-from lora_workbench.nodes.kit.models import newest_change
+from lora_workbench.nodes.kit.files import new_file, newest_change
+from lora_workbench.nodes.kit.generation import seeds
+from lora_workbench.nodes.kit.inputs import lines, problem
 from lora_workbench.nodes.training.load_base import LoadBase
 
 

@@ -1,4 +1,4 @@
-"""The inputs by which data sets are judged."""
+"""What the nodes that inspect data sets share."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from ...engine.inspection.report import Inspection
     from ...engine.models.contract import Backbone
 
-
 USUAL_SIDE = 512
+"""Pixels; the resolution to inspect for if neither a resolution nor a base model is given."""
 
 
-def judging_inputs() -> list[io.Input]:
+def inspection_inputs() -> list[io.Input]:
     return [
         io.Combo.Input(
             "goal",
             options=list(USUAL),
             default="subject",
-            tooltip="What the adapter is to teach: one thing or person, a way of drawing, or a product.",
+            tooltip="What to teach: a subject (a thing, animal or person), a style, or a product.",
         ),
         sockets.Base.Input(
-            "base", optional=True, tooltip="The base model to train on: pictures are judged at its resolution."
+            "base", optional=True, tooltip="Base model to train; pictures are inspected at its resolution."
         ),
         io.Int.Input(
             "resolution",
@@ -35,7 +35,7 @@ def judging_inputs() -> list[io.Input]:
             min=0,
             max=8192,
             optional=True,
-            tooltip=f"Shorter side of training pictures in pixels. 0: the base model's, or {USUAL_SIDE} without one.",
+            tooltip=f"Training resolution in pixels. 0: the base model's, or {USUAL_SIDE} without one.",
         ),
         io.Float.Input(
             "strictness",
@@ -44,8 +44,7 @@ def judging_inputs() -> list[io.Input]:
             max=2.0,
             step=0.05,
             optional=True,
-            tooltip="Above 1 smaller flaws are flagged too, below 1 only greater ones. At 1, about one good photograph "
-            "in twenty is flagged.",
+            tooltip="Higher flags smaller flaws, lower only severe ones. At 1, about 1 in 20 good photos is flagged.",
             extra_dict=ADVANCED,
         ),
     ]
@@ -54,6 +53,7 @@ def judging_inputs() -> list[io.Input]:
 def inspected(
     dataset: Dataset, goal: Any, base: Backbone | None = None, resolution: int = 0, strictness: float = 1.0
 ) -> Inspection:
+    """Inspect a data set by the values of the :func:`inspection_inputs`."""
     from ...engine.inspection.flags import Limits
     from ...engine.inspection.inspector import inspect
 

@@ -1,0 +1,40 @@
+"""Loading and describing base models."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..host import io
+from . import sockets
+
+if TYPE_CHECKING:
+    from ...engine.models.contract import Backbone
+
+
+@lru_cache(maxsize=1)
+def loaded(path: Path, changed: int, device: str, precision: str) -> Backbone:
+    """A base model; the latest one stays in memory, since node classes keep no state of their own.
+
+    Args:
+        path: a diffusers folder or a checkpoint.
+        changed: when its files last changed, so that a changed model is loaded again.
+        device: as for ``load_base``.
+        precision: as for ``load_base``.
+    """
+    from ...engine.models.registry import load_base
+
+    del changed  # part of the key only
+    return load_base(path, device=device, precision=precision)
+
+
+def in_words(backbone: Backbone) -> str:
+    """For example ``demo_base: sd1, epsilon, 64 px, on cpu in float32``."""
+    info = backbone.info
+    dtype = str(backbone.dtype).removeprefix("torch.")
+    return f"{info.name}: {info.family}, {info.prediction_type}, {info.resolution} px, on {backbone.device} in {dtype}"
+
+
+def base_output() -> io.Output:
+    return sockets.Base.Output("base", tooltip="The base model; training and generation leave it unchanged.")

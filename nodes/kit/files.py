@@ -1,0 +1,44 @@
+"""Files that nodes read and write."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+
+from ...engine.core.errors import StorageError
+from ..host import host
+
+_UNUSABLE = re.compile(r'[<>:"|?*\x00-\x1f]')
+
+
+def newest_change(path: Path) -> int:
+    """When the file, or the newest file below the folder, was last written; nanoseconds since the epoch."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return max((file.stat().st_mtime_ns for file in files), default=0)
+
+
+def new_file(folder: Path, name: str) -> Path:
+    """The path of a new file in ``folder``, never outside.
+
+    Args:
+        folder: doesn't have to exist.
+        name: may contain sub-folders, with forward or backward slashes; characters that some systems don't allow in
+            file names become underscores.
+
+    Raises:
+        StorageError: the name is empty, absolute or leads out of the folder with ``..``.
+    """
+    cleaned = _UNUSABLE.sub("_", name.strip().replace("\\", "/"))
+    parts = PurePosixPath(cleaned).parts
+    if not parts or cleaned.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name.strip()):
+        raise StorageError(
+            f"{name!r} can't be used as a file name.",
+            expected=f"a name, optionally with sub-folders, below {folder}",
+            hint="enter a name such as fox, or animals/fox for a sub-folder.",
+        )
+    return folder.joinpath(*parts)
+
+
+def below_output(path: Path) -> str:
+    """The path relative to the output folder, with forward slashes."""
+    return path.relative_to(host().output_directory()).as_posix()
