@@ -55,7 +55,7 @@ def agree() -> dict[str, Any]:
         x0, x0_too = ours.encode_images(images), theirs.encode_images(images)
         c, c_too = ours.encode_prompts(prompts), theirs.encode_prompts(prompts)
         noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(1))
-        levels, levels_too = ours.levels(u), theirs.levels(u)
+        levels, levels_too = ours.timesteps(u), theirs.timesteps(u)
         x_t = levels_too.alpha.reshape(-1, 1, 1, 1) * x0_too + levels_too.sigma.reshape(-1, 1, 1, 1) * noise
         predicted = ours.predict(x_t, levels.t, c)
         predicted_too = theirs.predict(x_t, levels_too.t, c_too)
