@@ -1,7 +1,7 @@
 """The part of ComfyUI's V3 node schema that our nodes use, under the same names and with the same meaning.
 
-Only what every ComfyUI from 0.8.0 on understands is here, so that a node written against this stand-in works in all
-of them: ``advanced`` inputs, for example, are asked for with ``extra_dict={"advanced": True}``.
+Only what the oldest supported ComfyUI understands is here, so that a node written against this stand-in works in all.
+What a front end reads beside it, such as ``advanced``, goes into ``extra_dict``.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ LEVELS = {
 """Unit -> level. A unit imports from itself and from lower levels."""
 
 COMFYUI = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "execution", "folder_paths", "nodes", "server"}
+SEAM = "nodes.native.seam"
 HEAVY = {"torch", "diffusers", "peft", "transformers", "safetensors", "accelerate", "wordfreq", "onnxruntime"}
 
 
@@ -142,15 +143,18 @@ def test_own_modules_are_imported_relatively():
 
 
 def test_comfyui_is_imported_in_its_two_places_only():
-    def may(importer: str) -> bool:
-        return importer == "nodes.host.comfyui" or importer.split(".")[:2] == ["nodes", "native"]
-
     wrong = [
         f"{i.place}: {i.name}"
         for i in imports()
-        if not i.relative and i.name.split(".")[0] in COMFYUI and not may(i.importer)
+        if not i.relative and i.name.split(".")[0] in COMFYUI and i.importer not in ("nodes.host.comfyui", SEAM)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_seam_is_the_one_way_around_imports():
+    """Below ``nodes/``, names that are looked up while running are ComfyUI's, and belong into the seam."""
+    looking = {i.importer for i in imports() if i.name == "importlib" and unit(i.importer) == "nodes"}
+    assert looking == {SEAM}
 
 
 def test_heavy_libraries_are_imported_inside_functions():

@@ -15,22 +15,18 @@ import comfy.model_management
 import comfy.utils
 import folder_paths
 from comfy.cli_args import args
+from comfy_api.v0_0_2 import ComfyExtension, io, ui
 from comfy_execution.utils import get_executing_context
 
 from ...engine.core.events import Event, Message, SamplesGenerated
 from .contract import ADAPTER_SUFFIX, OWN_ROOTS, Host
 from .progress import Meter, Reading
 
-try:
-    from comfy_api.v0_0_2 import ComfyExtension, io, ui
-except ImportError:  # a ComfyUI that has dropped this version of its interface
-    from comfy_api.latest import ComfyExtension, io, ui
-
 __all__ = ["ComfyExtension", "host", "io", "ui"]
 
 PREVIEW_SIDE = 512
 TEXT_EVERY = 0.5
-"""Seconds between two texts below a node."""
+"""Seconds between updates of the text below a node."""
 
 
 class ComfyUIHost(Host):
@@ -47,7 +43,7 @@ class ComfyUIHost(Host):
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
-        """Leave the inference mode that ComfyUI runs nodes in: tensors made in it can't be trained."""
+        """Leave the inference mode that ComfyUI runs nodes in: tensors made in it take no gradients."""
         import torch
 
         try:
@@ -88,7 +84,7 @@ class ComfyUIHost(Host):
         return [*_folders("diffusers"), *_folders("checkpoints"), *OWN_ROOTS]
 
     def captioner_roots(self) -> Sequence[Path]:
-        """Folders that other extensions for captions use come after our own."""
+        """Ours come before those of other caption extensions."""
         models = Path(folder_paths.models_dir)
         return [models / "captioners", *_folders("LLM"), models / "LLM"]
 
@@ -115,7 +111,7 @@ class _NodeReporter:
                 self._send(reading.text())
 
     def _count(self, reading: Reading) -> None:
-        if reading.label != self._counted:  # a bar of its own: an old one stands still until it's passed where it was
+        if reading.label != self._counted:  # a new bar: an old one sends nothing until its last value is passed
             self._bar = comfy.utils.ProgressBar(reading.total, node_id=self._node_id)
             self._counted = reading.label
         self._bar.update_absolute(reading.done, reading.total)

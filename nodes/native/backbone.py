@@ -1,41 +1,36 @@
 """The backbone over what ComfyUI has loaded: its MODEL, CLIP and VAE, of every family that it knows."""
-# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import comfy.ldm.modules.attention
-import comfy.model_management
-from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+from typing import TYPE_CHECKING, Any, cast
 
 from ...engine.adapters.stack import Stack
 from ...engine.core.devices import pick_dtype
 from ...engine.core.errors import AdapterError, BaseModelError
 from ...engine.models.contract import Backbone, BackboneInfo, Conditioning, Timesteps
 from ...engine.models.declarations import declarations
-from .conditioning import CLIP_ENCODERS, as_comfy, encode, in_groups, pieces, together_in_groups
+from .conditioning import CLIP_ENCODERS, as_comfy, encode, in_groups, together_in_groups, tokens_of
 from .families import TEXT_TARGETS, family_of, target_presets
 from .identity import content_hash
-from .mirror import mirrored, normal
+from .mirror import mirrored, normal, twin
 from .names import Names, denoiser_names, text_encoder_names
 from .patches import with_stack
 from .prediction import model_input, prediction_type_of, raw, timesteps
 from .sampling import apply_arguments, euler
+from .seam import CLIP, COMFY, VAE, BaseModel, ClipEncoder, ModelPatcher, ModelSampling, TextEncoder
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
 _DISTILLED = 1.0
-"""Guidance at which models that take it as an input are trained, whatever they are drawn at later."""
+"""Guidance that models which take it as an input are trained at, whatever they are sampled with later."""
 _ACTIVATIONS = 8
-"""Memory of a training step over that of a call without gradients: what the backward pass needs is kept."""
+"""Memory of a training step over that of a call without gradients, which keeps nothing for a backward pass."""
 
 
 class NativeBackbone(Backbone):
@@ -45,33 +40,32 @@ class NativeBackbone(Backbone):
     that carry patches, as with the stock loaders.
 
     Args:
-        model: ComfyUI's ``ModelPatcher``; adapters that it carries are part of the base.
-        clip: ComfyUI's ``CLIP``.
-        vae: ComfyUI's ``VAE``.
-        precision: number format of the activations while training: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        model: adapters that it carries are part of the base.
+        clip: its text encoders, of any kind.
+        vae: its autoencoder.
+        precision: dtype of the activations while training: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
         name: of the model, for people.
 
     Raises:
         BaseModelError: it can't be trained here.
     """
 
-    def __init__(self, model: Any, clip: Any, vae: Any, *, precision: str = "auto", name: str = "") -> None:
+    def __init__(self, model: ModelPatcher, clip: CLIP, vae: VAE, *, precision: str = "auto", name: str = "") -> None:
         self._patcher = _loadable(model)
         self._clip, self._vae = _loadable_clip(clip), vae
         self.device = self._patcher.load_device
         self.dtype = _compute_dtype(self._patcher, precision)
         self._names = denoiser_names(self._base)
-        self._mirror: Any = None
-        self._encoder: Any = None
+        self._mirror: BaseModel | None = None
+        self._encoder: TextEncoder | None = None
         self.info = _describe(self._patcher, clip, vae, self._names, name)
 
     @property
-    def _base(self) -> Any:
-        """ComfyUI's ``BaseModel``."""
+    def _base(self) -> BaseModel:
         return self._patcher.model
 
     @property
-    def _sampling(self) -> Any:
+    def _sampling(self) -> ModelSampling:
         return self._patcher.get_model_object("model_sampling")
 
     @property
@@ -107,31 +101,30 @@ class NativeBackbone(Backbone):
     @contextlib.contextmanager
     def training(self, batch: int, resolution: int) -> Iterator[None]:
         """Load the model as ComfyUI does, and mirror it; ComfyUI has its memory back when the block ends."""
-        management = comfy.model_management
         self._load(_ACTIVATIONS * self._base.memory_required(self._latent_shape(batch, resolution)))
-        before = getattr(management, "in_training", False)
+        before = COMFY.in_training
         self._mirror = self._mirrored()
-        management.in_training = True  # ComfyUI's layers then leave out operations that overwrite their inputs
+        COMFY.in_training = True  # ComfyUI's layers then don't overwrite their inputs
         try:
             yield
         finally:
-            management.in_training = before
+            COMFY.in_training = before
             self._mirror = self._encoder = None
-            management.soft_empty_cache()
+            COMFY.soft_empty_cache()
 
     def gradients(self) -> contextlib.AbstractContextManager[object]:
-        """Transformers add to their activations in place; what the backward pass needs is then copied before."""
+        """Transformers add to their activations in place: what the backward pass needs is then copied first."""
         import torch
 
-        in_place = not isinstance(self._base.diffusion_model, UNetModel)
+        in_place = not isinstance(self._base.diffusion_model, COMFY.UNetModel)
         return torch.autograd.graph.allow_mutation_on_saved_tensors() if in_place else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def carrying(self, stack: Stack) -> Iterator[None]:
-        """Within the block model and text encoder are clones that carry the stack as ComfyUI's patches.
+        """Inside the block, model and text encoders are clones that carry the stack as ComfyUI's patches.
 
         Raises:
-            AdapterError: an adapter doesn't fit, or only in part.
+            AdapterError: an adapter doesn't fit, or only partly.
         """
         own = self._patcher, self._clip
         if stack.active():
@@ -149,7 +142,7 @@ class NativeBackbone(Backbone):
 
         with torch.inference_mode():
             pixels = (images.movedim(1, -1) + 1) / 2
-            batches = pixels.split(1) if self._axes > 2 else [pixels]  # for films a batch would be a film's pictures
+            batches = pixels.split(1) if self._axes > 2 else [pixels]  # video models take a batch for one video
             latents = torch.cat([self._vae.encode(batch) for batch in batches])
             scaled = self._base.process_latent_in(latents.to(self.device, torch.float32))
         return normal(scaled.squeeze(2) if scaled.ndim > 4 else scaled)
@@ -161,11 +154,11 @@ class NativeBackbone(Backbone):
         return encode(self._clip, prompts, self._encoder if with_gradients else None).to(self.device)
 
     def tokenize(self, text: str) -> dict[str, list[str]]:
-        return pieces(self._clip, text)
+        return tokens_of(self._clip, text)
 
     def timesteps(self, u: Tensor) -> Timesteps:
-        levels = timesteps(self._sampling, self.info.prediction_type, u)
-        return Timesteps(**{name: value.to(self.device) for name, value in vars(levels).items()})
+        made = timesteps(self._sampling, self.info.prediction_type, u)
+        return Timesteps(**{name: value.to(self.device) for name, value in vars(made).items()})
 
     def predict(self, x_t: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
         import torch
@@ -198,7 +191,7 @@ class NativeBackbone(Backbone):
             yield x.clone()
 
     def _euler(self, noise: Tensor, prompts: Mapping[str, Conditioning], told: float, **how: Any) -> Iterator[Tensor]:
-        """Draw with prompts of equal lengths; models that are told the guidance take it as an input."""
+        """Sample with prompts of equal lengths. ``told`` is the guidance that some models take as an input."""
         given = {kind: as_comfy(prompt, guidance=told) for kind, prompt in prompts.items()}
         for x in euler(self._patcher, self._with_time(noise), given, loaded=self._mirror_for_sampling(), **how):
             yield self._without_time(x)
@@ -216,8 +209,8 @@ class NativeBackbone(Backbone):
 
     @property
     def _axes(self) -> int:
-        """Of a picture in the latents: 2, or 3 where the model makes films as well."""
-        return getattr(self._base.latent_format, "latent_dimensions", 2)
+        """Axes of a picture in the latents: 2, or 3 where the model makes videos too."""
+        return self._base.latent_format.latent_dimensions
 
     def _with_time(self, x: Tensor) -> Tensor:
         return x.unsqueeze(2) if self._axes > 2 else x
@@ -230,27 +223,26 @@ class NativeBackbone(Backbone):
         return [batch, self.info.latent_channels, *[1] * (self._axes - 2), side, side]
 
     def _load(self, memory: float) -> None:
-        comfy.model_management.load_models_gpu([self._patcher], memory_required=memory)
+        COMFY.load_models_gpu([self._patcher], memory_required=memory)
 
-    def _mirrored(self) -> Any:
-        """The loaded model's mirror, which computes in ``dtype`` and predicts in its own terms."""
+    def _mirrored(self) -> BaseModel:
+        """The loaded model's mirror, which computes in ``dtype`` and gives predictions as they are."""
         mirror = mirrored(self._base, None if self.dtype == _own_dtype(self._base) else self.dtype)
         mirror.manual_cast_dtype = self.dtype
         mirror.current_patcher = self._patcher
         mirror.model_sampling = raw(self._sampling)
         return mirror
 
-    def _mirror_for_sampling(self) -> Any:
-        """While training, a mirror that shares its adapters with the one that is trained and predicts clean latents."""
+    def _mirror_for_sampling(self) -> BaseModel | None:
+        """While training, a mirror that shares the adapters being trained and predicts clean latents."""
         if self._mirror is None:
             return None
-        twin = copy.copy(self._mirror)
-        twin._modules = dict(self._mirror._modules)
-        twin.model_sampling = self._sampling
-        return twin
+        mirror = twin(self._mirror)
+        mirror.model_sampling = self._sampling
+        return mirror
 
-    def _apply(self, mirror: Any, x: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
-        """One call of ComfyUI's ``apply_model``, for prompts of equal lengths; sizes are those of the latents."""
+    def _apply(self, mirror: BaseModel, x: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
+        """One call of ComfyUI's ``apply_model``, for prompts of equal lengths."""
         factor = self.info.latent_factor
         prompt = as_comfy(conditioning, guidance=_DISTILLED, height=x.shape[-2] * factor, width=x.shape[-1] * factor)
         given = apply_arguments(mirror, prompt, x)
@@ -262,18 +254,18 @@ class NativeBackbone(Backbone):
 
 
 def _differentiable_attention(function: Any, *args: Any, **kwargs: Any) -> Tensor:
-    """torch's own attention, whatever ComfyUI was started with: others have no gradients, or keep more for them."""
+    """torch's own attention, whatever ComfyUI was started with: others have no gradients, or need more memory."""
     del function
-    return comfy.ldm.modules.attention.attention_pytorch(*args, **kwargs)
+    return COMFY.attention_pytorch(*args, **kwargs)
 
 
-def _loadable(model: Any) -> Any:
+def _loadable(model: ModelPatcher) -> ModelPatcher:
     """A patcher whose weights stay where they are between forward and backward pass.
 
     Raises:
-        BaseModelError: ComfyUI streams its weights, and doesn't know how to load it otherwise.
+        BaseModelError: ComfyUI streams its weights, and doesn't know how to load it in another way.
     """
-    if not getattr(model, "is_dynamic", bool)():
+    if not model.is_dynamic():
         return model
     try:
         return model.clone(disable_dynamic=True)
@@ -281,12 +273,12 @@ def _loadable(model: Any) -> Any:
         raise BaseModelError(
             f"This model's weights are streamed, and it can't be loaded in another way: {error}",
             expected="a model from one of ComfyUI's own loaders, or ComfyUI started with --disable-dynamic-vram",
-            hint="load the model with the stock loader, or start ComfyUI so.",
+            hint="load the model with the stock loader, or restart ComfyUI with that option.",
         ) from error
 
 
-def _loadable_clip(clip: Any) -> Any:
-    """The same of a text encoder.
+def _loadable_clip(clip: CLIP) -> CLIP:
+    """The same for text encoders.
 
     Raises:
         BaseModelError: as for a model.
@@ -295,17 +287,17 @@ def _loadable_clip(clip: Any) -> Any:
     if patcher is clip.patcher:
         return clip
     kept = clip.clone()
-    kept.patcher, kept.cond_stage_model = patcher, patcher.model
+    kept.patcher, kept.cond_stage_model = patcher, cast(Any, patcher.model)
     return kept
 
 
-def _own_dtype(model: Any) -> torch.dtype:
-    """Number format of the activations as ComfyUI chose it."""
+def _own_dtype(model: BaseModel) -> torch.dtype:
+    """dtype of the activations, as ComfyUI chose it."""
     return model.manual_cast_dtype or model.get_dtype()
 
 
-def _compute_dtype(patcher: Any, precision: str) -> torch.dtype:
-    """Number format of the activations: on the CPU what it is fast at, elsewhere what ComfyUI chose."""
+def _compute_dtype(patcher: ModelPatcher, precision: str) -> torch.dtype:
+    """dtype of the activations: on the CPU one that it is fast at, elsewhere ComfyUI's choice."""
     import torch
 
     if precision == "auto" and patcher.load_device.type != "cpu":
@@ -315,14 +307,14 @@ def _compute_dtype(patcher: Any, precision: str) -> torch.dtype:
     return pick_dtype(precision, patcher.load_device, parameters)
 
 
-def _encoders(root: Any) -> dict[str, Any]:
-    """Component name -> wrapper of each CLIP text encoder in a ComfyUI text-encoder model."""
+def _encoders(root: TextEncoder) -> dict[str, ClipEncoder]:
+    """Component name -> each of CLIP's text encoders."""
     found = [getattr(root, name, None) for name in CLIP_ENCODERS]
     present = [encoder for encoder in found if encoder is not None]
     return {"text_encoder" + (f"_{number}" if number > 1 else ""): e for number, e in enumerate(present, 1)}
 
 
-def _describe(patcher: Any, clip: Any, vae: Any, names: Names, name: str) -> BackboneInfo:
+def _describe(patcher: ModelPatcher, clip: CLIP, vae: VAE, names: Names, name: str) -> BackboneInfo:
     model = patcher.model
     prediction_type = prediction_type_of(patcher)
     family = family_of(model, prediction_type)
@@ -356,8 +348,8 @@ def _describe(patcher: Any, clip: Any, vae: Any, names: Names, name: str) -> Bac
     )
 
 
-def _file_name(patcher: Any) -> str:
-    """Of the checkpoint that a stock loader read, without folder and ending."""
-    init = getattr(patcher, "cached_patcher_init", None)
+def _file_name(patcher: ModelPatcher) -> str:
+    """Name of the checkpoint that a stock loader read, without folder and suffix."""
+    init = patcher.cached_patcher_init
     given = init[1][0] if init and init[1] else ""
     return Path(given).stem if isinstance(given, str) else ""

@@ -1,40 +1,43 @@
 """Prompts by ComfyUI's own text encoders, as named tensors that can be cached and batched."""
-# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...engine.models.contract import Conditioning
 from .mirror import normal
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from .seam import CLIP, ClipEncoder, Conditionings, TextEncoder
 
 LENGTH = ".length"
-"""Behind a tensor's name: how much of its second axis belongs to each prompt, shape (B,); the rest is padding."""
+"""Suffix of a tensor's name: how much of its second axis belongs to each prompt, shape (B,); the rest is padding."""
 _TEXT = "cond"
 CLIP_ENCODERS = ("clip_l", "clip_g", "clip_h")
 """The text encoders that can be trained: attributes of ComfyUI's text-encoder models."""
 
 
-def encode(clip: Any, prompts: Sequence[str], encoder: Any = None) -> Conditioning:
+def encode(clip: CLIP, prompts: Sequence[str], encoder: TextEncoder | None = None) -> Conditioning:
     """Encode prompts so that each is what it would be alone.
 
     Args:
-        clip: ComfyUI's ``CLIP``.
+        clip: the text encoders.
         prompts: read literally: parentheses weigh nothing.
-        encoder: a mirror of its model to encode with, with gradients; without one ComfyUI's own model serves.
+        encoder: a mirror of their model to encode with, with gradients; without one ComfyUI encodes.
     """
+    import torch
+
     tokens = [clip.tokenize(_literal(prompt)) for prompt in prompts]
-    encoded = [_by_comfy(clip, own) for own in tokens] if encoder is None else _by_mirror(clip, tokens, encoder)
+    if encoder is not None:
+        encoded = _by_mirror(clip, tokens, encoder)
+    else:
+        with torch.inference_mode():
+            encoded = [clip.encode_from_tokens(own, return_pooled=True, return_dict=True) for own in tokens]
     return Conditioning.join([_with_lengths(parts) for parts in encoded])
 
 
-def pieces(clip: Any, text: str) -> dict[str, list[str]]:
-    """The pieces that ComfyUI's tokenizers make of a text, without beginning, end and padding, by encoder."""
+def tokens_of(clip: CLIP, text: str) -> dict[str, list[str]]:
+    """The tokens that ComfyUI's tokenizers make of a text, without start, end and padding, by encoder."""
     empty = clip.tokenize("")
     found = {}
     for name, rows in clip.tokenize(_literal(text)).items():
@@ -47,14 +50,7 @@ def pieces(clip: Any, text: str) -> dict[str, list[str]]:
     return found
 
 
-def _by_comfy(clip: Any, tokens: dict[str, Any]) -> dict[str, Any]:
-    import torch
-
-    with torch.inference_mode():
-        return clip.encode_from_tokens(tokens, return_pooled=True, return_dict=True)
-
-
-def _by_mirror(clip: Any, tokens: list[dict[str, Any]], encoder: Any) -> list[dict[str, Any]]:
+def _by_mirror(clip: CLIP, tokens: list[dict[str, Any]], encoder: TextEncoder) -> list[dict[str, Any]]:
     clip.load_model(tokens[0])
     encoder.reset_clip_options()
     if clip.layer_idx is not None:
@@ -73,10 +69,10 @@ def _by_mirror(clip: Any, tokens: list[dict[str, Any]], encoder: Any) -> list[di
 
 
 @contextlib.contextmanager
-def _in_one_pass(encoder: Any, sections: Sequence[Sequence[Any]]) -> Iterator[None]:
-    """Within the block a CLIP encoder has what it makes of these sections of prompts, from one pass for all of them.
+def _in_one_pass(encoder: ClipEncoder, sections: Sequence[Sequence[Any]]) -> Iterator[None]:
+    """Inside the block, a CLIP encoder has its outputs for these sections of prompts from one pass over all of them.
 
-    Sections are padded to one length. Those with embeddings of their own may not be, and are left to ComfyUI.
+    Sections have one length, as they are padded. Where embeddings make them differ, they are left to ComfyUI.
     """
     rows = {tokens: row for row, tokens in enumerate(dict.fromkeys(tuple(t[0] for t in own) for own in sections))}
     if len({len(tokens) for tokens in rows}) != 1 or not all(isinstance(t, int) for tokens in rows for t in tokens):
@@ -116,7 +112,7 @@ def _with_lengths(encoded: dict[str, Any]) -> Conditioning:
 
 
 def in_groups(conditioning: Conditioning) -> Iterator[tuple[list[int], Conditioning]]:
-    """(positions in the batch, their conditioning without padding) for prompts of equal lengths."""
+    """(positions in the batch, their conditioning without padding) of the prompts of each length."""
     import torch
 
     lengths = {name: value.tolist() for name, value in conditioning.items() if name.endswith(LENGTH)}
@@ -127,15 +123,12 @@ def in_groups(conditioning: Conditioning) -> Iterator[tuple[list[int], Condition
     for key, members in groups.items():
         own = dict(zip(lengths, key, strict=True))
         picked = conditioning if len(members) == count else conditioning.pick(torch.tensor(members))
-        yield members, Conditioning({name: _cut(tensor, own.get(name + LENGTH)) for name, tensor in picked.items()})
-
-
-def _cut(tensor: Tensor, length: int | None) -> Tensor:
-    return tensor if length is None else tensor[:, :length]
+        cut = {name: t[:, : own[name + LENGTH]] if name + LENGTH in own else t for name, t in picked.items()}
+        yield members, Conditioning(cut)
 
 
 def together_in_groups(prompts: Mapping[str, Conditioning]) -> Iterator[tuple[list[int], dict[str, Conditioning]]]:
-    """The same for several conditionings of one batch; in each group every one of them is of equal lengths."""
+    """The same for several conditionings of one batch: in a group, each of them has prompts of one length."""
     joined = Conditioning({f"{kind}/{name}": t for kind, own in prompts.items() for name, t in own.items()})
     for members, picked in in_groups(joined):
         parts: dict[str, Conditioning] = {kind: Conditioning() for kind in prompts}
@@ -145,7 +138,7 @@ def together_in_groups(prompts: Mapping[str, Conditioning]) -> Iterator[tuple[li
         yield members, parts
 
 
-def as_comfy(conditioning: Conditioning, **more: Any) -> list[list[Any]]:
+def as_comfy(conditioning: Conditioning, **more: Any) -> Conditionings:
     """ComfyUI's CONDITIONING of one entry for the whole batch; without its padding, so of equal lengths."""
     rest = {name: value for name, value in conditioning.items() if name != _TEXT and not name.endswith(LENGTH)}
     return [[conditioning[_TEXT], {**rest, **more}]]

@@ -4,129 +4,117 @@ Sizes come from the configuration files in the folder. What ComfyUI can't tell f
 for SD1.x in full size, is said here: factor 4 and 8 channels for the latents, v-prediction with zero terminal
 signal-to-noise ratio (arXiv:2305.08891), and a tokenizer of its own.
 """
-# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
 import re
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
-
-import comfy.diffusers_convert
-import comfy.latent_formats
-import comfy.model_base
-import comfy.model_management
-import comfy.model_patcher
-import comfy.sd
-import comfy.sd1_clip
-import comfy.supported_models
-import comfy.supported_models_base
-import comfy.utils
-import folder_paths
 
 from ...engine.core.resources import DEMO_BASE
 from ...engine.models.diffusers_parts import read_config
+from .seam import CLIP, COMFY, DEMO, VAE, ModelPatcher
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 TOKEN_ROWS = 49408
-"""Rows of the token table in ComfyUI's CLIP class, whatever the vocabulary."""
+"""Rows of the token embedding in ComfyUI's CLIP class, whatever the vocabulary."""
 CONVERTED_LEVELS = 4
-"""Levels of the autoencoders that ``comfy.diffusers_convert`` numbers its names for."""
+"""Levels of the autoencoders whose names ``comfy.diffusers_convert`` knows."""
 
 
-class DemoLatents(comfy.latent_formats.LatentFormat):
-    """Latents with a quarter of the pictures' side."""
-
-    scale_factor = 1.0
-    latent_channels = 8
-    spacial_downscale_ratio = 4
-    # Red, green and blue in [-1, 1] out of each channel: least squares over the demo data sets, of whose variance this
-    # explains 93 %.
-    latent_rgb_factors = [  # noqa: RUF012 - read only
-        [0.155, -0.377, -0.123],
-        [0.214, 0.043, 0.014],
-        [0.387, -0.012, 0.233],
-        [-0.080, -0.091, -0.066],
-        [-0.270, -0.103, -0.089],
-        [-0.397, -0.263, 0.166],
-        [-0.186, -0.261, -0.164],
-        [0.261, 0.070, -0.075],
-    ]
-    latent_rgb_factors_bias = [0.186, 0.109, 0.028]  # noqa: RUF012
+LATENT_CHANNELS, LATENT_FACTOR = 8, 4
+LATENT_RGB = [
+    [0.155, -0.377, -0.123],
+    [0.214, 0.043, 0.014],
+    [0.387, -0.012, 0.233],
+    [-0.080, -0.091, -0.066],
+    [-0.270, -0.103, -0.089],
+    [-0.397, -0.263, 0.166],
+    [-0.186, -0.261, -0.164],
+    [0.261, 0.070, -0.075],
+]
+"""Red, green and blue in [-1, 1] from each channel, for quick previews: least squares over the demo data sets, of whose
+variance this explains 93 %."""
 
 
-class DemoConfig(comfy.supported_models.SD15):
-    """What ComfyUI's loader finds out about a checkpoint, for the demo base."""
+@cache
+def _config_class() -> type[Any]:
+    """What ComfyUI's loader would find out about a checkpoint, for the demo base."""
 
-    declared_in = DEMO_BASE
-    """Where the base model's own declarations are."""
-    latent_format = DemoLatents
-    sampling_settings = {"zsnr": True}  # noqa: RUF012 - copied by the base class
-    unet_extra_config = {}  # noqa: RUF012
+    class DemoLatents(DEMO.LatentFormat):
+        scale_factor = 1.0
+        latent_channels = LATENT_CHANNELS
+        spacial_downscale_ratio = LATENT_FACTOR
+        latent_rgb_factors = LATENT_RGB
+        latent_rgb_factors_bias = [0.186, 0.109, 0.028]  # noqa: RUF012 - only read
 
-    def model_type(self, *_: Any) -> Any:
-        """How it predicts, whatever the weights are."""
-        return comfy.model_base.ModelType.V_PREDICTION
+    class DemoConfig(DEMO.SD15):
+        declared_in = DEMO_BASE  # where the base model's own declarations are
+        latent_format = DemoLatents
+        sampling_settings = {"zsnr": True}  # noqa: RUF012 - the base class copies it
+        unet_extra_config = {}  # noqa: RUF012
 
-    def inpaint_model(self) -> bool:
-        """No, though more than 4 input channels would mean it in SD1.x."""
-        return False
+        def model_type(self, *_: Any) -> Any:
+            """What it predicts, whatever the weights are."""
+            return DEMO.ModelType.V_PREDICTION
 
-    def clip_target(self, **_: Any) -> Any:
-        """Text encoder and tokenizer, whatever the weights are."""
-        return _clip_target()
+        def inpaint_model(self) -> bool:
+            """No, though more than 4 input channels would mean that in SD1.x."""
+            return False
+
+        def clip_target(self, **_: Any) -> Any:
+            """Text encoder and tokenizer, whatever the weights are."""
+            return _clip_target()
+
+    return DemoConfig
 
 
-def demo_checkpoint() -> tuple[Any, Any, Any]:
+def demo_checkpoint() -> tuple[ModelPatcher, CLIP, VAE]:
     """MODEL, CLIP and VAE of the demo base, new each time."""
     return _model(), _clip(), _vae()
 
 
-def _model(disable_dynamic: bool = False) -> Any:
-    """The denoiser's patcher.
+def _model(disable_dynamic: bool = False) -> ModelPatcher:
+    """The denoiser.
 
     Args:
-        disable_dynamic: leave out ComfyUI's dynamic loading of weights, in the versions that have it.
+        disable_dynamic: load the weights rather than stream them, as ComfyUI asks for when it makes the model anew.
     """
     config = _unet_config(read_config(DEMO_BASE, "unet"))
-    names = comfy.utils.unet_to_diffusers(config)
+    names = COMFY.unet_to_diffusers(config)
     weights = {names[name]: tensor for name, tensor in _weights("unet").items()}
-    management, device = comfy.model_management, comfy.model_management.get_torch_device()
-    described = DemoConfig(config)
-    dtype = management.unet_dtype(
-        model_params=comfy.utils.calculate_parameters(weights),
+    device, offload_device = DEMO.get_torch_device(), DEMO.unet_offload_device()
+    described = _config_class()(config)
+    dtype = DEMO.unet_dtype(
+        model_params=DEMO.calculate_parameters(weights),
         supported_dtypes=list(described.supported_inference_dtypes),
-        weight_dtype=comfy.utils.weight_dtype(weights),
+        weight_dtype=DEMO.weight_dtype(weights),
     )
-    described.set_inference_dtype(
-        dtype, management.unet_manual_cast(dtype, device, described.supported_inference_dtypes)
-    )
-    model = described.get_model(weights, "", device=management.unet_offload_device())
-    plain = comfy.model_patcher.ModelPatcher
-    patcher = plain if disable_dynamic else getattr(comfy.model_patcher, "CoreModelPatcher", plain)
-    patched = patcher(model, load_device=device, offload_device=management.unet_offload_device())
-    dynamic = getattr(patched, "is_dynamic", bool)()
-    model.load_model_weights(weights, "", **({"assign": True} if dynamic else {}))
-    return _reloadable(patched, _model)
+    described.set_inference_dtype(dtype, DEMO.unet_manual_cast(dtype, device, described.supported_inference_dtypes))
+    model = described.get_model(weights, "", device=offload_device)
+    kind = DEMO.ModelPatcher if disable_dynamic else DEMO.CoreModelPatcher
+    patcher = kind(model, load_device=device, offload_device=offload_device)
+    model.load_model_weights(weights, "", assign=patcher.is_dynamic())
+    return _reloadable(patcher, _model)
 
 
-def _clip(**options: Any) -> Any:
-    """The text encoder; ``options`` are those with which this version of ComfyUI makes one anew."""
+def _clip(disable_dynamic: bool = False) -> CLIP:
     weights = {f"clip_l.transformer.{name}": tensor for name, tensor in _text_weights().items()}
-    clip = comfy.sd.CLIP(
+    clip = DEMO.CLIP(
         _clip_target(),
-        embedding_directory=folder_paths.get_folder_paths("embeddings"),
-        parameters=comfy.utils.calculate_parameters(weights),
+        embedding_directory=DEMO.get_folder_paths("embeddings"),
+        parameters=DEMO.calculate_parameters(weights),
         state_dict=weights,
-        **options,
+        disable_dynamic=disable_dynamic,
     )
-    _reloadable(clip.patcher, _clip_patcher)
+    _reloadable(clip.patcher, lambda **options: _clip(**options).patcher)
     return clip
 
 
-def _vae() -> Any:
+def _vae() -> VAE:
     config = read_config(DEMO_BASE, "vae")
     channels, levels = config["block_out_channels"], len(config["block_out_channels"])
     settings = {
@@ -134,35 +122,27 @@ def _vae() -> Any:
         "in_channels": 3, "out_ch": 3, "ch": channels[0], "ch_mult": [width // channels[0] for width in channels],
         "num_res_blocks": config["layers_per_block"], "attn_resolutions": [], "dropout": 0.0,
     }  # fmt: skip
-    vae = comfy.sd.VAE(
+    vae = DEMO.VAE(
         sd=_vae_weights(levels), config={"params": {"ddconfig": settings, "embed_dim": config["latent_channels"]}}
     )
-    vae.downscale_ratio = vae.upscale_ratio = DemoLatents.spacial_downscale_ratio
-    vae.latent_channels = DemoLatents.latent_channels
-    _reloadable(vae.patcher, _vae_patcher)
+    vae.downscale_ratio = vae.upscale_ratio = LATENT_FACTOR
+    vae.latent_channels = LATENT_CHANNELS
+    _reloadable(vae.patcher, lambda **_: _vae().patcher)
     return vae
 
 
-def _clip_patcher(**options: Any) -> Any:
-    return _clip(**options).patcher
-
-
-def _vae_patcher(**_: Any) -> Any:
-    return _vae().patcher
-
-
-def _reloadable(patcher: Any, load: Any) -> Any:
-    """Tell ComfyUI how to make the patcher anew, which its copies for other devices and deep clones ask for."""
+def _reloadable(patcher: ModelPatcher, load: Callable[..., ModelPatcher]) -> ModelPatcher:
+    """The patcher, told how to make it anew: ComfyUI does so for deep clones and for copies on other devices."""
     patcher.cached_patcher_init = (load, ())
     return patcher
 
 
 def _weights(part: str) -> dict[str, Tensor]:
-    return comfy.utils.load_torch_file(str(next((DEMO_BASE / part).glob("*.safetensors"))))
+    return DEMO.load_torch_file(str(next((DEMO_BASE / part).glob("*.safetensors"))))
 
 
 def _unet_config(config: dict[str, Any]) -> dict[str, Any]:
-    """ComfyUI's settings of the UNet out of diffusers' ones. Lists of depths run from the picture's side inwards."""
+    """ComfyUI's configuration of the UNet from diffusers' one. Depths are listed from the outermost level inwards."""
     widths, layers = config["block_out_channels"], config["layers_per_block"]
     depths = [int(kind.startswith("CrossAttn")) for kind in config["down_block_types"]]
     return {
@@ -187,7 +167,7 @@ def _unet_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text_weights() -> dict[str, Tensor]:
-    """The text encoder's weights, with the rows and the projection that ComfyUI's class has besides."""
+    """The text encoder's weights, with the further rows and the projection that ComfyUI's class has."""
     import torch
     from torch.nn.functional import pad
 
@@ -204,27 +184,25 @@ def _clip_target() -> Any:
     length, width = config["max_position_embeddings"], config["hidden_size"]
     tokens = {"start": config["bos_token_id"], "end": config["eos_token_id"], "pad": config["pad_token_id"]}
     encoder = partial(
-        comfy.sd1_clip.SDClipModel,
+        DEMO.SDClipModel,
         max_length=length,
         textmodel_json_config=config,
         special_tokens=tokens,
         return_projected_pooled=False,
     )
     tokenizer = partial(
-        comfy.sd1_clip.SDTokenizer,
+        DEMO.SDTokenizer,
         tokenizer_path=str(DEMO_BASE / "tokenizer"),
         max_length=length,
         embedding_size=width,
     )
-    target = comfy.supported_models_base.ClipTarget(
-        partial(comfy.sd1_clip.SD1Tokenizer, tokenizer=tokenizer), comfy.sd1_clip.SD1ClipModel
-    )
+    target = DEMO.ClipTarget(partial(DEMO.SD1Tokenizer, tokenizer=tokenizer), DEMO.SD1ClipModel)
     target.params = {"clip_model": encoder}
     return target
 
 
 def _vae_weights(levels: int) -> dict[str, Tensor]:
-    weights = comfy.diffusers_convert.convert_vae_state_dict(_weights("vae"))
+    weights = DEMO.convert_vae_state_dict(_weights("vae"))
     surplus = CONVERTED_LEVELS - levels
 
     def renumbered(found: re.Match[str]) -> str:

@@ -1,35 +1,35 @@
 """Content hashes of what ComfyUI has loaded, as the files that it came from may be gone or many."""
-# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from ...engine.core.hashing import bytes_hash, value_hash
+from .seam import CLIP, VAE, ModelPatcher
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SAMPLES = 4096
-"""Values that are looked at in each tensor, evenly spread: models are told apart without reading them whole."""
+"""Values read of each tensor, evenly spread: enough to tell models apart without reading them whole."""
 
 
-def content_hash(model: Any, clip: Any, vae: Any) -> str:
+def content_hash(model: ModelPatcher, clip: CLIP, vae: VAE) -> str:
     """Of weights, patches and settings of all three.
 
     Args:
-        model: ComfyUI's ``ModelPatcher``; the adapters that it carries count too.
-        clip: ComfyUI's ``CLIP``; so do its adapters and its last layer.
-        vae: ComfyUI's ``VAE``.
+        model: the adapters that it carries count too.
+        clip: so do its adapters and the layer whose output is used.
+        vae: the autoencoder.
     """
     sampling = model.get_model_object("model_sampling")
     settings = [type(model.model).__name__, _plain(sampling), clip.layer_idx]
     return value_hash(settings, _patcher(model), _patcher(clip.patcher), _patcher(vae.patcher))
 
 
-def _patcher(patcher: Any) -> list[Any]:
+def _patcher(patcher: ModelPatcher) -> list[Any]:
     """Every tensor as it is without patches, then the patches."""
-    backup = {key: getattr(entry, "weight", entry) for key, entry in patcher.backup.items()}
+    backup = {key: entry.weight for key, entry in patcher.backup.items()}
     state = patcher.model.state_dict()
     weights = [[key, _tensor(backup.get(key, state[key]))] for key in sorted(state)]
     patches = [[key, _plain(patcher.patches[key])] for key in sorted(patcher.patches, key=str)]
@@ -47,7 +47,7 @@ def _tensor(tensor: Tensor) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Something that says the same for equal contents and isn't an address in memory."""
+    """A value that is equal for equal contents, and never an address in memory."""
     import torch
 
     if isinstance(value, torch.Tensor):

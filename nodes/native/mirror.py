@@ -4,33 +4,43 @@ ComfyUI loads weights under ``torch.inference_mode``, and autograd refuses such 
 tensor over the same storage, though: a mirror has one in place of each weight, so nothing is copied. Adapters are
 injected into the mirror, never into the model, which therefore is what it was whatever happens to a training.
 """
-# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
+import copy
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import comfy.clip_model
-import comfy.ops
+from .seam import COMFY
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+M = TypeVar("M")
+"""A module, by its class or by one of our protocols."""
 
-def mirrored(root: nn.Module, compute_dtype: torch.dtype | None = None) -> Any:
+
+def mirrored(root: M, compute_dtype: torch.dtype | None = None) -> M:
     """The tree of modules again, over the same storages; call it outside inference mode.
 
-    Layers whose weights aren't ready as they lie (quantized, offloaded to another device, patched while they are used,
-    or stored in another type than the activations have) make them ready for each use, forwards and backwards, and keep
-    nothing in between.
+    Layers whose weights can't be used as they lie (quantized, offloaded to another device, patched while they are used,
+    or of another dtype than the activations) make them ready for each use, in the forward and the backward pass, and
+    keep nothing in between.
 
     Args:
         root: any module; not changed.
-        compute_dtype: number format of the activations, where it isn't that of the weights.
+        compute_dtype: dtype of the activations, where it isn't that of the weights.
     """
-    return _Mirror(compute_dtype).module(root)
+    walk: Any = _Mirror(compute_dtype)
+    return walk.module(root)
+
+
+def twin(root: M) -> M:
+    """The root again with the same modules below it, which can be replaced in one without the other."""
+    again: Any = copy.copy(root)
+    again._modules = dict(again._modules)
+    return again
 
 
 def normal(tensor: Tensor) -> Tensor:
@@ -46,7 +56,7 @@ def normal(tensor: Tensor) -> Tensor:
 
 
 class _Mirror:
-    """One walk through a tree; modules and tensors that stand in several places do so in the mirror."""
+    """One walk through a tree; what stands in several places of it does so in the mirror."""
 
     def __init__(self, compute_dtype: torch.dtype | None) -> None:
         self._dtype = compute_dtype
@@ -86,31 +96,35 @@ def _differentiable(kind: type) -> type:
     for name in ("Linear", "Conv1d", "Conv2d", "Conv3d"):
         layer = getattr(torch.nn, name)
         # Quantized linear layers have torch's name, but aren't of torch's class, by which peft knows what to adapt.
-        if issubclass(kind, layer) or (kind.__name__ == name and issubclass(kind, comfy.ops.CastWeightBiasOp)):
+        if issubclass(kind, layer) or (kind.__name__ == name and issubclass(kind, COMFY.CastWeightBiasOp)):
             return _layer_class(kind, layer)
-    return _ClipLayer if kind is comfy.clip_model.CLIPLayer else kind
+    return _clip_layer_class() if kind is COMFY.CLIPLayer else kind
 
 
-class _ClipLayer(comfy.clip_model.CLIPLayer):
+@cache
+def _clip_layer_class() -> type[Any]:
     """CLIP's layer without its additions in place: they overwrite what the backward pass needs.
 
-    Activations that are written over after they were saved also hold their graph for ever, if it's never used.
+    Activations that are overwritten after they were saved also keep their graph alive for ever, if it is never used.
     """
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, optimized_attention: Any = None) -> Tensor:
-        x = x + self.self_attn(self.layer_norm1(x), mask, optimized_attention)
-        return x + self.mlp(self.layer_norm2(x))
+    class CLIPLayer(COMFY.CLIPLayer):
+        def forward(self, x: Tensor, mask: Tensor | None = None, optimized_attention: Any = None) -> Tensor:
+            x = x + self.self_attn(self.layer_norm1(x), mask, optimized_attention)
+            return x + self.mlp(self.layer_norm2(x))
+
+    return CLIPLayer
 
 
 @cache
 def _layer_class(kind: type, layer: type) -> type:
-    """A sub-class of ComfyUI's layer and of torch's, differentiable with respect to its input."""
+    """A subclass of ComfyUI's layer and of torch's, differentiable with respect to its input."""
     bases = (kind,) if issubclass(kind, layer) else (kind, layer)
 
     def forward(self: Any, x: Tensor, *more: Any, **options: Any) -> Tensor:
         if more or options:
             return kind.forward(self, x, *more, **options)  # type: ignore[attr-defined]
-        comfy.ops.run_every_op()
+        COMFY.run_every_op()
         if _is_ready(self, x):
             return _compute(self, x, self.weight, self.bias)
         return _frozen_layer().apply(x, self)
@@ -136,10 +150,10 @@ def _compute(layer: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tens
 
 
 def _made_ready(layer: Any, like: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Weight and bias on the device and in the type of ``like``, with all of the model's own patches."""
+    """Weight and bias on the device and in the dtype of ``like``, with all of the model's own patches."""
     import torch
 
-    weight, bias = comfy.ops.cast_bias_weight(layer, like)
+    weight, bias = COMFY.cast_bias_weight(layer, like)
     if type(weight) not in (torch.Tensor, torch.nn.Parameter):
         weight = weight.dequantize().to(like.dtype)
     return weight, bias
@@ -147,7 +161,7 @@ def _made_ready(layer: Any, like: Tensor) -> tuple[Tensor, Tensor | None]:
 
 @cache
 def _frozen_layer() -> Any:
-    """The autograd function of layers whose weights are made ready twice: kept ones would fill the device."""
+    """The autograd function of layers whose weights are made ready for each pass: kept, they would fill the device."""
     import torch
     import torch.nn.grad
 
@@ -160,12 +174,10 @@ def _frozen_layer() -> Any:
         @staticmethod
         def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
             layer = ctx.layer
-            from torch.nn import grad
-
             weight, _ = _made_ready(layer, gradient)
             if isinstance(layer, torch.nn.Linear):
                 return gradient @ weight, None
-            backwards = getattr(grad, f"conv{gradient.ndim - 2}d_input")
+            backwards = getattr(torch.nn.grad, f"conv{gradient.ndim - 2}d_input")
             places = (layer.stride, layer.padding, layer.dilation, layer.groups)
             return backwards(ctx.shape, weight, gradient, *places), None
 

@@ -1,17 +1,17 @@
 """Where adapter files find the layers of ComfyUI's models: by ComfyUI's own tables, so that its loaders agree."""
-# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import comfy.lora
-import comfy.utils
+from typing import TYPE_CHECKING, Any
 
 from ...engine.models.contract import KeyStyle
+from .seam import COMFY, BaseModel
+
+if TYPE_CHECKING:
+    from torch import nn
 
 DENOISER = "diffusion_model."
 _FLUX_2 = (".attn.to_qkv_mlp_proj", ".attn.to_out", ".linear_in", ".linear_out")
@@ -42,17 +42,14 @@ class Names:
         yield from ((part.key, part.shape) for parts in self.layers.values() for part in parts)
 
 
-def denoiser_names(model: Any) -> Names:
+def denoiser_names(model: BaseModel) -> Names:
     """How files name the layers of ``model.diffusion_model``.
 
     UNets have kohya's names. Transformers have diffusers' names where ComfyUI has a table of them; it says which rows
     of a fused layer are which. Others go by ComfyUI's own paths.
-
-    Args:
-        model: ComfyUI's ``BaseModel``.
     """
     shapes = _layer_shapes(model.diffusion_model)
-    unet = comfy.utils.unet_to_diffusers(model.model_config.unet_config)
+    unet = COMFY.unet_to_diffusers(model.model_config.unet_config)
     if unet:
         found = {_layer(to): [_whole(_layer(name), shapes.get(_layer(to), ()))] for name, to in unet.items()}
         return Names(style="kohya", layers={path: parts for path, parts in found.items() if path in shapes})
@@ -62,7 +59,7 @@ def denoiser_names(model: Any) -> Names:
     return Names(style="native", layers={path: [_whole(path, shape)] for path, shape in shapes.items()})
 
 
-def text_encoder_names(component: str, encoder: Any) -> Names:
+def text_encoder_names(component: str, encoder: nn.Module) -> Names:
     """How files name the layers of a CLIP text encoder, the module called ``transformer`` in ComfyUI's wrapper."""
     layers = {
         path: [Part(f"{component}.{path}", slice(None), shape)]
@@ -72,13 +69,14 @@ def text_encoder_names(component: str, encoder: Any) -> Names:
     return Names(style="kohya", layers=layers)
 
 
-def _layer_shapes(root: Any) -> dict[str, tuple[int, ...]]:
+def _layer_shapes(root: nn.Module) -> dict[str, tuple[int, ...]]:
     """Path of each linear layer and convolution -> shape of its weight. Quantized layers aren't of torch's classes."""
     kinds = ("Linear", "Conv1d", "Conv2d", "Conv3d")
     return {
-        path: tuple(module.weight.shape)
+        path: tuple(weight.shape)
         for path, module in root.named_modules()
-        if any(kind.__name__ in kinds for kind in type(module).__mro__) and getattr(module, "weight", None) is not None
+        if any(kind.__name__ in kinds for kind in type(module).__mro__)
+        and (weight := getattr(module, "weight", None)) is not None
     }
 
 
@@ -90,11 +88,11 @@ def _whole(path: str, shape: tuple[int, ...]) -> Part:
     return Part(f"denoiser.{path}", slice(None), shape)
 
 
-def _transformer_layers(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, list[Part]]]:
+def _transformer_layers(model: BaseModel, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, list[Part]]]:
     """Layers that diffusers has too: in parts where these cover all rows, and whole otherwise."""
     whole: dict[str, list[str]] = defaultdict(list)
     cut: dict[str, dict[int, tuple[str, int]]] = defaultdict(dict)
-    for name, target in comfy.lora.model_lora_keys_unet(model, {}).items():
+    for name, target in COMFY.model_lora_keys_unet(model, {}).items():
         path, start, rows = _place(target)
         if name.startswith("transformer.") and path in shapes:
             name = name.removeprefix("transformer.")

@@ -1,5 +1,4 @@
 """Our stacks on ComfyUI's models: as its own patches, one a weight however many adapters there are."""
-# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
@@ -7,14 +6,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
-
-import comfy.lora
-import comfy.lora_convert
-import comfy.utils
-from comfy.model_management import cast_to_device
-from comfy.weight_adapter import LoRAAdapter
 
 from ...engine.adapters.adapter import Adapter
 from ...engine.adapters.kinds import KINDS, LowRank
@@ -22,6 +16,7 @@ from ...engine.adapters.kinds.lora import joined
 from ...engine.adapters.names import KeyStyle, stems
 from ...engine.adapters.stack import Stack, WeightedFile
 from ...engine.core.errors import AdapterError
+from .seam import CLIP, COMFY, BaseModel, ModelPatcher, TextEncoder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +28,7 @@ _PART = re.compile(
     r"(?:[._](?:lora|hada|lokr|oft)[._].*"
     r"|\.(?:alpha|dora_scale|diff|diff_b|set_weight|reshape_weight|w_norm|b_norm|[ab][12]\.weight))$"
 )
-"""What stands behind the module's name in the name of a tensor, in any format that ComfyUI loads."""
+"""What follows the module's name in a tensor's name, in any format that ComfyUI loads."""
 _TEXT_ENCODER = ("lora_te", "lora_prior_te", "text_encoder")
 
 
@@ -77,9 +72,9 @@ class _Layer(NamedTuple):
 class _Side:
     """A model or a text encoder that takes patches."""
 
-    patcher: Any
+    patcher: ModelPatcher | CLIP
     """A clone, which the patches go onto."""
-    model: Any
+    model: BaseModel | TextEncoder
     """The module whose state dict the targets name."""
     names: Mapping[str, Target]
     """Module name in adapter files -> target."""
@@ -93,11 +88,11 @@ class _Side:
         return layer.text_encoder_weight if self.takes_text else layer.weight
 
     def take(self, layer: _Layer, modules: set[str]) -> int:
-        """Put aside the patches for these modules of an adapter; tell for how many there was a place."""
+        """Collect the patches for these modules of an adapter; gives how many of them have a place here."""
         wanted = {name: self.names[name] for name in modules & self.names.keys()}
         weight = self.weight_of(layer)
         others, taken = {}, set()
-        for target, patch in comfy.lora.load_lora(dict(layer.tensors), wanted, log_missing=False).items():
+        for target, patch in COMFY.load_lora(dict(layer.tensors), wanted, log_missing=False).items():
             update = _low_rank(patch)
             if update is None:
                 others[target] = patch
@@ -114,7 +109,7 @@ class _Side:
         """Of the weight, or of the slice, that a target names; empty if it isn't there."""
         key, cut = (target, None) if isinstance(target, str) else target[:2]
         try:
-            shape = list(comfy.utils.get_attr(self.model, key).shape)
+            shape = list(COMFY.get_attr(self.model, key).shape)
         except AttributeError:
             return ()
         if cut is not None:
@@ -122,7 +117,7 @@ class _Side:
         return tuple(shape)
 
     def patch(self) -> int:
-        """Give the patches to the clone, the sums first; tell how many weights they change."""
+        """Add the patches to the clone, the sums first; gives how many weights they change."""
         sums = {target: _patch(target, joined(parts, device="cpu")) for target, parts in self.sums.items()}
         changed = set()
         for patches, weight in [(sums, 1.0), *self.others]:
@@ -131,17 +126,22 @@ class _Side:
         return len(changed)
 
 
-def with_stack(model: Any, clip: Any, stack: Stack, files: Sequence[WeightedFile] = ()) -> tuple[Any, Any, Report]:
+def with_stack(
+    model: ModelPatcher | None, clip: CLIP | None, stack: Stack, files: Sequence[WeightedFile] = ()
+) -> tuple[Any, Any, Report]:
     """Clones of a model and a text encoder that carry a stack.
 
     All plain LoRAs together become one patch for each weight that they change, computed in float32 like everything that
     ComfyUI patches. Adapters of other kinds follow as ComfyUI's own patches. Nothing is read or written.
 
     Args:
-        model: ComfyUI's ModelPatcher, or ``None``.
-        clip: ComfyUI's CLIP, or ``None``.
+        model: the denoiser, if there is one.
+        clip: the text encoders, if there are any.
         stack: may be empty.
-        files: what goes on besides, of any kind that ComfyUI loads.
+        files: further adapters, of any kind that ComfyUI loads.
+
+    Returns:
+        The clones, ``None`` for what wasn't given, and what became of the stack.
 
     Raises:
         AdapterError: nothing of an adapter fits; it is named.
@@ -158,15 +158,13 @@ def with_stack(model: Any, clip: Any, stack: Stack, files: Sequence[WeightedFile
     return clones.get(False), clones.get(True), report
 
 
-def _sides(model: Any, clip: Any) -> Iterator[_Side]:
+def _sides(model: ModelPatcher | None, clip: CLIP | None) -> Iterator[_Side]:
     if model is not None:
-        names = comfy.lora.model_lora_keys_unet(model.model, {})
+        names = COMFY.model_lora_keys_unet(model.model, {})
         yield _Side(patcher=model.clone(), model=model.model, names=names, takes_text=False)
     if clip is not None:
         encoder = clip.cond_stage_model
-        yield _Side(
-            patcher=clip.clone(), model=encoder, names=comfy.lora.model_lora_keys_clip(encoder, {}), takes_text=True
-        )
+        yield _Side(patcher=clip.clone(), model=encoder, names=COMFY.model_lora_keys_clip(encoder, {}), takes_text=True)
 
 
 def _layers(stack: Stack, files: Sequence[WeightedFile], known: set[str]) -> Iterator[_Layer]:
@@ -174,12 +172,12 @@ def _layers(stack: Stack, files: Sequence[WeightedFile], known: set[str]) -> Ite
         tensors = _named(entry.adapter, known)
         yield _Layer(entry.adapter.name, tensors, entry.weight, entry.text_encoder_weight)
     for file in files:
-        tensors = comfy.lora_convert.convert_lora(dict(file.file.tensors))
+        tensors = COMFY.convert_lora(dict(file.file.tensors))
         yield _Layer(file.file.path.stem, tensors, file.weight, file.text_encoder_weight)
 
 
 def _named(adapter: Adapter, known: set[str]) -> dict[str, Tensor]:
-    """The adapter's own factors, uncopied, under the names of the style of which this model knows most."""
+    """The adapter's own tensors, not copied, named in the style of which this model knows most names."""
     styles: list[KeyStyle] = [adapter.key_style, *get_args(KeyStyle)]
     names = max((stems(adapter.modules, style) for style in styles), key=lambda found: len(known & {*found.values()}))
     tensors = {}
@@ -188,11 +186,11 @@ def _named(adapter: Adapter, known: set[str]) -> dict[str, Tensor]:
         suffixes = KINDS.get(update.kind).suffixes
         parts = update.parts(alpha_apart=True)
         tensors |= {f"{name}{suffixes[part].kohya}": tensor for part, tensor in parts.items()}
-    return comfy.lora_convert.convert_lora(tensors)
+    return COMFY.convert_lora(tensors)
 
 
 def _take(layer: _Layer, sides: Sequence[_Side]) -> tuple[Fit, list[str]]:
-    """Spread an adapter over the sides, and tell what was left out."""
+    """Spread an adapter over the sides; gives what was left out, too."""
     modules = {_PART.sub("", name) for name in layer.tensors}
     text = {name for name in modules if name.startswith(_TEXT_ENCODER)}
     total = fitting = 0
@@ -212,8 +210,8 @@ def _take(layer: _Layer, sides: Sequence[_Side]) -> tuple[Fit, list[str]]:
 
 
 def _low_rank(patch: Any) -> LowRank | None:
-    """A patch that is a plain LoRA as one of ours."""
-    if not isinstance(patch, LoRAAdapter):
+    """A patch as one of our updates, if it is a plain LoRA."""
+    if not isinstance(patch, COMFY.LoRAAdapter):
         return None
     up, down, alpha, *rest = patch.weights
     if any(part is not None for part in rest) or down.ndim < 2:
@@ -231,24 +229,28 @@ def _fits(update: LowRank, shape: tuple[int, ...]) -> bool:
     return len(shape) > 1 and (len(update.up), update.down[0].numel()) == (shape[0], prod(shape[1:]))
 
 
-def _patch(target: Target, update: LowRank) -> LoRAAdapter:
-    changed_on_the_way = not isinstance(target, str) and len(target) > 2
-    kind = LoRAAdapter if changed_on_the_way else _Sum
+def _patch(target: Target, update: LowRank) -> Any:
+    """A patch of ComfyUI's. A target with more than one slice is turned before the patch is added."""
+    turned = not isinstance(target, str) and len(target) > 2
+    kind = COMFY.LoRAAdapter if turned else _in_place()
     return kind(set(), (update.up, update.down, update.alpha, None, None, None))
 
 
-class _Sum(LoRAAdapter):
+@cache
+def _in_place() -> type[Any]:
     """ComfyUI's patch of a plain LoRA, without the two further tensors of the weight's size that it makes."""
+    import torch
 
-    def calculate_weight(self, weight: Tensor, key: str, strength: float, *args: Any, **options: Any) -> Tensor:
-        """The weight, changed in place where ComfyUI's own way would add in the same number format."""
-        import torch
+    class InPlaceLoRA(COMFY.LoRAAdapter):
+        def calculate_weight(self, weight: Tensor, key: str, strength: float, *args: Any, **options: Any) -> Tensor:
+            """The weight, changed in place where ComfyUI would add in the same dtype."""
+            if weight.dtype != torch.float32 or not weight.is_contiguous():
+                return super().calculate_weight(weight, key, strength, *args, **options)
+            up, down = (COMFY.cast_to_device(p, weight.device, weight.dtype).flatten(1) for p in self.weights[:2])
+            weight.flatten(1).addmm_(up, down, alpha=strength * self.weights[2] / len(down))
+            return weight
 
-        if weight.dtype != torch.float32 or not weight.is_contiguous():
-            return super().calculate_weight(weight, key, strength, *args, **options)
-        up, down = (cast_to_device(part, weight.device, weight.dtype).flatten(1) for part in self.weights[:2])
-        weight.flatten(1).addmm_(up, down, alpha=strength * self.weights[2] / len(down))
-        return weight
+    return InPlaceLoRA
 
 
 def _does_not_fit(layer: _Layer, total: int, sides: Sequence[_Side]) -> AdapterError:

@@ -1,40 +1,37 @@
-"""Noise and predictions of ComfyUI's models in the terms of ``engine/objectives.py``."""
-# pyright: reportMissingImports=false
+"""Noise and predictions of ComfyUI's models in the terms of ``engine/diffusion``."""
 
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
-
-import comfy.model_sampling
+from typing import TYPE_CHECKING
 
 from ...engine.core.errors import BaseModelError
 from ...engine.diffusion.prediction import PredictionType
 from ...engine.models.contract import Timesteps
+from .seam import COMFY, ModelPatcher, ModelSampling
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def prediction_type_of(patcher: Any) -> PredictionType:
+def prediction_type_of(patcher: ModelPatcher) -> PredictionType:
     """What a model predicts.
 
     Args:
-        patcher: ComfyUI's ``ModelPatcher``, whose ``model_sampling`` says it.
+        patcher: its ``model_sampling`` says it.
 
     Raises:
         BaseModelError: it predicts something that can't be trained here.
     """
     sampling = patcher.get_model_object("model_sampling")
-    module = comfy.model_sampling
     plain = getattr(sampling, "sigma_data", 1.0) == 1.0 and getattr(sampling, "noise_scale", 1.0) == 1.0
-    # Some classes inherit from these and mean something else, so it counts who computes the clean picture.
+    # Some classes inherit from these and mean something else, so what counts is who computes the clean latents.
     denoised = type(sampling).calculate_denoised
-    if plain and denoised is module.EPS.calculate_denoised:
+    if plain and denoised is COMFY.EPS.calculate_denoised:
         return "epsilon"
-    if plain and denoised is module.V_PREDICTION.calculate_denoised:
+    if plain and denoised is COMFY.V_PREDICTION.calculate_denoised:
         return "v_prediction"
-    if plain and denoised is module.CONST.calculate_denoised:
+    if plain and denoised is COMFY.CONST.calculate_denoised:
         return "flow"
     raise BaseModelError(
         f"This model ({type(patcher.model).__name__}) predicts in a way that can't be trained here.",
@@ -43,8 +40,8 @@ def prediction_type_of(patcher: Any) -> PredictionType:
     )
 
 
-def timesteps(sampling: Any, prediction_type: PredictionType, u: Tensor) -> Timesteps:
-    r"""Map u in [0, 1) to the model's own noise levels, shape (B,); ``t`` is ComfyUI's sigma.
+def timesteps(sampling: ModelSampling, prediction_type: PredictionType, u: Tensor) -> Timesteps:
+    r"""Timesteps of the model for u in [0, 1), shape (B,); ``t`` is ComfyUI's sigma.
 
     With ``epsilon`` and ``v_prediction`` u chooses among the model's timesteps, and ComfyUI's :math:`\sigma` is noise
     over signal: :math:`\alpha_t = 1 / \sqrt{1 + \sigma^2}`. With ``flow`` it passes through the model's own shift, and
@@ -69,13 +66,13 @@ def model_input(prediction_type: PredictionType, x_t: Tensor, sigma: Tensor) -> 
     return x_t * (1 + sigma.square()).sqrt().reshape(-1, *[1] * (x_t.ndim - 1))
 
 
-def raw(sampling: Any) -> Any:
+def raw(sampling: ModelSampling) -> ModelSampling:
     """A ``model_sampling`` that leaves predictions as they are, where ComfyUI turns them into clean latents.
 
-    Turned back, small noise levels would lose digits; the loss belongs into the model's own terms.
+    Turning them back would lose digits at low noise, and the loss is defined on the prediction itself.
     """
 
-    def calculate_denoised(self: Any, sigma: Tensor, model_output: Tensor, model_input: Tensor) -> Tensor:
+    def calculate_denoised(self: ModelSampling, sigma: Tensor, model_output: Tensor, model_input: Tensor) -> Tensor:
         del self, sigma, model_input
         return model_output
 
