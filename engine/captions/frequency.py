@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core.extras import missing
+from ..core.words import missing
 
 COMMON = 3.5
 """Zipf value from which a word is common: the middle of the scale, about one in 300,000 words of text."""

@@ -1,4 +1,4 @@
-"""Locks between processes that say who holds them."""
+"""Locks between processes, with a note of who holds them."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class Exclusive:
     """A lock on a file, released when its process ends, however it ends.
 
     Args:
-        path: a file that is made if need be; beside it lies who holds the lock.
+        path: the lock file, created if needed; the holder is noted in a file beside it.
     """
 
     def __init__(self, path: Path) -> None:
-        self._lock = FileLock(path)
+        self._lock = FileLock(path, thread_local=False)  # a generator may be closed by another thread than began it
         self._holder = path.with_suffix(".holder.json")
 
     def acquire(self, what: str) -> Generator[Event, None, None]:
-        """Wait until the lock is ours; yields at every look, so that whoever drives this can stop waiting.
+        """Wait for the lock, yielding after each attempt, so that the caller can stop waiting by closing the generator.
 
         Args:
-            what: what the lock is for, for the message.
+            what: name of the run, for the message.
         """
         Path(self._lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
         told = False
@@ -43,7 +43,7 @@ class Exclusive:
                 break
             except Timeout:
                 if not told:
-                    yield Message(text=f"{what} is being trained by {self._held_by()}; waiting for it to end")
+                    yield Message(text=f"{what} is being trained by {self._held_by()}; waiting for it to finish")
                 told = True
                 yield Event()
                 time.sleep(POLL_SECONDS)
@@ -51,7 +51,7 @@ class Exclusive:
         write_json(self._holder, about)
 
     def release(self) -> None:
-        """Give the lock back; does nothing where it isn't held."""
+        """Release the lock, if it is held."""
         if self._lock.is_locked:
             self._holder.unlink(missing_ok=True)
             self._lock.release()

@@ -1,7 +1,7 @@
-"""Temporary files belong to the process that writes them, so that those of a killed one can be told and removed.
+"""Temporary files belong to the process that writes them, so that those of killed processes can be removed.
 
-A process has a token, which is part of its temporary files' names, and holds a lock on a file of that name as long as
-it lives. Whoever can take the lock knows that the owner is dead, even after its process number went to another.
+Each process has a random token, which is part of the names of its temporary files, and holds a lock on a file named
+after the token as long as it lives. If the lock can be acquired, the owner is dead; PIDs, in contrast, are reused.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from filelock import FileLock, Timeout
 
 _PARTIAL = re.compile(r"\.(?P<token>[0-9a-f]{12})\.partial$")
 _UNKNOWN_AFTER = 86_400
-"""Seconds after which a temporary file counts as left behind whose owner isn't known on this machine."""
+"""Seconds after which a temporary file without a known owner on this machine counts as abandoned."""
 
 
 @cache
 def partial_suffix() -> str:
-    """How the names of this process' temporary files end."""
+    """Suffix of the names of this process's temporary files."""
     token = uuid4().hex[:12]
-    with contextlib.suppress(OSError):  # without the lock, its files would count as of an unknown owner
+    with contextlib.suppress(OSError):  # without the lock, its files have no known owner
         path = _locks() / f"{token}.lock"
-        lock = FileLock(path)
+        lock = FileLock(path, thread_local=False)
         lock.acquire()
 
         def forget() -> None:
@@ -43,35 +43,46 @@ def partial_suffix() -> str:
 
 
 def sweep(folders: Iterable[Path]) -> list[Path]:
-    """Remove temporary files and folders of dead processes below ``folders``; tells which."""
-    dead, known = _owners()
+    """Remove the temporary files and folders of dead processes below ``folders``.
+
+    Returns:
+        The paths removed.
+    """
     removed = []
-    for path in [path for folder in folders if folder.is_dir() for path in folder.rglob("*.partial")]:
-        found = _PARTIAL.search(path.name)
-        token = found["token"] if found else ""
-        with contextlib.suppress(OSError):  # another process may be sweeping too
-            if token in dead or (token not in known and time.time() - path.stat().st_mtime > _UNKNOWN_AFTER):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-                removed.append(path)
-    for token in dead:
-        (_locks() / f"{token}.lock").unlink(missing_ok=True)
+    with contextlib.ExitStack() as held:
+        dead, known = _owners(held)
+        for path in [path for folder in folders if folder.is_dir() for path in folder.rglob("*.partial")]:
+            found = _PARTIAL.search(path.name)
+            token = found["token"] if found else ""
+            with contextlib.suppress(OSError):  # another process may be sweeping too
+                if token in dead or (token not in known and time.time() - path.stat().st_mtime > _UNKNOWN_AFTER):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                    removed.append(path)
+        for token in dead:
+            with contextlib.suppress(OSError):  # on Windows, releasing the lock removes the file
+                (_locks() / f"{token}.lock").unlink()
     return removed
 
 
-def _owners() -> tuple[set[str], set[str]]:
-    """(tokens of dead processes, all tokens known here)."""
+def _owners(held: contextlib.ExitStack) -> tuple[set[str], set[str]]:
+    """(tokens of dead processes, all tokens known here).
+
+    The locks of the dead stay in ``held`` during the sweep. A process that has created its lock file but not locked it
+    yet looks dead too; it then waits for the lock, so that none of its files exist before the sweep has ended.
+    """
     own = partial_suffix().split(".")[1]
     dead, known = set(), {own}
     for path in _locks().glob("*.lock"):
         known.add(path.stem)
         if path.stem != own:
-            with contextlib.suppress(Timeout, OSError), FileLock(path).acquire(blocking=False):
+            with contextlib.suppress(Timeout, OSError):
+                held.enter_context(FileLock(path).acquire(blocking=False))
                 dead.add(path.stem)
     return dead, known
 
 
 def _locks() -> Path:
-    """The user's own folder of lock files."""
+    """This user's folder of lock files."""
     user = os.getuid() if hasattr(os, "getuid") else 0
     folder = Path(tempfile.gettempdir()) / f"lora_workbench-{user}"
     folder.mkdir(exist_ok=True)

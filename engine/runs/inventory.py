@@ -1,4 +1,4 @@
-"""What the run store holds, what it weighs, and what of it can go."""
+"""What the run store holds, how large it is, and what can be pruned."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .store import RunStore
 
 Kind = Literal["cache", "state", "snapshot", "adapter"]
 REMAKABLE: frozenset[Kind] = frozenset({"cache", "state", "snapshot"})
-"""What a training makes again."""
+"""Kinds that a run makes again when needed."""
 CACHES = ("encoded", "captions", "class_pictures", "nodes")
-"""Folders whose files can be made again within minutes."""
+"""Folders with files that can be recomputed within minutes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One thing that is kept or goes as a whole."""
+    """Files that are kept or removed together."""
 
     kind: Kind
     name: str
@@ -30,45 +30,50 @@ class Item:
     files: tuple[Path, ...]
     bytes: int
     used: float
-    """When it was last written or read, seconds since the epoch."""
+    """When it was last read or written, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What to prune. Finished adapters are never touched unless ``adapters`` says so."""
+    """What to prune. Finished adapters are kept unless ``adapters`` is set."""
 
     older_than: float | None = None
-    """Days since it was last used."""
+    """Days since last use."""
     larger_than: int | None = None
-    """Bytes that may stay; what was unused for longest goes first."""
+    """Bytes that the store may keep; the least recently used items are removed first."""
     lineage: str = ""
-    """Only runs whose lineage begins so."""
+    """Only runs whose lineage starts with this."""
     kinds: frozenset[Kind] = REMAKABLE
     adapters: bool = False
 
 
 def inventory(store: RunStore) -> list[Item]:
-    """Everything in the store, files that belong together as one item."""
+    """Everything in the store, with files that belong together as one item."""
     return [*_caches(store), *_runs(store)]
 
 
 def prune(store: RunStore, wish: Wish, *, dry_run: bool = False, now: float | None = None) -> list[Item]:
-    """Remove what the wish names, and tell what it was. Runs that are being trained are left alone.
+    """Remove items from the store. Runs in progress are left alone.
 
     Args:
-        store: where to prune.
+        store: the run store.
         wish: what to prune.
-        dry_run: only tell.
-        now: seconds since the epoch; the present unless given.
+        dry_run: remove nothing, and only return what would be removed.
+        now: in seconds since the epoch; the current time by default.
+
+    Returns:
+        The items removed.
     """
     now = time.time() if now is None else now
     kinds: set[Kind] = {*wish.kinds, *(("adapter",) if wish.adapters else ())}
-    items = [item for item in inventory(store) if item.kind in kinds and _is_free(store, item)]
+    everything = inventory(store)
+    held = {item.name for item in everything if item.kind != "cache" and is_held(store.lock(item.name))}
+    items = [item for item in everything if item.kind in kinds and (item.kind == "cache" or item.name not in held)]
     if wish.lineage:
         items = [item for item in items if item.kind != "cache" and item.name.startswith(wish.lineage)]
     chosen = [item for item in items if wish.older_than is None or now - item.used > wish.older_than * 86_400]
     if wish.larger_than is not None:
-        chosen = _beyond(chosen, sum(item.bytes for item in inventory(store)) - wish.larger_than)
+        chosen = _beyond(chosen, sum(item.bytes for item in everything) - wish.larger_than)
     if not dry_run:
         for item in chosen:
             for path in item.files:
@@ -78,7 +83,7 @@ def prune(store: RunStore, wish: Wish, *, dry_run: bool = False, now: float | No
 
 
 def _beyond(items: list[Item], surplus: int) -> list[Item]:
-    """The items unused for longest that weigh at least ``surplus`` bytes together."""
+    """The least recently used items that add up to at least ``surplus`` bytes."""
     chosen = []
     for item in sorted(items, key=lambda item: item.used):
         if surplus <= 0:
@@ -93,7 +98,7 @@ def _caches(store: RunStore) -> Iterator[Item]:
         grouped: dict[str, list[Path]] = {}
         for path in (store.root / name).rglob("*"):
             if path.is_file():
-                # A node's result is a pair of files; pictures of one set of prompts go together.
+                # A node's result is a pair of files; class pictures of one request share a folder.
                 key = path.parent.name if name == "class_pictures" else path.stem
                 grouped.setdefault(key, []).append(path)
         yield from (_item("cache", name, files) for files in grouped.values())
@@ -124,10 +129,6 @@ def _item(kind: Kind, name: str, files: list[Path]) -> Item:
         bytes=sum(stat.st_size for stat in stats),
         used=max((stat.st_mtime for stat in stats), default=0.0),
     )
-
-
-def _is_free(store: RunStore, item: Item) -> bool:
-    return item.kind == "cache" or not is_held(store.root / "runs" / item.name / "lock")
 
 
 def _remove_empty_folders(root: Path) -> None:

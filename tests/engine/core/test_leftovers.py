@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +84,33 @@ def test_own_files_stay_and_those_of_unknown_owners_go_after_a_day(tmp_path: Pat
         assert sweep([tmp_path]) == [old]
         assert own.exists()
     assert stranger.exists()
+
+
+def test_a_process_that_is_just_starting_waits_until_the_sweep_has_ended(tmp_path: Path, monkeypatch):
+    """It has created the file of its lock and is about to lock it: until then it looks dead."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    sweep([])
+    [folder] = tmp_path.glob("lora_workbench-*")
+    lock = folder / "0123456789ab.lock"
+    lock.touch()
+
+    def folders() -> Iterator[Path]:
+        assert is_held(lock), "otherwise it could lock it now, and write what the sweep then removes"
+        yield tmp_path
+
+    sweep(folders())
+    assert not lock.exists()
+
+
+def test_another_thread_can_release_a_lock(tmp_path: Path):
+    """As when a generator that trains is closed by another thread than the one that began it."""
+    lock = Exclusive(tmp_path / "lock")
+    thread = threading.Thread(target=lambda: list(lock.acquire("fox")))
+    thread.start()
+    thread.join()
+    assert is_held(tmp_path / "lock")
+    lock.release()
+    assert not is_held(tmp_path / "lock")
 
 
 def test_a_second_process_waits_and_is_told_who_holds_the_lock(process, tmp_path: Path):

@@ -139,3 +139,15 @@ def test_sizes_that_the_base_cannot_take_are_refused(base, tmp_path):
     odd = replace(record, crops=(Crop(box=(0, 0, 40, 40), size=(33, 32)),))
     with pytest.raises(DatasetError, match=r"33 x 32"):
         encoded(base, Dataset(name="x", records=(odd,)), tmp_path)
+
+
+def test_damaged_files_of_the_cache_are_encoded_again(base, tmp_path):
+    dataset = dataset_from_images(PICTURES[:2], ["x", "y"], "x")
+    before = encoded(base, dataset, tmp_path)
+    for path in tmp_path.rglob("*.safetensors"):
+        path.write_bytes(b"half")
+    for _ in range(2):
+        again = encoded(base, dataset, tmp_path)
+        for old, new in zip(before.latents, again.latents, strict=True):
+            assert torch.equal(old[0], new[0])
+            assert new[0].is_contiguous()
