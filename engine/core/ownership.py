@@ -46,11 +46,14 @@ def sweep(folders: Iterable[Path]) -> list[Path]:
     """Remove the temporary files and folders of dead processes below ``folders``.
 
     Returns:
-        The paths removed.
+        The paths removed; none if there is no usable folder for locks, as on a full disk.
     """
     removed = []
     with contextlib.ExitStack() as held:
-        dead, known = _owners(held)
+        try:
+            dead, known = _owners(held)
+        except OSError:
+            return []
         for path in [path for folder in folders if folder.is_dir() for path in folder.rglob("*.partial")]:
             found = _PARTIAL.search(path.name)
             token = found["token"] if found else ""
