@@ -26,7 +26,7 @@ class Exclusive:
     """
 
     def __init__(self, path: Path) -> None:
-        self._lock = FileLock(path, thread_local=False)  # a generator may be closed by another thread than began it
+        self._lock = FileLock(path, thread_local=False)  # another thread may close the generator that holds it
         self._holder = path.with_suffix(".holder.json")
 
     def acquire(self, what: str) -> Generator[Event, None, None]:
