@@ -83,7 +83,7 @@ class Server:
         return self.folder / "output"
 
     @property
-    def vault(self) -> Path:
+    def store(self) -> Path:
         return self.folder / "user" / "lora_workbench"
 
     def get(self, path: str) -> Any:
