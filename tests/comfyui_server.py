@@ -199,7 +199,7 @@ def serve(extension: Path, folder: Path) -> Iterator[Server]:
     command = [
         os.environ.get("COMFYUI_PYTHON", sys.executable), "main.py", "--cpu", "--disable-auto-launch",
         "--disable-api-nodes", "--port", str(port), "--base-directory", str(folder),
-        "--database-url", "sqlite:///:memory:",
+        "--database-url", f"sqlite:///{folder / f'comfyui_{port}.db'}",
     ]  # fmt: skip
     path = folder / f"log_{port}.txt"
     with path.open("w") as log:
