@@ -108,7 +108,7 @@ def _weighed(subject: Dataset, made: Dataset, recipe: Recipe | None) -> tuple[st
         return text.format(**figures), figures
     ratio = Ratio(
         **figures, batch_size=recipe.batch_size, prior_batch_size=recipe.prior_batch_size,
-        draws=recipe.steps * recipe.gradient_accumulation,
+        batches=recipe.steps * recipe.gradient_accumulation,
     )  # fmt: skip
     figures |= {"per_epoch": round(ratio.per_epoch, 2), "views": round(ratio.views, 2), "unseen": ratio.unseen}
     return ratio.in_words(), figures

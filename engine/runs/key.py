@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from ..core.errors import CaptionError, DatasetError, TrainingError
 from ..core.hashing import value_hash
 from ..data.dataset import Dataset
-from ..data.trigger_word import missing_trigger
 from ..models.contract import Backbone
 from ..training.recipe import Recipe
 
@@ -58,7 +57,7 @@ class Run:
                     expected="a caption for every picture",
                     hint="put LW_TriggerCaptions before the training, or write .txt files beside the pictures.",
                 )
-        if self.dataset.trigger and (lost := missing_trigger(self.dataset)):
+        if self.dataset.trigger and (lost := self.dataset.missing_trigger()):
             raise CaptionError(
                 f"The trigger word {self.dataset.trigger.word!r} isn't in the captions of: {', '.join(lost[:5])}",
                 expected="the trigger word in every caption",
