@@ -18,7 +18,7 @@ DRIVING = ("headless/", "nodes/host/", "cli/")
 
 
 def code_identity(module: str, package: Path) -> str:
-    """Hash of a module and of everything that it imports from its package, directly or indirectly, inside functions too.
+    """Hash of a module and of all that it imports from its package, directly or indirectly, inside functions too.
 
     Docstrings, comments and tooltips don't count, nor do imports for type checkers only.
 
