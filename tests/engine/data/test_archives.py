@@ -37,7 +37,7 @@ def test_members_that_point_elsewhere_are_refused(encode, write_zip, tmp_path, m
 
 
 def test_all_dangerous_members_are_named_at_once(encode, write_zip):
-    with pytest.raises(DatasetError, match=r"(?s)the archive has members that are not allowed.*\.\./one\.png.*/two\.png"):
+    with pytest.raises(DatasetError, match=r"(?s)has members that are not allowed.*\.\./one\.png.*/two\.png"):
         load_dataset(write_zip({"../one.png": encode(), "/two.png": encode(), "a.png": encode()}))
 
 
