@@ -1,4 +1,4 @@
-"""What pictures of a set may have in common: background, light, framing."""
+"""What the pictures of a data set may have in common: background, light, framing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from .views import THUMB
 
 _RING = 6
-"""Width of the rim that counts as background, in pixels of the thumbnail."""
+"""Width of the border that counts as background, in pixels of the thumbnail."""
 _TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]],
     np.float32,
@@ -18,20 +18,20 @@ _TO_XYZ = np.array(
 
 @dataclass(frozen=True, kw_only=True)
 class Traits:
-    """Of one picture; colors are CIELAB (D65)."""
+    """Traits of one picture; colors are CIELAB (D65)."""
 
     background: np.ndarray
-    """Mean color and spread of twelve stretches of the rim, (12, 4), float32."""
+    """Mean color and spread of twelve sections of the border, (12, 4), float32."""
     lightness: float
     """Mean L, 0 to 100."""
     contrast: float
     """Standard deviation of L."""
     warmth: float
-    """Mean b: above 0 yellow, below 0 blue."""
+    """Mean b: above 0 is yellow, below 0 blue."""
     chroma: float
     """Mean distance from gray."""
     framing: tuple[float, float, float]
-    """Where what differs from the rim lies: center across and down, and spread, each as a share of the side."""
+    """Position of everything unlike the border: center across and down, and spread, each as a share of the side."""
 
 
 def traits(thumb: np.ndarray) -> Traits:
@@ -70,7 +70,7 @@ def _background(colors: np.ndarray) -> np.ndarray:
 
 
 def _framing(colors: np.ndarray) -> tuple[float, float, float]:
-    """Center and spread of the distance from the rim's colors, weighted so that faint differences don't count."""
+    """Center and spread of the pixels unlike the border, ignoring faint differences."""
     rim = np.concatenate([colors[:_RING].reshape(-1, 3), colors[-_RING:].reshape(-1, 3)])
     rim = np.concatenate([rim, colors[:, :_RING].reshape(-1, 3), colors[:, -_RING:].reshape(-1, 3)])
     spread = max(float(np.linalg.norm(rim - np.median(rim, axis=0), axis=1).mean()), 4.0)

@@ -57,6 +57,6 @@ def test_the_ratio_in_words():
     ratio = Ratio(subject=16, class_pictures=50, batch_size=8, prior_batch_size=4, batches=400)
     assert ratio.in_words() == (
         "50 class pictures for 16 of the subject. Each batch has 4 of the class and 8 of the subject, so an epoch of "
-        "16 sees 8 of the class (0.5 to 1). The others follow in later epochs, all within 6.25 epochs; none is dropped. "
-        "The run sees each about 32 times."
+        "16 sees 8 of the class (0.5 to 1). The others follow in later epochs, all within 6.25 epochs; none is "
+        "dropped. The run sees each about 32 times."
     )
