@@ -8,7 +8,7 @@ import numpy as np
 
 from .views import THUMB
 
-_RING = 6
+_BORDER = 6
 """Width of the border that counts as background, in pixels of the thumbnail."""
 _TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]],
@@ -64,17 +64,22 @@ def lab(rgb: np.ndarray) -> np.ndarray:
 
 def _background(colors: np.ndarray) -> np.ndarray:
     third = -(-THUMB // 3)
-    sides = [colors[:_RING], colors[-_RING:], colors[:, :_RING].swapaxes(0, 1), colors[:, -_RING:].swapaxes(0, 1)]
+    sides = [
+        colors[:_BORDER],
+        colors[-_BORDER:],
+        colors[:, :_BORDER].swapaxes(0, 1),
+        colors[:, -_BORDER:].swapaxes(0, 1),
+    ]
     parts = [side[:, start : start + third] for side in sides for start in range(0, THUMB, third)]
     return np.stack([np.append(part.mean(axis=(0, 1)), part[..., 0].std()) for part in parts]).astype(np.float32)
 
 
 def _framing(colors: np.ndarray) -> tuple[float, float, float]:
     """Center and spread of the pixels unlike the border, ignoring faint differences."""
-    rim = np.concatenate([colors[:_RING].reshape(-1, 3), colors[-_RING:].reshape(-1, 3)])
-    rim = np.concatenate([rim, colors[:, :_RING].reshape(-1, 3), colors[:, -_RING:].reshape(-1, 3)])
-    spread = max(float(np.linalg.norm(rim - np.median(rim, axis=0), axis=1).mean()), 4.0)
-    far = np.linalg.norm(colors - np.median(rim, axis=0), axis=2) / spread
+    border = np.concatenate([colors[:_BORDER].reshape(-1, 3), colors[-_BORDER:].reshape(-1, 3)])
+    border = np.concatenate([border, colors[:, :_BORDER].reshape(-1, 3), colors[:, -_BORDER:].reshape(-1, 3)])
+    spread = max(float(np.linalg.norm(border - np.median(border, axis=0), axis=1).mean()), 4.0)
+    far = np.linalg.norm(colors - np.median(border, axis=0), axis=2) / spread
     weight = np.clip(far - 1.5, 0, 6) + 1e-6
     weight /= weight.sum()
     places = (np.arange(THUMB) + 0.5) / THUMB

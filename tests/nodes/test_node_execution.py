@@ -288,5 +288,5 @@ def test_masks_of_a_graph_are_taken(said: text_io.StringIO) -> None:
     masked, sheet, report = MaskDataset.execute(dataset, "files", 0.0, masks).args
     assert [record.mask.load().getpixel((0, 0)) for record in masked] == [255] * 3
     assert sheet.shape[0] == 1
-    assert "3 of 3 pictures have a mask; 50% of them is white." in report
+    assert "3 of 3 pictures have a mask; on average 50% is white." in report
     assert len(MaskDataset.execute(dataset, "files", 0.0, masks[0]).args[0]) == 3
