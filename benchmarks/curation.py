@@ -89,7 +89,7 @@ def sets() -> tuple[dict[str, Dataset], Inspection, list[str]]:
     clean = load_dataset(DATASETS / "fox")
     dirty, added = polluted(clean, load_dataset(DATASETS / "riso"))
     inspection = result(inspect(dirty, side=64))
-    kept = curate(inspection, drop=DROPPED | {"odd"}).kept
+    kept = curate(inspection, flaws=DROPPED | {"odd"}).kept
     return {"clean": clean, "polluted": dirty, "curated": kept}, inspection, added
 
 

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 SMALL = 96
 """Saliency is computed on a copy whose longer side has this many pixels."""
-_RIM = 0.06
+_BORDER = 0.06
 """Share of each side that counts as border."""
 _ORDINARY = 2.0
 """Distance within which most of the border's own colors lie."""
-_NEAR_ENOUGH = 0.97
+_AS_GOOD = 0.97
 """Crops that keep at least this share of the best crop's importance count as equal; the most central one is taken."""
 
 
@@ -44,10 +44,10 @@ def saliency(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     colors = pixels.astype(np.float64)
     height, width = colors.shape[:2]
-    rim = np.ones((height, width), bool)
-    down, across = max(1, round(height * _RIM)), max(1, round(width * _RIM))
-    rim[down : height - down, across : width - across] = False
-    border = colors[rim]
+    at_border = np.ones((height, width), bool)
+    down, across = max(1, round(height * _BORDER)), max(1, round(width * _BORDER))
+    at_border[down : height - down, across : width - across] = False
+    border = colors[at_border]
     for _ in range(3):
         far = _distance(border, border)
         border = border[far <= np.quantile(far, 0.67)]
@@ -94,5 +94,5 @@ def _best(profile: NDArray[np.float32], kept: float) -> float:
     grid = np.arange(length + 1)
     inside = np.interp(offsets + length * kept, grid, edges) - np.interp(offsets, grid, edges)
     center_of_mass = float((profile * (np.arange(length) + 0.5)).sum()) / total
-    good = offsets[inside >= _NEAR_ENOUGH * inside.max()]
+    good = offsets[inside >= _AS_GOOD * inside.max()]
     return float(good[np.argmin(np.abs(good + length * kept / 2 - center_of_mass))]) / free

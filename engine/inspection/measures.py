@@ -1,4 +1,4 @@
-"""All that is measured of one picture, once: an unchanged picture is never measured again."""
+"""All measures of one picture, cached by its content."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .views import views
 
 @dataclass(frozen=True, kw_only=True)
 class Measures:
-    """Of one picture."""
+    """Measures of one picture."""
 
     sharpness: Sharpness
     detail: Detail
@@ -32,18 +32,18 @@ class Measures:
     signature: Signature
     traits: Traits
     reduced: int
-    """The picture was reduced so many times before its own pixels were looked at."""
+    """Factor by which the picture was scaled down before measuring its own pixels."""
 
 
 def measure(record: ImageRecord, side: int) -> Measures:
-    """Measure a picture, or give back what was measured of the same bytes before.
+    """Measure a picture, or return the cached measures of the same bytes.
 
     Args:
-        record: of any data set.
+        record: a picture of any data set.
         side: shorter side of training pictures, in pixels.
 
     Raises:
-        DatasetError: the picture is gone, damaged, or another one than when the data set was read.
+        DatasetError: the picture is missing, damaged, or has changed since the data set was read.
     """
     key = (record.content_hash, side)
     known = _CACHE.get(key)
@@ -71,9 +71,9 @@ def _measure(record: ImageRecord, side: int) -> Measures:
 
 
 class _Cache:
-    """The measures that were used last, by content; about 5 kB each."""
+    """The most recently used measures, by content; about 5 kB each."""
 
-    MOST = 10_000
+    MAX_ENTRIES = 10_000
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, int], Measures] = OrderedDict()
@@ -88,7 +88,7 @@ class _Cache:
     def put(self, key: tuple[str, int], measures: Measures) -> None:
         with self._lock:
             self._kept[key] = measures
-            while len(self._kept) > self.MOST:
+            while len(self._kept) > self.MAX_ENTRIES:
                 self._kept.popitem(last=False)
 
 
@@ -96,7 +96,7 @@ _CACHE = _Cache()
 
 
 def try_measure(record: ImageRecord, side: int) -> Measures | DatasetError:
-    """As ``measure``, with the error as a value: one bad file mustn't stop the others."""
+    """Like ``measure``, but returns the error, so that one bad file doesn't stop the others."""
     try:
         return measure(record, side)
     except DatasetError as error:

@@ -75,14 +75,14 @@ def test_progress_is_told() -> None:
 
 
 def test_very_large_data_sets_are_shown_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_PICTURES", 2)
+    monkeypatch.setattr(module, "MAX_PICTURES", 2)
     boxes = places(drawn(dataset(), columns=3)[0])
     assert all(box != (0, 0, 0, 0) for box in boxes[:2])
     assert boxes[2:] == [(0, 0, 0, 0)] * 3
 
 
 def test_crops_and_masks_are_drawn_over_the_pictures() -> None:
-    """What no frame holds is pale, what a mask leaves out is red, the rest is as it was."""
+    """Everything outside the crops is pale, everything masked out is red, and the rest is unchanged."""
     plain = dataset((192, 192))
     crop = Crop(box=(96, 0, 192, 192), size=(32, 64))
     black = Image.new("L", (192, 192))
@@ -132,7 +132,7 @@ def test_a_picture_that_is_gone_is_left_blank_among_flags_only() -> None:
 
 
 def test_flagged_pictures_come_first_where_not_all_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_PICTURES", 2)
+    monkeypatch.setattr(module, "MAX_PICTURES", 2)
     boxes = places(flagged(dataset(), [[], ["dark"], [], [], ["dark"]]))
     assert [box != (0, 0, 0, 0) for box in boxes] == [False, True, False, False, True]
 

@@ -75,7 +75,7 @@ def test_strictness_moves_every_limit(photographs: Photographs) -> None:
     assert "noisy" in kinds(inspected(slightly))["a"]
     assert kinds(lenient)["a"] == set()
     assert Limits().stricter(1.0) == Limits()
-    with pytest.raises(ConfigError, match="strictness"):
+    with pytest.raises(ConfigError, match="Strictness 0"):
         Limits().stricter(0)
 
 

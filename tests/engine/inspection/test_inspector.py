@@ -54,7 +54,7 @@ def test_an_unchanged_picture_is_not_measured_again() -> None:
 
 
 def test_the_measures_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measures._CACHE, "MOST", 3)
+    monkeypatch.setattr(measures._CACHE, "MAX_ENTRIES", 3)
     dataset, sources = noisy_set(6, seed=2)
     result(inspect(dataset, side=32))
     assert len(measures._CACHE._kept) == 3
@@ -95,5 +95,5 @@ def test_large_jpegs_are_decoded_small(photographs: dict[str, Image.Image]) -> N
 
 @pytest.mark.parametrize(("goal", "side"), [("landscape", 512), ("subject", 0)])
 def test_what_makes_no_sense_is_refused(goal: str, side: int) -> None:
-    with pytest.raises(ConfigError, match="No inspection for"):
+    with pytest.raises(ConfigError, match="Can't inspect for"):
         result(inspect(Dataset(name="none", records=()), goal=goal, side=side))  # type: ignore[arg-type]
