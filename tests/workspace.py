@@ -103,7 +103,7 @@ class Workspace:
         return cli.main(["run", str(self.write(graph)), "--output", str(self.output), "--json", *more])
 
     def files(self) -> dict[Path, bytes]:
-        """All results, the vault among them, with their bytes."""
+        """All results, the run store among them, with their bytes."""
         return {path: path.read_bytes() for path in self.output.rglob("*") if path.is_file()}
 
 

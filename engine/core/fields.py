@@ -145,6 +145,13 @@ def build(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
     return cls(**values)
 
 
+def problem_with(group: type[Any], name: str, value: Any) -> str:
+    """A line for the message if a setting of a group can't have this value, or nothing."""
+    hint = get_type_hints(group)[name]
+    wrong = settings_of(group)[name].problem(value) if _fits(value, hint) else f"expected {_words(hint)}"
+    return f"{name}: got {value!r}, {wrong}" if wrong else ""
+
+
 def unknown_setting(name: str, known: Iterable[str], where: str) -> str:
     """A line for the message about a setting that there isn't."""
     close = difflib.get_close_matches(name, list(known), 1)
@@ -198,5 +205,13 @@ def _words(hint: Any) -> str:
         return "one of " + ", ".join(map(str, get_args(hint)))
     if origin in (Union, types.UnionType):
         return " or ".join(_words(option) for option in get_args(hint))
-    names = {float: "a number", int: "a whole number", str: "text", bool: "true or false", type(None): "nothing"}
+    names = {
+        float: "a number",
+        int: "a whole number",
+        str: "text",
+        bool: "true or false",
+        type(None): "nothing",
+        tuple[int, ...]: "whole numbers, comma-separated",
+        tuple[str, ...]: "texts",
+    }
     return names.get(hint, str(hint))

@@ -43,9 +43,15 @@ def partial_suffix() -> str:
 
 
 def sweep(folders: Iterable[Path]) -> list[Path]:
-    """Remove temporary files and folders of dead processes below ``folders``; tells which."""
-    dead, known = _owners()
+    """Remove temporary files and folders of dead processes below ``folders``; tells which.
+
+    Nothing is removed where owners can't be looked up, as on a full disk: the next start comes here again.
+    """
     removed = []
+    try:
+        dead, known = _owners()
+    except OSError:
+        return removed
     for path in [path for folder in folders if folder.is_dir() for path in folder.rglob("*.partial")]:
         found = _PARTIAL.search(path.name)
         token = found["token"] if found else ""
@@ -54,7 +60,8 @@ def sweep(folders: Iterable[Path]) -> list[Path]:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
                 removed.append(path)
     for token in dead:
-        (_locks() / f"{token}.lock").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (_locks() / f"{token}.lock").unlink(missing_ok=True)
     return removed
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..core.errors import StorageError
 from ..core.locks import is_held
+from ..core.words import first_of
 from .store import RunStore
 
 Kind = Literal["cache", "state", "snapshot", "adapter"]
@@ -45,6 +47,22 @@ class Wish:
     """Only runs whose lineage begins so."""
     kinds: frozenset[Kind] = REMAKABLE
     adapters: bool = False
+
+
+def existing_store(root: Path) -> RunStore:
+    """The run store in a folder, which must look like one before anything in it is removed.
+
+    Raises:
+        StorageError: there is no such folder, or it holds something else too.
+    """
+    strange = [path.name for path in sorted(root.glob("[!.]*")) if path.name not in ("runs", *CACHES)]
+    if strange or not root.is_dir():
+        raise StorageError(
+            f"{root} isn't a run store: it also holds {first_of(strange)}." if strange else f"No run store at {root}.",
+            expected=f"a folder with nothing but {', '.join(CACHES)} and runs in it",
+            hint="name the output folder of your runs, or the store itself.",
+        )
+    return RunStore(root)
 
 
 def inventory(store: RunStore) -> list[Item]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..adapters.kinds import KINDS
-from ..core.fields import Settings, build, raise_all, setting, settings_of, unknown_setting
+from ..core.fields import Settings, problem_with, raise_all, setting, settings_of, unknown_setting
 from ..diffusion.prediction import PredictionType
 from ..diffusion.timesteps import DISTRIBUTIONS
 from .optimizers import OPTIMIZERS
@@ -268,12 +268,11 @@ class Recipe:
         Raises:
             ConfigError: with one line for each setting that isn't known or can't be used.
         """
-        raise_all([unknown_setting(name, GROUP_OF, "recipe") for name in settings if name not in GROUP_OF], "recipe")
+        raise_all(problems_with(settings), "The recipe")
         changes = {}
-        for group, cls in GROUPS.items():
+        for group in GROUPS:
             if given := {name: value for name, value in settings.items() if GROUP_OF[name] == group}:
-                now = {name: getattr(getattr(self, group), name) for name in settings_of(cls)}
-                changes[group] = build(cls, now | given, where=cls.title)
+                changes[group] = replace(getattr(self, group), **given)
         return replace(self, **changes)
 
     def flat(self) -> dict[str, Any]:
@@ -312,3 +311,14 @@ GROUPS: Mapping[str, type[Settings]] = {
 
 GROUP_OF: Mapping[str, str] = {name: group for group, cls in GROUPS.items() for name in settings_of(cls)}
 """Name of a setting -> field of the recipe. No two groups have a setting of the same name."""
+
+
+def problems_with(settings: Mapping[str, Any]) -> list[str]:
+    """A line for each setting that isn't known or can't be used, whatever their groups."""
+    lines = [
+        problem_with(GROUPS[GROUP_OF[name]], name, value)
+        if name in GROUP_OF
+        else unknown_setting(name, GROUP_OF, "the recipe")
+        for name, value in settings.items()
+    ]
+    return [line for line in lines if line]

@@ -72,7 +72,7 @@ class Host(ABC):
 
     @abstractmethod
     def store_root(self) -> Path:
-        """Where runs, caches and resume bundles are kept."""
+        """Where runs, caches and training states are kept."""
 
     def adapter_directory(self) -> Path:
         """Where adapter files are saved."""
@@ -106,7 +106,7 @@ class Host(ABC):
     def adapter_name(self, path: Path) -> str | None:
         """The name, with forward slashes, by which loaders find an adapter's file.
 
-        ``None`` if there is none: the file lies elsewhere, or in the vault, or one of the same name hides it.
+        ``None`` if there is none: the file lies elsewhere, or in the run store, or one of the same name hides it.
         """
         if path.is_relative_to(self.store_root()):
             return None

@@ -70,7 +70,7 @@ def paths() -> dict[str, Any]:
         except Exception as error:
             refused.append(type(error).__name__)
     return {
-        "vault": str(host().store_root()),
+        "store": str(host().store_root()),
         "adapters": str(host().adapter_directory()),
         "dataset": str(host().dataset_path("pictures")),
         "adapter": str(host().adapter_path("sub/a.safetensors")),

@@ -57,7 +57,7 @@ def test_comfyui_folders(tmp_path: Path) -> None:
     (tmp_path / "models/loras/sub/a.safetensors").touch()
     (tmp_path / "models/loras/b.ckpt").touch()
     assert in_comfyui("paths", tmp_path) == {
-        "vault": str(tmp_path / "user" / "lora_workbench"),
+        "store": str(tmp_path / "user" / "lora_workbench"),
         "adapters": str(tmp_path / "output" / "loras"),
         "dataset": str(tmp_path / "input" / "pictures"),
         "adapter": str(tmp_path / "models" / "loras" / "sub" / "a.safetensors"),

@@ -102,5 +102,41 @@ def test_from_the_shell(store, capsys):
     assert files(store) == before
     assert cli.main(["store", "prune", "--output", output, "--caches"]) == 0
     assert {path.parent.name for path in before - files(store)} == {"ab", "cd", "nodes", "k"}
-    with pytest.raises(SystemExit):
-        cli.main(["store", "prune", "--older-than", "soon"])
+
+
+def test_options_count_before_and_after_the_action(store, capsys):
+    assert cli.main(["store", "--json", "--root", str(store.root), "prune", "--max-size", "1k", "--dry-run"]) == 0
+    before = json.loads(capsys.readouterr().out)
+    assert cli.main(["store", "prune", "--root", str(store.root), "--max-size", "1KB", "--dry-run", "--json"]) == 0
+    assert before == json.loads(capsys.readouterr().out) != []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "say what to remove"),
+        (["--adapters"], "say what to remove"),
+        (["--caches", "--lineage", "a"], "can't be combined"),
+        (["--caches", "--adapters"], "can't be combined"),
+        (["--caches", "--root", "a", "--output", "b"], "not allowed with"),
+        (["--older-than", "soon"], "expected an age"),
+        (["--max-size", "much"], "expected a size"),
+    ],
+)
+def test_pruning_that_makes_no_sense_is_refused(arguments, told, store, capsys):
+    before = files(store)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["store", "--output", str(store.root.parent), "prune", *arguments])
+    assert caught.value.code == 2
+    assert told in capsys.readouterr().err
+    assert files(store) == before
+
+
+def test_a_folder_that_is_no_store_is_left_alone(tmp_path, capsys):
+    write(tmp_path / "nodes" / "mine.py", 10, 10)
+    write(tmp_path / "README.md", 10, 10)
+    assert cli.main(["store", "prune", "--root", str(tmp_path), "--older-than", "0d"]) == 1
+    assert "isn't a run store: it also holds README.md" in capsys.readouterr().err
+    assert (tmp_path / "nodes" / "mine.py").exists()
+    assert cli.main(["store", "--output", str(tmp_path / "gone")]) == 1
+    assert "No run store" in capsys.readouterr().err

@@ -139,3 +139,9 @@ def test_sizes_that_the_base_cannot_take_are_refused(base, tmp_path):
     odd = replace(record, crops=(Crop(box=(0, 0, 40, 40), size=(33, 32)),))
     with pytest.raises(DatasetError, match=r"33 x 32"):
         encoded(base, Dataset(name="x", records=(odd,)), tmp_path)
+
+
+def test_its_side_is_that_of_a_square_with_the_places_of_the_largest_picture():
+    latents = [[torch.zeros(16, 8, 8)], [torch.zeros(16, 4, 20)]]
+    made = TrainingSet(latents=latents, weights=None, captions=[("",)] * 2, embeddings=None, buckets=[[0], [1]])
+    assert made.side == 9
