@@ -1,4 +1,4 @@
-"""What a node computes with, as a hash, so that a change of the code throws away only results that it may change."""
+"""The code that a node computes with, as a hash: a change of code invalidates only the results that it may change."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 from ..engine.core.hashing import bytes_hash
 
 SHOWN = frozenset({"tooltip", "description", "placeholder", "display_name", "display_mode", "hint", "expected"})
-"""Keyword arguments that only people read."""
+"""Keyword arguments that are only for people to read."""
 DESCRIBING = frozenset({"define_schema", "validate_inputs"})
-"""Methods of nodes that compute nothing: inputs and outputs are part of a node's signature by themselves."""
-DRIVING = ("headless", "nodes/host", "cli")
-"""Packages that only decide when something is computed, and where results go."""
+"""Methods of nodes that compute nothing. Inputs are part of a node's signature anyway."""
+DRIVING = ("headless/", "nodes/host/", "cli/")
+"""Packages that only decide when something is computed and where results go."""
 
 
 def code_identity(module: str, package: Path) -> str:
-    """Hash of a module and of all that it imports from its package, directly or not, inside functions too.
+    """Hash of a module and of everything that it imports from its package, directly or indirectly, inside functions too.
 
-    Docstrings, comments, tooltips and the like don't count, nor do imports for type checkers alone.
+    Docstrings, comments and tooltips don't count, nor do imports for type checkers only.
 
     Args:
         module: dotted name below the package, for example ``nodes.training.train_lora``.
@@ -31,7 +31,7 @@ def code_identity(module: str, package: Path) -> str:
 
 
 def files_reached(module: str, package: Path) -> dict[Path, str]:
-    """File -> hash of what computes in it, for a module and all that it imports; see :func:`code_identity`."""
+    """File -> hash of its code, for a module and everything that it imports; see :func:`code_identity`."""
     reached: dict[Path, str] = {}
     waiting = [_file(package, module.split("."))]
     while waiting:
@@ -47,7 +47,7 @@ def files_reached(module: str, package: Path) -> dict[Path, str]:
 
 @cache
 def _reduced(path: Path, package: Path, modified: int, size: int) -> tuple[str, tuple[Path, ...]]:
-    """(hash of what computes in a file, files that it imports); read anew only after the file has changed."""
+    """(hash of a file's code, files that it imports); parsed again only when the file has changed."""
     del modified, size  # part of the key only
     tree = _Reduce().visit(ast.parse(path.read_text(encoding="utf-8")))
     parts = path.relative_to(package).with_suffix("").parts
@@ -82,11 +82,12 @@ def _file(package: Path, parts: list[str]) -> Path | None:
 
 
 class _Reduce(ast.NodeTransformer):
-    """Takes out what only people or type checkers read."""
+    """Removes what only people or type checkers read."""
 
-    def visit_If(self, node: ast.If) -> ast.AST | None:
-        only_types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        return None if only_types else self.generic_visit(node)
+    def visit_If(self, node: ast.If) -> ast.AST:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = []
+        return self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

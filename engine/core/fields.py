@@ -5,7 +5,6 @@ Validation, inputs of nodes, tables for people and the keys of results all follo
 
 from __future__ import annotations
 
-import difflib
 import math
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import ConfigError
+from .words import did_you_mean
 
 T = TypeVar("T")
 _METADATA = "setting"
@@ -60,8 +60,7 @@ class Setting:
     def problem(self, value: Any) -> str:
         """What is wrong with a value of the right type, or nothing."""
         if self.choices and value not in self.options():
-            close = difflib.get_close_matches(str(value), self.options(), 1)
-            return f"expected one of {', '.join(self.options())}" + (f"; did you mean {close[0]}?" if close else "")
+            return f"expected one of {', '.join(self.options())}{did_you_mean(str(value), self.options())}"
         for number in value if isinstance(value, tuple) else (value,):
             if isinstance(number, (int, float)) and not isinstance(number, bool) and not self._in_range(number):
                 return f"expected {self._range()}"
@@ -154,8 +153,7 @@ def problem_with(group: type[Any], name: str, value: Any) -> str:
 
 def unknown_setting(name: str, known: Iterable[str], where: str) -> str:
     """A line for the message about a setting that there isn't."""
-    close = difflib.get_close_matches(name, list(known), 1)
-    return f"{name}: not a setting of {where}" + (f"; did you mean {close[0]}?" if close else "")
+    return f"{name}: not a setting of {where}{did_you_mean(name, known)}"
 
 
 def raise_all(problems: list[str], where: str) -> None:

@@ -18,6 +18,7 @@ FILES = {
     "engine/middle.py": 'from .core import double\n\n\ndef twice(x):\n    """Docs."""\n    return double(x)  # why\n',
     "engine/unrelated.py": "A = 1\n",
     "engine/typed.py": "B = 1\n",
+    "client.py": "B = 3\n",
     "headless/__init__.py": "",
     "headless/run.py": "C = 1\n",
     "nodes/__init__.py": "from .node import Node\n",
@@ -26,6 +27,8 @@ from typing import TYPE_CHECKING
 from ..headless import run
 if TYPE_CHECKING:
     from ..engine.typed import B
+else:
+    from ..client import B
 class Node:
     "A node."
     @classmethod
@@ -78,6 +81,7 @@ def test_what_is_only_read_or_not_used_does_not_count(name: str, old: str, new: 
         ("engine__middle", "double(x)", "double(x) + 1"),
         ("engine__core", "2 * x", "3 * x"),
         ("engine__families__one", "NAME = 1", "NAME = 2"),
+        ("client", "B = 3", "B = 4"),
     ],
 )
 def test_what_is_computed_with_counts(name: str, old: str, new: str, tmp_path: Path) -> None:
