@@ -18,9 +18,9 @@ DRIVING = ("headless/", "nodes/host/", "cli/")
 
 
 def code_identity(module: str, package: Path) -> str:
-    """Hash of a module and of everything that it imports from its package, directly or indirectly, inside functions too.
+    """Hash of a module and of everything that it imports from its package, however indirectly.
 
-    Docstrings, comments and tooltips don't count, nor do imports for type checkers only.
+    Imports inside functions count. Docstrings, comments, tooltips and imports for type checkers don't.
 
     Args:
         module: dotted name below the package, for example ``nodes.training.train_lora``.

@@ -17,8 +17,8 @@ def apply_overrides(workflow: Workflow, assignments: Sequence[str], registry: Re
 
     Args:
         workflow: as read.
-        assignments: ``NODE`` is a node's id, or a title or class that only one node has. ``VALUE`` is text, or JSON where
-            the input takes a number or a switch.
+        assignments: ``NODE`` is a node's id, or a title or class that only one node has; ``VALUE`` is text, or a
+            number or ``true`` or ``false`` for inputs that take one.
         registry: the known nodes.
 
     Raises:

@@ -91,7 +91,7 @@ def _link(entry: Any) -> tuple[Any, Link]:
 
 
 def _through(node: dict[str, Any], output: int) -> Any:
-    """The link that feeds a bypassed node's output: that of the same slot if its type fits, else the first that does."""
+    """The link that feeds a bypassed node's output: the same slot's if its type fits, else the first that does."""
     wanted = node["outputs"][output]["type"]
     inputs = node.get("inputs") or []
     for slot in [*inputs[output : output + 1], *inputs]:

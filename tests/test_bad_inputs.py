@@ -103,12 +103,12 @@ def latin_1_caption(path: Path) -> Path:
 
 DATA_SETS: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
     "empty folder": (nothing, ("is empty", "put pictures into it")),
-    "folder of text files": (only_texts, ("holds 2 files, but no picture", "put pictures into it")),
-    "truncated JPEG": (cut_jpeg, ("1 of 4 pictures", "cut.jpg", "truncated", "mend these files")),
-    "20,000 x 20,000 PNG": (huge_png, ("1 of 4 pictures", "huge.png: too large a picture", "take them out")),
+    "folder of text files": (only_texts, ("has 2 files, but no picture", "put pictures into it")),
+    "truncated JPEG": (cut_jpeg, ("1 of 4 pictures", "cut.jpg", "truncated", "repair or remove these files")),
+    "20,000 x 20,000 PNG": (huge_png, ("1 of 4 pictures", "huge.png: the picture is too large", "repair or remove")),
     "zip with ../ paths": (
         escaping_zip,
-        ("../../escaped.png: its path leads out", "pack the folder of pictures again"),
+        ("../../escaped.png: its path points outside", "zip the folder of pictures again"),
     ),
     "caption in a wrong encoding": (latin_1_caption, ("b.txt: it isn't UTF-8 text (byte 10)", "as UTF-8")),
 }
@@ -196,7 +196,7 @@ def test_adapter_of_a_larger_model_of_the_same_family(workspace: Workspace, atte
 
 def test_missing_model(workspace: Workspace, attempt: Any, tmp_path: Path) -> None:
     told = attempt(training(workspace.pictures, tmp_path / "gone"))
-    assert_refused(told, REFUSED, "node base (LW_LoadBase): No base model at ", "gone", "check the name")
+    assert_refused(told, REFUSED, "node base (LW_LoadBase): No base model at ", "gone", "check the spelling")
 
 
 def test_folder_that_is_no_model(workspace: Workspace, attempt: Any, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from ..data.dataset import Dataset
-from ..data.trigger_word import missing_trigger
 from .report import Finding
 
 _FEWEST_WORDS = 3
@@ -25,7 +24,7 @@ def caption_findings(dataset: Dataset) -> Iterator[Finding]:
         )  # fmt: skip
     yield from _repeated(dataset)
     yield from _short(dataset, set(bare))
-    if dataset.trigger and (lost := [name for name in missing_trigger(dataset) if name not in set(bare)]):
+    if dataset.trigger and (lost := [name for name in dataset.missing_trigger() if name not in set(bare)]):
         yield _finding(
             "no trigger word", dataset, lost, f"lack the trigger word {dataset.trigger.word!r} in their captions",
             "use LW_TriggerCaptions in the mode prepend or replace", 0.7,

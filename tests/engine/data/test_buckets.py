@@ -53,7 +53,7 @@ def test_sizes_are_those_that_people_know():
     st.sets(st.sampled_from([32, 48, 64, 96]), min_size=1).map(tuple),
     st.sampled_from(["subject", "middle"]),
 )
-def test_no_picture_is_lost_and_every_frame_is_of_a_known_size(sizes, resolutions, crop):
+def test_no_picture_is_lost_and_every_crop_has_a_known_size(sizes, resolutions, crop):
     options = BucketSettings(resolutions=resolutions, step=8, crop=crop)
     made = finish(bucketed(pictures(*sizes), options))
     known = {size for side in resolutions for size in bucket_sizes(side, 8, 2.0)}
@@ -70,7 +70,7 @@ def test_no_picture_is_lost_and_every_frame_is_of_a_known_size(sizes, resolution
     assert report.in_words()
 
 
-def test_the_shape_that_comes_nearest_is_taken():
+def test_the_nearest_aspect_ratio_is_chosen():
     made = finish(bucketed(pictures((600, 400), (400, 600), (900, 300)), BucketSettings(resolutions=(64,), step=8)))
     assert [record.crops[0].size for record in made] == [(80, 48), (48, 80), (80, 48)]
     shapes = [math.log(crop.size[0] / crop.size[1]) for record in made for crop in record.crops]

@@ -122,9 +122,9 @@ def test_names_match_however_their_letters_are_composed(load):
         ("metadata.jsonl", '{"file_name": "a.png", "text": 3}', "line 1: its caption"),
         ("metadata.jsonl", '{"file_name": "a.png", "text": "\\ud800"}', "line 1: its caption"),
         ("metadata.jsonl", "[" * 200_000, "line 1: not JSON"),
-        ("metadata.csv", "a.png,a fox\n", "names no columns"),
-        ("metadata.csv", "file_name;text\na.png;a fox\n", "names no columns"),
-        ("metadata.csv", "", "names no columns"),
+        ("metadata.csv", "a.png,a fox\n", "lacks the columns"),
+        ("metadata.csv", "file_name;text\na.png;a fox\n", "lacks the columns"),
+        ("metadata.csv", "", "lacks the columns"),
         ("metadata.csv", "file_name,text\na.png,a fox, sitting\n", "line 2: more fields"),
         ("metadata.csv", 'file_name,text\na.png,"open', "not CSV"),
         ("metadata.csv", "file_name,text\n" + "a.png," + "x" * 200_000, "not CSV"),
@@ -144,5 +144,5 @@ def test_all_bad_lines_are_named_at_once(load):
 
 def test_an_endless_text_file_is_not_read_whole(load, monkeypatch):
     monkeypatch.setattr(limits, "MAX_TEXT_BYTES", 1000)
-    with pytest.raises(DatasetError, match=r"a\.txt: it holds more than 1,000 bytes"):
+    with pytest.raises(DatasetError, match=r"a\.txt: it has more than 1,000 bytes"):
         load("a.png", {"a.txt": "x" * 1001})

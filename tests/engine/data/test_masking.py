@@ -30,8 +30,8 @@ def test_masks_of_files_weigh_once_they_are_asked_to(encode, write_folder):
     dataset = load_dataset(root)
     masking = finish(with_masks(dataset, "files", 0.2))
     assert masking.coverage == {"a.png": pytest.approx(0.5)}
-    assert "1 of 2 pictures have a mask; 50% of them is white" in masking.in_words()
-    assert "Trained on as a whole: b.png" in masking.in_words()
+    assert "1 of 2 pictures have a mask; on average 50% is white" in masking.in_words()
+    assert "Without a mask, so trained as a whole: b.png" in masking.in_words()
     assert masking.dataset.content_hash != dataset.content_hash
     assert finish(with_masks(dataset, "files", 1.0)).dataset.content_hash == dataset.content_hash
 
