@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..core.fields import positive, raise_all
 from ..diffusion.prediction import PredictionType
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 KeyStyle = Literal["kohya", "transformer", "native"]
-"""How adapter files of a family name their tensors; see ``adapters/keys.py``."""
+"""How adapter files of a family name their tensors; see ``adapters/names.py``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,15 @@ class GenerationDefaults:
     """What a model generates well with."""
 
     steps: int = 25
+    """1 or more."""
     guidance: float = 7.0
+    """Classifier-free guidance scale, 0 or more; 1 switches it off."""
+
+    def __post_init__(self) -> None:
+        problems: list[str] = []
+        positive(problems, self, "steps")
+        positive(problems, self, "guidance", zero=True)
+        raise_all(problems, "generation")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +115,7 @@ def _padded(tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 class Backbone(ABC):
-    """A base model, loaded. Its weights are frozen and never change but inside ``adapters`` contexts."""
+    """A base model, loaded. Its weights are frozen and never change but inside a block of ``applied``."""
 
     info: BackboneInfo
     device: torch.device
