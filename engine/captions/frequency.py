@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core.extras import missing
-
 COMMON = 3.5
 """Zipf value from which a word counts as common: the middle of the scale, about one in 300,000 words of text."""
 KNOWN = 2.5
@@ -37,8 +35,3 @@ def frequencies(text: str) -> list[WordFrequency] | None:
         return None
     words = wordfreq.tokenize(text, "en")
     return [WordFrequency(word=word, zipf=wordfreq.zipf_frequency(word, "en")) for word in words]
-
-
-def not_looked_up() -> str:
-    """The message shown instead of frequencies if wordfreq isn't installed."""
-    return f"not looked up in a dictionary: {missing('wordfreq', 'captions')}"

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from ..core.cache import TensorCache
 from ..core.errors import CaptionError
 from ..core.events import Event
+from ..core.extras import missing
 from ..data.dataset import Dataset, TriggerWord
 from ..models.contract import Backbone
 from .free_words import propose, token_count
-from .frequency import COMMON, WordFrequency, frequencies, not_looked_up
+from .frequency import COMMON, WordFrequency, frequencies
 from .reaction import Reaction, reactions
 
 MAX_TOKENS = 4
@@ -62,7 +63,7 @@ class TriggerReport:
         """The report as text; the first line is the verdict."""
         lines = [f"{self.word}: {'; '.join(self.warnings) or 'free'}"]
         if self.frequencies is None:
-            lines.append(f"  {not_looked_up()}")
+            lines.append(f"  not looked up in a dictionary: {missing('wordfreq', 'captions')}")
         else:
             lines += [f"  {part.word}: {part.in_words()}" for part in self.frequencies]
         for encoder, tokens in self.tokens.items():

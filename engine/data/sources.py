@@ -30,15 +30,10 @@ class FileSource:
     """A file below the root of a data set."""
 
     root: Path
-    path: str
-    """Relative to ``root``, with forward slashes."""
-
-    @property
-    def name(self) -> str:
-        return self.path
+    name: str
 
     def read(self) -> bytes:
-        return read_file(self.root, self.path, limits.MAX_FILE_BYTES)
+        return read_file(self.root, self.name, limits.MAX_FILE_BYTES)
 
 
 @dataclass(frozen=True)

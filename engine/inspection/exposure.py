@@ -83,11 +83,11 @@ def noise(bands: list[np.ndarray]) -> float:
     Args:
         bands: brightness (h, W), 0 to 255, at the picture's own size.
     """
-    levels = [over_tiles(np.abs(_residue(band)), 16, np.mean) for band in bands if min(band.shape) > 18]
+    levels = []
+    for band in bands:
+        if min(band.shape) > 18:
+            # Second differences in both directions cancel planes, and edges along an axis.
+            rows = band[:-2] - 2 * band[1:-1] + band[2:]
+            residue = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
+            levels.append(over_tiles(np.abs(residue), 16, np.mean))
     return high(np.concatenate(levels), 5) * float(np.sqrt(np.pi / 2)) / 6 if levels else 0.0
-
-
-def _residue(y: np.ndarray) -> np.ndarray:
-    """The residue after planes, and edges along an axis, are removed."""
-    rows = y[:-2] - 2 * y[1:-1] + y[2:]
-    return rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]

@@ -41,7 +41,7 @@ def test_a_folder_is_recognized_by_its_files(captioner: Captioner, kind: str):
     assert captioner.options <= set(CaptionOptions.__dataclass_fields__)
 
 
-def test_pictures_are_described_in_one_line_and_always_alike(captioner: Captioner):
+def test_pictures_are_described_in_one_line_and_reproducibly(captioner: Captioner):
     captions = [captioner.caption(picture, OPTIONS) for picture in PICTURES]
     assert all(caption == " ".join(caption.split()) for caption in captions)
     assert len(set(captions)) > 1, "it doesn't look at the picture"
@@ -113,7 +113,7 @@ def test_the_other_generations_of_qwen_vl(generation: str, tmp_path: Path):
     assert len(captions) > 1
 
 
-def test_qwen_vl_is_told_where_the_picture_is(tmp_path: Path):
+def test_qwen_vl_is_reported_where_the_picture_is(tmp_path: Path):
     """It counts positions within the picture only if it is told which tokens are the picture's."""
     captioner = open_captioner(save_tiny_qwen_vl(tmp_path / "model"), device="cpu")
     inputs = captioner._inputs(PICTURES[0], "what is it?")  # type: ignore[attr-defined]

@@ -102,7 +102,7 @@ def test_an_unknown_mode_is_refused():
         after("append", "a fox")
 
 
-def test_the_data_set_it_came_from_is_left_as_it_was():
+def test_the_data_set_it_came_from_is_not_modified():
     before = dataset_of("a fox")
     changed = apply_trigger(before, FOX, "prepend")
     assert before.records[0].caption == "a fox"

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from generators import finish
 from hypothesis import given
 from hypothesis import strategies as st
 from lora_workbench.engine.captions import reaction
@@ -28,16 +29,6 @@ def dataset_of(*captions: str | None) -> Dataset:
         for n, caption in enumerate(captions, 1)
     ]
     return Dataset(name="x", records=tuple(records))
-
-
-def finish(events):
-    """(what the generator returned, the events that it yielded)."""
-    seen = []
-    while True:
-        try:
-            seen.append(next(events))
-        except StopIteration as stop:
-            return stop.value, seen
 
 
 @pytest.fixture
@@ -75,7 +66,7 @@ def check(word: str, cache: TensorCache, class_word: str = "", **others) -> Trig
         ("ohwx", "not an English word"),
     ],
 )
-def test_frequencies_are_told_in_words(word: str, said: str):
+def test_frequencies_are_reported_in_words(word: str, said: str):
     (found,) = frequencies(word) or [WordFrequency(word="", zipf=0)]
     assert found.in_words() == said
 
@@ -100,7 +91,7 @@ def test_free_words_pass_the_same_tests(base: Backbone, tested: TensorCache):
         assert "already knows" not in again.text()
 
 
-def test_words_that_the_base_was_taught_are_told_from_those_it_was_not(base: Backbone, tested: TensorCache):
+def test_words_that_the_base_was_taught_are_reported_from_those_it_was_not(base: Backbone, tested: TensorCache):
     taught = ["banana", "whale", "rocket", "crown", "penguin", "umbrella", "spider", "tulip"]
     untaught = ["ohwx", "zwx", "hqvn", "dkzu", "wjxp", "qatz", "xumk", "bvnr"]
     found, _ = finish(reactions(base, [*taught, *untaught], tested))

@@ -60,7 +60,7 @@ def test_plain_letters_in_utf_16_are_not_taken_for_utf_8(load):
         load("a.png", {"a.txt": "a red fox".encode("utf-16-le")})
 
 
-def test_a_text_file_without_a_picture_is_told(load):
+def test_a_text_file_without_a_picture_is_reported(load):
     assert [s.name for s in load("a.png", {"b.txt": "lost"}).skipped] == ["b.txt"]
 
 
@@ -86,7 +86,7 @@ def test_metadata_in_a_sub_folder_names_files_from_there(load):
     assert captions(dataset) == {"b.png": "above", "sub/a.png": "below"}
 
 
-def test_entries_that_name_no_picture_are_told(load):
+def test_entries_that_name_no_picture_are_reported(load):
     table = lines({"file_name": "gone.png", "text": "x"}, {"file_name": "../../etc/passwd", "text": "y"})
     skipped = load("a.png", {"metadata.jsonl": table}).skipped
     assert [(s.name, s.reason.split()[-1]) for s in skipped] == [
@@ -95,7 +95,7 @@ def test_entries_that_name_no_picture_are_told(load):
     ]
 
 
-def test_the_text_file_counts_before_metadata_and_the_difference_is_told(load):
+def test_the_text_file_counts_before_metadata_and_the_difference_is_reported(load):
     files = {
         "a.txt": "mine",
         "b.txt": " ",

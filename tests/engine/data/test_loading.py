@@ -164,7 +164,7 @@ def test_masks_and_lost_captions_do_not_count_as_unreadable(encode, write_folder
     assert len(load_dataset(root, on_unreadable="refuse").skipped) == 2
 
 
-def test_masks_are_found_and_those_that_fit_no_picture_told(encode, write_folder):
+def test_masks_are_found_and_those_that_fit_no_picture_are_reported(encode, write_folder):
     half = encode(Image.new("L", (12, 8), 200))
     root = write_folder({
         "a.png": encode("red"), "a_mask.png": half,

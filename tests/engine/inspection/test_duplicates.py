@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from damage import COPIES, blurred
+from generators import result
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inspecting import SIDE, dataset_of, inspected, kinds, result
+from inspecting import SIDE, dataset_of, inspected, kinds
 from lora_workbench.engine.inspection.curation import curate
 from lora_workbench.engine.inspection.duplicates import duplicate_groups, similarity
 from lora_workbench.engine.inspection.inspector import inspect

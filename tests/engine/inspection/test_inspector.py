@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from inspecting import dataset_of, result
+from generators import result
+from inspecting import dataset_of
 from lora_workbench.engine.core.errors import ConfigError
 from lora_workbench.engine.core.events import Progress
 from lora_workbench.engine.data.dataset import Dataset
@@ -63,7 +64,7 @@ def test_the_measures_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch)
     assert 9 <= sum(source.reads for source in sources) <= 12
 
 
-def test_progress_is_told_in_order() -> None:
+def test_progress_is_reported_in_order() -> None:
     events = list(inspect(noisy_set(5, seed=3)[0], side=32))
     assert [(e.done, e.total) for e in events if isinstance(e, Progress)] == [(n, 5) for n in range(1, 6)]
 

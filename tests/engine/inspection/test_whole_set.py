@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from inspecting import SIDE, dataset_of, inspected, result
+from generators import result
+from inspecting import SIDE, dataset_of, inspected
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.inspection.inspector import inspect
 from lora_workbench.engine.inspection.report import Inspection
