@@ -196,7 +196,7 @@ def test_adapter_of_a_larger_model_of_the_same_family(workspace: Workspace, atte
 
 def test_missing_model(workspace: Workspace, attempt: Any, tmp_path: Path) -> None:
     told = attempt(training(workspace.pictures, tmp_path / "gone"))
-    assert_refused(told, REFUSED, "node base (LW_LoadBase): No base model at ", "gone", "check the name")
+    assert_refused(told, REFUSED, "node base (LW_LoadBase): No base model at ", "gone", "check the spelling")
 
 
 def test_folder_that_is_no_model(workspace: Workspace, attempt: Any, tmp_path: Path) -> None:
