@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from lora_workbench.cli import main as cli
 from lora_workbench.engine.core.events import Message
-from lora_workbench.engine.core.locks import Exclusive, is_held
+from lora_workbench.engine.core.locks import Exclusive, if_free
 from lora_workbench.engine.core.ownership import sweep
 from lora_workbench.engine.core.storage import adding, free_name, replacing
 
@@ -118,15 +118,17 @@ def test_a_second_process_waits_and_is_told_who_holds_the_lock(process, tmp_path
     lock = Exclusive(path)
     events = lock.acquire("fox")
     told = next(events)
-    assert isinstance(told, Message) and f"trained by process {holder.pid} on " in told.text
+    assert isinstance(told, Message) and f"fox: waiting for process {holder.pid}, which has" in told.text
     next(events)
-    assert is_held(path)
+    with if_free(path) as ours:
+        assert not ours
     kill(holder)
     began = time.monotonic()
     assert not [event for event in events if isinstance(event, Message)], "it is told once"
     assert time.monotonic() - began < 5
     lock.release()
-    assert not is_held(path)
+    with if_free(path) as ours:
+        assert ours
 
 
 def test_whoever_waits_can_be_stopped(process, tmp_path: Path):

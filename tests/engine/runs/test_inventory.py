@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from lora_workbench.cli import main as cli
 from lora_workbench.engine.core.locks import Exclusive
-from lora_workbench.engine.runs.inventory import Wish, inventory, prune
+from lora_workbench.engine.runs.inventory import Wish, _remove, inventory, prune
 from lora_workbench.engine.runs.store import RunStore
 
 DAY = 86_400
@@ -83,6 +83,28 @@ def test_a_run_in_progress_is_left_alone(store):
     assert {name for _, name in kinds(prune(store, Wish(adapters=True), now=NOW))} == {"b", "c", "e", "n"}
     assert kinds(inventory(store)) == [("adapter", "a"), ("snapshot", "a"), ("state", "a")]
     lock.release()
+
+
+def test_a_run_that_begins_while_others_are_removed_is_left_alone(store):
+    """Its items were free when they were chosen."""
+    items = [item for item in inventory(store) if item.name.startswith("a")]
+    lock = Exclusive(store.lock("a" * 64))
+    list(lock.acquire("a"))
+    assert not any(_remove(store, item) for item in items)
+    lock.release()
+    assert all(_remove(store, item) for item in items)
+
+
+def test_what_is_read_counts_as_used(store):
+    import torch
+
+    store.encoded.put("old", {"x": torch.zeros(1)})
+    store.captions.put("old", "a fox")
+    places = [store.encoded.folder / "ol" / "old.safetensors", store.captions.folder / "ol" / "old.txt"]
+    for path in places:
+        os.utime(path, (0, 0))
+    assert store.encoded.get("old") is not None and store.captions.get("old") == "a fox"
+    assert all(path.stat().st_mtime > NOW for path in places)
 
 
 def test_a_dry_run_removes_nothing(store):
