@@ -31,7 +31,7 @@ class Exclusive:
             lock.release()
 
     Args:
-        path: a file that is made if need be; beside it lies who holds the lock.
+        path: a file that is made if need be; a file beside it says who holds the lock.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,9 +40,9 @@ class Exclusive:
         self._holder = path.with_suffix(".holder.json")
 
     def acquire(self, what: str) -> Generator[Event, None, None]:
-        """Wait until the lock is ours; yields at every look, so that whoever drives this can stop waiting.
+        """Wait until the lock is ours; yields at every attempt, so that whoever drives this can stop waiting.
 
-        On a file system without locks, it says so and doesn't wait.
+        On a file system without locks, it says so and goes on.
 
         Args:
             what: what the lock is for, for messages.
@@ -50,15 +50,15 @@ class Exclusive:
         Raises:
             StorageError: the folder can't be written.
         """
-        told = False
+        announced = False
         while not self._lock.is_locked:
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._lock.acquire(blocking=False)
             except Timeout:
-                if not told:
+                if not announced:
                     yield Message(text=f"{what}: waiting for {self._held_by()}")
-                told = True
+                announced = True
                 yield Event()
                 time.sleep(POLL_SECONDS)
             except NotImplementedError:
@@ -85,7 +85,7 @@ class Exclusive:
 
 @contextlib.contextmanager
 def if_free(path: Path) -> Iterator[bool]:
-    """Hold the lock on a file for a block, unless somebody holds it; gives whether it is ours, without waiting.
+    """Hold the lock on a file for a block unless somebody else does; yields whether it is ours, without waiting.
 
     Args:
         path: of an :class:`Exclusive`; where no such file is, nobody can hold it, and none is made.
@@ -93,16 +93,14 @@ def if_free(path: Path) -> Iterator[bool]:
     if not path.exists():
         yield True
         return
-    lock = FileLock(path, thread_local=False)
+    lock, ours = FileLock(path, thread_local=False), True
     try:
         lock.acquire(blocking=False)
-    except Timeout:
-        yield False
-        return
-    except NotImplementedError:  # a file system without locks: nobody can say
-        yield True
-        return
+    except NotImplementedError:
+        pass  # a file system without locks: nobody can say
+    except OSError:  # somebody else holds it, or it can't be opened
+        ours = False
     try:
-        yield True
+        yield ours
     finally:
         lock.release()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from ..core.errors import StorageError
+from ..adapters.files import read_metadata
+from ..core.errors import AdapterError, StorageError
 from ..core.locks import if_free
 from ..core.words import first_of
 from .store import RunStore
@@ -33,6 +35,20 @@ class Item:
     bytes: int
     used: float
     """When it was last written or read, seconds since the epoch."""
+
+
+class Total(NamedTuple):
+    """What there is of one kind in one cache or run."""
+
+    kind: Kind
+    name: str
+    """The cache's folder, or the run's lineage."""
+    title: str
+    """Of a run's finished adapter; nothing for everything else."""
+    count: int
+    bytes: int
+    used: float
+    """When any of it was last written or read, seconds since the epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +84,30 @@ def existing_store(root: Path) -> RunStore:
 def inventory(store: RunStore) -> list[Item]:
     """Everything in the store, files that belong together as one item."""
     return [*_caches(store), *_runs(store)]
+
+
+def totals(items: Iterable[Item]) -> list[Total]:
+    """Items of one kind and name together, by kind and name."""
+    groups: dict[tuple[Kind, str], list[Item]] = defaultdict(list)
+    for item in items:
+        groups[item.kind, item.name].append(item)
+    return [
+        Total(
+            kind=kind,
+            name=name,
+            title=_title(own[-1]) if kind == "adapter" else "",
+            count=len(own),
+            bytes=sum(item.bytes for item in own),
+            used=max(item.used for item in own),
+        )
+        for (kind, name), own in sorted(groups.items())
+    ]
+
+
+def _title(adapter: Item) -> str:
+    with contextlib.suppress(AdapterError):
+        return read_metadata(adapter.files[-1].with_suffix(".safetensors")).get("modelspec.title", "")
+    return ""
 
 
 def prune(store: RunStore, wish: Wish, *, dry_run: bool = False, now: float | None = None) -> list[Item]:

@@ -11,6 +11,7 @@ from lora_workbench.cli import main as cli
 from lora_workbench.engine.core.locks import Exclusive
 from lora_workbench.engine.runs.inventory import Wish, _remove, inventory, prune
 from lora_workbench.engine.runs.store import RunStore
+from workspace import Workspace, training
 
 DAY = 86_400
 NOW = 1_000 * DAY
@@ -162,3 +163,25 @@ def test_a_folder_that_is_no_store_is_left_alone(tmp_path, capsys):
     assert (tmp_path / "nodes" / "mine.py").exists()
     assert cli.main(["store", "--output", str(tmp_path / "gone")]) == 1
     assert "No run store" in capsys.readouterr().err
+
+
+def test_a_finished_run_is_listed_by_its_adapters_name(store, capsys):
+    import torch
+    from safetensors.torch import save_file
+
+    save_file({"x": torch.zeros(1)}, store.finished("a" * 64, 8), metadata={"modelspec.title": "fox"})
+    assert cli.main(["store", "--root", str(store.root), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {(row["name"][0], row["title"]) for row in rows if row["kind"] == "adapter"} == {("a", "fox"), ("b", "")}
+
+
+def test_a_finished_run_outlives_pruning(tmp_path: Path, tiny_sd1: Path, capsys):
+    workspace = Workspace(tmp_path, tiny_sd1)
+    graph = training(workspace.pictures, tiny_sd1)
+    assert workspace.run(graph) == 0
+    assert cli.main(["store", "prune", "--output", str(workspace.output), "--older-than", "0d"]) == 0
+    left = inventory(RunStore(workspace.output / "run-store"))
+    assert [(item.kind, len(item.files)) for item in left] == [("adapter", 2)]
+    capsys.readouterr()
+    assert workspace.run(graph) == 0
+    assert json.loads(capsys.readouterr().out)["reports"]["train"]["cached"]
