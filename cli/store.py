@@ -6,7 +6,6 @@ import argparse
 import json
 import re
 import time
-from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,25 +87,22 @@ def _store(arguments: argparse.Namespace) -> RunStore:
 
 
 def _print(items: Iterable[Item], as_json: bool) -> None:
-    groups: dict[tuple[str, str], list[Item]] = defaultdict(list)
-    for item in items:
-        groups[item.kind, item.name].append(item)
-    rows = [
-        {
-            "kind": kind,
-            "name": name,
-            "count": len(own),
-            "bytes": sum(item.bytes for item in own),
-            "used": time.strftime("%Y-%m-%d %H:%M", time.localtime(max(item.used for item in own))),
-        }
-        for (kind, name), own in sorted(groups.items())
-    ]
+    from ..engine.runs.inventory import totals
+
+    rows = totals(items)
     if as_json:
-        print(json.dumps(rows))
+        print(json.dumps([row._asdict() | {"used": _time(row.used)} for row in rows]))
         return
     for row in rows:
-        print(f"{row['bytes'] / 1e6:10.1f} MB  {row['kind']:<9} {row['name']:<26} {row['count']:>6}  {row['used']}")
-    print(f"{sum(row['bytes'] for row in rows) / 1e6:10.1f} MB  total")
+        line = (
+            f"{row.bytes / 1e6:10.1f} MB  {row.kind:<9} {row.name:<26} {row.count:>6}  {_time(row.used)}  {row.title}"
+        )
+        print(line.rstrip())
+    print(f"{sum(row.bytes for row in rows) / 1e6:10.1f} MB  total")
+
+
+def _time(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def _days(text: str) -> float:

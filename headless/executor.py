@@ -12,7 +12,7 @@ from uuid import uuid4
 from ..engine.core.errors import StorageError, WorkbenchError
 from ..engine.core.hashing import value_hash
 from ..engine.core.resources import PROJECT_ROOT
-from .code_identity import code_identity
+from .code_identity import ProjectCode
 from .io import ComfyNode, Hidden, HiddenHolder, NodeOutput
 from .running import RunHost, running
 from .store import ResultStore
@@ -62,6 +62,7 @@ class Executor:
         self._registry = registry
         self._host = host
         self._store = ResultStore(host.store_root() / "nodes")
+        self._code = ProjectCode(PROJECT_ROOT, kept=host.store_root() / "code" / "sources.json")
         self._memory: dict[str, Sequence[Any]] = {}
         self.outcome = Outcome()
         """Of the current or last run, even if it failed."""
@@ -107,10 +108,17 @@ class Executor:
             schema = cls.GET_SCHEMA()
             by_itself = schema.not_idempotent or Hidden.unique_id in schema.hidden
             links = {name: [signatures[link.node], link.output] for name, link in node.links.items()}
+            code, outside = self._code_of(cls), fingerprint(node, cls)
             signatures[node.id] = value_hash(
-                _code(cls), node.class_type, node.constants, links, fingerprint(node, cls), by_itself and node.id
+                code, node.class_type, node.constants, links, outside, by_itself and node.id
             )
+        self._code.keep()
         return signatures
+
+    def _code_of(self, cls: type[ComfyNode]) -> str:
+        """What a class of ours computes with; nothing is known of others."""
+        package = __name__.removesuffix("headless.executor")
+        return self._code.identity(cls.__module__.removeprefix(package)) if cls.__module__.startswith(package) else ""
 
     def _changed(self, needed: Sequence[WorkflowNode], signatures: Mapping[str, str]) -> list[WorkflowNode]:
         """The nodes that must run: outputs without a stored result, and what they need that isn't kept anywhere."""
@@ -207,11 +215,6 @@ def fingerprint(node: WorkflowNode, cls: type[ComfyNode]) -> str:
     except Exception:  # the node says what is wrong when it runs
         return uuid4().hex
     return uuid4().hex if isinstance(value, float) and math.isnan(value) else repr(value)
-
-
-def _code(cls: type[ComfyNode]) -> str:
-    own = __name__.removesuffix("headless.executor")
-    return code_identity(cls.__module__.removeprefix(own), PROJECT_ROOT) if cls.__module__.startswith(own) else ""
 
 
 def _with_hidden(cls: type[ComfyNode], node: WorkflowNode, workflow: Workflow) -> type[ComfyNode]:

@@ -10,6 +10,7 @@ from ..core.errors import DatasetError
 from ..core.events import Event, Message
 from ..core.hashing import bytes_hash
 from ..core.keys import content_key
+from ..core.storage import touch
 from ..data.dataset import Dataset, ImageRecord
 from ..data.images import check_complete, probe
 from ..data.sources import FileSource
@@ -83,6 +84,7 @@ def _is_complete(folder: Path, number: int) -> bool:
 
 def _record(folder: Path, number: int, prompts: Sequence[str]) -> ImageRecord:
     source = FileSource(folder, _name(number))
+    touch(folder / _name(number))
     data = source.read()
     width, height = probe(data, source.name)
     caption = prompts[number % len(prompts)]

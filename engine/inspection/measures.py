@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from ..core.errors import DatasetError
+from ..core.lru import LRU
 from ..data.dataset import ImageRecord
 from ..data.images import jpeg_tables
 from .borders import Borders, borders
@@ -35,6 +34,10 @@ class Measures:
     """Factor by which the picture was scaled down before measuring its own pixels."""
 
 
+_KEPT: LRU[Measures] = LRU(10_000)
+"""About 5 kB each."""
+
+
 def measure(record: ImageRecord, side: int) -> Measures:
     """Measure a picture, or return the cached measures of the same bytes.
 
@@ -45,12 +48,7 @@ def measure(record: ImageRecord, side: int) -> Measures:
     Raises:
         DatasetError: the picture is missing, damaged, or has changed since the data set was read.
     """
-    key = (record.content_hash, side)
-    known = _CACHE.get(key)
-    if known is None:
-        known = _measure(record, side)
-        _CACHE.put(key, known)
-    return known
+    return _KEPT.get((record.content_hash, side), lambda: _measure(record, side))
 
 
 def _measure(record: ImageRecord, side: int) -> Measures:
@@ -68,31 +66,6 @@ def _measure(record: ImageRecord, side: int) -> Measures:
         traits=traits(seen.thumb),
         reduced=seen.scale,
     )
-
-
-class _Cache:
-    """The most recently used measures, by content; about 5 kB each."""
-
-    MAX_ENTRIES = 10_000
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, int], Measures] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: tuple[str, int]) -> Measures | None:
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
-
-    def put(self, key: tuple[str, int], measures: Measures) -> None:
-        with self._lock:
-            self._kept[key] = measures
-            while len(self._kept) > self.MAX_ENTRIES:
-                self._kept.popitem(last=False)
-
-
-_CACHE = _Cache()
 
 
 def try_measure(record: ImageRecord, side: int) -> Measures | DatasetError:

@@ -1,25 +1,27 @@
-"""What the run store holds, what it weighs, and what of it can go."""
+"""What the run store holds, how much space it takes, and what of it can go."""
 
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from ..core.errors import StorageError
-from ..core.locks import is_held
+from ..adapters.files import read_metadata
+from ..core.errors import AdapterError, StorageError
+from ..core.locks import if_free
 from ..core.words import first_of
 from .store import RunStore
 
 Kind = Literal["cache", "state", "snapshot", "adapter"]
 REMAKABLE: frozenset[Kind] = frozenset({"cache", "state", "snapshot"})
 """What a training makes again."""
-CACHES = ("encoded", "captions", "class_pictures", "nodes")
-"""Folders whose files can be made again within minutes."""
+CACHES = ("encoded", "captions", "class_pictures", "nodes", "code")
+"""Folders whose files are made again when they are needed."""
+_DAY = 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,20 @@ class Item:
     """When it was last written or read, seconds since the epoch."""
 
 
+class Total(NamedTuple):
+    """What there is of one kind in one cache or run."""
+
+    kind: Kind
+    name: str
+    """The cache's folder, or the run's lineage."""
+    title: str
+    """Of a run's finished adapter; nothing for everything else."""
+    count: int
+    bytes: int
+    used: float
+    """When any of it was last written or read, seconds since the epoch."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wish:
     """What to prune. Finished adapters are never touched unless ``adapters`` says so."""
@@ -42,9 +58,9 @@ class Wish:
     older_than: float | None = None
     """Days since it was last used."""
     larger_than: int | None = None
-    """Bytes that may stay; what was unused for longest goes first."""
+    """Bytes that may stay; what was used longest ago goes first."""
     lineage: str = ""
-    """Only runs whose lineage begins so."""
+    """Only runs whose lineage starts with this."""
     kinds: frozenset[Kind] = REMAKABLE
     adapters: bool = False
 
@@ -70,33 +86,57 @@ def inventory(store: RunStore) -> list[Item]:
     return [*_caches(store), *_runs(store)]
 
 
+def totals(items: Iterable[Item]) -> list[Total]:
+    """Items of one kind and name together, by kind and name."""
+    groups: dict[tuple[Kind, str], list[Item]] = defaultdict(list)
+    for item in items:
+        groups[item.kind, item.name].append(item)
+    return [
+        Total(
+            kind=kind,
+            name=name,
+            title=_title(own[-1]) if kind == "adapter" else "",
+            count=len(own),
+            bytes=sum(item.bytes for item in own),
+            used=max(item.used for item in own),
+        )
+        for (kind, name), own in sorted(groups.items())
+    ]
+
+
+def _title(adapter: Item) -> str:
+    with contextlib.suppress(AdapterError):
+        return read_metadata(adapter.files[-1].with_suffix(".safetensors")).get("modelspec.title", "")
+    return ""
+
+
 def prune(store: RunStore, wish: Wish, *, dry_run: bool = False, now: float | None = None) -> list[Item]:
-    """Remove what the wish names, and tell what it was. Runs that are being trained are left alone.
+    """Remove what the wish asks for. Runs that are being trained are left alone.
 
     Args:
         store: where to prune.
         wish: what to prune.
-        dry_run: only tell.
+        dry_run: remove nothing.
         now: seconds since the epoch; the present unless given.
+
+    Returns:
+        What was removed, or would be.
     """
     now = time.time() if now is None else now
+    everything = inventory(store)
     kinds: set[Kind] = {*wish.kinds, *(("adapter",) if wish.adapters else ())}
-    items = [item for item in inventory(store) if item.kind in kinds and _is_free(store, item)]
+    items = [item for item in everything if item.kind in kinds and _is_free(store, item)]
     if wish.lineage:
         items = [item for item in items if item.kind != "cache" and item.name.startswith(wish.lineage)]
-    chosen = [item for item in items if wish.older_than is None or now - item.used > wish.older_than * 86_400]
+    if wish.older_than is not None:
+        items = [item for item in items if now - item.used > wish.older_than * _DAY]
     if wish.larger_than is not None:
-        chosen = _beyond(chosen, sum(item.bytes for item in inventory(store)) - wish.larger_than)
-    if not dry_run:
-        for item in chosen:
-            for path in item.files:
-                path.unlink(missing_ok=True)
-        _remove_empty_folders(store.root)
-    return chosen
+        items = _beyond(items, sum(item.bytes for item in everything) - wish.larger_than)
+    return items if dry_run else [item for item in items if _remove(store, item)]
 
 
 def _beyond(items: list[Item], surplus: int) -> list[Item]:
-    """The items unused for longest that weigh at least ``surplus`` bytes together."""
+    """The least recently used items that take at least ``surplus`` bytes together."""
     chosen = []
     for item in sorted(items, key=lambda item: item.used):
         if surplus <= 0:
@@ -145,13 +185,34 @@ def _item(kind: Kind, name: str, files: list[Path]) -> Item:
 
 
 def _is_free(store: RunStore, item: Item) -> bool:
-    return item.kind == "cache" or not is_held(store.root / "runs" / item.name / "lock")
+    with _ours(store, item) as ours:
+        return ours
 
 
-def _remove_empty_folders(root: Path) -> None:
-    for folder in sorted((path for path in root.rglob("*") if path.is_dir()), reverse=True):
-        left = [path for path in folder.iterdir() if not path.name.startswith("lock")]
-        if folder.parent.name == "runs" and not left and not is_held(folder / "lock"):
-            shutil.rmtree(folder)
-        with contextlib.suppress(OSError):  # not empty
+def _ours(store: RunStore, item: Item) -> contextlib.AbstractContextManager[bool]:
+    """Keeps others from training the run that an item belongs to; false if somebody is training it."""
+    return contextlib.nullcontext(True) if item.kind == "cache" else if_free(store.lock(item.name))
+
+
+def _remove(store: RunStore, item: Item) -> bool:
+    """Remove an item, unless its run has started meanwhile or the system refuses. Returns whether it went."""
+    with _ours(store, item) as ours, contextlib.suppress(OSError):
+        if ours:
+            for path in item.files:
+                path.unlink(missing_ok=True)
+            _remove_empty_folders(store, item)
+            return True
+    return False
+
+
+def _remove_empty_folders(store: RunStore, item: Item) -> None:
+    """The folders that an item leaves without any file, up to the store's own; a run's goes with its lock."""
+    run = store.lock(item.name).parent
+    with contextlib.suppress(OSError):  # not empty
+        for folder in item.files[0].parents:
+            if folder == store.root:
+                break
+            if folder == run and all(path.name.startswith("lock") for path in folder.iterdir()):
+                for path in folder.iterdir():
+                    path.unlink()
             folder.rmdir()

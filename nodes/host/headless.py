@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ...engine.core.events import Event
+from ...engine.core.ownership import sweep
 from ...headless import running
 from .contract import ADAPTER_SUFFIX, OWN_ROOTS, Host
 from .paths import files_below
@@ -61,6 +62,10 @@ class HeadlessHost(Host):
             raise KeyboardInterrupt
         self._interrupted = True
         os.write(2, b"\nStopping after this step; press Ctrl-C again to stop at once.\n")  # print isn't reentrant
+
+    def tidy_up(self) -> None:
+        """Everything lies below the output folder, pictures in any folder of it."""
+        sweep([self._output])
 
     def output_directory(self) -> Path:
         return self._output

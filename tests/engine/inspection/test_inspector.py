@@ -11,6 +11,7 @@ from generators import result
 from inspecting import dataset_of
 from lora_workbench.engine.core.errors import ConfigError
 from lora_workbench.engine.core.events import Progress
+from lora_workbench.engine.core.lru import LRU
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.images import decode
 from lora_workbench.engine.inspection import measures
@@ -55,12 +56,10 @@ def test_an_unchanged_picture_is_not_measured_again() -> None:
 
 
 def test_the_measures_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measures._CACHE, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(measures, "_KEPT", LRU(3))
     dataset, sources = noisy_set(6, seed=2)
-    result(inspect(dataset, side=32))
-    assert len(measures._CACHE._kept) == 3
-    result(inspect(dataset, side=32))
-    assert len(measures._CACHE._kept) == 3
+    for _ in range(2):
+        result(inspect(dataset, side=32))
     assert 9 <= sum(source.reads for source in sources) <= 12
 
 
