@@ -63,7 +63,10 @@ def sweep(folders: Iterable[Path]) -> list[Path]:
     found = list(dict.fromkeys(path for folder in folders for path in _partials(folder)))
     if not found:
         return []
-    dead, alive = _owners()  # asked after looking: whoever wrote what was found had its lock by then
+    try:
+        dead, alive = _owners()  # asked after looking: whoever wrote what was found had its lock by then
+    except OSError:  # as on a full disk; the next start comes here again
+        return []
     removed = []
     for path in found:
         match = _PARTIAL.fullmatch(path.name)
