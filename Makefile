@@ -5,10 +5,11 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --disable-pip-version-check --constraint constraints.txt
 STAMP := .venv/.installed
 
-.PHONY: help venv demo test check format bench clean
+.PHONY: help venv demo figures test check format bench clean
 
 help:
 	@echo "make demo     train two adapters on a tiny base and compare them"
+	@echo "make figures  measure what the demo's two adapters teach, for the table in README.md; takes pictures from npm"
 	@echo "make test     run the tests; PYTEST_ARGS=\"-m comfyui\" hands arguments on"
 	@echo "make check    format, lint, types, layers, registry metadata"
 	@echo "make format   format the code and sort its imports"
@@ -29,6 +30,13 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	$(BIN)/lora-workbench run workflows/quickstart.json --output demo-output
+
+figures: demo
+	npm install --silent --no-save --prefix build/emoji emoji-datasource-google@16.0.0 emoji-datasource-twitter@16.0.0 \
+		@lobehub/fluent-emoji-3d@1.1.0
+	$(BIN)/python assets/make/evaluate_adapters.py --packages build/emoji/node_modules --base assets/demo_base \
+		--subject demo-output/loras/fox.safetensors --style demo-output/loras/riso.safetensors \
+		--out assets/demo_base/adapters.json
 
 test: $(STAMP)
 	$(BIN)/pytest tests $(PYTEST_ARGS)

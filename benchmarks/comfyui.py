@@ -1,4 +1,4 @@
-"""What benchmarks inside ComfyUI share."""
+"""Shared by the benchmarks that run inside ComfyUI."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SD15 = {
 
 
 def in_comfyui() -> None:
-    """Go on in the Python that has ComfyUI's requirements; end here where no ComfyUI is named."""
+    """Continue in the Python that has ComfyUI's requirements; exit if no ComfyUI is named."""
     interpreter = os.environ.get("COMFYUI_PYTHON", sys.executable)
     if not os.environ.get("COMFYUI_PATH"):
         print("COMFYUI_PATH names no ComfyUI checkout; nothing was measured.")

@@ -4,8 +4,8 @@
 
 A checkpoint of SD1.5's size with random weights, 512 px, batch 1, rank 16, computed in bf16, no gradient checkpointing,
 on the CPU, with both trainers' own defaults otherwise. Each runs in a process of its own, one after the other: it loads
-the checkpoint, encodes one picture and its caption, and trains. Told are the median seconds of a step, the first left
-out, and the largest memory of the process from the encoding on, when ComfyUI's loader has let go of the file. Core
+the checkpoint, encodes one picture and its caption, and trains. It reports the median seconds of a step, but for the
+first, and the peak memory of the process from the encoding on, when ComfyUI's loader has released the file. Core
 adapts every weight; ours is measured with its default targets (attention) and with all linear layers and convolutions.
 
 On two cores with AMX, ComfyUI 0.33.0: core 17.2 s and 15.8 GB, attention 7.6 s and 6.2 GB (2.3 times the steps, 0.39 of
@@ -140,10 +140,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument(
         "--stored", choices=("default", "bfloat16"), default="default",
-        help="number format that ComfyUI keeps the denoiser in; by itself it takes float32 on a CPU",
+        help="dtype that ComfyUI keeps the denoiser in; by default float32 on a CPU",
     )  # fmt: skip
     parser.add_argument("--way", choices=WAYS, help="measure one way in this process and print JSON")
-    parser.add_argument("--checkpoint", type=Path, help="where the checkpoint lies, instead of making it anew")
+    parser.add_argument("--checkpoint", type=Path, help="a checkpoint made before, to use again")
     args = parser.parse_args()
     in_comfyui()
     with tempfile.TemporaryDirectory() as folder:
@@ -154,12 +154,12 @@ def main() -> None:
         path = args.checkpoint or Path(made(Path(folder)))
         results = {way: in_its_own_process(way, path, args.steps, args.stored) for way in WAYS}
     for way, result in results.items():
-        print(f"{way:<12} {result['seconds']:6.2f} s a step, {result['gigabytes']:5.2f} GB at most")
+        print(f"{way:<12} {result['seconds']:6.2f} s per step, {result['gigabytes']:5.2f} GB at most")
     core = results["core"]
     for way in list(WAYS)[1:]:
         faster = core["seconds"] / results[way]["seconds"]
         share = results[way]["gigabytes"] / core["gigabytes"]
-        print(f"{way:<12} {faster:.2f} times core's steps a second, {share:.2f} of its memory")
+        print(f"{way:<12} {faster:.2f} times core's steps per second, {share:.2f} of its memory")
 
 
 def made(folder: Path) -> str:

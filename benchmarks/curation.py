@@ -89,12 +89,12 @@ def sets() -> tuple[dict[str, Dataset], Inspection, list[str]]:
     clean = load_dataset(DATASETS / "fox")
     dirty, added = polluted(clean, load_dataset(DATASETS / "riso"))
     inspection = result(inspect(dirty, side=64))
-    kept = curate(inspection, drop=DROPPED | {"odd"}).kept
+    kept = curate(inspection, flaws=DROPPED | {"odd"}).kept
     return {"clean": clean, "polluted": dirty, "curated": kept}, inspection, added
 
 
 def measured(data: Dataset, packages: Path, steps: int, seeds: int) -> dict[str, float]:
-    """Train on a set and measure how near the adapter draws the subject."""
+    """Train on a set and measure how close the adapter's pictures are to the subject."""
     from evaluate_adapters import Artist, measure_subject
     from lora_workbench.engine.models.registry import load_base
     from lora_workbench.engine.runs.store import RunStore

@@ -2,7 +2,7 @@
 
     python benchmarks/inspection.py [--pictures 1000] [--cleanvision PYTHON]
 
-The photographs are those of ``tests/photographs``, enlarged, with grain, each cropped and tinted another way, as JPEGs
+The photographs are those of ``tests/photographs``, enlarged, with grain, each cropped and tinted differently, as JPEGs
 of quality 92. Each count runs in a process of its own, so that the peaks of memory can be compared.
 """
 
@@ -32,7 +32,7 @@ print("SECONDS", time.perf_counter() - began)
 
 
 def write(folder: Path, count: int) -> None:
-    """So many different photographs."""
+    """Write ``count`` different photographs."""
     originals = [Image.open(path).convert("RGB") for path in sorted(PHOTOGRAPHS.glob("*.jpg"))]
 
     def one(number: int) -> None:

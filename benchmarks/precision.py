@@ -3,7 +3,7 @@
     python benchmarks/precision.py                     the demo base
     python benchmarks/precision.py --full-size         a UNet of SD1.5's size, random weights, 256 px (4 GB, minutes)
 
-The formats take turns in one process, so that a machine whose speed drifts treats both alike.
+The dtypes take turns in one process, so that a machine whose speed drifts treats both alike.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from lora_workbench.engine.adapters.inject import injected
 from lora_workbench.engine.adapters.kinds import KINDS
 from lora_workbench.engine.models.contract import Backbone, Conditioning
 from lora_workbench.engine.models.registry import load_base
-from lora_workbench.engine.training.loop import denoising_loss
+from lora_workbench.engine.training.loss import denoising_loss
+from lora_workbench.engine.training.recipe import Recipe
 
 DEMO_BASE = Path(__file__).parents[1] / "assets" / "demo_base"
 
@@ -40,7 +41,7 @@ def full_size(dtype: str) -> Backbone:
 def step_seconds(
     backbone: Backbone, batch: int, shape: tuple[int, ...], tokens: int, width: int, steps: int
 ) -> list[float]:
-    """Seconds of each of ``steps`` forward and backward passes after one that doesn't count."""
+    """Seconds of each of ``steps`` forward and backward passes, after one to warm up."""
     targets = {"denoiser": backbone.info.target_presets["attention"]}
     components = {"denoiser": backbone.denoiser}
     states = Conditioning(states=torch.randn(batch, tokens, width))
@@ -49,7 +50,7 @@ def step_seconds(
     with injected(KINDS.get("lora"), components, targets, rank=16, alpha=16, seed=0):
         for _ in range(steps + 1):
             began = time.perf_counter()
-            denoising_loss(backbone, torch.randn(batch, *shape), states, 5.0, generator).mean().backward()
+            denoising_loss(backbone, torch.randn(batch, *shape), states, Recipe(), generator).mean().backward()
             seconds.append(time.perf_counter() - began)
     return seconds[1:]
 

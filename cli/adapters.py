@@ -1,4 +1,4 @@
-"""``lora-workbench adapters``: look at adapter files."""
+"""``lora-workbench adapters``: list and inspect adapter files."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 from ..nodes.host.headless import HeadlessHost
 
 _LONGEST = 200
-"""Characters of a value that are printed for people."""
+"""Characters of a value that are printed without ``--json``."""
 
 
 def add_to(commands: Any) -> None:
-    actions = commands.add_parser("adapters", help="look at adapter files").add_subparsers(
+    actions = commands.add_parser("adapters", help="list and inspect adapter files").add_subparsers(
         required=True, metavar="ACTION"
     )
-    listing = actions.add_parser("list", help="the adapters in the output folder")
-    listing.add_argument("--output", type=Path, default=Path("output"), metavar="DIR", help="output folder")
+    listing = actions.add_parser("list", help="list the adapters in an output folder")
+    listing.add_argument("--output", type=Path, default=Path("output"), metavar="DIR", help="output folder of the runs")
     listing.add_argument("--json", action="store_true", help="as JSON")
     listing.set_defaults(command=list_)
-    inspection = actions.add_parser("inspect", help="what is in an adapter file")
+    inspection = actions.add_parser("inspect", help="show what an adapter file holds")
     inspection.add_argument("file", type=Path, metavar="FILE")
-    inspection.add_argument("--json", action="store_true", help="as JSON, with all of the metadata")
+    inspection.add_argument("--json", action="store_true", help="as JSON, with all metadata in full")
     inspection.set_defaults(command=inspect)
 
 
@@ -53,5 +53,5 @@ def inspect(arguments: argparse.Namespace) -> int:
     metadata = facts.pop("metadata")
     for name, value in (facts | metadata).items():
         text = str(value)
-        print(f"{name}: {text if len(text) <= _LONGEST else text[:_LONGEST] + ' …'}")
+        print(f"{name}: {text[:_LONGEST]}{' …' if len(text) > _LONGEST else ''}")
     return 0

@@ -1,4 +1,4 @@
-"""``lora-workbench doctor``: tell what is installed and what it can use."""
+"""``lora-workbench doctor``: check the installation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 
 def add_to(commands: Any) -> None:
-    commands.add_parser("doctor", help="tell what is installed and what it can use").set_defaults(command=doctor)
+    commands.add_parser("doctor", help="check libraries, ComfyUI, the demo base and the device").set_defaults(
+        command=doctor
+    )
 
 
 def doctor(arguments: argparse.Namespace) -> int:

@@ -1,12 +1,13 @@
-"""The command ``lora-workbench``: workflows, nodes, adapters and the run store, without ComfyUI.
+"""The command ``lora-workbench``.
 
-Results go to standard output, progress and errors to standard error. JSON is plain ASCII, so that no encoding of the
-output can stand in its way. Exit status: 0, 1 (it failed) or 2 (bad usage, or a workflow that can't be run).
+Results go to standard output, progress and errors to standard error. JSON is plain ASCII, and other text is escaped
+where the output's encoding can't hold it. Exit status: 0 done, 1 failed, 2 bad usage or a workflow that can't be run.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 
@@ -14,12 +15,16 @@ from ..engine.core.errors import WorkbenchError, WorkflowError
 from . import adapters, doctor, nodes, run, store
 
 PROGRAMS = (run, nodes, adapters, store, doctor)
-"""Each adds itself to the parser, with the function that runs it."""
+"""Each adds its parser, with the function that runs it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and give its exit status."""
-    parser = argparse.ArgumentParser(prog="lora-workbench", description=__doc__ and __doc__.split("\n")[0])
+    """Run the command line; returns its exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    parser = argparse.ArgumentParser(
+        prog="lora-workbench", description="LoRA Workbench without ComfyUI: workflows, nodes, adapters, the run store."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for program in PROGRAMS:
         program.add_to(commands)

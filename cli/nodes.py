@@ -18,7 +18,7 @@ def registry() -> Registry:
 
 def add_to(commands: Any) -> None:
     parser = commands.add_parser("nodes", help="list the nodes")
-    parser.add_argument("--json", action="store_true", help="as ComfyUI's object_info")
+    parser.add_argument("--json", action="store_true", help="as in ComfyUI's /object_info")
     parser.set_defaults(command=nodes)
 
 

@@ -1,4 +1,4 @@
-"""``lora-workbench run``: execute a workflow."""
+"""``lora-workbench run``: run a workflow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..nodes.host.headless import HeadlessHost, Interrupted
 from ..nodes.host.progress import duration
 from .nodes import registry
 
-INTERRUPTED = "Interrupted. What was done is kept: run the same command again to continue from there."
+INTERRUPTED = "Interrupted. Finished work is kept; run the same command again to continue."
 
 
 def add_to(commands: Any) -> None:
@@ -28,10 +28,12 @@ def add_to(commands: Any) -> None:
     parser.add_argument("workflow", type=Path, metavar="WORKFLOW.json", help="in ComfyUI's UI or API format")
     parser.add_argument(
         "--set", dest="assignments", action="append", default=[], metavar="NODE.INPUT=VALUE",
-        help="change an input; NODE is an id, a title, or a class that only one node has; can be repeated",
+        help="set an input, any number of times; NODE is an id, or a title or class that only one node has",
     )  # fmt: skip
-    parser.add_argument("--output", type=Path, default=Path("output"), metavar="DIR", help="folder for all results")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
+    parser.add_argument(
+        "--output", type=Path, default=Path("output"), metavar="DIR", help="folder for all results, by default output"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as one line of JSON")
     parser.set_defaults(command=run)
 
 
@@ -46,14 +48,15 @@ def run(arguments: argparse.Namespace) -> int:
     if problem:
         print(problem, file=sys.stderr)
     if arguments.json:
-        print(json.dumps(_as_json(outcome, seconds, problem)))
+        state = {"status": "error", "error": problem} if problem else {"status": "ok"}
+        print(json.dumps({**state, "seconds": round(seconds, 3), **asdict(outcome)}))
     elif not problem:
         print(_summary(outcome, seconds))
     return status
 
 
 def _execute(executor: Executor, host: HeadlessHost, nodes: Registry, arguments: argparse.Namespace) -> tuple[int, str]:
-    """Run; give the exit status and what went wrong, if anything."""
+    """(exit status, what went wrong or nothing)."""
     try:
         with host.interruptible():
             workflow = read_workflow(arguments.workflow, nodes)
@@ -71,13 +74,8 @@ def _execute(executor: Executor, host: HeadlessHost, nodes: Registry, arguments:
     return 0, ""
 
 
-def _as_json(outcome: Outcome, seconds: float, problem: str) -> dict[str, Any]:
-    status = {"status": "error", "error": problem} if problem else {"status": "ok"}
-    return {**status, "seconds": round(seconds, 3), **asdict(outcome)}
-
-
 def _summary(outcome: Outcome, seconds: float) -> str:
-    lines = [f"Done in {duration(seconds)}; {outcome.cached_nodes} nodes had nothing new to do."]
+    lines = [f"Done in {duration(seconds)}; nodes that were up to date: {outcome.cached_nodes}."]
     lines += [f"adapter  {path}" for path in outcome.adapters]
     lines += [f"picture  {path}" for path in outcome.images]
     return "\n".join(lines)

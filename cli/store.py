@@ -1,4 +1,4 @@
-"""``lora-workbench store``: what runs and caches weigh, and pruning them."""
+"""``lora-workbench store``: show what runs and caches take up, and prune them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import json
 import re
 import time
-from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,34 +16,36 @@ if TYPE_CHECKING:
     from ..engine.runs.inventory import Item
     from ..engine.runs.store import RunStore
 
-_UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def add_to(commands: Any) -> None:
-    parser = commands.add_parser("store", help="what runs and caches weigh, and pruning them")
-    _add_place(parser)
-    parser.set_defaults(output=Path("output"))
-    parser.add_argument("--json", action="store_true", help="as JSON")
-    parser.set_defaults(command=list_)
+    parser = commands.add_parser("store", help="show what runs and caches take up, and prune them")
+    _add_common(parser)
+    parser.set_defaults(command=list_, output=Path("output"), root=None, json=False)
     pruning = parser.add_subparsers(metavar="ACTION").add_parser(
         "prune", help="remove caches, training states and snapshots; finished adapters only with --adapters"
     )
-    _add_place(pruning, default=argparse.SUPPRESS)  # what stands before `prune` counts too
-    pruning.add_argument("--older-than", type=_days, metavar="AGE", help="unused for so long, for example 30d or 12h")
-    pruning.add_argument("--larger-than", type=_bytes, metavar="SIZE", help="until the store weighs this, say 10GB")
-    pruning.add_argument("--lineage", default="", metavar="PREFIX", help="only runs whose lineage begins so")
-    pruning.add_argument("--caches", action="store_true", help="caches only")
-    pruning.add_argument("--adapters", action="store_true", help="finished adapters of the store too")
-    pruning.add_argument("--dry-run", action="store_true", help="only say what would go")
-    pruning.add_argument("--json", action="store_true", help="as JSON")
-    pruning.set_defaults(command=prune)
+    _add_common(pruning)
+    pruning.add_argument("--older-than", type=_days, metavar="AGE", help="what was unused for this long: 30d, 12h")
+    pruning.add_argument(
+        "--max-size", type=_bytes, metavar="SIZE",
+        help="what was unused for longest, until the whole store is no larger than this: 500MB, 10GB",
+    )  # fmt: skip
+    pruning.add_argument("--lineage", default="", metavar="PREFIX", help="only runs whose lineage starts with this")
+    pruning.add_argument("--caches", action="store_true", help="only caches")
+    pruning.add_argument("--adapters", action="store_true", help="the store's finished adapters too")
+    pruning.add_argument("--dry-run", action="store_true", help="only show what would be removed")
+    pruning.set_defaults(command=prune, refuse=pruning.error)
 
 
-def _add_place(parser: argparse.ArgumentParser, **defaults: Any) -> None:
-    parser.add_argument("--output", type=Path, metavar="DIR", help="output folder of the runs", **defaults)
-    parser.add_argument(
-        "--root", type=Path, metavar="DIR", help="the store itself: ComfyUI's user/lora_workbench", **defaults
-    )
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    """Options that may stand before ``prune`` or after it, so that neither parser's defaults override the other's."""
+    place = parser.add_mutually_exclusive_group()
+    options = {"type": Path, "metavar": "DIR", "default": argparse.SUPPRESS}
+    place.add_argument("--output", **options, help="output folder of the runs")
+    place.add_argument("--root", **options, help="the store itself, for ComfyUI its user/lora_workbench")
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="as JSON")
 
 
 def list_(arguments: argparse.Namespace) -> int:
@@ -57,9 +58,17 @@ def list_(arguments: argparse.Namespace) -> int:
 def prune(arguments: argparse.Namespace) -> int:
     from ..engine.runs import inventory
 
+    if arguments.caches and (arguments.lineage or arguments.adapters):
+        arguments.refuse("--caches can't be combined with --lineage or --adapters")
+    if not (
+        arguments.caches or arguments.lineage or arguments.older_than is not None or arguments.max_size is not None
+    ):
+        arguments.refuse(
+            "say what to remove by --older-than, --max-size, --lineage or --caches; --older-than 0d takes all"
+        )
     wish = inventory.Wish(
         older_than=arguments.older_than,
-        larger_than=arguments.larger_than,
+        larger_than=arguments.max_size,
         lineage=arguments.lineage,
         kinds=frozenset({"cache"}) if arguments.caches else inventory.REMAKABLE,
         adapters=arguments.adapters,
@@ -72,43 +81,39 @@ def prune(arguments: argparse.Namespace) -> int:
 
 
 def _store(arguments: argparse.Namespace) -> RunStore:
-    from ..engine.runs.store import RunStore
+    from ..engine.runs.inventory import existing_store
 
-    return RunStore(arguments.root or HeadlessHost(arguments.output).store_root())
+    return existing_store(arguments.root or HeadlessHost(arguments.output).store_root())
 
 
 def _print(items: Iterable[Item], as_json: bool) -> None:
-    groups: dict[tuple[str, str], list[Item]] = defaultdict(list)
-    for item in items:
-        groups[item.kind, item.name].append(item)
-    rows = [
-        {
-            "kind": kind,
-            "name": name,
-            "count": len(own),
-            "bytes": sum(item.bytes for item in own),
-            "used": time.strftime("%Y-%m-%d %H:%M", time.localtime(max(item.used for item in own))),
-        }
-        for (kind, name), own in sorted(groups.items())
-    ]
+    from ..engine.runs.inventory import totals
+
+    rows = totals(items)
     if as_json:
-        print(json.dumps(rows))
+        print(json.dumps([row._asdict() | {"used": _time(row.used)} for row in rows]))
         return
     for row in rows:
-        print(f"{row['bytes'] / 1e6:10.1f} MB  {row['kind']:<9} {row['name']:<26} {row['count']:>6}  {row['used']}")
-    print(f"{sum(row['bytes'] for row in rows) / 1e6:10.1f} MB  in all")
+        line = (
+            f"{row.bytes / 1e6:10.1f} MB  {row.kind:<9} {row.name:<26} {row.count:>6}  {_time(row.used)}  {row.title}"
+        )
+        print(line.rstrip())
+    print(f"{sum(row.bytes for row in rows) / 1e6:10.1f} MB  total")
+
+
+def _time(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def _days(text: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([dh]?)", text)
     if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} isn't an age such as 30d or 12h")
+        raise argparse.ArgumentTypeError(f"expected an age such as 30d or 12h, got {text!r}")
     return float(found[1]) / (24 if found[2] == "h" else 1)
 
 
 def _bytes(text: str) -> int:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B)?", text, re.IGNORECASE)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.upper())
     if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} isn't a size such as 500MB or 10GB")
-    unit = (found[2] or "").upper()
-    return round(float(found[1]) * _UNITS["" if unit == "B" else unit])
+        raise argparse.ArgumentTypeError(f"expected a size such as 500MB or 10GB, got {text!r}")
+    return round(float(found[1]) * _UNITS[found[2]])

@@ -1,92 +1,146 @@
-"""What a node computes with, as a hash, so that a change of the code throws away only results that it may change."""
+"""The code that a node computes with, as a hash: a change of code invalidates only the results that it may change."""
 
 from __future__ import annotations
 
 import ast
+import contextlib
+import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
-from ..engine.core.hashing import bytes_hash
+from ..engine.core.errors import StorageError
+from ..engine.core.hashing import bytes_hash, file_hash
+from ..engine.core.storage import write_json
 
-SHOWN = frozenset({"tooltip", "description", "placeholder", "display_name", "display_mode", "hint", "expected"})
-"""Keyword arguments that only people read."""
-DESCRIBING = frozenset({"define_schema", "validate_inputs"})
-"""Methods of nodes that compute nothing: inputs and outputs are part of a node's signature by themselves."""
-DRIVING = ("headless", "nodes/host", "cli")
-"""Packages that only decide when something is computed, and where results go."""
+SHOWN = {"tooltip", "description", "placeholder", "display_name", "display_mode", "help", "hint", "expected"}
+"""Keyword arguments that are only for people to read."""
+DESCRIBING = {"define_schema", "validate_inputs"}
+"""Methods of nodes that compute nothing. Inputs are part of a node's signature anyway."""
+DRIVING = ("headless/", "nodes/host/", "cli/")
+"""Packages that only decide when something is computed and where results go."""
 
 
-def code_identity(module: str, package: Path) -> str:
-    """Hash of a module and of all that it imports from its package, directly or not, inside functions too.
+class Source(NamedTuple):
+    """What counts of one file, as long as its time and size stay the same."""
 
-    Docstrings, comments, tooltips and the like don't count, nor do imports for type checkers alone.
+    modified: int
+    """Nanoseconds since the epoch."""
+    size: int
+    digest: str
+    """Hash of what computes in it."""
+    imports: tuple[tuple[str, str], ...]
+    """(module, name) of what it imports from the package; the name may be a module's too."""
+
+
+class ProjectCode:
+    """The code of a package by what computes in it.
+
+    Docstrings, comments and tooltips don't count, nor do imports for type checkers only.
 
     Args:
-        module: dotted name below the package, for example ``nodes.training.train_lora``.
-        package: the package's folder.
+        package: its folder.
+        kept: file that keeps what was found for the next process, as parsing takes longer than many a workflow.
     """
-    reached = files_reached(module, package)
-    return bytes_hash("".join(f"{path.relative_to(package)} {reached[path]}\n" for path in sorted(reached)).encode())
 
+    def __init__(self, package: Path, kept: Path | None = None) -> None:
+        self._package, self._kept = package, kept
+        self._reader = file_hash(Path(__file__))
+        self._sources = self._read_kept()
+        self._is_new = False
 
-def files_reached(module: str, package: Path) -> dict[Path, str]:
-    """File -> hash of what computes in it, for a module and all that it imports; see :func:`code_identity`."""
-    reached: dict[Path, str] = {}
-    waiting = [_file(package, module.split("."))]
-    while waiting:
-        path = waiting.pop()
-        if path is None or path in reached:
-            continue
+    def identity(self, module: str) -> str:
+        """Hash of a module and of everything that it imports from the package, however indirectly.
+
+        Imports inside functions count.
+
+        Args:
+            module: dotted name below the package, for example ``nodes.training.train_lora``.
+        """
+        digests = self.digests(module)
+        return bytes_hash("".join(f"{file} {digests[file]}\n" for file in sorted(digests)).encode())
+
+    def digests(self, module: str) -> dict[str, str]:
+        """File below the package -> hash of what computes in it, for all that counts for :meth:`identity`."""
+        reached: dict[str, str] = {}
+        waiting = [self._file(module)]
+        while waiting:
+            file = waiting.pop()
+            if file is None or file in reached:
+                continue
+            source = self._source(file)
+            reached[file] = source.digest
+            for name, part in source.imports:
+                found = self._file(f"{name}.{part}") or self._file(name)
+                if found and not found.startswith(DRIVING):
+                    waiting += [found, *self._run_before(found)]
+        return reached
+
+    def keep(self) -> None:
+        """Write what was found, if anything of it is new."""
+        if self._kept and self._is_new:
+            with contextlib.suppress(StorageError):  # then the next process parses again
+                write_json(self._kept, {"reader": self._reader, "sources": self._sources})
+            self._is_new = False
+
+    def _source(self, file: str) -> Source:
+        path = self._package / file
         status = path.stat()
-        digest, imported = _reduced(path, package, status.st_mtime_ns, status.st_size)
-        reached[path] = digest
-        waiting += [found for found in imported if not found.relative_to(package).as_posix().startswith(DRIVING)]
-    return reached
+        known = self._sources.get(str(path))
+        if known is None or (known.modified, known.size) != (status.st_mtime_ns, status.st_size):
+            known = _parse(path, file, status.st_mtime_ns, status.st_size)
+            self._sources[str(path)] = known
+            self._is_new = True
+        return known
+
+    def _file(self, module: str) -> str | None:
+        parts = [part for part in module.split(".") if part]
+        for file in ("/".join(parts) + ".py", "/".join([*parts, "__init__.py"])):
+            if (self._package / file).is_file():
+                return file
+        return None
+
+    def _run_before(self, file: str) -> Iterator[str]:
+        """The ``__init__.py`` files that importing a file of the engine runs too: they register things."""
+        folders = file.split("/")[:-1]
+        for depth in range(2, len(folders) + 1):
+            init = "/".join([*folders[:depth], "__init__.py"])
+            if folders[0] == "engine" and (self._package / init).is_file():
+                yield init
+
+    def _read_kept(self) -> dict[str, Source]:
+        """What another process has found, unless it looked at files in another way."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            entry = json.loads(self._kept.read_text(encoding="utf-8")) if self._kept else {}
+            if entry["reader"] == self._reader:
+                return {
+                    path: Source(modified, size, digest, tuple((module, name) for module, name in imports))
+                    for path, (modified, size, digest, imports) in entry["sources"].items()
+                }
+        return {}
 
 
 @cache
-def _reduced(path: Path, package: Path, modified: int, size: int) -> tuple[str, tuple[Path, ...]]:
-    """(hash of what computes in a file, files that it imports); read anew only after the file has changed."""
-    del modified, size  # part of the key only
+def _parse(path: Path, file: str, modified: int, size: int) -> Source:
     tree = _Reduce().visit(ast.parse(path.read_text(encoding="utf-8")))
-    parts = path.relative_to(package).with_suffix("").parts
-    return bytes_hash(ast.dump(tree).encode()), tuple(_imports(tree, package, parts[:-1]))
+    return Source(modified, size, bytes_hash(ast.dump(tree).encode()), tuple(_imports(tree, file)))
 
 
-def _imports(tree: ast.AST, package: Path, folder: tuple[str, ...]) -> Iterator[Path]:
+def _imports(tree: ast.AST, file: str) -> Iterator[tuple[str, str]]:
+    folders = file.split("/")[:-1]
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
-            base = [*folder[: len(folder) - node.level + 1], *(node.module or "").split(".")]
-            base = [part for part in base if part]
-            for name in node.names:
-                if found := _file(package, [*base, name.name]) or _file(package, base):
-                    yield found
-                    yield from _initialized(found, package)
-
-
-def _initialized(path: Path, package: Path) -> Iterator[Path]:
-    """The ``__init__.py`` files below ``engine`` that importing a module runs too."""
-    engine = package / "engine"
-    for folder in path.parents:
-        if engine in folder.parents and (folder / "__init__.py").is_file():
-            yield folder / "__init__.py"
-
-
-def _file(package: Path, parts: list[str]) -> Path | None:
-    module = package.joinpath(*parts)
-    for path in (module.with_name(f"{module.name}.py") if parts else module, module / "__init__.py"):
-        if path.is_file():
-            return path
-    return None
+            module = [*folders[: len(folders) - node.level + 1], *([node.module] if node.module else [])]
+            yield from ((".".join(module), name.name) for name in node.names)
 
 
 class _Reduce(ast.NodeTransformer):
-    """Takes out what only people or type checkers read."""
+    """Removes what only people or type checkers read."""
 
-    def visit_If(self, node: ast.If) -> ast.AST | None:
-        only_types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        return None if only_types else self.generic_visit(node)
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        self.generic_visit(node)
+        return node.orelse if ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING") else node
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -1,4 +1,4 @@
-"""Runs a workflow: only what its outputs need, and of that only what has changed."""
+"""Runs a workflow: only what its outputs need, and of that only what changed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from ..engine.core.errors import WorkbenchError
+from ..engine.core.errors import StorageError, WorkbenchError
 from ..engine.core.hashing import value_hash
 from ..engine.core.resources import PROJECT_ROOT
-from .code_identity import code_identity
+from .code_identity import ProjectCode
 from .io import ComfyNode, Hidden, HiddenHolder, NodeOutput
 from .running import RunHost, running
 from .store import ResultStore
@@ -29,49 +29,50 @@ class NodeError(Exception):
     """
 
     def __init__(self, node: WorkflowNode, error: Exception) -> None:
-        told = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
-        super().__init__(f"{node.label}: {told}")
+        text = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+        super().__init__(f"{node.label}: {text}")
 
 
 @dataclass
 class Outcome:
-    """What a run has given so far."""
+    """What a run has produced so far."""
 
     adapters: list[str] = field(default_factory=list)
     """Full paths."""
     images: list[str] = field(default_factory=list)
     """Full paths; previews don't count."""
     reports: dict[str, Any] = field(default_factory=dict)
-    """Node id -> the JSON report that the node gave; ``cached`` is true if it comes from an earlier run."""
+    """Node id -> the node's report, as JSON values; ``cached`` is true if it is from an earlier run."""
     cached_nodes: int = 0
-    """Needed nodes that didn't have to run."""
+    """Nodes that were needed but didn't have to run."""
 
 
 class Executor:
-    """Runs workflows, and remembers results in memory and in the host's run store.
+    """Runs workflows, and keeps results in memory and in the host's run store.
 
-    A node's result counts as long as its signature stays the same: its class and the code that it computes with, its
-    constants, what ``fingerprint_inputs`` says, and the signatures of the nodes that it is linked to.
+    A node's result is valid while its signature stays the same: its class and the code that it computes with, its
+    constants, its ``fingerprint_inputs``, and the signatures of the nodes that it is linked to.
 
     Args:
         registry: the known nodes.
-        host: gives folders, progress and interruption.
+        host: provides folders, progress and interruption.
     """
 
     def __init__(self, registry: Registry, host: RunHost) -> None:
         self._registry = registry
         self._host = host
         self._store = ResultStore(host.store_root() / "nodes")
+        self._code = ProjectCode(PROJECT_ROOT, kept=host.store_root() / "code" / "sources.json")
         self._memory: dict[str, Sequence[Any]] = {}
         self.outcome = Outcome()
-        """Of the run that goes on or came last, also when it failed."""
+        """Of the current or last run, even if it failed."""
 
     def run(self, workflow: Workflow) -> Outcome:
         """Validate and run a workflow.
 
         Raises:
-            WorkflowError: it can't be run; nothing was started.
-            NodeError: a node failed; what came before is kept.
+            WorkflowError: the workflow can't be run; nothing was started.
+            NodeError: a node failed; earlier results are kept.
             Interrupted: the user asked to stop.
         """
         with running(self._host):
@@ -100,20 +101,27 @@ class Executor:
         return self.outcome
 
     def _sign(self, needed: Iterable[WorkflowNode]) -> dict[str, str]:
-        """The signature of each node by id."""
+        """Node id -> signature."""
         signatures: dict[str, str] = {}
         for node in needed:
             cls = self._registry[node.class_type]
             schema = cls.GET_SCHEMA()
             by_itself = schema.not_idempotent or Hidden.unique_id in schema.hidden
             links = {name: [signatures[link.node], link.output] for name, link in node.links.items()}
+            code, outside = self._code_of(cls), fingerprint(node, cls)
             signatures[node.id] = value_hash(
-                _code(cls), node.class_type, node.constants, links, fingerprint(node, cls), by_itself and node.id
+                code, node.class_type, node.constants, links, outside, by_itself and node.id
             )
+        self._code.keep()
         return signatures
 
+    def _code_of(self, cls: type[ComfyNode]) -> str:
+        """What a class of ours computes with; nothing is known of others."""
+        package = __name__.removesuffix("headless.executor")
+        return self._code.identity(cls.__module__.removeprefix(package)) if cls.__module__.startswith(package) else ""
+
     def _changed(self, needed: Sequence[WorkflowNode], signatures: Mapping[str, str]) -> list[WorkflowNode]:
-        """The nodes that must run: outputs without a stored result, and what those need that nothing holds."""
+        """The nodes that must run: outputs without a stored result, and what they need that isn't kept anywhere."""
         must = set()
         for node in reversed(needed):
             is_output = self._registry[node.class_type].GET_SCHEMA().is_output_node
@@ -129,7 +137,7 @@ class Executor:
         return stored is not None and (signature in self._memory or stored.holds(link.output))
 
     def _run_node(self, node: WorkflowNode, workflow: Workflow, signatures: Mapping[str, str]) -> bool:
-        """Run a node, unless another of the same signature has run in the meantime; tell whether it ran."""
+        """Run a node unless another one of the same signature just did; returns whether it ran."""
         signature = signatures[node.id]
         if signature in self._memory and self._store.load(signature) is not None:
             return False
@@ -142,7 +150,8 @@ class Executor:
             inputs = {name: [value] for name, value in inputs.items()}
         try:
             output = _normal(_with_hidden(cls, node, workflow).execute(**inputs))
-            ui = _ui(output)
+            ui = output.ui or {}
+            ui = ui if isinstance(ui, dict) else ui.as_dict()
             self._memory[signature] = output.args
             self._store.save(
                 signature,
@@ -161,14 +170,14 @@ class Executor:
             return self._memory[signature][link.output]
         stored = self._store.load(signature)
         if stored is None:
-            raise RuntimeError(f"the result of node {link.node} was removed while the workflow ran")
+            raise StorageError(f"The result of node {link.node} was removed during the run.", hint="run it again.")
         return stored.value(link.output)
 
     def _files(self, ui: Mapping[str, Any]) -> list[Path]:
         return [*(path for path, _ in self._pictures(ui)), *(path for path, _ in self._other_files(ui))]
 
     def _pictures(self, ui: Mapping[str, Any]) -> list[tuple[Path, str]]:
-        """Pictures that a node made, each with the kind of folder that it lies in."""
+        """Pictures that a node saved, each with the kind of its folder."""
         roots = {"output": self._host.output_directory(), "temp": self._host.temp_directory()}
         return [
             (roots[p["type"]] / p.get("subfolder", "") / p["filename"], p["type"])
@@ -177,11 +186,11 @@ class Executor:
         ]
 
     def _other_files(self, ui: Mapping[str, Any]) -> list[tuple[Path, str]]:
-        """Other files that a node made, each with its kind."""
+        """Other files that a node saved, each with its kind."""
         return [(self._host.output_directory() / f["path"], f["kind"]) for f in ui.get("lw_files", [])]
 
     def _collect(self, needed: Iterable[WorkflowNode], signatures: Mapping[str, str], ran: set[str]) -> None:
-        """Gather reports and files of all needed nodes, from this run and from earlier ones."""
+        """Collect reports and files of all needed nodes, from this run and earlier ones."""
         images: dict[str, None] = {}
         adapters: dict[str, None] = {}
         for node in needed:
@@ -197,24 +206,19 @@ class Executor:
 
 
 def fingerprint(node: WorkflowNode, cls: type[ComfyNode]) -> str:
-    """What the node says about the world outside the graph; never the same twice if it can't tell or says NaN."""
+    """What a node depends on outside the graph; a value that never recurs if it fails to say or says NaN."""
     if cls.fingerprint_inputs.__func__ is ComfyNode.fingerprint_inputs.__func__:  # type: ignore[attr-defined]
         return ""
     given = {name: None if isinstance(value, Link) else value for name, value in node.inputs.items()}
     try:
         value = cls.fingerprint_inputs(**given)
-    except Exception:  # the node itself will say what is wrong when it runs
+    except Exception:  # the node says what is wrong when it runs
         return uuid4().hex
     return uuid4().hex if isinstance(value, float) and math.isnan(value) else repr(value)
 
 
-def _code(cls: type[ComfyNode]) -> str:
-    own = __name__.removesuffix("headless.executor")
-    return code_identity(cls.__module__.removeprefix(own), PROJECT_ROOT) if cls.__module__.startswith(own) else ""
-
-
 def _with_hidden(cls: type[ComfyNode], node: WorkflowNode, workflow: Workflow) -> type[ComfyNode]:
-    """A copy of the class that carries this node's hidden values; the class itself stays as it is."""
+    """A subclass that carries this node's hidden values; the class itself stays as it is."""
     wanted = cls.GET_SCHEMA().hidden
     hidden = HiddenHolder(
         unique_id=node.id if Hidden.unique_id in wanted else None,
@@ -228,8 +232,3 @@ def _normal(returned: Any) -> NodeOutput:
     if isinstance(returned, NodeOutput):
         return returned
     return NodeOutput(*(returned if isinstance(returned, tuple) else ()))
-
-
-def _ui(output: NodeOutput) -> dict[str, Any]:
-    ui = output.ui if output.ui is not None else {}
-    return dict(ui if isinstance(ui, dict) else ui.as_dict())

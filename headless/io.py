@@ -1,7 +1,7 @@
-"""The part of ComfyUI's V3 node schema that our nodes use, under the same names and with the same meaning.
+"""The part of ComfyUI's V3 node schema that our nodes use, with the same names and meaning.
 
-Only what the oldest supported ComfyUI understands is here, so that a node written against this stand-in works in all.
-What a front end reads beside it, such as ``advanced``, goes into ``extra_dict``.
+It is limited to what the oldest supported ComfyUI has, so that a node that works here works in every version. What only
+front ends read, such as ``advanced``, goes into ``extra_dict``.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ __all__ = [
 
 
 class FolderType(str, Enum):
-    """Which of the host's folders a file lies in."""
+    """Which of the host's folders a file is in."""
 
     input = "input"
     output = "output"
@@ -76,7 +76,7 @@ class FolderType(str, Enum):
 
 
 class Hidden(str, Enum):
-    """What a node can ask of the executor besides its inputs."""
+    """What a node can get from the executor besides its inputs."""
 
     unique_id = "UNIQUE_ID"
     prompt = "PROMPT"
@@ -85,7 +85,7 @@ class Hidden(str, Enum):
 
 @dataclass(frozen=True)
 class HiddenHolder:
-    """The hidden values of the node that is running; ``None`` for those that its schema doesn't ask for."""
+    """The hidden values of the running node; ``None`` for those that its schema doesn't list."""
 
     unique_id: str | None = None
     prompt: dict[str, Any] | None = None
@@ -94,7 +94,7 @@ class HiddenHolder:
 
 @dataclass
 class Schema:
-    """What a node is."""
+    """A node's description: its inputs, outputs and texts."""
 
     node_id: str
     display_name: str | None = None
@@ -104,14 +104,14 @@ class Schema:
     hidden: list[Hidden] = field(default_factory=list)
     description: str = ""
     is_input_list: bool = False
-    """Whether ``execute`` gets a list for each input: all values of a link that gives several, or the only one."""
+    """Whether ``execute`` gets a list for each input: all values of a link that carries several, or the only one."""
     is_output_node: bool = False
     is_deprecated: bool = False
     is_experimental: bool = False
     not_idempotent: bool = False
 
     def finalize(self) -> None:
-        """Output nodes always get the graph that runs, as they write it into their files."""
+        """Give output nodes the running graph, which they write into their files."""
         if self.is_output_node:
             self.hidden += [h for h in (Hidden.prompt, Hidden.extra_pnginfo) if h not in self.hidden]
 
@@ -152,11 +152,11 @@ _UNUSED = {
     "dev_only": False, "api_node": False, "price_badge": None, "search_aliases": None, "essentials_category": None,
     "has_intermediate_output": False,
 }  # fmt: skip
-"""What ComfyUI also tells, for features that no node of ours uses."""
+"""What ComfyUI also lists, for features that none of our nodes uses."""
 
 
 class NodeOutput:
-    """What a node gives back: a value for each output, and what the front end shows."""
+    """What a node returns: a value for each output, and what the front end shows."""
 
     def __init__(self, *args: Any, ui: Any = None) -> None:
         self.args = args
@@ -164,15 +164,15 @@ class NodeOutput:
 
 
 class ComfyNode(ABC):
-    """Base class of all nodes. Nodes have no instances: everything is a class method."""
+    """Base class of all nodes. Nodes are never instantiated: everything is a class method."""
 
     hidden: ClassVar[HiddenHolder | None] = None
-    """Filled in while ``execute`` runs."""
+    """Set while ``execute`` runs."""
 
     @classmethod
     @abstractmethod
     def define_schema(cls) -> Schema:
-        """What the node is."""
+        """The node's schema, as written."""
 
     @classmethod
     @abstractmethod
@@ -181,13 +181,13 @@ class ComfyNode(ABC):
 
     @classmethod
     def validate_inputs(cls, **inputs: Any) -> bool | str:
-        """``True``, or what is wrong with the inputs that it names as parameters; linked ones are ``None``."""
+        """``True``, or what is wrong with the inputs that are its parameters; linked ones are ``None``."""
         del inputs
         return True
 
     @classmethod
     def fingerprint_inputs(cls, **inputs: Any) -> Any:
-        """A value that changes when something outside the graph does; linked inputs are ``None``."""
+        """A value that changes when something outside the graph changes; linked inputs are ``None``."""
         del inputs
         return None
 
@@ -206,7 +206,7 @@ class ComfyNode(ABC):
 
 
 class ComfyExtension(ABC):
-    """What an extension gives to ComfyUI."""
+    """What an extension provides to ComfyUI."""
 
     async def on_load(self) -> None:
         """Called once when ComfyUI loads the extension."""

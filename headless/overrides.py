@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Sequence
 from typing import Any
 
 from ..engine.core.errors import WorkflowError
+from ..engine.core.words import did_you_mean
 from .io import Boolean, Float, Input, Int
 from .workflow import Registry, Workflow, WorkflowNode
 
 
 def apply_overrides(workflow: Workflow, assignments: Sequence[str], registry: Registry) -> Workflow:
-    """The workflow with each ``NODE.INPUT=VALUE`` applied.
+    """A workflow with every ``NODE.INPUT=VALUE`` applied.
 
     Args:
         workflow: as read.
-        assignments: ``NODE`` is a node's id, its title, or its class if only one node has it. Numbers and ``true``
-            or ``false`` are read as such where the input takes them; everything else is text.
+        assignments: ``NODE`` is a node's id, or a title or class that only one node has; ``VALUE`` is text, or a
+            number or ``true`` or ``false`` for inputs that take one.
         registry: the known nodes.
 
     Raises:
-        WorkflowError: with every assignment that fits nothing.
+        WorkflowError: with one line for each assignment that matches no input.
     """
     problems = []
     for assignment in assignments:
@@ -33,7 +33,9 @@ def apply_overrides(workflow: Workflow, assignments: Sequence[str], registry: Re
             continue
         workflow = workflow.with_input(node.id, name, value)
     if problems:
-        raise WorkflowError("\n".join(problems), expected="--set NODE.INPUT=VALUE, where the workflow has such a node")
+        raise WorkflowError(
+            "\n".join(problems), expected="--set NODE.INPUT=VALUE, with a node and an input of this workflow"
+        )
     return workflow
 
 
@@ -44,11 +46,11 @@ def _resolve(workflow: Workflow, assignment: str, registry: Registry) -> tuple[W
         raise ValueError("not of the form NODE.INPUT=VALUE")
     node = _find(workflow, node_name)
     cls = registry.get(node.class_type)
-    if cls is None:  # the node itself is the problem, and validation tells of it
+    if cls is None:  # validation reports the unknown node
         return node, name, text
     inputs = {i.id: i for i in cls.GET_SCHEMA().inputs}
     if name not in inputs:
-        raise ValueError(f"{node.label} has no input {name!r}{_suggestion(name, list(inputs))}")
+        raise ValueError(f"{node.label} has no input {name!r}{did_you_mean(name, inputs)}")
     return node, name, _value(text, inputs[name])
 
 
@@ -60,14 +62,9 @@ def _find(workflow: Workflow, name: str) -> WorkflowNode:
     if len(found) == 1:
         return found[0]
     if found:
-        raise ValueError(f"{name!r} is {len(found)} nodes; use an id: {', '.join(n.id for n in found)}")
+        raise ValueError(f"{name!r} names {len(found)} nodes; use an id: {', '.join(n.id for n in found)}")
     names = [*workflow.nodes, *(n.title for n in nodes if n.title), *(n.class_type for n in nodes)]
-    raise ValueError(f"no node {name!r}{_suggestion(name, names)}")
-
-
-def _suggestion(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    raise ValueError(f"no node {name!r}{did_you_mean(name, names)}")
 
 
 def _value(text: str, target: Input) -> Any:
@@ -76,4 +73,4 @@ def _value(text: str, target: Input) -> Any:
     try:
         return json.loads(text.lower() if isinstance(target, Boolean.Input) else text)
     except ValueError:
-        return text  # validation says what the input takes
+        return text  # validation says what was expected

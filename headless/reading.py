@@ -1,4 +1,4 @@
-"""Workflow files in UI or API format."""
+"""Reads workflow files in UI or API format."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def read_workflow(path: Path, registry: Registry) -> Workflow:
 
     Args:
         path: a JSON file.
-        registry: the known nodes, whose schemas name the widgets of UI-format files.
+        registry: the known nodes; their schemas name the widgets in UI-format files.
 
     Raises:
         WorkflowError: the file can't be read, or isn't a workflow.
@@ -30,12 +30,12 @@ def read_workflow(path: Path, registry: Registry) -> Workflow:
     except (ValueError, RecursionError) as error:
         raise _not_a_workflow(path, f"it isn't JSON ({error})") from error
     if not isinstance(data, dict) or not data:
-        raise _not_a_workflow(path, "it isn't a JSON object with nodes in it")
+        raise _not_a_workflow(path, "it isn't a JSON object with nodes")
     if isinstance(data.get("nodes"), list):
         try:
             return Workflow(nodes=convert(data, registry), graph=data)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            raise _not_a_workflow(path, f"a node or link lacks something ({error!r})") from error
+            raise _not_a_workflow(path, f"a node or link is incomplete ({error!r})") from error
     return Workflow(nodes=_from_api(data, path))
 
 

@@ -1,4 +1,4 @@
-"""The host of the workflow that is running: each run has its own, so that two can go on in one process."""
+"""The host of the running workflow. Each run has its own, so that two can run in one process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ShowsProgress(Protocol):
 
 
 class RunHost(Protocol):
-    """What the executor and the stand-ins for ComfyUI's classes ask of the place that a workflow runs in."""
+    """What the executor and the stand-ins for ComfyUI's classes need from the place that a workflow runs in."""
 
     @property
     def progress(self) -> ShowsProgress: ...
@@ -39,7 +39,7 @@ _current: ContextVar[RunHost] = ContextVar("lora_workbench_host")
 
 @contextlib.contextmanager
 def running(host: RunHost) -> Iterator[None]:
-    """Within the block, ``host`` is the one that nodes ask."""
+    """Make ``host`` the one that nodes get, within the block."""
     token = _current.set(host)
     try:
         yield
@@ -48,10 +48,10 @@ def running(host: RunHost) -> Iterator[None]:
 
 
 def current(default: Callable[[], RunHost] | None = None) -> RunHost:
-    """The host of this run, or what ``default`` makes outside of any.
+    """The host of the current run, or what ``default`` makes outside any run.
 
     Raises:
-        LookupError: nothing runs, and there is no default.
+        LookupError: no workflow is running, and there is no default.
     """
     host = _current.get(None)
     if host is not None:

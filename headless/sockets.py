@@ -20,7 +20,7 @@ def _given(**values: Any) -> dict[str, Any]:
 
 
 class Input:
-    """An input without a widget: it can only be linked."""
+    """An input without a widget, for links only."""
 
     io_type: str = ""
 
@@ -39,12 +39,12 @@ class Input:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the front end is told about this input."""
+        """What the front end gets to know about this input."""
         return self._options
 
 
 class WidgetInput(Input):
-    """An input that the user can also fill in on the node; ``force_input`` takes the widget away."""
+    """An input that can also be filled in on the node; ``force_input`` removes the widget."""
 
     def __init__(self, id: str, *, default: Any = None, force_input: bool | None = None, **common: Any) -> None:
         super().__init__(id, **common)
@@ -54,7 +54,7 @@ class WidgetInput(Input):
 
 
 class NumberInput(WidgetInput):
-    """What whole numbers and decimal numbers share; ``min`` and ``max`` belong to the range."""
+    """What integers and floats share; ``min`` and ``max`` are inclusive."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Output:
 
 
 class SocketType:
-    """A type of values that flow between nodes."""
+    """A type of values passed between nodes."""
 
     io_type: ClassVar[str]
     Input: type[Input]
@@ -92,14 +92,9 @@ class SocketType:
 
 def Custom(io_type: str) -> type[SocketType]:  # noqa: N802 - ComfyUI's name
     """The socket type called ``io_type``, without a widget."""
-    return _with_type(type(io_type.title(), (SocketType,), {"Input": Input, "Output": Output}), io_type)
-
-
-def _with_type(socket: type[SocketType], io_type: str) -> type[SocketType]:
-    socket.io_type = io_type
-    socket.Input = type("Input", (socket.Input,), {"io_type": io_type})
-    socket.Output = type("Output", (socket.Output,), {"io_type": io_type})
-    return socket
+    of_type = {"io_type": io_type}
+    ends = {"Input": type("Input", (Input,), of_type), "Output": type("Output", (Output,), of_type)}
+    return type(io_type.title(), (SocketType,), of_type | ends)
 
 
 Image = Custom("IMAGE")
@@ -116,7 +111,7 @@ class MultiType:
     """One of several types."""
 
     class Input(Input):
-        """A link of any of ``types``; ``io_type`` names them all, joined by commas."""
+        """A link of any of ``types``; ``io_type`` lists them, separated by commas."""
 
         def __init__(self, id: str, types: Sequence[type[SocketType]], **common: Any) -> None:
             super().__init__(id, **common)
@@ -124,12 +119,12 @@ class MultiType:
 
 
 class Int:
-    """Whole numbers."""
+    """Integers."""
 
     io_type = "INT"
 
     class Input(NumberInput):
-        """With ``control_after_generate`` the front end adds a widget that changes the number after each run."""
+        """``control_after_generate`` adds a widget that changes the number after each run."""
 
         io_type = "INT"
 
@@ -142,7 +137,7 @@ class Int:
 
 
 class Float:
-    """Decimal numbers."""
+    """Floats."""
 
     io_type = "FLOAT"
 
@@ -182,7 +177,7 @@ class String:
 
 
 class Boolean:
-    """Yes or no."""
+    """True or false."""
 
     io_type = "BOOLEAN"
 

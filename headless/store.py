@@ -1,4 +1,4 @@
-"""What nodes gave in earlier runs, on the disk: a node whose inputs haven't changed need not run again."""
+"""Results of nodes on the disk: a node whose signature hasn't changed need not run again."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ..engine.core.storage import save_with, write_json
 PLAIN_TYPES = {"STRING", "INT", "FLOAT", "BOOLEAN", "COMBO"}
 TENSOR_TYPES = {"IMAGE", "MASK"}
 LARGEST_TENSORS = 256 * 2**20
-"""Bytes of one node's tensors beyond which computing them again is taken to be cheaper than keeping them."""
+"""Bytes of one node's tensors. More are computed again rather than kept."""
 LARGEST_STORE = 2 * 2**30
-"""Bytes of all results together; the ones unused for longest go first."""
+"""Bytes of all results. Those unused for longest go first."""
 
 
 @dataclass(frozen=True)
 class FileStamp:
-    """A file that a node made, as it was then."""
+    """A file that a node wrote, as it was then."""
 
     path: str
     size: int
@@ -36,7 +36,7 @@ class FileStamp:
         return FileStamp(str(path), status.st_size, status.st_mtime_ns)
 
     def holds(self) -> bool:
-        """Whether the file is still there, unchanged."""
+        """Whether the file is there and unchanged."""
         try:
             return FileStamp.of(Path(self.path)) == self
         except OSError:
@@ -45,21 +45,21 @@ class FileStamp:
 
 @dataclass(frozen=True)
 class StoredResult:
-    """What one node gave."""
+    """The result of one node."""
 
     ui: dict[str, Any]
     files: tuple[FileStamp, ...]
     plain: Mapping[int, Any]
     """Output slot -> value, for texts, numbers and switches."""
     tensors: Mapping[int, Path] = field(default_factory=dict)
-    """Output slot -> the file that holds its tensor."""
+    """Output slot -> file with its tensor."""
 
     def holds(self, slot: int) -> bool:
-        """Whether the value of an output was kept."""
+        """Whether an output's value was kept."""
         return slot in self.plain or slot in self.tensors
 
     def value(self, slot: int) -> Any:
-        """The value of an output; tensors are read from the disk."""
+        """An output's value; tensors are read from the disk."""
         if slot in self.plain:
             return self.plain[slot]
         from safetensors.torch import load_file
@@ -71,26 +71,27 @@ class ResultStore:
     """Results by signature, in one folder.
 
     Args:
-        folder: made when the first result is stored.
+        folder: created when the first result is saved.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def load(self, signature: str) -> StoredResult | None:
-        """The result, or ``None`` if there is none or one of its files has changed or gone."""
+        """The result, or ``None`` if there is none, or one of its files has changed or is gone."""
         path = self._folder / f"{signature}.json"
         try:
             entry = json.loads(path.read_text(encoding="utf-8"))
+            ui = dict(entry["ui"])
             files = tuple(FileStamp(**stamp) for stamp in entry["files"])
             slots = [int(slot) for slot in entry["tensors"]]
             plain = {int(slot): value for slot, value in entry["plain"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None  # never stored, or written by another version: the node just runs again
+            return None  # none, or another version's: the node just runs again
         tensors = path.with_suffix(".safetensors")
         if not all(stamp.holds() for stamp in files) or (slots and not tensors.is_file()):
             return None
-        return StoredResult(entry["ui"], files, plain, dict.fromkeys(slots, tensors))
+        return StoredResult(ui, files, plain, dict.fromkeys(slots, tensors))
 
     def save(
         self,
@@ -101,13 +102,13 @@ class ResultStore:
         values: Sequence[Any],
         types: Sequence[str],
     ) -> None:
-        """Keep what a node gave, of its output values those that can be written down.
+        """Keep a node's result, with those output values that can be written as JSON or tensors.
 
         Args:
             signature: of the node.
             ui: what it shows; JSON values.
-            files: files that it made; the result counts only as long as they stay as they are.
-            values: one for each output.
+            files: files that it wrote; the result is valid only while they stay unchanged.
+            values: one per output.
             types: socket type of each output.
 
         Raises:
@@ -118,7 +119,10 @@ class ResultStore:
         if sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) > LARGEST_TENSORS:
             tensors = {}
         if tensors:
-            _save_tensors(self._folder / f"{signature}.safetensors", tensors)
+            from safetensors.torch import save_file
+
+            whole = {slot: tensor.detach().cpu().contiguous() for slot, tensor in tensors.items()}
+            save_with(self._folder / f"{signature}.safetensors", lambda name: save_file(whole, name))
         entry = {
             "ui": ui,
             "files": [asdict(FileStamp.of(path)) for path in files],
@@ -128,14 +132,15 @@ class ResultStore:
         write_json(self._folder / f"{signature}.json", entry)
 
     def mark_used(self, signature: str) -> None:
-        """Count a result as used now."""
+        """Note that a result was used just now."""
         for path in self._files_of(signature):
-            os.utime(path)
+            with suppress(OSError):  # another process may have pruned it, or it belongs to another user
+                os.utime(path)
 
     def prune(self) -> None:
-        """Remove the results unused for longest until the rest is small enough."""
+        """Remove the results unused for longest until the others are no larger than :data:`LARGEST_STORE`."""
         total = 0
-        with suppress(FileNotFoundError):  # another process may be at it too
+        with suppress(FileNotFoundError):  # another process may be pruning too
             for entry in sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
                 files = list(self._files_of(entry.stem))
                 total += sum(path.stat().st_size for path in files)
@@ -148,13 +153,6 @@ class ResultStore:
             path = self._folder / f"{signature}{suffix}"
             if path.is_file():
                 yield path
-
-
-def _save_tensors(path: Path, tensors: dict[str, Any]) -> None:
-    from safetensors.torch import save_file
-
-    whole = {slot: tensor.detach().cpu().contiguous() for slot, tensor in tensors.items()}
-    save_with(path, lambda name: save_file(whole, name))
 
 
 def _is_plain(value: Any) -> bool:

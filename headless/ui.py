@@ -1,4 +1,4 @@
-"""The part of ComfyUI's ``ui`` outputs that our nodes use, under the same names."""
+"""The part of ComfyUI's ``ui`` outputs that our nodes use, with the same names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SavedResult(dict[str, str]):
 
 
 class UIOutput(ABC):
-    """Something that the front end shows below a node."""
+    """Something that the front end shows on a node."""
 
     @abstractmethod
     def as_dict(self) -> dict[str, Any]:
@@ -26,7 +26,7 @@ class UIOutput(ABC):
 
 
 class SavedImages(UIOutput):
-    """Pictures that were saved."""
+    """Saved pictures."""
 
     def __init__(self, results: list[SavedResult]) -> None:
         self.results = results
@@ -36,7 +36,7 @@ class SavedImages(UIOutput):
 
 
 class PreviewText(UIOutput):
-    """A text."""
+    """Text."""
 
     def __init__(self, value: str) -> None:
         self.value = value
@@ -46,11 +46,11 @@ class PreviewText(UIOutput):
 
 
 class PreviewImage(UIOutput):
-    """Pictures written to the temporary folder.
+    """Pictures that are saved to the temporary folder.
 
     Args:
         image: (B, H, W, 3) in [0, 1].
-        cls: the node class; its graph goes into the PNGs.
+        cls: the node class, whose graph is saved in the PNGs.
     """
 
     def __init__(self, image: Any, *, cls: type[ComfyNode] | None = None) -> None:

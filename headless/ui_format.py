@@ -1,6 +1,6 @@
-"""From the front end's workflow files, made to be drawn, to the nodes that run.
+"""Turns the front end's workflow files, which describe a canvas, into the nodes that run.
 
-The front end stores widget values by position only, so the nodes' schemas are needed to name them.
+The front end saves widget values by position only, so it takes the nodes' schemas to name them.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ def convert(data: dict[str, Any], registry: Registry) -> dict[str, WorkflowNode]
     """The nodes that run, by id.
 
     Muted and bypassed nodes, reroutes, primitives and notes are left out; what was linked through them is linked
-    directly. An input that only a muted node fed falls back to its widget's value or to nothing, and a required one
-    without a widget keeps its link, so that validation can name it.
+    directly. An input fed by a muted node falls back to its widget's value or to nothing; a required one without a
+    widget keeps its link, so that validation can name it.
 
     Raises:
-        KeyError, TypeError, ValueError, AttributeError, IndexError: the file isn't what it should be.
+        KeyError, TypeError, ValueError, AttributeError, IndexError: the file isn't a workflow.
     """
     graph = _Graph(data)
     nodes = {}
@@ -42,14 +42,14 @@ def convert(data: dict[str, Any], registry: Registry) -> dict[str, WorkflowNode]
 
 
 class _Graph:
-    """Nodes and links of a UI-format file by id."""
+    """Nodes and links of a UI-format file, by id."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         self._nodes = {str(node["id"]): node for node in data["nodes"]}
         self._links = dict(_link(entry) for entry in data.get("links") or [])
 
     def inputs(self, entry: dict[str, Any], schema: Schema | None) -> dict[str, Any]:
-        """Constants and links of a node. Nothing is known of the widgets of an unknown node."""
+        """Constants and links of a node; links alone if its schema isn't known."""
         inputs = named_widgets(schema, entry.get("widgets_values")) if schema else {}
         required = {i.id for i in schema.inputs if not i.optional} if schema else set()
         for slot in entry.get("inputs") or []:
@@ -63,7 +63,7 @@ class _Graph:
         return inputs
 
     def _source(self, link_id: Any) -> Any:
-        """Where a link really comes from: a :class:`Link`, a primitive's constant, or ``None`` if it is cut."""
+        """What a link leads back to: a :class:`Link`, a primitive's constant, or ``None`` if nothing feeds it."""
         seen = set()
         while link_id is not None and link_id not in seen:
             seen.add(link_id)
@@ -91,7 +91,7 @@ def _link(entry: Any) -> tuple[Any, Link]:
 
 
 def _through(node: dict[str, Any], output: int) -> Any:
-    """The link that feeds a bypassed node's output: the same slot's if its type fits, or else the first that does."""
+    """The link that feeds a bypassed node's output: the same slot's if its type fits, else the first that does."""
     wanted = node["outputs"][output]["type"]
     inputs = node.get("inputs") or []
     for slot in [*inputs[output : output + 1], *inputs]:
@@ -101,7 +101,7 @@ def _through(node: dict[str, Any], output: int) -> Any:
 
 
 def named_widgets(schema: Schema, values: Any) -> dict[str, Any]:
-    """Widget values by input id; what the file doesn't hold gets the schema's default.
+    """Widget values by input id; values missing from the file get the schema's default.
 
     Args:
         schema: of the node.
@@ -122,12 +122,12 @@ def named_widgets(schema: Schema, values: Any) -> dict[str, Any]:
 
 
 def widgets(schema: Schema) -> Iterator[WidgetInput]:
-    """The inputs that have a widget, in the front end's order: required ones first."""
+    """The inputs with a widget, in the front end's order: required ones first."""
     for i in sorted(schema.inputs, key=lambda i: i.optional):
         if isinstance(i, WidgetInput) and not i.force_input:
             yield i
 
 
 def changes_after_generate(widget: Input) -> bool:
-    """Whether the front end puts a widget behind this one that changes it after each run."""
+    """Whether the front end adds a widget after this one that changes it after each run."""
     return isinstance(widget, Int.Input) and bool(widget.options.get("control_after_generate", widget.id in SEED_NAMES))

@@ -1,22 +1,22 @@
-"""Everything that is wrong with a workflow, found before anything runs and told at once."""
+"""Finds everything that is wrong with a workflow before any of it runs, and reports it at once."""
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..engine.core.errors import WorkbenchError, WorkflowError
+from ..engine.core.words import did_you_mean, first_of
 from .io import Boolean, Combo, ComfyNode, Float, Input, Int, NumberInput, Schema, String
 from .workflow import Link, Registry, Workflow, WorkflowNode
 
 ANY_TYPE = "*"
 
 _ELSEWHERE = (
-    "run this workflow in ComfyUI (for example by `comfy run --workflow FILE --wait`), or put nodes of LoRA Workbench "
-    "in the place of those that run only there."
+    "run this workflow in ComfyUI, for example by `comfy run --workflow FILE --wait`, or replace the nodes that need "
+    "ComfyUI by nodes of LoRA Workbench."
 )
 
 
@@ -24,10 +24,10 @@ def validate(workflow: Workflow, registry: Registry) -> list[WorkflowNode]:
     """Check a workflow.
 
     Returns:
-        The nodes that its output nodes need, each after those that it depends on.
+        The output nodes and all that they depend on, dependencies first.
 
     Raises:
-        WorkflowError: with one line for each problem, naming node and input.
+        WorkflowError: with one line for each problem, which names the node and the input.
     """
     problems = list(_unknown_nodes(workflow, registry))
     schemas = {
@@ -39,7 +39,7 @@ def validate(workflow: Workflow, registry: Registry) -> list[WorkflowNode]:
     order, cycles = _needed(workflow, outputs)
     problems += cycles
     if not outputs and not problems:
-        problems.append("no node gives out anything: add one that saves or previews")
+        problems.append("no output node: add one that saves or previews something")
     for node in order:
         if node.id in schemas:
             problems += _check_node(node, registry[node.class_type], workflow, schemas)
@@ -58,21 +58,20 @@ def _unknown_nodes(workflow: Workflow, registry: Registry) -> Iterator[str]:
     subgraphs = {entry.get("id") for entry in ((workflow.graph or {}).get("definitions") or {}).get("subgraphs", [])}
     for node in workflow.nodes.values():
         if node.class_type in subgraphs:
-            yield f"{node.label}: subgraphs can't be run; unpack it in ComfyUI and save again"
+            yield f"{node.label}: subgraphs only run in ComfyUI; unpack this one there and save the workflow again"
         elif _is_foreign(node, registry):
-            yield f"{node.label}: a node of ComfyUI's own or of another extension, which runs only in ComfyUI"
+            yield f"{node.label}: a node of ComfyUI or of another extension, which only runs in ComfyUI"
         elif node.class_type not in registry:
-            close = difflib.get_close_matches(node.class_type, registry, 1)
-            yield f"{node.label}: unknown node" + (f"; did you mean {close[0]}?" if close else "")
+            yield f"{node.label}: unknown node{did_you_mean(node.class_type, registry)}"
 
 
 def _is_foreign(node: WorkflowNode, registry: Registry) -> bool:
-    """Whether it is no misspelt node of ours: all of ours begin alike."""
+    """Whether a node isn't ours, not even misspelled: the ids of ours share a prefix."""
     return node.class_type.partition("_")[0] not in {name.partition("_")[0] for name in registry}
 
 
 def _needed(workflow: Workflow, outputs: list[str]) -> tuple[list[WorkflowNode], list[str]]:
-    """The outputs and all that they depend on, dependencies first, and a line for each cycle among them."""
+    """(outputs and all that they depend on, dependencies first; a line for each cycle among them)."""
     order: list[WorkflowNode] = []
     cycles: list[str] = []
     done: set[str] = set()
@@ -99,7 +98,10 @@ def _check_node(
 ) -> list[str]:
     own_checks = _checked_by_node(cls)
     inputs = schemas[node.id].inputs
-    problems = list(_unknown_inputs(node, [i.id for i in inputs]))
+    known = [i.id for i in inputs]
+    problems = [
+        f"{node.label}: no such input: {name}{did_you_mean(name, known)}" for name in node.inputs if name not in known
+    ]
     for i in inputs:
         if i.id not in node.inputs:
             problem = "" if i.optional else f"missing, expected {_words(i)}"
@@ -112,19 +114,12 @@ def _check_node(
     return problems or list(_own_problem(node, cls, own_checks))
 
 
-def _unknown_inputs(node: WorkflowNode, known: list[str]) -> Iterator[str]:
-    for name in node.inputs:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
-            yield f"{node.label}: no such input: {name}" + (f"; did you mean {close[0]}?" if close else "")
-
-
 def _link_problem(link: Link, target: Input, workflow: Workflow, schemas: Mapping[str, Schema]) -> str:
     source = workflow.nodes.get(link.node)
     if source is None:
         return f"linked to node {link.node}, which is missing or muted"
     if source.id not in schemas:
-        return ""  # the unknown node itself is named already
+        return ""  # the unknown node is reported itself
     outputs = schemas[source.id].outputs
     if not 0 <= link.output < len(outputs):
         return f"linked to output {link.output} of {source.label}, which has {len(outputs)}"
@@ -135,7 +130,7 @@ def _link_problem(link: Link, target: Input, workflow: Workflow, schemas: Mappin
 
 
 def _value_problem(value: Any, target: Input, range_is_checked_by_node: bool) -> str:
-    """What is wrong with a constant, or nothing."""
+    """What is wrong with a constant; empty if nothing is."""
     if not _fits(value, target):
         return f"got {_shown(value)}, expected {_words(target)}"
     if range_is_checked_by_node:
@@ -146,8 +141,7 @@ def _value_problem(value: Any, target: Input, range_is_checked_by_node: bool) ->
         if target.max is not None and value > target.max:
             return f"got {value}, expected {target.max} or less"
     if isinstance(target, Combo.Input) and value not in target.choices:
-        close = difflib.get_close_matches(str(value), target.choices, 1)
-        return f"got {value!r}, expected {_words(target)}" + (f"; did you mean {close[0]!r}?" if close else "")
+        return f"got {value!r}, expected {_words(target)}{did_you_mean(str(value), target.choices)}"
     return ""
 
 
@@ -163,8 +157,7 @@ def _fits(value: Any, target: Input) -> bool:
 
 def _words(target: Input) -> str:
     if isinstance(target, Combo.Input):
-        shown = ", ".join(target.choices[:8]) + (", …" if len(target.choices) > 8 else "")
-        return f"one of {shown}" if shown else "one of none: there is nothing to choose from yet"
+        return f"one of {first_of(target.choices, 8)}" if target.choices else "a choice, but there is none yet"
     kinds = {Int: "a whole number", Float: "a number", Boolean: "true or false", String: "text"}
     words = [word for kind, word in kinds.items() if isinstance(target, kind.Input)]
     return words[0] if words else f"a link of type {target.io_type.replace(',', ' or ')}"
@@ -177,7 +170,7 @@ def _shown(value: Any) -> str:
 
 
 def _checked_by_node(cls: type[ComfyNode]) -> set[str] | None:
-    """Names of the inputs that the node's own ``validate_inputs`` looks at; ``None`` means all of them."""
+    """Inputs that the node's own ``validate_inputs`` checks; ``None`` means all of them."""
     if cls.validate_inputs.__func__ is ComfyNode.validate_inputs.__func__:  # type: ignore[attr-defined]
         return set()
     parameters = inspect.signature(cls.validate_inputs).parameters.values()
@@ -187,7 +180,7 @@ def _checked_by_node(cls: type[ComfyNode]) -> set[str] | None:
 
 
 def _own_problem(node: WorkflowNode, cls: type[ComfyNode], names: set[str] | None) -> Iterator[str]:
-    """What the node itself finds, in inputs that are fine by their schema."""
+    """What the node's own check finds in inputs that fit its schema."""
     given = {name: None if isinstance(value, Link) else value for name, value in node.inputs.items()}
     wanted = given if names is None else {name: given[name] for name in sorted(names) if name in given}
     if not wanted:
@@ -197,4 +190,4 @@ def _own_problem(node: WorkflowNode, cls: type[ComfyNode], names: set[str] | Non
     except WorkbenchError as error:
         verdict = str(error)
     if verdict is not True:
-        yield f"{node.label}: {verdict or 'its own check refused the inputs'}"
+        yield f"{node.label}: {verdict or 'its own check rejected the inputs'}"

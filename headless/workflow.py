@@ -46,11 +46,11 @@ class WorkflowNode:
 
 @dataclass(frozen=True, kw_only=True)
 class Workflow:
-    """The nodes that take part: muted and bypassed ones, reroutes and notes are resolved away."""
+    """The nodes that run: muted and bypassed ones, reroutes and notes are resolved."""
 
     nodes: Mapping[str, WorkflowNode]
     graph: dict[str, Any] | None = None
-    """The UI-format JSON that this was read from, as long as it still says the same."""
+    """The UI-format JSON that this was read from, unless an input was changed since."""
 
     def prompt(self) -> dict[str, Any]:
         """The workflow in API format."""
@@ -64,7 +64,7 @@ class Workflow:
         }
 
     def with_input(self, node_id: str, name: str, value: Any) -> Workflow:
-        """The same workflow with one input set to a constant; the UI-format graph no longer fits and is dropped."""
+        """The workflow with one input set to a constant. The UI-format graph no longer matches and is dropped."""
         node = self.nodes[node_id]
         changed = replace(node, inputs={**node.inputs, name: value})
         return Workflow(nodes={**self.nodes, node_id: changed})

@@ -1,13 +1,13 @@
-// Shows the text that one of our nodes gives with its result, below the node's widgets.
+// Shows the text of a result below the widgets of our nodes.
 
 import { api } from "/scripts/api.js"
 import { app } from "/scripts/app.js"
 
 const PREFIX = "LW_"
 const NAME = "lw_text"
-// A type that the front end doesn't know: for those that it does, its Vue nodes replace our element by their own.
+// A type unknown to the front end: for known ones, Vue nodes replace our element with their own.
 const TYPE = "LW_TEXT"
-// What the front end calls the text of a running node. It would stay below ours, and take room from pictures.
+// The front end's name for the text of a running node, which would stay below ours and take space from pictures.
 const PROGRESS = "$$node-text-preview"
 const LEAST_HEIGHT = 60 // pixels, four lines
 const MARGIN = 10 // the front end's, above and below an element
@@ -23,14 +23,14 @@ function addText(node) {
     getValue: () => element.value,
     setValue: (value) => (element.value = value),
     getMinHeight: () => LEAST_HEIGHT + 2 * MARGIN,
-    getMaxHeight: () => Math.max(LEAST_HEIGHT, element.scrollHeight) + 2 * MARGIN, // the rest is for pictures
-    serialize: false, // not in what is run ...
+    getMaxHeight: () => Math.max(LEAST_HEIGHT, element.scrollHeight) + 2 * MARGIN, // the rest is left for pictures
+    serialize: false, // not in the prompt ...
   })
-  widget.serialize = false // ... nor in what is saved
+  widget.serialize = false // ... nor in the workflow
   return widget
 }
 
-/** Leaves the wheel to the canvas where the text has nothing to scroll. */
+/** Passes the wheel on to the canvas if the text doesn't scroll. */
 function zoomUnlessScrolled(event) {
   const { scrollHeight, clientHeight } = event.currentTarget
   if (scrollHeight > clientHeight && !event.ctrlKey) return
@@ -62,7 +62,7 @@ function show(node, text) {
   node.setDirtyCanvas(true, true)
 }
 
-/** Our node with an execution id; those of nodes inside subgraphs look like `outer:inner`. */
+/** Our node of an execution id, which inside subgraphs looks like `outer:inner`. */
 function ours(executionId) {
   let graph = app.rootGraph
   let node
@@ -73,7 +73,7 @@ function ours(executionId) {
   return node?.comfyClass?.startsWith(PREFIX) ? node : undefined
 }
 
-/** Shows the text of a result or, where it has none, what the node said last while it ran. */
+/** Shows the text of a result or, if it has none, the last progress text. */
 function showResult(executionId, output) {
   const node = ours(executionId)
   if (node) show(node, output?.text ? [output.text].flat().join("\n") : find(node, PROGRESS)?.value)

@@ -1,9 +1,9 @@
-// After a run that saved adapters, shows them in the lists of all nodes that choose files.
+// After a run that saved adapters, adds them to the lists of all nodes that choose files.
 
 import { api } from "/scripts/api.js"
 import { app } from "/scripts/app.js"
 
-// Results that come from ComfyUI's cache name their files again; asking for the lists again would be for nothing.
+// Results from ComfyUI's cache name their files again, which is no reason to fetch the lists again.
 const seen = new Set()
 let outdated = false
 

@@ -42,6 +42,9 @@ def load_extension() -> Any:
     args.base_directory = str(Path.cwd())
     import folder_paths  # noqa: F401
 
+    # As main.py does: ComfyUI's nodes.py puts comfy/ first on the path, which has a module of this package's name.
+    import utils.install_util  # noqa: F401
+
     extension = HERE.parent
     spec = importlib.util.spec_from_file_location(
         "lora_workbench", extension / "__init__.py", submodule_search_locations=[str(extension)]

@@ -83,7 +83,7 @@ class Server:
         return self.folder / "output"
 
     @property
-    def vault(self) -> Path:
+    def store(self) -> Path:
         return self.folder / "user" / "lora_workbench"
 
     def get(self, path: str) -> Any:
@@ -199,7 +199,7 @@ def serve(extension: Path, folder: Path) -> Iterator[Server]:
     command = [
         os.environ.get("COMFYUI_PYTHON", sys.executable), "main.py", "--cpu", "--disable-auto-launch",
         "--disable-api-nodes", "--port", str(port), "--base-directory", str(folder),
-        "--database-url", "sqlite:///:memory:",
+        "--database-url", f"sqlite:///{folder / f'comfyui_{port}.db'}",
     ]  # fmt: skip
     path = folder / f"log_{port}.txt"
     with path.open("w") as log:

@@ -43,14 +43,6 @@ def demo_base() -> Path:
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> Path:
-    """An empty folder to keep runs and adapters in."""
-    folder = tmp_path / "vault"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def progress() -> StringIO:
     """What the host shows."""
     return StringIO()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from generators import result
 from lora_workbench.engine.core.hashing import bytes_hash
 from lora_workbench.engine.data.dataset import Dataset, ImageRecord, TriggerWord
 from lora_workbench.engine.data.sources import MemorySource
@@ -35,14 +36,6 @@ def dataset_of(pictures: Pictures, captions: Mapping[str, str | None] | None = N
         for name, image in pictures.items()
     ]
     return Dataset(name="set", records=tuple(records), trigger=TriggerWord(word=word) if word else None)
-
-
-def result(events: Generator[Any, None, Any]) -> Any:
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            return end.value
 
 
 def inspected(pictures: Pictures, **options: Any) -> Inspection:

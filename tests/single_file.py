@@ -48,8 +48,6 @@ VAE_WORDS = {
     "to_v": "v",
     "to_out.0": "proj_out",
 }
-
-
 OPEN_CLIP_WORDS = {
     "encoder.layers": "transformer.resblocks",
     "layer_norm1": "ln_1",
@@ -90,8 +88,11 @@ def save_checkpoint(
             tensors |= renamed(part, weights, json.loads((folder / name / "config.json").read_text()))
     tensors = {name: tensor.to(dtype or tensor.dtype).contiguous() for name, tensor in tensors.items()}
     # What real files hold besides, and no part uses.
-    if family is sd1.FAMILY:
-        tensors["cond_stage_model.transformer.text_model.embeddings.position_ids"] = torch.arange(32)[None]
+    for part in family.parts.values():
+        if part.open_clip:
+            tensors[f"{part.prefix}logit_scale"] = torch.tensor(4.6)
+        elif part.kind == "clip":
+            tensors[f"{part.prefix}text_model.embeddings.position_ids"] = torch.arange(32)[None]
     tensors["alphas_cumprod"] = torch.linspace(1, 0, 1000)
     tensors |= {marker: torch.tensor([]) for marker in markers}
     save_file(tensors, file)

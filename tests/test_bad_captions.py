@@ -47,7 +47,7 @@ def refused(workspace: Workspace, graph: Graph, capfd: pytest.CaptureFixture[str
     [
         ({"find": "(", "regex": True}, "The pattern '(' with the replacement '' can't be used: missing )"),
         ({"find": "a", "replace_with": r"\2", "regex": True}, "invalid group reference"),
-        ({"overrides": "gone.png: a fox"}, "'gone.png' is no picture"),
+        ({"overrides": "gone.png: a fox"}, "'gone.png' matches no picture"),
         ({"overrides": "a fox"}, "no colon in 'a fox'"),
     ],
 )
@@ -66,7 +66,7 @@ def test_captioners(workspace: Workspace, capfd: pytest.CaptureFixture[str], tmp
     assert (status, "No captioner at 'gone'" in problem) == (REFUSED, True)
     assert described("../../etc")[0] == REFUSED
     status, problem = described(tmp_path)
-    assert (status, "is not a captioner of a known kind; it holds: nothing" in problem) == (FAILED, True)
+    assert (status, "is not a captioner of a known kind; it contains: nothing" in problem) == (FAILED, True)
     (tmp_path / "config.json").write_text('{"model_type": "blip"}')
     status, problem = described(tmp_path)
     assert (status, "can't be loaded" in problem) == (FAILED, True)
@@ -76,4 +76,4 @@ def test_captions_that_are_too_few(workspace: Workspace, capfd: pytest.CaptureFi
     graph = shown(workspace, "LW_CaptionsFromText", captions="one\ntwo", keep_existing=False)
     status, problem = refused(workspace, graph, capfd)
     assert status == FAILED
-    assert "2 captions came for the 3 pictures" in problem
+    assert "Got 2 captions for the 3 pictures" in problem

@@ -103,8 +103,10 @@ class Workspace:
         return cli.main(["run", str(self.write(graph)), "--output", str(self.output), "--json", *more])
 
     def files(self) -> dict[Path, bytes]:
-        """All results, the vault among them, with their bytes."""
-        return {path: path.read_bytes() for path in self.output.rglob("*") if path.is_file()}
+        """All results, the run store among them, with their bytes; what is known of the code isn't one."""
+        known = self.output / "run-store" / "code"
+        paths = (path for path in self.output.rglob("*") if path.is_file() and path.parent != known)
+        return {path: path.read_bytes() for path in paths}
 
 
 def in_another_process(code: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

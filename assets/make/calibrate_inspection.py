@@ -23,7 +23,7 @@ from lora_workbench.engine.core.hashing import bytes_hash
 from lora_workbench.engine.data.dataset import ImageRecord
 from lora_workbench.engine.data.images import probe
 from lora_workbench.engine.data.sources import MemorySource
-from lora_workbench.engine.inspection.duplicates import duplicate_groups, likeness
+from lora_workbench.engine.inspection.duplicates import duplicate_groups, similarity
 from lora_workbench.engine.inspection.flags import Limits, flags_of
 from lora_workbench.engine.inspection.measures import Measures, measure
 from lora_workbench.engine.inspection.signature import Signature, signature
@@ -127,7 +127,7 @@ def false_flags(flags: dict[str, set[str]]) -> dict[str, list[str]]:
     return {kind: [name for name, found in flags.items() if kind in found] for kind in kinds}
 
 
-def copies(judged: list[Judged], compare: Callable[[Signature, Signature], float] = likeness) -> list[dict]:
+def copies(judged: list[Judged], compare: Callable[[Signature, Signature], float] = similarity) -> list[dict]:
     """For each sort of copy: AUC against pairs of different photographs, and the share that is recognized."""
     originals = [one.clean.signature for one in judged]
     different = [-compare(a, b) for i, a in enumerate(originals) for b in originals[:i]]

@@ -34,7 +34,7 @@ class FileCache:
             raise AdapterError(
                 f"No adapter at {path}.", expected="a .safetensors file", hint="check the name and the folder."
             ) from error
-        return self._files.get((path, status.st_mtime_ns, status.st_size), lambda: read_adapter(path))
+        return self._files.get(path, lambda: read_adapter(path), version=(status.st_mtime_ns, status.st_size))
 
 
 FILES = FileCache()

@@ -1,1 +1,1 @@
-"""What captions are made and judged with: trigger words weighed, and models that describe pictures."""
+"""Captions: templates, edits, trigger words, and models that describe pictures."""

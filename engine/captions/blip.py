@@ -1,27 +1,23 @@
-"""BLIP (arXiv:2201.12086): a short sentence, such as ``a fox sitting in the snow``."""
+"""BLIP (arXiv:2201.12086): one short sentence, such as ``a fox sitting in the snow``."""
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .contract import Captioner, CaptionOptions
-from .hub_folder import HubParts, load_parts
+from .contract import CaptionOptions
+from .hub_folder import HubCaptioner
 
 if TYPE_CHECKING:
     from PIL import Image
 
 
-class Blip(Captioner):
-    """Its captions begin with the prompt, and it goes on from there."""
+class Blip(HubCaptioner):
+    """Its captions continue the prompt."""
 
     kind = "blip"
-    options = frozenset({"prompt", "max_tokens"})
+    model_types = frozenset({"blip"})
+    model_class = "BlipForConditionalGeneration"
     BEAMS = 3
-
-    @cached_property
-    def _parts(self) -> HubParts:
-        return load_parts(self.folder, "BlipForConditionalGeneration", self._device, self._precision)
 
     def caption(self, image: Image.Image, options: CaptionOptions) -> str:
         parts = self._parts

@@ -1,4 +1,4 @@
-"""Captions for the pictures of a data set, each made once: a stream of events that goes on where it was stopped."""
+"""Captions for the pictures of a data set, each generated once and cached, so that a stopped run continues."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from .contract import Captioner, CaptionOptions
 
 @dataclass(frozen=True, kw_only=True)
 class Captioned:
-    """A captioned data set, and how its captions came about."""
+    """A captioned data set, and where its captions come from."""
 
     dataset: Dataset
     kept: int
-    """Captions that were there already."""
+    """Number of captions that already existed."""
     written: int
-    """Captions by the captioner, now or earlier."""
+    """Number of captions by the captioner, cached ones included."""
     cached: int
-    """How many of these were written earlier."""
+    """Number of captions from the cache."""
     blank: tuple[str, ...]
-    """Names of the pictures that it had nothing to say about; they keep what they had."""
+    """Names of the pictures for which the captioner gave no text; their captions are unchanged."""
 
 
 def caption_dataset(
     dataset: Dataset, captioner: Captioner, options: CaptionOptions, cache: TextCache, *, overwrite: bool = False
 ) -> Generator[Event, None, Captioned]:
-    """Describe the pictures that have no caption.
+    """Caption the pictures that have no caption.
 
     Args:
-        dataset: left as it is.
-        captioner: its weights are loaded only if something is missing in the cache.
+        dataset: the data set; not modified.
+        captioner: its weights are loaded only if a caption isn't cached.
         options: how to describe.
-        cache: keyed by the content of picture and model, and by the options that matter to this model.
-        overwrite: whether pictures with a caption are described anew too.
+        cache: keyed by the content of picture and model, and by the options that this model uses.
+        overwrite: whether to caption pictures that already have a caption, too.
 
     Raises:
         CaptionerError: the model can't be loaded.
-        DatasetError: a picture has changed or gone.
+        DatasetError: a picture is missing or has changed.
     """
     captions = [record.caption for record in dataset]
     wanted = [i for i, caption in enumerate(captions) if overwrite or not (caption or "").strip()]

@@ -1,4 +1,4 @@
-"""What a captioner is asked: a description of one picture. Whoever asks sees nothing else of it."""
+"""The contract of captioners: a description of one picture."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class CaptionOptions:
-    """How to describe. A captioner looks at those options that it names in ``options``."""
+    """How to describe. Each captioner uses the options that it names in ``Captioner.options``."""
 
     prompt: str = ""
-    """What it is asked, or the words that its captions begin with; empty takes the captioner's own."""
+    """The question, or the beginning of the caption; empty for the captioner's default."""
     max_tokens: int = 128
-    """Pieces of words at which a sentence is cut off."""
+    """Longest caption, in tokens."""
     threshold: float = 0.35
-    """Probability, 0 to 1, from which a tag is taken."""
+    """Smallest probability of a tag, 0 to 1."""
     character_threshold: float = 0.85
-    """The same for names of characters, which taggers are too sure of."""
+    """The same for names of characters, for which taggers are overconfident."""
 
     def __post_init__(self) -> None:
         problems: list[str] = []
@@ -41,15 +41,20 @@ class CaptionOptions:
 
 
 class Captioner(ABC):
-    """A captioning model in a folder. Its weights are loaded when they are first needed, and go when it goes."""
+    """A captioning model in a folder. Its weights are loaded on first use and freed with the object."""
 
     kind: ClassVar[str]
-    """Registered name. For people; code asks for ``options``."""
+    """Registered name, for display; code looks at ``options``."""
     options: ClassVar[frozenset[str]]
-    """Names of the fields of ``CaptionOptions`` that change its captions."""
+    """Names of the fields of ``CaptionOptions`` that affect its captions."""
+
+    @classmethod
+    @abstractmethod
+    def recognizes(cls, folder: Path) -> bool:
+        """Whether the folder holds a model of this kind, judged without loading weights."""
 
     def __init__(self, folder: Path, *, device: str = "auto", precision: str = "auto") -> None:
-        """Look at the folder without loading weights.
+        """Open a folder without loading weights.
 
         Args:
             folder: the model's files.
@@ -64,24 +69,24 @@ class Captioner(ABC):
 
     @abstractmethod
     def caption(self, image: Image.Image, options: CaptionOptions) -> str:
-        """Describe a picture; the same picture and options give the same words.
+        """Describe a picture; the same picture and options give the same caption.
 
         Args:
             image: RGB, of any size.
-            options: what isn't named in ``options`` of the class is left aside.
+            options: those not named in ``Captioner.options`` are ignored.
 
         Raises:
             CaptionerError: the model can't be loaded.
         """
 
     def key(self, content_hash: str, options: CaptionOptions) -> str:
-        """Of the caption of a picture with this content hash, for caches."""
+        """Cache key for the caption of a picture with this content hash."""
         used: dict[str, Any] = {name: getattr(options, name) for name in sorted(self.options)}
         return content_key("caption", content_hash, self.content_hash, used)
 
 
 def folder_hash(folder: Path) -> str:
-    """SHA-256 over the names and contents of the files in a folder; read anew only after they have changed."""
+    """SHA-256 over the names and contents of the files in a folder; files are reread only if they have changed."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     return _hash_of(tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files))
 

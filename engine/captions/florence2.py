@@ -1,12 +1,11 @@
-"""Florence-2 (arXiv:2311.06242): a sentence or a paragraph, as asked."""
+"""Florence-2 (arXiv:2311.06242): a sentence or a paragraph, depending on the task."""
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .contract import Captioner, CaptionOptions
-from .hub_folder import HubParts, load_parts
+from .contract import CaptionOptions
+from .hub_folder import HubCaptioner
 
 if TYPE_CHECKING:
     import torch
@@ -17,42 +16,35 @@ TASKS = {
     "<DETAILED_CAPTION>": "Describe in detail what is shown in the image.",
     "<MORE_DETAILED_CAPTION>": "Describe with a paragraph what is shown in the image.",
 }
-"""What it was taught to answer; other questions hardly reach it."""
+"""Tasks that it was trained on; other questions have little effect."""
 
 
-class Florence2(Captioner):
-    """In the layout of transformers itself; the first releases brought code of their own, which isn't run."""
+class Florence2(HubCaptioner):
+    """In transformers' own layout; the first releases came with code of their own, which isn't run."""
 
     kind = "florence2"
-    options = frozenset({"prompt", "max_tokens"})
+    model_types = frozenset({"florence2"})
+    model_class = "Florence2ForConditionalGeneration"
     BEAMS = 3
-    _counted: int | None = None
-
-    @cached_property
-    def _parts(self) -> HubParts:
-        return load_parts(self.folder, "Florence2ForConditionalGeneration", self._device, self._precision)
+    _feature_count: int | None = None
 
     def caption(self, image: Image.Image, options: CaptionOptions) -> str:
         parts = self._parts
         inputs = parts.pixels(image)
-        asked = options.prompt or "<MORE_DETAILED_CAPTION>"
-        inputs["input_ids"] = self._tokens(TASKS.get(asked, asked), inputs["pixel_values"])
+        prompt = options.prompt or "<MORE_DETAILED_CAPTION>"
+        inputs["input_ids"] = self._tokens(TASKS.get(prompt, prompt), inputs["pixel_values"])
         return parts.text(parts.generate(inputs, max_tokens=options.max_tokens, beams=self.BEAMS))
 
     def _tokens(self, question: str, pixels: torch.Tensor) -> torch.Tensor:
-        """A place for each feature of the picture, then the question, as its own processor puts them."""
-        tokenizer = self._parts.tokenizer
-        place = tokenizer.convert_ids_to_tokens(self._parts.model.config.image_token_id)
-        text = place * self._places(pixels) + tokenizer.bos_token + question + tokenizer.eos_token
-        tokens = tokenizer(text, add_special_tokens=False, return_tensors="pt")
-        return tokens.input_ids.to(self._parts.device)
-
-    def _places(self, pixels: torch.Tensor) -> int:
-        """How many features the picture has; the same for all, as they are scaled to one size."""
+        """An image token for each feature of the picture, then the question, as in the model's own processor."""
         import torch
 
-        if self._counted is None:
+        model, tokenizer = self._parts.model, self._parts.tokenizer
+        if self._feature_count is None:  # the same for all pictures, which are scaled to one size
             with torch.no_grad():
-                features = self._parts.model.get_image_features(pixels)
-            self._counted = int(getattr(features, "pooler_output", features).shape[1])
-        return self._counted
+                features = model.get_image_features(pixels)
+            self._feature_count = int(getattr(features, "pooler_output", features).shape[1])
+        image_tokens = tokenizer.convert_ids_to_tokens(model.config.image_token_id) * self._feature_count
+        text = image_tokens + tokenizer.bos_token + question + tokenizer.eos_token
+        tokens = tokenizer(text, add_special_tokens=False, return_tensors="pt")
+        return tokens.input_ids.to(self._parts.device)

@@ -1,58 +1,48 @@
-"""Words that mean nothing yet: proposals for a trigger word, always the same ones for the same data set."""
+"""Invented words without a meaning: proposals for a trigger word, always the same ones for the same data set."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
+import itertools
+from collections.abc import Collection, Iterator
 
 from ..models.contract import Backbone
 from .frequency import frequencies
 
-CONSONANTS = "bcdfghjklmnpqrstvwxz"
-VOWELS = "aeiou"
+LETTERS = {"c": "bcdfghjklmnpqrstvwxz", "v": "aeiou"}
 PATTERNS = ("cvcc", "ccvc", "cccv", "cccc")
-TRIED = 400
-"""Words that are made up and looked up before the shortest ones are chosen."""
+CANDIDATES = 400
+"""Invented words to look up before the ones with the fewest tokens are chosen."""
 
 
 def propose(seed: str, taken: Collection[str], backbone: Backbone | None, count: int) -> list[str]:
-    """Four letters each, in no dictionary, in no caption, and in few pieces for the base's tokenizers.
+    """Words of four letters that are in no dictionary and take few tokens, those with the fewest tokens first.
 
     Args:
-        seed: equal texts give equal words; the data set's and the class word's, so that the adapters of two data sets
-            get words of their own.
-        taken: words in lower case that aren't free.
-        backbone: whose tokenizers count; without one the pieces aren't known.
-        count: words wanted.
+        seed: equal texts give equal words. With the names of data set and class, the adapters of two data sets get
+            different words.
+        taken: words that can't be used, in lower case.
+        backbone: its tokenizers count the tokens; without one the number of tokens is ignored.
+        count: number of words.
     """
-    free = [word for word in islice(_made_up(seed), TRIED) if word not in taken and _unknown(word)]
-    return sorted(free, key=lambda word: pieces(backbone, word))[:count]
+    candidates = (word for word in itertools.islice(_invented(seed), CANDIDATES) if word not in taken)
+    free = [word for word in candidates if not any(part.zipf for part in frequencies(word) or [])]
+    return sorted(free, key=lambda word: token_count(backbone, word))[:count]
 
 
-def pieces(backbone: Backbone | None, text: str) -> int:
-    """Into how many pieces the tokenizer that cuts ``text`` up most does it; 0 where that isn't known."""
+def token_count(backbone: Backbone | None, text: str) -> int:
+    """Number of tokens in ``text``, the largest of several tokenizers; 0 if unknown."""
     tokens = backbone.tokenize(text) if backbone else {}
     return max(map(len, tokens.values()), default=0)
 
 
-def _made_up(seed: str) -> Iterator[str]:
-    """Endless words without a letter twice, by the bytes of hashes: the same on every machine and version."""
+def _invented(seed: str) -> Iterator[str]:
+    """Endless words without repeated letters, from the bytes of hashes: the same on every machine and version."""
     seen = set()
-    number = 0
-    while True:
+    for number in itertools.count():
         digest = hashlib.sha256(f"{seed}\n{number}".encode()).digest()
-        number += 1
-        word = "".join(_letter(kind, byte) for kind, byte in zip(PATTERNS[digest[0] % 4], digest[1:], strict=False))
+        letters = (LETTERS[kind] for kind in PATTERNS[digest[0] % 4])
+        word = "".join(choice[byte % len(choice)] for choice, byte in zip(letters, digest[1:], strict=False))
         if len(set(word)) == len(word) and word not in seen:
             seen.add(word)
             yield word
-
-
-def _letter(kind: str, byte: int) -> str:
-    letters: Sequence[str] = VOWELS if kind == "v" else CONSONANTS
-    return letters[byte % len(letters)]
-
-
-def _unknown(word: str) -> bool:
-    return not any(part.zipf for part in frequencies(word) or [])

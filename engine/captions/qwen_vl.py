@@ -1,14 +1,13 @@
-"""Qwen2-VL (arXiv:2409.12191), Qwen2.5-VL and Qwen3-VL: answers to a prompt, so captions of any kind."""
+"""Qwen2-VL (arXiv:2409.12191), Qwen2.5-VL and Qwen3-VL: captions of any kind, in answer to a prompt."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from .contract import Captioner, CaptionOptions
-from .hub_folder import HubParts, load_parts
+from .contract import CaptionOptions
+from .hub_folder import HubCaptioner
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,20 +20,17 @@ TALK = (
     "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
     "<|im_start|>user\n<|vision_start|>{picture}<|vision_end|>{question}<|im_end|>\n<|im_start|>assistant\n"
 )
-"""The form of conversation that all of them were trained on."""
+"""The chat template that all of them were trained with."""
 
 
-class QwenVL(Captioner):
-    """The prompt is the question that it is asked."""
+class QwenVL(HubCaptioner):
+    """The prompt is a question or an instruction."""
 
     kind = "qwen_vl"
-    options = frozenset({"prompt", "max_tokens"})
+    model_types = frozenset({"qwen2_vl", "qwen2_5_vl", "qwen3_vl"})
+    model_class = "AutoModelForImageTextToText"
     MAX_SIDE = 1024
-    """Larger pictures are scaled down: each 28 x 28 pixels cost a token."""
-
-    @cached_property
-    def _parts(self) -> HubParts:
-        return load_parts(self.folder, "AutoModelForImageTextToText", self._device, self._precision)
+    """In pixels. Larger pictures are scaled down, since every 28 x 28 pixels cost a token."""
 
     def caption(self, image: Image.Image, options: CaptionOptions) -> str:
         inputs = self._inputs(image, options.prompt or QUESTION)
@@ -47,11 +43,11 @@ class QwenVL(Captioner):
         small = image.copy()
         small.thumbnail((self.MAX_SIDE, self.MAX_SIDE))
         inputs: dict[str, Any] = parts.pixels(small)
-        place = parts.tokenizer.convert_ids_to_tokens(parts.model.config.image_token_id)
-        places = int(inputs["image_grid_thw"].prod()) // parts.images.merge_size**2
-        text = TALK.format(picture=place * places, question=question)
+        image_token = parts.tokenizer.convert_ids_to_tokens(parts.model.config.image_token_id)
+        count = int(inputs["image_grid_thw"].prod()) // parts.images.merge_size**2
+        text = TALK.format(picture=image_token * count, question=question)
         inputs |= parts.tokenizer(text, return_tensors="pt").to(parts.device)
         if "mm_token_type_ids" in inspect.signature(parts.model.forward).parameters:
-            # From transformers 5 on, positions within the picture follow from these.
+            # Since transformers 5, positions within the picture are computed from these.
             inputs["mm_token_type_ids"] = (inputs["input_ids"] == parts.model.config.image_token_id).int()
         return inputs

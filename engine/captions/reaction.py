@@ -1,10 +1,10 @@
-r"""How strongly a base model reacts to a word: whether it already draws something when it reads it.
+r"""How strongly a base model reacts to a word: whether the word already has a meaning for it.
 
-The reaction is the relative distance between the denoiser's predictions with the word alone as prompt and with the
-empty prompt, on fixed noise: :math:`\lVert \epsilon(x_t, w) - \epsilon(x_t, \emptyset) \rVert / \lVert \epsilon(x_t,
-\emptyset) \rVert`. By itself it says little, so it is set against words that most bases know and against random
-letters that none was taught. On the demo base it tells 27 words that it was trained on from 40 random ones with an area
-under the curve of 0.99; framed in a sentence (``a photo of {word}``) that falls to 0.62.
+The reaction is the relative distance between the denoiser's predictions for the word alone and for the empty prompt, on
+fixed noise: :math:`\lVert \epsilon(x_t, w) - \epsilon(x_t, \emptyset) \rVert / \lVert \epsilon(x_t, \emptyset) \rVert`.
+The number means little by itself, so it is compared with the reactions to common words, which most base models know,
+and to random letters, which none does. On the demo base, it separates 27 words of the training captions from 40 random
+ones with an area under the ROC curve of 0.99; within a sentence (``a photo of {word}``), only 0.62.
 """
 
 from __future__ import annotations
@@ -29,18 +29,19 @@ RANDOM_WORDS = (
     "bqzl", "cvdw", "dxfm", "fzkt", "gvbn", "hwqd", "jxrm", "kzvp", "lqwx", "mvzd", "nqhf", "pxjw",
     "qumv", "zitw", "wobx", "vekz", "tuqd", "sowv", "ruxj", "piqz", "nuvk", "mojx", "lezq", "kufw",
 )  # fmt: skip
-"""Half without a vowel, half with one; no dictionary holds them."""
+"""Half without a vowel, half with one; none is in a dictionary."""
 
-LEVELS = (0.8, 0.5)
-"""Noise levels, 1 is pure noise: what a picture shows is decided between these."""
+TIMES = (0.8, 0.5)
+"""Times u on the noise schedule, where 1 is pure noise: the content of a picture is decided between these."""
 NOISES = 2
+"""Noise samples at each time."""
 MAX_SIDE = 256
-"""In pixels; the reaction is wanted and not the picture, and a quarter of the pixels takes a quarter of the time."""
+"""In pixels. Reactions don't need full resolution, and a quarter of the pixels takes a quarter of the time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reaction:
-    """A base model's reaction to a word, and those to the words that it is compared with."""
+    """A base model's reaction to a word, and to the words that it is compared with."""
 
     value: float
     """Relative distance of the predictions, 0 or more."""
@@ -51,17 +52,17 @@ class Reaction:
 
     @property
     def above_common(self) -> int:
-        """How many of the common words it reacts to less."""
+        """Number of common words with a weaker reaction."""
         return sum(value < self.value for value in self.common)
 
     @property
     def above_random(self) -> int:
-        """How many of the random words it reacts to less."""
+        """Number of random words with a weaker reaction."""
         return sum(value < self.value for value in self.random)
 
     @property
     def known(self) -> bool:
-        """Whether it is stronger than to every random word: a free word is taken for known in 1 of 25 cases."""
+        """Whether the reaction is stronger than to every random word; 1 in 25 free words counts as known by mistake."""
         return self.above_random == len(self.random)
 
     def in_words(self) -> str:
@@ -78,21 +79,22 @@ def reactions(
     """The reaction to each word.
 
     Args:
-        backbone: the base model; its encoders are used, not released.
+        backbone: the base model; its encoders are not released.
         words: any texts.
-        cache: keyed by the word and the base model's content; the words of comparison are measured once a base.
+        cache: keyed by the word and the base model's content; the common and random words are measured once per base
+            model.
     """
     wanted = list(dict.fromkeys([*COMMON_WORDS, *RANDOM_WORDS, *words]))
     values: dict[str, float] = {}
     meter: _Meter | None = None
     for done, word in enumerate(wanted, 1):
-        key = content_key("reaction", word, LEVELS, NOISES, backbone.info.content_hash, str(backbone.dtype))
+        key = content_key("reaction", word, TIMES, NOISES, backbone.info.content_hash, str(backbone.dtype))
         entry = cache.get(key)
         if entry is None:
             meter = meter or _Meter(backbone)
             entry = {"reaction": meter.measure(word)}
             cache.put(key, entry)
-            yield Progress(done=done, total=len(wanted), label="weighing words")
+            yield Progress(done=done, total=len(wanted), label="testing words")
         values[word] = float(entry["reaction"])
     common = tuple(sorted(values[word] for word in COMMON_WORDS))
     random = tuple(sorted(values[word] for word in RANDOM_WORDS))
@@ -100,7 +102,7 @@ def reactions(
 
 
 class _Meter:
-    """The noise, and the predictions without a word."""
+    """The noise, and the predictions for the empty prompt."""
 
     def __init__(self, backbone: Backbone) -> None:
         import torch
@@ -110,8 +112,8 @@ class _Meter:
         side = min(info.resolution, MAX_SIDE) // info.latent_factor
         generator = torch.Generator().manual_seed(0)
         noise = torch.randn(NOISES, info.latent_channels, side, side, generator=generator).to(backbone.device)
-        self._levels = backbone.timesteps(torch.tensor(LEVELS).repeat_interleave(NOISES))
-        self._x = noise.repeat(len(LEVELS), 1, 1, 1) * self._levels.sigma.reshape(-1, 1, 1, 1)
+        self._timesteps = backbone.timesteps(torch.tensor(TIMES).repeat_interleave(NOISES))
+        self._x = noise.repeat(len(TIMES), 1, 1, 1) * self._timesteps.sigma.reshape(-1, 1, 1, 1)
         self._without = self._predict("")
 
     def _predict(self, prompt: str) -> Tensor:
@@ -119,7 +121,7 @@ class _Meter:
 
         with torch.no_grad():
             conditioning = self._backbone.encode_prompts([prompt])
-            return self._backbone.predict(self._x, self._levels.t, Conditioning.join([conditioning] * len(self._x)))
+            return self._backbone.predict(self._x, self._timesteps.t, Conditioning.join([conditioning] * len(self._x)))
 
     def measure(self, word: str) -> Tensor:
         """The reaction, a scalar."""

@@ -1,4 +1,4 @@
-"""WD14 taggers in ONNX format: tags of an image board, such as ``1girl, outdoors, snow``."""
+"""WD14 taggers in ONNX format: image board tags, such as ``1girl, outdoors, snow``."""
 
 from __future__ import annotations
 
@@ -19,15 +19,10 @@ if TYPE_CHECKING:
 
 WEIGHTS, TAGS = "model.onnx", "selected_tags.csv"
 GENERAL, CHARACTER = 0, 4
-"""Categories of tags that belong in a caption; others rate the picture."""
-FACES = frozenset({"0_0", "(o)_(o)", "+_+", "+_-", "._.", "<o>_<o>", "<|>_<|>", "=_=", ">_<", "3_3", "6_9", ">_o",
+"""Categories of tags to use in a caption; the others are ratings of the picture."""
+EMOTICONS = frozenset({"0_0", "(o)_(o)", "+_+", "+_-", "._.", "<o>_<o>", "<|>_<|>", "=_=", ">_<", "3_3", "6_9", ">_o",
                    "@_@", "^_^", "o_o", "u_u", "x_x", "|_|", "||_||"})  # fmt: skip
-"""Tags that are drawn with signs: their underscores are no blanks."""
-
-
-def is_tagger(folder: Path) -> bool:
-    """Whether weights and names of tags lie in the folder."""
-    return (folder / WEIGHTS).is_file() and (folder / TAGS).is_file()
+"""Emoticon tags, in which underscores don't stand for spaces."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +30,19 @@ class Tag:
     """One output of a tagger."""
 
     name: str
-    """As captions say it, with blanks."""
+    """As in captions, with spaces."""
     category: int
 
 
 class Tagger(Captioner):
-    """Names of characters come first, then what is surest."""
+    """Its captions list names of characters first, then other tags, the most probable first."""
 
     kind = "wd14"
     options = frozenset({"threshold", "character_threshold"})
+
+    @classmethod
+    def recognizes(cls, folder: Path) -> bool:
+        return (folder / WEIGHTS).is_file() and (folder / TAGS).is_file()
 
     @cached_property
     def _tags(self) -> list[Tag]:
@@ -72,13 +71,13 @@ class Tagger(Captioner):
         providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
         try:
             session = onnxruntime.InferenceSession(str(self.folder / WEIGHTS), settings, providers=providers)
-        except Exception as error:  # onnxruntime has a class for each of its errors, below no common one
+        except Exception as error:  # onnxruntime's errors have no common base class
             raise self._unusable(str(error).splitlines()[0]) from error
         shapes = [entry.shape for entry in (session.get_inputs()[0], session.get_outputs()[0])]
         if len(shapes[0]) != 4 or shapes[0][3] != 3 or not isinstance(shapes[0][1], int):
             raise self._unusable(f"its input has the shape {shapes[0]}")
         if shapes[1][-1] != len(self._tags):
-            raise self._unusable(f"it gives {shapes[1][-1]} values for {len(self._tags)} tags")
+            raise self._unusable(f"it returns {shapes[1][-1]} values for {len(self._tags)} tags")
         return session
 
     def caption(self, image: Image.Image, options: CaptionOptions) -> str:
@@ -96,13 +95,13 @@ class Tagger(Captioner):
     def _unusable(self, reason: str) -> CaptionerError:
         return CaptionerError(
             f"{self.folder.name}/{WEIGHTS} can't be used: {reason}.",
-            expected="a WD14 tagger: pictures (1, side, side, 3) in, one probability for each line of the tags out",
-            hint=f"download {WEIGHTS} and {TAGS} of one and the same model again.",
+            expected=f"a WD14 tagger: input (1, side, side, 3), output one probability for each line of {TAGS}",
+            hint=f"download {WEIGHTS} and {TAGS} again, both from the same model.",
         )
 
 
 def squared(image: Image.Image, side: int) -> np.ndarray:
-    """A picture as (1, side, side, 3), float32, blue first, 0 to 255, padded with white to a square."""
+    """A picture as (1, side, side, 3), float32, BGR, 0 to 255, padded with white to a square."""
     import numpy as np
     from PIL import Image
 
@@ -126,6 +125,6 @@ def read_tags(path: Path) -> list[Tag]:
         raise CaptionerError(
             f"{path.parent.name}/{path.name} can't be read: {error}.",
             expected="a table with the columns tag_id, name, category and count",
-            hint="download it again from where the model's weights came from.",
+            hint="download it again together with the model's weights.",
         ) from error
-    return [Tag(name if name in FACES else name.replace("_", " "), category) for name, category in rows]
+    return [Tag(name if name in EMOTICONS else name.replace("_", " "), category) for name, category in rows]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .storage import save_with, write_bytes
+from .storage import save_with, touch, write_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,8 +23,8 @@ class TensorCache:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
+        touch(self._path(key))
         try:
-            os.utime(self._path(key))  # marks it as used, for pruning by age
             return load_file(self._path(key))
         except (SafetensorError, OSError):
             return None
@@ -49,8 +48,8 @@ class TextCache:
 
     def get(self, key: str) -> str | None:
         """The entry, or ``None`` if there is none or it can't be read."""
+        touch(self._path(key))
         try:
-            os.utime(self._path(key))
             return self._path(key).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             return None

@@ -5,7 +5,6 @@ Validation, node inputs, tables and the keys of results all follow from these de
 
 from __future__ import annotations
 
-import difflib
 import math
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin,
 
 from .errors import ConfigError
 from .registry import Registry
+from .words import did_you_mean
 
 T = TypeVar("T")
 _METADATA = "setting"
@@ -55,8 +55,7 @@ class Setting:
     def problem(self, value: Any) -> str:
         """What is wrong with a value of the right type; empty if nothing is."""
         if self.choices and value not in self.options():
-            close = difflib.get_close_matches(str(value), self.options(), 1)
-            return f"expected one of {', '.join(self.options())}" + (f"; did you mean {close[0]}?" if close else "")
+            return f"expected one of {', '.join(self.options())}{did_you_mean(str(value), self.options())}"
         for number in value if isinstance(value, (list, tuple)) else (value,):
             if isinstance(number, (int, float)) and not isinstance(number, bool) and not self._in_range(number):
                 return f"expected {self._range()}"
@@ -141,8 +140,7 @@ def problems_of(cls: type[Any], values: Mapping[str, Any]) -> list[str]:
 
 def unknown_setting(name: str, known: Iterable[str], where: str) -> str:
     """The line of a message about a setting that doesn't exist."""
-    close = difflib.get_close_matches(name, list(known), 1)
-    return f"{name}: not a setting of {where}" + (f"; did you mean {close[0]}?" if close else "")
+    return f"{name}: not a setting of {where}{did_you_mean(name, known)}"
 
 
 def raise_all(problems: list[str], where: str) -> None:
@@ -190,6 +188,6 @@ def _words(hint: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(_words(option) for option in get_args(hint))
     if origin is tuple:
-        return f"a list, each item {_words(get_args(hint)[0])}"
+        return {int: "whole numbers, comma-separated", str: "a list of texts"}.get(get_args(hint)[0], "a list")
     names = {float: "a number", int: "a whole number", str: "text", bool: "true or false", type(None): "nothing"}
     return names.get(hint, str(hint))

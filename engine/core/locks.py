@@ -7,13 +7,13 @@ import json
 import os
 import platform
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from .events import Event, Message
-from .storage import write_json
+from .storage import cannot_write, write_json
 
 POLL_SECONDS = 0.5
 
@@ -21,32 +21,51 @@ POLL_SECONDS = 0.5
 class Exclusive:
     """A lock on a file, released when its process ends, however it ends.
 
+    ::
+
+        lock = Exclusive(path)
+        try:
+            yield from lock.acquire("fox")
+            ...
+        finally:
+            lock.release()
+
     Args:
         path: the lock file, created if needed; the holder is noted in a file beside it.
     """
 
     def __init__(self, path: Path) -> None:
-        self._lock = FileLock(path, thread_local=False)  # another thread may close the generator that holds it
+        self._path = path
+        self._lock = FileLock(path, thread_local=False)  # a generator may be closed by another thread
         self._holder = path.with_suffix(".holder.json")
 
     def acquire(self, what: str) -> Generator[Event, None, None]:
         """Wait for the lock, yielding after each attempt, so that the caller can stop waiting by closing the generator.
 
+        On a file system without locks, it says so and continues.
+
         Args:
-            what: name of the run, for the message.
+            what: name of the run, for messages.
+
+        Raises:
+            StorageError: the folder can't be written.
         """
-        Path(self._lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-        told = False
-        while True:
+        announced = False
+        while not self._lock.is_locked:
             try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._lock.acquire(blocking=False)
-                break
             except Timeout:
-                if not told:
-                    yield Message(text=f"{what} is being trained by {self._held_by()}; waiting for it to finish")
-                told = True
+                if not announced:
+                    yield Message(text=f"{what}: waiting for {self._held_by()}")
+                announced = True
                 yield Event()
                 time.sleep(POLL_SECONDS)
+            except NotImplementedError:
+                yield Message(text=f"{what}: this file system has no locks; don't start the same run twice at once")
+                return
+            except OSError as error:
+                raise cannot_write(self._path, error) from error
         about = {"pid": os.getpid(), "host": platform.node(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         write_json(self._holder, about)
 
@@ -59,16 +78,29 @@ class Exclusive:
     def _held_by(self) -> str:
         with contextlib.suppress(OSError, ValueError, KeyError):
             holder = json.loads(self._holder.read_text(encoding="utf-8"))
-            return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-        return "another process"
+            where = "" if holder["host"] == platform.node() else f" on {holder['host']}"
+            return f"process {holder['pid']}{where}, which has been training the same run since {holder['since']}"
+        return "another process that is training the same run"
 
 
-def is_held(path: Path) -> bool:
-    """Whether any process holds the lock on a file."""
+@contextlib.contextmanager
+def if_free(path: Path) -> Iterator[bool]:
+    """Hold a lock within the block if no other process does; yields whether it is held here, without waiting.
+
+    Args:
+        path: of an :class:`Exclusive`. If the file doesn't exist, nobody holds the lock, and the file isn't created.
+    """
     if not path.exists():
-        return False
+        yield True
+        return
+    lock, ours = FileLock(path, thread_local=False), True
     try:
-        with FileLock(path).acquire(blocking=False):
-            return False
-    except Timeout:
-        return True
+        lock.acquire(blocking=False)
+    except NotImplementedError:
+        pass  # a file system without locks: no way to tell
+    except OSError:  # another process holds it, or it can't be opened
+        ours = False
+    try:
+        yield ours
+    finally:
+        lock.release()

@@ -1,7 +1,7 @@
 """Temporary files belong to the process that writes them, so that those of killed processes can be removed.
 
-Each process has a random token, which is part of the names of its temporary files, and holds a lock on a file named
-after the token as long as it lives. If the lock can be acquired, the owner is dead; PIDs, in contrast, are reused.
+Each process has a token, which is part of the names of its temporary files, and holds a lock on a file named after the
+token as long as it lives. If the lock can be acquired, the owner is dead; PIDs, in contrast, are reused.
 """
 
 from __future__ import annotations
@@ -13,30 +13,39 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-_PARTIAL = re.compile(r"\.(?P<token>[0-9a-f]{12})\.partial$")
-_UNKNOWN_AFTER = 86_400
+_PARTIAL = re.compile(r"\..+\.[a-z0-9_]{8}(?:\.(?P<token>[0-9a-f]{12}))?\.partial")
+"""Names given by :mod:`.storage`; files of other programs that end in ``.partial`` are left alone."""
+_NO_LOCK = (Timeout, OSError, NotImplementedError)
+"""Another process holds the lock, the file can't be opened, or the file system has no locks."""
+_DAY = 86_400
+_UNKNOWN_AFTER = _DAY
 """Seconds after which a temporary file without a known owner on this machine counts as abandoned."""
+_FORGET_AFTER = 30 * _DAY
+"""Seconds after its start for which a dead process is remembered, since folders it wrote to may not be swept yet."""
 
 
 @cache
 def partial_suffix() -> str:
     """Suffix of the names of this process's temporary files."""
-    token = uuid4().hex[:12]
-    with contextlib.suppress(OSError):  # without the lock, its files have no known owner
+    token = f"{int(time.time()):08x}{uuid4().hex[:4]}"
+    with contextlib.suppress(*_NO_LOCK):  # without the lock, its files have no known owner
+        _locks().mkdir(mode=0o700, exist_ok=True)
         path = _locks() / f"{token}.lock"
         lock = FileLock(path, thread_local=False)
         lock.acquire()
+        owner = os.getpid()
 
         def forget() -> None:
-            lock.release()
-            path.unlink(missing_ok=True)
+            if os.getpid() == owner:  # a fork must not release its parent's lock
+                lock.release()
+                path.unlink(missing_ok=True)
 
         atexit.register(forget)
     return f".{token}.partial"
@@ -45,48 +54,56 @@ def partial_suffix() -> str:
 def sweep(folders: Iterable[Path]) -> list[Path]:
     """Remove the temporary files and folders of dead processes below ``folders``.
 
+    Files without a known owner are removed when they are older than a day: another machine may write to the same
+    folder, or the system's temporary folder was emptied.
+
     Returns:
-        The paths removed; none if there is no usable folder for locks, as on a full disk.
+        The files and folders removed.
     """
+    found = list(dict.fromkeys(path for folder in folders for path in _partials(folder)))
+    if not found:
+        return []
+    try:
+        dead, alive = _owners()  # after the search, so that the owners of all files found had locked by then
+    except OSError:  # as on a full disk; the next start tries again
+        return []
     removed = []
-    with contextlib.ExitStack() as held:
-        try:
-            dead, known = _owners(held)
-        except OSError:
-            return []
-        for path in [path for folder in folders if folder.is_dir() for path in folder.rglob("*.partial")]:
-            found = _PARTIAL.search(path.name)
-            token = found["token"] if found else ""
-            with contextlib.suppress(OSError):  # another process may be sweeping too
-                if token in dead or (token not in known and time.time() - path.stat().st_mtime > _UNKNOWN_AFTER):
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
-                    removed.append(path)
-        for token in dead:
-            with contextlib.suppress(OSError):  # on Windows, releasing the lock removes the file
-                (_locks() / f"{token}.lock").unlink()
+    for path in found:
+        match = _PARTIAL.fullmatch(path.name)
+        token = match and match["token"]
+        with contextlib.suppress(OSError):  # another process may be sweeping too
+            if token in dead or (token not in alive and time.time() - path.stat().st_mtime > _UNKNOWN_AFTER):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                removed.append(path)
     return removed
 
 
-def _owners(held: contextlib.ExitStack) -> tuple[set[str], set[str]]:
-    """(tokens of dead processes, all tokens known here).
+def _partials(folder: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        for name in [*folders, *files]:
+            if _PARTIAL.fullmatch(name):
+                yield Path(parent, name)
+        folders[:] = [name for name in folders if not _PARTIAL.fullmatch(name)]
 
-    The locks of the dead stay in ``held`` during the sweep. A process that has created its lock file but not locked it
-    yet looks dead too; it then waits for the lock, so that none of its files exist before the sweep has ended.
-    """
-    own = partial_suffix().split(".")[1]
-    dead, known = set(), {own}
-    for path in _locks().glob("*.lock"):
-        known.add(path.stem)
-        if path.stem != own:
-            with contextlib.suppress(Timeout, OSError):
-                held.enter_context(FileLock(path).acquire(blocking=False))
+
+def _owners() -> tuple[set[str], set[str]]:
+    """(tokens of dead processes, tokens of live ones)."""
+    dead, alive = set(), {partial_suffix().split(".")[1]}
+    for path in _locks().glob(f"{'[0-9a-f]' * 12}.lock"):
+        if path.stem in alive:
+            continue
+        try:
+            with FileLock(path, thread_local=False).acquire(blocking=False):
                 dead.add(path.stem)
-    return dead, known
+        except _NO_LOCK:
+            alive.add(path.stem)
+            continue
+        if time.time() - int(path.stem[:8], 16) > _FORGET_AFTER:
+            with contextlib.suppress(OSError):
+                path.unlink()
+    return dead, alive
 
 
 def _locks() -> Path:
     """This user's folder of lock files."""
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    folder = Path(tempfile.gettempdir()) / f"lora_workbench-{user}"
-    folder.mkdir(exist_ok=True)
-    return folder
+    return Path(tempfile.gettempdir()) / f"lora_workbench-{os.getuid() if hasattr(os, 'getuid') else 0}"

@@ -32,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=partial_suffix(), dir=path.parent)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     os.close(descriptor)
     temporary = Path(name)
     try:
@@ -42,7 +42,7 @@ def replacing(path: Path) -> Iterator[Path]:
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -80,7 +80,7 @@ def adding(path: Path) -> Iterator[Draft]:
                 os.fsync(opened.fileno())
         draft.path = _settled(draft.temporary, path)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
@@ -109,7 +109,8 @@ def _same(one: Path, other: Path) -> bool:
     return names[0] == names[1] and all(filecmp.cmp(one / name, other / name, shallow=False) for name in names[0])
 
 
-def _cannot_write(path: Path, error: OSError) -> StorageError:
+def cannot_write(path: Path, error: OSError) -> StorageError:
+    """What to tell the user of a failed write."""
     return StorageError(
         f"{path} could not be written: {error.strerror or error}.",
         expected="a folder with free space that this user may write to",
@@ -146,6 +147,12 @@ def save_with(path: Path, save: Callable[[str], object]) -> None:
             if "No space left" in str(error) or "os error" in str(error) or "I/O error" in str(error):
                 raise OSError(str(error)) from error
             raise
+
+
+def touch(path: Path) -> None:
+    """Count a file as used now, for whoever prunes by age; in a folder that can't be written, it stays as it is."""
+    with contextlib.suppress(OSError):
+        os.utime(path)
 
 
 def numbered(path: Path, *, is_folder: bool = False, first: int | None = None) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Zip archives from strangers: members can't point outside, and can't unpack into more than is bearable."""
+"""Untrusted zip archives: members can't point outside the archive or unpack into more than the limits allow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..core.errors import DatasetError
 from . import limits
 
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""The other methods unpack a small piece of input into an unbounded piece of output."""
+"""Other methods can unpack a few bytes into unbounded output."""
 _ENCRYPTED = 0x1
 
 
@@ -23,15 +23,15 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open a zip archive for reading.
 
     Raises:
-        DatasetError: it is damaged, gone or can't be read.
+        DatasetError: the archive is missing, damaged or unreadable.
     """
     try:
         archive = zipfile.ZipFile(path)
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise DatasetError(
             f"{path}: the archive can't be opened ({error})",
-            expected="a whole zip archive",
-            hint="copy or pack the archive again, or use the unpacked folder.",
+            expected="an intact zip archive",
+            hint="copy or zip it again, or use the unpacked folder.",
         ) from error
     with archive:
         yield archive
@@ -46,8 +46,8 @@ def safe_members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipI
     """Name with forward slashes -> member, for every file in the archive.
 
     Raises:
-        DatasetError: a member would lie outside the data set, is a link, is encrypted, or is packed in another way
-            than stored or deflated; two members have one name; or the archive would unpack into too much.
+        DatasetError: a member points outside the archive, is a link, is encrypted, or uses a compression method other
+            than stored or deflated; two members share a name; or the unpacked archive would be too large.
     """
     infos = archive.infolist()
     _check_size(infos, path)
@@ -63,9 +63,9 @@ def safe_members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipI
             files[name] = info
     if problems:
         raise DatasetError(
-            f"{path}: the archive is refused for {len(problems)} of its members:\n  " + "\n  ".join(problems),
-            expected="plain files below the archive's own root",
-            hint="pack the folder of pictures again with an ordinary zip program, without links or a password.",
+            f"{path}: the archive has members that are not allowed:\n  " + "\n  ".join(problems),
+            expected="plain files inside the archive's own root",
+            hint="zip the folder of pictures again with an ordinary zip program, without links or a password.",
         )
     return files
 
@@ -73,7 +73,7 @@ def safe_members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipI
 def _problem(info: zipfile.ZipInfo) -> str:
     parts = re.split(r"[\\/]", info.filename)
     if ".." in parts:
-        return "its path leads out of the archive"
+        return "its path points outside the archive"
     if parts[0] == "" or re.match(r"[A-Za-z]:", info.filename):
         return "its path is absolute"
     if stat.S_ISLNK(info.external_attr >> 16):
@@ -81,7 +81,7 @@ def _problem(info: zipfile.ZipInfo) -> str:
     if info.flag_bits & _ENCRYPTED:
         return "it is encrypted"
     if info.compress_type not in _READABLE:
-        return f"it is packed with method {info.compress_type}; only stored and deflated members are read"
+        return f"it uses compression method {info.compress_type}; only stored and deflated members are read"
     return ""
 
 
@@ -89,26 +89,26 @@ def _check_size(infos: list[zipfile.ZipInfo], path: Path) -> None:
     total = sum(info.file_size for info in infos)
     largest = max(infos, key=lambda info: info.file_size, default=None)
     if len(infos) > limits.MAX_MEMBERS:
-        problem, bound = f"{len(infos):,} members", f"at most {limits.MAX_MEMBERS:,} members"
+        problem, limit = f"it has {len(infos):,} members", f"at most {limits.MAX_MEMBERS:,} members"
     elif largest and largest.file_size > limits.MAX_FILE_BYTES:
-        problem = f"{largest.filename} with {largest.file_size:,} bytes"
-        bound = f"at most {limits.MAX_FILE_BYTES:,} bytes in one member"
+        problem = f"{largest.filename} has {largest.file_size:,} bytes"
+        limit = f"at most {limits.MAX_FILE_BYTES:,} bytes per member"
     elif total > limits.MAX_ARCHIVE_BYTES:
-        problem, bound = f"{total:,} bytes in all", f"at most {limits.MAX_ARCHIVE_BYTES:,} bytes when unpacked"
+        problem, limit = f"it has {total:,} bytes in total", f"at most {limits.MAX_ARCHIVE_BYTES:,} bytes in total"
     else:
         return
     raise DatasetError(
-        f"{path}: the archive would unpack into too much: {problem}",
-        expected=bound,
+        f"{path}: the unpacked archive would be too large: {problem}",
+        expected=limit,
         hint="if you trust the archive, unpack it yourself and load the folder.",
     )
 
 
 def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
-    """The unpacked bytes of one member, given up as soon as they outgrow ``limit`` or what its header promised.
+    """Unpack one member, stopping as soon as it outgrows ``limit`` or the size in its header.
 
-    The sizes in the headers were checked as a whole by ``safe_members``; holding each member to its own header
-    holds the sum of what is really unpacked to the same bound.
+    ``safe_members`` checked the sum of the sizes in the headers, so holding each member to its header bounds the whole
+    archive.
 
     Raises:
         DatasetError: the member is damaged or too large.
@@ -120,6 +120,6 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> 
     except (OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise DatasetError(
             f"{name}: it is damaged inside the archive ({error})",
-            expected="a whole member",
-            hint="pack the archive again, or leave the file out.",
+            expected="an intact member",
+            hint="zip the folder again, or leave the file out.",
         ) from error

@@ -1,4 +1,4 @@
-"""Augmentation chosen for a data set, and what speaks against mirroring it."""
+"""Augmentation of a data set, and reasons not to mirror it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from ..core.errors import DatasetError
+from ..core.words import first_of
 from .dataset import Dataset
 from .views import Augmentation
 
@@ -22,39 +23,39 @@ _TEXT = (
 )
 _SIDES = "left right left-hand right-hand leftmost rightmost"
 _REASONS = {
-    "faces": "no face is symmetric: parting, moles and smile would be learned on both sides",
-    "text": "letters and logos would be learned mirrored too",
-    "sides": "the captions' left and right would be wrong in half of the views",
+    "faces": "no face is symmetric, so the adapter would learn parting, moles and smile on both sides",
+    "text": "the adapter would learn letters and logos mirrored too",
+    "sides": "left and right in the captions would be wrong for the mirrored pictures",
 }
 _WORDS = {"faces": _FACES, "text": _TEXT, "sides": _SIDES}
 
 
 def augmented(dataset: Dataset, augmentation: Augmentation, *, flip: str, shows: str) -> Dataset:
-    """The data set with small changes that a training may make to its pictures.
+    """The data set with augmentation: small random changes of its pictures during training.
 
-    Nothing looks at the pixels for faces or letters: what speaks against mirroring is what the user says the pictures
-    show, or else English words in captions and class word.
+    Faces and letters are not detected in the pixels. Whether mirroring is safe is judged by what the user says the
+    pictures show, and otherwise by English words in the captions and the class word.
 
     Args:
-        dataset: left as it is.
-        augmentation: the changes; its ``flip`` follows from the next argument.
-        flip: ``no``, ``yes`` where nothing speaks against it, ``yes, even so``.
-        shows: what the pictures show: one of ``SHOWS``.
+        dataset: the data set; not modified.
+        augmentation: the changes; its ``flip`` is replaced by the next argument.
+        flip: ``no``; ``yes``, unless there is a reason against it; or ``yes, even so``.
+        shows: what the pictures show, one of ``SHOWS``.
 
     Raises:
-        DatasetError: mirroring was asked for and something speaks against it, or a value isn't known.
+        DatasetError: ``flip`` is ``yes`` and there is a reason against it, or a value is unknown.
     """
     if flip not in FLIPS or shows not in SHOWS:
         raise DatasetError(
             f"flip is {flip!r} and shows is {shows!r}.",
             expected=f"flip: one of {', '.join(FLIPS)}; shows: one of {', '.join(SHOWS)}",
-            hint="choose one of them.",
+            hint="choose one of these values.",
         )
     if flip == "yes" and (reasons := against_flipping(dataset, shows)):
         raise DatasetError(
-            "Mirroring is refused:\n  " + "\n  ".join(reasons),
-            expected="pictures that may be mirrored: no faces, letters or logos, no left and right in captions",
-            hint="set flip to no; or say what the pictures show, or set flip to 'yes, even so' if you know better.",
+            "These pictures shouldn't be mirrored:\n  " + "\n  ".join(reasons),
+            expected="no faces, letters or logos in the pictures, and no left and right in the captions",
+            hint="set flip to no; if you know better, set shows, or set flip to 'yes, even so'.",
         )
     augmentation = replace(augmentation, flip=flip != "no")
     changes = augmentation.flip or augmentation.crop or augmentation.color
@@ -63,33 +64,27 @@ def augmented(dataset: Dataset, augmentation: Augmentation, *, flip: str, shows:
 
 
 def against_flipping(dataset: Dataset, shows: str) -> list[str]:
-    """What speaks against mirroring, one sentence each."""
-    found = {kind: _found(dataset, words) for kind, words in _WORDS.items()}
-    if shows != "unknown":
-        found = {"sides": found["sides"], "faces": {}, "text": {}}
+    """Reasons not to mirror the pictures, one sentence each."""
     said = {"faces": "faces", "text or logos": "text"}.get(shows)
     reasons = [f"you said that the pictures show {shows}; {_REASONS[said]}."] if said else []
-    for kind, words in found.items():
-        if words:
-            named = ", ".join(f"{word!r} ({place})" for word, place in list(words.items())[:5])
-            reasons.append(f"captions say {named}; {_REASONS[kind]}.")
-    if (
-        shows == "unknown"
-        and not any(r.caption for r in dataset)
-        and not (dataset.trigger and dataset.trigger.class_word)
-    ):
-        reasons.append("there are no captions to tell what the pictures show; say it in the input shows.")
+    for kind in _WORDS if shows == "unknown" else ("sides",):
+        if places := _first_places(dataset, _WORDS[kind]):
+            named = first_of([f"{word!r} ({place})" for word, place in places.items()])
+            reasons.append(f"the captions say {named}; {_REASONS[kind]}.")
+    described = any(r.caption for r in dataset) or (dataset.trigger and dataset.trigger.class_word)
+    if shows == "unknown" and not described:
+        reasons.append("there are no captions that tell what the pictures show; set shows.")
     return reasons
 
 
-def _found(dataset: Dataset, words: str) -> dict[str, str]:
-    """Each of the words that captions or the class word hold, and the first place that does."""
+def _first_places(dataset: Dataset, words: str) -> dict[str, str]:
+    """Word -> the first place that has it, for the words that occur in the captions or the class word."""
     pattern = re.compile(rf"\b({'|'.join(sorted(words.split(), key=len, reverse=True))})\b", re.IGNORECASE)
-    places = [(record.caption or "", record.name) for record in dataset]
+    texts = [(record.caption or "", record.name) for record in dataset]
     if dataset.trigger:
-        places.insert(0, (dataset.trigger.class_word, "the class word"))
-    found: dict[str, str] = {}
-    for text, place in places:
+        texts.insert(0, (dataset.trigger.class_word, "the class word"))
+    places: dict[str, str] = {}
+    for text, place in texts:
         for word in pattern.findall(text):
-            found.setdefault(word.lower(), place)
-    return found
+            places.setdefault(word.lower(), place)
+    return places

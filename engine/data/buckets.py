@@ -1,4 +1,4 @@
-"""Aspect-ratio buckets: sizes of about equal numbers of pixels, so that pictures need little cropping."""
+"""Aspect-ratio buckets: sizes with about the same number of pixels, so that pictures need little cropping."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from ..core.events import Event, Progress
 from ..core.fields import one_of, positive, raise_all
+from ..core.words import first_of
 from .dataset import Dataset, ImageRecord
 from .focus import SMALL, best_centering, importance
 from .views import Crop, Size, fitted
@@ -18,16 +19,16 @@ CROPS = ("subject", "middle")
 
 @dataclass(frozen=True, kw_only=True)
 class BucketSettings:
-    """Which sizes there are, and what of a picture is taken."""
+    """Which sizes there are, and how pictures are cropped to them."""
 
     resolutions: tuple[int, ...]
-    """Sides of squares, in pixels: each a budget of so many pixels, and a picture is a sample at each that it fills."""
+    """Sides of squares, in pixels. Each square is a pixel budget; a picture becomes a sample at each one it fills."""
     step: int = 64
-    """Sides are multiples of it."""
+    """Sides of the buckets are multiples of this, in pixels."""
     max_aspect: float = 2.0
-    """Longest side over shortest; longer pictures are cropped to it."""
+    """Largest ratio of the longer to the shorter side; longer pictures are cropped to it."""
     crop: str = "subject"
-    """What a crop keeps: the ``subject``, by the mask or by what stands out, or the ``middle``."""
+    """``subject`` crops around the mask or whatever stands out, ``middle`` around the center."""
 
     def __post_init__(self) -> None:
         problems: list[str] = []
@@ -46,9 +47,9 @@ class BucketSettings:
 
 
 def bucket_sizes(resolution: int, step: int, max_aspect: float) -> list[Size]:
-    """Every size with sides of multiples of ``step`` that has at most ``resolution`` squared pixels and no room left.
+    """All bucket sizes for a budget of ``resolution`` squared pixels, with sides that are multiples of ``step``.
 
-    As in kohya's trainers: for each width the largest height within the budget, and both turned round.
+    As in kohya's trainers: for each width the largest height within the budget, and the same with the sides swapped.
     """
     sizes: set[Size] = set()
     for width in range(step, int(resolution * math.sqrt(max_aspect)) + step, step):
@@ -60,95 +61,89 @@ def bucket_sizes(resolution: int, step: int, max_aspect: float) -> list[Size]:
 
 
 def bucketed(dataset: Dataset, settings: BucketSettings) -> Generator[Event, None, Dataset]:
-    """The data set with a frame for each picture and resolution, of the size whose shape comes nearest.
+    """The data set with one crop for each picture and resolution, to the bucket with the nearest aspect ratio.
 
-    A picture that is smaller than a resolution's pixels is left to the smaller resolutions; one that is smaller than
-    all is enlarged to the smallest. None is left out.
+    A picture with fewer pixels than a resolution is only used at the smaller resolutions; one with fewer than all of
+    them is enlarged to the smallest. No picture is dropped.
 
     Args:
-        dataset: its pictures are decoded one at a time where something is cropped around the subject.
+        dataset: where pictures are cropped around the subject, they are decoded one at a time.
         settings: which sizes there are.
 
     Raises:
-        DatasetError: a picture or mask can't be read any more.
+        DatasetError: a picture or mask is no longer readable.
     """
     sizes = {side: bucket_sizes(side, settings.step, settings.max_aspect) for side in sorted(settings.resolutions)}
     records = []
     for number, record in enumerate(dataset, 1):
-        wanted = [_nearest(record, sizes[side]) for side in _filled(record, list(sizes))]
-        records.append(replace(record, crops=tuple(_crops(record, wanted, settings.crop))))
+        filled = [side for side in sizes if record.width * record.height >= side**2] or list(sizes)[:1]
+        buckets = [_nearest(record, sizes[side]) for side in filled]
+        records.append(replace(record, crops=tuple(_crops(record, buckets, settings.crop))))
         yield Progress(done=number, total=len(dataset), label="cropping pictures")
     return replace(dataset, records=tuple(records))
 
 
-def _filled(record: ImageRecord, sides: Sequence[int]) -> Sequence[int]:
-    return [side for side in sides if record.width * record.height >= side**2] or sides[:1]
-
-
 def _nearest(record: ImageRecord, sizes: Sequence[Size]) -> Size:
-    """The size of the nearest shape; of several the largest."""
-    shape = math.log(record.width / record.height)
-    return min(sizes, key=lambda size: (abs(math.log(size[0] / size[1]) - shape), -size[0] * size[1]))
+    """The size with the nearest aspect ratio; of several, the largest."""
+    aspect = math.log(record.width / record.height)
+    return min(sizes, key=lambda size: (abs(math.log(size[0] / size[1]) - aspect), -size[0] * size[1]))
 
 
-def _crops(record: ImageRecord, sizes: Sequence[Size], crop: str) -> list[Crop]:
+def _crops(record: ImageRecord, sizes: Sequence[Size], around: str) -> list[Crop]:
     size = (record.width, record.height)
     crops = [fitted(size, wanted) for wanted in sizes]
-    if crop == "middle" or all(_share(record, crop) > 0.999 for crop in crops):
+    if around == "middle" or all(_area_kept(record, crop) > 0.999 for crop in crops):
         return crops
     matters = importance(record.load(at_least=SMALL), record.mask.load() if record.mask else None)
-    return [fitted(size, crop.size, best_centering(matters, _kept(record, crop))) for crop in crops]
+    return [fitted(size, crop.size, best_centering(matters, _sides_kept(record, crop))) for crop in crops]
 
 
-def _kept(record: ImageRecord, crop: Crop) -> tuple[float, float]:
+def _sides_kept(record: ImageRecord, crop: Crop) -> tuple[float, float]:
+    """Shares of the width and the height that a crop keeps."""
     left, top, right, bottom = crop.box
     return (right - left) / record.width, (bottom - top) / record.height
 
 
-def _share(record: ImageRecord, crop: Crop) -> float:
-    across, down = _kept(record, crop)
-    return across * down
+def _area_kept(record: ImageRecord, crop: Crop) -> float:
+    return math.prod(_sides_kept(record, crop))
 
 
 @dataclass(frozen=True, kw_only=True)
 class BucketReport:
-    """What became of the pictures of a data set in buckets."""
+    """How the pictures of a data set were sorted into buckets."""
 
     buckets: dict[Size, int]
-    """Size -> pictures in it, repeats not counted."""
+    """Size -> number of pictures, repeats not counted."""
     cropped: tuple[tuple[str, float], ...]
-    """Name and share kept of pictures that lose more than a quarter of their area."""
+    """Name and share kept of each picture that loses more than a quarter of its area."""
     enlarged: tuple[tuple[str, float], ...]
-    """Name and factor of pictures that are smaller than their frame."""
+    """Name and factor of each picture that is smaller than its bucket."""
 
     def in_words(self) -> str:
-        """A table of the sizes, then what is worth a look."""
+        """A table of the sizes, then anything worth a look."""
         lines = [f"{width} x {height}: {count}" for (width, height), count in self.buckets.items()]
-        lone = sum(count == 1 for count in self.buckets.values())
-        if lone and len(self.buckets) > 1:
+        single = sum(count == 1 for count in self.buckets.values())
+        if single and len(self.buckets) > 1:
             lines.append(
-                f"{lone} sizes have a single picture: it is trained on, in a batch of its own. A larger step or "
-                "smaller max_aspect makes fewer sizes."
+                f"{single} sizes have a single picture, which is trained in a batch of its own. A larger step or a "
+                "smaller max_aspect gives fewer sizes."
             )
         if self.cropped:
-            lines.append("Cropped by more than a quarter: " + _listed(f"{n} keeps {s:.0%}" for n, s in self.cropped))
+            kept = [f"{name} keeps {share:.0%}" for name, share in self.cropped]
+            lines.append(f"Cropped by more than a quarter: {first_of(kept, 8)}")
         if self.enlarged:
-            lines.append("Enlarged, so not sharp: " + _listed(f"{n} {f:.2g} times" for n, f in self.enlarged))
+            factors = [f"{name} {factor:.2g} times" for name, factor in self.enlarged]
+            lines.append(f"Enlarged, so not sharp: {first_of(factors, 8)}")
         return "\n".join(lines)
 
 
 def bucket_report(dataset: Dataset) -> BucketReport:
-    """Look over a data set that ``bucketed`` gave."""
+    """Summarize a data set returned by ``bucketed``."""
     sizes = Counter(crop.size for record in dataset for crop in record.crops)
-    shares = [(r.name, min(_share(r, crop) for crop in r.crops)) for r in dataset if r.crops]
+    shares = [(r.name, min(_area_kept(r, crop) for crop in r.crops)) for r in dataset if r.crops]
     factors = [(r.name, crop.size[0] / (crop.box[2] - crop.box[0])) for r in dataset for crop in r.crops]
     return BucketReport(
         buckets=dict(sorted(sizes.items())),
         cropped=tuple((name, share) for name, share in shares if share < 0.75),
         enlarged=tuple((name, factor) for name, factor in factors if factor > 1.01),
     )
-
-
-def _listed(parts: Sequence[str] | Generator[str, None, None], most: int = 8) -> str:
-    parts = list(parts)
-    return ", ".join(parts[:most]) + (f" and {len(parts) - most} more" if len(parts) > most else "")

@@ -1,4 +1,4 @@
-"""Captions as people store them: a text file beside each picture, metadata.jsonl, metadata.csv."""
+"""Captions as people store them: a text file beside each picture, metadata.jsonl or metadata.csv."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import csv
 import io
 import json
 import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from ..core.errors import DatasetError
@@ -22,21 +21,21 @@ _CAPTION_COLUMNS = ("text", "caption")
 
 @dataclass(frozen=True)
 class CaptionEntry:
-    """One caption found on the disk."""
+    """One caption found on disk."""
 
     picture: str
-    """Name of the picture that it is for, relative to the root, in canonical spelling."""
+    """Name of the picture, relative to the root, in canonical spelling."""
     caption: str | None
     """Stripped; ``None`` for a blank one."""
     origin: str
-    """File, and line where there are several, for messages."""
+    """The file, and the line if it has several, for messages."""
 
 
 def read_captions(tree: FileTree, listing: Listing) -> tuple[dict[str, str], list[Skipped]]:
-    """The caption of each picture that has one, by the picture's name, and what was left out.
+    """The captions by picture name, and the entries that were skipped.
 
-    A text file beside the picture comes before ``metadata.jsonl``, and that before ``metadata.csv``; what differs
-    from the caption that counts is told, and so are captions for pictures that don't exist.
+    A text file beside the picture takes precedence over ``metadata.jsonl``, and that over ``metadata.csv``. An entry
+    that differs from the caption used, or names no picture, is skipped and reported.
 
     Raises:
         DatasetError: files that aren't UTF-8 or can't be parsed, all named at once.
@@ -49,60 +48,52 @@ def read_captions(tree: FileTree, listing: Listing) -> tuple[dict[str, str], lis
         if name is None:
             skipped.append(Skipped(name=entry.origin, reason=f"there is no picture {entry.picture}"))
         elif entry.caption and captions.setdefault(name, entry.caption) != entry.caption:
-            skipped.append(Skipped(name=entry.origin, reason=f"{name} has another caption already, which counts"))
+            skipped.append(Skipped(name=entry.origin, reason=f"{name} already has another caption, which is used"))
     return captions, skipped
 
 
 def _all_entries(tree: FileTree, listing: Listing) -> list[CaptionEntry]:
-    beside = partial(_beside, by_stem=_pictures_by_stem(listing))
-    parsers: list[tuple[str, Callable[[str, str], list[CaptionEntry]]]] = [(name, beside) for name in listing.captions]
-    parsers += [(name, parse_csv if name.lower().endswith(".csv") else parse_jsonl) for name in listing.metadata]
+    pictures: dict[str, list[str]] = {}
+    for name in listing.pictures:
+        pictures.setdefault(stem(name), []).append(canonical(name))
     entries: list[CaptionEntry] = []
     problems: list[str] = []
-    for name, parse in parsers:
+    for name in (*listing.captions, *listing.metadata):
         try:
-            entries += parse(decode_text(tree.read(name, limits.MAX_TEXT_BYTES), name), name)
+            text = decode_text(tree.read(name, limits.MAX_TEXT_BYTES), name)
+            if name in listing.metadata:
+                entries += parse_csv(text, name) if name.lower().endswith(".csv") else parse_jsonl(text, name)
+            else:
+                beside = pictures.get(stem(name), [f"{stem(name)}.*"])
+                entries += [CaptionEntry(picture, text.strip() or None, name) for picture in beside]
         except DatasetError as error:
             problems.append(error.got)
     if problems:
         raise DatasetError(
             f"{len(problems)} caption or metadata files can't be used:\n  " + "\n  ".join(problems),
             expected="text in UTF-8; metadata lines with file_name and text",
-            hint="save the files again as UTF-8 in a text editor, and mend the lines named above.",
+            hint="save the files as UTF-8 in a text editor, and fix the lines named above.",
         )
     return entries
 
 
-def _pictures_by_stem(listing: Listing) -> dict[str, list[str]]:
-    pictures: dict[str, list[str]] = {}
-    for name in listing.pictures:
-        pictures.setdefault(stem(name), []).append(canonical(name))
-    return pictures
-
-
-def _beside(text: str, name: str, by_stem: dict[str, list[str]]) -> list[CaptionEntry]:
-    """The same caption for each picture of the file's stem; one for no picture where there is none."""
-    pictures = by_stem.get(stem(name), [f"{stem(name)}.*"])
-    return [CaptionEntry(picture, text.strip() or None, name) for picture in pictures]
-
-
 def decode_text(data: bytes, name: str) -> str:
-    """UTF-8, with or without a byte-order mark, to text.
+    """Decode UTF-8, with or without a byte-order mark.
 
     Raises:
-        DatasetError: another encoding. A caption decoded wrongly would be learned as it is, so nothing is guessed.
+        DatasetError: another encoding. Nothing is guessed: a wrongly decoded caption would be learned.
     """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DatasetError(f"{name}: it isn't UTF-8 text (byte {error.start + 1})") from error
     if "\0" in text:
-        raise DatasetError(f"{name}: it isn't UTF-8 text (it holds zero bytes, as UTF-16 does)")
+        raise DatasetError(f"{name}: it isn't UTF-8 text (it contains zero bytes, as UTF-16 does)")
     return text
 
 
 def parse_jsonl(text: str, name: str) -> list[CaptionEntry]:
-    """One JSON object a line, with ``file_name`` (relative to the metadata file) and ``text`` or ``caption``.
+    """Parse one JSON object per line, with ``file_name`` (relative to the metadata file) and ``text`` or ``caption``.
 
     Raises:
         DatasetError: lines that can't be used, all named.
@@ -120,7 +111,7 @@ def parse_jsonl(text: str, name: str) -> list[CaptionEntry]:
 
 
 def parse_csv(text: str, name: str) -> list[CaptionEntry]:
-    """A table separated by commas, whose first line names the columns: ``file_name`` and ``text`` or ``caption``.
+    """Parse comma-separated values with a header: ``file_name`` and ``text`` or ``caption``.
 
     Raises:
         DatasetError: the columns are missing, or lines can't be used, all named.
@@ -131,13 +122,16 @@ def parse_csv(text: str, name: str) -> list[CaptionEntry]:
     except csv.Error as error:
         raise DatasetError(f"{name}: its first line is not CSV ({error})") from error
     if "file_name" not in columns or not columns & {*_CAPTION_COLUMNS}:
-        raise DatasetError(f"{name}: its first line names no columns file_name and text, separated by commas")
+        raise DatasetError(f"{name}: its first line lacks the columns file_name and text, separated by commas")
 
     def rows() -> Iterator[tuple[int, Any]]:
         try:
             for row in reader:
-                surplus = None in row  # an unquoted comma would cut the caption off without a word
-                yield reader.line_num, "more fields than columns; quote captions with commas" if surplus else row
+                surplus = None in row  # an unquoted comma would silently cut the caption short
+                yield (
+                    reader.line_num,
+                    "more fields than columns; quote captions that contain commas" if surplus else row,
+                )
         except csv.Error as error:
             yield reader.line_num, f"not CSV ({error})"
 
@@ -145,7 +139,7 @@ def parse_csv(text: str, name: str) -> list[CaptionEntry]:
 
 
 def _entries(rows: Iterator[tuple[int, Any]], name: str) -> list[CaptionEntry]:
-    """Entries from (line, row) pairs; a row that is text says what is wrong with its line."""
+    """Entries from (line number, row) pairs; a row that is a string says what is wrong with its line."""
     entries: list[CaptionEntry] = []
     problems: list[str] = []
     for number, row in rows:

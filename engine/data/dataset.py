@@ -1,7 +1,8 @@
-"""The data set as a value: lazy records that know where they come from and what they hold."""
+"""The data set as a value: records of pictures that are decoded only when needed."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -17,23 +18,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRecord:
-    """One picture of a data set; its pixels are decoded only when asked for."""
+    """One picture of a data set; its pixels are decoded only on request."""
 
     source: ImageSource = field(repr=False)
     content_hash: str
     """SHA-256 of the encoded picture; caches are keyed by it, never by position."""
     width: int
-    """In pixels, after the EXIF rotation."""
+    """In pixels, after EXIF rotation."""
     height: int
+    """In pixels, after EXIF rotation."""
     caption: str | None = None
     repeats: int = 1
     """How often an epoch shows the picture."""
     mask: Mask | None = None
-    """Which of its pixels teach how much."""
+    """Weight of each pixel in the loss."""
     crops: tuple[Crop, ...] = ()
-    """What of it a training sees, each as a sample of its own; none for the middle square at the run's resolution."""
+    """Crops to train on, each a sample of its own; empty for the center square at the run's resolution."""
     augmentation: Augmentation | None = None
-    """How a training may change it."""
+    """Random changes during training."""
 
     @property
     def name(self) -> str:
@@ -43,11 +45,11 @@ class ImageRecord:
         """Decode to RGB: EXIF rotation applied, transparency flattened onto white, palettes resolved.
 
         Args:
-            at_least: where only so many pixels of the shorter side are needed, a JPEG is decoded smaller and faster;
-                0 decodes it whole.
+            at_least: pixels needed on the shorter side, so that a JPEG can be decoded at a smaller size, which is
+                faster; 0 decodes at full size.
 
         Raises:
-            DatasetError: the file is gone, damaged, or another one than when the data set was read.
+            DatasetError: the file is missing, damaged, or has changed since the data set was read.
         """
         from .images import decode
 
@@ -57,12 +59,12 @@ class ImageRecord:
         """The encoded picture.
 
         Raises:
-            DatasetError: the file is gone, or another one than when the data set was read.
+            DatasetError: the file is missing, or has changed since the data set was read.
         """
         return read_unchanged(self.source, self.content_hash)
 
     def identity(self) -> list[Any]:
-        """What a training sees of the record, for hashes; what changes nothing is left out."""
+        """Everything about the record that affects training, for hashes."""
         identity: list[Any] = [self.content_hash, self.caption, self.repeats]
         if self.mask and self.mask.weighs:
             identity.append({"mask": self.mask.identity()})
@@ -73,7 +75,7 @@ class ImageRecord:
         return identity
 
     def views(self, side: int) -> list[tuple[View, ...]]:
-        """The variants of each frame; without frames, of the middle square, ``side`` pixels wide."""
+        """The variants of each crop; if there are none, of the center square, ``side`` pixels wide."""
         crops = self.crops or (fitted((self.width, self.height), (side, side)),)
         if self.augmentation is None:
             return [(View(crop=crop),) for crop in crops]
@@ -82,7 +84,7 @@ class ImageRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Skipped:
-    """A file that was left out, and why."""
+    """A file that was skipped, and why."""
 
     name: str
     reason: str
@@ -90,21 +92,26 @@ class Skipped:
 
 @dataclass(frozen=True, kw_only=True)
 class TriggerWord:
-    """The word that calls the concept, and the class that it belongs to."""
+    """The word that stands for the concept, and the class that the concept belongs to."""
 
     word: str
     class_word: str = ""
     template: str = "a photo of {trigger} {class}"
 
     def phrase(self) -> str:
-        """The template filled in, with no blanks left over where the class word is empty."""
+        """The template filled in, without extra spaces where the class word is empty."""
         filled = self.template.replace("{trigger}", self.word).replace("{class}", self.class_word)
         return " ".join(filled.split())
+
+    def is_in(self, text: str) -> bool:
+        """Whether the text contains the word as a whole word, ignoring case."""
+        words = r"\s+".join(map(re.escape, self.word.split()))
+        return bool(words) and re.search(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """An ordered set of records. The order is that of the names, whatever the file system says."""
+    """An ordered set of records. The order is that of their names, on every file system."""
 
     name: str
     records: tuple[ImageRecord, ...]
@@ -119,7 +126,7 @@ class Dataset:
 
     @property
     def content_hash(self) -> str:
-        """Changes with everything that a training sees of the records, and their order; not with the files' place."""
+        """Changes with everything that affects training, including the order; not with the location of the files."""
         return value_hash([record.identity() for record in self.records])
 
     @property
@@ -131,11 +138,12 @@ class Dataset:
         records = tuple(replace(r, caption=c) for r, c in zip(self.records, captions, strict=True))
         return replace(self, records=records, trigger=trigger or self.trigger)
 
-    def manifest(self) -> list[dict[str, Any]]:
-        """What goes into an adapter's metadata: names without folders above the root, hashes, captions, repeats.
+    def missing_trigger(self) -> list[str]:
+        """Names of the records whose caption lacks the trigger word; all of them if the data set has none."""
+        return [r.name for r in self.records if not (self.trigger and self.trigger.is_in(r.caption or ""))]
 
-        Records with frames also have their sizes.
-        """
+    def manifest(self) -> list[dict[str, Any]]:
+        """The records for an adapter's metadata: names relative to the root, hashes, captions, repeats, crop sizes."""
         return [
             {"name": r.name, "sha256": r.content_hash, "caption": r.caption, "repeats": r.repeats}
             | ({"sizes": [crop.size for crop in r.crops]} if r.crops else {})

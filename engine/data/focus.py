@@ -1,4 +1,4 @@
-"""Where a picture's subject is: by its mask, or by what stands out from the picture's border."""
+"""Where the subject of a picture is, by its mask or by its difference from the picture's border."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SMALL = 96
-"""Saliency is found on a copy whose longer side has this many pixels."""
-_RIM = 0.06
-"""The share of the sides that counts as border."""
+"""Saliency is computed on a copy whose longer side has this many pixels."""
+_BORDER = 0.06
+"""Share of each side that counts as border."""
 _ORDINARY = 2.0
-"""Distance within which most of the border's own colors are."""
-_NEAR_ENOUGH = 0.97
-"""Crops that keep this share of the most that any can keep are as good; of these the most central one is taken."""
+"""Distance within which most of the border's own colors lie."""
+_AS_GOOD = 0.97
+"""Crops that keep at least this share of the best crop's importance count as equal; the most central one is taken."""
 
 
 def importance(picture: Image.Image, mask: Image.Image | None) -> NDArray[np.float32]:
-    """How much each part matters, (h, w), 0 or more; the mask's brightness where there is one that isn't all black."""
+    """How much each part matters, (h, w), 0 or more: the mask's brightness unless it is all black, else saliency."""
     import numpy as np
     from PIL import Image, ImageFilter
 
@@ -34,20 +34,20 @@ def importance(picture: Image.Image, mask: Image.Image | None) -> NDArray[np.flo
 
 
 def saliency(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """How far each pixel (h, w, 3), 0 to 255, stands out from the border's colors, 0 to 1.
+    """How much each pixel (h, w, 3), 0 to 255, stands out from the border's colors, 0 to 1.
 
-    The border is background more often than not (Wei et al., ECCV 2012). Its colors are one normal distribution,
-    after the third of it that fits worst is set aside, because subjects are often cut by a border; what stands out
-    is far by Mahalanobis distance. The middle counts a little more.
+    The border is mostly background (Wei et al., ECCV 2012). A normal distribution is fitted to its colors, without the
+    third that fits worst, since subjects often touch a border. Saliency is the Mahalanobis distance from it, with some
+    extra weight on the center.
     """
     import numpy as np
 
     colors = pixels.astype(np.float64)
     height, width = colors.shape[:2]
-    rim = np.ones((height, width), bool)
-    down, across = max(1, round(height * _RIM)), max(1, round(width * _RIM))
-    rim[down : height - down, across : width - across] = False
-    border = colors[rim]
+    at_border = np.ones((height, width), bool)
+    down, across = max(1, round(height * _BORDER)), max(1, round(width * _BORDER))
+    at_border[down : height - down, across : width - across] = False
+    border = colors[at_border]
     for _ in range(3):
         far = _distance(border, border)
         border = border[far <= np.quantile(far, 0.67)]
@@ -58,7 +58,7 @@ def saliency(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _distance(colors: NDArray[np.float64], like: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mahalanobis distance of each color (n, 3) from those of a sample; noise of a few gray values is nothing."""
+    """Mahalanobis distance of each color (n, 3) from a sample of colors; noise of a few gray levels is ignored."""
     import numpy as np
 
     spread = np.cov(like.T) + 36 * np.eye(3)
@@ -67,14 +67,14 @@ def _distance(colors: NDArray[np.float64], like: NDArray[np.float64]) -> NDArray
 
 
 def best_centering(matters: NDArray[np.float32], kept: tuple[float, float]) -> tuple[float, float]:
-    """Where a crop keeps most of what matters, as ``fitted`` takes it: (across, down), 0 to 1.
+    """Where a crop keeps most of what matters: the (across, down) that ``fitted`` takes, 0 to 1.
 
-    Roots are summed, because that a column shows the subject counts for more than how much of it, and the higher
-    rows count more: a crop that loses a head is worse than one that loses feet.
+    Square roots are summed, since whether a column shows the subject is more important than how much of it. Upper rows
+    weigh more: losing a head is worse than losing feet.
 
     Args:
-        matters: (h, w).
-        kept: share of the width and of the height that the crop keeps.
+        matters: importance, (h, w).
+        kept: shares of the width and the height that the crop keeps.
     """
     columns, rows = matters.sum(axis=0) ** 0.5, matters.sum(axis=1) ** 0.5
     above = rows.cumsum() / max(float(rows.sum()), 1e-9)
@@ -82,7 +82,7 @@ def best_centering(matters: NDArray[np.float32], kept: tuple[float, float]) -> t
 
 
 def _best(profile: NDArray[np.float32], kept: float) -> float:
-    """The most central of the best places along one axis; the middle where nothing matters."""
+    """The most central of the best places along one axis; the middle if nothing matters."""
     import numpy as np
 
     length, total = len(profile), float(profile.sum())
@@ -93,6 +93,6 @@ def _best(profile: NDArray[np.float32], kept: float) -> float:
     offsets = np.linspace(0, free, 101)
     grid = np.arange(length + 1)
     inside = np.interp(offsets + length * kept, grid, edges) - np.interp(offsets, grid, edges)
-    middle = float((profile * (np.arange(length) + 0.5)).sum()) / total  # of what matters
-    good = offsets[inside >= _NEAR_ENOUGH * inside.max()]
-    return float(good[np.argmin(np.abs(good + length * kept / 2 - middle))]) / free
+    center_of_mass = float((profile * (np.arange(length) + 0.5)).sum()) / total
+    good = offsets[inside >= _AS_GOOD * inside.max()]
+    return float(good[np.argmin(np.abs(good + length * kept / 2 - center_of_mass))]) / free

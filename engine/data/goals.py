@@ -1,4 +1,4 @@
-"""What adapters are taught, and how many pictures people teach it with."""
+"""Goals of training, and how many pictures people use for each."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from typing import Literal
 
 Goal = Literal["subject", "style", "product"]
 USUAL: dict[Goal, tuple[int, int]] = {"subject": (10, 30), "style": (50, 200), "product": (10, 30)}
-"""Goal -> the fewest and the most pictures that are usual."""
+"""Goal -> the usual minimum and maximum number of pictures."""

@@ -1,4 +1,4 @@
-"""Encoded pictures: their size without decoding, their pixels as RGB or as a mask."""
+"""Encoded pictures: their size without decoding, and their pixels as RGB or as a mask."""
 
 from __future__ import annotations
 
@@ -19,24 +19,26 @@ _EXIF_IN_PNG = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
 
 
 def probe(data: bytes, name: str) -> tuple[int, int]:
-    """Width and height in pixels, after the EXIF rotation, from the header alone.
+    """Width and height in pixels, after EXIF rotation, from the header alone.
 
     Raises:
-        DatasetError: no picture, a damaged header, or more pixels than ``limits.MAX_PIXELS``.
+        DatasetError: not a picture, a damaged header, or more pixels than ``limits.MAX_PIXELS``.
     """
     with _opened(data, name) as image:
-        sideways = _orientation(image, data) >= 5
-        # Whether Pillow's size of a rotated TIFF is the one before or after the rotation depends on its version.
+        # Pillow decodes a whole PNG to look for EXIF data behind the pixels, so check first whether there is any.
+        has_exif = image.format != "PNG" or any(mark in data for mark in _EXIF_IN_PNG)
+        sideways = has_exif and image.getexif().get(_ORIENTATION, 1) >= 5
+        # Pillow's size of a rotated TIFF is the one before or after rotation, depending on Pillow's version.
         if sideways and image.format == "TIFF":
             return decode(data, name).size
         return (image.height, image.width) if sideways else image.size
 
 
 def check_complete(data: bytes, name: str) -> None:
-    """Refuse a picture that was cut short; PNG and JPEG are checked without decoding their pixels.
+    """Refuse truncated pictures; PNG and JPEG are checked without decoding their pixels.
 
     Raises:
-        DatasetError: the end is missing, or the data is damaged.
+        DatasetError: the picture is truncated or damaged.
     """
     with _opened(data, name) as image:
         if image.format == "PNG":
@@ -48,16 +50,16 @@ def check_complete(data: bytes, name: str) -> None:
 
 
 def decode(data: bytes, name: str, *, at_least: int = 0) -> Image.Image:
-    """The pixels as RGB, 8 bits a channel: EXIF rotation applied, transparency flattened onto white, first frame.
+    """The first frame as RGB, 8 bits per channel: EXIF rotation applied, transparency flattened onto white.
 
     Args:
         data: the encoded picture.
         name: for messages.
-        at_least: a JPEG may come at a half, quarter or eighth of its size, as long as its shorter side keeps so many
-            pixels; 0 decodes it whole.
+        at_least: a JPEG may be decoded at a half, quarter or eighth of its size if its shorter side keeps at least
+            this many pixels; 0 decodes at full size.
 
     Raises:
-        DatasetError: as ``probe``, or the picture is cut short or damaged.
+        DatasetError: as ``probe``, or the picture is truncated or damaged.
     """
     with _opened(data, name) as image:
         if at_least:
@@ -67,10 +69,10 @@ def decode(data: bytes, name: str, *, at_least: int = 0) -> Image.Image:
 
 
 def decode_mask(data: bytes, name: str, channel: str) -> Image.Image:
-    """A mask as 8-bit gray, EXIF rotation applied: its brightness, or its opacity where ``channel`` is ``alpha``.
+    """A mask as 8-bit gray, EXIF rotation applied: the brightness, or the opacity if ``channel`` is ``alpha``.
 
     Raises:
-        DatasetError: as ``decode``, or there is no transparency to take.
+        DatasetError: as ``decode``, or there is no alpha channel.
     """
     from PIL import ImageOps
 
@@ -84,7 +86,7 @@ def decode_mask(data: bytes, name: str, channel: str) -> Image.Image:
 
 
 def has_alpha(data: bytes, name: str) -> bool:
-    """Whether an encoded picture has transparency, by its header alone.
+    """Whether an encoded picture has transparency, from the header alone.
 
     Raises:
         DatasetError: as ``probe``.
@@ -94,7 +96,7 @@ def has_alpha(data: bytes, name: str) -> bool:
 
 
 def jpeg_tables(data: bytes, name: str) -> Mapping[int, Sequence[int]] | None:
-    """A JPEG's quantization tables by number, from its header; ``None`` for other formats.
+    """A JPEG's quantization tables by number, from the header; ``None`` for other formats.
 
     Raises:
         DatasetError: as ``probe``.
@@ -107,15 +109,17 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """Any Pillow image as RGB: EXIF rotation applied, 16 bits scaled to 8, transparency flattened onto white.
 
     Raises:
-        ValueError: a mode whose range of values isn't known, such as floating point.
+        ValueError: floating-point pixels, whose range of values is unknown.
     """
+    import numpy as np
     from PIL import Image, ImageOps
 
     image = ImageOps.exif_transpose(image)
     if image.mode == "F":
-        raise ValueError("floating-point pixels; save it with 8 or 16 bits a channel")
-    if image.mode.startswith("I"):
-        image = _eight_bits(image)
+        raise ValueError("floating-point pixels; save it with 8 or 16 bits per channel")
+    if image.mode.startswith("I"):  # Pillow's integer modes hold the 0 to 65535 of a 16-bit file
+        values = np.asarray(image).astype(np.float32) / 257
+        image = Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         layered = image.convert("RGBA")
         flat = Image.new("RGB", image.size, "white")
@@ -136,11 +140,14 @@ def check_size(size: tuple[int, int], name: str) -> None:
 
 @contextlib.contextmanager
 def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
-    """A picture whose size has been checked; whatever goes wrong with it inside the block becomes a DatasetError."""
+    """Open a picture and check its size; any error inside the block becomes a ``DatasetError``."""
     from PIL import Image, UnidentifiedImageError
 
+    # Other formats, such as EPS, would start programs or aren't photographs.
+    avif = ["AVIF"] if ".avif" in Image.registered_extensions() else []
+    formats = ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", *avif]
     try:
-        with _STRICT, Image.open(io.BytesIO(data), formats=_formats()) as image:
+        with _STRICT, Image.open(io.BytesIO(data), formats=formats) as image:
             check_size(image.size, name)
             yield image
     except DatasetError:
@@ -148,15 +155,15 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         raise _too_large(name, str(error)) from error
     except UnidentifiedImageError as error:
-        raise _unreadable(name, "it is no picture of a known format" if data else "the file is empty") from error
-    except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
+        raise _unreadable(name, "it isn't a picture in a known format" if data else "the file is empty") from error
+    except Exception as error:  # Pillow's readers raise all kinds of errors on damaged files
         raise _unreadable(name, f"it can't be decoded ({error})") from error
 
 
 class _Strict:
-    """Pillow refuses pictures that were cut short while any thread is inside.
+    """Makes Pillow refuse truncated pictures while any thread is inside.
 
-    Other extensions switch that off for the whole process, and half a picture would pass for a gray one.
+    Other extensions disable that check for the whole process, and the missing part would be decoded as gray.
     """
 
     def __init__(self) -> None:
@@ -184,49 +191,25 @@ class _Strict:
 _STRICT = _Strict()
 
 
-def _formats() -> list[str]:
-    """The formats to try; others, such as EPS, would start programs or are no photographs."""
-    from PIL import Image
-
-    avif = ["AVIF"] if ".avif" in Image.registered_extensions() else []
-    return ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", *avif]
-
-
-def _orientation(image: Image.Image, data: bytes) -> int:
-    # Pillow decodes the whole of a PNG to look for EXIF data behind the pixels, so see first whether there is any.
-    if image.format == "PNG" and not any(mark in data for mark in _EXIF_IN_PNG):
-        return 1
-    return image.getexif().get(_ORIENTATION, 1)
-
-
 def _jpeg_has_end(data: bytes) -> bool:
-    """Whether an end marker follows the first scan; a thumbnail in the header has an end marker of its own."""
+    """Whether an end marker follows the first scan; the end marker of a thumbnail in the header doesn't count."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return data.find(b"\xff\xd9", at) >= 0
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Gray values of 0 to 65535, which is what Pillow's integer modes hold for 16-bit files, as 0 to 255."""
-    import numpy as np
-    from PIL import Image
-
-    values = np.asarray(image).astype(np.float32) / 257
-    return Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
-
-
 def _too_large(name: str, what: str) -> DatasetError:
     return DatasetError(
-        f"{name}: too large a picture ({what})",
+        f"{name}: the picture is too large ({what})",
         expected=f"at most {limits.MAX_PIXELS // 1_000_000} megapixels",
-        hint="scale the picture down; training needs a small part of that.",
+        hint="scale the picture down; training needs far fewer pixels.",
     )
 
 
 def _unreadable(name: str, reason: str) -> DatasetError:
     return DatasetError(
         f"{name}: {reason}",
-        expected="a whole picture in PNG, JPEG, WebP, BMP, GIF, TIFF or AVIF",
-        hint="open and save it again in an image editor, or take it out of the data set.",
+        expected="an intact picture in PNG, JPEG, WebP, BMP, GIF, TIFF or AVIF",
+        hint="open and save it again in an image editor, or remove it from the data set.",
     )

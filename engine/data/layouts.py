@@ -1,4 +1,4 @@
-"""How other trainers want a data set's files to lie: names, captions, repeats and masks of each layout."""
+"""File layouts of other trainers: where each expects names, captions, repeats and masks."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from pathlib import PurePosixPath
 
 from ..core.errors import DatasetError
 from .dataset import Dataset, ImageRecord
-from .listing import MASK_FOLDER, MAX_REPEATS, PICTURE_ENDINGS, canonical, is_unicode
+from .listing import MASK_FOLDER, MAX_REPEATS, PICTURE_EXTENSIONS, canonical, is_unicode
 from .masks import Mask
 from .sources import read_unchanged
 
 LAYOUTS = ("kohya", "diffusers", "replicate", "fal")
 ARCHIVES = ("replicate", "fal")
-"""Layouts that are one zip archive; the others are a folder."""
+"""Layouts that are a zip archive; the others are a folder."""
 
 _READ_BY_ALL = (".png", ".jpg", ".jpeg", ".webp")
-_FEWEST = {"replicate": 10, "fal": 4}
-"""Pictures that a hosted trainer asks for."""
+_MIN_PICTURES = {"replicate": 10, "fal": 4}
+"""Number of pictures that a hosted trainer asks for."""
 _UNUSABLE = re.compile(r'[<>:"|?*\\/\x00-\x1f\x7f]')
-_LONGEST = 180
-"""Bytes of a file's name without its ending; most file systems take 255 in all."""
+_MAX_NAME_BYTES = 180
+"""Bytes in a file name without its extension; most file systems allow 255 in total."""
 
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """A file that is yet to be written."""
+    """A file still to be written."""
 
     name: str
     """Relative to the data set's root, with forward slashes."""
@@ -40,63 +40,59 @@ class PlannedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The files of a data set in one layout, and what its user should know of it."""
+    """The files of a data set in one layout, and notes for the user."""
 
     files: tuple[PlannedFile, ...]
     notes: tuple[str, ...]
 
 
 def plan(dataset: Dataset, layout: str) -> Plan:
-    """The files of a layout, pictures as they are to the byte; nothing is read yet.
+    """The files of a layout, with the pictures' bytes unchanged; nothing is read yet.
 
-    - ``kohya``: ``N_name/picture.png`` with ``picture.txt``, masks below ``masks/``, its ``conditioning_data_dir``.
+    - ``kohya``: ``N_name/picture.png`` with ``picture.txt``, and masks in ``masks/``, its ``conditioning_data_dir``.
     - ``diffusers``: pictures and ``metadata.jsonl``, the imagefolder of Hugging Face's datasets.
-    - ``replicate``: a flat zip, captions in text files; repeats become copies.
-    - ``fal``: the same with masks as ``picture_mask.jpg``.
+    - ``replicate``: a flat zip with captions in text files; repeats become copies.
+    - ``fal``: the same, with masks as ``picture_mask.jpg``.
 
     Raises:
-        DatasetError: the layout isn't known, or something can't be said in it.
+        DatasetError: the layout is unknown, or can't hold the data set.
     """
     if layout not in LAYOUTS:
-        raise DatasetError(f"Layout {layout!r} isn't known.", expected=f"one of {', '.join(LAYOUTS)}")
-    _check(dataset)
+        raise DatasetError(f"Unknown layout {layout!r}.", expected=f"one of {', '.join(LAYOUTS)}")
+    _refuse_unsavable(dataset)
     planned = {"kohya": _kohya, "diffusers": _diffusers}.get(layout, partial(_flat, masks=layout == "fal"))
     return Plan(files=tuple(planned(dataset)), notes=tuple(_notes(dataset, layout)))
 
 
-def _check(dataset: Dataset) -> None:
+def _refuse_unsavable(dataset: Dataset) -> None:
     if not dataset.records:
         raise DatasetError(f"The data set {dataset.name} is empty.", expected="at least one picture")
     problems = [
-        f"{r.name}: its caption holds characters that no text file can"
+        f"{r.name}: its caption has characters that can't be written to a text file"
         for r in dataset
-        if not _is_text(r.caption or "")
+        if not is_unicode(r.caption or "") or "\0" in (r.caption or "")
     ]
     problems += [f"{r.name}: {r.repeats} repeats" for r in dataset if not 1 <= r.repeats <= MAX_REPEATS]
     if problems:
         raise DatasetError(
-            f"{dataset.name} can't be saved as it is:\n  " + "\n  ".join(problems),
-            expected=f"captions of text without zero bytes, and 1 to {MAX_REPEATS} repeats",
-            hint="mend these captions, or lower the repeats.",
+            f"{dataset.name} can't be saved:\n  " + "\n  ".join(problems),
+            expected=f"captions without zero bytes, and 1 to {MAX_REPEATS} repeats",
+            hint="fix these captions, or lower the repeats.",
         )
 
 
-def _is_text(caption: str) -> bool:
-    return is_unicode(caption) and "\0" not in caption
-
-
 def _notes(dataset: Dataset, layout: str) -> Iterator[str]:
-    others = sorted({ending for r in dataset if (ending := _ending(r.name)) not in _READ_BY_ALL})
+    others = sorted({extension for r in dataset if (extension := _extension(r.name)) not in _READ_BY_ALL})
     if others and layout != "diffusers":
         yield f"Not every trainer reads {', '.join(others)}; PNG, JPEG and WebP are safe."
     if bare := sum(not (r.caption or "").strip() for r in dataset):
         yield f"Without a caption: {bare} of {len(dataset)} pictures."
-    if len(dataset) < _FEWEST.get(layout, 0):
-        yield f"{len(dataset)} pictures; this trainer asks for {_FEWEST[layout]} or more."
+    if len(dataset) < _MIN_PICTURES.get(layout, 0):
+        yield f"{len(dataset)} pictures; this trainer asks for {_MIN_PICTURES[layout]} or more."
     if layout in ARCHIVES and len({r.repeats for r in dataset}) > 1:
-        yield "This trainer knows no repeats: pictures that are shown more often are in it more than once."
+        yield "This trainer has no repeats, so pictures with more repeats are included more than once."
     if layout == "replicate" and any(r.mask for r in dataset):
-        yield f"This trainer takes no masks: {sum(r.mask is not None for r in dataset)} were left out."
+        yield f"This trainer doesn't use masks: {sum(r.mask is not None for r in dataset)} were left out."
 
 
 def _kohya(dataset: Dataset) -> Iterator[PlannedFile]:
@@ -129,7 +125,7 @@ def _diffusers(dataset: Dataset) -> Iterator[PlannedFile]:
 
 
 def _flat(dataset: Dataset, masks: bool) -> Iterator[PlannedFile]:
-    """One folder, without sub-folders; only the proportion of the repeats can be kept, so they are cut short."""
+    """One folder without subfolders. Repeats become copies, divided by their greatest common divisor."""
     divisor = math.gcd(*(record.repeats for record in dataset))
     copies = tuple(replace(r, repeats=1) for r in dataset for _ in range(r.repeats // divisor))
     for record, name in zip(copies, _names(replace(dataset, records=copies)), strict=True):
@@ -140,9 +136,9 @@ def _flat(dataset: Dataset, masks: bool) -> Iterator[PlannedFile]:
 
 
 def _names(dataset: Dataset) -> list[str]:
-    """A file name without folder and ending for each record, its own where that is free.
+    """A file name without folder and extension for each record, its own if possible.
 
-    No two are alike but for their ending or their capitals, as captions and masks are found by them.
+    Names are unique even without extensions and ignoring case, since captions and masks are matched by them.
     """
     taken: set[str] = set()
     names = []
@@ -157,38 +153,38 @@ def _names(dataset: Dataset) -> list[str]:
 
 
 def _clean(name: str) -> str:
-    """A name that every system takes and that isn't taken for a mask's or a hidden file's."""
+    """A name that is valid on every system, and that isn't the name of a mask or a hidden file."""
     name = _UNUSABLE.sub("_", name).lstrip(".").strip()
-    name = name.encode(errors="replace")[:_LONGEST].decode(errors="ignore").rstrip(". ") or "picture"
+    name = name.encode(errors="replace")[:_MAX_NAME_BYTES].decode(errors="ignore").rstrip(". ") or "picture"
     return f"{name}_picture" if name.lower().endswith(("_mask", "-masklabel")) else name
 
 
-def _ending(name: str) -> str:
-    ending = PurePosixPath(name).suffix
-    return ending if ending.lower() in PICTURE_ENDINGS else ".png"
+def _extension(name: str) -> str:
+    extension = PurePosixPath(name).suffix
+    return extension if extension.lower() in PICTURE_EXTENSIONS else ".png"
 
 
 def _picture(at: str, record: ImageRecord) -> PlannedFile:
-    return PlannedFile(at + _ending(record.name), partial(read_unchanged, record.source, record.content_hash))
+    return PlannedFile(at + _extension(record.name), partial(read_unchanged, record.source, record.content_hash))
 
 
 def _caption(at: str, record: ImageRecord) -> Iterator[PlannedFile]:
     caption = record.caption or ""
     if caption.strip():
-        # A reader takes a mark at the start away, so one that belongs to the caption needs another before it.
+        # Readers strip a byte-order mark, so a caption that starts with one needs another before it.
         encoding = "utf-8-sig" if caption.startswith("\N{BOM}") else "utf-8"
         yield PlannedFile(f"{at}.txt", partial(caption.encode, encoding))
 
 
 def _mask(at: str, mask: Mask) -> PlannedFile:
-    """The mask's own bytes; one that lies in a picture's transparency becomes a file of its own."""
+    """The mask's own bytes; an alpha channel becomes a file of its own."""
     if mask.channel == "alpha":
         return PlannedFile(f"{at}.png", partial(_encoded, mask, "PNG"))
-    return PlannedFile(at + _ending(mask.source.name), partial(read_unchanged, mask.source, mask.content_hash))
+    return PlannedFile(at + _extension(mask.source.name), partial(read_unchanged, mask.source, mask.content_hash))
 
 
 def _as_jpeg(mask: Mask) -> bytes:
-    if mask.channel == "gray" and _ending(mask.source.name).lower() in (".jpg", ".jpeg"):
+    if mask.channel == "gray" and _extension(mask.source.name).lower() in (".jpg", ".jpeg"):
         return read_unchanged(mask.source, mask.content_hash)
     return _encoded(mask, "JPEG", quality=95)
 

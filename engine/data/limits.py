@@ -1,4 +1,4 @@
-"""What a data set may hold: bounds that are checked before memory or time is spent on it."""
+"""Limits of a data set, checked before memory or time is spent on it."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from typing import IO
 from ..core.errors import DatasetError
 
 MAX_PIXELS = 100_000_000
-"""Of one picture, by its header."""
+"""In one picture, according to its header."""
 MAX_FILE_BYTES = 512 * 2**20
-"""Of one encoded picture."""
+"""In one encoded picture."""
 MAX_TEXT_BYTES = 16 * 2**20
-"""Of one caption or metadata file."""
+"""In one caption or metadata file."""
 MAX_MEMBERS = 100_000
-"""Of an archive, folders included."""
+"""In an archive, folders included."""
 MAX_ARCHIVE_BYTES = 16 * 2**30
-"""Of all members of an archive together, unpacked."""
+"""In an unpacked archive."""
 
-_PIECE = 2**20
+_CHUNK_BYTES = 2**20
 
 
 def read_bounded(file: IO[bytes], name: str, limit: int) -> bytes:
-    """The rest of ``file``, in pieces, so that an endless one is given up at ``limit`` bytes.
+    """Read the rest of ``file`` in chunks, so that reading an endless file stops at ``limit`` bytes.
 
     Raises:
-        DatasetError: there is more than ``limit``.
+        DatasetError: there are more than ``limit`` bytes.
     """
     data = bytearray()
-    while piece := file.read(_PIECE):
-        data += piece
+    while chunk := file.read(_CHUNK_BYTES):
+        data += chunk
         if len(data) > limit:
             raise DatasetError(
-                f"{name}: it holds more than {limit:,} bytes",
+                f"{name}: it has more than {limit:,} bytes",
                 expected="a picture, caption or metadata file of ordinary size",
-                hint="take the file out of the data set.",
+                hint="remove the file from the data set.",
             )
     return bytes(data)

@@ -26,24 +26,24 @@ OnUnreadable = Literal["skip", "refuse"]
 
 
 def load_dataset(path: str | Path, *, on_unreadable: OnUnreadable = "skip") -> Dataset:
-    """The pictures of a folder or zip archive and of its sub-folders, with their captions.
+    """The pictures of a folder or zip archive, including subfolders, with their captions.
 
-    Captions come from ``.txt`` files of the picture's stem, ``metadata.jsonl`` and ``metadata.csv``; a sub-folder
-    called ``N_name`` repeats its pictures N times an epoch. Masks that lie beside their pictures are found, but don't
-    weigh yet. Records stand in natural order of their names. Each file
-    is read once, one at a time; no pixels are kept.
+    Captions come from ``.txt`` files with the picture's stem, ``metadata.jsonl`` and ``metadata.csv``; a subfolder
+    called ``N_name`` repeats its pictures N times per epoch. Masks beside their pictures are found, but don't weigh in
+    training until ``with_masks`` is used. Records are in natural order of their names. Files are read once, one at a
+    time; no pixels are kept.
 
     Args:
         path: the folder or archive.
-        on_unreadable: leave out pictures that can't be read and name them in ``skipped``, or refuse the data set.
+        on_unreadable: ``skip`` pictures that can't be read and name them in ``skipped``, or ``refuse`` the data set.
 
     Raises:
-        DatasetError: nothing is there, no picture can be used, a caption is in another encoding than UTF-8, an
-            archive isn't safe, or ``refuse`` was asked for and pictures can't be read.
+        DatasetError: there is nothing at the path, no usable picture, a caption that isn't UTF-8, an unsafe archive,
+            or, with ``refuse``, a picture that can't be read.
     """
     if on_unreadable not in ("skip", "refuse"):
         raise DatasetError(
-            f"on_unreadable is {on_unreadable!r}.", expected="skip or refuse", hint="choose one of them."
+            f"on_unreadable is {on_unreadable!r}.", expected="skip or refuse", hint="choose one of these values."
         )
     path = existing(path)
     with open_tree(path) as tree:
@@ -54,7 +54,7 @@ def load_dataset(path: str | Path, *, on_unreadable: OnUnreadable = "skip") -> D
         records, unreadable = _read_pictures(tree, listing.pictures, captions)
         records, mask_notes = _with_masks(tree, listing, records)
     if unreadable and (on_unreadable == "refuse" or not records):
-        raise _all_named(path, unreadable, len(listing.pictures))
+        raise _unreadable_pictures(path, unreadable, len(listing.pictures))
     skipped = (*unreadable, *listing.skipped, *caption_notes, *mask_notes)
     name = path.resolve().name if path.is_dir() else path.stem
     return Dataset(name=name, records=tuple(records), skipped=skipped)
@@ -63,19 +63,20 @@ def load_dataset(path: str | Path, *, on_unreadable: OnUnreadable = "skip") -> D
 def dataset_from_images(images: Sequence[Image.Image], captions: Sequence[str | None], name: str) -> Dataset:
     """A data set of pictures in memory, encoded as PNG and called ``image_0001.png`` and so on.
 
-    Equal pixels give equal hashes, whatever else the images carry.
+    Equal pixels give equal hashes, whatever the images' metadata.
 
     Args:
         images: in any mode; flattened to RGB.
         captions: one for each image; blank ones count as none.
-        name: of the data set.
+        name: name of the data set.
 
     Raises:
-        DatasetError: no image, one that is too large or has floating-point pixels, or another number of captions.
+        DatasetError: there is no image, one is too large or has floating-point pixels, or the number of captions
+            differs.
     """
     if not images or len(images) != len(captions):
         raise DatasetError(
-            f"{len(images)} images and {len(captions)} captions make no data set.",
+            f"{len(images)} images and {len(captions)} captions don't make a data set.",
             expected="at least one image, and a caption (or none) for each",
             hint="connect images, and as many captions as images.",
         )
@@ -92,7 +93,7 @@ def _memory_source(image: Image.Image, name: str) -> MemorySource:
         plain = to_rgb(image)
     except ValueError as error:
         raise DatasetError(
-            f"{name}: {error}", expected="an RGB image", hint="convert the image before it enters the data set."
+            f"{name}: {error}", expected="an RGB image", hint="convert the image to RGB before making the data set."
         ) from error
     plain.info = {}
     buffer = io.BytesIO()
@@ -118,25 +119,20 @@ def _read_pictures(
 def _with_masks(
     tree: FileTree, listing: Listing, records: Sequence[ImageRecord]
 ) -> tuple[list[ImageRecord], list[Skipped]]:
-    """The records with the masks that lie beside them, and the masks that can't be used."""
+    """The records with the masks beside them, and the masks that can't be used."""
     masked: list[ImageRecord] = []
     notes: list[Skipped] = []
     for record in records:
-        name = listing.masks.get(record.name)
-        try:
-            mask = _mask(tree, name, record) if name else None
-            masked.append(replace(record, mask=mask))
-        except DatasetError as error:
-            masked.append(record)
-            notes.append(Skipped(name=name or record.name, reason=error.got.removeprefix(f"{name}: ")))
+        if name := listing.masks.get(record.name):
+            try:
+                data = tree.read(name, limits.MAX_FILE_BYTES)
+                check_complete(data, name)
+                check_same_shape(probe(data, name), (record.width, record.height), name)
+                record = replace(record, mask=Mask(source=tree.source(name), content_hash=bytes_hash(data)))
+            except DatasetError as error:
+                notes.append(Skipped(name=name, reason=error.got.removeprefix(f"{name}: ")))
+        masked.append(record)
     return masked, notes
-
-
-def _mask(tree: FileTree, name: str, record: ImageRecord) -> Mask:
-    data = tree.read(name, limits.MAX_FILE_BYTES)
-    check_complete(data, name)
-    check_same_shape(probe(data, name), (record.width, record.height), name)
-    return Mask(source=tree.source(name), content_hash=bytes_hash(data))
 
 
 def _record(source: ImageSource, data: bytes, caption: str | None, repeats: int = 1) -> ImageRecord:
@@ -147,19 +143,19 @@ def _record(source: ImageSource, data: bytes, caption: str | None, repeats: int 
 
 
 def _no_pictures(path: Path, listing: Listing) -> DatasetError:
-    held = f"holds {listing.total} files, but no picture" if listing.total else "is empty"
-    told = "".join(f"\n  {s.name}: {s.reason}" for s in listing.skipped)
+    content = f"has {listing.total} files, but no picture" if listing.total else "is empty"
+    skipped = "".join(f"\n  {s.name}: {s.reason}" for s in listing.skipped)
     return DatasetError(
-        f"{path} {held}.{told}",
+        f"{path} {content}.{skipped}",
         expected=f"{EXPECTED} (PNG, JPEG, WebP, BMP, GIF, TIFF or AVIF)",
         hint="put pictures into it, or choose another folder.",
     )
 
 
-def _all_named(path: Path, unreadable: Sequence[Skipped], pictures: int) -> DatasetError:
+def _unreadable_pictures(path: Path, unreadable: Sequence[Skipped], pictures: int) -> DatasetError:
     return DatasetError(
-        f"{path} has {len(unreadable)} of {pictures} pictures that can't be used:\n  "
+        f"{len(unreadable)} of {pictures} pictures in {path} can't be used:\n  "
         + "\n  ".join(f"{s.name}: {s.reason}" for s in unreadable),
-        expected="pictures that can be read whole",
-        hint="mend these files or take them out; if others are left, unreadable ones can also be skipped.",
+        expected="intact pictures",
+        hint="repair or remove these files; if others are left, unreadable ones can also be skipped.",
     )

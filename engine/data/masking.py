@@ -1,4 +1,4 @@
-"""Masks given to a data set: from files beside the pictures, their transparency, or a graph."""
+"""Masks for a data set: from files beside the pictures, their transparency, or a graph."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from ..core.errors import DatasetError
 from ..core.events import Event, Progress
 from ..core.hashing import bytes_hash
+from ..core.words import first_of
 from .dataset import Dataset, ImageRecord
 from .images import has_alpha
 from .masks import Mask, check_same_shape
@@ -24,36 +25,36 @@ ORIGINS = ("files", "alpha")
 
 @dataclass(frozen=True, kw_only=True)
 class Masking:
-    """A data set with its masks, and what they leave."""
+    """A data set with masks, and how much of each picture they cover."""
 
     dataset: Dataset
     coverage: dict[str, float]
-    """Name of each picture that has a mask -> share of it that is white, 0 to 1."""
+    """Name of each picture with a mask -> mean brightness of the mask, 0 to 1."""
 
     def in_words(self) -> str:
-        """For people: how many have masks, and those whose mask is nearly all white or black."""
+        """How many pictures have masks, and which masks are nearly all white or all black."""
         bare = [record.name for record in self.dataset if record.name not in self.coverage]
         mean = sum(self.coverage.values()) / len(self.coverage)
-        lines = [f"{len(self.coverage)} of {len(self.dataset)} pictures have a mask; {mean:.0%} of them is white."]
+        lines = [f"{len(self.coverage)} of {len(self.dataset)} pictures have a mask; on average {mean:.0%} is white."]
         if bare:
-            lines.append(f"Trained on as a whole: {_some(bare)}.")
+            lines.append(f"Without a mask, so trained as a whole: {first_of(bare)}.")
         if small := [name for name, share in self.coverage.items() if share < 0.05]:
-            lines.append(f"Under 5 % white, so little is learned from them: {_some(small)}.")
+            lines.append(f"Less than 5% white, so little is learned from them: {first_of(small)}.")
         if full := [name for name, share in self.coverage.items() if share > 0.98]:
-            lines.append(f"White almost everywhere, so the mask changes nothing: {_some(full)}.")
+            lines.append(f"White almost everywhere, so the mask changes nothing: {first_of(full)}.")
         return "\n".join(lines)
 
 
 def with_masks(
     dataset: Dataset, origin: MaskOrigin, floor: float, given: Sequence[Image.Image] = ()
 ) -> Generator[Event, None, Masking]:
-    """The data set with masks that weigh in a training.
+    """The data set with masks that weight the loss.
 
     Args:
-        dataset: left as it is.
-        origin: ``files`` that lie beside the pictures, or the pictures' own ``alpha`` channel.
-        floor: weight of black, 0 to 1; white weighs 1.
-        given: masks in place of these: one for each picture in order, or one for all; gray.
+        dataset: the data set; not modified.
+        origin: ``files`` beside the pictures, or the pictures' own ``alpha`` channel.
+        floor: weight of black, 0 to 1; white has weight 1.
+        given: grayscale masks to use instead: one for each picture in order, or one for all.
 
     Raises:
         DatasetError: there is no mask, one doesn't fit its picture or can't be read, or one is all black and the
@@ -63,7 +64,7 @@ def with_masks(
         raise DatasetError(
             f"Masks from {origin!r} with floor {floor!r} can't be used.",
             expected="files or alpha, and a floor from 0 to 1",
-            hint="choose these values.",
+            hint="choose such values.",
         )
     if given and len(given) not in (1, len(dataset)):
         raise DatasetError(
@@ -75,19 +76,19 @@ def with_masks(
     coverage: dict[str, float] = {}
     black: list[str] = []
     for number, record in enumerate(dataset):
-        mask = _given(given[number % len(given)], record) if given else _found(record, origin)
+        mask = _from_image(given[number % len(given)], record) if given else _own_mask(record, origin)
         if mask is not None:
             mask = replace(mask, floor=floor)
-            coverage[record.name] = _white(mask)
+            coverage[record.name] = _mean_brightness(mask)
             black += [record.name] if coverage[record.name] == 0 and floor == 0 else []
         records.append(replace(record, mask=mask))
         yield Progress(done=number + 1, total=len(dataset), label="reading masks")
     if black or not coverage:
-        raise _unusable(dataset, black, origin)
+        raise _no_masks(dataset, black, origin)
     return Masking(dataset=replace(dataset, records=tuple(records)), coverage=coverage)
 
 
-def _found(record: ImageRecord, origin: MaskOrigin) -> Mask | None:
+def _own_mask(record: ImageRecord, origin: MaskOrigin) -> Mask | None:
     if origin == "files":
         return record.mask if record.mask and record.mask.channel == "gray" else None
     data = read_unchanged(record.source, record.content_hash)
@@ -96,7 +97,7 @@ def _found(record: ImageRecord, origin: MaskOrigin) -> Mask | None:
     return Mask(source=record.source, content_hash=record.content_hash, channel="alpha")
 
 
-def _given(image: Image.Image, record: ImageRecord) -> Mask:
+def _from_image(image: Image.Image, record: ImageRecord) -> Mask:
     check_same_shape(image.size, (record.width, record.height), f"mask of {record.name}")
     buffer = io.BytesIO()
     image.convert("L").save(buffer, "PNG", compress_level=1)
@@ -104,26 +105,22 @@ def _given(image: Image.Image, record: ImageRecord) -> Mask:
     return Mask(source=MemorySource(f"{record.name} mask.png", data), content_hash=bytes_hash(data))
 
 
-def _white(mask: Mask) -> float:
-    """The mean brightness, 0 to 1."""
+def _mean_brightness(mask: Mask) -> float:
+    """From 0 to 1."""
     histogram = mask.load().histogram()
     return sum(value * count for value, count in enumerate(histogram)) / (255 * sum(histogram))
 
 
-def _unusable(dataset: Dataset, black: Sequence[str], origin: MaskOrigin) -> DatasetError:
+def _no_masks(dataset: Dataset, black: Sequence[str], origin: MaskOrigin) -> DatasetError:
     if black:
         return DatasetError(
-            f"{len(black)} masks are all black, so nothing of their pictures would be learned: {_some(black)}",
+            f"{len(black)} masks are all black, so nothing would be learned from their pictures: {first_of(black)}",
             expected="some white in each mask, or a floor above 0",
-            hint="mend these masks, or raise the floor.",
+            hint="fix these masks, or raise the floor.",
         )
     where = "beside the pictures (fox_mask.png for fox.png)" if origin == "files" else "in the pictures' transparency"
     return DatasetError(
         f"{dataset.name} has no masks {where}.",
         expected="at least one mask",
-        hint="draw masks and load the data set again, take them from elsewhere, or leave the node out.",
+        hint="paint masks and load the data set again, use masks from another origin, or remove the node.",
     )
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")

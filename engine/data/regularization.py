@@ -1,4 +1,4 @@
-"""Regularization sets: captions of the class without the trigger word, and how they weigh beside the subject."""
+"""Regularization sets: class pictures captioned without the trigger word, and how often a run sees them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..core.errors import CaptionError, DatasetError
+from ..core.words import first_of
 from .dataset import Dataset, TriggerWord
-from .trigger_word import has_trigger
 
 
 def class_prompts(written: Sequence[str], trigger: TriggerWord | None) -> tuple[str, ...]:
-    """The prompts that name the class: those written, or else the trigger's template with the class word alone."""
+    """Prompts that name the class: those written, or else the template with the class word and no trigger word."""
     if written:
         return tuple(written)
     return (replace(trigger, word="").phrase(),) if trigger and trigger.class_word else ()
@@ -22,19 +22,19 @@ def regularization_set(parts: Sequence[Dataset], prompts: Sequence[str], trigger
 
     Raises:
         DatasetError: there is no picture.
-        CaptionError: a caption is missing and there is no prompt, or one holds the subject's trigger word.
+        CaptionError: a caption is missing and there is no prompt, or a caption contains the subject's trigger word.
     """
     records = [record for part in parts for record in part]
     if not records:
         raise DatasetError(
             "There are no regularization pictures.",
-            expected="a folder or data set of class pictures, or a base model to draw them with",
-            hint="connect one of them, and ask for a count above 0 if the base model should draw.",
+            expected="a folder or data set of class pictures, or a base model to generate them with",
+            hint="connect one of these; to generate pictures, set count above 0.",
         )
     bare = [record.name for record in records if not (record.caption or "").strip()]
     if bare and not prompts:
         raise CaptionError(
-            f"{len(bare)} class pictures have no caption: {_some(bare)}",
+            f"{len(bare)} class pictures have no caption: {first_of(bare)}",
             expected="a caption for each, or a class prompt",
             hint="write a prompt such as: a photo of a dog.",
         )
@@ -42,66 +42,61 @@ def regularization_set(parts: Sequence[Dataset], prompts: Sequence[str], trigger
         record if (record.caption or "").strip() else replace(record, caption=prompts[number % len(prompts)])
         for number, record in enumerate(records)
     )
-    named = [r.name for r in captioned if trigger and has_trigger(r.caption or "", trigger)]
+    named = [r.name for r in captioned if trigger and trigger.is_in(r.caption or "")]
     if trigger and named:
         raise CaptionError(
-            f"The trigger word {trigger.word!r} is in the captions of {len(named)} class pictures: {_some(named)}",
+            f"The trigger word {trigger.word!r} is in the captions of {len(named)} class pictures: {first_of(named)}",
             expected="captions of the class alone",
-            hint="take the trigger word out: these pictures keep what it doesn't call as it is.",
+            hint="remove the trigger word: class pictures preserve what the model knows without it.",
         )
     skipped = tuple(skipped for part in parts for skipped in part.skipped)
     return Dataset(name="regularization", records=captioned, skipped=skipped)
 
 
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Ratio:
-    """How often a run sees class pictures beside those of the subject; repeats count."""
+    """How often a run sees class pictures compared with those of the subject; repeats count."""
 
     subject: int
     """Pictures of the subject in an epoch."""
     class_pictures: int
     batch_size: int
-    """Of the subject, a step."""
+    """Pictures of the subject in a batch."""
     prior_batch_size: int
-    """Of the class, a step."""
-    draws: int
+    """Class pictures in a batch."""
+    batches: int
     """Batches in the run: steps times gradient accumulation."""
 
     @property
     def per_epoch(self) -> float:
-        """Class pictures that pass by while each picture of the subject passes once."""
+        """Class pictures seen in one epoch of the subject's pictures."""
         return self.subject * self.prior_batch_size / self.batch_size
 
     @property
     def views(self) -> float:
         """How often the run sees each class picture on average."""
-        return self.draws * self.prior_batch_size / self.class_pictures
+        return self.batches * self.prior_batch_size / self.class_pictures
 
     @property
     def unseen(self) -> int:
-        """Class pictures that the run ends too early for."""
-        return max(0, self.class_pictures - self.draws * self.prior_batch_size)
+        """Class pictures that the run never sees, because it ends too early."""
+        return max(0, self.class_pictures - self.batches * self.prior_batch_size)
 
     def in_words(self) -> str:
-        """For people; says what becomes of pictures that an epoch has no place for."""
-        shown = (
-            f"{self.class_pictures} class pictures beside {self.subject} of the subject. A step sees "
-            f"{self.prior_batch_size} of the class with {self.batch_size} of the subject: {self.per_epoch:.3g} of the "
-            f"class in an epoch of {self.subject} ({self.prior_batch_size / self.batch_size:.3g} to 1)."
+        """The ratio, and what happens to class pictures that don't fit into one epoch."""
+        ratio = (
+            f"{self.class_pictures} class pictures for {self.subject} of the subject. Each batch has "
+            f"{self.prior_batch_size} of the class and {self.batch_size} of the subject, so an epoch of {self.subject} "
+            f"sees {self.per_epoch:.3g} of the class ({self.prior_batch_size / self.batch_size:.3g} to 1)."
         )
         if self.unseen:
             return (
-                f"{shown} The whole run has place for {self.class_pictures - self.unseen}: {self.unseen} are never "
-                "seen. Raise steps or prior_batch_size, or give fewer."
+                f"{ratio} The whole run sees {self.class_pictures - self.unseen} of them: {self.unseen} are never "
+                "seen. Raise steps or prior_batch_size, or use fewer."
             )
         if self.class_pictures > self.per_epoch:
-            later = self.class_pictures / self.per_epoch
-            return f"{shown} The others come in later epochs, all within {later:.3g}; none is dropped." + self._views()
-        return f"{shown} So each comes more than once in an epoch." + self._views()
-
-    def _views(self) -> str:
-        return f" The run sees each about {self.views:.3g} times."
+            epochs = self.class_pictures / self.per_epoch
+            rest = f"The others follow in later epochs, all within {epochs:.3g} epochs; none is dropped."
+        else:
+            rest = "Each is seen at least once per epoch."
+        return f"{ratio} {rest} The run sees each about {self.views:.3g} times."

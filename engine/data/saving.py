@@ -1,4 +1,4 @@
-"""A data set written to the disk, in a layout that this project and other trainers read."""
+"""Saving a data set, in a layout that this project and other trainers read."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from .dataset import Dataset
 from .layouts import ARCHIVES, PlannedFile, plan
 
 _DAY_ONE = (1980, 1, 1, 0, 0, 0)
-"""A time for every member, so that equal sets make equal archives."""
+"""The time stamp of every member, so that equal data sets give equal archives."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SavedDataset:
-    """A data set on the disk."""
+    """A data set on disk."""
 
     path: Path
     """The folder or the archive."""
     files: tuple[Path, ...]
-    """All that were written: the archive itself, or those of the folder."""
+    """The archive, or every file of the folder."""
     notes: tuple[str, ...]
-    """What its user should know, one sentence each."""
+    """Notes for the user, one sentence each."""
 
 
 def save_dataset(dataset: Dataset, path: Path, layout: str) -> Generator[Event, None, SavedDataset]:
-    """Write all of a data set, or nothing.
+    """Write a whole data set, or nothing.
 
     Args:
-        dataset: its pictures are copied as they are, one at a time.
-        path: a folder, or for an archive a name to which ``.zip`` is added. What is there is never replaced: another
-            set gets a number behind its name, and the very same set is left as it is.
+        dataset: its pictures are copied byte by byte, one at a time.
+        path: a folder, or for an archive a name to which ``.zip`` is added. Nothing is ever replaced: a different data
+            set gets a number after its name, and an identical one is not written again.
         layout: one of ``layouts.LAYOUTS``.
 
     Raises:
-        DatasetError: the layout can't hold the set, or a picture has gone or changed.
-        StorageError: the disk is full, or the folder can't be written.
+        DatasetError: the layout can't hold the data set, or a picture is missing or has changed.
+        StorageError: the disk is full, or the folder isn't writable.
     """
     planned = plan(dataset, layout)
     archive = layout in ARCHIVES
@@ -59,7 +59,7 @@ def _write_folder(files: tuple[PlannedFile, ...], root: Path) -> Generator[Event
 
 
 def _write_archive(files: tuple[PlannedFile, ...], path: Path) -> Generator[Event, None, None]:
-    """Stored, not deflated: pictures are compressed already."""
+    """Stored, not deflated: pictures are already compressed."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for number, file in enumerate(files, 1):
             info = zipfile.ZipInfo(file.name, _DAY_ONE)

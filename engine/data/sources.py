@@ -1,4 +1,4 @@
-"""Where a picture's bytes lie: a file, a member of a zip archive, or memory."""
+"""Where the bytes of a picture are: in a file, in a zip archive, or in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .archives import member_name, open_archive, read_member
 
 
 class ImageSource(Protocol):
-    """Where the bytes of one picture lie: a file, a member of an archive, or memory."""
+    """Where the bytes of one picture are."""
 
     @property
     def name(self) -> str:
@@ -30,24 +30,19 @@ class FileSource:
     """A file below the root of a data set."""
 
     root: Path
-    path: str
-    """Relative to ``root``, with forward slashes."""
-
-    @property
-    def name(self) -> str:
-        return self.path
+    name: str
 
     def read(self) -> bytes:
-        return read_file(self.root, self.path, limits.MAX_FILE_BYTES)
+        return read_file(self.root, self.name, limits.MAX_FILE_BYTES)
 
 
 @dataclass(frozen=True)
 class ZipSource:
-    """A member of a zip archive. The archive is opened for each read, so that no handle is shared or kept."""
+    """A member of a zip archive. The archive is opened for each read, so no handle is shared or kept open."""
 
     archive: Path
     member: str
-    """As the archive spells it."""
+    """The name exactly as in the archive."""
 
     @property
     def name(self) -> str:
@@ -60,14 +55,14 @@ class ZipSource:
             except KeyError:
                 raise DatasetError(
                     f"{self.name}: it is no longer in {self.archive}",
-                    hint="load the data set again; the archive has changed since.",
+                    hint="load the data set again; the archive has changed.",
                 ) from None
             return read_member(archive, info, limits.MAX_FILE_BYTES)
 
 
 @dataclass(frozen=True)
 class MemorySource:
-    """An encoded picture that no file holds."""
+    """An encoded picture in memory."""
 
     name: str
     data: bytes = field(repr=False)
@@ -77,17 +72,17 @@ class MemorySource:
 
 
 def read_unchanged(source: ImageSource, content_hash: str) -> bytes:
-    """The bytes of a picture that were hashed when the data set was read.
+    """The bytes of a picture, checked against the hash taken when the data set was read.
 
     Raises:
-        DatasetError: the file is gone, or another one than then.
+        DatasetError: the file is missing or has changed.
     """
     data = source.read()
     if bytes_hash(data) != content_hash:
         raise DatasetError(
             f"{source.name} has changed since the data set was read.",
-            expected="files that stay as they are during a run",
-            hint="run again, so that the data set is read anew.",
+            expected="files that don't change during a run",
+            hint="run again to reload the data set.",
         )
     return data
 
@@ -96,7 +91,7 @@ def read_file(root: Path, path: str, limit: int) -> bytes:
     """The bytes of ``root / path``.
 
     Raises:
-        DatasetError: it is no regular file, can't be read, or is larger than ``limit`` bytes.
+        DatasetError: it isn't a regular file, can't be read, or is larger than ``limit`` bytes.
     """
     full = root / path
     try:
@@ -107,6 +102,6 @@ def read_file(root: Path, path: str, limit: int) -> bytes:
     except OSError as error:
         raise DatasetError(
             f"{path}: it can't be read ({error.strerror or error})",
-            expected="a file that this user may read",
-            hint=f"look at {full}: its rights, and whether it is a link to something that is gone.",
+            expected="a readable file",
+            hint=f"check the permissions of {full}, and whether it is a broken link.",
         ) from error

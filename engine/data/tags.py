@@ -1,4 +1,4 @@
-"""Captions as lists of tags: parted by commas, and put in another order."""
+"""Captions as lists of comma-separated tags."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..core.hashing import value_hash
 
 
 def split_tags(caption: str) -> list[str]:
-    """The parts between commas and line breaks, without blanks around them; empty ones are left out."""
+    """The tags between commas and line breaks, stripped; empty ones are dropped."""
     return [tag for part in re.split(r"[,\n]", caption) if (tag := part.strip())]
 
 
@@ -17,10 +17,10 @@ def join_tags(tags: list[str]) -> str:
 
 
 def shuffled(caption: str, keep: int, seed: int | str) -> str:
-    """The caption with its tags in another order, the first ``keep`` in their places.
+    """The caption with its tags shuffled, except for the first ``keep``.
 
-    The order follows from the seed and the caption alone, on every machine. A caption whose tags can't move stays as
-    it is, to the letter.
+    The order depends only on the seed and the caption, on every machine. A caption with fewer than two tags to shuffle
+    is returned unchanged.
     """
     tags = split_tags(caption)
     kept, moved = tags[:keep], tags[keep:]

@@ -1,4 +1,4 @@
-"""A folder and a zip archive seen alike: names of files, and their bytes."""
+"""One interface to the files of a folder and of a zip archive."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class FileTree(Protocol):
     """Files below one root."""
 
     def names(self) -> list[str]:
-        """Paths relative to the root, with forward slashes, in no set order; hidden files are left out."""
+        """Paths relative to the root, with forward slashes, in any order; hidden files are left out."""
         ...
 
     def read(self, name: str, limit: int) -> bytes:
@@ -34,13 +34,13 @@ class FileTree(Protocol):
         ...
 
     def source(self, name: str) -> ImageSource:
-        """The file as a source that outlives the tree."""
+        """The file as a source that can be read after the tree is closed."""
         ...
 
 
 @dataclass(frozen=True)
 class FolderTree:
-    """The files below a folder; links are followed, but not in circles."""
+    """The files of a folder and its subfolders; links are followed, but not in circles."""
 
     root: Path
 
@@ -55,7 +55,7 @@ class FolderTree:
 
 
 class ZipTree:
-    """The members of a zip archive, through one open handle."""
+    """The members of an open zip archive."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         self._path, self._archive = path, archive
@@ -73,7 +73,7 @@ class ZipTree:
 
 @contextlib.contextmanager
 def open_tree(path: Path) -> Iterator[FileTree]:
-    """The files of a folder or a zip archive, for as long as the block lasts.
+    """Open a folder or a zip archive.
 
     Raises:
         DatasetError: the archive can't be opened or isn't safe.
@@ -86,13 +86,13 @@ def open_tree(path: Path) -> Iterator[FileTree]:
 
 
 def folder_fingerprint(path: str | Path) -> str:
-    """A cheap hash that changes when files come, go, grow or are written again; no content is read.
+    """A cheap hash that changes when files are added, removed or rewritten; no content is read.
 
-    Covers relative name, size in bytes and modification time of each file below a folder that isn't hidden, or
-    those of the zip archive itself.
+    Covers relative name, size in bytes and modification time of each file in a folder that isn't hidden, or size and
+    modification time of a zip archive.
 
     Raises:
-        DatasetError: nothing is there, or it is neither a folder nor a zip archive.
+        DatasetError: there is nothing at the path, or neither a folder nor a zip archive.
     """
     path = existing(path)
     if path.is_dir():
@@ -103,19 +103,19 @@ def folder_fingerprint(path: str | Path) -> str:
 def _stamp(file: Path | os.DirEntry[str]) -> list[int]:
     try:
         status = file.stat()
-    except OSError:  # a link to something that is gone, or a file that went away just now
+    except OSError:  # a broken link, or a file that was just deleted
         return [-1, -1]
     return [status.st_size, status.st_mtime_ns]
 
 
 def existing(path: str | Path) -> Path:
-    """The path, if a folder or a zip archive is there.
+    """The path, after checking that a folder or a zip archive is there.
 
     Raises:
-        DatasetError: nothing is there, or something else.
+        DatasetError: there is nothing at the path, or something else.
     """
     if not str(path).strip():
-        raise DatasetError("No data set is named: the path is empty.", expected=EXPECTED, hint="fill in the path.")
+        raise DatasetError("The path is empty.", expected=EXPECTED, hint="fill in the path.")
     path = Path(path)
     if not path.exists():
         raise DatasetError(
@@ -127,7 +127,7 @@ def existing(path: str | Path) -> Path:
     raise DatasetError(
         f"{path} is {'a damaged zip archive' if damaged else 'neither a folder nor a zip archive'}.",
         expected=EXPECTED,
-        hint="copy or pack the archive again." if damaged else "give the folder that the pictures lie in.",
+        hint="copy or zip it again." if damaged else "choose the folder that contains the pictures.",
     )
 
 
@@ -136,7 +136,7 @@ def _is_hidden(part: str) -> bool:
 
 
 def _entries(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Relative name and entry of everything below ``root`` that is neither hidden nor a folder."""
+    """Relative name and entry of every file below ``root`` that isn't hidden."""
 
     def walk(folder: str, prefix: str, above: frozenset[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:
         real = os.path.realpath(folder)
@@ -155,6 +155,6 @@ def _entries(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
     except OSError as error:
         raise DatasetError(
             f"{error.filename or root} can't be listed ({error.strerror or error}).",
-            expected="a folder that this user may read",
-            hint="change its rights, or take it out of the data set.",
+            expected="a readable folder",
+            hint="change its permissions, or remove it from the data set.",
         ) from error

@@ -1,4 +1,4 @@
-"""How a picture becomes what a step sees: a box of it, scaled to a size, perhaps mirrored, cut closer or recolored."""
+"""From a picture to the pixels that a step sees: cropped, scaled, perhaps mirrored and recolored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Box = tuple[float, float, float, float]
-"""Left, top, right, bottom in pixels of the picture after its EXIF rotation; may lie between pixels."""
+"""Left, top, right, bottom in pixels of the picture after EXIF rotation; may lie between pixels."""
 Size = tuple[int, int]
 """Width and height in pixels."""
 Color = tuple[float, float, float]
@@ -24,39 +24,38 @@ UNCHANGED: Color = (1.0, 1.0, 1.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Crop:
-    """What of a picture a training sees, and at what size."""
+    """The box of a picture to train on, and the size it is scaled to."""
 
     box: Box
     size: Size
-    """That the box is scaled to."""
 
 
 def fitted(picture: Size, size: Size, centering: tuple[float, float] = (0.5, 0.5)) -> Crop:
-    """The largest frame of a size's shape inside a picture.
+    """The largest crop of a picture with the aspect ratio of ``size``.
 
     Args:
-        picture: the picture's size.
-        size: the frame's.
-        centering: where it lies if it is narrower or lower than the picture: 0 left or top, 1 right or bottom.
+        picture: size of the picture.
+        size: size of the crop after scaling.
+        centering: position of a crop that is narrower or lower than the picture: 0 left or top, 1 right or bottom.
     """
-    (width, height), shape = picture, size[0] / size[1]
-    if width / height == shape:
+    (width, height), aspect = picture, size[0] / size[1]
+    if width / height == aspect:
         return Crop(box=(0.0, 0.0, float(width), float(height)), size=size)
-    box_width, box_height = (shape * height, height) if width / height > shape else (width, width / shape)
+    box_width, box_height = (aspect * height, height) if width / height > aspect else (width, width / aspect)
     left, top = (width - box_width) * centering[0], (height - box_height) * centering[1]
     return Crop(box=(left, top, min(left + box_width, width), min(top + box_height, height)), size=size)
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """A frame as one step sees it. Two views that are equal give equal pixels of equal pictures."""
+    """A crop as one step sees it. Equal views of equal pictures have equal pixels."""
 
     crop: Crop
     flip: bool = False
     color: Color = UNCHANGED
 
     def of(self, picture: Image.Image) -> Image.Image:
-        """What it shows of an RGB picture."""
+        """Apply the view to an RGB picture."""
         from PIL import Image, ImageEnhance, ImageOps
 
         seen = picture.resize(self.crop.size, Image.Resampling.LANCZOS, box=self.crop.box)
@@ -69,12 +68,12 @@ class View:
         return seen
 
     def of_mask(self, mask: Image.Image, picture: Size, size: Size) -> Image.Image:
-        """What it shows of a picture's mask, averaged down to another size.
+        """Apply the view to a picture's mask, averaged down to another size.
 
         Args:
-            mask: 8-bit gray, in proportion to the picture.
-            picture: the picture's own size, which the box is measured in.
-            size: of the result.
+            mask: 8-bit gray, with the picture's aspect ratio.
+            picture: size of the picture, to which the box refers.
+            size: size of the result.
         """
         from PIL import Image, ImageOps
 
@@ -87,16 +86,16 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """Small changes that a training may make to a picture; see ``variants``."""
+    """Small random changes of pictures during training; see ``variants``."""
 
     flip: bool = False
-    """Every second variant is mirrored."""
+    """Mirror every second variant."""
     crop: float = 0.0
-    """At most this share of the sides is cut away."""
+    """Largest share of the sides to crop away, 0 to 0.5."""
     color: float = 0.0
-    """Brightness, contrast and saturation change by at most this share."""
+    """Largest change of brightness, contrast and saturation, as a share, 0 to 0.5."""
     count: int = 4
-    """Variants of each picture, itself included; mirroring alone makes two."""
+    """Number of variants of each picture, the original included; mirroring alone gives two."""
 
     def __post_init__(self) -> None:
         problems: list[str] = []
@@ -110,9 +109,9 @@ class Augmentation:
         raise_all(problems, "augmentation")
 
     def variants(self, crop: Crop, content_hash: str) -> tuple[View, ...]:
-        """The views of a frame: first as it is, then changed.
+        """The views of a crop: first the original, then the changed ones.
 
-        They follow from the picture's content and the settings alone, so that caches of them can be kept by content.
+        They depend only on the picture's content and the settings, so that they can be cached by content.
         """
         changes = self.crop > 0 or self.color > 0
         count = self.count if changes else 1 + self.flip
@@ -122,17 +121,12 @@ class Augmentation:
         flip = self.flip and number % 2 == 1
         if number == 0 or not (self.crop or self.color):
             return View(crop=crop, flip=flip)
-        chance = random.Random(value_hash("variant", content_hash, number))
-        share, across, down = chance.uniform(1 - self.crop, 1), chance.random(), chance.random()
-        factors = [round(chance.uniform(1 - self.color, 1 + self.color), 4) for _ in range(3)]
-        cut = replace(crop, box=_smaller(crop.box, share, across, down))
-        return View(crop=cut, flip=flip, color=(factors[0], factors[1], factors[2]))
-
-
-def _smaller(box: Box, share: float, across: float, down: float) -> Box:
-    """A box of the same shape inside a box, ``share`` as wide; ``across`` and ``down`` place it, 0 to 1."""
-    left, top, right, bottom = box
-    width, height = (right - left) * share, (bottom - top) * share
-    left += (right - left - width) * across
-    top += (bottom - top - height) * down
-    return (left, top, min(left + width, right), min(top + height, bottom))
+        rng = random.Random(value_hash("variant", content_hash, number))
+        share, across, down = rng.uniform(1 - self.crop, 1), rng.random(), rng.random()
+        factors = [round(rng.uniform(1 - self.color, 1 + self.color), 4) for _ in range(3)]
+        left, top, right, bottom = crop.box
+        width, height = (right - left) * share, (bottom - top) * share
+        left += (right - left - width) * across
+        top += (bottom - top - height) * down
+        box = (left, top, min(left + width, right), min(top + height, bottom))
+        return View(crop=replace(crop, box=box), flip=flip, color=(factors[0], factors[1], factors[2]))

@@ -1,4 +1,4 @@
-"""All pictures of a data set on one sheet, with their names and captions."""
+"""The pictures of a data set on one sheet, with their names and captions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .overlays import with_overlays
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MOST_PICTURES = 240
-"""More than these aren't drawn, so that the sheet can still be shown; the title says how many there are."""
+MAX_PICTURES = 240
+"""Of larger data sets only this many are drawn, so that the sheet can still be shown; the title gives their number."""
 _CELL = 192
 _GAP = 16
 _TEXT = 13
@@ -28,20 +28,20 @@ _FRAME = 4
 def contact_sheet(
     dataset: Dataset, *, columns: int = 6, flags: Sequence[Sequence[str]] | None = None
 ) -> Generator[Event, None, Image]:
-    """Draw the sheet, in the data set's order.
+    """Draw the sheet, in the order of the data set.
 
     Args:
         dataset: its pictures are decoded one at a time.
-        columns: pictures side by side; fewer where there are fewer pictures.
-        flags: for each picture, what is wrong with it in a few words each. Pictures with flags are framed, and one
-            that can't be read is left blank.
+        columns: number of pictures side by side; fewer if there are fewer pictures.
+        flags: short labels of the flaws of each picture. Pictures with flags are framed; an unreadable one is left
+            blank.
 
     Returns:
-        An RGB picture. Each picture is shown whole, enlarged by a whole number where it is small, with its crops and
-        its mask drawn over it.
+        An RGB picture. Each picture is shown whole, small ones enlarged by an integer factor, with its crops and its
+        mask drawn over it.
 
     Raises:
-        DatasetError: a picture can't be read any more.
+        DatasetError: a picture is no longer readable and there are no flags.
     """
     from PIL import Image, ImageDraw
 
@@ -63,19 +63,19 @@ def contact_sheet(
 
 
 def _shown(dataset: Dataset, flags: Sequence[Sequence[str]] | None) -> list[int]:
-    """Numbers of the pictures to draw, in their order; where there are too many, those with flags above all."""
+    """Indices of the pictures to draw, in order; if there are too many, those with flags take precedence."""
     numbers = list(range(len(dataset)))
-    if flags and len(numbers) > MOST_PICTURES:
+    if flags and len(numbers) > MAX_PICTURES:
         numbers.sort(key=lambda number: not flags[number])
-    return sorted(numbers[:MOST_PICTURES])
+    return sorted(numbers[:MAX_PICTURES])
 
 
 def _title(dataset: Dataset, flags: Sequence[Sequence[str]] | None) -> str:
     words = [f"{dataset.name}: {len(dataset)} pictures"]
     if flags:
         words.append(f"{sum(map(bool, flags))} flagged")
-    if len(dataset) > MOST_PICTURES:
-        words.append(f"{'' if flags else 'the first '}{MOST_PICTURES} of them shown")
+    if len(dataset) > MAX_PICTURES:
+        words.append(f"{'' if flags else 'the first '}{MAX_PICTURES} of them shown")
     if dataset.skipped:
         words.append(f"{len(dataset.skipped)} left out")
     return ", ".join(words)
@@ -102,22 +102,18 @@ def _draw(sheet: Image, record: ImageRecord, corner: tuple[int, int], flags: Seq
 
 
 def _picture(record: ImageRecord, *, tolerant: bool) -> Image:
-    """The picture at the size of its cell; gray where it can't be read and ``tolerant`` allows that."""
-    from PIL import Image
+    """The picture as large as its cell allows; gray if it can't be read and ``tolerant`` is true."""
+    from PIL import Image, ImageOps
 
     try:
-        return with_overlays(_fitted(record.load(at_least=_CELL)), record)
+        picture = record.load(at_least=_CELL)
     except DatasetError:
         if not tolerant:
             raise
         return Image.new("RGB", (_CELL, _CELL), LINE)
-
-
-def _fitted(picture: Image) -> Image:
-    """The picture as large as the cell allows."""
-    from PIL import Image, ImageOps
-
-    scale = _CELL // max(picture.size)
-    if scale >= 1:
-        return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
-    return ImageOps.contain(picture, (_CELL, _CELL), Image.Resampling.LANCZOS)
+    if scale := _CELL // max(picture.size):
+        size = (picture.width * scale, picture.height * scale)
+        fitted = picture.resize(size, Image.Resampling.NEAREST)
+    else:
+        fitted = ImageOps.contain(picture, (_CELL, _CELL), Image.Resampling.LANCZOS)
+    return with_overlays(fitted, record)

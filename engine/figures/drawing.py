@@ -1,4 +1,4 @@
-"""What the pictures about results share: colors, type and broken lines of text."""
+"""Colors, fonts and line breaking for all figures."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def font(size: int) -> FreeTypeFont | ImageFont:
 
 
 def text_width(text: str, size: int) -> int:
-    """In pixels, rounded up."""
+    """Width of a line in pixels, rounded up."""
     return -int(-font(size).getlength(text) // 1)
 
 
 def wrapped(text: str, size: int, width: int, *, lines: int) -> list[str]:
     """Break text between words (or inside a word that is too long) into at most ``lines`` lines of ``width`` pixels.
 
-    What doesn't fit is cut, and the cut is shown by an ellipsis.
+    Text that doesn't fit is replaced by an ellipsis.
     """
     broken: list[str] = []
     for word in text.split():
@@ -41,7 +41,7 @@ def wrapped(text: str, size: int, width: int, *, lines: int) -> list[str]:
         if broken and text_width(joined, size) <= width:
             broken[-1] = joined
         else:
-            broken += _pieces(word, size, width)
+            broken += _split_word(word, size, width)
     if len(broken) <= lines:
         return broken
     last = broken[lines - 1]
@@ -50,11 +50,11 @@ def wrapped(text: str, size: int, width: int, *, lines: int) -> list[str]:
     return [*broken[: lines - 1], f"{last.rstrip()}…"]
 
 
-def _pieces(word: str, size: int, width: int) -> list[str]:
-    """A word cut so that each piece fits; at least one letter a piece."""
-    pieces = [""]
-    for letter in word:
-        if pieces[-1] and text_width(pieces[-1] + letter, size) > width:
-            pieces.append("")
-        pieces[-1] += letter
-    return pieces
+def _split_word(word: str, size: int, width: int) -> list[str]:
+    """The parts of a word that fit into the width, with at least one character each."""
+    parts = [""]
+    for character in word:
+        if parts[-1] and text_width(parts[-1] + character, size) > width:
+            parts.append("")
+        parts[-1] += character
+    return parts

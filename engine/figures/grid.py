@@ -1,4 +1,4 @@
-"""Pictures side by side, with what made each of them beside it."""
+"""Pictures in a table, with labels for rows and columns."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-SMALLEST_CELL = 160
-"""Pixels that a cell's shorter side has at least; smaller pictures are enlarged by a whole number."""
+MIN_CELL = 160
+"""Shorter side of a cell, in pixels, at least; smaller pictures are enlarged by an integer factor."""
 _TEXT = 15
 _NOTE = 13
 _LEADING = 1.3
@@ -30,7 +30,7 @@ class Label:
     text: str
     """For example the adapter's name, or the prompt."""
     note: str = ""
-    """In smaller type below, for example the weight, or the seed."""
+    """Smaller text below, for example the weight, or the seed."""
 
 
 def labeled_grid(
@@ -39,24 +39,25 @@ def labeled_grid(
     """Lay pictures out as a table.
 
     Args:
-        rows: one label a row, to the left of it; long texts are wrapped.
-        columns: one label a column, above it.
-        cells: rows of pictures, as many as there are labels; all of one size.
+        rows: labels to the left of the rows; long texts are wrapped.
+        columns: labels above the columns.
+        cells: rows of pictures, one for each pair of labels, all of the same size.
         title: above everything.
 
     Returns:
         An RGB picture. Small pictures are enlarged without smoothing, so that every pixel can be seen.
 
     Raises:
-        ValueError: the cells don't fit the labels, or there are none.
+        ValueError: the cells don't match the labels, or there are none.
     """
     from PIL import Image, ImageDraw
 
     if not rows or not columns or len(cells) != len(rows) or any(len(row) != len(columns) for row in cells):
         shape = [len(row) for row in cells]
         raise ValueError(f"{len(rows)} rows and {len(columns)} columns need as many cells, at least one; got {shape}")
-    width, height = _cell_size(cells[0][0])
-    head = _block_height(columns, width, _HEAD_LINES)
+    scale = -(-MIN_CELL // min(cells[0][0].size))
+    width, height = (side * scale for side in cells[0][0].size)
+    head = max(_label_height(label, width, _HEAD_LINES) for label in columns)
     left = _MARGIN + _LABEL_WIDTH + 2 * _GAP
     top = _MARGIN + (round(1.8 * _TEXT) + _GAP if title else 0) + head + _GAP
     size = (left + len(columns) * (width + _GAP) - _GAP + _MARGIN, top + len(rows) * (height + _GAP) - _GAP + _MARGIN)
@@ -78,14 +79,8 @@ def labeled_grid(
     return sheet
 
 
-def _cell_size(picture: Image) -> tuple[int, int]:
-    """The picture's size times the smallest whole number that makes it readable."""
-    scale = -(-SMALLEST_CELL // min(picture.size))
-    return picture.width * scale, picture.height * scale
-
-
 def _lines(label: Label, width: int, most: int) -> list[tuple[str, int, str]]:
-    """Text, type size and color of each line."""
+    """Text, font size and color of each line."""
     text = [(line, _TEXT, INK) for line in wrapped(label.text, _TEXT, width, lines=most)]
     note = [(line, _NOTE, QUIET) for line in wrapped(label.note, _NOTE, width, lines=2)]
     return text + note
@@ -93,10 +88,6 @@ def _lines(label: Label, width: int, most: int) -> list[tuple[str, int, str]]:
 
 def _label_height(label: Label, width: int, most: int) -> int:
     return round(sum(size * _LEADING for _, size, _ in _lines(label, width, most)))
-
-
-def _block_height(labels: Sequence[Label], width: int, most: int) -> int:
-    return max(_label_height(label, width, most) for label in labels)
 
 
 def _write(draw: ImageDraw, label: Label, corner: tuple[int, int], width: int, most: int) -> None:

@@ -1,4 +1,4 @@
-"""What a training makes of a picture, drawn over it: crops and their sizes, and masks."""
+"""Crops and masks drawn over a picture."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 
 _TEXT = 12
 _PALE = 150
-"""Opacity, of 255, of the white over what no crop holds."""
+"""Opacity of the white outside all crops, of 255."""
 _RED = (214, 52, 52)
 _MASKED = 0.55
-"""Opacity of the red over what a mask with floor 0 leaves out."""
+"""Opacity of the red where a mask with floor 0 is black."""
 
 
 def with_overlays(shown: Image, record: ImageRecord) -> Image:
-    """A shown picture with its record's mask and frames drawn over it.
+    """A picture with its record's mask and crops drawn over it.
 
-    What the mask leaves out is red, the more the less it counts; what no frame holds is pale; frames are outlined,
-    each with its size.
+    Masked-out parts are red, stronger for lower weights; everything outside the crops is pale; crops are outlined and
+    labeled with their sizes.
 
     Args:
-        shown: RGB, the record's picture at any scale; left as it is.
-        record: its mask is read if it weighs.
+        shown: RGB, the record's picture at any scale; not modified.
+        record: its mask is read only if it affects training.
     """
     if record.mask and record.mask.weighs:
         shown = _masked(shown, record)

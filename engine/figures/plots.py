@@ -1,4 +1,4 @@
-"""The course of a training as a picture."""
+"""Plots of losses and learning rates."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT, _TITLE_HEIGHT, _RATE_HEIGHT = 880, 380, 32, 110
 _FINE = 3
-"""Everything is drawn so many times larger and then reduced, for smooth lines."""
+"""Everything is drawn larger by this factor and then scaled down, for smooth lines."""
 _TEXT = 14
 
 
 class _Panel(NamedTuple):
-    """A rectangle in fine pixels, and the values at its edges."""
+    """A rectangle in pixels of the enlarged drawing, and the values at its edges."""
 
     left: float
     top: float
@@ -30,25 +30,25 @@ class _Panel(NamedTuple):
     high: float
 
     def point(self, step: float, value: float) -> tuple[float, float]:
-        """Where a value (cut to the panel) of a step (from 1) lies."""
+        """Position of a value, clamped to the panel, at a step, counted from 1."""
         across = (step - 1) / max(1, self.steps - 1)
         up = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
         return self.left + across * (self.right - self.left), self.bottom - up * (self.bottom - self.top)
 
 
 def loss_plot(losses: Sequence[float], *, learning_rates: Sequence[float] | None = None, title: str = "") -> Image:
-    """Draw the loss of each step as pale points, with a smoothed line through them whose last value is named.
+    """Draw the loss of each step as a pale point, and the smoothed loss as a line labeled with its last value.
 
     Args:
-        losses: one a step, from step 1; values that aren't finite are left out.
-        learning_rates: one a step, drawn below in a panel of their own.
+        losses: one per step, from step 1; values that aren't finite are left out.
+        learning_rates: one per step, drawn in a separate panel below.
         title: above the plot.
 
     Returns:
         An RGB picture, 880 pixels wide.
 
     Raises:
-        ValueError: there is no loss, or there are more or fewer learning rates than losses.
+        ValueError: there is no loss, or the number of learning rates differs.
     """
     from PIL import Image, ImageDraw
 
@@ -72,13 +72,13 @@ def loss_plot(losses: Sequence[float], *, learning_rates: Sequence[float] | None
 
 
 def smoothed(losses: Sequence[float]) -> list[float]:
-    """Mean around each step, over about a tenth of the run; NaN where nothing near is finite."""
+    """Mean around each step, over about a tenth of the run; NaN where no loss nearby is finite."""
     reach = max(1, len(losses) // 40)
     return _near_means(_near_means(losses, reach), reach)
 
 
 def _near_means(values: Sequence[float], reach: int) -> list[float]:
-    """Mean of the finite values from ``reach`` before to ``reach`` after each one; fewer at the ends."""
+    """Mean of the finite values within ``reach`` of each value."""
     sums, counts = [0.0], [0]
     for value in values:
         finite = math.isfinite(value)
@@ -93,7 +93,7 @@ def _near_means(values: Sequence[float], reach: int) -> list[float]:
 
 
 def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """About ``count`` round numbers (1, 2 or 5 times a power of ten apart) from ``low`` to ``high``."""
+    """About ``count`` round numbers from ``low`` to ``high``, with steps of 1, 2 or 5 times a power of ten."""
     rough = (high - low) / count
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= 0.7 * rough)
@@ -106,7 +106,7 @@ def _panel(top: float, bottom: float, steps: int, low: float, high: float) -> _P
 
 
 def _loss_panel(losses: Sequence[float], top: int) -> _Panel:
-    """From zero to a little above all but the most extreme losses."""
+    """A panel from zero to a little above all but the most extreme losses."""
     finite = sorted(loss for loss in losses if math.isfinite(loss)) or [0.0]
     high = finite[min(len(finite) - 1, int(0.99 * len(finite)))] * 1.1
     return _panel(top + 44, top + _HEIGHT - 44, len(losses), min(0.0, finite[0]), high if high > 0 else 1.0)
@@ -121,16 +121,12 @@ def _draw_axes(draw: ImageDraw, panel: _Panel, name: str, *, label_steps: bool, 
     draw.line((panel.left, panel.bottom, panel.right, panel.bottom), fill=QUIET, width=_FINE)
     if not label_steps:
         return
-    for step in _step_ticks(panel.steps):
+    whole = [tick for tick in nice_ticks(1, max(2, panel.steps), 6) if tick == int(tick) and 1 < tick <= panel.steps]
+    for step in [1, *whole]:
         x, _ = panel.point(step, panel.low)
         draw.line((x, panel.bottom, x, panel.bottom + 5 * _FINE), fill=QUIET, width=_FINE)
         _text(draw, (x / _FINE, panel.bottom / _FINE + 9), f"{step:g}", QUIET, anchor="mt")
     _text(draw, (panel.right / _FINE + 30, panel.bottom / _FINE + 9), "step", QUIET, anchor="lt")
-
-
-def _step_ticks(steps: int) -> list[float]:
-    """Step 1 and round whole steps."""
-    return [1, *(tick for tick in nice_ticks(1, max(2, steps), 6) if tick == int(tick) and 1 < tick <= steps)]
 
 
 def _draw_losses(draw: ImageDraw, panel: _Panel, losses: Sequence[float]) -> None:
@@ -156,6 +152,6 @@ def _draw_line(draw: ImageDraw, points: list[tuple[float, float]], color: str) -
 def _text(
     draw: ImageDraw, place: tuple[float, float], text: str, color: str, *, anchor: str = "la", size: int = _TEXT
 ) -> None:
-    """Write at a place in final pixels."""
+    """Write at a position in pixels of the final picture."""
     x, y = place
     draw.text((x * _FINE, y * _FINE), text, fill=color, font=font(size * _FINE), anchor=anchor)

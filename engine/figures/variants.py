@@ -1,42 +1,37 @@
-"""The variants in which a training sees pictures, side by side."""
+"""The augmented variants of pictures, side by side."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..data.dataset import Dataset, ImageRecord
+from ..data.dataset import Dataset
 from .drawing import PAPER
 from .grid import Label, labeled_grid
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL import Image
 
-_MOST = 6
-"""Pictures, and variants of each, that are shown."""
+_MAX_SHOWN = 6
+"""Largest number of pictures, and of variants of each."""
 _CELL = 192
 
 
-def variant_grid(dataset: Dataset) -> Image:
-    """A row of variants for each of the first pictures.
+def variant_grid(dataset: Dataset) -> Image.Image:
+    """A row of variants of the first crop for each of the first pictures.
 
     Raises:
-        DatasetError: a picture can't be read any more.
+        DatasetError: a picture is no longer readable.
     """
-    records = dataset.records[:_MOST]
-    cells = [_variants(record) for record in records]
-    views = records[0].views(_CELL)[0][:_MOST]
-    columns = [
-        Label("as it is" if n == 0 else f"variant {n}", "mirrored" if v.flip else "") for n, v in enumerate(views)
-    ]
-    return labeled_grid([Label(record.name) for record in records], columns, cells)
-
-
-def _variants(record: ImageRecord) -> list[Image]:
-    """Variants of the record's first frame, each in the middle of a cell."""
     from PIL import Image, ImageOps
 
-    picture = record.load()
-    return [
-        ImageOps.pad(view.of(picture), (_CELL, _CELL), Image.Resampling.LANCZOS, color=PAPER)
-        for view in record.views(_CELL)[0][:_MOST]
+    records = dataset.records[:_MAX_SHOWN]
+    cells: list[list[Image.Image]] = []
+    for record in records:
+        picture, views = record.load(), record.views(_CELL)[0][:_MAX_SHOWN]
+        variants = [view.of(picture) for view in views]
+        cells.append([ImageOps.pad(v, (_CELL, _CELL), Image.Resampling.LANCZOS, color=PAPER) for v in variants])
+    views = records[0].views(_CELL)[0][:_MAX_SHOWN]
+    columns = [
+        Label(f"variant {n}" if n else "original", "mirrored" if view.flip else "") for n, view in enumerate(views)
     ]
+    return labeled_grid([Label(record.name) for record in records], columns, cells)

@@ -1,4 +1,4 @@
-"""Batches of pictures: every prompt with every seed, by the base alone or under a stack of adapters."""
+"""Generation of pictures: every prompt with every seed, by the base model alone or with a stack of adapters."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationRequest:
-    """What to draw."""
+    """Which pictures to generate, and how."""
 
     prompts: tuple[str, ...]
     seeds: tuple[int, ...] = (0,)
-    """Each prompt is drawn once with each seed; equal seeds start from equal noise, whatever the batch."""
+    """Each prompt is used once with each seed; equal seeds start from equal noise, in any batch."""
     negative_prompt: str = ""
     steps: int = 25
     guidance: float = 7.0
-    """Classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598); 1 switches it off."""
+    """Scale of classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598); 1 disables it."""
     width: int = 0
-    """In pixels; 0 takes the base model's own resolution."""
+    """In pixels; 0 for the base model's own resolution."""
     height: int = 0
+    """In pixels; 0 for the base model's own resolution."""
     batch_size: int = 8
     """Pictures denoised at once."""
 
@@ -46,41 +47,45 @@ class GenerationRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratedImage:
-    """A picture and what made it."""
+    """A generated picture, with its prompt, seed and adapters."""
 
     image: Image.Image
     prompt: str
     seed: int
     label: str
-    """Which adapters drew it, in the words of ``stack_label``."""
+    """The adapters used, as in ``stack_label``."""
 
 
 def generate(
     backbone: Backbone, request: GenerationRequest, stack: Stack | None = None
 ) -> Generator[Event, None, list[GeneratedImage]]:
-    """Draw every prompt with every seed, prompts outermost.
+    """Generate a picture for every prompt and seed, all seeds of the first prompt first.
 
     Args:
         backbone: the base model; unchanged afterwards.
-        request: what to draw.
-        stack: adapters to apply meanwhile.
+        request: which pictures to generate.
+        stack: adapters to apply.
 
     Raises:
         AdapterError: an adapter of the stack doesn't fit the base model.
     """
+    import torch
+
     wanted = [(prompt, seed) for prompt in request.prompts for seed in request.seeds]
     stack = stack or Stack()
     label = stack_label(stack)
     results: list[GeneratedImage] = []
     with applied(backbone, stack):
-        embeddings = _embed(backbone, [*dict.fromkeys(request.prompts), request.negative_prompt])
+        with torch.no_grad():
+            prompts = dict.fromkeys([*request.prompts, request.negative_prompt])
+            embeddings = {prompt: backbone.encode_prompts([prompt]) for prompt in prompts}
         for at in range(0, len(wanted), request.batch_size):
             chunk = wanted[at : at + request.batch_size]
             latents = None
             for number, latents in enumerate(_denoise(backbone, request, chunk, embeddings), 1):  # noqa: B007
-                # Some samplers take a step more than they are asked for.
+                # Some samplers take a step more than requested.
                 done = at * request.steps + len(chunk) * min(number, request.steps)
-                yield Progress(done=done, total=len(wanted) * request.steps, label=f"drawing {label}")
+                yield Progress(done=done, total=len(wanted) * request.steps, label=f"generating {label}")
             assert latents is not None
             images = to_pictures(backbone.decode(latents))
             results += [
@@ -92,7 +97,7 @@ def generate(
 def compare(
     backbone: Backbone, request: GenerationRequest, stack: Stack
 ) -> Generator[Event, None, list[list[GeneratedImage]]]:
-    """Columns of the same prompts and seeds: the base, each adapter alone at its weight, the whole stack."""
+    """One list of pictures each for the base model, every adapter alone at its weight, and the whole stack."""
     active = stack.active()
     columns = [Stack(), *(Stack((entry,)) for entry in active)]
     if len(active) > 1:
@@ -105,15 +110,8 @@ def compare(
 
 
 def stack_label(stack: Stack) -> str:
-    """What a stack is called over its pictures, for example ``fox 0.8 + riso 0.6``; ``base`` when it is empty."""
+    """The label of a stack, for example ``fox 0.8 + riso 0.6``; ``base`` if it is empty."""
     return " + ".join(f"{entry.adapter.name} {entry.weight:g}" for entry in stack.active()) or "base"
-
-
-def _embed(backbone: Backbone, prompts: Sequence[str]) -> dict[str, Conditioning]:
-    import torch
-
-    with torch.no_grad():
-        return {prompt: backbone.encode_prompts([prompt]) for prompt in prompts}
 
 
 def _denoise(
@@ -129,7 +127,7 @@ def _denoise(
 
 
 def starting_noise(backbone: Backbone, request: GenerationRequest, seeds: Sequence[int]) -> Tensor:
-    """Standard normal noise (B, C, h, w), each picture's from its own seed, drawn on the CPU as diffusers does."""
+    """Standard normal noise (B, C, h, w), one seed per picture, generated on the CPU as in diffusers."""
     import torch
 
     info = backbone.info
@@ -139,7 +137,7 @@ def starting_noise(backbone: Backbone, request: GenerationRequest, seeds: Sequen
 
 
 def to_pictures(images: Tensor) -> list[Image.Image]:
-    """(B, 3, H, W) in [0, 1] -> RGB pictures, rounded as diffusers does."""
+    """(B, 3, H, W) in [0, 1] as RGB pictures, rounded as in diffusers."""
     from PIL import Image
 
     arrays = (images.permute(0, 2, 3, 1).float().cpu().numpy() * 255).round().astype("uint8")

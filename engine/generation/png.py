@@ -1,4 +1,4 @@
-"""Pictures that carry what made them."""
+"""PNG files with metadata: the graph and the parameters of a picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 OWN_CHUNK = "lora_workbench"
-"""Name of the text chunk with a picture's own parameters."""
+"""Name of the text chunk with a picture's parameters."""
 
 
 def save_png(
@@ -27,14 +27,14 @@ def save_png(
     """Write a PNG atomically, with text chunks that ComfyUI reads when the file is dropped on its canvas.
 
     Args:
-        image: any mode that PNG holds.
+        image: any mode that PNG supports.
         path: a ``.png`` file, replaced if it exists.
-        prompt: the graph as the server executes it, JSON; ``None`` leaves it out.
-        workflow: the graph as the canvas stores it, JSON; ``None`` leaves it out.
-        parameters: the picture's own, for example prompt, seed and stack; plain values.
+        prompt: JSON of the graph as the server executes it; ``None`` leaves it out.
+        workflow: JSON of the graph as the canvas stores it; ``None`` leaves it out.
+        parameters: the picture's parameters, for example prompt, seed and stack, as JSON values.
 
     Raises:
-        StorageError: the disk is full, or the folder can't be written.
+        StorageError: the disk is full, or the folder isn't writable.
         ValueError: ``prompt`` or ``workflow`` isn't JSON.
     """
     from PIL.PngImagePlugin import PngInfo
@@ -44,12 +44,12 @@ def save_png(
         chunks[OWN_CHUNK] = dict(parameters)
     info = PngInfo()
     for name, value in chunks.items():
-        info.add_text(name, json.dumps(value))  # ASCII, so a plain tEXt chunk, the kind that every reader knows
+        info.add_text(name, json.dumps(value))  # ASCII, for a plain tEXt chunk, which every reader supports
     save_with(Path(path), lambda temporary: image.save(temporary, format="PNG", pnginfo=info, compress_level=4))
 
 
 def read_parameters(path: str | Path) -> dict[str, Any]:
-    """The ``parameters`` that ``save_png`` wrote; empty when there are none."""
+    """The ``parameters`` written by ``save_png``; empty if there are none."""
     from PIL import Image
 
     with Image.open(path) as image:

@@ -1,1 +1,1 @@
-"""What is wrong with a data set: measures of its pictures, findings about them and the whole, and what to keep."""
+"""What is wrong with a data set: measures of each picture, findings about the whole, and which pictures to keep."""

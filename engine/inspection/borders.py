@@ -1,4 +1,4 @@
-"""Bars and frames around the real picture, which training would learn."""
+"""Bars and frames around the actual picture, which training would learn."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import NamedTuple
 import numpy as np
 
 _EVEN = 6.0
-"""Standard deviation, in gray levels, up to which a row is of one color."""
+"""Standard deviation, in gray levels, up to which a row counts as one color."""
 _STEP = 20.0
-"""How far the pixels behind a bar are from its color, in gray levels, on average."""
+"""Smallest difference between a bar's color and the pixels behind it, in gray levels."""
 _STRAIGHT = 0.5
-"""Share of the row behind a bar that has to differ from it: around a subject on a plain ground only a few do."""
-_NARROWEST, _WIDE = 0.02, 0.1
-"""Shares of the side: narrower ones are no bars; one that stands alone has to be wide."""
+"""Share of the row behind a bar that must differ from it: around a subject on a plain background, only a few do."""
+_NARROW, _WIDE = 0.02, 0.1
+"""Shares of the side. Anything narrower than the first isn't a bar; a bar on one side only must be as wide as the
+second."""
 
 
 class Borders(NamedTuple):
-    """Width of the bar at each side, as a share of the picture's width or height; 0 where there is none."""
+    """Width of the bar at each side, as a share of the picture's width or height; 0 if there is none."""
 
     left: float
     top: float
@@ -26,12 +27,12 @@ class Borders(NamedTuple):
 
     @property
     def area(self) -> float:
-        """Share of the picture that isn't picture."""
+        """Share of the picture that is covered by bars."""
         return 1 - (1 - self.left - self.right) * (1 - self.top - self.bottom)
 
 
 def borders(picture: np.ndarray) -> Borders:
-    """Look for bars of one color with a straight edge at the four sides.
+    """Find bars of one color with a straight edge at the four sides.
 
     Args:
         picture: RGB (H, W, 3), uint8.
@@ -45,7 +46,7 @@ def borders(picture: np.ndarray) -> Borders:
 
 
 def _paired(one: float, other: float) -> tuple[float, float]:
-    """Bars at opposite sides; a narrow one alone may be part of the picture, such as the paper of a print."""
+    """Bars at opposite sides; a narrow one on its own may be part of the picture, such as the paper of a print."""
     return (one, other) if (one and other) or max(one, other) >= _WIDE else (0.0, 0.0)
 
 
@@ -56,12 +57,12 @@ def _bar(picture: np.ndarray) -> float:
     height = 0
     while height <= most and (_far(picture[height], color) > 2 * _EVEN).mean() < 0.01:
         height += 1
-    if height > most or height < max(1, _NARROWEST * len(picture)):
+    if height > most or height < max(1, _NARROW * len(picture)):
         return 0.0
     behind = _far(picture[height : height + 2], color)
     return height / len(picture) if (behind.max(axis=0) > _STEP).mean() >= _STRAIGHT else 0.0
 
 
 def _far(pixels: np.ndarray, color: np.ndarray) -> np.ndarray:
-    """Largest difference of a channel from a color, in gray levels."""
+    """Largest difference from a color in any channel, in gray levels."""
     return np.abs(pixels.astype(np.float32) - color).max(axis=-1)

@@ -1,4 +1,4 @@
-"""What is wrong with the captions of a set."""
+"""Problems with the captions of a data set."""
 
 from __future__ import annotations
 
@@ -7,33 +7,32 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from ..data.dataset import Dataset
-from ..data.trigger_word import missing_trigger
 from .report import Finding
 
-_FEWEST_WORDS = 3
+_MIN_WORDS = 3
 _SMALL_WORDS = {"a", "an", "the", "of", "photo", "picture", "image", "and", "with"}
 _PLACEHOLDER = re.compile(r"\[(trigger|class)\]|\{(trigger|class)\}", re.IGNORECASE)
 
 
 def caption_findings(dataset: Dataset) -> Iterator[Finding]:
-    """Captions that are missing, the same, short, without the trigger word, or with placeholders left in them."""
+    """Captions that are missing, repeated, too short, without the trigger word, or with unfilled placeholders."""
     bare = [record.name for record in dataset if not (record.caption or "").strip()]
     if bare:
         yield _finding(
             "no caption", dataset, bare, "have no caption",
-            "write .txt files beside the pictures, or let LW_TriggerCaptions write the captions", 0.4,
+            "write .txt files beside the pictures, or add captions with LW_TriggerCaptions", 0.4,
         )  # fmt: skip
     yield from _repeated(dataset)
     yield from _short(dataset, set(bare))
-    if dataset.trigger and (lost := [name for name in missing_trigger(dataset) if name not in set(bare)]):
+    if dataset.trigger and (lost := [name for name in dataset.missing_trigger() if name not in set(bare)]):
         yield _finding(
             "no trigger word", dataset, lost, f"lack the trigger word {dataset.trigger.word!r} in their captions",
-            "use LW_TriggerCaptions in the mode prepend or replace", 0.7,
+            "use LW_TriggerCaptions with mode prepend or replace", 0.7,
         )  # fmt: skip
     unfilled = [record.name for record in dataset if _PLACEHOLDER.search(record.caption or "")]
     if unfilled:
         yield _finding(
-            "placeholder", dataset, unfilled, "have [trigger] or [class] in their captions, still to be filled in",
+            "placeholder", dataset, unfilled, "have an unfilled [trigger] or [class] in their captions",
             "put LW_TriggerCaptions before the training", 0.2,
         )  # fmt: skip
 
@@ -46,8 +45,8 @@ def _repeated(dataset: Dataset) -> Iterator[Finding]:
     names = max(same.values(), key=len, default=[])
     if len(names) >= max(3, 0.25 * len(dataset)):
         yield _finding(
-            "same caption", dataset, names, "have one and the same caption",
-            "say in each what isn't part of the concept: place, light, clothes, view", 0.35,
+            "same caption", dataset, names, "have the same caption",
+            "describe in each what isn't part of the concept: place, light, clothes, view", 0.35,
         )  # fmt: skip
 
 
@@ -55,11 +54,12 @@ def _short(dataset: Dataset, bare: set[str]) -> Iterator[Finding]:
     known = set(_SMALL_WORDS)
     if dataset.trigger:
         known |= set(_words(f"{dataset.trigger.word} {dataset.trigger.class_word}"))
-    short = [r.name for r in dataset if r.name not in bare and len(set(_words(r.caption)) - known) < _FEWEST_WORDS]
+    short = [r.name for r in dataset if r.name not in bare and len(set(_words(r.caption)) - known) < _MIN_WORDS]
     if short:
         yield _finding(
             "short caption", dataset, short, "have a caption that hardly describes them",
-            "name what varies, such as place, light and view; what no caption names becomes part of the concept", 0.25,
+            "mention what varies, such as place, light and view; whatever no caption mentions is learned as part of "
+            "the concept", 0.25,
         )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What to keep of a data set and what to drop, by the findings of its inspection; nothing on disk is touched."""
+"""Which pictures of an inspected data set to keep and which to drop; files on disk are not touched."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ from .flags import KINDS
 from .report import Inspection
 
 DROPPED = frozenset(name for name, kind in KINDS.items() if kind.drop)
-"""Kinds of flaws for which pictures are dropped unless told otherwise."""
+"""Kinds of flaws for which pictures are dropped by default."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curated:
-    """A data set in two parts, each in its order."""
+    """A data set split in two, each part in the original order. Either part may be empty."""
 
     kept: Dataset
     dropped: Dataset
-    """May be empty, as may ``kept``."""
     reasons: tuple[tuple[str, str], ...]
-    """Name and reason of each dropped picture, in their order."""
+    """Name and reason of each dropped picture, in order."""
 
     def text(self) -> str:
-        """Which were dropped and why."""
+        """Which pictures were dropped, and why."""
         count = len(self.kept) + len(self.dropped)
         lines = [f"{self.kept.name}: {len(self.kept)} of {count} pictures kept, {len(self.dropped)} dropped"]
         return "\n".join([*lines, *(f"  dropped {name}: {reason}" for name, reason in self.reasons)])
@@ -40,23 +39,23 @@ class Curated:
 
 
 def curate(
-    inspection: Inspection, *, drop: Collection[str] = DROPPED, keep: Collection[str] = (), leave: Collection[str] = ()
+    inspection: Inspection, *, flaws: Collection[str] = DROPPED, keep: Collection[str] = (), drop: Collection[str] = ()
 ) -> Curated:
-    """Part a data set.
+    """Split a data set into pictures to keep and pictures to drop.
 
-    Of pictures that are copies of each other, the best of those that aren't dropped for another flaw is kept.
+    Of each group of copies, the best one that isn't dropped for another flaw is kept.
 
     Args:
-        inspection: of the data set.
-        drop: kinds of flaws for which a picture is dropped.
-        keep: names of pictures to keep whatever was found.
-        leave: names of pictures to drop whatever was found.
+        inspection: the inspected data set.
+        flaws: kinds of flaws for which pictures are dropped.
+        keep: names of pictures to keep in any case.
+        drop: names of pictures to drop in any case.
 
     Raises:
-        DatasetError: a name isn't in the data set, or is to be both kept and dropped.
+        DatasetError: a name isn't in the data set, or is in both ``keep`` and ``drop``.
     """
-    _check(inspection.dataset, keep, leave)
-    reasons = _reasons(inspection, drop, set(keep), set(leave))
+    _check_names(inspection.dataset, keep, drop)
+    reasons = _reasons(inspection, flaws, set(keep), set(drop))
     records = inspection.dataset.records
     kept = tuple(record for number, record in enumerate(records) if number not in reasons)
     dropped = tuple(record for number, record in enumerate(records) if number in reasons)
@@ -67,21 +66,22 @@ def curate(
     )
 
 
-def _reasons(inspection: Inspection, drop: Collection[str], keep: set[str], leave: set[str]) -> dict[int, str]:
-    """Number of each dropped record -> why."""
+def _reasons(inspection: Inspection, flaws: Collection[str], keep: set[str], drop: set[str]) -> dict[int, str]:
+    """Index of each dropped record -> reason."""
     reasons: dict[int, str] = {}
     for number, (record, picture) in enumerate(zip(inspection.dataset, inspection.pictures, strict=True)):
-        told = [f"{f.label} ({f.reason})" for f in picture.flags if f.kind in drop and f.kind != "duplicate"]
-        if record.name in leave:
+        found = [f"{f.label} ({f.reason})" for f in picture.flags if f.kind in flaws and f.kind != "duplicate"]
+        if record.name in drop:
             reasons[number] = "named by hand"
-        elif told and record.name not in keep:
-            reasons[number] = "; ".join(told)
-    if "duplicate" in drop:
+        elif found and record.name not in keep:
+            reasons[number] = "; ".join(found)
+    if "duplicate" in flaws:
         reasons |= dict(_spare_copies(inspection, reasons, keep))
     return reasons
 
 
 def _spare_copies(inspection: Inspection, reasons: dict[int, str], keep: set[str]) -> Iterator[tuple[int, str]]:
+    """Index and reason of all copies but the best of each group; those named in ``keep`` are spared."""
     records = inspection.dataset.records
     for group in inspection.groups:
         left = [number for number in group if number not in reasons]
@@ -89,19 +89,18 @@ def _spare_copies(inspection: Inspection, reasons: dict[int, str], keep: set[str
         best = (wanted or left or [-1])[0]
         for number in left:
             if number != best and number not in wanted:
-                yield number, f"double of {records[best].name}"
+                yield number, f"duplicate of {records[best].name}"
 
 
-def _check(dataset: Dataset, keep: Collection[str], leave: Collection[str]) -> None:
-    names = {record.name for record in dataset}
-    unknown = sorted((set(keep) | set(leave)) - names)
+def _check_names(dataset: Dataset, keep: Collection[str], drop: Collection[str]) -> None:
+    unknown = sorted((set(keep) | set(drop)) - {record.name for record in dataset})
     if unknown:
         raise DatasetError(
-            f"{dataset.name} has no pictures of these names: {', '.join(unknown)}",
-            expected="names as the report and the contact sheet show them, with their folders",
+            f"{dataset.name} has no pictures with these names: {', '.join(unknown)}",
+            expected="names as in the report and on the contact sheet, with their folders",
             hint="copy the names from the report.",
         )
-    if both := sorted(set(keep) & set(leave)):
+    if both := sorted(set(keep) & set(drop)):
         raise DatasetError(
-            f"To be kept and to be dropped at once: {', '.join(both)}", hint="take them out of one of the two lists."
+            f"Both to be kept and to be dropped: {', '.join(both)}", hint="remove them from one of the two lists."
         )

@@ -1,4 +1,4 @@
-"""Which pictures of a set are the same: a perceptual hash picks the pairs, a distance of features decides."""
+"""Duplicates in a data set: a perceptual hash selects candidate pairs, the similarity of features decides."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from .signature import Signature, mirrored_shape
 
 SAME = 0.945
-"""Likeness from which two pictures are one, rescaled, mirrored or compressed."""
+"""Similarity from which two pictures are the same one, rescaled, mirrored or compressed."""
 _SAME_SHAPE, _SIMILAR_TONE = 0.988, 0.55
-"""So alike in shape, other tones are a change of colors."""
+"""With shapes this similar, different tones mean that the colors were changed."""
 _NEAR_HASH = 20
-"""Bits of 63 that may differ between pictures whose features are compared; about 31 do by chance."""
+"""Largest number of different bits, of 63, between candidates; about 31 differ by chance."""
 _ROWS, _PAIRS = 256, 512
 
 
 def duplicate_groups(signatures: Sequence[Signature]) -> list[list[int]]:
-    """The pictures that are alike, by number, in groups of two or more; in the order of their first members."""
+    """Groups of two or more pictures that are the same, by index, ordered by their first members."""
     leader = list(range(len(signatures)))
 
     def first(number: int) -> int:
@@ -27,23 +27,23 @@ def duplicate_groups(signatures: Sequence[Signature]) -> list[list[int]]:
             number = leader[number]
         return number
 
-    for one, other in _alike(signatures):
-        low, top = sorted((first(one), first(other)))
-        leader[top] = low
+    for one, other in _same_pairs(signatures):
+        low, high = sorted((first(one), first(other)))
+        leader[high] = low
     groups: dict[int, list[int]] = {}
     for number in range(len(signatures)):
         groups.setdefault(first(number), []).append(number)
     return [group for group in groups.values() if len(group) > 1]
 
 
-def likeness(one: Signature, other: Signature) -> float:
-    """How alike two pictures are, mirrored or not: 1 for the same, below 0.75 for others of the same kind."""
+def similarity(one: Signature, other: Signature) -> float:
+    """Similarity of two pictures, mirrored or not: 1 for the same picture, below 0.75 for others of the same kind."""
     tones, shapes = _compared(_Features([one]), _Features([other]))
     return float(((tones + shapes) / 2)[0])
 
 
 class _Features:
-    """Vectors of several pictures, one a row."""
+    """Vectors of several pictures, one per row."""
 
     def __init__(self, signatures: Sequence[Signature]) -> None:
         self.tone = np.stack([s.tone for s in signatures])
@@ -55,11 +55,11 @@ class _Features:
         return part
 
 
-def _alike(signatures: Sequence[Signature]) -> Iterator[tuple[int, int]]:
+def _same_pairs(signatures: Sequence[Signature]) -> Iterator[tuple[int, int]]:
     if not signatures:
         return
     features = _Features(signatures)
-    for pairs in _near_hashes(signatures):
+    for pairs in _candidate_pairs(signatures):
         for start in range(0, len(pairs), _PAIRS):
             one, other = pairs[start : start + _PAIRS].T
             tones, shapes = _compared(features.at(one), features.at(other))
@@ -68,7 +68,7 @@ def _alike(signatures: Sequence[Signature]) -> Iterator[tuple[int, int]]:
 
 
 def _compared(one: _Features, other: _Features) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines of the tones and of the shapes of each row, in the better of the two orientations."""
+    """Cosine similarity of tones and of shapes, for each row, mirrored or not, whichever is more similar."""
     found = []
     for tone, shape in (
         (other.tone, other.shape),
@@ -82,20 +82,20 @@ def _compared(one: _Features, other: _Features) -> tuple[np.ndarray, np.ndarray]
     return np.where(straight, tones, mirrored_tones), np.where(straight, shapes, mirrored_shapes)
 
 
-def _near_hashes(signatures: Sequence[Signature]) -> Iterator[np.ndarray]:
-    """Pairs (N, 2) of the numbers of pictures whose hashes are near, the smaller number first; in blocks of rows."""
+def _candidate_pairs(signatures: Sequence[Signature]) -> Iterator[np.ndarray]:
+    """Pairs (N, 2) of indices of pictures with similar hashes, the smaller index first, in blocks of rows."""
     bits = np.array([s.bits for s in signatures], np.uint64)
     mirrored = np.array([s.mirrored_bits for s in signatures], np.uint64)
     for start in range(0, len(bits), _ROWS):
         rows = bits[start : start + _ROWS, None]
-        near = (_ones(rows ^ bits) <= _NEAR_HASH) | (_ones(rows ^ mirrored) <= _NEAR_HASH)
+        near = (_bit_count(rows ^ bits) <= _NEAR_HASH) | (_bit_count(rows ^ mirrored) <= _NEAR_HASH)
         one, other = np.nonzero(near)
         pairs = np.stack([one + start, other], axis=1)
         yield pairs[pairs[:, 0] < pairs[:, 1]]
 
 
-def _ones(words: np.ndarray) -> np.ndarray:
-    """Bits that are set in each 64-bit word."""
+def _bit_count(words: np.ndarray) -> np.ndarray:
+    """Number of bits set in each 64-bit word."""
     return _BITS[np.ascontiguousarray(words).view(np.uint8)].reshape(*words.shape, 8).sum(axis=-1, dtype=np.uint8)
 
 

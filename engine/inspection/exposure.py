@@ -9,25 +9,25 @@ import numpy as np
 from .tiles import high, over_tiles
 
 _CLIPPED, _NEARLY = 253, 240
-"""Level of a channel that is at its end; and of one that scaling took a little away from it, beside hard edges."""
+"""Level of a clipped channel, and of one that scaling has darkened a little beside hard edges."""
 _PAPER = 0.97
-"""Share of a picture's rim that is white where it stands on white paper, which isn't overexposed."""
+"""Share of the border that is white in a picture on white paper, which isn't overexposed."""
 _PALE = 200
-"""Level from which what isn't white is nearly so."""
-_REACH, _FEWEST = 2, 20
-"""How far beside white areas is looked, and at how many pixels at least."""
+"""Level from which a pixel counts as nearly white."""
+_REACH, _MIN_PIXELS = 2, 20
+"""Distance beside white areas to look at, in pixels, and smallest number of such pixels."""
 
 
 class Exposure(NamedTuple):
-    """How the brightness of a picture is spread."""
+    """Distribution of the brightness of a picture."""
 
     highlights: float
-    """99th percentile of the brightest channel, 0 to 1: low where a picture is underexposed."""
+    """99th percentile of the brightest channel, 0 to 1: low in underexposed pictures."""
     clipped: float
-    """Share of the pixels with two or three channels at their end; white paper doesn't count, and white areas count as
-    far as light fades out around them."""
+    """Share of the pixels with two or three clipped channels. White paper doesn't count; white areas are weighted by
+    how much the light fades out around them."""
     contrast: float
-    """From the 2nd to the 98th percentile of brightness, 0 to 1."""
+    """Difference between the 98th and the 2nd percentile of brightness, 0 to 1."""
 
 
 def exposure(picture: np.ndarray, luma: np.ndarray) -> Exposure:
@@ -37,7 +37,7 @@ def exposure(picture: np.ndarray, luma: np.ndarray) -> Exposure:
         picture: RGB (H, W, 3), uint8.
         luma: its brightness (H, W), 0 to 255.
     """
-    # Planes that lie together are compared many times as fast as interleaved channels.
+    # Contiguous planes are compared many times faster than interleaved channels.
     red, green, blue = planes = np.ascontiguousarray(picture.transpose(2, 0, 1))
     darkest = np.minimum(np.minimum(red, green), blue)
     brightest = np.maximum(np.maximum(red, green), blue)
@@ -47,7 +47,7 @@ def exposure(picture: np.ndarray, luma: np.ndarray) -> Exposure:
 
 
 def _level(values: np.ndarray, percent: float) -> int:
-    """Percentile of whole gray levels, which counting finds faster than sorting."""
+    """Percentile of integer gray levels; counting is faster than sorting."""
     below = np.cumsum(np.bincount(values.astype(np.uint8).ravel(), minlength=256))
     return int(np.searchsorted(below, percent / 100 * below[-1]))
 
@@ -57,44 +57,37 @@ def _clipped(planes: np.ndarray, middle: np.ndarray, darkest: np.ndarray) -> flo
     flat = np.zeros(white.shape, bool)
     flat[:, 1:] = np.logical_and.reduce([plane[:, 1:] == plane[:, :-1] for plane in planes])
     burnt = float((~white & ~flat & (middle >= _CLIPPED)).mean())
-    if _on_paper(white, middle):
+    border = np.concatenate([white[0], white[-1], white[:, 0], white[:, -1]])
+    on_paper = border.mean() >= _PAPER and not white.all() and float(np.median(middle[~white])) < _PALE
+    if on_paper:
         return burnt / max(1e-3, 1 - float(white.mean()))
     return burnt + float(white.mean()) * _softly_bounded(darkest >= _NEARLY, middle)
 
 
-def _on_paper(white: np.ndarray, middle: np.ndarray) -> bool:
-    """Whether the rim is white, and what stands before it isn't bright as well."""
-    return _rim(white).mean() >= _PAPER and not white.all() and float(np.median(middle[~white])) < _PALE
-
-
 def _softly_bounded(white: np.ndarray, middle: np.ndarray) -> float:
-    """Share of the pixels beside white areas that are nearly white: light fades out, drawings and cut-outs don't."""
+    """Share of the pixels beside white areas that are nearly white: light fades out, drawings and cutouts don't."""
     beside = [
         values[_REACH:][inside[:-_REACH] & ~inside[_REACH:]]
         for turned, area in ((middle, white), (middle.T, white.T))
         for values, inside in ((turned, area), (turned[::-1], area[::-1]))
     ]
     levels = np.concatenate(beside)
-    return float((levels >= _PALE).mean()) if levels.size >= _FEWEST else 0.0
-
-
-def _rim(values: np.ndarray) -> np.ndarray:
-    return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+    return float((levels >= _PALE).mean()) if levels.size >= _MIN_PIXELS else 0.0
 
 
 def noise(bands: list[np.ndarray]) -> float:
-    """Standard deviation of the noise in gray levels, in the calmest tiles.
+    """Standard deviation of the noise in the smoothest tiles, in gray levels.
 
     After Immerkaer 1996, doi:10.1006/cviu.1996.0060.
 
     Args:
-        bands: brightness (h, W), 0 to 255, in the picture's own size.
+        bands: brightness (h, W), 0 to 255, at the picture's own size.
     """
-    levels = [over_tiles(np.abs(_residue(band)), 16, np.mean) for band in bands if min(band.shape) > 18]
+    levels = []
+    for band in bands:
+        if min(band.shape) > 18:
+            # Second differences in both directions cancel planes, and edges along an axis.
+            rows = band[:-2] - 2 * band[1:-1] + band[2:]
+            residue = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
+            levels.append(over_tiles(np.abs(residue), 16, np.mean))
     return high(np.concatenate(levels), 5) * float(np.sqrt(np.pi / 2)) / 6 if levels else 0.0
-
-
-def _residue(y: np.ndarray) -> np.ndarray:
-    """What is left after planes and edges along an axis are taken away."""
-    rows = y[:-2] - 2 * y[1:-1] + y[2:]
-    return rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]

@@ -1,4 +1,4 @@
-"""What can be wrong with one picture: the kinds, their limits and the words for them."""
+"""Flaws of single pictures: their kinds, limits and texts."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ from .measures import Measures
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One sort of flaw."""
+    """A kind of flaw."""
 
     label: str
-    """On the contact sheet, in a few letters."""
+    """A few characters for the contact sheet."""
     what: str
-    """What is said of the pictures that have it: ``3 pictures are blurred``."""
+    """Predicate for the report: ``3 of 9 pictures are blurred``."""
     advice: str
     weight: float
-    """How much one such picture harms a training, 0 to 1."""
+    """How much one such picture harms training, 0 to 1."""
     drop: bool = True
-    """Whether such a picture is better left out when nothing else is done about it."""
+    """Whether to drop such a picture by default."""
 
 
 KINDS = {
     "unreadable": Kind(
         label="unreadable", what="can't be read", weight=1.0,
-        advice="save them again in an image editor, or take them out",
+        advice="save them again in an image editor, or remove them",
     ),
     "blurred": Kind(
-        label="blurred", what="blurred at the size of training", weight=0.9,
-        advice="take sharper pictures of the same, or leave these out: the adapter would learn the blur",
+        label="blurred", what="blurred at the training resolution", weight=0.9,
+        advice="replace them with sharper ones, or remove them: the adapter would learn the blur",
     ),
     "upscaled": Kind(
-        label="upscaled", what="scaled up from something smaller", weight=0.8,
-        advice="find the originals, or leave these out: the adapter would learn soft or blocky edges",
+        label="upscaled", what="scaled up from a smaller size", weight=0.8,
+        advice="find the originals, or remove them: the adapter would learn soft or blocky edges",
     ),
     "small": Kind(
-        label="small", what="smaller than the pictures of the training", weight=0.5,
+        label="small", what="smaller than the training resolution", weight=0.5,
         advice="use larger originals, or train at a lower resolution",
     ),
     "dark": Kind(
         label="dark", what="underexposed", weight=0.6,
-        advice="lighten them in an image editor, or leave them out",
+        advice="brighten them in an image editor, or remove them",
     ),
     "bright": Kind(
         label="overexposed", what="overexposed", weight=0.6,
-        advice="what is burnt out can't be brought back: replace them or leave them out",
+        advice="replace or remove them: clipped highlights can't be recovered",
     ),
     "flat": Kind(
-        label="low contrast", what="almost without contrast", weight=0.5,
-        advice="raise the contrast, or leave them out",
+        label="low contrast", what="low in contrast", weight=0.5,
+        advice="raise the contrast, or remove them",
     ),
     "noisy": Kind(
         label="noisy", what="noisy", weight=0.5,
-        advice="scale larger originals down, which averages noise away, or leave them out",
+        advice="scale larger originals down, which averages the noise out, or remove them",
     ),
     "compressed": Kind(
         label="compressed", what="damaged by compression", weight=0.6,
@@ -65,19 +65,19 @@ KINDS = {
     ),
     "border": Kind(
         label="border", what="framed by bars of one color", weight=0.7,
-        advice="crop the bars away: the adapter would draw them",
+        advice="crop the bars away: the adapter would reproduce them",
     ),
     "aspect": Kind(
-        label="long", what="so long that half of them is cropped away", weight=0.4, drop=False,
-        advice="crop them around what they should teach",
+        label="long", what="so long that more than half is cropped away", weight=0.4, drop=False,
+        advice="crop them around what the adapter should learn",
     ),
     "duplicate": Kind(
-        label="double of", what="copies of others", weight=0.8,
-        advice="keep the best of each group: copies are learned by heart",
+        label="duplicate of", what="copies of others", weight=0.8,
+        advice="keep the best of each group: copies are memorized",
     ),
     "odd": Kind(
         label="unlike the rest", what="unlike the rest", weight=0.7, drop=False,
-        advice="check that they show what the adapter is to teach",
+        advice="check that they show what the adapter should learn",
     ),
 }  # fmt: skip
 """Name -> kind, the most serious first."""
@@ -85,12 +85,12 @@ KINDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """From where a measure is a flaw; the defaults are fitted on photographs, see ``docs/inspection.md``."""
+    """Values of the measures at which a flaw begins; defaults fitted on photographs, see ``docs/inspection.md``."""
 
     edges: float = 0.38
     """Smallest ``Sharpness.edges``."""
     evenness: float = 0.55
-    """Smallest ``Sharpness.evenness`` of a picture whose edges aren't sharp in both directions."""
+    """Smallest ``Sharpness.evenness``, unless edges are sharp in both directions."""
     finest: float = -1.3
     """Smallest ``Detail.finest``."""
     idle: float = 0.5
@@ -104,15 +104,15 @@ class Limits:
     noise: float = 7.0
     """Largest noise, in gray levels."""
     blockiness: float = 0.9
-    """Largest, see ``compression.blockiness``."""
+    """Largest ``compression.blockiness``."""
     jpeg_quality: int = 30
     """Smallest quality setting of a JPEG file."""
     border: float = 0.04
-    """Largest share of a picture that bars may fill."""
+    """Largest share of a picture covered by bars."""
     aspect: float = 2.0
-    """Largest longer over shorter side."""
+    """Largest ratio of the longer to the shorter side."""
     size: float = 0.95
-    """Smallest shorter side, as a share of the training's."""
+    """Smallest shorter side, as a share of the training resolution."""
 
     def stricter(self, by: float) -> Limits:
         """Limits that flag more pictures the larger ``by`` is; 1 changes nothing.
@@ -121,7 +121,7 @@ class Limits:
             ConfigError: ``by`` isn't a finite number above 0.
         """
         if not 0 < by < math.inf:
-            raise ConfigError(f"A strictness of {by!r} can't be used.", expected="a number above 0, 1 as usual")
+            raise ConfigError(f"Strictness {by!r} can't be used.", expected="a number above 0; 1 is the default")
         least = {name: getattr(self, name) * by for name in _LEAST}
         most = {name: getattr(self, name) / by for name in _MOST}
         return replace(self, **least, **most, aspect=1 + (self.aspect - 1) / by)
@@ -137,9 +137,9 @@ class Flag:
 
     kind: str
     reason: str
-    """With figures, for example ``edges are 6 pixels wide at 512 px``."""
+    """With numbers, for example ``its sharpest edges are 6 pixels wide at 512 px``."""
     of: str = ""
-    """The picture that a duplicate repeats."""
+    """The picture that this one duplicates."""
 
     @property
     def label(self) -> str:
@@ -147,7 +147,7 @@ class Flag:
 
 
 def flags_of(record: ImageRecord, measures: Measures, side: int, limits: Limits) -> list[Flag]:
-    """All flaws that a picture has by itself, the most serious first; duplicates are a matter of the whole set."""
+    """All flaws of a picture by itself, without duplicates and odd ones; the most serious first."""
     parts = (
         _softness(record, measures, side, limits),
         _size(record, side, limits),
@@ -165,19 +165,19 @@ def _softness(record: ImageRecord, measures: Measures, side: int, limits: Limits
     at = min(side, shorter)
     width = 1 / max(edges, 1e-3) if edges == edges else math.nan
     if idle > limits.idle and measures.reduced == 1 and (1 - idle) * shorter < limits.size * side:
-        yield "upscaled", f"its pixels are repeated: without that it would have {(1 - idle) * shorter:.0f} px"
+        yield "upscaled", f"its pixels are repeated; without repeats it has {(1 - idle) * shorter:.0f} px"
     elif finest < limits.finest:
-        yield "upscaled", f"at {at} px its finest detail has {math.exp(finest):.0%} of the strength of the next coarser"
+        yield "upscaled", f"at {at} px its finest detail has only {math.exp(finest):.0%} of the usual strength"
     if edges < limits.edges:
         yield "blurred", f"its sharpest edges are {width:.0f} pixels wide at {at} px"
     elif evenness < limits.evenness and edges * evenness < limits.edges:
-        yield "blurred", f"shaken: in one direction its edges are {1 / max(evenness, 1e-3):.1f} times as wide"
+        yield "blurred", f"motion blur: in one direction its edges are {1 / max(evenness, 1e-3):.1f} times as wide"
 
 
 def _size(record: ImageRecord, side: int, limits: Limits) -> Iterator[tuple[str, str]]:
     shorter, longer = sorted((record.width, record.height))
     if shorter < limits.size * side:
-        yield "small", f"{record.width} x {record.height} pixels, but training takes {side} px"
+        yield "small", f"{record.width} x {record.height} pixels, but training uses {side} px"
     if longer > limits.aspect * shorter:
         yield "aspect", f"{record.width} x {record.height} pixels: a square crop shows {shorter / longer:.0%} of it"
 
@@ -187,18 +187,18 @@ def _exposure(measures: Measures, limits: Limits) -> Iterator[tuple[str, str]]:
     if highlights < limits.highlights:
         yield "dark", f"its brightest parts reach {highlights:.0%} of full brightness"
     if clipped > limits.clipped:
-        yield "bright", f"{clipped:.0%} of it is burnt out"
+        yield "bright", f"{clipped:.0%} of it is clipped"
     if contrast < limits.contrast:
-        yield "flat", f"its brightness spans {contrast:.0%} of the range"
+        yield "flat", f"its brightness spans only {contrast:.0%} of the range"
 
 
 def _damage(measures: Measures, limits: Limits) -> Iterator[tuple[str, str]]:
     if measures.jpeg_quality is not None and measures.jpeg_quality < limits.jpeg_quality:
         yield "compressed", f"JPEG quality {measures.jpeg_quality}"
     elif measures.blockiness > limits.blockiness:
-        yield "compressed", f"the blocks of an earlier JPEG stand out by {measures.blockiness:.1f} of a usual step"
+        yield "compressed", f"blocks of an earlier JPEG: steps at their borders are {measures.blockiness:.0%} larger"
     if measures.noise > limits.noise:
         yield "noisy", f"noise of {measures.noise:.0f} gray levels"
     if measures.borders.area > limits.border:
         sides = [name for name, width in measures.borders._asdict().items() if width > 0]
-        yield "border", f"bars at {' and '.join(sides)} fill {measures.borders.area:.0%} of it"
+        yield "border", f"bars at {' and '.join(sides)} cover {measures.borders.area:.0%} of it"

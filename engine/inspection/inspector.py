@@ -1,4 +1,4 @@
-"""The inspection of a data set: every picture measured once, then the set judged as a whole."""
+"""Inspection of a data set: every picture is measured once, then the set is judged as a whole."""
 
 from __future__ import annotations
 
@@ -12,38 +12,43 @@ from ..core.events import Event, Progress
 from ..data.dataset import Dataset, ImageRecord
 from ..data.goals import USUAL, Goal
 from .captions import caption_findings
-from .duplicates import duplicate_groups, likeness
+from .duplicates import duplicate_groups, similarity
 from .flags import KINDS, Flag, Limits, flags_of
 from .measures import Measures, try_measure
 from .oddness import odd_ones
 from .report import Finding, Inspected, Inspection, picture_findings
 from .variety import Seen, count_finding, variety_findings
 
-_MOST_THREADS = 8
+_MAX_THREADS = 8
 _Measured = list["Measures | DatasetError"]
 
 
 def inspect(
     dataset: Dataset, *, goal: Goal = "subject", side: int = 512, limits: Limits | None = None
 ) -> Generator[Event, None, Inspection]:
-    """Inspect pictures and captions. Pictures that were measured before, by content, are not decoded again.
+    """Inspect pictures and captions. Pictures already measured, by content, are not decoded again.
 
     Args:
         dataset: may be empty.
-        goal: what the adapter is to teach.
+        goal: what the adapter should learn.
         side: shorter side of training pictures, in pixels.
-        limits: from where on a measure is a flaw.
+        limits: values of the measures at which a flaw begins.
 
     Raises:
-        ConfigError: another goal, or a side below 1.
+        ConfigError: an unknown goal, or a side below 1.
     """
-    _check(goal, side)
+    if goal not in USUAL or side < 1:
+        raise ConfigError(
+            f"Can't inspect for goal {goal!r} at {side} px.",
+            expected=f"one of {', '.join(USUAL)}, and a side of at least 1 pixel",
+            hint="choose a goal, and a resolution or a base model.",
+        )
     measured = yield from _measure_all(dataset.records, side)
     flags = [_own_flags(r, m, side, limits or Limits()) for r, m in zip(dataset, measured, strict=True)]
     measures = [None if isinstance(m, DatasetError) else m for m in measured]
-    groups = _mark_copies(dataset, measures, flags)
+    groups = _flag_copies(dataset, measures, flags)
     if goal != "style":
-        _mark_odd_ones(measures, groups, flags)
+        _flag_odd_ones(measures, groups, flags)
     return Inspection(
         dataset=dataset,
         goal=goal,
@@ -54,18 +59,9 @@ def inspect(
     )
 
 
-def _check(goal: str, side: int) -> None:
-    if goal not in USUAL or side < 1:
-        raise ConfigError(
-            f"No inspection for goal {goal!r} at {side} px.",
-            expected=f"one of {', '.join(USUAL)}, and a side of at least 1 pixel",
-            hint="choose a goal, and a resolution or a base model.",
-        )
-
-
 def _measure_all(records: Sequence[ImageRecord], side: int) -> Generator[Event, None, _Measured]:
-    """In the records' order, a few pictures at a time on as many threads as there are cores."""
-    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    """Measures in the order of the records, computed by one thread per core with little read ahead."""
+    threads = min(_MAX_THREADS, os.cpu_count() or 1)
     pool = ThreadPoolExecutor(threads, "inspect")
     waiting: deque[Future[Measures | DatasetError]] = deque()
     measured: _Measured = []
@@ -87,10 +83,14 @@ def _own_flags(record: ImageRecord, measured: Measures | DatasetError, side: int
     return flags_of(record, measured, side, limits)
 
 
-def _mark_copies(
+def _flag_copies(
     dataset: Dataset, measures: Sequence[Measures | None], flags: list[list[Flag]]
 ) -> list[tuple[int, ...]]:
-    """Flag all copies but the best of each group; groups begin with the lightest flaws, then with the most pixels."""
+    """Flag all copies but the best of each group: the one with the fewest flaws, then with the most pixels.
+
+    Returns:
+        The groups, by index, each with the best copy first.
+    """
     signatures = {number: m.signature for number, m in enumerate(measures) if m is not None}
     numbers = list(signatures)
 
@@ -102,19 +102,19 @@ def _mark_copies(
     groups = [tuple(sorted((numbers[place] for place in group), key=rank)) for group in found]
     for best, *others in groups:
         for number in others:
-            alike = likeness(signatures[number], signatures[best])
-            flags[number].append(Flag(kind="duplicate", reason=f"{alike:.0%} alike", of=dataset.records[best].name))
+            reason = f"{similarity(signatures[number], signatures[best]):.0%} similar"
+            flags[number].append(Flag(kind="duplicate", reason=reason, of=dataset.records[best].name))
     return groups
 
 
-def _mark_odd_ones(
+def _flag_odd_ones(
     measures: Sequence[Measures | None], groups: Sequence[tuple[int, ...]], flags: list[list[Flag]]
 ) -> None:
     copies = {number for group in groups for number in group[1:]}
     single = {n: m.signature for n, m in enumerate(measures) if m is not None and n not in copies}
     numbers = list(single)
     for place, resemblance in odd_ones(list(single.values())):
-        reason = f"it resembles the others by {resemblance:.2f}, which isn't much in this set"
+        reason = f"its similarity to the others, {resemblance:.2f}, is low for this set"
         flags[numbers[place]].append(Flag(kind="odd", reason=reason))
 
 

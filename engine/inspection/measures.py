@@ -1,12 +1,11 @@
-"""All that is measured of one picture, once: an unchanged picture is never measured again."""
+"""All measures of one picture, cached by its content."""
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from ..core.errors import DatasetError
+from ..core.lru import LRU
 from ..data.dataset import ImageRecord
 from ..data.images import jpeg_tables
 from .borders import Borders, borders
@@ -20,7 +19,7 @@ from .views import views
 
 @dataclass(frozen=True, kw_only=True)
 class Measures:
-    """Of one picture."""
+    """Measures of one picture."""
 
     sharpness: Sharpness
     detail: Detail
@@ -32,25 +31,24 @@ class Measures:
     signature: Signature
     traits: Traits
     reduced: int
-    """The picture was reduced so many times before its own pixels were looked at."""
+    """Factor by which the picture was scaled down before measuring its own pixels."""
+
+
+_KEPT: LRU[Measures] = LRU(10_000)
+"""About 5 kB each."""
 
 
 def measure(record: ImageRecord, side: int) -> Measures:
-    """Measure a picture, or give back what was measured of the same bytes before.
+    """Measure a picture, or return the cached measures of the same bytes.
 
     Args:
-        record: of any data set.
+        record: a picture of any data set.
         side: shorter side of training pictures, in pixels.
 
     Raises:
-        DatasetError: the picture is gone, damaged, or another one than when the data set was read.
+        DatasetError: the picture is missing, damaged, or has changed since the data set was read.
     """
-    key = (record.content_hash, side)
-    known = _CACHE.get(key)
-    if known is None:
-        known = _measure(record, side)
-        _CACHE.put(key, known)
-    return known
+    return _KEPT.get((record.content_hash, side), lambda: _measure(record, side))
 
 
 def _measure(record: ImageRecord, side: int) -> Measures:
@@ -70,33 +68,8 @@ def _measure(record: ImageRecord, side: int) -> Measures:
     )
 
 
-class _Cache:
-    """The measures that were used last, by content; about 5 kB each."""
-
-    MOST = 10_000
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, int], Measures] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: tuple[str, int]) -> Measures | None:
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
-
-    def put(self, key: tuple[str, int], measures: Measures) -> None:
-        with self._lock:
-            self._kept[key] = measures
-            while len(self._kept) > self.MOST:
-                self._kept.popitem(last=False)
-
-
-_CACHE = _Cache()
-
-
 def try_measure(record: ImageRecord, side: int) -> Measures | DatasetError:
-    """As ``measure``, with the error as a value: one bad file mustn't stop the others."""
+    """Like ``measure``, but returns the error, so that one bad file doesn't stop the others."""
     try:
         return measure(record, side)
     except DatasetError as error:

@@ -1,4 +1,4 @@
-"""Pictures that are unlike the rest of a set whose other pictures are much alike: perhaps another subject."""
+"""Pictures that are unlike the rest of an otherwise uniform data set: perhaps of another subject."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import numpy as np
 
 from .signature import Signature, mirrored_shape
 
-FEWEST, MOST = 8, 500
-"""Sets with fewer pictures have no rest to be unlike; ones with more are collections rather than one subject."""
+MIN_PICTURES, MAX_PICTURES = 8, 500
+"""Smaller data sets are too small to judge; larger ones are collections rather than one subject."""
 _SHAPES = 0.7
-"""Weight of shapes in a resemblance; palettes have the rest."""
-_TIGHT = 0.8
-"""Resemblance that the more usual pictures of a set must have, or else every picture is odd in its way."""
-_AWAY = 0.152
-"""How far below theirs an odd one's resemblance is."""
+"""Weight of shapes in the similarity; palettes have the rest."""
+_UNIFORM = 0.8
+"""Smallest 75th percentile of the similarities; in a more varied data set, every picture is odd in some way."""
+_BELOW = 0.152
+"""How far below that percentile the similarity of an odd picture is."""
 
 
 def odd_ones(signatures: Sequence[Signature]) -> list[tuple[int, float]]:
-    """Number and resemblance (0 to 1) of the pictures that are unlike the rest.
+    """Index and similarity (0 to 1) of the pictures that are unlike the rest.
 
-    A picture's resemblance is its mean to the third of the set that it is nearest to, so that several pictures of
-    another subject can't vouch for each other.
+    The similarity of a picture is its mean similarity to the nearest third of the data set, so that a few pictures of
+    another subject don't support each other.
     """
     count = len(signatures)
-    if not FEWEST <= count <= MOST:
+    if not MIN_PICTURES <= count <= MAX_PICTURES:
         return []
     shapes = np.stack([s.shape for s in signatures]).astype(np.float32)
     mirrored, shapes = mirrored_shape(shapes).reshape(count, -1), shapes.reshape(count, -1)
@@ -34,6 +34,6 @@ def odd_ones(signatures: Sequence[Signature]) -> list[tuple[int, float]]:
     np.fill_diagonal(alike, 0)
     nearest = np.sort(alike, axis=1)[:, -max(3, count // 3) :].mean(axis=1)
     usual = float(np.percentile(nearest, 75))
-    if usual < _TIGHT:
+    if usual < _UNIFORM:
         return []
-    return [(number, float(value)) for number, value in enumerate(nearest) if value < usual - _AWAY]
+    return [(number, float(value)) for number, value in enumerate(nearest) if value < usual - _BELOW]

@@ -1,4 +1,4 @@
-"""What an inspection found: as values, as text and as JSON."""
+"""The result of an inspection, as values, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -6,82 +6,81 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..core.words import first_of
 from ..data.dataset import Dataset
 from ..data.goals import Goal
 from .flags import KINDS, Flag
 from .measures import Measures
 
-READY, USABLE, MEND = "ready", "usable", "mend first"
+READY, USABLE, FIX = "ready", "usable", "fix first"
 _SERIOUS = 0.5
 _FIRST = 3
-_NAMES = 6
-"""Names that are written out in a sentence."""
+"""Number of findings to act on first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that is wrong with the set, and what to do about it."""
+    """One problem of the data set, and what to do about it."""
 
     kind: str
     """A kind of flaw of a picture, ``count``, ``background``, ``light``, ``framing``, ``pose``, or one of captions."""
     text: str
-    """A sentence with figures, without names."""
+    """A statement with numbers, without names."""
     advice: str
     importance: float
-    """0 to 1; from 0.5 on it is better mended before a training."""
+    """0 to 1; from 0.5 on it should be fixed before training."""
     pictures: tuple[str, ...] = ()
-    """Names of those that it is about."""
+    """Names of the pictures concerned."""
 
     def sentence(self) -> str:
-        """With the first names."""
-        more = len(self.pictures) - _NAMES
-        named = ", ".join(self.pictures[:_NAMES]) + (f" and {more} more" if more > 0 else "")
-        return f"{self.text}{f' ({named})' if named else ''}: {self.advice}."
+        """Text, the first names, and advice."""
+        named = f" ({first_of(self.pictures, 6)})" if self.pictures else ""
+        return f"{self.text}{named}: {self.advice}."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inspected:
-    """One picture."""
+    """One inspected picture."""
 
     flags: tuple[Flag, ...]
     """The most serious first."""
     measures: Measures | None = field(repr=False)
-    """``None`` where it can't be read."""
+    """``None`` if it can't be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """A data set, inspected."""
+    """An inspected data set."""
 
     dataset: Dataset
     goal: Goal
     side: int
     """Shorter side of training pictures, in pixels."""
     pictures: tuple[Inspected, ...]
-    """One a record, in their order."""
+    """One per record, in their order."""
     groups: tuple[tuple[int, ...], ...]
-    """Numbers of records that are copies of each other, the best of each group first."""
+    """Indices of records that are copies of each other, the best of each group first."""
     findings: tuple[Finding, ...]
     """The most important first."""
 
     @property
     def verdict(self) -> str:
-        """``ready``, ``usable`` or ``mend first``."""
+        """``ready``, ``usable`` or ``fix first``."""
         if not self.findings:
             return READY
-        return MEND if self.findings[0].importance >= _SERIOUS else USABLE
+        return FIX if self.findings[0].importance >= _SERIOUS else USABLE
 
     @property
     def first(self) -> tuple[Finding, ...]:
-        """The three things worth doing first."""
+        """The three findings to act on first."""
         return self.findings[:_FIRST]
 
     def labels(self) -> list[list[str]]:
-        """For each record, its flags in a few letters."""
+        """For each record, the labels of its flags."""
         return [[flag.label for flag in picture.flags] for picture in self.pictures]
 
     def text(self) -> str:
-        """The report for people."""
+        """The report as text."""
         flawed = sum(bool(picture.flags) for picture in self.pictures)
         count = len(self.dataset)
         lines = [f"{self.dataset.name}: {_pictures(count)} for a {self.goal}, judged at {self.side} px", ""]
@@ -91,7 +90,7 @@ class Inspection:
         if flawed:
             lines += ["", f"Flawed pictures ({flawed} of {count}):"]
             lines += [
-                f"  {record.name}: {'; '.join(_told(flag) for flag in picture.flags)}"
+                f"  {record.name}: {'; '.join(f'{flag.label} ({flag.reason})' for flag in picture.flags)}"
                 for record, picture in zip(self.dataset, self.pictures, strict=True)
                 if picture.flags
             ]
@@ -101,7 +100,7 @@ class Inspection:
     def summary(self) -> str:
         """The verdict and what to do first."""
         if not self.findings:
-            return "Verdict: ready. Nothing to mend was found."
+            return "Verdict: ready. No problems were found."
         first = [f"  {number}. {finding.sentence()}" for number, finding in enumerate(self.first, 1)]
         return "\n".join([f"Verdict: {self.verdict}. What to do first:", *first])
 
@@ -132,16 +131,12 @@ class Inspection:
         return json.dumps(self.values(), indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _told(flag: Flag) -> str:
-    return f"{flag.label} ({flag.reason})" if flag.reason else flag.label
-
-
 def _pictures(count: int) -> str:
     return "1 picture" if count == 1 else f"{count} pictures"
 
 
 def _figures(measures: Measures) -> dict[str, Any]:
-    """Measures without vectors, to three places; what couldn't be measured is ``None``."""
+    """Measures without vectors, rounded to three decimal places; ``None`` for NaN."""
     figures = {
         "edges": measures.sharpness.edges,
         "evenness": measures.sharpness.evenness,
@@ -157,20 +152,20 @@ def _figures(measures: Measures) -> dict[str, Any]:
 
 
 def picture_findings(dataset: Dataset, flags: list[list[Flag]]) -> list[Finding]:
-    """One finding for each kind of flaw that pictures have."""
+    """One finding for each kind of flaw that occurs."""
     found = []
     for name, kind in KINDS.items():
-        having = [r.name for r, f in zip(dataset, flags, strict=True) if any(flag.kind == name for flag in f)]
-        if having:
-            share = len(having) / len(dataset)
-            verb = "" if name == "unreadable" else ("is " if len(having) == 1 else "are ")
+        flawed = [r.name for r, f in zip(dataset, flags, strict=True) if any(flag.kind == name for flag in f)]
+        if flawed:
+            share = len(flawed) / len(dataset)
+            verb = "" if name == "unreadable" else ("is " if len(flawed) == 1 else "are ")
             found.append(
                 Finding(
                     kind=name,
-                    text=f"{len(having)} of {_pictures(len(dataset))} {verb}{kind.what}",
+                    text=f"{len(flawed)} of {_pictures(len(dataset))} {verb}{kind.what}",
                     advice=kind.advice,
                     importance=kind.weight * min(1.0, 0.3 + 2 * share),
-                    pictures=tuple(having),
+                    pictures=tuple(flawed),
                 )
             )
     return found

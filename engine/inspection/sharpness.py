@@ -1,4 +1,4 @@
-"""How sharp a picture is in training, and how much detail its own pixels hold."""
+"""How sharp a picture is at the training resolution, and how much detail its own pixels have."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import numpy as np
 from .tiles import halved, high, over_tiles, tiled
 
 _CONTRAST = 24
-"""Tiles whose brightest and darkest pixels are nearer than this have no edge to judge, in gray levels."""
-_FEWEST_TILES = 4
+"""Smallest range of brightness in a tile with an edge to judge, in gray levels."""
+_MIN_TILES = 4
 _DETAILED = 4.0
-"""Tiles whose coarser octave has less energy than this (natural logarithm) have no detail to judge."""
+"""Smallest energy (natural logarithm) of the coarser octave in a tile with detail to judge."""
 _BEST = 97
-"""Percentile of the tiles that stands for the picture: its sharpest part, whatever lies out of focus around it."""
+"""Percentile of the tiles that represents the picture: its sharpest part, whatever is out of focus around it."""
 
 
 class Sharpness(NamedTuple):
-    """Of the sharpest part of a picture, at the size of training."""
+    """Sharpness of the sharpest part of a picture, at the training resolution."""
 
     edges: float
-    """Steepest step between neighbors as a share of the local range: 1 for an edge of one pixel, 0.1 for one of ten
-    pixels. NaN where nothing has an edge."""
+    """Steepest step between neighboring pixels, as a share of the local range: 1 for an edge one pixel wide, 0.1 for
+    one of ten pixels. NaN if there are no edges."""
     evenness: float
-    """Of the two directions, the softer one's edges over the sharper one's: low where the camera was moved."""
+    """Sharpness of the softer direction divided by that of the sharper one: low for motion blur."""
 
 
 def sharpness(luma: np.ndarray) -> Sharpness:
     """Measure edges in tiles of a sixteenth of the shorter side, 16 to 32 pixels.
 
     Args:
-        luma: brightness (H, W), 0 to 255, at the size of training.
+        luma: brightness (H, W), 0 to 255, at the training resolution.
     """
     side = max(16, min(32, min(luma.shape) // 16))
     if min(luma.shape) <= side:
@@ -41,37 +41,37 @@ def sharpness(luma: np.ndarray) -> Sharpness:
     inner = luma[:-1, :-1]
     span = over_tiles(inner, side, np.max) - over_tiles(inner, side, np.min)
     clear = span > _CONTRAST
-    if clear.sum() < min(_FEWEST_TILES, span.size):
+    if clear.sum() < min(_MIN_TILES, span.size):
         return Sharpness(float("nan"), float("nan"))
-    # A step out of the tile may be larger than the range inside it.
+    # A step across the border of a tile may be larger than the range inside it.
     ratios = [np.minimum(over_tiles(steps, side, np.max)[clear] / span[clear], 1) for steps in (across, down)]
     softer, sharper = sorted(high(ratio, _BEST) for ratio in ratios)
     return Sharpness(sharper, softer / max(sharper, 1e-6))
 
 
 class Detail(NamedTuple):
-    """Of the finest structures of a picture."""
+    """The finest detail of a picture."""
 
     finest: float
-    """At the size of training: energy of the Laplacian over the same one octave coarser, natural logarithm. About 0 in
-    photographs, far below where a picture was scaled up smoothly. NaN where nothing has detail."""
+    """At the training resolution: energy of the Laplacian relative to that one octave coarser, natural logarithm. About
+    0 in photographs, far lower if a picture was scaled up smoothly. NaN if there is no detail."""
     idle: float
-    """In the picture's own size: share of the rows or columns that are the same as those beside them."""
+    """At the picture's own size: share of the rows or columns that repeat their neighbors."""
 
 
 def detail(luma: np.ndarray, bands: list[np.ndarray]) -> Detail:
     """Compare the two finest octaves in tiles of 16 or 32 pixels, and look for repeated rows and columns.
 
     Args:
-        luma: brightness (H, W), 0 to 255, at the size of training.
-        bands: brightness (h, W), 0 to 255, in the picture's own size.
+        luma: brightness (H, W), 0 to 255, at the training resolution.
+        bands: brightness (h, W), 0 to 255, at the picture's own size.
     """
     side = 32 if min(luma.shape) >= 256 else 16
     best = float("nan")
     if min(luma.shape) >= side + 2:
         fine, coarse = _octaves(luma, side)
         clear = coarse > _DETAILED
-        if clear.sum() >= _FEWEST_TILES:
+        if clear.sum() >= _MIN_TILES:
             best = high((fine - coarse)[clear], _BEST)
     return Detail(best, min(_idle(bands, 0), _idle(bands, 1)))
 
@@ -85,7 +85,7 @@ def _octaves(luma: np.ndarray, side: int) -> list[np.ndarray]:
 
 
 def _laplacian(values: np.ndarray) -> np.ndarray:
-    """Second differences around each pixel, same shape; 0 at the edges."""
+    """Second differences around each pixel, same shape; 0 at the borders."""
     found = np.zeros_like(values)
     found[1:-1, 1:-1] = (
         4 * values[1:-1, 1:-1] - values[:-2, 1:-1] - values[2:, 1:-1] - values[1:-1, :-2] - values[1:-1, 2:]
@@ -94,7 +94,7 @@ def _laplacian(values: np.ndarray) -> np.ndarray:
 
 
 def _idle(bands: list[np.ndarray], axis: int) -> float:
-    """Share of the steps along ``axis`` that are hardly ever taken, between the first and the last that are."""
+    """Share of the steps along ``axis``, between the first and the last real one, at which values hardly change."""
     profiles = [np.abs(np.diff(band, axis=axis)).mean(axis=1 - axis) for band in bands]
     steps = np.concatenate(profiles) if axis == 0 else np.mean(profiles, axis=0)
     if not steps.size:

@@ -1,4 +1,4 @@
-"""What a picture looks like, in two vectors and a hash that outlive rescaling, mirroring, recoloring and JPEG."""
+"""The look of a picture as vectors and a hash that are robust to rescaling, mirroring, recoloring and JPEG."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _MARGIN, _LEVELS = 8, 5
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
-    """Of one picture, squeezed to a square."""
+    """Signature of one picture, scaled to a square."""
 
     bits: int
     """Perceptual hash of 63 bits: which of the lowest cosine coefficients of the brightness are above their median."""
     mirrored_bits: int
-    """The same of the mirrored picture."""
+    """The same for the mirrored picture."""
     tone: np.ndarray
-    """Brightness less its mean around, (32, 32), float16, of length 1."""
+    """Brightness minus the local mean, (32, 32), float16, unit norm."""
     shape: np.ndarray
-    """Square roots of gradient histograms (12, 12, 6 unsigned orientations), float16, of length 1: blind to colors."""
+    """Square roots of gradient histograms (12, 12, 6 unsigned orientations), float16, unit norm; ignores colors."""
     palette: np.ndarray
-    """Square roots of the shares of 125 colors in the middle of the picture, float16, of length 1."""
+    """Square roots of the shares of 125 colors in the middle of the picture, float16, unit norm."""
 
 
 def signature(thumb: np.ndarray) -> Signature:
-    """Describe a picture.
+    """Compute the signature of a picture.
 
     Args:
         thumb: RGB (THUMB, THUMB, 3), uint8.
@@ -52,7 +52,7 @@ def signature(thumb: np.ndarray) -> Signature:
 
 
 def mirrored_shape(shape: np.ndarray) -> np.ndarray:
-    """The gradient histograms (..., 12, 12, 6) that the mirrored picture would have."""
+    """The gradient histograms (..., 12, 12, 6) of the mirrored picture."""
     turned = -np.arange(ORIENTATIONS) % ORIENTATIONS
     return shape[..., ::-1, :][..., turned]
 
@@ -73,7 +73,7 @@ def _unit(values: np.ndarray) -> np.ndarray:
 
 
 def _gradients(colors: np.ndarray) -> np.ndarray:
-    """Histograms in the manner of HOG (Dalal & Triggs 2005, doi:10.1109/CVPR.2005.177), of the strongest channel."""
+    """HOG-like histograms (Dalal & Triggs 2005, doi:10.1109/CVPR.2005.177) of the steepest channel."""
     across, down = np.zeros_like(colors), np.zeros_like(colors)
     across[:, 1:-1] = colors[:, 2:] - colors[:, :-2]
     down[1:-1] = colors[2:] - colors[:-2]
@@ -90,13 +90,13 @@ def _gradients(colors: np.ndarray) -> np.ndarray:
 @cache
 def _windows() -> np.ndarray:
     """Matrix (12, THUMB) whose rows are Gaussian windows with sum 1."""
-    centres = (np.arange(_GRID) + 0.5) * THUMB / _GRID - 0.5
-    weights = np.exp(-0.5 * ((np.arange(THUMB) - centres[:, None]) / (THUMB / _GRID / 2)) ** 2)
+    centers = (np.arange(_GRID) + 0.5) * THUMB / _GRID - 0.5
+    weights = np.exp(-0.5 * ((np.arange(THUMB) - centers[:, None]) / (THUMB / _GRID / 2)) ** 2)
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 @cache
 def _cosines() -> np.ndarray:
-    """Matrix of the discrete cosine transform, DCT-II, without its scale."""
+    """Matrix of the unscaled discrete cosine transform, DCT-II."""
     places = np.arange(_TONES)
     return np.cos(np.pi * (2 * places + 1) * places[:, None] / (2 * _TONES)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What pictures of a set may have in common: background, light, framing."""
+"""What the pictures of a data set may have in common: background, light, framing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from .views import THUMB
 
-_RING = 6
-"""Width of the rim that counts as background, in pixels of the thumbnail."""
+_BORDER = 6
+"""Width of the border that counts as background, in pixels of the thumbnail."""
 _TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]],
     np.float32,
@@ -18,20 +18,20 @@ _TO_XYZ = np.array(
 
 @dataclass(frozen=True, kw_only=True)
 class Traits:
-    """Of one picture; colors are CIELAB (D65)."""
+    """Traits of one picture; colors are CIELAB (D65)."""
 
     background: np.ndarray
-    """Mean color and spread of twelve stretches of the rim, (12, 4), float32."""
+    """Mean color and spread of twelve sections of the border, (12, 4), float32."""
     lightness: float
     """Mean L, 0 to 100."""
     contrast: float
     """Standard deviation of L."""
     warmth: float
-    """Mean b: above 0 yellow, below 0 blue."""
+    """Mean b: above 0 is yellow, below 0 blue."""
     chroma: float
     """Mean distance from gray."""
     framing: tuple[float, float, float]
-    """Where what differs from the rim lies: center across and down, and spread, each as a share of the side."""
+    """Position of everything unlike the border: center across and down, and spread, each as a share of the side."""
 
 
 def traits(thumb: np.ndarray) -> Traits:
@@ -64,17 +64,22 @@ def lab(rgb: np.ndarray) -> np.ndarray:
 
 def _background(colors: np.ndarray) -> np.ndarray:
     third = -(-THUMB // 3)
-    sides = [colors[:_RING], colors[-_RING:], colors[:, :_RING].swapaxes(0, 1), colors[:, -_RING:].swapaxes(0, 1)]
+    sides = [
+        colors[:_BORDER],
+        colors[-_BORDER:],
+        colors[:, :_BORDER].swapaxes(0, 1),
+        colors[:, -_BORDER:].swapaxes(0, 1),
+    ]
     parts = [side[:, start : start + third] for side in sides for start in range(0, THUMB, third)]
     return np.stack([np.append(part.mean(axis=(0, 1)), part[..., 0].std()) for part in parts]).astype(np.float32)
 
 
 def _framing(colors: np.ndarray) -> tuple[float, float, float]:
-    """Center and spread of the distance from the rim's colors, weighted so that faint differences don't count."""
-    rim = np.concatenate([colors[:_RING].reshape(-1, 3), colors[-_RING:].reshape(-1, 3)])
-    rim = np.concatenate([rim, colors[:, :_RING].reshape(-1, 3), colors[:, -_RING:].reshape(-1, 3)])
-    spread = max(float(np.linalg.norm(rim - np.median(rim, axis=0), axis=1).mean()), 4.0)
-    far = np.linalg.norm(colors - np.median(rim, axis=0), axis=2) / spread
+    """Center and spread of the pixels unlike the border, ignoring faint differences."""
+    border = np.concatenate([colors[:_BORDER].reshape(-1, 3), colors[-_BORDER:].reshape(-1, 3)])
+    border = np.concatenate([border, colors[:, :_BORDER].reshape(-1, 3), colors[:, -_BORDER:].reshape(-1, 3)])
+    spread = max(float(np.linalg.norm(border - np.median(border, axis=0), axis=1).mean()), 4.0)
+    far = np.linalg.norm(colors - np.median(border, axis=0), axis=2) / spread
     weight = np.clip(far - 1.5, 0, 6) + 1e-6
     weight /= weight.sum()
     places = (np.arange(THUMB) + 0.5) / THUMB

@@ -1,4 +1,4 @@
-"""One decoded picture as the arrays that the measures look at."""
+"""One decoded picture as the arrays that are measured."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ import numpy as np
 from ..data.images import decode
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL import Image
 
 THUMB = 64
-"""Side of the square that signatures and traits are read from, in pixels."""
+"""Side of the square thumbnail for signatures and traits, in pixels."""
 _ENOUGH = 1 << 20
-"""Pixels of a picture in its own size that are looked at; of larger ones, every second or third band of rows."""
+"""Number of pixels to measure at a picture's own size; of larger pictures, only every second or third band of rows."""
 _BAND = 64
+"""Height of a band, in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Views:
-    """A picture as training sees it, as it is stored, and as a thumbnail."""
+    """A picture at the training resolution, at its own size, and as a thumbnail."""
 
     training: np.ndarray
-    """RGB (H, W, 3), uint8, shorter side as in training; smaller pictures keep their size."""
+    """RGB (H, W, 3), uint8, with the shorter side of training; smaller pictures keep their size."""
     luma: np.ndarray
-    """Brightness (H, W) of the above, float32, 0 to 255."""
+    """Brightness (H, W) of ``training``, float32, 0 to 255."""
     own: list[np.ndarray]
-    """Bands (h, W) of brightness, float32, 0 to 255, in the picture's own size, or in one of at least twice the
-    training's, since finer detail can't be learned. All have the height of a band, but the only one of a small
-    picture."""
+    """Bands (h, W) of brightness, float32, 0 to 255, at the picture's own size, scaled down to no less than twice the
+    training resolution, since finer detail isn't learned. A small picture is a single band."""
     thumb: np.ndarray
-    """RGB (THUMB, THUMB, 3), uint8, whatever the aspect."""
+    """RGB (THUMB, THUMB, 3), uint8, whatever the aspect ratio."""
     scale: int
-    """The picture was reduced so many times to ``own``."""
+    """Factor by which the picture was scaled down for ``own``."""
 
 
 def views(data: bytes, name: str, side: int) -> Views:
     """Decode a picture once.
 
-    JPEGs of more than four times the training's side are decoded at a fraction of their size, which is much faster.
+    JPEGs with more than four times the side of training are decoded at a fraction of their size, which is much faster.
 
     Args:
         data: the encoded picture.
@@ -50,22 +50,24 @@ def views(data: bytes, name: str, side: int) -> Views:
     Raises:
         DatasetError: it can't be decoded.
     """
+    from PIL import Image
+
     full = decode(data, name, at_least=2 * side)
     reduced = max(1, min(full.size) // (2 * side))
     stored = full.reduce(reduced) if reduced > 1 else full
     shown = _resized(stored, side)
-    training = np.asarray(shown)
+    resampling = Image.Resampling.BOX if min(shown.size) >= THUMB else Image.Resampling.BILINEAR
     return Views(
-        training=training,
+        training=np.asarray(shown),
         luma=np.asarray(shown.convert("L"), np.float32),
         own=_bands(stored),
-        thumb=_thumb(shown),
+        thumb=np.asarray(shown.resize((THUMB, THUMB), resampling)),
         scale=reduced,
     )
 
 
-def _resized(picture: Image, side: int) -> Image:
-    """The shorter side as ``side`` pixels; a smaller picture as it is."""
+def _resized(picture: Image.Image, side: int) -> Image.Image:
+    """Scaled down to a shorter side of ``side`` pixels; smaller pictures are unchanged."""
     from PIL import Image
 
     share = side / min(picture.size)
@@ -75,14 +77,7 @@ def _resized(picture: Image, side: int) -> Image:
     return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=1.1)
 
 
-def _thumb(picture: Image) -> np.ndarray:
-    from PIL import Image
-
-    how = Image.Resampling.BOX if min(picture.size) >= THUMB else Image.Resampling.BILINEAR
-    return np.asarray(picture.resize((THUMB, THUMB), how))
-
-
-def _bands(picture: Image) -> list[np.ndarray]:
+def _bands(picture: Image.Image) -> list[np.ndarray]:
     gray = np.asarray(picture.convert("L"))
     every = -(-gray.size // _ENOUGH)
     if every == 1:

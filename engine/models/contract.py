@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..core.fields import positive, raise_all
 from ..diffusion.prediction import PredictionType
 
 if TYPE_CHECKING:
@@ -26,7 +27,15 @@ class GenerationDefaults:
     """Settings that a model generates well with."""
 
     steps: int = 25
+    """1 or more."""
     guidance: float = 7.0
+    """Classifier-free guidance scale, 0 or more; 1 switches it off."""
+
+    def __post_init__(self) -> None:
+        problems: list[str] = []
+        positive(problems, self, "steps")
+        positive(problems, self, "guidance", zero=True)
+        raise_all(problems, "generation")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,8 +30,11 @@ class StableDiffusionXL(UNetBackbone):
         return Conditioning(states=states, pooled=second.text_embeds)
 
     def _arguments(self, x: Tensor, conditioning: Conditioning) -> dict[str, Any]:
+        import torch
+
         height, width = (side * self.info.latent_factor for side in x.shape[-2:])
-        time_ids = x.new_tensor(size_conditioning(height, width)).expand(len(x), -1)
+        # In float32 whatever the UNet's dtype: beyond 2,048 bf16 rounds sides.
+        time_ids = torch.tensor([size_conditioning(height, width)], device=x.device).expand(len(x), -1)
         return {
             "encoder_hidden_states": conditioning["states"].to(self.dtype),
             "added_cond_kwargs": {"text_embeds": conditioning["pooled"].to(self.dtype), "time_ids": time_ids},

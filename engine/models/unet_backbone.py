@@ -27,8 +27,9 @@ _ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 _FEED_FORWARD = ("ff.net.0.proj", "ff.net.2")
 _OTHERS = (
     "proj_in", "proj_out", "conv1", "conv2", "conv_shortcut", "conv", "time_emb_proj", "conv_in", "conv_out",
-    "linear_1", "linear_2",
+    "time_embedding.linear_1", "time_embedding.linear_2",
 )  # fmt: skip
+"""SDXL's ``add_embedding`` is left out: diffusers reads kohya's names of its two layers as one, and drops both."""
 TARGETS: Mapping[str, tuple[str, ...]] = {
     "attention": _ATTENTION,
     "attention_and_feed_forward": _ATTENTION + _FEED_FORWARD,

@@ -1,23 +1,27 @@
-"""What the run store holds, how large it is, and what can be pruned."""
+"""What the run store holds, how much space it takes, and what can be pruned."""
 
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from ..core.locks import is_held
+from ..adapters.files import read_metadata
+from ..core.errors import AdapterError, StorageError
+from ..core.locks import if_free
+from ..core.words import first_of
 from .store import RunStore
 
 Kind = Literal["cache", "state", "snapshot", "adapter"]
 REMAKABLE: frozenset[Kind] = frozenset({"cache", "state", "snapshot"})
 """Kinds that a run makes again when needed."""
-CACHES = ("encoded", "captions", "class_pictures", "nodes")
-"""Folders with files that can be recomputed within minutes."""
+CACHES = ("encoded", "captions", "class_pictures", "nodes", "code")
+"""Folders with files that are made again when needed."""
+_DAY = 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +35,20 @@ class Item:
     bytes: int
     used: float
     """When it was last read or written, in seconds since the epoch."""
+
+
+class Total(NamedTuple):
+    """The items of one kind in one cache or run, summed up."""
+
+    kind: Kind
+    name: str
+    """The cache's folder, or the run's lineage."""
+    title: str
+    """Title of a run's finished adapter; empty for everything else."""
+    count: int
+    bytes: int
+    used: float
+    """When any of them was last read or written, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +65,49 @@ class Wish:
     adapters: bool = False
 
 
+def existing_store(root: Path) -> RunStore:
+    """The run store in a folder, checked before anything in it is removed.
+
+    Raises:
+        StorageError: there is no such folder, or it holds other files too.
+    """
+    strange = [path.name for path in sorted(root.glob("[!.]*")) if path.name not in ("runs", *CACHES)]
+    if strange or not root.is_dir():
+        raise StorageError(
+            f"{root} isn't a run store: it also holds {first_of(strange)}." if strange else f"No run store at {root}.",
+            expected=f"a folder with only {', '.join(CACHES)} and runs in it",
+            hint="give the output folder of your runs, or the run store itself.",
+        )
+    return RunStore(root)
+
+
 def inventory(store: RunStore) -> list[Item]:
     """Everything in the store, with files that belong together as one item."""
     return [*_caches(store), *_runs(store)]
+
+
+def totals(items: Iterable[Item]) -> list[Total]:
+    """Sums of items of one kind and name, ordered by kind and name."""
+    groups: dict[tuple[Kind, str], list[Item]] = defaultdict(list)
+    for item in items:
+        groups[item.kind, item.name].append(item)
+    return [
+        Total(
+            kind=kind,
+            name=name,
+            title=_title(own[-1]) if kind == "adapter" else "",
+            count=len(own),
+            bytes=sum(item.bytes for item in own),
+            used=max(item.used for item in own),
+        )
+        for (kind, name), own in sorted(groups.items())
+    ]
+
+
+def _title(adapter: Item) -> str:
+    with contextlib.suppress(AdapterError):
+        return read_metadata(adapter.files[-1].with_suffix(".safetensors")).get("modelspec.title", "")
+    return ""
 
 
 def prune(store: RunStore, wish: Wish, *, dry_run: bool = False, now: float | None = None) -> list[Item]:
@@ -58,28 +116,23 @@ def prune(store: RunStore, wish: Wish, *, dry_run: bool = False, now: float | No
     Args:
         store: the run store.
         wish: what to prune.
-        dry_run: remove nothing, and only return what would be removed.
+        dry_run: remove nothing.
         now: in seconds since the epoch; the current time by default.
 
     Returns:
-        The items removed.
+        The items that were removed, or would be.
     """
     now = time.time() if now is None else now
-    kinds: set[Kind] = {*wish.kinds, *(("adapter",) if wish.adapters else ())}
     everything = inventory(store)
-    held = {item.name for item in everything if item.kind != "cache" and is_held(store.lock(item.name))}
-    items = [item for item in everything if item.kind in kinds and (item.kind == "cache" or item.name not in held)]
+    kinds: set[Kind] = {*wish.kinds, *(("adapter",) if wish.adapters else ())}
+    items = [item for item in everything if item.kind in kinds and _is_free(store, item)]
     if wish.lineage:
         items = [item for item in items if item.kind != "cache" and item.name.startswith(wish.lineage)]
-    chosen = [item for item in items if wish.older_than is None or now - item.used > wish.older_than * 86_400]
+    if wish.older_than is not None:
+        items = [item for item in items if now - item.used > wish.older_than * _DAY]
     if wish.larger_than is not None:
-        chosen = _beyond(chosen, sum(item.bytes for item in everything) - wish.larger_than)
-    if not dry_run:
-        for item in chosen:
-            for path in item.files:
-                path.unlink(missing_ok=True)
-        _remove_empty_folders(store.root)
-    return chosen
+        items = _beyond(items, sum(item.bytes for item in everything) - wish.larger_than)
+    return items if dry_run else [item for item in items if _remove(store, item)]
 
 
 def _beyond(items: list[Item], surplus: int) -> list[Item]:
@@ -131,10 +184,35 @@ def _item(kind: Kind, name: str, files: list[Path]) -> Item:
     )
 
 
-def _remove_empty_folders(root: Path) -> None:
-    for folder in sorted((path for path in root.rglob("*") if path.is_dir()), reverse=True):
-        left = [path for path in folder.iterdir() if not path.name.startswith("lock")]
-        if folder.parent.name == "runs" and not left and not is_held(folder / "lock"):
-            shutil.rmtree(folder)
-        with contextlib.suppress(OSError):  # not empty
+def _is_free(store: RunStore, item: Item) -> bool:
+    with _ours(store, item) as ours:
+        return ours
+
+
+def _ours(store: RunStore, item: Item) -> contextlib.AbstractContextManager[bool]:
+    """Hold the lock on the run that an item belongs to, if there is one; yields whether it is held."""
+    return contextlib.nullcontext(True) if item.kind == "cache" else if_free(store.lock(item.name))
+
+
+def _remove(store: RunStore, item: Item) -> bool:
+    """Remove an item unless its run is in progress or the system refuses; returns whether it was removed."""
+    with _ours(store, item) as ours, contextlib.suppress(OSError):
+        if ours:
+            for path in item.files:
+                path.unlink(missing_ok=True)
+            _remove_empty_folders(store, item)
+            return True
+    return False
+
+
+def _remove_empty_folders(store: RunStore, item: Item) -> None:
+    """Remove folders of an item that are now empty, below the store; a run's lock files go with its folder."""
+    run = store.lock(item.name).parent
+    with contextlib.suppress(OSError):  # not empty
+        for folder in item.files[0].parents:
+            if folder == store.root:
+                break
+            if folder == run and all(path.name.startswith("lock") for path in folder.iterdir()):
+                for path in folder.iterdir():
+                    path.unlink()
             folder.rmdir()

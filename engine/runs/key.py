@@ -8,7 +8,6 @@ from ..core.errors import CaptionError, DatasetError, TrainingError
 from ..core.keys import content_key
 from ..core.words import first_of
 from ..data.dataset import Dataset
-from ..data.trigger_word import missing_trigger
 from ..models.contract import Backbone
 from ..training.recipe import Circumstances, Recipe
 
@@ -61,7 +60,7 @@ class Run:
         for dataset in (self.dataset, self.regularization):
             if dataset is not None:
                 _check_captions(dataset)
-        if self.dataset.trigger and (lost := missing_trigger(self.dataset)):
+        if self.dataset.trigger and (lost := self.dataset.missing_trigger()):
             raise CaptionError(
                 f"The trigger word {self.dataset.trigger.word!r} is missing from the captions of: {first_of(lost)}",
                 expected="the trigger word in every caption",

@@ -271,15 +271,11 @@ class Recipe:
         Raises:
             ConfigError: with one line for each setting that is unknown or invalid.
         """
-        problems = [unknown_setting(name, GROUP_OF, "recipe") for name in settings if name not in GROUP_OF]
+        raise_all(problems_with(settings), "The recipe")
         changes = {}
         for group, cls in GROUPS.items():
-            if given := {name: value for name, value in settings.items() if GROUP_OF.get(name) == group}:
-                if wrong := problems_of(cls, given):
-                    problems += wrong
-                else:
-                    changes[group] = build(cls, vars(getattr(self, group)) | given, where=cls.title)
-        raise_all(problems, "recipe")
+            if given := {name: value for name, value in settings.items() if GROUP_OF[name] == group}:
+                changes[group] = build(cls, vars(getattr(self, group)) | given, where=cls.title)
         return replace(self, **changes)
 
     def flat(self) -> dict[str, Any]:
@@ -318,3 +314,14 @@ GROUPS: Mapping[str, type[Settings]] = {
 
 GROUP_OF: Mapping[str, str] = {name: group for group, cls in GROUPS.items() for name in settings_of(cls)}
 """Name of a setting, unique across groups -> field of the recipe."""
+
+
+def problems_with(settings: Mapping[str, Any]) -> list[str]:
+    """One line for each setting that is unknown or invalid, whatever its group."""
+    problems = []
+    for name, value in settings.items():
+        if name in GROUP_OF:
+            problems += problems_of(GROUPS[GROUP_OF[name]], {name: value})
+        else:
+            problems.append(unknown_setting(name, GROUP_OF, "the recipe"))
+    return problems

@@ -53,7 +53,7 @@ class TrainingSet:
     @property
     def side(self) -> int:
         """Side of the smallest square latent with at least as many pixels as the largest latent."""
-        return max(ceil(sqrt(of_sample[0][0].numel())) for of_sample in self.latents)
+        return max(ceil(sqrt(latent[0].numel())) for latent, *_ in self.latents)
 
     def sample(self, number: int, count: int, seed: int) -> list[tuple[int, int]]:
         """The (sample, variant) pairs of a batch: at most ``count``, all of one shape."""

@@ -51,11 +51,10 @@ class EditCaptions(io.ComfyNode):
 def changed_captions(before: Dataset, after: Dataset) -> str:
     """How many captions changed, and each of them before and after."""
     from ...engine.captions.edits import changes
-    from ...engine.data.trigger_word import missing_trigger
 
     changed = changes(before, after)
     lines = [f"{len(changed)} of {len(after)} captions changed"]
-    if after.trigger and (lost := missing_trigger(after)):
+    if after.trigger and (lost := after.missing_trigger()):
         lines.append(f"now without the trigger word {after.trigger.word!r}: {first_of(lost)}")
     for name, old, new in changed:
         lines += ["", name, f"- {old or '(no caption)'}", f"+ {new or '(no caption)'}"]

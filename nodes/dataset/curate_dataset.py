@@ -73,7 +73,7 @@ class CurateDataset(io.ComfyNode):
 
         switched_on = [name for name in _SWITCHES if values.pop(name)]
         kinds = {"unreadable"} | {kind for name in switched_on for kind in _SWITCHES[name][0]}
-        curated = curate(inspected(dataset, **values), drop=kinds, keep=lines(keep), leave=lines(drop))
+        curated = curate(inspected(dataset, **values), flaws=kinds, keep=lines(keep), drop=lines(drop))
         text = curated.text()
         tell(text)
         return io.NodeOutput(curated.kept, curated.dropped, text, ui=shown(text=text, report=curated.values()))

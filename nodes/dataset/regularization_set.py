@@ -110,7 +110,7 @@ def _ratio(subject: Dataset, made: Dataset, recipe: Recipe | None) -> tuple[str,
         return text.format(**figures), figures
     ratio = Ratio(
         **figures, batch_size=recipe.batches.batch_size, prior_batch_size=recipe.prior.prior_batch_size,
-        draws=recipe.schedule.steps * recipe.batches.gradient_accumulation,
+        batches=recipe.schedule.steps * recipe.batches.gradient_accumulation,
     )  # fmt: skip
     figures |= {"per_epoch": round(ratio.per_epoch, 2), "views": round(ratio.views, 2), "unseen": ratio.unseen}
     return ratio.in_words(), figures

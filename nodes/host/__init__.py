@@ -1,7 +1,6 @@
-"""Where we run: inside ComfyUI, or headless from a shell. Chosen once, when the package is first imported.
+"""Where we run: inside ComfyUI, or headless. Decided once, when the package is first imported.
 
-``io`` and ``ui`` carry the public names of ``comfy_api``; ``host()`` is the :class:`~.contract.Host` of the graph that
-is running.
+``io`` and ``ui`` have the public names of ``comfy_api``; ``host()`` is the running graph's :class:`~.contract.Host`.
 """
 
 from __future__ import annotations

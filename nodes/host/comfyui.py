@@ -30,7 +30,7 @@ TEXT_EVERY = 0.5
 
 
 class ComfyUIHost(Host):
-    """Runs in a ComfyUI process."""
+    """A ComfyUI process."""
 
     confined = True
     has_native = True
@@ -43,7 +43,7 @@ class ComfyUIHost(Host):
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
-        """Leave the inference mode that ComfyUI runs nodes in: tensors made in it take no gradients."""
+        """Leave the inference mode that ComfyUI runs nodes in: tensors made in it can't have gradients."""
         import torch
 
         try:
@@ -61,7 +61,7 @@ class ComfyUIHost(Host):
         return {} if args.disable_metadata else super().workflow_metadata(cls)
 
     def tidy_up(self) -> None:
-        """In the background: nobody waits for it."""
+        """In the background, so that ComfyUI's start doesn't wait for it."""
         Thread(target=super().tidy_up, name="lora-workbench-tidy-up", daemon=True).start()
 
     def output_directory(self) -> Path:
@@ -84,13 +84,13 @@ class ComfyUIHost(Host):
         return [*_folders("diffusers"), *_folders("checkpoints"), *OWN_ROOTS]
 
     def captioner_roots(self) -> Sequence[Path]:
-        """Ours come before those of other caption extensions."""
+        """Our own folder comes before those of other caption extensions."""
         models = Path(folder_paths.models_dir)
         return [models / "captioners", *_folders("LLM"), models / "LLM"]
 
 
 class _NodeReporter:
-    """Shows the events of one loop on the node that runs it."""
+    """Shows a loop's events on the node that runs it."""
 
     def __init__(self) -> None:
         context = get_executing_context()
@@ -111,7 +111,7 @@ class _NodeReporter:
                 self._send(reading.text())
 
     def _count(self, reading: Reading) -> None:
-        if reading.label != self._counted:  # a new bar: an old one sends nothing until its last value is passed
+        if reading.label != self._counted:  # a new bar, as an old one sends nothing below its last value
             self._bar = comfy.utils.ProgressBar(reading.total, node_id=self._node_id)
             self._counted = reading.label
         self._bar.update_absolute(reading.done, reading.total)

@@ -1,4 +1,4 @@
-"""What nodes ask of the place that they run in."""
+"""What nodes need from the place that they run in."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from .paths import locate
 T = TypeVar("T")
 
 OWN_ROOTS = (PROJECT_ROOT, ASSETS)
-"""Where the demo base model and data sets are found, with and without ``assets/`` before their names."""
+"""Where the demo base model and data sets are, whether or not their names start with ``assets/``."""
 
 ADAPTER_SUFFIX = ".safetensors"
 
 
 class Host(ABC):
-    """Progress, interruption and folders of the place that runs us."""
+    """Progress, interruption and folders of the place that we run in."""
 
     confined: bool = False
-    """Whether graphs may only name files below the roots, as they must where they can come over the network."""
+    """Whether graphs may only name files below the roots, as is due where they can come over the network."""
 
     has_native: bool = False
-    """Whether ComfyUI is running, so that :meth:`native` gives something."""
+    """Whether this is ComfyUI, so that :meth:`native` works."""
 
     def drive(self, events: Generator[Event, None, T]) -> T:
-        """Run a loop of the engine to its end and give its result.
+        """Run one of the engine's loops to its end; returns its result.
 
-        Each event is shown for the current node. When the user interrupts, the generator is closed, so that it
-        can save what it has, and the host's own exception goes up.
+        Each event is shown on the current node. When the user interrupts, the generator is closed, so that it can save
+        its state, and the host's own exception is raised.
         """
         report = self.reporter()
         with self.computing(), contextlib.closing(events):
@@ -52,27 +52,27 @@ class Host(ABC):
 
     @abstractmethod
     def reporter(self) -> Callable[[Event], None]:
-        """A function that shows the events of one loop."""
+        """A function that shows one loop's events."""
 
     @abstractmethod
     def check_interruption(self) -> None:
-        """Raise the host's interrupt exception if the user asked to stop."""
+        """Raise the host's own exception if the user asked to stop."""
 
     def computing(self) -> contextlib.AbstractContextManager[Any]:
-        """What must hold while a loop runs."""
+        """A context for running a loop in."""
         return contextlib.nullcontext()
 
     def tidy_up(self) -> None:
-        """Remove what killed processes left half written, where this host keeps its files."""
+        """Remove what killed processes left half written in this host's folders."""
         sweep([self.store_root(), self.adapter_directory(), self.output_directory() / "datasets"])
 
     @abstractmethod
     def output_directory(self) -> Path:
-        """Where pictures and other results go."""
+        """Where pictures and other results are saved."""
 
     @abstractmethod
     def store_root(self) -> Path:
-        """Where runs, caches and resume bundles are kept."""
+        """The run store's folder, for runs, training states and caches."""
 
     def adapter_directory(self) -> Path:
         """Where adapter files are saved."""
@@ -80,33 +80,33 @@ class Host(ABC):
 
     @abstractmethod
     def adapter_files(self) -> list[str]:
-        """Names of the adapter files that can be chosen, sorted, with forward slashes."""
+        """Names of the adapter files to choose from, sorted, with forward slashes."""
 
     @abstractmethod
     def adapter_roots(self) -> Sequence[Path]:
-        """Folders that adapters are looked for in, in order."""
+        """Folders searched for adapters, in order."""
 
     @abstractmethod
     def dataset_roots(self) -> Sequence[Path]:
-        """Folders that data sets are looked for in, in order."""
+        """Folders searched for data sets, in order."""
 
     @abstractmethod
     def base_roots(self) -> Sequence[Path]:
-        """Folders that base models are looked for in, in order."""
+        """Folders searched for base models, in order."""
 
     def adapter_path(self, name: str) -> Path:
-        """The file of an adapter.
+        """An adapter's file.
 
         Raises:
-            AdapterError: it isn't there, or the name leads out of the folders.
+            AdapterError: there is none of that name, or the name leads out of the folders.
         """
-        hint = "train and save it first, with the same output folder, or copy the file there; check the name."
+        hint = "check the name; train and save it first with the same output folder, or copy the file there."
         return locate(name, self.adapter_roots(), what="adapter", error=AdapterError, confined=self.confined, hint=hint)
 
     def adapter_name(self, path: Path) -> str | None:
         """The name, with forward slashes, by which loaders find an adapter's file.
 
-        ``None`` if there is none: the file lies elsewhere, or in the vault, or one of the same name hides it.
+        ``None`` if they can't: the file is elsewhere, in the run store, or hidden by another one of the same name.
         """
         if path.is_relative_to(self.store_root()):
             return None
@@ -119,61 +119,61 @@ class Host(ABC):
         return None
 
     def dataset_path(self, text: str) -> Path:
-        """The folder or archive of a data set, from a path below :meth:`dataset_roots` or an absolute one.
+        """A data set's folder or archive, by a path below :meth:`dataset_roots` or an absolute one.
 
         Raises:
-            DatasetError: it isn't there, or the path leads out of the folders.
+            DatasetError: there is none, or the path leads out of the folders.
         """
         return locate(text, self.dataset_roots(), what="data set", error=DatasetError, confined=self.confined)
 
     def base_path(self, text: str) -> Path:
-        """The folder or checkpoint of a base model, from a path below :meth:`base_roots` or an absolute one.
+        """A base model's folder or checkpoint, by a path below :meth:`base_roots` or an absolute one.
 
-        The demo base that comes with the project is found by its bare name too.
+        The demo base can be named without its folder.
 
         Raises:
-            BaseModelError: it isn't there, or the path leads out of the folders.
+            BaseModelError: there is none, or the path leads out of the folders.
         """
         roots = [*self.base_roots(), ASSETS]
         return locate(text, roots, what="base model", error=BaseModelError, confined=self.confined)
 
     def native(self) -> ModuleType:
-        """The package ``nodes.native``, which works on the models that ComfyUI has loaded.
+        """The package ``nodes.native``, which works on models that ComfyUI has loaded.
 
         Raises:
             BaseModelError: ComfyUI isn't running.
         """
         raise BaseModelError(
-            "ComfyUI's own models exist only inside ComfyUI.",
-            expected="a graph that loads its base model with LW_LoadBase, when it runs without ComfyUI",
-            hint="run this workflow in ComfyUI (for example by `comfy run --workflow FILE --wait`), or put LW_LoadBase "
-            "in the place of the nodes for MODEL, CLIP and VAE.",
+            "MODEL, CLIP and VAE exist only inside ComfyUI.",
+            expected="a graph that loads its base model with LW_LoadBase, to run without ComfyUI",
+            hint="run this workflow in ComfyUI, for example by `comfy run --workflow FILE --wait`, or use LW_LoadBase "
+            "instead.",
         )
 
     @abstractmethod
     def captioner_roots(self) -> Sequence[Path]:
-        """Folders that captioning models are looked for in, in order."""
+        """Folders searched for captioning models, in order."""
 
     def captioner_path(self, text: str) -> Path:
-        """The folder of a captioning model, from a path below :meth:`captioner_roots` or an absolute one.
+        """A captioning model's folder, by a path below :meth:`captioner_roots` or an absolute one.
 
         Raises:
-            CaptionerError: it isn't there, or the path leads out of the folders.
+            CaptionerError: there is none, or the path leads out of the folders.
         """
-        hint = "download a model with all of its files into a folder there; check the name."
+        hint = "check the name; download a model with all its files into a folder there."
         return locate(
             text, self.captioner_roots(), what="captioner", error=CaptionerError, confined=self.confined, hint=hint
         )
 
     def workflow_metadata(self, cls: type[Any]) -> dict[str, str]:
-        """The graph that is running, as the ``prompt`` and ``workflow`` texts that ComfyUI writes into PNGs.
+        """The running graph, as the ``prompt`` and ``workflow`` texts that ComfyUI writes into PNGs.
 
-        No absolute path is in them: a value that is one becomes relative to the first of :meth:`dataset_roots`,
-        :meth:`base_roots`, :meth:`captioner_roots` and :meth:`output_directory` that holds it, so that the graph still
-        works here, and otherwise keeps its last part only.
+        They hold no absolute path: one below any of :meth:`dataset_roots`, :meth:`base_roots`, :meth:`captioner_roots`
+        and :meth:`output_directory` becomes relative to it, so that the graph still works here; of any other only the
+        last part is kept.
 
         Args:
-            cls: the node class inside ``execute``, whose schema asks for ``prompt`` and ``extra_pnginfo``.
+            cls: the node class inside ``execute``; its schema must list ``prompt`` and ``extra_pnginfo``.
         """
         if cls.hidden is None:
             return {}

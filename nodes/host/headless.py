@@ -1,4 +1,4 @@
-"""The host without ComfyUI: folders, progress and interruption in a shell, a scheduler or a test."""
+"""The host without ComfyUI: folders, progress and interruption in a shell, a job scheduler or a test."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ...engine.core.events import Event
+from ...engine.core.ownership import sweep
 from ...headless import running
 from .contract import ADAPTER_SUFFIX, OWN_ROOTS, Host
 from .paths import files_below
@@ -16,16 +17,16 @@ from .progress import TerminalProgress
 
 
 class Interrupted(BaseException):
-    """The user asked to stop. Not an ``Exception``, so that no loop takes it for a failure of its own."""
+    """The user asked to stop. Not an ``Exception``, so that no loop mistakes it for a failure."""
 
 
 class HeadlessHost(Host):
-    """One run's place.
+    """The host of one run.
 
     Args:
-        output: folder of all results; made when something is written.
-        workflow_folder: folder of the workflow file, where relative paths start.
-        progress: where progress is shown; standard error unless given.
+        output: folder for all results; created when something is written.
+        workflow_folder: the workflow file's folder, from which relative paths start.
+        progress: where progress is shown; by default on standard error.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class HeadlessHost(Host):
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Inside the block Ctrl-C stops at the next event, and a second Ctrl-C at once."""
+        """Inside the block, Ctrl-C stops at the next event, and a second Ctrl-C at once."""
         previous = signal.signal(signal.SIGINT, self._on_interrupt)
         try:
             yield
@@ -62,11 +63,15 @@ class HeadlessHost(Host):
         self._interrupted = True
         os.write(2, b"\nStopping after this step; press Ctrl-C again to stop at once.\n")  # print isn't reentrant
 
+    def tidy_up(self) -> None:
+        """Everything lies below the output folder, pictures in any folder of it."""
+        sweep([self._output])
+
     def output_directory(self) -> Path:
         return self._output
 
     def temp_directory(self) -> Path:
-        """Where previews go."""
+        """Where previews are saved."""
         return self._output / "temp"
 
     def store_root(self) -> Path:
@@ -88,12 +93,12 @@ class HeadlessHost(Host):
         return self._roots()
 
     def _roots(self) -> list[Path]:
-        """The workflow's folder, the current folder, and the project's, so that ``demo_base`` works anywhere."""
+        """The workflow's folder, the working directory, and the project's, so that ``demo_base`` works anywhere."""
         return [*([self._workflow_folder] if self._workflow_folder else []), Path.cwd(), *OWN_ROOTS]
 
 
 def host() -> Host:
-    """The host of the workflow that is running; outside of any, one with the folders that a shell would use."""
+    """The host of the running workflow; outside any, one that saves to ``output``."""
     found = running.current(HeadlessHost)
     assert isinstance(found, Host)
     return found

@@ -1,4 +1,4 @@
-"""Paths that come from a graph: found below known folders, never outside them by ``..``."""
+"""Paths from a graph, resolved below known folders and never out of them by ``..``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...engine.core.errors import WorkbenchError
 
-NO_SUCH_FILE = "check the name for typing errors, and that the file has been copied there."
+NO_SUCH_FILE = "check the spelling, and that the file is there."
 
 
 def locate(
@@ -23,15 +23,15 @@ def locate(
     """The first of ``root / text`` that exists, or ``text`` itself if it is an absolute path that exists.
 
     Args:
-        text: with forward or backward slashes; ``~`` at its start is the home folder.
-        what: the thing looked for, for the message.
-        error: the class to raise.
-        confined: whether an absolute path must lie below one of the roots too.
-        hint: what to do if nothing is there.
+        text: with forward or backward slashes; a leading ``~`` is the home folder.
+        what: what is searched for, for the message.
+        error: class of the errors.
+        confined: whether even an absolute path must be below one of the roots.
+        hint: what to do if nothing is found.
 
     Raises:
-        WorkbenchError: of class ``error``: nothing is there, or ``text`` is empty, leads out of the roots with
-            ``..``, or is absolute and elsewhere although confined.
+        WorkbenchError: of class ``error``: nothing is found, or ``text`` is blank, contains ``..``, or is an absolute
+            path elsewhere although confined.
     """
     path = Path(os.path.expanduser(text.strip().replace("\\", "/")))  # Path's own raises for an unknown user
     if not text.strip():
@@ -40,9 +40,9 @@ def locate(
     elsewhere = path.is_absolute() and not any(path.is_relative_to(root.absolute()) for root in roots)
     if ".." in path.parts or (confined and elsewhere):
         raise error(
-            f"The {what} {text!r} leads out of the folders that it may be in.",
+            f"The {what} {text!r} leads out of the folders that it must be in.",
             expected=f"a path without '..', below {places}",
-            hint="copy it into one of these folders and name it from there.",
+            hint="copy it into one of these folders, and give its path from there.",
         )
     candidates = [path] if path.is_absolute() else [root / path for root in roots]
     for candidate in candidates:
@@ -56,7 +56,7 @@ def locate(
 
 
 def files_below(roots: Sequence[Path], suffix: str) -> list[str]:
-    """Names of the files with ``suffix`` in ``roots`` and their sub-folders, relative, sorted, each once."""
+    """Names of all files with ``suffix`` below ``roots``, relative to them, sorted, each once."""
     return sorted(
         {path.relative_to(root).as_posix() for root in roots if root.is_dir() for path in root.rglob(f"*{suffix}")}
     )

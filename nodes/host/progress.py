@@ -1,4 +1,4 @@
-"""Events as words and bars: how far, how fast, how long still."""
+"""Progress as text and bars: how far, how fast, how much longer."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from textwrap import indent
 from typing import TextIO
 
-from ...engine.core.events import Event, Message, Progress, SamplesGenerated, StateSaved, StepDone
+from ...engine.core.events import Event, Message, Progress, SamplesGenerated, SnapshotSaved, StepDone
 
 Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How far a piece of work is."""
+    """The progress of a piece of work."""
 
     label: str
     done: int
     total: int
     rate: float = 0.0
-    """Pieces a second; 0 while nothing is known."""
+    """Units per second; 0 if not known yet."""
     unit: str = ""
     loss: float | None = None
     """Smoothed, for training steps."""
@@ -37,16 +37,15 @@ class Reading:
         """For example ``training 120/200, 6.2 steps/s, loss 0.0812, 13 s left``."""
         parts = [f"{self.label} {self.done}/{self.total}"]
         if self.rate:
-            slow = self.rate < 1
-            parts.append(f"{1 / self.rate:.1f} s a {self.unit or 'piece'}" if slow else self._speed())
+            if self.rate < 1:
+                parts.append(f"{1 / self.rate:.1f} s {f'per {self.unit}' if self.unit else 'each'}")
+            else:
+                parts.append(f"{self.rate:.1f}{f' {self.unit}s' if self.unit else ''}/s")
         if self.loss is not None:
             parts.append(f"loss {self.loss:.4f}")
         if self.rate and self.done < self.total:
             parts.append(f"{duration((self.total - self.done) / self.rate)} left")
         return ", ".join(parts)
-
-    def _speed(self) -> str:
-        return f"{self.rate:.1f} {self.unit}s/s" if self.unit else f"{self.rate:.1f}/s"
 
 
 def duration(seconds: float) -> str:
@@ -60,7 +59,7 @@ def duration(seconds: float) -> str:
 
 
 class Meter:
-    """Turns the events of one loop into readings; keeps what smoothing needs."""
+    """Turns one loop's events into readings, smoothed."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
@@ -70,7 +69,7 @@ class Meter:
         self._loss: float | None = None
 
     def read(self, event: Event) -> Reading | None:
-        """The reading that an event gives, or ``None`` if it doesn't count anything."""
+        """The reading after an event, or ``None`` for events without progress."""
         if isinstance(event, StepDone):
             return self._read_step(event)
         if isinstance(event, Progress):
@@ -97,11 +96,11 @@ class Meter:
 
 
 class TerminalProgress:
-    """Progress on a text stream: one line with a bar on a terminal, now and then a plain line elsewhere.
+    """Progress on a text stream: a bar on a terminal, plain lines at intervals elsewhere.
 
     Args:
-        stream: standard error unless given.
-        clock: seconds from anywhere, rising.
+        stream: by default standard error.
+        clock: monotonic seconds.
         every: seconds between plain lines.
     """
 
@@ -114,10 +113,10 @@ class TerminalProgress:
         self._every = 0.1 if self._terminal else every
         self._meter = Meter(clock)
         self._last = (float("-inf"), "")
-        self._bar_stands = False
+        self._bar_shown = False
 
     def begin(self, title: str) -> None:
-        """A new node or piece of work starts."""
+        """Start a new node or piece of work."""
         self._meter = Meter(self._clock)
         self._last = (float("-inf"), "")
         self.line(title)
@@ -127,22 +126,22 @@ class TerminalProgress:
         if isinstance(event, Message):
             self.line(indent(event.text, "  "))
         elif isinstance(event, SamplesGenerated):
-            self.line(f"  {len(event.images)} sample pictures drawn at step {event.step}")
-        elif isinstance(event, StateSaved):
-            return
+            self.line(f"  {len(event.images)} sample{'s' * (len(event.images) != 1)} generated at step {event.step}")
+        elif isinstance(event, SnapshotSaved):
+            self.line(f"  snapshot saved at step {event.step}")
         elif (reading := self._meter.read(event)) is not None:
             self._show_reading(reading)
 
     def line(self, text: str) -> None:
-        """A line of its own, above the bar."""
+        """Print a line, above the bar."""
         self.clear()
         print(text, file=self._stream, flush=True)
 
     def clear(self) -> None:
-        """Take the bar away."""
-        if self._bar_stands:
+        """Remove the bar."""
+        if self._bar_shown:
             print("\r\x1b[2K", end="", file=self._stream, flush=True)
-            self._bar_stands = False
+            self._bar_shown = False
 
     def _show_reading(self, reading: Reading) -> None:
         now = self._clock()
@@ -157,4 +156,4 @@ class TerminalProgress:
         bar = "#" * full + "." * (self.WIDTH - full)
         line = f"  [{bar}] {reading.text()}"[: shutil.get_terminal_size().columns - 1]
         print(f"\r\x1b[2K{line}", end="", file=self._stream, flush=True)
-        self._bar_stands = True
+        self._bar_shown = True

@@ -234,7 +234,7 @@ class _Core:
         "comfy.model_management:soft_empty_cache", "give memory back after a training"
     )
     in_training: Foreign[bool] = Foreign(
-        "comfy.model_management:in_training", "train: layers then don't overwrite their inputs", since="0.14.0"
+        "comfy.model_management:in_training", "train without layers that overwrite their inputs", since="0.14.0"
     )
     cast_to_device: Foreign[Callable[[Tensor, torch.device, torch.dtype], Tensor]] = Foreign(
         "comfy.model_management:cast_to_device", "apply stacks"

@@ -1,4 +1,4 @@
-"""The node that suggests a recipe."""
+"""The node *Recipe*."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...engine.data.goals import USUAL
 from ..host import io
 from ..kit import sockets
+from ..kit.inputs import problem
 from ..kit.settings import parse_settings
 from ..kit.shown import shown, tell
 from . import CATEGORY
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Recipe(io.ComfyNode):
-    """The settings of a training."""
+    """Suggest the settings of a training."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -28,7 +29,7 @@ class Recipe(io.ComfyNode):
             display_name="Recipe",
             category=CATEGORY,
             description="Suggests every setting of a training from the data set, the base model and the goal, and says "
-            "why. To choose settings yourself, put one of the Recipe nodes behind it.",
+            "why. To choose settings yourself, add a Recipe node of their group after it.",
             inputs=[
                 sockets.Dataset.Input("dataset", tooltip="The number of its pictures decides how long to train."),
                 sockets.Base.Input("base", tooltip="Its family and resolution decide the other values."),
@@ -50,7 +51,8 @@ class Recipe(io.ComfyNode):
                     multiline=True,
                     optional=True,
                     placeholder="steps = 300",
-                    tooltip="Settings to use in place of the suggested ones, one name = value per line.",
+                    tooltip="Settings that replace the suggested ones, as name = value, one per line or separated by "
+                    "semicolons: steps = 300; rank = 8.",
                 ),
             ],
             outputs=[
@@ -60,12 +62,14 @@ class Recipe(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, settings: str | None = None) -> bool | str:
+        return problem(parse_settings, settings)
+
+    @classmethod
     def execute(cls, dataset: Dataset, base: Backbone, goal: Any, quality: Any, settings: str = "") -> io.NodeOutput:
-        from ...engine.training.recipe import GROUPS
         from ...engine.training.suggestions import recipe_table, suggest, with_changes
 
-        recipe = suggest(goal, len(dataset), base.info, quality)
-        recipe = with_changes(recipe, parse_settings(settings, GROUPS))
+        recipe = with_changes(suggest(goal, len(dataset), base.info, quality), parse_settings(settings))
         tell(recipe.reason)
         report = {"settings": recipe.flat()}
         return io.NodeOutput(

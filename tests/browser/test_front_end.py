@@ -49,6 +49,7 @@ def test_workflows_open_and_stay_what_they_are(front_end: Page, name: str) -> No
     assert not opened["dialogs"]
     assert opened["inputs"] == {node_id: node["inputs"] for node_id, node in twin.items()}
     assert meaning(opened["saved"]) == meaning(file)
+    assert shapes(opened["saved"]) == pytest.approx(shapes(file), rel=0.01)
 
 
 def test_the_text_of_a_result_is_shown_but_not_saved(front_end: Page) -> None:
@@ -93,8 +94,16 @@ def meaning(workflow: dict[str, Any]) -> dict[str, Any]:
         "nodes": {
             node["id"]: {
                 "sockets": [[slot["name"], slot["type"], slot["link"]] for slot in node["inputs"]],
-                **{name: node.get(name) for name in ("type", "title", "mode", "properties", "widgets_values", "size")},
+                "values": node.get("widgets_values") or [],
+                **{name: node.get(name) for name in ("type", "title", "mode", "properties")},
             }
             for node in workflow["nodes"]
         },
     }
+
+
+def shapes(workflow: dict[str, Any]) -> list[float]:
+    """Widths and heights over the greatest width: front ends of early 2026 enlarge all nodes made of Vue components."""
+    sizes = [node["size"] for node in sorted(workflow["nodes"], key=lambda node: node["id"])]
+    widest = max(width for width, _ in sizes)
+    return [side / widest for size in sizes for side in size]

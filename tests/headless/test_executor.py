@@ -104,11 +104,12 @@ def test_a_node_whose_file_is_gone_or_changed_runs_again(harm: str, registry, ho
     assert file.read_text() == before
 
 
-def test_damaged_entry_counts_as_none(registry, host, calls) -> None:
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"files": [], "tensors": [], "plain": {}}'])
+def test_damaged_entry_counts_as_none(text: str, registry, host, calls) -> None:
     Executor(registry, host).run(sums())
     calls.clear()
     for entry in (host.store_root() / "nodes").glob("*.json"):
-        entry.write_text("{")
+        entry.write_text(text)
     Executor(registry, host).run(sums())
     assert calls == ["Number", "Add", "Save"]
 

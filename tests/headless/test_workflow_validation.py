@@ -52,7 +52,7 @@ def test_all_problems_are_named_together(registry) -> None:
     for line in (
         'node n "N" (T_Number), input value: got 101, expected 100 or less',
         "node t \"T\" (T_MakeThing), input seed: got the text 'many', expected a whole number",
-        "input kind: got 'bleu', expected one of red, blue; did you mean 'blue'?",
+        "input kind: got 'bleu', expected one of red, blue; did you mean blue?",
         "input name: got 3, expected text",
         "no such input: nmae; did you mean name?",
         'node x "X" (T_Sace): unknown node; did you mean T_Save?',
@@ -115,7 +115,7 @@ def test_overrides_that_fit_nothing_are_named_together(registry) -> None:
     with pytest.raises(WorkflowError) as caught:
         apply_overrides(workflow, ["n.valeu=1", "q.value=1", "T_Number.value=1", "nonsense"], registry)
     text = str(caught.value)
-    assert "no input 'valeu'; did you mean 'value'?" in text
+    assert "no input 'valeu'; did you mean value?" in text
     assert "no node 'q'" in text
-    assert "'T_Number' is 2 nodes; use an id: n, m" in text
+    assert "'T_Number' names 2 nodes; use an id: n, m" in text
     assert "not of the form NODE.INPUT=VALUE" in text

@@ -148,24 +148,23 @@ def collect_messages() -> list[str]:
 
 
 def reloaded() -> dict[str, Any]:
-    """What ComfyUI's memory manager may ask of any model: deep clones, unloading and loading again."""
+    """What ComfyUI's memory manager may ask of any model: to be made anew, as deep clones are, unloaded and loaded."""
     import comfy.model_management
     import torch
 
     with torch.inference_mode():
         model, clip, vae, _ = loaded()
-        copy = model.clone(force_deepcopy=True)
         before = {name: tensor.clone() for name, tensor in model.model.state_dict().items()}
         comfy.model_management.load_models_gpu([model, clip.patcher, vae.patcher])
         comfy.model_management.unload_all_models()
-        patchers = [clip.patcher, vae.patcher]
+        patchers = [model, clip.patcher, vae.patcher]
         fresh = [
             load(*arguments, disable_dynamic=True)
             for load, arguments in (patcher.cached_patcher_init for patcher in patchers)
         ]
         return {
-            "own_weights": copy.model is not model.model,
-            "equal": all(torch.equal(tensor, copy.model.state_dict()[name]) for name, tensor in before.items()),
+            "own_weights": fresh[0].model is not model.model,
+            "equal": all(torch.equal(tensor, fresh[0].model.state_dict()[name]) for name, tensor in before.items()),
             "kept": all(torch.equal(tensor, model.model.state_dict()[name]) for name, tensor in before.items()),
             "reloadable": [type(new.model) is type(old.model) for new, old in zip(fresh, patchers, strict=True)],
         }

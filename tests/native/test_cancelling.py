@@ -23,7 +23,7 @@ class Cancelled(NamedTuple):
     asked_at: int
     """Steps done when the interruption was sent."""
     stopped_at: int
-    """Steps in the resume bundle."""
+    """Steps in the training state."""
     seconds: float
     """From the interruption to ComfyUI's word that it has stopped."""
 
@@ -43,7 +43,7 @@ def cancel(server: Server, graph: Graph) -> Cancelled:
 
 def newest_state(server: Server) -> TrainingState:
     return TrainingState.load(
-        max(server.vault.glob("runs/*/*.state.safetensors"), key=lambda path: path.stat().st_mtime_ns)
+        max(server.store.glob("runs/*/*.state.safetensors"), key=lambda path: path.stat().st_mtime_ns)
     )
 
 
@@ -56,7 +56,7 @@ def test_it_stops_within_two_steps_and_goes_on_to_the_same_bits(server: Server) 
     resumed = server.run(demo_training(steps=STEPS, seed=11)).report("train")
     assert (resumed["resumed_at"], resumed["steps"]) == (canceled.stopped_at, STEPS)
     in_two = newest_state(server)
-    forget_trainings(server.vault)
+    forget_trainings(server.store)
     assert not server.run(demo_training(steps=STEPS, seed=11, name="in one go")).report("train")["resumed_at"]
     in_one = newest_state(server)
     assert in_two.losses == in_one.losses
@@ -64,8 +64,8 @@ def test_it_stops_within_two_steps_and_goes_on_to_the_same_bits(server: Server) 
     assert "Exception during processing" not in server.log.read_text()
 
 
-def forget_trainings(vault: Path) -> None:
-    (vault / "runs").rename(vault / "runs before")
+def forget_trainings(store: Path) -> None:
+    (store / "runs").rename(store / "runs before")
 
 
 def test_it_gives_its_memory_back(server: Server) -> None:

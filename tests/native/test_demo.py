@@ -82,6 +82,6 @@ def test_comfyui_can_copy_unload_and_load_it_again_without_a_file(tmp_path: Path
         "own_weights": True,
         "equal": True,
         "kept": True,
-        "reloadable": [True, True],
+        "reloadable": [True, True, True],
     }
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -54,8 +54,8 @@ def test_the_doctor_names_what_is_missing(
     monkeypatch.setenv("COMFYUI_PATH", str(made_up))
     monkeypatch.setenv("COMFYUI_PYTHON", sys.executable)
     told = doctor(capsys)
-    assert re.search(rf"its version +0\.99\.0; supported from {re.escape(OLDEST)} on", told)
-    assert re.findall(r"its names +(.*)", told) == [f"{GONE} is missing, so it can't generate pictures"]
+    assert re.search(rf"its version +0\.99\.0 \(supported: {re.escape(OLDEST)} or newer\)", told)
+    assert re.findall(r"its names +(.*)", told) == [f"{GONE} is missing, which is needed to generate pictures"]
 
 
 def test_the_doctor_says_why_it_could_not_look(
@@ -65,6 +65,18 @@ def test_the_doctor_says_why_it_could_not_look(
     monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
     monkeypatch.setenv("COMFYUI_PYTHON", sys.executable)
     assert re.search(r"its names +not checked: .*No module named 'comfy'", doctor(capsys))
+
+
+def test_the_doctor_survives_a_python_that_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder_paths.py").touch()
+    silent = tmp_path / "python"
+    silent.write_text("#!/bin/sh\necho >&2\nexit 3\n")
+    silent.chmod(0o755)
+    monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
+    monkeypatch.setenv("COMFYUI_PYTHON", str(silent))
+    assert re.search(r"its names +not checked: .*exit status 3", doctor(capsys))
 
 
 def test_a_missing_name_is_an_error_only_where_it_is_used(made_up: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,4 +117,4 @@ def test_this_comfyui_has_every_name(tmp_path: Path) -> None:
 @pytest.mark.comfyui
 def test_the_doctor_finds_every_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = doctor(capsys)
-    assert re.search(r"its names +all \d+ that we use are there", told), told
+    assert re.search(r"its names +all \d+ that we use exist", told), told

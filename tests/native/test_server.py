@@ -101,7 +101,7 @@ def test_a_picture_more_trains_again(server: Server, root: Path) -> None:
     assert [ended.report("data")["pictures"] for ended in (first, more)] == [16, 17]
 
 
-def test_another_comfyui_takes_the_adapter_from_the_vault(server: Server, root: Path) -> None:
+def test_another_comfyui_takes_the_adapter_from_the_run_store(server: Server, root: Path) -> None:
     graph = short_training(seed=3)
     first = server.run(graph).report("train")
     with serve(root, server.folder) as restarted:

@@ -26,6 +26,22 @@ def describe() -> dict[str, Any]:
     return {"nodes": known, "examples": {n.GET_SCHEMA().node_id: n.GET_NODE_INFO_V1() for n in examples(io)}}
 
 
+def load() -> bool:
+    """Load the extension as ComfyUI does, and wait for what it does in the background."""
+    import threading
+
+    import lora_workbench as extension
+
+    async def loaded() -> None:
+        await (await extension.comfy_entrypoint()).on_load()
+
+    asyncio.run(loaded())
+    background = [thread for thread in threading.enumerate() if thread.name == "lora-workbench-tidy-up"]
+    for thread in background:
+        thread.join(timeout=60)
+    return all(thread.daemon for thread in background)
+
+
 def drive() -> dict[str, Any]:
     import comfy.model_management
     import torch
@@ -70,7 +86,7 @@ def paths() -> dict[str, Any]:
         except Exception as error:
             refused.append(type(error).__name__)
     return {
-        "vault": str(host().store_root()),
+        "store": str(host().store_root()),
         "adapters": str(host().adapter_directory()),
         "dataset": str(host().dataset_path("pictures")),
         "adapter": str(host().adapter_path("sub/a.safetensors")),
@@ -81,4 +97,4 @@ def paths() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main({"describe": describe, "drive": drive, "paths": paths})
+    main({"describe": describe, "load": load, "drive": drive, "paths": paths})

@@ -41,7 +41,7 @@ def test_a_trigger_word_is_weighed_and_handed_on(said: text_io.StringIO) -> None
     output = TriggerWord.execute("dog", "animal", dataset=colors("a dog", "a cat"))
     word, report, free = output.args
     assert word == "dog"
-    assert report.startswith("dog: a common English word (1 in 8,000); 1 of 2 captions hold it already")
+    assert report.startswith("dog: a common English word (1 in 8,000); 1 of 2 captions already contain it")
     plain = output.ui["lw_report"][0]
     assert plain["free_words"] == free.split("\n")
     assert (plain["zipf"], plain["reaction"]) == ({"dog": 5.1}, None)

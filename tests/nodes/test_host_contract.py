@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def test_comfyui_folders(tmp_path: Path) -> None:
     (tmp_path / "models/loras/sub/a.safetensors").touch()
     (tmp_path / "models/loras/b.ckpt").touch()
     assert in_comfyui("paths", tmp_path) == {
-        "vault": str(tmp_path / "user" / "lora_workbench"),
+        "store": str(tmp_path / "user" / "lora_workbench"),
         "adapters": str(tmp_path / "output" / "loras"),
         "dataset": str(tmp_path / "input" / "pictures"),
         "adapter": str(tmp_path / "models" / "loras" / "sub" / "a.safetensors"),
@@ -65,3 +66,17 @@ def test_comfyui_folders(tmp_path: Path) -> None:
         "files": ["sub/a.safetensors"],
         "refused": ["DatasetError", "AdapterError", "BaseModelError"],
     }
+
+
+def test_loading_removes_what_killed_processes_left(tmp_path: Path) -> None:
+    """In the folders that are ours alone or hold what we saved, and nothing that another program writes."""
+    ours = [tmp_path / folder / ".fox.abcdefgh.partial" for folder in
+            ("output/loras/animals", "output/datasets", "user/lora_workbench/runs/0123")]  # fmt: skip
+    downloads = [tmp_path / "output" / "loras" / "fox.safetensors.partial"]
+    for path in [*ours, *downloads]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, (0, 0))
+    assert in_comfyui("load", tmp_path) is True
+    assert not [path for path in ours if path.exists()]
+    assert all(path.exists() for path in downloads)

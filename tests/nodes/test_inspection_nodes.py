@@ -73,7 +73,7 @@ def test_a_graph_inspects_and_curates(folder: Path, said: text_io.StringIO) -> N
     assert "blurred" in flags["soft.png"]
     assert outcome.reports["curate"]["kept"] == ["chelsea.png", "coffee.png", "rocket.png"]
     assert {d["name"]: d["reason"] for d in outcome.reports["curate"]["dropped"]}["mirrored.png"] == (
-        "double of coffee.png"
+        "duplicate of coffee.png"
     )
     assert outcome.reports["dropped"]["pictures"] == 2
     assert len(outcome.images) == 1
@@ -83,7 +83,7 @@ def test_a_graph_inspects_and_curates(folder: Path, said: text_io.StringIO) -> N
 def test_outputs_of_an_inspection(folder: Path, said: text_io.StringIO) -> None:
     output = InspectDataset.execute(load_dataset(folder), columns=3, goal="subject", resolution=300)
     text, values, sheet = output.args
-    assert "Verdict: mend first" in text
+    assert "Verdict: fix first" in text
     assert output.ui["text"] == (text,)
     assert json.loads(values) == json.loads(json.dumps(output.ui["lw_report"][0]))
     assert tuple(sheet.shape)[0::3] == (1, 3)

@@ -76,7 +76,7 @@ def test_without_comfyui_its_own_nodes_are_refused_by_name(root: Path, name: str
     with pytest.raises(WorkflowError) as refused:
         validate(workflow, registry())
     stock = [node.label for node in workflow.nodes.values() if not node.class_type.startswith("LW_")]
-    assert all(f"{label}: a node of ComfyUI's own" in str(refused.value) for label in stock)
+    assert all(f"{label}: a node of ComfyUI or of another extension" in str(refused.value) for label in stock)
     assert "run this workflow in ComfyUI" in str(refused.value)
 
 
@@ -144,7 +144,9 @@ def test_comfyui_describes_its_own_nodes_as_these_tests_do(tmp_path: Path) -> No
     for name, node in stock_nodes().items():
         schema = node.GET_SCHEMA()
         assert described[name]["inputs"] == [[i.id, i.io_type] for i in schema.inputs]
-        assert described[name]["outputs"] == [[o.io_type, o.display_name or o.io_type] for o in schema.outputs]
+        outputs = [[o.io_type, o.display_name or o.io_type] for o in schema.outputs]
+        # In older versions SaveImage gives nothing on; our workflows link nothing to it.
+        assert described[name]["outputs"] == outputs or (schema.is_output_node and not described[name]["outputs"])
         for i in schema.inputs:
             if i.io_type == "COMBO" and i.id != "ckpt_name":
                 assert set(i.options["options"]) <= set(described[name]["options"][i.id])

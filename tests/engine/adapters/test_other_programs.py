@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import save_adapter
+from lora_workbench.engine.adapters.inject import injected
+from lora_workbench.engine.adapters.kinds import KINDS
 from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
-from tiny import Parts
+from lora_workbench.engine.models.registry import load_base
+from tiny import TINY, Parts
 
 if TYPE_CHECKING:
+    from lora_workbench.engine.models.contract import Backbone
     from torch import Tensor, nn
 
 
@@ -57,7 +62,8 @@ def test_diffusers_loads_every_key_and_draws_the_same(tmp_path: Path, make_adapt
         assert (expected - base).abs().max() > 0.05
 
 
-# Runs in ComfyUI's own Python. It takes the adapter file and the true updates, and prints what its loader makes of it.
+# Runs in ComfyUI's own Python. It takes the adapter file, the true updates and the depth of each level's transformers,
+# and prints what its loader makes of it.
 IN_COMFYUI = """
 import json, logging, sys
 sys.path.insert(0, sys.argv[1])
@@ -71,13 +77,18 @@ unmatched = []
 listener = logging.Handler()
 listener.emit = lambda record: unmatched.append(str(record.msg))
 logging.getLogger().addHandler(listener)
+outer, inner = map(int, arguments[4:6])
 config = {
-    "model_channels": 32, "channel_mult": [1, 2], "num_res_blocks": [1, 1], "transformer_depth": [0, 1],
-    "transformer_depth_output": [0, 0, 1, 1], "transformer_depth_middle": 1,
+    "model_channels": 32, "channel_mult": [1, 2], "num_res_blocks": [1, 1], "transformer_depth": [outer, inner],
+    "transformer_depth_output": [outer, outer, inner, inner], "transformer_depth_middle": max(outer, inner),
 }
 names = comfy.utils.unet_to_diffusers(config)
-layer = "clip_l.transformer.text_model.encoder.layers.{}.{}.weight"
-clip_weights = {layer.format(i, name): None for i in range(2) for name in comfy.lora.LORA_CLIP_MAP}
+encoders = {"clip_l": "text_encoder", "clip_g": "text_encoder_2"}
+layer = "{}.transformer.text_model.encoder.layers.{}.{}.weight"
+clip_weights = {
+    layer.format(clip, i, name): f"{component}.encoder.layers.{i}.{name}.weight"
+    for clip, component in encoders.items() for i in range(2) for name in comfy.lora.LORA_CLIP_MAP
+}
 unet = SimpleNamespace(
     state_dict=lambda: {"diffusion_model." + name: None for name in names.values()},
     model_config=SimpleNamespace(unet_config=config),
@@ -89,7 +100,7 @@ patches = comfy.lora.load_lora(file, keys)
 
 truth = comfy.utils.load_torch_file(arguments[3], safe_load=True)
 ours = {"diffusion_model." + comfy_name: "denoiser." + name for name, comfy_name in names.items()}
-ours |= {name: "text_encoder." + name.split("text_model.")[1] for name in clip_weights}
+ours |= clip_weights
 worst = 0.0
 for key, patch in patches.items():
     expected = truth[ours[key].removesuffix(".weight")]
@@ -99,19 +110,35 @@ print(json.dumps({"patches": len(patches), "unmatched": unmatched, "worst": wors
 """
 
 
+def whole_adapter(base: Backbone) -> Adapter:
+    """With random factors for every layer of the largest presets, as a training makes them."""
+    import torch
+
+    info = base.info
+    targets = {"denoiser": info.target_presets["all_layers"]}
+    targets |= dict.fromkeys(base.text_encoder_names, info.text_target_presets["all_layers"])
+    with injected(KINDS.get("lora"), base.load_components(), targets, rank=2, alpha=1.0, seed=0) as injection:
+        with torch.no_grad():
+            for parameter in injection.parameters.values():
+                parameter.normal_(std=0.3)
+        return Adapter(name="fox", family=info.family, modules=injection.result(), key_style=info.key_style)
+
+
 @pytest.mark.comfyui
-def test_comfyui_matches_every_key_at_the_right_strength(tmp_path: Path, make_adapter: Any) -> None:
+@pytest.mark.parametrize(("family", "depths"), [("sd1", ("1", "0")), ("sdxl", ("0", "2"))])
+def test_comfyui_matches_every_key_at_the_right_strength(tmp_path: Path, family: str, depths: tuple[str, str]) -> None:
     from safetensors.torch import save_file
 
-    adapter = save_adapter(make_adapter(), tmp_path / "fox.safetensors", key_style="kohya")
+    base = load_base(TINY[family](tmp_path / family), device="cpu", precision="fp32")
+    adapter = save_adapter(whole_adapter(base), tmp_path / "fox.safetensors", key_style="kohya")
     save_file(
-        {key: update.delta().contiguous() for key, update in adapter.modules.items()}, tmp_path / "truth.safetensors"
+        {key.replace(".text_model.", "."): update.delta().contiguous() for key, update in adapter.modules.items()},
+        tmp_path / "truth.safetensors",
     )
     python = os.environ.get("COMFYUI_PYTHON", sys.executable)
     files = [str(tmp_path / "fox.safetensors"), str(tmp_path / "truth.safetensors")]
-    run = subprocess.run(
-        [python, "-c", IN_COMFYUI, os.environ["COMFYUI_PATH"], *files], capture_output=True, text=True, check=False
-    )
+    command = [python, "-c", IN_COMFYUI, os.environ["COMFYUI_PATH"], *files, *depths]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     report = json.loads(run.stdout.splitlines()[-1])
     assert report["unmatched"] == []

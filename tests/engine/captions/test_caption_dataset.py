@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from lora_workbench.engine.captions.caption_dataset import Captioned, caption_dataset
+from generators import finish
+from lora_workbench.engine.captions.caption_dataset import caption_dataset
 from lora_workbench.engine.captions.captioners import open_captioner
 from lora_workbench.engine.captions.contract import Captioner, CaptionOptions
 from lora_workbench.engine.core.cache import TextCache
 from lora_workbench.engine.core.errors import CaptionerError, DatasetError
-from lora_workbench.engine.core.events import Event, Progress
+from lora_workbench.engine.core.events import Progress
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.loading import dataset_from_images
 from PIL import Image
@@ -34,15 +35,6 @@ def tagger(tmp_path_factory: pytest.TempPathFactory) -> Captioner:
 def colors(*captions: str | None) -> Dataset:
     images = [Image.new("RGB", (40, 30), color) for color in COLORS]
     return dataset_from_images(images, captions or [None] * 5, "colors")
-
-
-def finish(events) -> tuple[Captioned, list[Event]]:
-    seen = []
-    while True:
-        try:
-            seen.append(next(events))
-        except StopIteration as stop:
-            return stop.value, seen
 
 
 def by_content(dataset: Dataset) -> dict[str, str | None]:
@@ -122,7 +114,7 @@ def test_a_damaged_entry_of_the_cache_is_made_again(tagger: Captioner, cache: Te
     assert by_content(again.dataset) == by_content(first.dataset)
 
 
-def test_a_picture_that_changed_is_told(tagger: Captioner, cache: TextCache):
+def test_a_picture_that_changed_is_reported(tagger: Captioner, cache: TextCache):
     dataset = colors()
     records = (replace(dataset.records[0], content_hash="0" * 64), *dataset.records[1:])
     with pytest.raises(DatasetError, match="has changed"):

@@ -1,4 +1,4 @@
-"""What every captioner promises in engine/captioning/contract.py, on a tiny real model of each kind."""
+"""What every captioner promises in engine/captions/contract.py, on a tiny real model of each kind."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from lora_workbench.engine.captions import registry
-from lora_workbench.engine.captions.captioners import open_captioner
+from lora_workbench.engine.captions.captioners import CAPTIONERS, open_captioner
 from lora_workbench.engine.captions.contract import Captioner, CaptionOptions
 from lora_workbench.engine.captions.florence2 import Florence2
 from lora_workbench.engine.captions.tagger import read_tags, squared
@@ -21,7 +20,7 @@ OPTIONS = CaptionOptions(max_tokens=12)
 PICTURES = [Image.new("RGB", (60, 40), color) for color in ("red", "blue", "white", "black")]
 
 
-@pytest.fixture(scope="module", params=registry.kinds())
+@pytest.fixture(scope="module", params=CAPTIONERS.names())
 def kind(request: pytest.FixtureRequest) -> str:
     assert request.param in TINY, f"give {request.param} a tiny configuration in tests/tiny_captioners.py, in TINY"
     return request.param
@@ -42,7 +41,7 @@ def test_a_folder_is_recognized_by_its_files(captioner: Captioner, kind: str):
     assert captioner.options <= set(CaptionOptions.__dataclass_fields__)
 
 
-def test_pictures_are_described_in_one_line_and_always_alike(captioner: Captioner):
+def test_pictures_are_described_in_one_line_and_reproducibly(captioner: Captioner):
     captions = [captioner.caption(picture, OPTIONS) for picture in PICTURES]
     assert all(caption == " ".join(caption.split()) for caption in captions)
     assert len(set(captions)) > 1, "it doesn't look at the picture"
@@ -114,7 +113,7 @@ def test_the_other_generations_of_qwen_vl(generation: str, tmp_path: Path):
     assert len(captions) > 1
 
 
-def test_qwen_vl_is_told_where_the_picture_is(tmp_path: Path):
+def test_qwen_vl_is_reported_where_the_picture_is(tmp_path: Path):
     """It counts positions within the picture only if it is told which tokens are the picture's."""
     captioner = open_captioner(save_tiny_qwen_vl(tmp_path / "model"), device="cpu")
     inputs = captioner._inputs(PICTURES[0], "what is it?")  # type: ignore[attr-defined]
@@ -182,7 +181,7 @@ def test_folders_of_other_things_are_refused(tmp_path: Path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(CaptionerError, match="known kind") as told:
         open_captioner(tmp_path)
-    assert all(kind in told.value.expected for kind in registry.kinds())
+    assert all(kind in told.value.expected for kind in CAPTIONERS.names())
     (tmp_path / "config.json").write_text("[")
     with pytest.raises(CaptionerError, match="known kind"):
         open_captioner(tmp_path)

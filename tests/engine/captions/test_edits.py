@@ -67,10 +67,10 @@ def test_overrides_are_taken_to_the_letter_and_beat_every_edit():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("nobody.png: a", "'nobody.png' is no picture"),
-        ("b: x", "'b' is the name of 10_fox/b.jpg, b.png"),
-        ("b.png: x\n./b.png: y", "'./b.png' is no picture"),
-        ("a.png: x\n10_fox/a.png: y", "'10_fox/a.png' is meant twice"),
+        ("nobody.png: a", "'nobody.png' matches no picture"),
+        ("b: x", "'b' matches several pictures: 10_fox/b.jpg, b.png"),
+        ("b.png: x\n./b.png: y", "'./b.png' matches no picture"),
+        ("a.png: x\n10_fox/a.png: y", "'10_fox/a.png' has two overrides"),
         ("a: x\na: y", "two lines for 'a'"),
         ("just words", "no colon in 'just words'"),
     ],

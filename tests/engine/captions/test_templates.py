@@ -9,7 +9,6 @@ from lora_workbench.engine.captions.templates import apply_trigger, caption_tabl
 from lora_workbench.engine.core.errors import CaptionError
 from lora_workbench.engine.data.dataset import Dataset, ImageRecord, Skipped, TriggerWord
 from lora_workbench.engine.data.sources import MemorySource
-from lora_workbench.engine.data.trigger_word import has_trigger, missing_trigger
 
 FOX = TriggerWord(word="ohwx", class_word="fox")
 
@@ -85,7 +84,7 @@ def test_a_phrase_without_class_word_has_no_gap():
         (TriggerWord(word="ohwx", template="a photo"), "no {trigger}"),
         (TriggerWord(word="ohwx", template=""), "no {trigger}"),
         (TriggerWord(word="ohwx", template="{trigger} by {artist} in {}"), "{artist}, {}"),
-        (TriggerWord(word="ohwx", template="{trigger} {class"), "aren't known: {"),
+        (TriggerWord(word="ohwx", template="{trigger} {class"), "unknown placeholders: {"),
         (TriggerWord(word="ohwx", class_word="fox", template="{trigger}{class}"), "runs into"),
     ],
 )
@@ -103,7 +102,7 @@ def test_an_unknown_mode_is_refused():
         after("append", "a fox")
 
 
-def test_the_data_set_it_came_from_is_left_as_it_was():
+def test_the_data_set_it_came_from_is_not_modified():
     before = dataset_of("a fox")
     changed = apply_trigger(before, FOX, "prepend")
     assert before.records[0].caption == "a fox"
@@ -120,7 +119,7 @@ CAPTIONS = st.lists(st.none() | st.text(max_size=40), min_size=1, max_size=5)
 def test_afterwards_no_caption_lacks_the_trigger_and_once_is_enough(captions, word, mode):
     trigger = TriggerWord(word=word, class_word="fox")
     once = apply_trigger(dataset_of(*captions), trigger, mode)
-    assert missing_trigger(once) == []
+    assert once.missing_trigger() == []
     assert apply_trigger(once, trigger, mode) == once
 
 
@@ -130,18 +129,18 @@ def test_fill_missing_either_refuses_or_has_the_trigger_everywhere(captions, wor
         filled = apply_trigger(dataset_of(*captions), TriggerWord(word=word), "fill_missing")
     except CaptionError:
         return
-    assert missing_trigger(filled) == []
+    assert filled.missing_trigger() == []
 
 
 def test_missing_trigger_names_the_records():
     dataset = dataset_of("ohwx", "a fox", None)
-    assert missing_trigger(dataset) == ["1.png", "2.png", "3.png"]
-    assert missing_trigger(dataset.with_captions(["ohwx", "a fox", None], FOX)) == ["2.png", "3.png"]
+    assert dataset.missing_trigger() == ["1.png", "2.png", "3.png"]
+    assert dataset.with_captions(["ohwx", "a fox", None], FOX).missing_trigger() == ["2.png", "3.png"]
 
 
 def test_words_of_a_trigger_may_stand_apart():
-    assert has_trigger("an OHWX\n  fox asleep", TriggerWord(word="ohwx fox"))
-    assert not has_trigger("ohwx the fox", TriggerWord(word="ohwx fox"))
+    assert TriggerWord(word="ohwx fox").is_in("an OHWX\n  fox asleep")
+    assert not TriggerWord(word="ohwx fox").is_in("ohwx the fox")
 
 
 def test_the_table_shows_final_captions_and_what_was_left_out():

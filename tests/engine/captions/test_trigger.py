@@ -1,4 +1,4 @@
-"""What is said of a trigger word, and which free words are proposed."""
+"""Tests of trigger words, and the free words that are proposed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from generators import finish
 from hypothesis import given
 from hypothesis import strategies as st
 from lora_workbench.engine.captions import reaction
-from lora_workbench.engine.captions.free_words import pieces, propose
+from lora_workbench.engine.captions.free_words import propose, token_count
 from lora_workbench.engine.captions.frequency import WordFrequency, frequencies
 from lora_workbench.engine.captions.reaction import COMMON_WORDS, RANDOM_WORDS, reactions
 from lora_workbench.engine.captions.trigger import TriggerReport, check_trigger, clashes
@@ -30,16 +31,6 @@ def dataset_of(*captions: str | None) -> Dataset:
     return Dataset(name="x", records=tuple(records))
 
 
-def finish(events):
-    """(what the generator returned, the events that it yielded)."""
-    seen = []
-    while True:
-        try:
-            seen.append(next(events))
-        except StopIteration as stop:
-            return stop.value, seen
-
-
 @pytest.fixture
 def cache(tmp_path: Path) -> TensorCache:
     return TensorCache(tmp_path / "cache")
@@ -51,9 +42,9 @@ def base(demo_base: Path) -> Backbone:
 
 
 @pytest.fixture(scope="module")
-def weighed(tmp_path_factory: pytest.TempPathFactory) -> TensorCache:
+def tested(tmp_path_factory: pytest.TempPathFactory) -> TensorCache:
     """Keeps the demo base's reactions from one test to the next."""
-    return TensorCache(tmp_path_factory.mktemp("weighed"))
+    return TensorCache(tmp_path_factory.mktemp("tested"))
 
 
 @pytest.fixture(scope="module")
@@ -72,43 +63,43 @@ def check(word: str, cache: TensorCache, class_word: str = "", **others) -> Trig
         ("dog", "a common English word (1 in 8,000)"),
         ("lumen", "a known English word (1 in 800,000)"),
         ("sks", "a rare English word (1 in 5,000,000)"),
-        ("ohwx", "no English word"),
+        ("ohwx", "not an English word"),
     ],
 )
-def test_frequencies_are_told_in_words(word: str, said: str):
+def test_frequencies_are_reported_in_words(word: str, said: str):
     (found,) = frequencies(word) or [WordFrequency(word="", zipf=0)]
     assert found.in_words() == said
 
 
-def test_a_common_word_that_the_base_draws_is_told_and_not_refused(base: Backbone, weighed: TensorCache):
-    report = check("turtle", weighed, backbone=base, dataset=dataset_of("a turtle on sand", "asleep"))
+def test_a_common_word_that_the_base_knows_is_reported_and_not_refused(base: Backbone, tested: TensorCache):
+    report = check("turtle", tested, backbone=base, dataset=dataset_of("a turtle on sand", "asleep"))
     first = report.text().split("\n")[0]
     assert first.startswith("turtle: a common English word (1 in ")
-    assert "; the base already draws it; 1 of 2 captions hold it already" in first
+    assert "; the base model already knows it; 1 of 2 captions already contain it" in first
     assert "text_encoder reads" in report.text()
     assert f"of {len(RANDOM_WORDS)} random" in report.text()
     assert len(report.free_words) == 3
 
 
-def test_free_words_are_checked_in_the_same_way(base: Backbone, weighed: TensorCache):
-    report = check("", weighed, backbone=base)
+def test_free_words_pass_the_same_tests(base: Backbone, tested: TensorCache):
+    report = check("", tested, backbone=base)
     assert report.word == report.free_words[0]
     for word in report.free_words:
-        again = check(word, weighed, backbone=base)
+        again = check(word, tested, backbone=base)
         assert again.frequencies is not None and not any(part.zipf for part in again.frequencies)
         assert again.reaction is not None and not again.reaction.known
-        assert "already draws" not in again.text()
+        assert "already knows" not in again.text()
 
 
-def test_words_that_the_base_was_taught_are_told_from_those_it_was_not(base: Backbone, weighed: TensorCache):
+def test_words_that_the_base_was_taught_are_reported_from_those_it_was_not(base: Backbone, tested: TensorCache):
     taught = ["banana", "whale", "rocket", "crown", "penguin", "umbrella", "spider", "tulip"]
     untaught = ["ohwx", "zwx", "hqvn", "dkzu", "wjxp", "qatz", "xumk", "bvnr"]
-    found, _ = finish(reactions(base, [*taught, *untaught], weighed))
+    found, _ = finish(reactions(base, [*taught, *untaught], tested))
     assert all(found[word].known for word in taught)
     assert sum(found[word].known for word in untaught) <= 1
 
 
-def test_words_are_weighed_once_a_base(tiny: Backbone, cache: TensorCache):
+def test_words_are_tested_once_per_base_model(tiny: Backbone, cache: TensorCache):
     first, events = finish(reactions(tiny, ["fox"], cache))
     assert len([event for event in events if isinstance(event, Progress)]) == len(COMMON_WORDS) + len(RANDOM_WORDS) + 1
     again, events = finish(reactions(tiny, ["fox"], cache))
@@ -117,7 +108,7 @@ def test_words_are_weighed_once_a_base(tiny: Backbone, cache: TensorCache):
     assert len(events) == 1 and other["fox"] == first["fox"]
 
 
-def test_a_stopped_weighing_goes_on_where_it_was(tiny: Backbone, cache: TensorCache):
+def test_a_stopped_test_continues_where_it_was(tiny: Backbone, cache: TensorCache):
     whole, events = finish(reactions(tiny, ["fox"], TensorCache(cache.folder.parent / "whole")))
     stopped = reactions(tiny, ["fox"], cache)
     for _ in range(20):
@@ -133,7 +124,7 @@ def test_without_base_and_data_set_the_dictionary_is_asked(cache: TensorCache):
     assert report.text().split("\n")[0] == "dog: a common English word (1 in 8,000)"
     assert report.tokens == {} and report.reaction is None and report.in_captions is None
     assert check("ohwx", cache).text().startswith("ohwx: free\n")
-    assert check("ohwx dog", cache).warnings == ["holds 'dog', a common English word (1 in 8,000)"]
+    assert check("ohwx dog", cache).warnings == ["contains 'dog', a common English word (1 in 8,000)"]
 
 
 def test_without_a_dictionary_it_says_so(cache: TensorCache, monkeypatch: pytest.MonkeyPatch):
@@ -147,9 +138,9 @@ def test_without_a_dictionary_it_says_so(cache: TensorCache, monkeypatch: pytest
     [
         ("ohwx", "fox", ("a fox asleep", None), []),
         ("ohwx", "fox", ("ohwx asleep", "ohwx, up"), []),
-        ("Fox", "red fox", (), ["it is the class word 'red fox', or a part of it"]),
-        ("ohwx", "", ("ohwx", "a fox"), ["1 of 2 captions hold it already, so they say it in another sense"]),
-        ("ohwxs", "", ("ohwx asleep",), ["easily confused with 'ohwx', which stands in captions"]),
+        ("Fox", "red fox", (), ["it is the class word 'red fox' or part of it"]),
+        ("ohwx", "", ("ohwx", "a fox"), ["1 of 2 captions already contain it, perhaps with another meaning"]),
+        ("ohwxs", "", ("ohwx asleep",), ["easily confused with 'ohwx' in the captions"]),
     ],
 )
 def test_clashes(word: str, class_word: str, captions: tuple[str | None, ...], said: list[str]):
@@ -175,14 +166,14 @@ def test_other_data_sets_get_other_words():
     assert not set(propose("a\nfox", (), None, 3)) & set(propose("b\nfox", (), None, 3))
 
 
-def test_proposals_have_few_pieces(base: Backbone):
-    chosen = [pieces(base, word) for word in propose("x", (), base, 8)]
+def test_proposals_take_few_tokens(base: Backbone):
+    chosen = [token_count(base, word) for word in propose("x", (), base, 8)]
     assert chosen == sorted(chosen)
-    assert max(chosen) <= min(pieces(base, word) for word in propose("x", (), base, 200)[8:])
+    assert max(chosen) <= min(token_count(base, word) for word in propose("x", (), base, 200)[8:])
 
 
 def test_the_words_of_comparison_hold():
     assert len(set(COMMON_WORDS + RANDOM_WORDS)) == 48
     assert not [w for w in RANDOM_WORDS if any(part.zipf for part in frequencies(w) or [])]
     assert all(part.zipf > 3.5 for w in COMMON_WORDS for part in frequencies(w) or [])
-    assert max(reaction.LEVELS) < 1
+    assert max(reaction.TIMES) < 1

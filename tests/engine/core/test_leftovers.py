@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lora_workbench.cli import main as cli
 from lora_workbench.engine.core.events import Message
-from lora_workbench.engine.core.locks import Exclusive, is_held
+from lora_workbench.engine.core.locks import Exclusive, if_free
 from lora_workbench.engine.core.ownership import sweep
 from lora_workbench.engine.core.storage import adding, free_name, replacing
 
@@ -57,6 +55,11 @@ def process(tmp_path: Path) -> Iterator:
         child.communicate()
 
 
+def kill(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+
+
 def partials(folder: Path) -> list[Path]:
     return list(folder.rglob("*.partial"))
 
@@ -64,8 +67,7 @@ def partials(folder: Path) -> list[Path]:
 def test_what_a_killed_process_was_writing_is_removed_and_what_a_live_one_writes_stays(process, tmp_path: Path):
     killed = process(WRITE, tmp_path / "a")
     live = process(WRITE, tmp_path / "b")
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    kill(killed)
     assert len(partials(tmp_path / "a")) == len(partials(tmp_path / "b")) == 2
     assert len(sweep([tmp_path])) == 2
     assert not partials(tmp_path / "a")
@@ -73,9 +75,26 @@ def test_what_a_killed_process_was_writing_is_removed_and_what_a_live_one_writes
     assert live.poll() is None
 
 
+def test_it_is_still_known_after_a_sweep_of_other_folders(process, tmp_path: Path):
+    kill(process(WRITE, tmp_path / "a"))
+    assert sweep([tmp_path / "b"]) == []
+    kill(process(WRITE, tmp_path / "b"))
+    assert len(sweep([tmp_path / "b"])) == 2
+    assert len(sweep([tmp_path / "a"])) == 2
+
+
+def test_a_killed_run_leaves_nothing_after_the_next_start(process, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Wherever below the output folder it was writing, and although the next run fails."""
+    output = tmp_path / "out"
+    for folder in (output, output / "run-store" / "encoded" / "ab", output / "grids" / "fox"):
+        kill(process(WRITE, folder))
+    assert len(partials(output)) == 6
+    assert cli.main(["run", str(tmp_path / "gone.json"), "--output", str(output)]) == 2
+    assert not partials(output)
+
+
 def test_own_files_stay_and_those_of_unknown_owners_go_after_a_day(tmp_path: Path):
-    stranger = tmp_path / ".x.0123456789ab.partial"
-    old = tmp_path / ".x.partial"
+    stranger, old = tmp_path / ".x.abcdefgh.0123456789ab.partial", tmp_path / ".x.abcdefgh.partial"
     stranger.touch()
     old.touch()
     os.utime(old, (0, 0))
@@ -86,31 +105,11 @@ def test_own_files_stay_and_those_of_unknown_owners_go_after_a_day(tmp_path: Pat
     assert stranger.exists()
 
 
-def test_a_process_that_is_just_starting_waits_until_the_sweep_has_ended(tmp_path: Path, monkeypatch):
-    """It has created the file of its lock and is about to lock it: until then it looks dead."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    sweep([])
-    [folder] = tmp_path.glob("lora_workbench-*")
-    lock = folder / "0123456789ab.lock"
-    lock.touch()
-
-    def folders() -> Iterator[Path]:
-        assert is_held(lock), "otherwise it could lock it now, and write what the sweep then removes"
-        yield tmp_path
-
-    sweep(folders())
-    assert not lock.exists()
-
-
-def test_another_thread_can_release_a_lock(tmp_path: Path):
-    """As when a generator that trains is closed by another thread than the one that began it."""
-    lock = Exclusive(tmp_path / "lock")
-    thread = threading.Thread(target=lambda: list(lock.acquire("fox")))
-    thread.start()
-    thread.join()
-    assert is_held(tmp_path / "lock")
-    lock.release()
-    assert not is_held(tmp_path / "lock")
+@pytest.mark.parametrize("name", ["model.safetensors.partial", ".fox.partial", ".partial", "notes.partial.txt"])
+def test_files_of_other_programs_stay_however_old(name: str, tmp_path: Path):
+    (tmp_path / name).touch()
+    os.utime(tmp_path / name, (0, 0))
+    assert sweep([tmp_path]) == []
 
 
 def test_a_second_process_waits_and_is_told_who_holds_the_lock(process, tmp_path: Path):
@@ -119,16 +118,17 @@ def test_a_second_process_waits_and_is_told_who_holds_the_lock(process, tmp_path
     lock = Exclusive(path)
     events = lock.acquire("fox")
     told = next(events)
-    assert isinstance(told, Message) and f"trained by process {holder.pid} on " in told.text
+    assert isinstance(told, Message) and f"fox: waiting for process {holder.pid}, which has" in told.text
     next(events)
-    assert is_held(path)
-    holder.send_signal(signal.SIGKILL)
-    holder.wait()
+    with if_free(path) as ours:
+        assert not ours
+    kill(holder)
     began = time.monotonic()
     assert not [event for event in events if isinstance(event, Message)], "it is told once"
     assert time.monotonic() - began < 5
     lock.release()
-    assert not is_held(path)
+    with if_free(path) as ours:
+        assert ours
 
 
 def test_whoever_waits_can_be_stopped(process, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Zip archives that try to escape or to explode, and what reading them gives."""
+"""Zip archives that try to escape or explode, and the sources that read from them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from lora_workbench.engine.data.sources import FileSource, MemorySource, ZipSour
 @pytest.mark.parametrize(
     ("member", "said"),
     [
-        ("../evil.png", "out of the archive"),
-        ("a/../../evil.png", "out of the archive"),
-        ("a\\..\\..\\evil.png", "out of the archive"),
-        ("__MACOSX/../../evil.png", "out of the archive"),
+        ("../evil.png", "outside the archive"),
+        ("a/../../evil.png", "outside the archive"),
+        ("a\\..\\..\\evil.png", "outside the archive"),
+        ("__MACOSX/../../evil.png", "outside the archive"),
         ("/etc/evil.png", "absolute"),
         ("\\\\server\\evil.png", "absolute"),
         ("C:\\evil.png", "absolute"),
@@ -37,7 +37,7 @@ def test_members_that_point_elsewhere_are_refused(encode, write_zip, tmp_path, m
 
 
 def test_all_dangerous_members_are_named_at_once(encode, write_zip):
-    with pytest.raises(DatasetError, match=r"(?s)refused for 2.*\.\./one\.png.*/two\.png"):
+    with pytest.raises(DatasetError, match=r"(?s)has members that are not allowed.*\.\./one\.png.*/two\.png"):
         load_dataset(write_zip({"../one.png": encode(), "/two.png": encode(), "a.png": encode()}))
 
 
@@ -75,18 +75,18 @@ def test_methods_that_unpack_without_bound_are_refused(encode, tmp_path, method)
     path = tmp_path / "odd.zip"
     with zipfile.ZipFile(path, "w", method) as archive:
         archive.writestr("a.png", encode("red"))
-    with pytest.raises(DatasetError, match="packed with method"):
+    with pytest.raises(DatasetError, match="uses compression method"):
         load_dataset(path)
 
 
 @pytest.mark.parametrize(
     ("bound", "value", "said"),
-    [("MAX_MEMBERS", 2, "3 members"), ("MAX_FILE_BYTES", 999, "1,000 bytes"), ("MAX_ARCHIVE_BYTES", 2000, "in all")],
+    [("MAX_MEMBERS", 2, "3 members"), ("MAX_FILE_BYTES", 999, "1,000 bytes"), ("MAX_ARCHIVE_BYTES", 2000, "in total")],
 )
 def test_archives_that_unpack_into_too_much_are_refused(write_zip, monkeypatch, bound, value, said):
     path = write_zip({f"{n}.png": bytes(1000) for n in range(3)})
     monkeypatch.setattr(limits, bound, value)
-    with pytest.raises(DatasetError, match=f"too much: .*{said}"):
+    with pytest.raises(DatasetError, match=f"too large: .*{said}"):
         load_dataset(path)
 
 

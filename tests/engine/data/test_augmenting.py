@@ -21,12 +21,12 @@ def dataset(*captions: str | None) -> Dataset:
     ("captions", "shows", "said"),
     [
         (("a dog", "a Portrait of her"), "unknown", r"'portrait' \(image_0002.png\); no face is symmetric"),
-        (("a street sign",), "unknown", "letters and logos would be learned mirrored"),
-        (("a cat on the left",), "unknown", "left and right would be wrong"),
-        (("a cat on the left",), "neither", "left and right would be wrong"),
+        (("a street sign",), "unknown", "letters and logos mirrored"),
+        (("a cat on the left",), "unknown", "left and right in the captions would be wrong"),
+        (("a cat on the left",), "neither", "left and right in the captions would be wrong"),
         (("a dog",), "faces", "you said that the pictures show faces"),
         (("a dog",), "text or logos", "you said that the pictures show text or logos"),
-        ((None, None), "unknown", "no captions to tell"),
+        ((None, None), "unknown", "no captions that tell"),
     ],
 )
 def test_mirroring_is_refused_with_the_reason(captions, shows, said):

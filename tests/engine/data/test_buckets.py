@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from generators import result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lora_workbench.engine.core.errors import ConfigError
@@ -15,14 +16,6 @@ from lora_workbench.engine.data.focus import best_centering
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.masking import with_masks
 from PIL import Image, ImageDraw
-
-
-def finish(events):
-    try:
-        while True:
-            next(events)
-    except StopIteration as stop:
-        return stop.value
 
 
 def pictures(*sizes: tuple[int, int]) -> Dataset:
@@ -53,9 +46,9 @@ def test_sizes_are_those_that_people_know():
     st.sets(st.sampled_from([32, 48, 64, 96]), min_size=1).map(tuple),
     st.sampled_from(["subject", "middle"]),
 )
-def test_no_picture_is_lost_and_every_frame_is_of_a_known_size(sizes, resolutions, crop):
+def test_no_picture_is_lost_and_every_crop_has_a_known_size(sizes, resolutions, crop):
     options = BucketSettings(resolutions=resolutions, step=8, crop=crop)
-    made = finish(bucketed(pictures(*sizes), options))
+    made = result(bucketed(pictures(*sizes), options))
     known = {size for side in resolutions for size in bucket_sizes(side, 8, 2.0)}
     assert [(r.width, r.height) for r in made] == sizes
     for record in made:
@@ -70,15 +63,15 @@ def test_no_picture_is_lost_and_every_frame_is_of_a_known_size(sizes, resolution
     assert report.in_words()
 
 
-def test_the_shape_that_comes_nearest_is_taken():
-    made = finish(bucketed(pictures((600, 400), (400, 600), (900, 300)), BucketSettings(resolutions=(64,), step=8)))
+def test_the_nearest_aspect_ratio_is_chosen():
+    made = result(bucketed(pictures((600, 400), (400, 600), (900, 300)), BucketSettings(resolutions=(64,), step=8)))
     assert [record.crops[0].size for record in made] == [(80, 48), (48, 80), (80, 48)]
     shapes = [math.log(crop.size[0] / crop.size[1]) for record in made for crop in record.crops]
     assert shapes[0] == -shapes[1]
 
 
 def test_small_and_long_pictures_are_named():
-    made = finish(bucketed(pictures((32, 32), (640, 80), (128, 128)), BucketSettings(resolutions=(64, 96), step=8)))
+    made = result(bucketed(pictures((32, 32), (640, 80), (128, 128)), BucketSettings(resolutions=(64, 96), step=8)))
     report = bucket_report(made)
     assert [name for name, _ in report.enlarged] == ["image_0001.png"]
     assert [name for name, _ in report.cropped] == ["image_0002.png"]
@@ -104,7 +97,7 @@ def test_a_crop_follows_what_stands_out(size, spot):
     dataset = dataset_from_images([spotted(size, spot)], [None], "x")
     options = {"resolutions": (64,), "step": 8, "max_aspect": 1.0}
     for crop, holds in (("subject", True), ("middle", False)):
-        kept = finish(bucketed(dataset, BucketSettings(crop=crop, **options))).records[0].crops[0]
+        kept = result(bucketed(dataset, BucketSettings(crop=crop, **options))).records[0].crops[0]
         left, top, right, bottom = kept.box
         assert (left <= spot[0] and top <= spot[1] and right >= spot[2] and bottom >= spot[3]) == holds
 
@@ -113,8 +106,8 @@ def test_a_mask_comes_before_what_stands_out():
     dataset = dataset_from_images([spotted((400, 100), (330, 20, 390, 80))], [None], "x")
     mask = Image.new("L", (400, 100))
     mask.paste(255, (10, 10, 70, 90))
-    masked = finish(with_masks(dataset, "files", 0.5, [mask])).dataset
-    crop = finish(bucketed(masked, BucketSettings(resolutions=(64,), step=8, max_aspect=1))).records[0].crops[0]
+    masked = result(with_masks(dataset, "files", 0.5, [mask])).dataset
+    crop = result(bucketed(masked, BucketSettings(resolutions=(64,), step=8, max_aspect=1))).records[0].crops[0]
     assert crop.box[0] <= 10 and crop.box[2] >= 70
 
 

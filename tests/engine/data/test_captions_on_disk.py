@@ -60,7 +60,7 @@ def test_plain_letters_in_utf_16_are_not_taken_for_utf_8(load):
         load("a.png", {"a.txt": "a red fox".encode("utf-16-le")})
 
 
-def test_a_text_file_without_a_picture_is_told(load):
+def test_a_text_file_without_a_picture_is_reported(load):
     assert [s.name for s in load("a.png", {"b.txt": "lost"}).skipped] == ["b.txt"]
 
 
@@ -86,7 +86,7 @@ def test_metadata_in_a_sub_folder_names_files_from_there(load):
     assert captions(dataset) == {"b.png": "above", "sub/a.png": "below"}
 
 
-def test_entries_that_name_no_picture_are_told(load):
+def test_entries_that_name_no_picture_are_reported(load):
     table = lines({"file_name": "gone.png", "text": "x"}, {"file_name": "../../etc/passwd", "text": "y"})
     skipped = load("a.png", {"metadata.jsonl": table}).skipped
     assert [(s.name, s.reason.split()[-1]) for s in skipped] == [
@@ -95,7 +95,7 @@ def test_entries_that_name_no_picture_are_told(load):
     ]
 
 
-def test_the_text_file_counts_before_metadata_and_the_difference_is_told(load):
+def test_the_text_file_counts_before_metadata_and_the_difference_is_reported(load):
     files = {
         "a.txt": "mine",
         "b.txt": " ",
@@ -122,9 +122,9 @@ def test_names_match_however_their_letters_are_composed(load):
         ("metadata.jsonl", '{"file_name": "a.png", "text": 3}', "line 1: its caption"),
         ("metadata.jsonl", '{"file_name": "a.png", "text": "\\ud800"}', "line 1: its caption"),
         ("metadata.jsonl", "[" * 200_000, "line 1: not JSON"),
-        ("metadata.csv", "a.png,a fox\n", "names no columns"),
-        ("metadata.csv", "file_name;text\na.png;a fox\n", "names no columns"),
-        ("metadata.csv", "", "names no columns"),
+        ("metadata.csv", "a.png,a fox\n", "lacks the columns"),
+        ("metadata.csv", "file_name;text\na.png;a fox\n", "lacks the columns"),
+        ("metadata.csv", "", "lacks the columns"),
         ("metadata.csv", "file_name,text\na.png,a fox, sitting\n", "line 2: more fields"),
         ("metadata.csv", 'file_name,text\na.png,"open', "not CSV"),
         ("metadata.csv", "file_name,text\n" + "a.png," + "x" * 200_000, "not CSV"),
@@ -144,5 +144,5 @@ def test_all_bad_lines_are_named_at_once(load):
 
 def test_an_endless_text_file_is_not_read_whole(load, monkeypatch):
     monkeypatch.setattr(limits, "MAX_TEXT_BYTES", 1000)
-    with pytest.raises(DatasetError, match=r"a\.txt: it holds more than 1,000 bytes"):
+    with pytest.raises(DatasetError, match=r"a\.txt: it has more than 1,000 bytes"):
         load("a.png", {"a.txt": "x" * 1001})

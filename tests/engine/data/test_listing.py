@@ -72,13 +72,13 @@ def test_a_folder_of_masks_belongs_to_the_folder_beside_it():
     assert listing.pictures == ("10_cat/a.png", "b.png", "masks/c.png"), "without a picture beside it, it is one"
 
 
-def test_a_mask_without_its_picture_is_told():
+def test_a_mask_without_its_picture_is_reported():
     listing = list_files(["cat.jpg", "theatre_mask.png", "sub/cat_mask.png"])
     assert listing.pictures == ("cat.jpg",)
     assert [s.name for s in listing.skipped] == ["sub/cat_mask.png", "theatre_mask.png"]
 
 
-def test_a_name_that_is_no_unicode_is_told_in_letters_that_can_be_shown():
+def test_a_name_that_is_no_unicode_is_reported_in_letters_that_can_be_shown():
     listing = list_files(["a.png", b"caf\xe9.png".decode(errors="surrogateescape")])
     assert listing.pictures == ("a.png",)
     assert listing.skipped[0].name.encode()

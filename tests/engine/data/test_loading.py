@@ -142,7 +142,7 @@ def test_unreadable_pictures_are_skipped_and_named_with_the_reason(damaged):
     assert [r.name for r in dataset] == ["whole.png"]
     reasons = {s.name: s.reason for s in dataset.skipped}
     assert reasons["empty.png"] == "the file is empty"
-    assert reasons["text.webp"] == reasons["phone.heic"] == "it is no picture of a known format"
+    assert reasons["text.webp"] == reasons["phone.heic"] == "it isn't a picture in a known format"
     assert "truncated" in reasons["cut.jpg"]
 
 
@@ -164,7 +164,7 @@ def test_masks_and_lost_captions_do_not_count_as_unreadable(encode, write_folder
     assert len(load_dataset(root, on_unreadable="refuse").skipped) == 2
 
 
-def test_masks_are_found_and_those_that_fit_no_picture_told(encode, write_folder):
+def test_masks_are_found_and_those_that_fit_no_picture_are_reported(encode, write_folder):
     half = encode(Image.new("L", (12, 8), 200))
     root = write_folder({
         "a.png": encode("red"), "a_mask.png": half,
@@ -176,7 +176,7 @@ def test_masks_are_found_and_those_that_fit_no_picture_told(encode, write_folder
     assert masks[0] is not None and masks[1:] == [None, None]
     assert masks[0].load().getpixel((3, 3)) == 200
     assert {s.name: s.reason.split(",")[0] for s in dataset.skipped} == {
-        "b-masklabel.png": "its shape", "c_mask.png": "it is no picture of a known format",
+        "b-masklabel.png": "its shape", "c_mask.png": "it isn't a picture in a known format",
     }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ def test_the_class_is_called_without_the_trigger_word():
     assert class_prompts((), TriggerWord(word="zwx")) == class_prompts((), None) == ()
 
 
-def test_captions_that_are_there_stay_and_the_others_take_turns():
+def test_existing_captions_are_kept_and_the_others_get_prompts_in_turn():
     made = regularization_set([pictures("a wolf", None), pictures(None)], ("one", "two"), TRIGGER)
     assert [record.caption for record in made] == ["a wolf", "two", "one"]
 
@@ -42,21 +42,21 @@ NUMBERS = st.integers(1, 300)
 
 
 @given(NUMBERS, NUMBERS, st.integers(1, 8), st.integers(1, 8), st.integers(1, 2000))
-def test_every_class_picture_is_accounted_for(subject, class_pictures, batch, prior_batch, draws):
+def test_every_class_picture_is_accounted_for(subject, class_pictures, batch, prior_batch, batches):
     ratio = Ratio(
-        subject=subject, class_pictures=class_pictures, batch_size=batch, prior_batch_size=prior_batch, draws=draws
+        subject=subject, class_pictures=class_pictures, batch_size=batch, prior_batch_size=prior_batch, batches=batches
     )
-    seen = {position % class_pictures for position in range(draws * prior_batch)}
+    seen = {position % class_pictures for position in range(batches * prior_batch)}
     assert ratio.unseen == class_pictures - len(seen)
     words = ratio.in_words()
     assert ("never seen" in words) == (len(seen) < class_pictures)
-    assert f"{class_pictures} class pictures beside {subject}" in words
+    assert f"{class_pictures} class pictures for {subject} of the subject" in words
 
 
 def test_the_ratio_in_words():
-    ratio = Ratio(subject=16, class_pictures=50, batch_size=8, prior_batch_size=4, draws=400)
+    ratio = Ratio(subject=16, class_pictures=50, batch_size=8, prior_batch_size=4, batches=400)
     assert ratio.in_words() == (
-        "50 class pictures beside 16 of the subject. A step sees 4 of the class with 8 of the subject: 8 of the class "
-        "in an epoch of 16 (0.5 to 1). The others come in later epochs, all within 6.25; none is dropped. The run sees "
-        "each about 32 times."
+        "50 class pictures for 16 of the subject. Each batch has 4 of the class and 8 of the subject, so an epoch of "
+        "16 sees 8 of the class (0.5 to 1). The others follow in later epochs, all within 6.25 epochs; none is "
+        "dropped. The run sees each about 32 times."
     )

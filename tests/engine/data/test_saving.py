@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from generators import result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lora_workbench.engine.core.errors import DatasetError, StorageError
@@ -18,7 +19,7 @@ from lora_workbench.engine.data.dataset import Dataset, ImageRecord, TriggerWord
 from lora_workbench.engine.data.layouts import LAYOUTS
 from lora_workbench.engine.data.loading import load_dataset
 from lora_workbench.engine.data.masks import Mask
-from lora_workbench.engine.data.saving import SavedDataset, save_dataset
+from lora_workbench.engine.data.saving import save_dataset
 from lora_workbench.engine.data.sources import FileSource, MemorySource
 from PIL import Image
 
@@ -57,14 +58,6 @@ def records(draw: st.DrawFn) -> tuple[ImageRecord, ...]:
     return tuple(made)
 
 
-def finish(events) -> SavedDataset:
-    try:
-        while True:
-            next(events)
-    except StopIteration as stop:
-        return stop.value
-
-
 def known(dataset: Dataset) -> Counter:
     """What mustn't be lost, whatever the files are called."""
     return Counter((r.source.read(), r.caption, r.repeats, r.mask and r.mask.source.read()) for r in dataset)
@@ -84,7 +77,7 @@ def test_folders_lose_nothing(records, layout, trigger, tmp_path_factory):
     trigger = TriggerWord(word="o/h:wx", class_word="dog") if trigger else None
     dataset = Dataset(name="a set", records=records, trigger=trigger)
     path = tmp_path_factory.mktemp("saved") / "set"
-    saved = finish(save_dataset(dataset, path, layout))
+    saved = result(save_dataset(dataset, path, layout))
     loaded = load_dataset(saved.path, on_unreadable="refuse")
     assert known(loaded) == known(dataset)
     assert loaded.skipped == ()
@@ -94,7 +87,7 @@ def test_folders_lose_nothing(records, layout, trigger, tmp_path_factory):
 @given(records=records(), layout=st.sampled_from(["replicate", "fal"]))
 def test_archives_keep_pictures_captions_and_how_often_each_is_shown(records, layout, tmp_path_factory):
     dataset = Dataset(name="a set", records=tuple(replace(r, mask=None) for r in records))
-    saved = finish(save_dataset(dataset, tmp_path_factory.mktemp("saved") / "set", layout))
+    saved = result(save_dataset(dataset, tmp_path_factory.mktemp("saved") / "set", layout))
     loaded = load_dataset(saved.path, on_unreadable="refuse")
     assert loaded.skipped == ()
     before, after = shown(dataset), shown(loaded)
@@ -140,13 +133,13 @@ def files(path: Path) -> list[str]:
     ],
 )  # fmt: skip
 def test_each_layout_has_its_files(dataset, tmp_path, layout, expected):
-    saved = finish(save_dataset(dataset, tmp_path / "foxes", layout))
+    saved = result(save_dataset(dataset, tmp_path / "foxes", layout))
     assert files(saved.path) == sorted(expected)
     assert set(saved.files) == ({saved.path} if saved.path.is_file() else {saved.path / name for name in expected})
 
 
 def test_metadata_is_what_imagefolder_reads(dataset, tmp_path):
-    path = finish(save_dataset(dataset, tmp_path / "foxes", "diffusers")).path
+    path = result(save_dataset(dataset, tmp_path / "foxes", "diffusers")).path
     rows = [json.loads(line) for line in (path / "metadata.jsonl").read_text(encoding="utf-8").splitlines()]
     assert rows[0] == {"file_name": "10_foxes/fox.png", "text": "", "mask_file_name": None}
     assert rows[1] == {"file_name": "fox_2.jpg", "text": "a fox, 1", "mask_file_name": "masks/fox_2.png"}
@@ -160,7 +153,7 @@ def test_a_mask_in_the_transparency_becomes_a_file(tmp_path):
     source, key = MemorySource("a.png", buffer.getvalue()), bytes_hash(buffer.getvalue())
     mask = Mask(source=source, content_hash=key, channel="alpha")
     record = ImageRecord(source=source, content_hash=key, width=6, height=4, mask=mask)
-    saved = finish(save_dataset(Dataset(name="x", records=(record,)), tmp_path / "x", "kohya"))
+    saved = result(save_dataset(Dataset(name="x", records=(record,)), tmp_path / "x", "kohya"))
     loaded = load_dataset(saved.path).records[0].mask
     assert loaded is not None
     assert loaded.load().tobytes()[:2] == bytes([255, 40])
@@ -168,11 +161,11 @@ def test_a_mask_in_the_transparency_becomes_a_file(tmp_path):
 
 def test_another_set_is_never_replaced_and_the_same_is_not_written_twice(dataset, tmp_path):
     for layout, second in (("kohya", "foxes_00002"), ("replicate", "foxes_00002.zip")):
-        first = finish(save_dataset(dataset, tmp_path / "foxes", layout)).path
+        first = result(save_dataset(dataset, tmp_path / "foxes", layout)).path
         before = {name: first.stat().st_mtime_ns for name in files(first)}
-        assert finish(save_dataset(dataset, tmp_path / "foxes", layout)).path == first
+        assert result(save_dataset(dataset, tmp_path / "foxes", layout)).path == first
         other = dataset.with_captions(["x", "y", "z"])
-        assert finish(save_dataset(other, tmp_path / "foxes", layout)).path.name == second
+        assert result(save_dataset(other, tmp_path / "foxes", layout)).path.name == second
         assert {name: first.stat().st_mtime_ns for name in files(first)} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["foxes", "foxes.zip", "foxes_00002", "foxes_00002.zip"]
 
@@ -181,17 +174,17 @@ def test_another_set_is_never_replaced_and_the_same_is_not_written_twice(dataset
 def test_what_fails_or_is_stopped_leaves_nothing(dataset, tmp_path, layout):
     gone = replace(dataset.records[2], source=FileSource(tmp_path, "gone.png"))
     with pytest.raises(DatasetError, match=r"gone\.png"):
-        finish(save_dataset(replace(dataset, records=(*dataset.records[:2], gone)), tmp_path / "foxes", layout))
+        result(save_dataset(replace(dataset, records=(*dataset.records[:2], gone)), tmp_path / "foxes", layout))
     events = save_dataset(dataset, tmp_path / "foxes", layout)
     next(events)
     events.close()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_is_told(dataset, tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(dataset, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match="could not be written"):
-        finish(save_dataset(dataset, tmp_path / "file" / "foxes", "kohya"))
+        result(save_dataset(dataset, tmp_path / "file" / "foxes", "kohya"))
 
 
 @pytest.mark.parametrize(
@@ -201,11 +194,11 @@ def test_a_folder_that_cannot_be_written_is_told(dataset, tmp_path):
 def test_what_a_layout_cannot_say_is_refused_by_name(dataset, tmp_path, change, said):
     wrong = replace(dataset, records=(dataset.records[0], replace(dataset.records[1], **change)))
     with pytest.raises(DatasetError, match=f"fox.jpg: {said}"):
-        finish(save_dataset(wrong, tmp_path / "foxes", "kohya"))
+        result(save_dataset(wrong, tmp_path / "foxes", "kohya"))
     assert not (tmp_path / "foxes").exists()
 
 
-def test_the_user_is_told_what_a_trainer_will_miss(dataset, tmp_path):
-    notes = finish(save_dataset(dataset, tmp_path / "foxes", "replicate")).notes
+def test_the_user_is_reported_what_a_trainer_will_miss(dataset, tmp_path):
+    notes = result(save_dataset(dataset, tmp_path / "foxes", "replicate")).notes
     assert [word for word in ("Without a caption: 1", "10 or more", "more than once", "1 were left out") if not
             any(word in note for note in notes)] == []  # fmt: skip

@@ -1,4 +1,4 @@
-"""Frames and views: where a box lies, what it shows, and that variants follow from content alone."""
+"""Crops and views: where a box lies, what it shows, and that variants depend on content alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLACES = st.floats(0, 1)
 
 
 @given(st.tuples(SIDES, SIDES), SIZES, st.tuples(PLACES, PLACES))
-def test_a_fitted_frame_has_the_shape_lies_inside_and_is_as_large_as_can_be(picture, size, centering):
+def test_a_fitted_crop_is_the_largest_of_its_aspect_ratio_inside_the_picture(picture, size, centering):
     left, top, right, bottom = fitted(picture, size, centering).box
     assert 0 <= left < right <= picture[0] and 0 <= top < bottom <= picture[1]
     assert (right - left) / (bottom - top) == pytest.approx(size[0] / size[1])

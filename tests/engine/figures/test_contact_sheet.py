@@ -6,6 +6,7 @@ import io
 from dataclasses import replace
 
 import pytest
+from generators import finish, result
 from lora_workbench.engine.core.errors import DatasetError
 from lora_workbench.engine.core.events import Progress
 from lora_workbench.engine.core.hashing import bytes_hash
@@ -26,12 +27,7 @@ def dataset(size: tuple[int, int] = (32, 32), caption: str | None = "a plain col
 
 
 def drawn(data: Dataset, columns: int) -> tuple[Image.Image, list[Progress]]:
-    events, seen = contact_sheet(data, columns=columns), []
-    while True:
-        try:
-            seen.append(next(events))
-        except StopIteration as stop:
-            return stop.value, seen
+    return finish(contact_sheet(data, columns=columns))
 
 
 def places(sheet: Image.Image) -> list[tuple[int, int, int, int]]:
@@ -70,19 +66,19 @@ def test_captions_change_the_sheet() -> None:
     assert len(sheets) == 3
 
 
-def test_progress_is_told() -> None:
+def test_progress_is_reported() -> None:
     assert [event.done for event in drawn(dataset(), columns=3)[1]] == [1, 2, 3, 4, 5]
 
 
 def test_very_large_data_sets_are_shown_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_PICTURES", 2)
+    monkeypatch.setattr(module, "MAX_PICTURES", 2)
     boxes = places(drawn(dataset(), columns=3)[0])
     assert all(box != (0, 0, 0, 0) for box in boxes[:2])
     assert boxes[2:] == [(0, 0, 0, 0)] * 3
 
 
 def test_crops_and_masks_are_drawn_over_the_pictures() -> None:
-    """What no frame holds is pale, what a mask leaves out is red, the rest is as it was."""
+    """Everything outside the crops is pale, everything masked out is red, and the rest is unchanged."""
     plain = dataset((192, 192))
     crop = Crop(box=(96, 0, 192, 192), size=(32, 64))
     black = Image.new("L", (192, 192))
@@ -104,12 +100,7 @@ def test_crops_and_masks_are_drawn_over_the_pictures() -> None:
 
 
 def flagged(data: Dataset, flags: list[list[str]]) -> Image.Image:
-    events = contact_sheet(data, columns=5, flags=flags)
-    while True:
-        try:
-            next(events)
-        except StopIteration as stop:
-            return stop.value
+    return result(contact_sheet(data, columns=5, flags=flags))
 
 
 def test_flagged_pictures_are_framed() -> None:
@@ -132,7 +123,7 @@ def test_a_picture_that_is_gone_is_left_blank_among_flags_only() -> None:
 
 
 def test_flagged_pictures_come_first_where_not_all_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_PICTURES", 2)
+    monkeypatch.setattr(module, "MAX_PICTURES", 2)
     boxes = places(flagged(dataset(), [[], ["dark"], [], [], ["dark"]]))
     assert [box != (0, 0, 0, 0) for box in boxes] == [False, True, False, False, True]
 

@@ -1,10 +1,11 @@
-"""Class pictures are drawn once, follow from what was asked alone, and go on where a drawing stopped."""
+"""Class pictures are generated once, depend only on the request, and continue where a run stopped."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
+from generators import finish
 from lora_workbench.engine.core.events import Message, Progress
 from lora_workbench.engine.generation.batch import GenerationRequest
 from lora_workbench.engine.generation.class_pictures import class_pictures
@@ -18,37 +19,32 @@ def base(tiny_sd1):
     return registry.load_base(tiny_sd1, device="cpu")
 
 
-def finish(events):
-    """(the data set, pictures drawn, sentences)."""
-    seen = []
-    try:
-        while True:
-            seen.append(next(events))
-    except StopIteration as stop:
-        drawn = sum(
-            event.total // REQUEST.steps for event in seen if isinstance(event, Progress) and event.done == event.total
-        )
-        return stop.value, drawn, [event.text for event in seen if isinstance(event, Message)]
+def generated_by(events):
+    """(the data set, number of pictures generated, messages)."""
+    dataset, seen = finish(events)
+    ends = [event for event in seen if isinstance(event, Progress) and event.done == event.total]
+    generated = sum(event.total // REQUEST.steps for event in ends)
+    return dataset, generated, [event.text for event in seen if isinstance(event, Message)]
 
 
-def test_prompts_take_turns_and_nothing_is_drawn_twice(base, tmp_path):
-    first, drawn, _ = finish(class_pictures(base, REQUEST, 5, tmp_path))
+def test_prompts_take_turns_and_nothing_is_generated_twice(base, tmp_path):
+    first, generated, _ = generated_by(class_pictures(base, REQUEST, 5, tmp_path))
     assert [record.caption for record in first] == ["a dog", "a cat", "a dog", "a cat", "a dog"]
-    assert drawn == 5
+    assert generated == 5
     assert len({record.content_hash for record in first}) == 5
-    again, drawn, said = finish(class_pictures(base, REQUEST, 5, tmp_path))
-    assert drawn == 0 and said == ["5 of 5 class pictures were drawn before"]
+    again, generated, said = generated_by(class_pictures(base, REQUEST, 5, tmp_path))
+    assert generated == 0 and said == ["5 of 5 class pictures already exist"]
     assert again.content_hash == first.content_hash
 
 
 def test_more_pictures_continue_the_earlier_ones(base, tmp_path):
-    few, _, _ = finish(class_pictures(base, REQUEST, 3, tmp_path))
-    more, drawn, _ = finish(class_pictures(base, REQUEST, 6, tmp_path))
-    assert drawn == 3
+    few, _, _ = generated_by(class_pictures(base, REQUEST, 3, tmp_path))
+    more, generated, _ = generated_by(class_pictures(base, REQUEST, 6, tmp_path))
+    assert generated == 3
     assert [r.content_hash for r in more.records[:3]] == [r.content_hash for r in few]
 
 
-def test_an_interrupted_drawing_loses_only_what_was_not_finished(base, tmp_path):
+def test_an_interrupted_run_loses_only_unfinished_pictures(base, tmp_path):
     events = class_pictures(base, REQUEST, 6, tmp_path)
     batches = 0
     while batches < 2:
@@ -56,23 +52,23 @@ def test_an_interrupted_drawing_loses_only_what_was_not_finished(base, tmp_path)
     next(events, None)
     events.close()
     kept = len(list(tmp_path.rglob("*.png")))
-    rest, drawn, _ = finish(class_pictures(base, REQUEST, 6, tmp_path))
-    assert kept >= 2 and drawn == 6 - kept
+    rest, generated, _ = generated_by(class_pictures(base, REQUEST, 6, tmp_path))
+    assert kept >= 2 and generated == 6 - kept
     assert len(rest) == 6
 
 
 @pytest.mark.parametrize(
     "change", [{"seeds": (6,)}, {"steps": 3}, {"prompts": ("a dog", "a fox")}, {"guidance": 2.0}, {"width": 64}]
 )
-def test_other_wishes_give_other_pictures(base, tmp_path, change):
-    finish(class_pictures(base, REQUEST, 2, tmp_path))
-    _, _, said = finish(class_pictures(base, replace(REQUEST, **change), 2, tmp_path))
+def test_other_requests_give_other_pictures(base, tmp_path, change):
+    generated_by(class_pictures(base, REQUEST, 2, tmp_path))
+    _, _, said = generated_by(class_pictures(base, replace(REQUEST, **change), 2, tmp_path))
     assert said == []
 
 
-def test_a_damaged_picture_is_drawn_again(base, tmp_path):
-    first, _, _ = finish(class_pictures(base, REQUEST, 2, tmp_path))
+def test_a_damaged_picture_is_generated_again(base, tmp_path):
+    first, _, _ = generated_by(class_pictures(base, REQUEST, 2, tmp_path))
     path = sorted(tmp_path.rglob("*.png"))[1]
     path.write_bytes(path.read_bytes()[:40])
-    again, drawn, _ = finish(class_pictures(base, REQUEST, 2, tmp_path))
-    assert drawn == 1 and again.content_hash == first.content_hash
+    again, generated, _ = generated_by(class_pictures(base, REQUEST, 2, tmp_path))
+    assert generated == 1 and again.content_hash == first.content_hash

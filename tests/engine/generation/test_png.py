@@ -1,4 +1,4 @@
-"""Pictures that carry what made them."""
+"""PNG files with metadata."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A data set is parted by its findings, with a reason for each picture, and nothing is lost between the parts."""
+"""A data set is split by its findings, with a reason for each dropped picture, and no picture is lost."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ def test_the_parts_make_up_the_whole(polluted: Inspection, photographs: Photogra
     assert sorted((*curated.kept, *curated.dropped), key=lambda r: r.name) == sorted(
         polluted.dataset, key=lambda r: r.name
     )
-    assert "dropped twin: double of coffee" in curated.text()
+    assert "dropped twin: duplicate of coffee" in curated.text()
     assert "6 of 9 pictures kept, 3 dropped" in curated.text()
 
 
 def test_only_what_is_asked_for_is_dropped(polluted: Inspection) -> None:
-    assert names(curate(polluted, drop={"dark"}).dropped) == ["dim"]
-    nothing = curate(polluted, drop=())
+    assert names(curate(polluted, flaws={"dark"}).dropped) == ["dim"]
+    nothing = curate(polluted, flaws=())
     assert names(nothing.kept) == names(polluted.dataset)
     assert len(nothing.dropped) == 0
 
 
 def test_names_given_by_hand_come_first(polluted: Inspection) -> None:
-    curated = curate(polluted, keep=["twin", "soft"], leave=["rocket"])
+    curated = curate(polluted, keep=["twin", "soft"], drop=["rocket"])
     assert dict(curated.reasons) == {
         "rocket": "named by hand",
-        "coffee": "double of twin",
+        "coffee": "duplicate of twin",
         "dim": curated.reasons[-1][1],
     }
-    with pytest.raises(DatasetError, match="no pictures of these names: nobody"):
+    with pytest.raises(DatasetError, match="no pictures with these names: nobody"):
         curate(polluted, keep=["nobody"])
-    with pytest.raises(DatasetError, match="at once: twin"):
-        curate(polluted, keep=["twin"], leave=["twin"])
+    with pytest.raises(DatasetError, match="Both to be kept and to be dropped: twin"):
+        curate(polluted, keep=["twin"], drop=["twin"])
 
 
 def test_a_copy_remains_where_the_best_is_dropped_for_another_flaw(photographs: Photographs) -> None:
     image = photographs["coffee"]
     both = inspected({"good": image, "soft": blurred(image)})
-    assert names(curate(both, drop={"duplicate"}, leave=["good"]).kept) == ["soft"]
+    assert names(curate(both, flaws={"duplicate"}, drop=["good"]).kept) == ["soft"]

@@ -5,25 +5,26 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from damage import COPIES, blurred
+from generators import result
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inspecting import SIDE, dataset_of, inspected, kinds, result
+from inspecting import SIDE, dataset_of, inspected, kinds
 from lora_workbench.engine.inspection.curation import curate
-from lora_workbench.engine.inspection.duplicates import duplicate_groups, likeness
+from lora_workbench.engine.inspection.duplicates import duplicate_groups, similarity
 from lora_workbench.engine.inspection.inspector import inspect
 from lora_workbench.engine.inspection.signature import Signature, mirrored_shape, signature
 from lora_workbench.engine.inspection.views import THUMB
 from PIL import Image
 
 Photographs = dict[str, Image.Image]
-RECOGNISED = [copy for copy in COPIES if "crop" not in copy and "180" not in copy]
+RECOGNIZED = [copy for copy in COPIES if "crop" not in copy and "180" not in copy]
 
 
 def signed(image: Image.Image) -> Signature:
     return signature(np.asarray(image.resize((THUMB, THUMB), Image.Resampling.BOX)))
 
 
-@pytest.mark.parametrize("copy", RECOGNISED)
+@pytest.mark.parametrize("copy", RECOGNIZED)
 def test_a_copy_stands_with_its_original(photographs: Photographs, copy: str) -> None:
     images = list(photographs.values())
     both = [signed(image) for image in images] + [signed(COPIES[copy](image)) for image in images]
@@ -32,9 +33,9 @@ def test_a_copy_stands_with_its_original(photographs: Photographs, copy: str) ->
 
 def test_different_photographs_are_unlike(photographs: Photographs) -> None:
     signatures = [signed(image) for image in photographs.values()]
-    pairs = [likeness(a, b) for i, a in enumerate(signatures) for b in signatures[:i]]
+    pairs = [similarity(a, b) for i, a in enumerate(signatures) for b in signatures[:i]]
     assert max(pairs) < 0.75
-    assert likeness(signatures[0], signatures[0]) == pytest.approx(1, abs=2e-3)
+    assert similarity(signatures[0], signatures[0]) == pytest.approx(1, abs=2e-3)
 
 
 def test_gradients_are_mirrored_exactly(photographs: Photographs) -> None:
@@ -57,9 +58,9 @@ def test_the_better_copy_is_kept(photographs: Photographs) -> None:
     small = image.resize((image.width // 2, image.height // 2))
     inspection = inspected({"a soft": blurred(image), "b small": small, "c": image, "d": photographs["rocket"]})
     assert inspection.groups == ((2, 1, 0),)
-    curated = curate(inspection, drop={"duplicate"})
+    curated = curate(inspection, flaws={"duplicate"})
     assert [record.name for record in curated.kept] == ["c", "d"]
-    assert dict(curated.reasons) == {"a soft": "double of c", "b small": "double of c"}
+    assert dict(curated.reasons) == {"a soft": "duplicate of c", "b small": "duplicate of c"}
 
 
 @settings(max_examples=25, deadline=None)

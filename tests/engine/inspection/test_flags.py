@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from damage import DAMAGES, jpeg_bytes
-from inspecting import SIDE, dataset_of, encoded, inspected, kinds, record, result
+from generators import result
+from inspecting import SIDE, dataset_of, encoded, inspected, kinds, record
 from lora_workbench.engine.core.errors import ConfigError
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.loading import load_dataset
@@ -36,7 +37,7 @@ def test_softness_is_judged_at_the_size_of_training(photographs: Photographs) ->
     assert kinds(inspected({"soft": soft}, side=128))["soft"] == set()
 
 
-def test_size_and_shape_are_told(photographs: Photographs) -> None:
+def test_size_and_shape_are_reported(photographs: Photographs) -> None:
     small = photographs["coffee"].crop((0, 0, 250, 250))
     long = photographs["coffee"].resize((480, 320)).crop((0, 0, 480, 200))
     assert "small" in kinds(inspected({"small": small}))["small"]
@@ -75,7 +76,7 @@ def test_strictness_moves_every_limit(photographs: Photographs) -> None:
     assert "noisy" in kinds(inspected(slightly))["a"]
     assert kinds(lenient)["a"] == set()
     assert Limits().stricter(1.0) == Limits()
-    with pytest.raises(ConfigError, match="strictness"):
+    with pytest.raises(ConfigError, match="Strictness 0"):
         Limits().stricter(0)
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from generators import result
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inspecting import dataset_of, encoded, inspected, kinds, result
+from inspecting import dataset_of, encoded, inspected, kinds
 from lora_workbench.engine.data.loading import load_dataset
 from lora_workbench.engine.inspection.curation import curate
 from lora_workbench.engine.inspection.inspector import inspect

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from inspecting import dataset_of, result
+from generators import result
+from inspecting import dataset_of
 from lora_workbench.engine.core.errors import ConfigError
 from lora_workbench.engine.core.events import Progress
+from lora_workbench.engine.core.lru import LRU
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.images import decode
 from lora_workbench.engine.inspection import measures
@@ -54,16 +56,14 @@ def test_an_unchanged_picture_is_not_measured_again() -> None:
 
 
 def test_the_measures_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measures._CACHE, "MOST", 3)
+    monkeypatch.setattr(measures, "_KEPT", LRU(3))
     dataset, sources = noisy_set(6, seed=2)
-    result(inspect(dataset, side=32))
-    assert len(measures._CACHE._kept) == 3
-    result(inspect(dataset, side=32))
-    assert len(measures._CACHE._kept) == 3
+    for _ in range(2):
+        result(inspect(dataset, side=32))
     assert 9 <= sum(source.reads for source in sources) <= 12
 
 
-def test_progress_is_told_in_order() -> None:
+def test_progress_is_reported_in_order() -> None:
     events = list(inspect(noisy_set(5, seed=3)[0], side=32))
     assert [(e.done, e.total) for e in events if isinstance(e, Progress)] == [(n, 5) for n in range(1, 6)]
 
@@ -95,5 +95,5 @@ def test_large_jpegs_are_decoded_small(photographs: dict[str, Image.Image]) -> N
 
 @pytest.mark.parametrize(("goal", "side"), [("landscape", 512), ("subject", 0)])
 def test_what_makes_no_sense_is_refused(goal: str, side: int) -> None:
-    with pytest.raises(ConfigError, match="No inspection for"):
+    with pytest.raises(ConfigError, match="Can't inspect for"):
         result(inspect(Dataset(name="none", records=()), goal=goal, side=side))  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def benchmark(root: Path) -> ModuleType:
+def curation(root: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location("curation_benchmark", root / "benchmarks" / "curation.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -18,10 +18,10 @@ def benchmark(root: Path) -> ModuleType:
     return module
 
 
-def test_all_pollution_is_named_and_taken_out(benchmark: ModuleType) -> None:
-    data, inspection, added = benchmark.sets()
+def test_all_pollution_is_named_and_taken_out(curation: ModuleType) -> None:
+    data, inspection, added = curation.sets()
     assert len(added) == 21
-    assert set(added) <= benchmark.named(inspection)
+    assert set(added) <= curation.named(inspection)
     kept = [record.name for record in data["curated"]]
     assert len(kept) == len(data["clean"])
     assert not [name for name in kept if name.startswith(("blurred", "wrong"))]

@@ -1,11 +1,12 @@
-"""What is said of a set as a whole: count, one-sidedness, captions, verdict."""
+"""Findings about a whole data set: count, one-sidedness, captions, verdict."""
 
 from __future__ import annotations
 
 import json
 
 import numpy as np
-from inspecting import SIDE, dataset_of, inspected, result
+from generators import result
+from inspecting import SIDE, dataset_of, inspected
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.inspection.inspector import inspect
 from lora_workbench.engine.inspection.report import Inspection
@@ -107,17 +108,15 @@ def test_captions_are_judged(photographs: Photographs) -> None:
 def test_an_empty_set_can_be_inspected() -> None:
     inspection = result(inspect(Dataset(name="none", records=())))
     assert findings(inspection) == {"count": "0 pictures for a subject, where 10 to 30 are usual"}
-    assert inspection.verdict == "mend first"
+    assert inspection.verdict == "fix first"
 
 
 def test_the_report_is_text_and_json(photographs: Photographs) -> None:
     pictures = {**photographs, "copy of rocket": photographs["rocket"]}
     inspection = inspected(pictures)
     text = inspection.text()
-    assert text.startswith(
-        "set: 7 pictures for a subject, judged at 300 px\n\nVerdict: mend first. What to do first:\n"
-    )
-    assert "copy of rocket: double of rocket (100% alike)" in text
+    assert text.startswith("set: 7 pictures for a subject, judged at 300 px\n\nVerdict: fix first. What to do first:\n")
+    assert "copy of rocket: duplicate of rocket (100% similar)" in text
     values = json.loads(inspection.json())
     assert values["copies"] == [["rocket", "copy of rocket"]]
     assert len(values["first"]) <= 3
@@ -131,4 +130,4 @@ def test_the_verdict_is_ready_where_nothing_is_wrong(photographs: Photographs) -
     inspection = result(inspect(dataset_of(pictures, captions), side=SIDE))
     assert inspection.findings == ()
     assert inspection.verdict == "ready"
-    assert "Nothing to mend was found" in inspection.text()
+    assert "No problems were found" in inspection.text()

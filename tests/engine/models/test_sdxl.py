@@ -9,9 +9,11 @@ import pytest
 import torch
 from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
 from lora_workbench.engine.core.errors import BaseModelError
+from lora_workbench.engine.core.events import StepDone
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
-from lora_workbench.engine.models import registry, sd1, sdxl
+from lora_workbench.engine.models import FAMILIES, registry, sd1, sdxl
+from lora_workbench.engine.models.diffusers_parts import tensor_names
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
 from lora_workbench.engine.training.recipe import Recipe
@@ -77,8 +79,21 @@ def test_prompts_are_encoded_as_diffusers_does(base, pipeline):
     torch.testing.assert_close(ours["pooled"], pooled, atol=1e-5, rtol=1e-5)
 
 
-def test_the_sizes_that_it_is_told_matter():
-    assert sdxl.size_conditioning(1024, 768) == [1024, 768, 0, 0, 1024, 768]
+def test_predictions_are_those_of_diffusers_told_the_same_size(base, pipeline):
+    generator = torch.Generator().manual_seed(0)
+    x, t = torch.randn(2, 4, 8, 12, generator=generator), torch.tensor([100, 900])
+
+    def by_diffusers(height: int, width: int) -> torch.Tensor:
+        size = (height, width)
+        ids = pipeline._get_add_time_ids(size, (0, 0), size, torch.float32, conditioning["pooled"].shape[1])
+        told = {"text_embeds": conditioning["pooled"], "time_ids": ids.expand(2, -1)}
+        return pipeline.unet(x, t, conditioning["states"], added_cond_kwargs=told).sample
+
+    with torch.no_grad():
+        conditioning = base.encode_prompts(PROMPTS)
+        ours = base.predict(x, t, conditioning)
+        torch.testing.assert_close(ours, by_diffusers(32, 48), atol=1e-5, rtol=1e-5)
+        assert (ours - by_diffusers(48, 32)).abs().max() > 1e-3
 
 
 def test_pictures_are_those_of_diffusers(base, pipeline):
@@ -100,16 +115,15 @@ def test_a_single_file_gives_the_same(folder: Path, checkpoint: Path, base):
     assert made.info.family == "sdxl"
 
 
-def test_it_is_told_from_sd1_by_its_second_text_encoder(folder: Path, checkpoint: Path, tmp_path: Path):
+def test_it_is_told_from_sd1_by_its_second_text_encoder(checkpoint: Path, tmp_path: Path):
     small = save_checkpoint(save_tiny_sd1(tmp_path / "sd1"), tmp_path / "sd1.safetensors")
-    for file, family in ((checkpoint, "640"), (small, "320")):
-        with pytest.raises(BaseModelError, match=f"has no usable unet: .*size mismatch.*{family}|no usable"):
-            registry.load_base(file, device="cpu")
-    from lora_workbench.engine.models.diffusers_parts import tensor_names
+    for file, families in ((checkpoint, [sdxl.FAMILY]), (small, [sd1.FAMILY])):
+        assert [family for family in FAMILIES if family.recognizes(file, tensor_names(file))] == families
 
-    assert sdxl.FAMILY.recognizes(checkpoint, tensor_names(checkpoint))
-    assert not sd1.FAMILY.recognizes(checkpoint, tensor_names(checkpoint))
-    assert not sdxl.FAMILY.recognizes(small, tensor_names(small))
+
+def test_a_checkpoint_of_another_size_than_the_standard_is_refused(checkpoint: Path):
+    with pytest.raises(BaseModelError, match="tiny xl has no usable unet"):
+        registry.load_base(checkpoint, device="cpu")
 
 
 @pytest.mark.parametrize("markers", [("v_pred",), ("v_pred", "ztsnr")])
@@ -118,17 +132,27 @@ def test_markers_of_noobai_mean_v_prediction(folder: Path, tmp_path: Path, marke
     base = sdxl.load(file, device="cpu", config=folder)
     assert base.info.prediction_type == "v_prediction"
     assert (base.timesteps(torch.tensor([0.9999])).alpha.item() == 0) is ("ztsnr" in markers)
+    *_, clean = base.sample(torch.ones(2, 4, 8, 8), base.encode_prompts(PROMPTS), None, steps=3, guidance=1)
+    assert clean.isfinite().all()
 
 
-def test_it_trains_with_both_text_encoders_and_diffusers_generates_the_same(folder: Path, pipeline, tmp_path: Path):
-    base = registry.load_base(folder, device="cpu", precision="fp32")
+def training(base, folder: Path, targets: str = "attention_and_feed_forward"):
+    """Four steps with both text encoders."""
     images = [Image.new("RGB", (32, 32), color) for color in ("red", "green")]
-    dataset = dataset_from_images(images, PROMPTS, "colors")
     recipe = Recipe.of(
         steps=4, rank=4, alpha=8.0, learning_rate=1e-2, text_encoder_learning_rate=1e-2, train_text_encoder=True,
-        warmup_steps=0, targets="attention_and_feed_forward",
+        warmup_steps=0, targets=targets,
     )  # fmt: skip
-    trained = finish(train_adapter(base, dataset, recipe, seed=1, store=RunStore(tmp_path), name="x"))
+    dataset = dataset_from_images(images, PROMPTS, "colors")
+    return train_adapter(base, dataset, recipe, seed=1, store=RunStore(folder), name="x")
+
+
+@pytest.mark.parametrize("targets", ["attention_and_feed_forward", "all_layers"])
+def test_diffusers_generates_the_same_with_what_was_trained(folder: Path, pipeline, tmp_path: Path, targets: str):
+    from peft.tuners.lora import LoraLayer
+
+    base = registry.load_base(folder, device="cpu", precision="fp32")
+    trained = finish(training(base, tmp_path, targets))
     components = {key.split(".", 1)[0] for key in trained.adapter.modules}
     assert components == {"denoiser", "text_encoder", "text_encoder_2"}
     from safetensors import safe_open
@@ -139,11 +163,33 @@ def test_it_trains_with_both_text_encoders_and_diffusers_generates_the_same(fold
     ours, plain = pictures_by_us(base, Stack((StackEntry(trained.adapter),))), pictures_by_us(base)
     pipeline.load_lora_weights(str(trained.adapter.path))
     try:
+        parts = (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2)
+        layers = [layer for part in parts for layer in part.modules() if isinstance(layer, LoraLayer)]
+        assert len(layers) == len(trained.adapter.modules), "every layer finds its place"
         theirs = pictures_by_diffusers(pipeline)
     finally:
         pipeline.unload_lora_weights()
     assert abs(ours - plain).mean() > 0.5
     assert abs(ours - theirs).max() <= 1
+
+
+def test_a_stopped_training_goes_on_to_the_same_bits(base, tmp_path: Path):
+    """Also where the first text encoder's last layer never gets a gradient, and so no state of the optimizer."""
+    whole = finish(training(base, tmp_path / "whole"))
+    events = training(base, tmp_path / "stopped")
+    while not (isinstance(event := next(events), StepDone) and event.step == 2):
+        pass
+    events.close()
+    rest = finish(training(base, tmp_path / "stopped"))
+    assert rest.resumed_at == 2
+    assert rest.adapter.content_hash == whole.adapter.content_hash
+
+
+def test_a_finished_run_is_given_back_without_loading_an_encoder(base, folder: Path, tmp_path: Path):
+    finish(training(base, tmp_path))
+    fresh = registry.load_base(folder, device="cpu", precision="fp32")
+    assert finish(training(fresh, tmp_path)).cached
+    assert not fresh._encoders
 
 
 def test_a_stack_without_text_encoder_part_loads_no_text_encoder(folder: Path, tmp_path: Path):

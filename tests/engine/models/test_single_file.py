@@ -171,9 +171,15 @@ def test_standard_configuration_is_that_of_the_original(family: Family):
     assert {name: shapes.get(name) for name in expected} == expected
 
 
-def test_standard_tokenizer_is_clips():
-    tokenizer = diffusers_parts._tokenizer(sd1.FAMILY.config / "tokenizer")
+@pytest.mark.parametrize(
+    ("family", "name", "padding"),
+    [(sd1.FAMILY, "tokenizer", 49407), (sdxl.FAMILY, "tokenizer", 49407), (sdxl.FAMILY, "tokenizer_2", 0)],
+    ids=["sd1", "sdxl", "sdxl's second"],
+)
+def test_standard_tokenizer_is_clips(family: Family, name: str, padding: int):
+    tokenizer = diffusers_parts._tokenizer(family.config / name)
     assert len(tokenizer) == 49408
+    assert tokenizer.pad_token_id == padding
     assert tokenizer.model_max_length == 77
     assert tokenizer("a photo of a cat").input_ids == [49406, 320, 1125, 539, 320, 2368, 49407]
     assert tokenizer.decode(tokenizer("Astronauts, 2 naïve 犬!").input_ids[1:-1]) == "astronauts , 2 naïve 犬 !"
@@ -213,16 +219,19 @@ def test_wrong_sizes_of_the_text_encoder_are_refused(tiny_sd1: Path, checkpoint:
 
 @pytest.mark.parametrize(
     ("family", "prefix"),
-    [("SD2", "cond_stage_model.model."), ("UNet alone", None)],
+    [
+        ("SD2", "cond_stage_model.model."),
+        ("SDXL refiner", "conditioner.embedders.0.model."),
+        ("UNet alone", None),
+    ],
 )
-def test_other_families_are_not_taken_for_sd1(checkpoint: Path, tmp_path: Path, family: str, prefix: str | None):
+def test_other_families_are_not_taken_for_known_ones(checkpoint: Path, tmp_path: Path, family: str, prefix: str | None):
     from safetensors.torch import load_file, save_file
 
     ours = sd1.TEXT_ENCODER
     other = tmp_path / f"{family}.safetensors"
     tensors = {n.replace(ours, prefix or ""): t for n, t in load_file(checkpoint).items() if prefix or ours not in n}
     save_file(tensors, other)
-    assert not sd1.FAMILY.recognizes(other, diffusers_parts.tensor_names(other))
     with pytest.raises(BaseModelError, match="is not a base model of a known family") as caught:
         registry.load_base(other, device="cpu")
     assert "sd1" in caught.value.expected

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from lora_workbench.cli import main as cli
 from lora_workbench.engine.core.locks import Exclusive
-from lora_workbench.engine.runs.inventory import Wish, inventory, prune
+from lora_workbench.engine.runs.inventory import Wish, _remove, inventory, prune
 from lora_workbench.engine.runs.store import RunStore
+from workspace import Workspace, training
 
 DAY = 86_400
 NOW = 1_000 * DAY
@@ -85,6 +86,28 @@ def test_a_run_in_progress_is_left_alone(store):
     lock.release()
 
 
+def test_a_run_that_begins_while_others_are_removed_is_left_alone(store):
+    """Its items were free when they were chosen."""
+    items = [item for item in inventory(store) if item.name.startswith("a")]
+    lock = Exclusive(store.lock("a" * 64))
+    list(lock.acquire("a"))
+    assert not any(_remove(store, item) for item in items)
+    lock.release()
+    assert all(_remove(store, item) for item in items)
+
+
+def test_what_is_read_counts_as_used(store):
+    import torch
+
+    store.encoded.put("old", {"x": torch.zeros(1)})
+    store.captions.put("old", "a fox")
+    places = [store.encoded.folder / "ol" / "old.safetensors", store.captions.folder / "ol" / "old.txt"]
+    for path in places:
+        os.utime(path, (0, 0))
+    assert store.encoded.get("old") is not None and store.captions.get("old") == "a fox"
+    assert all(path.stat().st_mtime > NOW for path in places)
+
+
 def test_a_dry_run_removes_nothing(store):
     before = files(store)
     assert prune(store, Wish(adapters=True), dry_run=True, now=NOW)
@@ -102,5 +125,63 @@ def test_from_the_shell(store, capsys):
     assert files(store) == before
     assert cli.main(["store", "prune", "--output", output, "--caches"]) == 0
     assert {path.parent.name for path in before - files(store)} == {"ab", "cd", "nodes", "k"}
-    with pytest.raises(SystemExit):
-        cli.main(["store", "prune", "--older-than", "soon"])
+
+
+def test_options_count_before_and_after_the_action(store, capsys):
+    assert cli.main(["store", "--json", "--root", str(store.root), "prune", "--max-size", "1k", "--dry-run"]) == 0
+    before = json.loads(capsys.readouterr().out)
+    assert cli.main(["store", "prune", "--root", str(store.root), "--max-size", "1KB", "--dry-run", "--json"]) == 0
+    assert before == json.loads(capsys.readouterr().out) != []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "say what to remove"),
+        (["--adapters"], "say what to remove"),
+        (["--caches", "--lineage", "a"], "can't be combined"),
+        (["--caches", "--adapters"], "can't be combined"),
+        (["--caches", "--root", "a", "--output", "b"], "not allowed with"),
+        (["--older-than", "soon"], "expected an age"),
+        (["--max-size", "much"], "expected a size"),
+    ],
+)
+def test_pruning_that_makes_no_sense_is_refused(arguments, told, store, capsys):
+    before = files(store)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["store", "--output", str(store.root.parent), "prune", *arguments])
+    assert caught.value.code == 2
+    assert told in capsys.readouterr().err
+    assert files(store) == before
+
+
+def test_a_folder_that_is_no_store_is_left_alone(tmp_path, capsys):
+    write(tmp_path / "nodes" / "mine.py", 10, 10)
+    write(tmp_path / "README.md", 10, 10)
+    assert cli.main(["store", "prune", "--root", str(tmp_path), "--older-than", "0d"]) == 1
+    assert "isn't a run store: it also holds README.md" in capsys.readouterr().err
+    assert (tmp_path / "nodes" / "mine.py").exists()
+    assert cli.main(["store", "--output", str(tmp_path / "gone")]) == 1
+    assert "No run store" in capsys.readouterr().err
+
+
+def test_a_finished_run_is_listed_by_its_adapters_name(store, capsys):
+    import torch
+    from safetensors.torch import save_file
+
+    save_file({"x": torch.zeros(1)}, store.finished("a" * 64, 8), metadata={"modelspec.title": "fox"})
+    assert cli.main(["store", "--root", str(store.root), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {(row["name"][0], row["title"]) for row in rows if row["kind"] == "adapter"} == {("a", "fox"), ("b", "")}
+
+
+def test_a_finished_run_outlives_pruning(tmp_path: Path, tiny_sd1: Path, capsys):
+    workspace = Workspace(tmp_path, tiny_sd1)
+    graph = training(workspace.pictures, tiny_sd1)
+    assert workspace.run(graph) == 0
+    assert cli.main(["store", "prune", "--output", str(workspace.output), "--older-than", "0d"]) == 0
+    left = inventory(RunStore(workspace.output / "run-store"))
+    assert [(item.kind, len(item.files)) for item in left] == [("adapter", 2)]
+    capsys.readouterr()
+    assert workspace.run(graph) == 0
+    assert json.loads(capsys.readouterr().out)["reports"]["train"]["cached"]

@@ -53,7 +53,7 @@ def test_lists_as_in_json_are_checked_and_become_tuples():
     assert Recipe.of(snapshot_steps=[2, 5]) == Recipe.of(snapshot_steps=(2, 5))
     with pytest.raises(ConfigError, match=r"snapshot_steps: got \[5, 0\], expected a number from 1 to 1000000"):
         Recipe.of(snapshot_steps=[5, 0])
-    with pytest.raises(ConfigError, match="sample_prompts: got 'a fox', expected a list"):
+    with pytest.raises(ConfigError, match="sample_prompts: got 'a fox', expected a list of texts"):
         Recipe.of(sample_prompts="a fox")
 
 

@@ -127,13 +127,13 @@ def test_reading_tells_rate_loss_and_time_left() -> None:
     assert reading.text() == "training 20/40, 4.0 steps/s, loss 0.5000, 5 s left"
 
 
-def test_slow_work_is_told_in_seconds_a_piece() -> None:
+def test_slow_work_is_told_in_seconds_each() -> None:
     times = iter([0.0, 6.0])
     meter = Meter(lambda: next(times))
     meter.read(Progress(done=0, total=4, label="encoding"))
     reading = meter.read(Progress(done=2, total=4, label="encoding"))
     assert reading is not None
-    assert reading.text() == "encoding 2/4, 3.0 s a piece, 6 s left"
+    assert reading.text() == "encoding 2/4, 3.0 s each, 6 s left"
 
 
 def test_a_second_round_of_the_same_work_has_a_rate_of_its_own() -> None:
