@@ -1,4 +1,4 @@
-"""The adapter as a value: the update of each module, and what is known about them."""
+"""The adapter as a value: the update of each module, and its metadata."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ class Adapter:
 
     name: str
     family: str
-    """Family of the base model that it was trained on, or that its key names belong to."""
+    """Family of the base model that it was trained on, or that its file names."""
     modules: Mapping[str, Update] = field(repr=False)
     """``<component>.<module path>`` -> update, for example ``denoiser.mid_block.attentions.0...to_q``."""
     key_style: KeyStyle = "kohya"
-    """How the files of its family name the tensors."""
+    """How files of its family name the tensors."""
     bound: bool = True
-    """Whether the module paths are those of a base model. As read from a file they are the file's own, perhaps with
-    underscores for dots, until ``bind`` has found the modules."""
+    """Whether the module paths are those of a base model. Until ``bind``, they are those of the file, perhaps with
+    underscores for dots."""
     metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What the file's header says: ``modelspec.*``, ``ss_*``, ``lw.*``."""
+    """The header of the file: ``modelspec.*``, ``ss_*``, ``lw.*``."""
     path: Path | None = None
 
     @property
     def trigger(self) -> str:
-        """The trigger phrase, or nothing."""
+        """The trigger phrase; empty if there is none."""
         return self.metadata.get("modelspec.trigger_phrase", "")
 
     @property
@@ -41,7 +41,7 @@ class Adapter:
 
     @cached_property
     def content_hash(self) -> str:
-        """Of names, tensors and alphas; the same before and after ``bind``. The metadata doesn't count."""
+        """Of names, tensors and alphas, but not metadata; the same before and after ``bind``."""
         import torch
 
         parts = []

@@ -1,4 +1,4 @@
-"""From the names in a file to the modules of a loaded base model."""
+"""Finding the modules of a base model that an adapter's names mean."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..core.errors import AdapterError
+from ..core.words import first_of
 from .adapter import Adapter
 from .names import flat
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     Weighted: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 
 _SHOWN = 3
-"""How many examples an error names."""
+"""Number of examples in an error."""
 
 
 def adaptable(components: Mapping[str, nn.Module]) -> dict[str, Weighted]:
@@ -38,14 +39,14 @@ def shapes(modules: Mapping[str, Weighted]) -> dict[str, tuple[int, ...]]:
 
 
 def bind(adapter: Adapter, known: Mapping[str, tuple[int, ...]]) -> Adapter:
-    """The same adapter with the module keys of this base model, every one of them checked.
+    """The adapter with the module keys of a base model, after checking that all modules fit.
 
     Args:
         adapter: from a file or from training.
-        known: module key -> shape of its weight, as ``Backbone.module_shapes()`` gives.
+        known: module key -> shape of its weight, from ``Backbone.module_shapes()``.
 
     Raises:
-        AdapterError: a module isn't there or has another shape; the adapter is of another family.
+        AdapterError: a module is missing or has another shape, as for adapters of other families.
     """
     by_flat_name = {flat(key): key for key in known}
     bound, missing, misfits = {}, [], []
@@ -66,18 +67,12 @@ def _does_not_fit(adapter: Adapter, missing: list[str], misfits: list[str], *, k
     total = len(adapter.modules)
     fitting = total - len(missing) - len(misfits)
     lines = [f"The adapter {adapter.name} doesn't fit this base model: {fitting} of its {total} modules match."]
-    lines += _examples("Not in the base model", missing)
-    lines += _examples("Of another shape", misfits)
+    for label, names in (("Not in the base model", missing), ("Wrong shape", misfits)):
+        if names:
+            lines.append(f"{label}: {first_of(names, _SHOWN, '; ')}.")
     made_for = f" It was made for {adapter.family}." if adapter.family else ""
     return AdapterError(
         "\n".join(lines),
         expected=f"modules of this base model, such as {', '.join(known[:_SHOWN])}",
-        hint=f"use the adapter with the family of base model that it was trained on.{made_for}",
+        hint=f"use the adapter with a base model of the family that it was trained on.{made_for}",
     )
-
-
-def _examples(label: str, names: list[str]) -> list[str]:
-    if not names:
-        return []
-    more = f"; and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return [f"{label}: {'; '.join(names[:_SHOWN])}{more}."]

@@ -1,4 +1,4 @@
-"""Adapter files that were read last stay in memory, each as long as it stays the same on the disk."""
+"""A cache of recently read adapter files, each valid until it changes on disk."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ MOST_FILES, MOST_BYTES = 32, 2**30
 
 
 class FileCache:
-    """Reads adapter files.
+    """Reads adapter files, and keeps recent ones in memory.
 
     Args:
-        most_files: how many are kept.
-        most_bytes: of all kept tensors together; a file larger than that is read each time.
+        most_files: number of files kept.
+        most_bytes: of all kept tensors together; larger files are read each time.
     """
 
     def __init__(self, *, most_files: int = MOST_FILES, most_bytes: int = MOST_BYTES) -> None:
@@ -26,7 +26,7 @@ class FileCache:
         """The file, from memory if it hasn't changed since it was read.
 
         Raises:
-            AdapterError: nothing is there, or the file is damaged.
+            AdapterError: there is no such file, or it is damaged.
         """
         try:
             status = path.stat()
@@ -38,4 +38,4 @@ class FileCache:
 
 
 FILES = FileCache()
-"""The one that all nodes share."""
+"""The cache shared by all nodes."""

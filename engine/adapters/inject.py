@@ -1,7 +1,7 @@
-"""Putting a trainable adapter into a frozen model, and taking it out again without a trace.
+"""Injecting a trainable adapter into a frozen model, and removing it without a trace.
 
-A layer keeps its place in the model; only its ``forward`` is exchanged. The trainable tensors live here, so that the
-model's parameters, its state dict and the names of its modules stay what they were.
+Layers stay in place; only their ``forward`` is replaced. The trainable tensors are kept here, so that the model's
+parameters, state dict and module names don't change.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import AdapterError
 from ..core.seeds import derived_seed
+from ..core.words import first_of
 from .binding import adaptable
 from .kinds import AdapterKind, Update
 from .names import flat
@@ -25,17 +26,17 @@ class Injection:
     """An adapter in training, inside one or more components (denoiser, text encoders).
 
     Args:
-        kind: of the adapter.
-        components: component name -> module.
-        targets: component name -> suffixes of the modules to adapt.
+        kind: kind of adapter.
+        components: component -> module.
+        targets: component -> suffixes of the names of modules to adapt.
         rank: inner dimension of the update.
         alpha: the update is scaled by alpha / rank.
-        seed: of the first values.
-        common_name: what a module key of these components is called in every model of the family. With the seed it
-            decides the first values, so that they don't depend on how or in which order a program builds the model.
+        seed: of the initialization.
+        common_name: module key of these components -> its name in all implementations of the family. Each layer is
+            initialized by the seed and this name, so that the values don't depend on how the model is implemented.
 
     Raises:
-        AdapterError: a suffix matches no layer, or one that can't be adapted.
+        AdapterError: a suffix matches no layer, or a layer that can't be adapted.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Injection:
         layer.forward = partial(self.kind.forward, layer, layer.forward, factors, self._scale)
 
     def load(self, values: Mapping[str, Tensor]) -> None:
-        """Set every trainable tensor; names as in ``parameters``."""
+        """Set all trainable tensors; names as in ``parameters``."""
         import torch
 
         with torch.no_grad():
@@ -88,7 +89,7 @@ class Injection:
                 parameter.copy_(values[key])
 
     def result(self) -> dict[str, Update]:
-        """Module key -> update as it is now, copied to the CPU."""
+        """Module key -> current update, copied to the CPU."""
         factors: dict[str, dict[str, Tensor]] = {key: {} for key in self._layers}
         for name, parameter in self.parameters.items():
             key, _, part = name.rpartition(".")
@@ -96,14 +97,14 @@ class Injection:
         return {key: self.kind.update(own, self.alpha) for key, own in factors.items()}
 
     def remove(self) -> None:
-        """Give every layer its own forward back."""
+        """Restore the ``forward`` of every layer."""
         for layer in self._layers.values():
             del layer.forward
 
 
 @contextlib.contextmanager
 def injected(*args: Any, **kwargs: Any) -> Iterator[Injection]:
-    """An :class:`Injection` that is removed when the block ends, however it ends."""
+    """An :class:`Injection` for the duration of the block."""
     injection = Injection(*args, **kwargs)
     try:
         yield injection
@@ -112,14 +113,14 @@ def injected(*args: Any, **kwargs: Any) -> Iterator[Injection]:
 
 
 def _matching(component: str, model: nn.Module, suffixes: tuple[str, ...]) -> dict[str, Any]:
-    """Module key -> layer, in the model's order."""
+    """Module key -> layer with one of these suffixes, in the order of the model."""
     layers = adaptable({component: model})
     endings = tuple(f".{suffix}" for suffix in suffixes)
     if missing := [
         s for s, ending in zip(suffixes, endings, strict=True) if not any(k.endswith(ending) for k in layers)
     ]:
         raise AdapterError(
-            f"No layer of the {component} ends in {', '.join(missing)}.",
+            f"No layer of the {component} has a name that ends in {first_of(missing)}.",
             expected="targets that the base model has",
             hint="choose another target preset in the recipe.",
         )

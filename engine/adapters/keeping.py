@@ -1,7 +1,8 @@
-"""Saving adapters under names that no other adapter has."""
+"""Saving adapters without overwriting others."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -14,25 +15,25 @@ SUFFIX = ".safetensors"
 
 
 class Kept(NamedTuple):
-    """Where an adapter lies."""
+    """The file of an adapter."""
 
     path: Path
     written: bool
-    """Whether it was written now; otherwise the file was there already."""
+    """Whether it was written now, rather than found."""
 
 
 def keep(adapter: Adapter, place: Path, *, dtype: Literal["float16", "float32"] = "float16") -> Kept:
-    """Save an adapter as ``place.safetensors``, or where another one has that name, as ``place_00002.safetensors`` …
+    """Save an adapter as ``place.safetensors``, or as ``place_00002.safetensors`` and so on if the name is taken.
 
-    A file that holds the same tensors is left as it is and counts as saved.
+    If one of these files has the same tensors, it counts as the saved adapter.
 
     Args:
-        adapter: what to save.
-        place: folder and name without ending.
+        adapter: the adapter.
+        place: folder and name, without suffix.
         dtype: of the factors.
 
     Raises:
-        AdapterError: values that ``dtype`` can't hold.
+        AdapterError: ``dtype`` can't hold the values.
         StorageError: the disk is full, or the folder can't be written.
     """
     content = tensor_hash(adapter, key_style=adapter.key_style, dtype=dtype)
@@ -40,14 +41,7 @@ def keep(adapter: Adapter, place: Path, *, dtype: Literal["float16", "float32"] 
         if not path.exists():
             save_adapter(adapter, path, key_style=adapter.key_style, dtype=dtype)
             return Kept(path, written=True)
-        if _stored_hash(path) == content:
-            return Kept(path, written=False)
-    raise AssertionError("the names never end")
-
-
-def _stored_hash(path: Path) -> str:
-    """What the file says of its tensors; nothing for one that is damaged or from elsewhere."""
-    try:
-        return read_metadata(path).get(HASH, "")
-    except AdapterError:
-        return ""
+        with contextlib.suppress(AdapterError):  # a damaged file is another one
+            if read_metadata(path).get(HASH) == content:
+                return Kept(path, written=False)
+    raise AssertionError("unreachable: there is always another number")

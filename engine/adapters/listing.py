@@ -1,4 +1,4 @@
-"""What there is to know of adapter files, for lists and for people."""
+"""Listing and inspecting adapter files."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .files import load_adapter, read_metadata
 
 
 class Listed(NamedTuple):
-    """An adapter file by its header alone."""
+    """An entry of a list of adapters, from the file's header alone."""
 
     name: str
-    """Below the folder of adapters, with forward slashes."""
+    """Path relative to the folder of adapters, with forward slashes."""
     bytes: int
     trigger: str
-    """Trigger phrase, or nothing."""
+    """The trigger phrase; empty if there is none."""
 
 
 def list_adapters(files: Iterable[tuple[str, Path]]) -> list[Listed]:
-    """One entry a file; a damaged one is listed too, without a trigger.
+    """One entry per file. Damaged files are listed too, without a trigger.
 
     Args:
         files: (name, path) of each.
@@ -37,10 +37,10 @@ def list_adapters(files: Iterable[tuple[str, Path]]) -> list[Listed]:
 
 
 def inspect_adapter(path: Path) -> dict[str, Any]:
-    """Name, family, rank, modules, trigger and content hash of an adapter, and its metadata.
+    """Name, family, rank, number of modules, trigger, content hash and metadata of an adapter.
 
     Raises:
-        AdapterError: nothing is there, the file is damaged, or holds something else.
+        AdapterError: there is no such file, it is damaged, or isn't a LoRA.
     """
     adapter = load_adapter(path)
     return {

@@ -1,7 +1,7 @@
-"""What an adapter's file says about itself, for other programs, for people and for making it again.
+"""Metadata of adapter files, for other programs, for people and for reproducing the run.
 
-Three vocabularies: ``modelspec.*`` (Stability's model metadata standard 1.0.1), the ``ss_*`` fields of kohya's trainer
-that other tools show, and our own ``lw.*``.
+There are three vocabularies: ``modelspec.*`` (Stability's model metadata standard 1.0.1), ``ss_*``, the fields of
+kohya's trainer that other tools show, and our own ``lw.*``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SS_BASE_VERSIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
-    """What is known of a finished run, as plain values."""
+    """Facts about a finished run, as plain values."""
 
     name: str
     """Title of the adapter; its file's stem."""
@@ -44,28 +44,27 @@ class RunFacts:
     dataset: Sequence[Mapping[str, Any]]
     """The data set's manifest: ``name``, ``sha256``, ``caption`` and ``repeats`` of each picture."""
     recipe: Mapping[str, Any]
-    """All settings of the run by name; ``rank``, ``alpha``, ``steps``, ``batch_size`` and the learning rates among
-    them."""
+    """All settings of the run by name, including rank, alpha, steps, batch size and learning rates."""
     network_module: str = "networks.lora"
     """Kohya's name for the kind of adapter."""
     seed: int
     losses: Sequence[float]
-    """One a step."""
+    """One per step."""
     trigger: str = ""
     """The trigger phrase, for example ``ohwx fox``."""
     suggested_weight: float = 1.0
     versions: Mapping[str, str] = field(default_factory=dict)
     """Library name -> version."""
     date: str = ""
-    """When the run ended, ISO 8601."""
+    """End of the run, ISO 8601."""
     workflow: str | None = None
-    """The graph as the canvas stores it, JSON; ``None`` leaves it out."""
+    """The graph in the format of the canvas, JSON; ``None`` to leave it out."""
     prompt: str | None = None
-    """The graph as the server executes it, JSON."""
+    """The graph in the format of the server, JSON."""
 
 
 def training_metadata(facts: RunFacts) -> dict[str, str]:
-    """Everything that goes into the header of the adapter's file. No value holds an absolute path."""
+    """The metadata of the adapter's file. No value holds an absolute path."""
     metadata = {**_modelspec(facts), **_kohya(facts), **_own(facts)}
     for name, graph in (("workflow", facts.workflow), ("prompt", facts.prompt)):
         if graph:
@@ -136,14 +135,14 @@ def _json(value: Any) -> str:
 
 
 def _tag_counts(dataset: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """How often each comma-separated part of the captions occurs, as kohya counts it; commonest first."""
+    """Number of occurrences of each comma-separated tag, as kohya counts them; most common first."""
     captions = (record.get("caption") or "" for record in dataset)
     tags = Counter(tag.strip() for caption in captions for tag in caption.split(",") if tag.strip())
     return dict(tags.most_common())
 
 
 def _buckets(dataset: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Sizes of the pictures and how often an epoch shows each, as kohya numbers them; empty without frames."""
+    """Sizes of the crops and their counts per epoch, in kohya's format; empty without crops."""
     counts: Counter[tuple[int, int]] = Counter()
     for record in dataset:
         for width, height in record.get("sizes", ()):
@@ -155,7 +154,7 @@ def _buckets(dataset: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def thinned(losses: Sequence[float], points: int = _LOSS_POINTS) -> list[list[float]]:
-    """At most ``points`` pairs of step (from 1) and mean loss: each pair stands for the stretch that ends there."""
+    """At most ``points`` pairs of step (from 1) and mean loss since the previous pair."""
     stretch = max(1, -(-len(losses) // points))
     ends = [*range(stretch, len(losses), stretch), len(losses)] if losses else []
     starts = [0, *ends]

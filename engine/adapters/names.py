@@ -1,4 +1,4 @@
-"""Names: between our module keys and those in adapter files.
+"""Translation between module keys and the names of tensors in adapter files.
 
 A *module key* is ``<component>.<module path>``, for example ``denoiser.mid_block.attentions.0.proj_in`` or
 ``text_encoder.encoder.layers.0.self_attn.q_proj``. A *file key* names a tensor; three styles are written:
@@ -6,10 +6,9 @@ A *module key* is ``<component>.<module path>``, for example ``denoiser.mid_bloc
 - ``kohya``: ``lora_unet_mid_block_attentions_0_proj_in.lora_down.weight``, ``.lora_up.weight``, ``.alpha``;
 - ``transformer``: ``transformer.<path>.lora_A.weight``, ``.lora_B.weight``, no alpha: the scale is 1;
 - ``native``: ``diffusion_model.<path>.lora_A.weight``, ``.lora_B.weight``, with ComfyUI's own paths and no alpha, for
-  the families that it knows by no other names.
+  families that it knows by no other names.
 
-Kohya names lose dots for underscores, so names from files are compared in their *flat* form, in which all names have
-lost them.
+Kohya's names have underscores for dots, so names are compared in their *flat* form, which has them too.
 """
 
 from __future__ import annotations
@@ -42,15 +41,15 @@ _KOHYA_TWO_ENCODERS = {"denoiser": "lora_unet_", "text_encoder": "lora_te1_", "t
 
 
 class FileKey(NamedTuple):
-    """What the name of a tensor in an adapter file says."""
+    """The parsed name of a tensor in an adapter file."""
 
     module: str
-    """``<component>.<path>``; the path is the file's own, with underscores for dots in kohya files."""
+    """``<component>.<path>``, with the path as in the file: kohya's have underscores for dots."""
     part: str
 
 
 def _parts() -> dict[str, str]:
-    """Suffix of a tensor's name in a file -> part, for all kinds; the longest suffixes first."""
+    """Suffix of a tensor's name -> part, for all kinds; longest suffixes first."""
     found: dict[str, str] = {}
     for kind in KINDS:
         found |= {suffix: part for part, own in kind.suffixes.items() for suffix in own if suffix} | dict(kind.aliases)
@@ -58,7 +57,7 @@ def _parts() -> dict[str, str]:
 
 
 def parse(file_key: str) -> FileKey | None:
-    """Read a tensor's name in any known style; ``None`` when it isn't part of an adapter of a known kind."""
+    """Parse a tensor's name of any style; ``None`` if it belongs to no known kind of adapter."""
     for suffix, part in _parts().items():
         if file_key.endswith(suffix):
             module = _module(file_key.removesuffix(suffix))
@@ -74,7 +73,7 @@ def _module(name: str) -> str | None:
 
 
 def style_of(file_keys: Iterable[str]) -> KeyStyle:
-    """The style to write an adapter in again that was read with these names: kohya's, unless they begin otherwise."""
+    """The style of these names; kohya's unless a prefix says otherwise."""
     begins = {key.split(".", 1)[0] for key in file_keys}
     for style, begin in _DENOISER.items():
         if begin in begins:
@@ -83,10 +82,10 @@ def style_of(file_keys: Iterable[str]) -> KeyStyle:
 
 
 def flat(module_key: str) -> str:
-    """The form in which module keys and names from files are equal when they mean the same module.
+    """The flat form of a module key, which is the same for all names of a module.
 
-    Dots of the path become underscores, and the ``text_model`` level is left out: files always have it, the
-    modules of CLIP text encoders only in some versions of transformers.
+    Dots of the path become underscores, and the ``text_model`` level is dropped: files always have it, but CLIP text
+    encoders only in some versions of transformers.
     """
     component, path = module_key.split(".", 1)
     path = path.replace(".", "_")
@@ -96,12 +95,12 @@ def flat(module_key: str) -> str:
 
 
 def file_keys(modules: Mapping[str, str], style: KeyStyle) -> dict[str, dict[str, str]]:
-    """The names that the tensors of these modules get in a file.
+    """The names of an adapter's tensors in a file.
 
     Args:
-        modules: module key -> name of its kind of adapter, for all modules of one adapter; whether it has a second text
-            encoder decides between ``lora_te_`` and ``lora_te1_``.
-        style: how to name them.
+        modules: module key -> kind of adapter, for all modules of the adapter: kohya's prefix of the first text encoder
+            depends on whether there is a second one.
+        style: style of the names.
 
     Returns:
         Module key -> part -> tensor name; only ``kohya`` has ``alpha``.
@@ -117,23 +116,17 @@ def file_keys(modules: Mapping[str, str], style: KeyStyle) -> dict[str, dict[str
 
 
 def stems(module_keys: Iterable[str], style: KeyStyle) -> dict[str, str]:
-    """Module key -> what the names of its tensors in a file begin with; see :func:`file_keys`."""
+    """Module key -> prefix of the names of its tensors in a file; see :func:`file_keys`."""
     module_keys = list(module_keys)
     two = any(key.startswith("text_encoder_2.") for key in module_keys)
     prefixes = _KOHYA_TWO_ENCODERS if two else _KOHYA_ONE_ENCODER
     found = {}
     for key in module_keys:
         component, path = key.split(".", 1)
-        path = _with_text_model(component, path)
+        if component.startswith("text_encoder"):  # other programs expect a level more for CLIP; T5 has other names
+            path = re.sub(r"^encoder([._])layers\1", r"text_model\1encoder\1layers\1", path)
         if style == "kohya":
             found[key] = prefixes[component] + path.replace(".", "_")
         else:
             found[key] = f"{_DENOISER[style] if component == 'denoiser' else component}.{path}"
     return found
-
-
-def _with_text_model(component: str, path: str) -> str:
-    """Put in the level that other programs expect in the names of CLIP's layers; T5's are called otherwise."""
-    if not component.startswith("text_encoder"):
-        return path
-    return re.sub(r"^encoder([._])layers\1", r"text_model\1encoder\1layers\1", path)

@@ -1,4 +1,4 @@
-"""Several adapters with weights, and their effect on a base model."""
+"""Stacks: several adapters with weights, and their effect on a base model."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 TOO_MUCH = 2.0
-"""Sum of the weights' magnitudes above which pictures tend to break."""
+"""Sum of absolute weights above which pictures tend to break."""
 FAR_OFF = 2.0
-"""Magnitude of a single weight that is rarely meant; usual are 0.5 to 1."""
+"""Absolute weight above which it is probably a mistake; usually 0.5 to 1."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class StackEntry:
 
     adapter: Adapter
     weight: float = 1.0
-    """Of its denoiser updates; 0 leaves them out, negative weights push the other way."""
+    """Of its denoiser updates; 0 leaves them out, and negative weights reverse them."""
     text_encoder_weight: float = 1.0
     """Of its text-encoder updates."""
     enabled: bool = True
 
     @property
     def active(self) -> bool:
-        """Whether it changes anything."""
+        """Whether it has an effect."""
         return self.enabled and (self.weight != 0 or self.text_encoder_weight != 0)
 
     def weight_for(self, module_key: str) -> float:
@@ -51,43 +51,43 @@ class Stack:
     entries: tuple[StackEntry, ...] = ()
 
     def adding(self, entry: StackEntry) -> Stack:
-        """This stack with one more entry at its end."""
+        """This stack with an entry appended."""
         return Stack((*self.entries, entry))
 
     def alone(self, index: int) -> Stack:
-        """Only the entry at ``index``, with its weights and switched on."""
+        """Only the entry at ``index``, enabled."""
         return Stack((replace(self.entries[index], enabled=True),))
 
     def active(self) -> tuple[StackEntry, ...]:
-        """The entries that change anything."""
+        """The entries that have an effect."""
         return tuple(entry for entry in self.entries if entry.active)
 
     def triggers(self) -> tuple[str, ...]:
-        """Trigger phrases of the active adapters in order, each once; adapters without one are left out."""
+        """Distinct trigger phrases of the active adapters, in order."""
         return tuple(dict.fromkeys(entry.adapter.trigger for entry in self.active() if entry.adapter.trigger))
 
     def total_weight(self) -> float:
-        """Sum of the magnitudes of the active denoiser weights."""
+        """Sum of the absolute denoiser weights of active entries."""
         return sum(abs(entry.weight) for entry in self.active())
 
     def warnings(self) -> list[str]:
-        """What is likely to go wrong, one sentence each; empty when nothing is."""
+        """Likely problems, one sentence each."""
         found = []
         if self.total_weight() > TOO_MUCH:
             found.append(f"The weights add up to {self.total_weight():.3g}; above {TOO_MUCH:g} pictures tend to break.")
         for entry in self.active():
             if max(abs(entry.weight), abs(entry.text_encoder_weight)) > FAR_OFF:
-                found.append(f"{entry.adapter.name} has a weight beyond {FAR_OFF:g}; usual are 0.5 to 1.")
+                found.append(f"{entry.adapter.name} has a weight beyond {FAR_OFF:g}; usual weights are 0.5 to 1.")
             if not entry.adapter.trigger:
-                found.append(f"{entry.adapter.name} names no trigger word; look up how it is called.")
+                found.append(f"{entry.adapter.name} doesn't say its trigger word; look it up where you got the file.")
         found += [f"{name} is in the stack more than once; its weights add up." for name in self._repeated()]
         families = sorted({entry.adapter.family for entry in self.active() if entry.adapter.family})
         if len(families) > 1:
-            found.append(f"The adapters are of different families ({', '.join(families)}); no base model fits all.")
+            found.append(f"The adapters are for different families ({', '.join(families)}); no base model fits all.")
         return found
 
     def _repeated(self) -> list[str]:
-        """Names of adapters whose content is there more than once."""
+        """Names of adapters that are in the stack more than once, by content."""
         adapters = {}
         for entry in self.active():
             adapters.setdefault(entry.adapter.content_hash, []).append(entry.adapter.name)
@@ -95,13 +95,13 @@ class Stack:
 
     @property
     def content_hash(self) -> str:
-        """Of what the stack does: its active adapters, their order and weights."""
+        """Of the active adapters, their order and weights."""
         return value_hash([[e.adapter.content_hash, e.weight, e.text_encoder_weight] for e in self.active()])
 
 
 @dataclass(frozen=True)
 class WeightedFile:
-    """An adapter file that may be of a kind which no stack takes."""
+    """An adapter file with weights, perhaps of a kind that stacks don't take."""
 
     file: AdapterFile
     weight: float
@@ -109,7 +109,7 @@ class WeightedFile:
 
 
 class HasComponents(Protocol):
-    """A base model whose weights can be exchanged, as every ``Backbone`` is by itself."""
+    """A base model whose weights can be replaced, such as any ``Backbone``."""
 
     def module_shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Module key -> shape of its weight."""
@@ -122,33 +122,38 @@ class HasComponents(Protocol):
 
 @runtime_checkable
 class CarriesStacks(Protocol):
-    """A base model with a way of its own to take a stack, such as the patches of ComfyUI's models."""
+    """A base model that applies stacks in its own way, such as by ComfyUI's patches."""
 
     def carrying(self, stack: Stack) -> contextlib.AbstractContextManager[None]:
-        """Within the block the model carries the stack; :func:`applied` says what that means."""
+        """Within the block, the stack is applied; see :func:`applied`."""
         ...
 
 
 def applied(base: HasComponents | CarriesStacks, stack: Stack) -> contextlib.AbstractContextManager[None]:
     r"""Within the block, the base model's weights are :math:`W + \sum_i w_i \frac{\alpha_i}{r_i} B_i A_i`.
 
-    However many adapters there are, each affected weight is computed once, in float32, and cast to its own type.
-    The original parameters are put aside untouched and put back when the block ends, also after an error.
+    However many adapters there are, each affected weight is computed once, in float32, and cast to its dtype. The
+    original parameters are put back untouched when the block ends, even after an error.
 
     Args:
         base: the model.
         stack: may be empty.
 
     Raises:
-        AdapterError: an adapter doesn't fit the model; it is named, and nothing has been changed.
+        AdapterError: an adapter doesn't fit the model; the message names it, and the model is unchanged.
     """
     return base.carrying(stack) if isinstance(base, CarriesStacks) else _exchanged(base, stack)
 
 
 @contextlib.contextmanager
 def _exchanged(base: HasComponents, stack: Stack) -> Iterator[None]:
-    """The stack on the parameters of the components that it changes; others aren't loaded."""
-    updates = _updates_by_module(base.module_shapes(), stack) if stack.active() else {}
+    """Replace the parameters that the stack changes; only their components are loaded."""
+    known = base.module_shapes() if stack.active() else {}
+    updates: dict[str, list[tuple[Update, float]]] = defaultdict(list)
+    for entry in stack.active():
+        for key, update in bind(entry.adapter, known).modules.items():
+            if weight := entry.weight_for(key):
+                updates[key].append((update, weight))
     names = dict.fromkeys(key.split(".", 1)[0] for key in updates)
     modules = adaptable({name: base.load_component(name) for name in names})
     originals: dict[str, Tensor] = {}
@@ -163,18 +168,8 @@ def _exchanged(base: HasComponents, stack: Stack) -> Iterator[None]:
             modules[key].weight = original
 
 
-def _updates_by_module(known: Mapping[str, tuple[int, ...]], stack: Stack) -> dict[str, list[tuple[Update, float]]]:
-    """Module key -> (update, weight) of each adapter that touches it."""
-    updates: dict[str, list[tuple[Update, float]]] = defaultdict(list)
-    for entry in stack.active():
-        for key, update in bind(entry.adapter, known).modules.items():
-            if weight := entry.weight_for(key):
-                updates[key].append((update, weight))
-    return updates
-
-
 def _updated(weight: Tensor, parts: list[tuple[Update, float]]) -> nn.Parameter:
-    """The weight with the sum of all updates; those of LoRAs are added as one product."""
+    """The weight plus all updates; those of LoRAs are added as one product."""
     import torch
 
     low_rank = [(update, share) for update, share in parts if type(update) is LowRank]

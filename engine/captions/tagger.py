@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.devices import pick_device
 from ..core.errors import CaptionerError
-from ..core.extras import missing
+from ..core.words import missing
 from .contract import Captioner, CaptionOptions
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..core.cache import TensorCache
 from ..core.errors import CaptionError
 from ..core.events import Event
-from ..core.extras import missing
+from ..core.words import missing
 from ..data.dataset import Dataset, TriggerWord
 from ..models.contract import Backbone
 from .free_words import propose, token_count

@@ -1,4 +1,4 @@
-"""Results on disk by content hash: latents, prompt embeddings and captions that nothing has to make twice."""
+"""Results on disk by content hash, so that latents, prompt embeddings and captions are computed once."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ if TYPE_CHECKING:
 
 
 class TensorCache:
-    """A folder of safetensors files, one an entry, named by the hash of what was encoded and by what."""
+    """A folder of safetensors files, one per entry, named by the content key of the result."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __contains__(self, key: str) -> bool:
-        return self._path(key).exists()
-
     def get(self, key: str) -> dict[str, Tensor] | None:
-        """The entry, or ``None`` where there is none that can be read."""
+        """The entry, or ``None`` if there is none or it can't be read."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
@@ -33,7 +30,7 @@ class TensorCache:
             return None
 
     def put(self, key: str, tensors: Mapping[str, Tensor]) -> None:
-        """Write an entry; a reader sees all of it or nothing."""
+        """Write an entry atomically."""
         from safetensors.torch import save_file
 
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -44,13 +41,13 @@ class TensorCache:
 
 
 class TextCache:
-    """A folder of text files, one an entry, named by the hash of what was described and by what."""
+    """A folder of text files, one per entry, named by the content key of the result."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def get(self, key: str) -> str | None:
-        """The entry, or ``None`` where there is none that can be read."""
+        """The entry, or ``None`` if there is none or it can't be read."""
         touch(self._path(key))
         try:
             return self._path(key).read_text(encoding="utf-8")
@@ -58,7 +55,7 @@ class TextCache:
             return None
 
     def put(self, key: str, text: str) -> None:
-        """Write an entry; a reader sees all of it or nothing."""
+        """Write an entry atomically."""
         write_bytes(self._path(key), text.encode())
 
     def _path(self, key: str) -> Path:

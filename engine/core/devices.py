@@ -1,4 +1,4 @@
-"""Which device and which number format a base model runs on."""
+"""The device and dtype that a base model runs on."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def pick_device(name: str) -> torch.device:
-    """``auto`` takes CUDA, then Apple's MPS, then the CPU; any other name is torch's own.
+    """The torch device of that name; ``auto`` prefers CUDA, then Apple's MPS, then the CPU.
 
     Raises:
-        BaseModelError: there is no such device here.
+        BaseModelError: this machine has no such device.
     """
     import torch
 
@@ -26,18 +26,27 @@ def pick_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise BaseModelError(
             f"Device {name!r} can't be used: {str(error).splitlines()[0]}",
-            expected="auto, cpu, cuda or mps, as this machine has them",
-            hint="choose auto; `lora-workbench doctor` lists the devices that are seen.",
+            expected="auto, or a device of this machine: cpu, cuda or mps",
+            hint="choose auto; `lora-workbench doctor` lists the available devices.",
         ) from error
     return device
 
 
 def pick_dtype(precision: str, device: torch.device, parameters: int) -> torch.dtype:
-    """The format of the frozen weights.
+    """The dtype of the frozen weights.
 
-    ``auto`` is bf16 where the hardware multiplies it faster than float32: CUDA from Ampere on, and CPUs with AMX or
-    AVX512-bf16. There small models stay in float32, as they gain nothing: a LoRA step of the demo base takes the
-    same time in both, one at SD1.5's size 2.1 times as long in float32 (``benchmarks/precision.py``).
+    ``auto`` is bf16 where the hardware multiplies it faster than float32 (CUDA from Ampere on, CPUs with AMX or
+    AVX512-bf16), float16 on older CUDA devices, and float32 otherwise. On CPUs, models below 50 million parameters stay
+    in float32: a LoRA step of the demo base takes the same time in both, while one of SD1.5's size is 2.1 times slower
+    in float32 (``benchmarks/precision.py``).
+
+    Args:
+        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        device: where the model runs.
+        parameters: of the model.
+
+    Raises:
+        BaseModelError: the precision is unknown.
     """
     import torch
 
@@ -45,9 +54,9 @@ def pick_dtype(precision: str, device: torch.device, parameters: int) -> torch.d
         known = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
         if precision not in known:
             raise BaseModelError(
-                f"Precision {precision!r} isn't known.",
+                f"Unknown precision {precision!r}.",
                 expected=f"auto or one of {', '.join(known)}",
-                hint="choose auto, which takes what the device is fast at.",
+                hint="choose auto, which takes the fastest dtype of the device.",
             )
         return known[precision]
     if device.type == "cuda":

@@ -1,14 +1,14 @@
-"""Errors that a user can mend: each says what came, what was expected and what to do next."""
+"""Errors that a user can fix: each says what was found, what was expected and what to do next."""
 
 from __future__ import annotations
 
 
 class WorkbenchError(Exception):
-    """Base of all errors that are meant for the user's eyes.
+    """Base class of all errors shown to users.
 
     Args:
-        got: what came, with the name of the file, node or setting.
-        expected: what would have been right.
+        got: what was found, naming the file, node or setting.
+        expected: what would have been accepted.
         hint: what to do next.
     """
 
@@ -23,7 +23,7 @@ class WorkbenchError(Exception):
 
 
 class ConfigError(WorkbenchError):
-    """A setting is unknown, of the wrong type or out of range; all such settings are named at once."""
+    """Settings are unknown, of the wrong type or out of range; the message lists all of them."""
 
 
 class DatasetError(WorkbenchError):
@@ -31,15 +31,15 @@ class DatasetError(WorkbenchError):
 
 
 class CaptionError(WorkbenchError):
-    """Captions and trigger word don't fit together."""
+    """Captions are missing, or don't contain the trigger word."""
 
 
 class CaptionerError(WorkbenchError):
-    """A captioning model is missing, incomplete or of a kind that isn't known."""
+    """A captioning model is missing, incomplete or of an unknown kind."""
 
 
 class BaseModelError(WorkbenchError):
-    """A base model is missing, incomplete or of a family that isn't known."""
+    """A base model is missing, incomplete or of an unknown family."""
 
 
 class AdapterError(WorkbenchError):
@@ -47,16 +47,16 @@ class AdapterError(WorkbenchError):
 
 
 class OtherKindError(AdapterError):
-    """What came as an adapter isn't a LoRA, or not that alone."""
+    """The file or state dict isn't a LoRA, or holds more than a LoRA."""
 
 
 class TrainingError(WorkbenchError):
-    """A run can't start or had to stop; what it had is kept."""
+    """A run can't start, or had to stop; its training state is kept."""
 
 
 class StorageError(WorkbenchError):
-    """A file can't be written; what stood there before is unharmed."""
+    """A file can't be written; the previous file is untouched."""
 
 
 class WorkflowError(WorkbenchError):
-    """A workflow file can't be run as it is; every problem is named at once."""
+    """A workflow can't be run as it is; the message lists every problem."""

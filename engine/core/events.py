@@ -1,4 +1,4 @@
-"""What a running loop tells whoever drives it. Loops yield these; hosts turn them into bars, previews and logs."""
+"""Events: what loops yield while they run. Hosts turn them into progress bars, previews and logs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Base of all events."""
+    """Base class of all events; on its own, a sign of life."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,12 +24,12 @@ class Message(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Progress(Event):
-    """So much of a piece of work is done."""
+    """How far a piece of work has got."""
 
     done: int
     total: int
     label: str
-    """What is being counted, for example ``encoding pictures``."""
+    """What is counted, for example ``encoding pictures``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +40,15 @@ class StepDone(Event):
     """Steps done so far, from 1."""
     steps: int
     loss: float
-    """Mean loss of this step, in the model's own prediction space."""
+    """Mean loss of this step, in the model's prediction space."""
     learning_rate: float
     seconds: float
-    """Time that this step took."""
+    """Duration of this step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SamplesGenerated(Event):
-    """Pictures by the adapter in training, always of the same prompts and seeds."""
+    """Pictures generated with the adapter in training, always from the same prompts and seeds."""
 
     step: int
     images: list[Image.Image]
@@ -57,7 +57,7 @@ class SamplesGenerated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StateSaved(Event):
-    """The training state is on the disk."""
+    """The training state has been written to disk."""
 
     step: int
     path: Path
@@ -65,6 +65,6 @@ class StateSaved(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SnapshotSaved(Event):
-    """The adapter as it was after a step is on the disk."""
+    """A snapshot of the adapter after a step has been written to disk."""
 
     step: int

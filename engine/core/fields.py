@@ -1,6 +1,6 @@
 """Settings, each declared once on its dataclass field: default, range, unit, tooltip, and when it has no effect.
 
-Validation, inputs of nodes, tables for people and the keys of results all follow from these declarations.
+Validation, node inputs, tables and the keys of results all follow from these declarations.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ import math
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import ConfigError
+from .registry import Registry
 from .words import did_you_mean
 
 T = TypeVar("T")
@@ -19,49 +20,43 @@ _METADATA = "setting"
 _NEVER = object()
 
 
-class Choices(Protocol):
-    """Something with names to choose from, such as a registry."""
-
-    def names(self) -> Sequence[str]: ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What is declared of a setting beside its name, type and default."""
+    """The declaration of a setting, apart from its name, type and default."""
 
     tooltip: str
-    """What it does and which values are usual, in a sentence or two."""
+    """What it does and the usual values, in a sentence or two."""
     since: str
-    """Version of the project that brought it."""
+    """Version of the project that introduced it."""
     unit: str = ""
     minimum: float | None = None
     above: float | None = None
-    """Bound that itself isn't allowed."""
+    """Exclusive lower bound."""
     maximum: float | None = None
     step: float | None = None
-    """Of the number's widget."""
-    choices: Choices | Sequence[str] = ()
-    """For texts: the values allowed."""
+    """Increment of the number's widget."""
+    choices: Registry[Any] | Sequence[str] = ()
+    """Allowed values of a string."""
     keyed: bool = True
     """Whether results depend on it."""
     neutral: Any = _NEVER
-    """The value at which it has no effect."""
+    """The value that has no effect."""
     used: Callable[[Any], bool] | None = None
-    """Whether it has an effect, given the circumstances of a run; ``None`` where it always has."""
+    """Whether it has an effect, given the circumstances of a run; ``None`` if it always has."""
 
     def options(self) -> list[str]:
-        """The values allowed, for texts with choices."""
-        return list(self.choices if isinstance(self.choices, (list, tuple)) else self.choices.names())  # type: ignore[union-attr]
+        """Allowed values of a string; empty if any will do."""
+        return self.choices.names() if isinstance(self.choices, Registry) else list(self.choices)
 
     def counts(self, value: Any, circumstances: Any) -> bool:
-        """Whether results depend on the setting's having this value."""
+        """Whether this value of the setting has an effect on results."""
         return self.keyed and value != self.neutral and (self.used is None or self.used(circumstances))
 
     def problem(self, value: Any) -> str:
-        """What is wrong with a value of the right type, or nothing."""
+        """What is wrong with a value of the right type; empty if nothing is."""
         if self.choices and value not in self.options():
             return f"expected one of {', '.join(self.options())}{did_you_mean(str(value), self.options())}"
-        for number in value if isinstance(value, tuple) else (value,):
+        for number in value if isinstance(value, (list, tuple)) else (value,):
             if isinstance(number, (int, float)) and not isinstance(number, bool) and not self._in_range(number):
                 return f"expected {self._range()}"
         return ""
@@ -76,79 +71,71 @@ class Setting:
 
     def _range(self) -> str:
         if self.maximum is not None and self.minimum is not None:
-            return f"a number from {self.minimum:g} to {self.maximum:g}"
-        bounds = [
-            words.format(bound)
-            for words, bound in (
-                ("above {:g}", self.above),
-                ("of {:g} or more", self.minimum),
-                ("up to {:g}", self.maximum),
-            )
-            if bound is not None
-        ]
-        return f"a finite number {' and '.join(bounds)}".strip()
+            return f"a number from {self.minimum} to {self.maximum}"
+        bounds = (("above", self.above), ("at least", self.minimum), ("at most", self.maximum))
+        told = [f"{words} {bound}" for words, bound in bounds if bound is not None]
+        return f"a finite number {' and '.join(told)}".strip()
 
 
 def setting(default: Any, tooltip: str, *, since: str = "0.1", **declared: Any) -> Any:
-    """A dataclass field that is a setting; ``declared`` are the fields of :class:`Setting`."""
+    """A dataclass field that is a setting; ``declared`` are further fields of :class:`Setting`."""
     return field(default=default, metadata={_METADATA: Setting(tooltip=tooltip, since=since, **declared)})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Base of a group of settings: frozen dataclasses whose values are checked when they are made."""
+    """Base class of groups of settings: frozen dataclasses whose values are checked when they are created."""
 
     title: ClassVar[str] = "settings"
-    """What messages and nodes call the group."""
+    """Name of the group in messages and nodes."""
 
     def __post_init__(self) -> None:
-        problems = []
-        for name, declared in settings_of(type(self)).items():
-            value = getattr(self, name)
-            if wrong := declared.problem(value):
-                problems.append(f"{name}: got {value!r}, {wrong}")
-        raise_all(problems, self.title)
+        raise_all(problems_of(type(self), vars(self)), self.title)
 
 
 def settings_of(group: type[Any]) -> dict[str, Setting]:
-    """Name -> declaration of every setting of a group, in order."""
+    """Name -> declaration of each setting of a group, in order."""
     return {f.name: f.metadata[_METADATA] for f in fields(group) if _METADATA in f.metadata}
 
 
 def defaults_of(group: type[Any]) -> dict[str, Any]:
-    """Name -> default of every setting of a group."""
+    """Name -> default of each setting of a group."""
     return {f.name: f.default for f in fields(group) if _METADATA in f.metadata}
 
 
 def build(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
-    """Make a ``cls`` from ``values``; unknown keys, missing keys and wrong types are all reported together.
+    """Make a ``cls`` from ``values``, or report all unknown keys, missing keys and invalid values together.
 
     Args:
-        cls: a dataclass whose ``__post_init__`` may raise ``ConfigError`` for values out of range.
-        values: field name -> value.
-        where: what the values belong to, for the message, for example ``recipe``.
+        cls: a dataclass.
+        values: field name -> value; lists become tuples where the field is one.
+        where: what the values belong to, for the message; for example ``recipe``.
 
     Raises:
         ConfigError: with one line for each problem.
     """
-    hints = get_type_hints(cls)
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     problems = [unknown_setting(key, known, where) for key in values if key not in known]
-    for name, declared in known.items():
-        if name in values:
-            if not _fits(values[name], hints[name]):
-                problems.append(f"{name}: got {values[name]!r}, expected {_words(hints[name])}")
-        elif declared.default is MISSING and declared.default_factory is MISSING:
-            problems.append(f"{name}: missing")
+    problems += problems_of(cls, {name: values[name] for name in known if name in values})
+    problems += [
+        f"{name}: missing"
+        for name, declared in known.items()
+        if name not in values and declared.default is MISSING and declared.default_factory is MISSING
+    ]
     raise_all(problems, where)
-    return cls(**values)
+    hints = get_type_hints(cls)
+    return cls(**{name: tuple(v) if get_origin(hints[name]) is tuple else v for name, v in values.items()})
 
 
-def problem_with(group: type[Any], name: str, value: Any) -> str:
-    """A line for the message if a setting of a group can't have this value, or nothing."""
-    hint = get_type_hints(group)[name]
-    wrong = settings_of(group)[name].problem(value) if _fits(value, hint) else f"expected {_words(hint)}"
-    return f"{name}: got {value!r}, {wrong}" if wrong else ""
+def problems_of(cls: type[Any], values: Mapping[str, Any]) -> list[str]:
+    """One line for each value of a dataclass's field that is of the wrong type or, for settings, out of range."""
+    hints, declared, problems = get_type_hints(cls), settings_of(cls), []
+    for name, value in values.items():
+        if not _fits(value, hints[name]):
+            problems.append(f"{name}: got {value!r}, expected {_words(hints[name])}")
+        elif name in declared and (wrong := declared[name].problem(value)):
+            problems.append(f"{name}: got {value!r}, {wrong}")
+    return problems
 
 
 def unknown_setting(name: str, known: Iterable[str], where: str) -> str:
@@ -157,25 +144,22 @@ def unknown_setting(name: str, known: Iterable[str], where: str) -> str:
 
 
 def raise_all(problems: list[str], where: str) -> None:
-    """Raise one ``ConfigError`` that lists every problem, or return when there is none."""
+    """Raise one ``ConfigError`` that lists all problems, if there are any."""
     if problems:
-        raise ConfigError(
-            f"{where} has {len(problems)} setting{'s' if len(problems) > 1 else ''} that can't be used:\n  "
-            + "\n  ".join(problems),
-            hint="correct the settings named above and run again.",
-        )
+        count = f"{len(problems)} invalid setting{'s' if len(problems) > 1 else ''}"
+        raise ConfigError("\n  ".join([f"{where} has {count}:", *problems]), hint="correct the settings listed above.")
 
 
 def positive(problems: list[str], owner: object, *names: str, zero: bool = False) -> None:
-    """Note each named number of ``owner`` that isn't finite and above zero (or zero, where ``zero`` allows it)."""
+    """Add a line for each of these attributes that isn't a finite number above 0, or 0 if ``zero`` allows it."""
     for name in names:
         value = getattr(owner, name)
         if not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0 or (value == 0 and not zero):
-            problems.append(f"{name}: got {value!r}, expected a finite number {'of 0 or more' if zero else 'above 0'}")
+            problems.append(f"{name}: got {value!r}, expected a finite number {'at least' if zero else 'above'} 0")
 
 
 def one_of(problems: list[str], owner: object, name: str, allowed: tuple[str, ...]) -> None:
-    """Note a named setting of ``owner`` that isn't one of ``allowed``."""
+    """Add a line for an attribute that isn't one of ``allowed``."""
     if getattr(owner, name) not in allowed:
         problems.append(f"{name}: got {getattr(owner, name)!r}, expected one of {', '.join(allowed)}")
 
@@ -210,6 +194,6 @@ def _words(hint: Any) -> str:
         bool: "true or false",
         type(None): "nothing",
         tuple[int, ...]: "whole numbers, comma-separated",
-        tuple[str, ...]: "texts",
+        tuple[str, ...]: "a list of texts",
     }
     return names.get(hint, str(hint))

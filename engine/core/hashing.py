@@ -15,16 +15,16 @@ def bytes_hash(data: bytes) -> str:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file in hexadecimal, read in pieces."""
+    """SHA-256 of a file in hexadecimal, read in chunks."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
     return digest.hexdigest()
 
 
 def value_hash(*values: Any) -> str:
-    """SHA-256 over plain values and dataclasses, by their sorted JSON; order within mappings doesn't matter."""
+    """SHA-256 of plain values and dataclasses, over JSON with sorted keys: the order within mappings doesn't matter."""
 
     def plain(value: Any) -> Any:
         if is_dataclass(value) and not isinstance(value, type):

@@ -1,7 +1,7 @@
-"""Keys of everything that is computed once and kept. Each holds the version of what computes it.
+"""Keys of everything that is computed once and kept. Each includes the version of the algorithm that computes it.
 
-Whoever changes what comes out for the same input raises the version: results of the old algorithm then no longer count.
-``tests/golden.json`` has the values of each version, and a test that fails when values change and the version doesn't.
+When the result for the same input changes, raise the version, so that results of the old algorithm are not reused.
+``tests/golden.json`` has values of each version, and a test fails when they change and the version doesn't.
 """
 
 from __future__ import annotations
@@ -23,5 +23,5 @@ VERSIONS: dict[Computation, int] = {
 
 
 def content_key(computation: Computation, *inputs: Any) -> str:
-    """The key of what a computation makes of ``inputs``: plain values, and dataclasses of them."""
+    """Key of the result of a computation on ``inputs``: plain values, and dataclasses of them."""
     return value_hash(computation, VERSIONS[computation], *inputs)

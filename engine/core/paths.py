@@ -1,4 +1,4 @@
-"""Files that leave this machine name none of its folders."""
+"""Paths in files that leave this machine: they must not name its folders."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _EMBEDDED = re.compile(
 def portable(value: Any, roots: Sequence[Path] = ()) -> Any:
     """A copy of a JSON value without the folders of absolute paths.
 
-    A text that is a path below one of ``roots`` becomes relative to it, so that it still works here; of any other path
-    only its last part stays. Paths inside longer texts lose their folders too. The root of the file system doesn't
-    count as one of ``roots``: everything lies below it.
+    A string that is a path below one of ``roots`` becomes relative to it, so that it still works here; any other path
+    is reduced to its last part. Paths inside longer strings lose their folders too. The root of the file system is
+    ignored in ``roots``, since everything is below it.
     """
     if isinstance(value, dict):
         return {key: portable(part, roots) for key, part in value.items()}

@@ -1,4 +1,4 @@
-"""Loading without the libraries' chatter: their bars count files that a user never asked about."""
+"""Loading models without the progress bars and warnings of diffusers and transformers."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ from types import ModuleType
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Inside the block diffusers and transformers show no bars and log errors alone; afterwards all is as it was.
+    """Within the block, diffusers and transformers show no progress bars and log only errors.
 
-    Other extensions of the same process use these libraries too, so nothing is switched off for good.
+    Afterwards everything is as it was, since other extensions in the same process use these libraries too.
     """
     from diffusers.utils import logging as diffusers_logging
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
     from transformers.utils import logging as transformers_logging
 
-    with _hub_bars_kept(), _silent(diffusers_logging), _silent(transformers_logging):
-        yield
+    were_off = are_progress_bars_disabled()
+    try:
+        with _silent(diffusers_logging), _silent(transformers_logging):
+            yield
+    finally:
+        if were_off:  # transformers enables the hub's bars together with its own
+            disable_progress_bars()
 
 
 @contextlib.contextmanager
@@ -31,16 +37,3 @@ def _silent(logging: ModuleType) -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
-
-
-@contextlib.contextmanager
-def _hub_bars_kept() -> Iterator[None]:
-    """transformers switches the hub's bars on together with its own, even where they were off before."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
-
-    were_off = are_progress_bars_disabled()
-    try:
-        yield
-    finally:
-        if were_off:
-            disable_progress_bars()

@@ -1,4 +1,4 @@
-"""Things of one sort by name: model families, kinds of adapter, optimizers, schedules, captioners."""
+"""A registry of things by name: model families, kinds of adapter, optimizers, schedules, captioners."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """What is known of one sort, in the order of registration.
+    """Things of one sort by name, in the order of registration.
 
     Args:
         sort: what the things are, in the singular, for messages; for example ``optimizer``.
-        error: raised when an unknown name is asked for.
+        error: raised for unknown names.
     """
 
     def __init__(self, sort: str, error: type[WorkbenchError]) -> None:
@@ -24,7 +24,7 @@ class Registry(Generic[T]):
         self._known: dict[str, T] = {}
 
     def register(self, name: str, thing: T) -> T:
-        """Make a thing known, and give it back.
+        """Add a thing, and return it.
 
         Raises:
             ValueError: the name is taken.
@@ -35,14 +35,14 @@ class Registry(Generic[T]):
         return thing
 
     def remove(self, name: str) -> None:
-        """Forget a thing, for tests that add their own."""
+        """Remove a thing, for tests that add their own."""
         del self._known[name]
 
     def get(self, name: str) -> T:
         """The thing of that name.
 
         Raises:
-            WorkbenchError: of the registry's class: there is none.
+            WorkbenchError: the registry's own class of it; there is no such thing.
         """
         if name not in self._known:
             close = difflib.get_close_matches(name, self._known, 1)
@@ -54,7 +54,7 @@ class Registry(Generic[T]):
         return self._known[name]
 
     def names(self) -> list[str]:
-        """The known names."""
+        """All names."""
         return list(self._known)
 
     def __contains__(self, name: str) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
-"""The extension's own folder."""
+"""The folder of the extension."""
 
 ASSETS = PROJECT_ROOT / "assets"
 
 DEMO_BASE = ASSETS / "demo_base"
-"""The base model that comes with the project."""
+"""The base model that comes with the project: a miniature of SD1.x, made for tests and demos."""

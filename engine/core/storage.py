@@ -1,4 +1,4 @@
-"""Files that are never half written, and names that nothing else has."""
+"""Atomic writes, and names that aren't taken."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .ownership import partial_suffix
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside ``path`` that takes its place when the block ends well.
+    """Yield a temporary file beside ``path``, which replaces ``path`` when the block succeeds.
 
-    The data is flushed to the disk before the rename, so that a crash leaves the old file or the new one, never
-    a torn one. When the block fails, the temporary file is removed and ``path`` is as it was.
+    The data is flushed to disk before the rename, so that a crash leaves either the old file or the new one. If the
+    block fails, the temporary file is removed and ``path`` is left as it was.
 
     Raises:
         StorageError: the disk is full, or the folder can't be written.
@@ -50,30 +50,29 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @dataclass
 class Draft:
-    """Something new on its way to the disk."""
+    """A file or folder that is being written."""
 
     temporary: Path
-    """Where to write: a name in an existing folder that nothing has yet."""
+    """Where to write it: a path that doesn't exist yet, in a folder that does."""
     path: Path
-    """Where it lies at last; settled when the block of :func:`adding` ends."""
+    """Its final path, known when the block of :func:`adding` has ended."""
 
 
 @contextlib.contextmanager
 def adding(path: Path) -> Iterator[Draft]:
-    """Let a block write a file or a whole folder, and put it at ``path`` without replacing anything.
+    """Let the block write a file or folder, then move it to ``path`` without replacing anything.
 
-    Where something else stands at ``path`` already, the draft goes to the first free of ``name_00002``,
-    ``name_00003``, …; where the very same stands there, that is kept and the draft is removed. Everything is flushed
-    before the rename, and a block that fails leaves nothing.
+    If ``path`` is taken, the draft is moved to the first free of ``name_00002``, ``name_00003``, …; if a file or folder
+    with the same content is there already, the draft is dropped and ``Draft.path`` is the existing one. Everything is
+    flushed to disk before the rename, and a block that fails leaves nothing.
 
     Raises:
         StorageError: the disk is full, or the folder can't be written.
     """
-    temporary = None
+    folder = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=partial_suffix(), dir=path.parent))
-        temporary = folder
         draft = Draft(folder / path.name, path)
         yield draft
         for file in _files(draft.temporary):
@@ -83,8 +82,8 @@ def adding(path: Path) -> Iterator[Draft]:
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        if temporary:
-            shutil.rmtree(temporary, ignore_errors=True)
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _files(path: Path) -> list[Path]:
@@ -92,18 +91,18 @@ def _files(path: Path) -> list[Path]:
 
 
 def _settled(draft: Path, wanted: Path) -> Path:
-    """Where the draft, or the same that was there before, lies."""
+    """Move the draft to the first free name, unless a name before it has the same content; returns that path."""
     for place in numbered(wanted, is_folder=draft.is_dir()):
         if not os.path.lexists(place):
             os.rename(draft, place)
             return place
         if _same(draft, place):
             return place
-    raise AssertionError("numbers don't end")
+    raise AssertionError("unreachable: there is always another number")
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Whether two files, or all files of two folders, are equal to the byte."""
+    """Whether two files, or all files of two folders, are equal byte for byte."""
     if one.is_dir() != other.is_dir():
         return False
     names = [[file.relative_to(path) for file in _files(path)] for path in (one, other)]
@@ -115,7 +114,7 @@ def cannot_write(path: Path, error: OSError) -> StorageError:
     return StorageError(
         f"{path} could not be written: {error.strerror or error}.",
         expected="a folder with free space that this user may write to",
-        hint="free some space or choose another output folder, then run again; what was there before is unharmed.",
+        hint="free some space or choose another output folder, then run again; the previous file is untouched.",
     )
 
 
@@ -131,10 +130,10 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def save_with(path: Path, save: Callable[[str], object]) -> None:
-    """Let ``save`` (a library's own function that takes a file name) write ``path`` atomically.
+    """Write ``path`` atomically with ``save``, a library function that takes a file name.
 
-    Libraries wrap a full disk in errors of their own (safetensors raises ``SafetensorError``), so an error that
-    carries the operating system's words is reported as what it is.
+    Libraries wrap a full disk in errors of their own (safetensors raises ``SafetensorError``), so errors with the
+    operating system's wording are reported as storage errors.
 
     Raises:
         StorageError: the disk is full, or the folder can't be written.
@@ -157,12 +156,12 @@ def touch(path: Path) -> None:
 
 
 def numbered(path: Path, *, is_folder: bool = False, first: int | None = None) -> Iterator[Path]:
-    """Names for something new, in the order to try them: ``fox.png``, ``fox_00002.png``, ``fox_00003.png``, …
+    """Names to try for something new: ``fox.png``, ``fox_00002.png``, ``fox_00003.png``, …
 
     Args:
         path: the name wanted.
-        is_folder: whether the name has no ending for the number to go before.
-        first: number of the first name; without it the first has none.
+        is_folder: whether the number goes at the very end, since the name has no suffix.
+        first: number of the first name, which has none by default.
     """
     suffix = "" if is_folder else path.suffix
     stem = path.name.removesuffix(suffix)
@@ -172,5 +171,5 @@ def numbered(path: Path, *, is_folder: bool = False, first: int | None = None) -
 
 
 def free_name(path: Path) -> Path:
-    """The first of ``stem_00001.suffix``, ``stem_00002.suffix``, … that nothing has yet."""
+    """The first of ``stem_00001.suffix``, ``stem_00002.suffix``, … that isn't taken."""
     return next(name for name in numbered(path, first=1) if not os.path.lexists(name))

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def over(values: Tensor, like: Tensor) -> Tensor:
-    """(B,) -> (B, 1, …) with as many axes as ``like``."""
+    """(B,) -> (B, 1, …) with as many dimensions as ``like``."""
     return values.to(like.dtype).reshape(-1, *([1] * (like.ndim - 1)))
 
 
 def gaussian_noise(shape: Sequence[int], generator: Generator, *, offset: float = 0.0) -> Tensor:
-    r"""Standard normal noise (B, C, …), plus ``offset`` times a normal value for each channel of each sample.
+    r"""Standard normal noise (B, C, …), plus ``offset`` times one normal value per channel of each sample.
 
     The offset noise of Nicholas Guttenberg (crosslabs.org, "Diffusion with Offset Noise", 2023):
     :math:`\epsilon = z + o\, z_{bc}`. Without it a model hardly learns a picture's mean brightness.

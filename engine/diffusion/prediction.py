@@ -1,4 +1,4 @@
-r"""What a denoiser predicts, as pure functions.
+r"""Prediction types: what a denoiser predicts.
 
 Shapes: B batch, C channels, H and W of the latent. ``alpha`` and ``sigma`` have shape (B,).
 """
@@ -16,14 +16,14 @@ PredictionType = Literal["epsilon", "v_prediction", "flow"]
 
 
 def target(prediction_type: PredictionType, x0: Tensor, noise: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
-    r"""What the denoiser should predict, shape (B, C, H, W).
+    r"""The training target of the denoiser, shape (B, C, H, W).
 
     - ``epsilon``: :math:`\epsilon` (arXiv:2006.11239, eq. 14)
     - ``v_prediction``: :math:`v = \alpha_t \epsilon - \sigma_t x_0` (Salimans & Ho 2022, arXiv:2202.00512, app. D)
     - ``flow``: :math:`\epsilon - x_0` (Liu et al. 2022, arXiv:2209.03003; signs as in Esser et al. 2024)
 
     Raises:
-        ValueError: the prediction type isn't one of these.
+        ValueError: the prediction type is none of these.
     """
     if prediction_type == "epsilon":
         return noise

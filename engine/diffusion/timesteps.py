@@ -1,4 +1,4 @@
-"""Which noise levels a training looks at: distributions of u in (0, 1), where 0 is clean and 1 is pure noise.
+"""Timestep distributions: which noise levels u in [0, 1) to train on, where 0 is clean and 1 is pure noise.
 
 The backbone maps u to the model's own timesteps and sigmas.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Distribution(Protocol):
-    """Samples ``count`` values, shape (count,), float32; ``mean`` and ``std`` are of the normal ones alone."""
+    """Samples u, shape (count,), float32; ``mean`` and ``std`` are for distributions based on a normal one."""
 
     def __call__(self, count: int, generator: Generator, *, mean: float, std: float) -> Tensor: ...
 

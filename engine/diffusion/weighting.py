@@ -1,4 +1,4 @@
-"""How much each noise level counts in the loss."""
+"""Loss weights of the noise levels."""
 
 from __future__ import annotations
 

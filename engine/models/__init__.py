@@ -1,4 +1,4 @@
-"""Base models: the contract, and one file a family."""
+"""Base models: the contract, and one file per family."""
 
 from . import sd1, sdxl
 from .registry import FAMILIES

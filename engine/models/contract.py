@@ -1,4 +1,4 @@
-"""What the trainer and the generator ask of a base model; they see nothing else of it.
+"""The interface of base models: all that training and generation use of them.
 
 Shapes: B batch, C latent channels, h and w latent height and width, H and W picture height and width.
 """
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 KeyStyle = Literal["kohya", "transformer", "native"]
-"""How adapter files of a family name their tensors; see ``adapters/names.py``."""
+"""How adapter files of a family name their tensors; see ``adapters/names.py``, which declares the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationDefaults:
-    """What a model generates well with."""
+    """Settings that a model generates well with."""
 
     steps: int = 25
     """1 or more."""
@@ -40,20 +40,19 @@ class GenerationDefaults:
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneInfo:
-    """What is known of a base model without running it."""
+    """What is known about a base model without running it."""
 
     family: str
-    """Registered name, for example ``sd1``. For people and file names; code asks for capabilities."""
+    """Registered name, for example ``sd1``, for people and file names. Code checks capabilities instead."""
     content_hash: str
     prediction_type: PredictionType
     latent_channels: int
     latent_factor: int
-    """Pictures' side over latents' side."""
+    """Side of a picture divided by the side of its latent."""
     resolution: int
     """Side of the pictures that the model was trained on, in pixels."""
     target_presets: Mapping[str, tuple[str, ...]]
-    """Preset name -> module-name suffixes inside the denoiser; has every name in
-    ``TARGETS`` of ``training/recipe.py``."""
+    """Preset -> suffixes of module names in the denoiser; has all of ``TARGETS`` in ``training/recipe.py``."""
     text_target_presets: Mapping[str, tuple[str, ...]]
     """The same for the text encoders."""
     key_style: KeyStyle
@@ -63,19 +62,19 @@ class BackboneInfo:
     """``modelspec.architecture`` without the ``/lora``, for example ``stable-diffusion-v1``."""
     generation: GenerationDefaults = field(default_factory=GenerationDefaults)
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of a recipe, by name, that this model wants in place of the general ones."""
+    """Recipe settings by name that suit this model better than the general ones."""
     recipe_reason: str = ""
-    """Why, for people."""
+    """Why these settings, for people."""
     capabilities: frozenset[str] = field(default_factory=frozenset)
     """Any of ``classifier_free_guidance``, ``text_encoder_training``, ``size_conditioning``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timesteps:
-    """Noise levels in the model's own terms, one a sample."""
+    """Noise levels in the model's own terms, one per sample."""
 
     t: Tensor
-    """What ``predict`` takes as time, shape (B,)."""
+    """The ``t`` of ``predict``, shape (B,)."""
     alpha: Tensor
     """Factor of the clean latent, shape (B,), float32."""
     sigma: Tensor
@@ -83,18 +82,26 @@ class Timesteps:
 
 
 class Conditioning(dict[str, "Tensor"]):
-    """Encoded prompts: named tensors, each with the batch as its first axis."""
+    """Encoded prompts: named tensors with the batch as first dimension."""
 
     @staticmethod
     def join(parts: Sequence[Conditioning]) -> Conditioning:
-        """One batch out of several.
+        """Concatenate batches.
 
-        Tensors of different lengths along their second axis are padded with zeros at its end; a backbone that encodes
-        prompts to different lengths keeps the lengths as a tensor of their own.
+        Tensors of different lengths in their second dimension are zero-padded at its end; a backbone that encodes
+        prompts to different lengths keeps the lengths as a separate tensor.
         """
         import torch
+        from torch.nn.functional import pad
 
-        return Conditioning({key: torch.cat(_padded([part[key] for part in parts])) for key in parts[0]})
+        def padded(tensors: list[Tensor]) -> list[Tensor]:
+            if tensors[0].ndim < 2:
+                return tensors
+            longest = max(tensor.shape[1] for tensor in tensors)
+            after = [0, 0] * (tensors[0].ndim - 2)
+            return [pad(t, [*after, 0, longest - t.shape[1]]) if t.shape[1] < longest else t for t in tensors]
+
+        return Conditioning({key: torch.cat(padded([part[key] for part in parts])) for key in parts[0]})
 
     def pick(self, index: Tensor | slice) -> Conditioning:
         return Conditioning({key: value[index] for key, value in self.items()})
@@ -103,71 +110,60 @@ class Conditioning(dict[str, "Tensor"]):
         return Conditioning({key: value.to(*args, **kwargs) for key, value in self.items()})  # type: ignore[call-overload]
 
 
-def _padded(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The tensors with zeros behind the shorter ones."""
-    from torch.nn.functional import pad
-
-    if tensors[0].ndim < 2:
-        return list(tensors)
-    longest = max(tensor.shape[1] for tensor in tensors)
-    after = [0, 0] * (tensors[0].ndim - 2) + [0]
-    return [t if t.shape[1] == longest else pad(t, [*after, longest - t.shape[1]]) for t in tensors]
-
-
 class Backbone(ABC):
-    """A base model, loaded. Its weights are frozen and never change but inside a block of ``applied``."""
+    """A loaded base model. Its weights are frozen, and change only within the contexts of ``adapters/stack.py``."""
 
     info: BackboneInfo
     device: torch.device
     dtype: torch.dtype
-    """Of the denoiser's frozen weights while training and generating."""
+    """Dtype of the denoiser's frozen weights."""
 
     @property
     @abstractmethod
     def denoiser(self) -> nn.Module:
-        """The module that denoiser adapters are injected into."""
+        """The module that takes denoiser adapters."""
 
     @property
     @abstractmethod
     def text_encoder_names(self) -> tuple[str, ...]:
-        """Components beside ``denoiser`` that adapters can live in: ``text_encoder``, ``text_encoder_2``."""
+        """Components other than ``denoiser`` that take adapters: ``text_encoder``, ``text_encoder_2``."""
 
     @abstractmethod
     def load_component(self, name: str) -> nn.Module:
-        """The module of a component, ``denoiser`` or a text encoder; loads gigabytes if it isn't there yet."""
+        """The module of a component, ``denoiser`` or a text encoder. It may have to load gigabytes."""
 
     def load_components(self) -> dict[str, nn.Module]:
-        """All of them by name."""
+        """All components by name."""
         return {name: self.load_component(name) for name in ("denoiser", *self.text_encoder_names)}
 
     @abstractmethod
     def module_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Module key as adapter files know it -> shape of its weight, for all modules that an adapter can change.
+        """Module key, as in adapter files -> shape of its weight, for all modules that take adapters.
 
-        Loads nothing.
+        It loads no weights.
         """
 
     def file_parts(self, key: str) -> Sequence[tuple[str, slice]]:
-        """What adapter files call a module of ``load_components()``, as (module key, rows of its output).
+        """The modules in adapter files that make up a module of ``load_components()``: (module key, its output rows).
 
-        One part for the whole module, but where the model has in one layer what files keep apart, such as the
-        projections to queries, keys and values.
+        Usually one, with all rows. Fused layers, such as one projection to queries, keys and values, are several in
+        files.
         """
         return [(key, slice(None))]
 
     @contextlib.contextmanager
     def training(self, batch: int, resolution: int) -> Iterator[None]:
-        """Within the block the components' modules can take adapters and be differentiated.
+        """Within the block, the components take adapters and are differentiable.
 
         Args:
-            batch: pictures in each step.
-            resolution: side in pixels of a square as large as the largest picture.
+            batch: pictures per step.
+            resolution: side in pixels of a square with the area of the largest picture.
         """
         del batch, resolution
         yield
 
     def gradients(self) -> contextlib.AbstractContextManager[object]:
-        """What must hold around the forward and backward pass of one micro-batch."""
+        """Context for the forward and backward pass of one micro-batch."""
         return contextlib.nullcontext()
 
     @abstractmethod
@@ -176,23 +172,23 @@ class Backbone(ABC):
 
     @abstractmethod
     def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
-        """Prompts -> conditioning of batch B. Differentiable with respect to the text encoders' adapters."""
+        """Prompts -> conditioning of batch B, differentiable with respect to the text encoders' adapters."""
 
     def tokenize(self, text: str) -> dict[str, list[str]]:
-        """The pieces that each text encoder reads for ``text``, without marks of beginning and end, by component name.
+        """Component -> tokens of ``text`` for each text encoder, without start and end tokens.
 
-        Empty where a base model's tokenizers aren't known.
+        Empty if the base model's tokenizers are unknown.
         """
         del text
         return {}
 
     @abstractmethod
     def timesteps(self, u: Tensor) -> Timesteps:
-        """Map u in [0, 1) (0 clean, 1 noise), shape (B,), to the model's timesteps and noise factors."""
+        """Map u in [0, 1) (0 clean, 1 pure noise), shape (B,), to the model's timesteps and noise factors."""
 
     @abstractmethod
     def predict(self, x_t: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
-        """The denoiser's prediction (B, C, h, w) in ``info.prediction_type``'s terms, float32."""
+        """The denoiser's prediction (B, C, h, w), of type ``info.prediction_type``, float32."""
 
     @abstractmethod
     def sample(
@@ -201,13 +197,13 @@ class Backbone(ABC):
         """Denoise from pure noise (B, C, h, w) to clean latents with the model's own sampler.
 
         Yields:
-            The latents (B, C, h, w), float32, after each call of the denoiser; the last are clean. Some samplers warm
-            up with a call or two more than ``steps``.
+            Latents (B, C, h, w), float32, after each call of the denoiser; the last are clean. Some samplers make a
+            call or two more than ``steps``.
 
         Args:
             noise: standard normal, float32.
             conditioning: batch B.
-            negative: batch B, or ``None`` for no classifier-free guidance.
+            negative: batch B, or ``None`` to turn classifier-free guidance off.
             steps: denoising steps, 1 or more.
             guidance: classifier-free guidance scale; 1 means none.
         """
@@ -218,4 +214,4 @@ class Backbone(ABC):
 
     @abstractmethod
     def release_encoders(self) -> None:
-        """Give back the memory of autoencoder and text encoders; they are loaded again when next used."""
+        """Free the memory of autoencoder and text encoders; they are loaded again when next used."""

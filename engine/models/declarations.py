@@ -1,4 +1,4 @@
-"""What a base model declares itself, in ``lora_workbench.json`` beside ``model_index.json``."""
+"""What a base model declares about itself, in ``lora_workbench.json`` beside ``model_index.json``."""
 
 from __future__ import annotations
 
@@ -17,20 +17,24 @@ FILE = "lora_workbench.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Declarations:
-    """Settings that a base model wants in place of general ones."""
+    """Settings that suit a base model better than the general ones."""
 
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    """Of a training, by name."""
+    """Recipe settings by name."""
     reason: str = ""
-    """Why, for people."""
+    """Why these settings, for people."""
     generation: GenerationDefaults = field(default_factory=GenerationDefaults)
 
 
 def declarations(folder: Path | None, general: GenerationDefaults) -> Declarations:
-    """What the folder of a base model declares; ``general`` for generation where it says nothing.
+    """The declarations in the folder of a base model.
+
+    Args:
+        folder: the diffusers folder, if there is one.
+        general: defaults for generation where it declares none.
 
     Raises:
-        BaseModelError: the file isn't what it should be.
+        BaseModelError: the file is invalid.
     """
     path = folder / FILE if folder else None
     if path is None or not path.is_file():

@@ -1,8 +1,7 @@
 """The parts of a base model, from a diffusers folder or a single-file checkpoint, offline.
 
-Parts are called as diffusers calls them: ``unet``, ``vae``, ``text_encoder``, ``tokenizer``, ``scheduler`` and so on;
-the family says which there are. Each is read when it is asked for and not kept here, so that whoever lets go of a part
-has its memory back.
+Parts have the names that diffusers gives them: ``unet``, ``vae``, ``text_encoder``, ``tokenizer``, ``scheduler`` and so
+on; the family lists its own. Each is read on request and not kept here, so that dropping a part frees its memory.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ SAMPLERS = (
     "PNDMScheduler",
     "UniPCMultistepScheduler",
 )
-"""Schedulers whose steps add no noise, so that equal seeds give equal pictures. DDIM stands in for all others."""
+"""Schedulers that add no noise during sampling, so that equal seeds give equal pictures. DDIM replaces all others."""
 
 
 def tensor_names(file: Path) -> frozenset[str]:
     """Names of the tensors in a safetensors file, from its header alone.
 
     Raises:
-        BaseModelError: the file is cut short, or of another format.
+        BaseModelError: the file is truncated, or not a safetensors file.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -49,8 +48,8 @@ def tensor_names(file: Path) -> frozenset[str]:
     except (SafetensorError, OSError) as error:
         raise BaseModelError(
             f"{file} can't be read: {error}.",
-            expected="a whole .safetensors file",
-            hint="it is damaged or its download was cut short; download or copy it again.",
+            expected="a complete .safetensors file",
+            hint="it is damaged or its download was interrupted; download or copy it again.",
         ) from error
 
 
@@ -60,14 +59,14 @@ class Parts(ABC):
     name: str
     """File or folder name, for people."""
     folder: Path | None = None
-    """The diffusers folder, if it is one."""
+    """The diffusers folder, if there is one."""
 
     def __init__(self, parts: Mapping[str, Part]) -> None:
         self._parts = parts
 
     @abstractmethod
     def content_hash(self) -> str:
-        """SHA-256 over all that the parts are made of."""
+        """SHA-256 of all files that the parts are read from."""
 
     @abstractmethod
     def config(self, part: str) -> dict[str, Any]:
@@ -75,14 +74,14 @@ class Parts(ABC):
 
     @abstractmethod
     def load(self, part: str) -> Any:
-        """A part; modules come in evaluation mode, in the dtype of their files.
+        """Load a part. Modules are in evaluation mode and in the dtype of their files.
 
         Raises:
             BaseModelError: the part is damaged, or weights are missing.
         """
 
     def empty(self, part: str) -> nn.Module:
-        """A text encoder without weights, for the names and shapes of its layers."""
+        """A text encoder on the meta device, for the names and shapes of its layers."""
         import torch
 
         with torch.device("meta"), quiet():
@@ -93,7 +92,7 @@ class FolderParts(Parts):
     """The parts of a diffusers folder.
 
     Raises:
-        BaseModelError: a part has no folder, no configuration or no whole weights.
+        BaseModelError: a part has no folder, no configuration or incomplete weights.
     """
 
     def __init__(self, folder: Path, parts: Mapping[str, Part]) -> None:
@@ -139,19 +138,19 @@ class FolderParts(Parts):
     def _named(self, part: str) -> contextlib.AbstractContextManager[None]:
         return _reporting(
             f"{self.name} has no usable {part}",
-            expected=f"a folder {part} inside it, as diffusers saves it",
-            hint="save or download the model again; nothing is fetched from the network here.",
+            expected=f"a folder {part} inside it, as saved by diffusers",
+            hint="save or download the model again; nothing is downloaded here.",
         )
 
 
 class CheckpointParts(Parts):
-    """The parts of a single-file checkpoint, which diffusers converts.
+    """The parts of a single-file checkpoint, converted by diffusers.
 
     Args:
         path: the ``.safetensors`` file.
-        parts: what the family has, with the prefixes of their tensors.
-        config: folder with the configuration of every part and the tokenizers' files, as in a diffusers folder;
-            a checkpoint itself holds weights alone.
+        parts: those of the family, with the prefixes of their tensors.
+        config: folder with the configuration of each part and the tokenizers' files, laid out as a diffusers folder;
+            checkpoints hold only weights.
 
     Raises:
         BaseModelError: the file is damaged, or has no weights for a part.
@@ -173,8 +172,8 @@ class CheckpointParts(Parts):
     def config(self, part: str) -> dict[str, Any]:
         config = read_config(self._config, part)
         if part == "scheduler" and "v_pred" in self._names:
-            # Keys can't tell how a finetune of the same architecture was trained, so trainers leave empty tensors of
-            # these names, as ComfyUI does.
+            # The weights don't tell the prediction type, so trainers mark it by empty tensors of these names, which
+            # ComfyUI reads too.
             config |= {"_class_name": "DDIMScheduler", "prediction_type": "v_prediction"}
             if "ztsnr" in self._names:
                 config |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
@@ -201,13 +200,13 @@ class CheckpointParts(Parts):
     def _named(self, part: str) -> contextlib.AbstractContextManager[None]:
         return _reporting(
             f"{self.name} has no usable {part}",
-            expected="a whole checkpoint: UNet, text encoders and autoencoder in one file",
+            expected="a complete checkpoint: UNet, text encoders and autoencoder in one file",
             hint="use the full checkpoint (not a pruned or inpainting one, and not an adapter), or a diffusers folder.",
         )
 
 
 def read_config(folder: Path, part: str) -> dict[str, Any]:
-    """The JSON file that diffusers or transformers saves with a part."""
+    """The configuration that diffusers or transformers saves with a part."""
     name = "scheduler_config.json" if part == "scheduler" else "config.json"
     return json.loads((folder / part / name).read_text(encoding="utf-8"))
 
@@ -231,7 +230,7 @@ def _text_config(config: dict[str, Any]) -> Any:
 
 
 def _tokenizer(folder: Path) -> Any:
-    """CLIP's tokenizer; a folder that holds settings alone shares the vocabulary of the folder that they name."""
+    """CLIP's tokenizer. A folder with only settings names the folder whose vocabulary it shares."""
     from transformers import CLIPTokenizer
 
     settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
@@ -247,12 +246,12 @@ def _scheduler(config: dict[str, Any]) -> Any:
     name = config.get("_class_name")
     if name not in SAMPLERS:
         name, config = "DDIMScheduler", {"set_alpha_to_one": False, **config}
-    # Old folders carry other values of these two; diffusers' pipeline corrects them as well.
+    # Old folders have other values for these two, which diffusers' pipelines correct as well.
     return getattr(diffusers, name).from_config(config, steps_offset=1, clip_sample=False)
 
 
 def _converted(part: Part, config: dict[str, Any], weights: dict[str, Tensor]) -> nn.Module:
-    """UNet or autoencoder. Made without weights of its own, so that memory holds them once."""
+    """UNet or autoencoder, created on the meta device, so that the weights are in memory only once."""
     import torch
     from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 
@@ -285,14 +284,14 @@ def _converted_text_encoder(part: Part, config: dict[str, Any], weights: dict[st
 
 
 def _refuse_gaps(missing: Iterable[Any]) -> None:
-    """The libraries fill what is missing with random weights; a base model must be whole."""
+    """Refuse missing weights, which the libraries would initialize at random."""
     if names := sorted(map(str, missing)):
         raise ValueError(f"no fitting weights for {first_of(names, 3)}")
 
 
 @contextlib.contextmanager
 def _reporting(what: str, *, expected: str, hint: str) -> Iterator[None]:
-    """Report whatever a library makes of unusable files as an error that a user can mend."""
+    """Turn the libraries' errors about unusable files into one that a user can act on."""
     from safetensors import SafetensorError
 
     try:

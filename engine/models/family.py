@@ -1,4 +1,4 @@
-"""What a family of base models declares, so that the shared code needs to know none by name."""
+"""What a family of base models declares, so that shared code knows none by name."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Part:
 
     kind: PartKind
     prefix: str = ""
-    """How the names of its tensors begin in a single-file checkpoint; parts without weights have none."""
+    """Prefix of the names of its tensors in single-file checkpoints; empty for parts without weights."""
     open_clip: bool = False
-    """Whether a checkpoint has it in OpenCLIP's layout."""
+    """Whether checkpoints store it in OpenCLIP's layout."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """One family."""
+    """A family of base models."""
 
     name: str
     architecture: str
@@ -33,23 +33,24 @@ class Family:
     pipeline: str
     """``_class_name`` in ``model_index.json`` of a diffusers folder."""
     parts: Mapping[str, Part]
-    """Name of the folder -> part."""
+    """Folder name -> part."""
     config: Path
-    """Folder with the configuration of each part of a checkpoint, which itself holds weights alone."""
+    """Folder with the configuration of each part, for checkpoints, which hold only weights."""
     recognizes: Callable[[Path, frozenset[str]], bool]
-    """Whether a folder of this pipeline (without names), or a checkpoint with tensors of these names, is one."""
+    """Whether a folder of this pipeline, or a checkpoint with tensors of these names, belongs to the family; the set of
+    names is empty for folders."""
     load: Callable[..., Backbone]
     targets: Mapping[str, tuple[str, ...]]
-    """Preset -> suffixes of the denoiser's layers."""
+    """Preset -> suffixes of module names in the denoiser."""
     text_targets: Mapping[str, tuple[str, ...]]
     """The same for the text encoders."""
     key_style: KeyStyle = "kohya"
     generation: GenerationDefaults = field(default_factory=GenerationDefaults)
     timestep_distribution: str = "uniform"
-    """What training samples timesteps from unless a recipe says otherwise."""
+    """Suggested distribution of timesteps for training."""
     capabilities: frozenset[str] = frozenset()
 
     @property
     def text_encoders(self) -> tuple[str, ...]:
-        """Names of the parts that encode prompts, in order."""
+        """Names of the text encoders, in order."""
         return tuple(name for name, part in self.parts.items() if part.kind in ("clip", "clip_with_projection"))

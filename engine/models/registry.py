@@ -1,4 +1,4 @@
-"""Families of base models by name. A family is one file beside this one and one registration in ``__init__.py``."""
+"""Families of base models by name. Each is a file beside this one and a registration in ``__init__.py``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def load_base(path: str | Path, *, device: str = "auto", precision: str = "auto"
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``; of the frozen weights.
 
     Raises:
-        BaseModelError: nothing is there, it is damaged, or no known family recognizes it.
+        BaseModelError: there is no such model, it is damaged, or no family recognizes it.
     """
     path = Path(path)
     if not path.exists():
@@ -45,7 +45,7 @@ def load_base(path: str | Path, *, device: str = "auto", precision: str = "auto"
 
 
 def _pipeline(folder: Path) -> str | None:
-    """The class that a diffusers folder names, or nothing where it isn't one."""
+    """The pipeline class of a diffusers folder; ``None`` for other folders."""
     try:
         return json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
     except (OSError, ValueError, KeyError, TypeError):

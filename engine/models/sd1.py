@@ -1,4 +1,4 @@
-"""Stable Diffusion 1.x, and every model of its architecture: UNet, one CLIP text encoder, KL autoencoder."""
+"""Stable Diffusion 1.x and all models of its architecture: UNet, one CLIP text encoder, KL autoencoder."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ class StableDiffusion1(UNetBackbone):
 
 
 def _recognizes(path: Path, names: frozenset[str]) -> bool:
-    """Stable Diffusion 2.x is the same pipeline, but projects linearly and has another text encoder."""
+    """Stable Diffusion 2.x uses the same pipeline, but linear projections and another text encoder."""
     if not names:
-        with contextlib.suppress(OSError, ValueError):  # loading says what is wrong with the folder
+        with contextlib.suppress(OSError, ValueError):  # loading will say what is wrong with the folder
             return not read_config(path, "unet").get("use_linear_projection")
         return True
     return UNET_BLOCKS in names and any(name.startswith(TEXT_ENCODER) for name in names)
 
 
 def load(path: Path, *, device: str = "auto", precision: str = "auto", config: Path | None = None) -> StableDiffusion1:
-    """Load a diffusers folder, or a single-file checkpoint with the configuration in ``config``, if not the family's.
+    """Load a diffusers folder or a checkpoint; ``config`` replaces the family's configuration of checkpoints.
 
     Raises:
-        BaseModelError: a part is missing or damaged, or there is no such device or precision.
+        BaseModelError: a part is missing or damaged, or the device or precision doesn't exist.
     """
     return StableDiffusion1(load_parts(path, FAMILY, config), FAMILY, device, precision)
 

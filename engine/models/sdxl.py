@@ -1,4 +1,4 @@
-"""Stable Diffusion XL (Podell et al. 2023, arXiv:2307.01952), with Illustrious, NoobAI and all others of its shape."""
+"""Stable Diffusion XL (Podell et al. 2023, arXiv:2307.01952), and others of its architecture, such as Illustrious."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class StableDiffusionXL(UNetBackbone):
     """The diffusers backbone of SDXL."""
 
     def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
-        """The last but one hidden states of both encoders side by side, and the second one's pooled projection."""
+        """The penultimate hidden states of both encoders, concatenated, and the pooled projection of the second."""
         import torch
 
         first = self._encoded("text_encoder", "tokenizer", prompts, output_hidden_states=True)
@@ -42,8 +42,8 @@ class StableDiffusionXL(UNetBackbone):
 
 
 def size_conditioning(height: int, width: int) -> list[float]:
-    """Original size, crop corner and target size, in pixels (section 2.2 of the paper): an uncropped picture of the
-    size that is trained or generated."""
+    """Original size, top-left crop corner and target size in pixels (section 2.2 of the paper), as for a picture that
+    was neither resized nor cropped."""
     return [float(value) for value in (height, width, 0, 0, height, width)]
 
 
@@ -53,10 +53,10 @@ def _recognizes(path: Path, names: frozenset[str]) -> bool:
 
 
 def load(path: Path, *, device: str = "auto", precision: str = "auto", config: Path | None = None) -> StableDiffusionXL:
-    """Load a diffusers folder, or a single-file checkpoint with the configuration in ``config``, if not the family's.
+    """Load a diffusers folder or a checkpoint; ``config`` replaces the family's configuration of checkpoints.
 
     Raises:
-        BaseModelError: a part is missing or damaged, or there is no such device or precision.
+        BaseModelError: a part is missing or damaged, or the device or precision doesn't exist.
     """
     return StableDiffusionXL(load_parts(path, FAMILY, config), FAMILY, device, precision)
 

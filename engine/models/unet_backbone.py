@@ -1,4 +1,4 @@
-"""What Stable Diffusion 1.x and XL share: a UNet, CLIP text encoders and a KL autoencoder, by diffusers."""
+"""The common part of Stable Diffusion 1.x and XL: diffusers' UNet, CLIP text encoders and KL autoencoder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 UNET_BLOCKS = "model.diffusion_model.input_blocks.0.0.weight"
-"""A tensor that every checkpoint with such a UNet has."""
+"""A tensor in every checkpoint with such a UNet."""
 
 _ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 _FEED_FORWARD = ("ff.net.0.proj", "ff.net.2")
@@ -45,7 +45,7 @@ TEXT_TARGETS: Mapping[str, tuple[str, ...]] = {
 
 
 def load_parts(path: Path, family: Family, config: Path | None = None) -> Parts:
-    """The parts of a diffusers folder or a checkpoint; ``config`` in place of the family's own configuration.
+    """The parts of a diffusers folder or a checkpoint; ``config`` replaces the family's configuration of checkpoints.
 
     Raises:
         BaseModelError: a part is missing or damaged.
@@ -58,16 +58,16 @@ def load_parts(path: Path, family: Family, config: Path | None = None) -> Parts:
 
 
 class UNetBackbone(Backbone):
-    """A UNet with its encoders, which are loaded when they are first used.
+    """A UNet with its encoders, which are loaded on first use.
 
     Args:
-        parts: where they come from.
-        family: what it declares.
+        parts: the parts of the base model.
+        family: its family.
         device: as in ``load_base``.
-        precision: as in ``load_base``, of the UNet.
+        precision: of the UNet, as in ``load_base``.
 
     Raises:
-        BaseModelError: a part is damaged, it predicts something unknown, or there is no such device or precision.
+        BaseModelError: a part is damaged, the prediction type is unsupported, or the device or precision doesn't exist.
     """
 
     def __init__(self, parts: Parts, family: Family, device: str, precision: str) -> None:
@@ -87,7 +87,7 @@ class UNetBackbone(Backbone):
 
     @abstractmethod
     def _arguments(self, x: Tensor, conditioning: Conditioning) -> dict[str, Any]:
-        """What the UNet takes besides latents ``x`` and timesteps."""
+        """Arguments of the UNet besides latents ``x`` and timesteps."""
 
     @property
     def denoiser(self) -> nn.Module:
@@ -144,14 +144,15 @@ class UNetBackbone(Backbone):
 
         scheduler = copy.deepcopy(self._scheduler)
         scheduler.set_timesteps(steps, device=self.device)
-        guided = negative is not None and guidance != 1
-        states = Conditioning.join([negative, conditioning]) if negative is not None and guided else conditioning
+        if guidance == 1:
+            negative = None
+        states = conditioning if negative is None else Conditioning.join([negative, conditioning])
         x = noise.to(self.device) * scheduler.init_noise_sigma
         for t in scheduler.timesteps:
             with torch.no_grad():
-                scaled = scheduler.scale_model_input(torch.cat([x, x]) if guided else x, t)
+                scaled = scheduler.scale_model_input(x if negative is None else torch.cat([x, x]), t)
                 predicted = self.predict(scaled, t, states)
-                if guided:
+                if negative is not None:
                     without, towards = predicted.chunk(2)
                     predicted = without + guidance * (towards - without)
                 x = scheduler.step(predicted, t, x).prev_sample
@@ -166,7 +167,7 @@ class UNetBackbone(Backbone):
         return (images / 2 + 0.5).clamp(0, 1)
 
     def _encoder(self, part: str) -> Any:
-        """Text encoder or autoencoder, in float32: they run seldom, and these autoencoders overflow in float16."""
+        """Text encoder or autoencoder, in float32: they run rarely, and these autoencoders overflow in float16."""
         import torch
 
         if part not in self._encoders:
@@ -176,7 +177,7 @@ class UNetBackbone(Backbone):
         return self._encoders[part]
 
     def _encoded(self, part: str, tokenizer: str, prompts: Sequence[str], **options: Any) -> Any:
-        """What a text encoder gives for prompts, padded to its length."""
+        """Output of a text encoder for prompts, padded or truncated to its length."""
         encoder = self._encoder(part)
         tokens = self._tokenizers[tokenizer](
             list(prompts),
@@ -203,7 +204,7 @@ def layer_shapes(roots: Mapping[str, nn.Module]) -> dict[str, tuple[int, ...]]:
 def _describe(parts: Parts, family: Family, prediction_type: str) -> BackboneInfo:
     if prediction_type not in ("epsilon", "v_prediction"):
         raise BaseModelError(
-            f"{parts.name} predicts {prediction_type!r}, which can't be trained here.",
+            f"{parts.name} predicts {prediction_type!r}, which isn't supported.",
             expected="prediction_type epsilon or v_prediction in scheduler/scheduler_config.json",
             hint="correct the scheduler's configuration, or use another base model.",
         )

@@ -1,4 +1,4 @@
-"""What a run is a function of, and the key that follows from it."""
+"""The inputs of a run, and the key derived from them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ..training.recipe import Circumstances, Recipe
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What an adapter is a function of."""
+    """Everything that determines a trained adapter."""
 
     base: Backbone
     dataset: Dataset
     recipe: Recipe
-    """With a resolution."""
+    """With the resolution filled in."""
     regularization: Dataset | None
     seed: int
 
     @property
     def lineage(self) -> str:
-        """Content hash of everything but the number of steps: runs that differ in steps continue each other."""
+        """Content hash of everything but the number of steps: runs that differ only in it continue each other."""
         sets = [dataset for dataset in (self.dataset, self.regularization) if dataset]
         circumstances = Circumstances(
             recipe=self.recipe,
@@ -44,18 +44,18 @@ class Run:
         )
 
     def check(self) -> None:
-        """Refuse what can't teach anything, before any work is done.
+        """Refuse inputs that can't be trained on, before any work is done.
 
         Raises:
-            TrainingError: the text encoder is to be trained, and this base model's can't be.
+            TrainingError: the recipe trains the text encoder, which this base model doesn't support.
             DatasetError: a set is empty.
             CaptionError: a caption is missing, or lacks the trigger word.
         """
         if self.recipe.adapter.train_text_encoder and "text_encoder_training" not in self.base.info.capabilities:
             raise TrainingError(
-                f"The recipe trains the text encoder, and that of {self.base.info.name} can't be trained.",
+                f"The recipe trains the text encoder, but that of {self.base.info.name} can't be trained.",
                 expected="a base model with CLIP text encoders, or train_text_encoder off",
-                hint="turn train_text_encoder off; few adapters gain by it.",
+                hint="turn train_text_encoder off; few adapters benefit from it.",
             )
         for dataset in (self.dataset, self.regularization):
             if dataset is not None:
@@ -64,16 +64,20 @@ class Run:
             raise CaptionError(
                 f"The trigger word {self.dataset.trigger.word!r} is missing from the captions of: {first_of(lost)}",
                 expected="the trigger word in every caption",
-                hint="use LW_TriggerCaptions in the mode prepend or replace.",
+                hint="use LW_TriggerCaptions with mode prepend or replace.",
             )
 
 
 def _check_captions(dataset: Dataset) -> None:
     if not dataset.records:
-        raise DatasetError(f"The data set {dataset.name} is empty.", expected="at least one picture")
+        raise DatasetError(
+            f"The data set {dataset.name} is empty.",
+            expected="at least one picture",
+            hint="choose a folder with pictures, or keep some of them.",
+        )
     if bare := [record.name for record in dataset if not (record.caption or "").strip()]:
         raise CaptionError(
             f"{len(bare)} of {len(dataset)} pictures in {dataset.name} have no caption: {first_of(bare)}",
             expected="a caption for every picture",
-            hint="put LW_TriggerCaptions before the training, or write .txt files beside the pictures.",
+            hint="add LW_TriggerCaptions before training, or put .txt files beside the pictures.",
         )

@@ -1,4 +1,4 @@
-"""Sample pictures by the adapter in training."""
+"""Sample pictures of the adapter in training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def sample_pictures(base: Backbone, samples: SampleSettings) -> list[Image.Image]:
-    """Pictures of the sample prompts, always of the same seeds, as the base model generates best."""
+    """Pictures of the sample prompts, always from the same seeds, with the base model's own defaults."""
     defaults = base.info.generation
     request = GenerationRequest(prompts=samples.sample_prompts, steps=defaults.steps, guidance=defaults.guidance)
     events = generate(base, request)

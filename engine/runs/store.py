@@ -1,4 +1,4 @@
-"""The run store: the folder in which finished runs, training states and caches lie, by content."""
+"""The run store: a folder of finished runs, training states and caches, by content."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from ..core.cache import TensorCache, TextCache
 
 
 class RunStore:
-    """Paths below one folder; everything in it can be made again, at the price of time.
+    """Paths below one folder. Everything in it can be recomputed, given time.
 
-    ``runs/<lineage>/`` holds what belongs to one base, data set, recipe and seed, whatever the number of steps:
-    ``<steps>.safetensors``, a finished adapter, with its losses in ``<steps>.json``; ``<steps>.state.safetensors``, the
-    training state on the way to so many steps; ``snapshots/<step>.safetensors``, the adapter as it was after a step.
+    ``runs/<lineage>/`` belongs to one base model, data set, recipe and seed, with any number of steps:
+
+    - ``<steps>.safetensors``: a finished adapter; its losses are in ``<steps>.json``;
+    - ``<steps>.state.safetensors``: the training state of a run to that many steps;
+    - ``snapshots/<step>.safetensors``: the adapter after a step;
+    - ``lock``: held by the process that trains.
     """
 
     def __init__(self, root: Path) -> None:
@@ -22,19 +25,19 @@ class RunStore:
         self.class_pictures = root / "class_pictures"
 
     def finished(self, lineage: str, steps: int) -> Path:
-        """Where the adapter of a finished run lies."""
+        """The adapter of a finished run."""
         return self._run(lineage) / f"{steps:06d}.safetensors"
 
     def record(self, lineage: str, steps: int) -> Path:
-        """Where the losses of a finished run lie."""
+        """The losses of a finished run."""
         return self._run(lineage) / f"{steps:06d}.json"
 
     def snapshot(self, lineage: str, step: int) -> Path:
-        """Where the adapter lies as it was after a step."""
+        """The adapter as it was after a step."""
         return self._run(lineage) / "snapshots" / f"{step:06d}.safetensors"
 
     def state(self, lineage: str, steps: int) -> Path:
-        """Where the training state of a run to ``steps`` lies, whatever step it has reached."""
+        """The training state of a run to ``steps``, whatever step it has reached."""
         return self._run(lineage) / f"{steps:06d}.state.safetensors"
 
     def states(self, lineage: str) -> list[Path]:
@@ -42,7 +45,7 @@ class RunStore:
         return sorted(self._run(lineage).glob("*.state.safetensors"))
 
     def lock(self, lineage: str) -> Path:
-        """The file that whoever trains this lineage holds a lock on."""
+        """The file locked by the process that trains this lineage."""
         return self._run(lineage) / "lock"
 
     def _run(self, lineage: str) -> Path:

@@ -1,7 +1,7 @@
-"""A training run as a value: the same base, data set, recipe and seed give the same adapter, made once.
+"""A training run as a value: the same base model, data set, recipe and seed give the same adapter, trained once.
 
-This composes the parts: look in the run store, encode, train, save, verify. Whoever drives it sees a stream of events
-and may close it at any time; the next call with the same arguments goes on where it stopped.
+It looks in the run store, encodes, trains, saves and verifies, as a stream of events that can be closed at any time.
+The next call with the same arguments resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..adapters.adapter import Adapter
 from ..adapters.binding import bind
@@ -38,33 +37,30 @@ from .key import Run
 from .samples import sample_pictures
 from .store import RunStore
 
-if TYPE_CHECKING:
-    from torch import nn
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedAdapter:
-    """What a run gives."""
+    """The result of a run."""
 
     adapter: Adapter
-    """Bound to the base's modules, with its file in the run store as ``path``."""
+    """Bound to the base model's modules; ``path`` is its file in the run store."""
     losses: list[float]
-    """One a step."""
+    """One per step."""
     cached: bool
-    """Whether it was there already."""
+    """Whether it had been trained before."""
     resumed_at: int
-    """Step at which this call went on; 0 where it began at the beginning."""
+    """Steps that were already done; 0 for a run from the start."""
     seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """The graph that a run is part of, for the adapter's file: JSON texts, or nothing."""
+    """The graph that a run is part of, as JSON, for the metadata of the adapter's file."""
 
     workflow: str | None = None
-    """As the canvas stores it."""
+    """In the format of the canvas."""
     prompt: str | None = None
-    """As the server runs it."""
+    """In the format of the server."""
 
 
 def train_adapter(
@@ -78,23 +74,23 @@ def train_adapter(
     regularization: Dataset | None = None,
     graph: Graph | None = None,
 ) -> Generator[Event, None, TrainedAdapter]:
-    """Train an adapter, or give back the one that was trained before.
+    """Train an adapter, or return the one that was trained before.
 
     Args:
-        base: unchanged afterwards, also after an error or a cancel.
-        dataset: every picture with a caption.
-        recipe: how to train; more ``steps`` than an earlier run of the same lineage continue that one.
-        seed: of first values, order and noise.
-        store: where results and training states lie.
+        base: left unchanged, even after an error or a cancel.
+        dataset: every picture needs a caption.
+        recipe: how to train; with more ``steps`` than an earlier run of the same lineage, that run is continued.
+        seed: of initialization, order and noise.
+        store: where results and training states are kept.
         name: of the adapter, for files and labels; not part of the run's key.
         regularization: captioned pictures of the class, for prior preservation.
-        graph: goes into the file's metadata.
+        graph: for the file's metadata.
 
     Raises:
-        DatasetError: a set is empty.
+        DatasetError: a data set is empty.
         CaptionError: a caption is missing, or lacks the trigger word.
-        AdapterError: the recipe's targets don't exist in the base.
-        TrainingError: a loss became infinite.
+        AdapterError: the base model has none of the recipe's targets.
+        TrainingError: a loss isn't finite, or nothing was learned.
         StorageError: results can't be written.
     """
     recipe = recipe.changed(resolution=recipe.batches.resolution or base.info.resolution)
@@ -104,32 +100,28 @@ def train_adapter(
     try:
         yield from lock.acquire(name)
         if (found := _finished(run, store, name)) is not None:
-            yield Message(text=f"{name}: trained before, taken from the run store")
+            yield Message(text=f"{name}: trained before, loaded from the run store")
             return found
-        return (yield from _resumed_or_new(run, store, name, graph or Graph()))
+        began = time.monotonic()
+        start = newest_state(store, run)
+        if start is not None:
+            yield Message(text=f"{name}: resuming at step {start.step} of {recipe.schedule.steps}")
+        adapter, losses = yield from _train(run, store, start, partial(_adapter, run, name, graph or Graph()))
+        return TrainedAdapter(
+            adapter=adapter,
+            losses=losses,
+            cached=False,
+            resumed_at=start.step if start else 0,
+            seconds=time.monotonic() - began,
+        )
     finally:
         lock.release()
 
 
-def _resumed_or_new(run: Run, store: RunStore, name: str, graph: Graph) -> Generator[Event, None, TrainedAdapter]:
-    began = time.monotonic()
-    start = newest_state(store, run)
-    if start is not None:
-        yield Message(text=f"{name}: resuming at step {start.step} of {run.recipe.schedule.steps}")
-    adapter, losses = yield from _train(run, store, start, partial(_adapter, run, name, graph))
-    return TrainedAdapter(
-        adapter=adapter,
-        losses=losses,
-        cached=False,
-        resumed_at=start.step if start else 0,
-        seconds=time.monotonic() - began,
-    )
-
-
 def newest_state(store: RunStore, run: Run) -> TrainingState | None:
-    """The state of this lineage that is furthest on without being beyond the wanted steps.
+    """The most advanced training state of this lineage with at most the recipe's steps.
 
-    A state that can't be read is passed over: an older one, or the beginning, is still right.
+    States that can't be read are skipped: resuming from an older one, or training from the start, is still correct.
     """
     best = None
     for path in store.states(run.lineage):
@@ -143,14 +135,14 @@ def newest_state(store: RunStore, run: Run) -> TrainingState | None:
 
 
 def _finished(run: Run, store: RunStore, name: str) -> TrainedAdapter | None:
-    """The adapter of this very run, if the run store has it."""
+    """The adapter of this run, if the run store has it."""
     path, record = (place(run.lineage, run.recipe.schedule.steps) for place in (store.finished, store.record))
     try:
         losses = json.loads(record.read_text(encoding="utf-8"))["losses"]
         adapter = replace(bind(load_adapter(path), run.base.module_shapes()), name=name)
+        os.utime(path)  # marks it as used, for pruning by age
     except (AdapterError, OSError, ValueError, KeyError):
-        return None  # never finished, or damaged: the training state, if any, makes it again
-    os.utime(path)  # counts as used now, for whoever prunes the store by age
+        return None  # not finished, or damaged
     return TrainedAdapter(adapter=adapter, losses=losses, cached=True, resumed_at=0, seconds=0.0)
 
 
@@ -194,21 +186,15 @@ def _save(adapter: Adapter, path: Path) -> Adapter:
 
 
 def _injected(run: Run) -> contextlib.AbstractContextManager[Injection]:
-    """The adapter in the base, with first values that depend on names that all backbones of a family share."""
+    """The adapter in the base model, initialized by module names that all backbones of a family share."""
     base, settings = run.base, run.recipe.adapter
-    components, targets = _targets(base, run.recipe)
+    components = base.load_components() if settings.train_text_encoder else {"denoiser": base.denoiser}
+    presets = {"denoiser": base.info.target_presets}
+    targets = {name: presets.get(name, base.info.text_target_presets)[settings.targets] for name in components}
     return injected(
         KINDS.get(settings.kind), components, targets, rank=settings.rank, alpha=settings.alpha,
         seed=derived_seed(run.seed, "adapter"), common_name=lambda key: base.file_parts(key)[0][0],
     )  # fmt: skip
-
-
-def _targets(base: Backbone, recipe: Recipe) -> tuple[dict[str, nn.Module], dict[str, tuple[str, ...]]]:
-    """(modules, suffixes to adapt in them), by component."""
-    components = base.load_components() if recipe.adapter.train_text_encoder else {"denoiser": base.denoiser}
-    presets = {"denoiser": base.info.target_presets}
-    chosen = recipe.adapter.targets
-    return components, {name: presets.get(name, base.info.text_target_presets)[chosen] for name in components}
 
 
 def _encode_sets(run: Run, store: RunStore) -> Generator[Event, None, tuple[TrainingSet, TrainingSet | None]]:
@@ -228,15 +214,15 @@ def _encode_sets(run: Run, store: RunStore) -> Generator[Event, None, tuple[Trai
         )
         sets.append((yield from events))
     if recipe.captions.caption_shuffle > 1 and all(len(orders) == 1 for orders in sets[0].captions):
-        yield Message(text="caption_shuffle changes nothing: no caption has comma-separated tags to shuffle")
+        yield Message(text="caption_shuffle has no effect: no caption has comma-separated tags to shuffle")
     return sets[0], sets[1]
 
 
 def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], losses: list[float]) -> Adapter:
-    """What has been trained, with everything that is known about it.
+    """The trained adapter with its metadata.
 
     Raises:
-        TrainingError: nothing was learned, or a value isn't finite.
+        TrainingError: nothing was learned, or values aren't finite.
     """
     modules = {part: update.rows(rows) for key, update in updates.items() for part, rows in run.base.file_parts(key)}
     _refuse_useless(run, name, modules, len(losses))
@@ -281,12 +267,12 @@ def _refuse_useless(run: Run, name: str, modules: dict[str, Update], steps: int)
     if untouched or not finite:
         of = f" for {', '.join(sorted(untouched))}" if untouched else ""
         raise TrainingError(
-            f"After {steps} steps the adapter {name} holds no usable values{of}.",
-            expected="finite values that are not all zero",
+            f"After {steps} steps the adapter {name} has no usable weights{of}.",
+            expected="finite weights that aren't all zero",
             hint="check the learning rate; the training state is kept in the run store.",
         )
 
 
 def versions() -> dict[str, str]:
-    """Versions of the libraries that a result depends on."""
+    """Library name -> version, for the libraries that results depend on."""
     return {name: importlib.metadata.version(name) for name in ("torch", "diffusers", "transformers", "safetensors")}

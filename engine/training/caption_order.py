@@ -1,29 +1,29 @@
-"""Captions whose tags stand in another order each time: a fixed number of variants, so that each is encoded once."""
+"""Captions with shuffled tags: a fixed number of variants each, so that every one is encoded once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..core.hashing import value_hash
+from ..core.seeds import derived_seed
 from ..data.tags import shuffled
 
 
 def variants(caption: str, count: int, keep: int) -> tuple[str, ...]:
-    """At most ``count`` different orders of a caption's tags, the one that it is written in first.
+    """At most ``count`` different orders of a caption's tags, beginning with the original one.
 
-    They follow from the caption alone, so that runs with other seeds find their embeddings in the cache.
+    They depend on the caption alone, so that runs with other seeds find their embeddings in the cache.
 
     Args:
-        caption: with commas between its tags.
-        count: variants wanted; below 2 the caption stands alone.
-        keep: tags at the beginning that stay in their places.
+        caption: comma-separated tags.
+        count: number of variants; below 2, only the original.
+        keep: number of tags at the start that keep their places.
     """
     orders = [shuffled(caption, keep, number) for number in range(1, count)]
     return tuple(dict.fromkeys([caption, *orders]))
 
 
 def pick(orders: Sequence[str], seed: int, number: int, place: int) -> str:
-    """The variant at one place of a batch: a function of the seed and the batch's number alone."""
+    """The variant at a position of a batch: a function of the seed and the batch's number alone."""
     if len(orders) == 1:
         return orders[0]
-    return orders[int(value_hash("caption", seed, number, place)[:15], 16) % len(orders)]
+    return orders[derived_seed("caption", seed, number, place) % len(orders)]

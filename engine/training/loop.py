@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import optim
 
 SMALLEST_SCALE = 2.0**-10
-"""Of the gradient scaler: below it gradients overflow whatever the scale."""
+"""Of the gradient scaler. If gradients overflow even below it, scaling can't help."""
 
 
 @dataclass(kw_only=True)
@@ -37,35 +37,42 @@ class Trainer:
     trainee: Trainee
     recipe: Recipe
     subject: TrainingSet
-    """The pictures that teach."""
+    """The pictures to learn from."""
     prior: TrainingSet | None
-    """Regularization pictures of the class, or nothing."""
+    """Regularization pictures of the class, if there are any."""
     seed: int
     state_path: Path
-    """Where the training state goes."""
+    """Where the training state is saved."""
     generate_samples: Callable[[], list[Image.Image]] | None = None
     keep_snapshot: Callable[[int, Any], Any] | None = None
-    """Saves what ``Trainee.result`` gives after a step."""
+    """Saves a snapshot, given the step and ``Trainee.result()``."""
     step: int = 0
     losses: list[float] = field(default_factory=list)
     overflows: int = 0
-    """Steps without an update, since their gradients overflowed float16."""
+    """Steps skipped because their gradients overflowed float16."""
 
     def run(self, start: TrainingState | None = None) -> Generator[Event, None, None]:
-        """Train to the recipe's steps; whatever ends it earlier leaves the training state after the last whole step.
+        """Train up to the recipe's steps. If the run ends earlier, the state after the last complete step is saved.
 
         Args:
-            start: where to go on, or ``None`` for the beginning.
+            start: the state to resume from, or ``None`` to train from the start.
 
         Raises:
-            TrainingError: a loss is not a finite number, or gradients overflow at every step.
-            StorageError: a state can't be written.
+            TrainingError: a loss isn't finite, or gradients overflow at every step.
+            StorageError: a training state can't be written.
         """
+        import torch
+
         recipe = self.recipe
         loss = StepLoss(backbone=self.backbone, recipe=recipe, subject=self.subject, prior=self.prior, seed=self.seed)
-        optimizer, scaler = self._optimizer(), self._scaler()
+        optimizer = self._optimizer()
+        scaler = torch.amp.GradScaler(self.backbone.device.type, enabled=self.backbone.dtype == torch.float16)
         if start is not None:
-            self._resume(start, optimizer, scaler)
+            self.trainee.load(start.values)
+            restore(start.optimizer, self.trainee.parameters, optimizer)
+            if start.scaler:
+                scaler.load_state_dict(dict(start.scaler))
+            self.step, self.losses = start.step, list(start.losses)
         saved = self.step
         try:
             while self.step < recipe.schedule.steps:
@@ -80,22 +87,22 @@ class Trainer:
                     learning_rate=optimizer.param_groups[0]["lr"],
                     seconds=time.monotonic() - began,
                 )
-                yield from self._along_the_way()
+                yield from self._samples_and_snapshots()
                 if self.step % recipe.saving.save_every == 0 or self.step == recipe.schedule.steps:
                     self._save(optimizer, scaler)
                     saved = self.step
                     yield StateSaved(step=self.step, path=self.state_path)
-        except (KeyboardInterrupt, SystemExit):  # these may come in the middle of the optimizer's work
+        except (KeyboardInterrupt, SystemExit):  # may interrupt the optimizer halfway through its update
             raise
-        except BaseException:  # closed between two steps, or stopped within one, which then counts as not begun
+        except BaseException:  # closed between two steps, or stopped within one, which is then done again
             if self.step > saved:
                 self._save(optimizer, scaler)
             raise
         if self.overflows:
-            yield Message(text=f"{self.overflows} steps changed nothing: their gradients overflowed float16.")
+            yield Message(text=f"{self.overflows} steps were skipped: their gradients overflowed float16.")
 
-    def _along_the_way(self) -> Generator[Event, None, None]:
-        """Sample pictures and snapshots that are due after this step."""
+    def _samples_and_snapshots(self) -> Generator[Event, None, None]:
+        """The sample pictures and the snapshot that are due after this step."""
         samples, snapshots = self.recipe.samples, self.recipe.saving.snapshot_steps
         if self.generate_samples and self.step % samples.sample_every == 0:
             yield SamplesGenerated(step=self.step, images=self.generate_samples(), prompts=list(samples.sample_prompts))
@@ -104,7 +111,7 @@ class Trainer:
             yield SnapshotSaved(step=self.step)
 
     def _optimizer(self) -> optim.Optimizer:
-        """The recipe's optimizer; parameters of the text encoders have a learning rate of their own."""
+        """The recipe's optimizer, with a learning rate of its own for the text encoders."""
         settings, parameters = self.recipe.optimizer, self.trainee.parameters
         denoiser = [p for name, p in parameters.items() if name.startswith("denoiser.")]
         text = [p for name, p in parameters.items() if not name.startswith("denoiser.")]
@@ -113,19 +120,6 @@ class Trainer:
             {"params": own, "lr": rate, "peak": rate} for own, rate in zip((denoiser, text), rates, strict=True) if own
         ]
         return OPTIMIZERS.get(settings.optimizer)(groups, weight_decay=settings.weight_decay)
-
-    def _scaler(self) -> torch.amp.GradScaler:
-        """Scales the loss where activations are float16, whose smallest numbers would lose small gradients."""
-        import torch
-
-        return torch.amp.GradScaler(self.backbone.device.type, enabled=self.backbone.dtype == torch.float16)
-
-    def _resume(self, start: TrainingState, optimizer: optim.Optimizer, scaler: torch.amp.GradScaler) -> None:
-        self.trainee.load(start.values)
-        restore(start.optimizer, self.trainee.parameters, optimizer)
-        if start.scaler:
-            scaler.load_state_dict(dict(start.scaler))
-        self.step, self.losses = start.step, list(start.losses)
 
     def _save(self, optimizer: optim.Optimizer, scaler: torch.amp.GradScaler) -> None:
         state = TrainingState.capture(self.step, self.losses, self.trainee.parameters, optimizer, scaler)
@@ -141,7 +135,12 @@ class Trainer:
                 value = loss.of_micro_batch(self.step, micro) / recipe.batches.gradient_accumulation
                 total += value.item()
                 if not math.isfinite(total):
-                    raise self._not_finite(total)
+                    raise TrainingError(
+                        f"The loss became {total} at step {self.step + 1}, and the run was stopped.",
+                        expected="a finite loss",
+                        hint=f"lower the learning rate (now {recipe.optimizer.learning_rate:g}; try a third), keep "
+                        "max_grad_norm at 1, or load the base model in fp32. The training state is kept.",
+                    )
                 scaler.scale(value).backward()
         scaler.unscale_(optimizer)
         if recipe.optimizer.max_grad_norm:
@@ -156,23 +155,11 @@ class Trainer:
         scaler.step(optimizer)
         scaler.update()
         optimizer.zero_grad(set_to_none=True)
-        if scaler.get_scale() < scale:
-            self._overflowed(scaler.get_scale())
-        return total
-
-    def _overflowed(self, scale: float) -> None:
-        self.overflows += 1
-        if scale < SMALLEST_SCALE:
+        self.overflows += scaler.get_scale() < scale
+        if scaler.is_enabled() and scaler.get_scale() < SMALLEST_SCALE:
             raise TrainingError(
-                f"Gradients overflow float16 at step {self.step + 1}, however small they are scaled.",
+                f"Gradients overflow float16 at step {self.step + 1} even with a loss scale of {scaler.get_scale():g}.",
                 expected="finite gradients",
                 hint="load the base model in bf16 or fp32, or lower the learning rate. The training state is kept.",
             )
-
-    def _not_finite(self, loss: float) -> TrainingError:
-        return TrainingError(
-            f"The loss became {loss} at step {self.step + 1}; the run stopped there.",
-            expected="a finite loss",
-            hint=f"lower the learning rate (now {self.recipe.optimizer.learning_rate:g}; try a third), keep "
-            "max_grad_norm at 1, or load the base in fp32. The last training state, if any, is kept.",
-        )
+        return total

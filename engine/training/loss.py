@@ -1,4 +1,4 @@
-"""The loss of one micro-batch: denoising on cached latents, with DreamBooth's prior preservation."""
+"""The loss of one micro-batch: denoising of cached latents, with DreamBooth's prior preservation."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Samples of one training set, B in a micro-batch, all of one shape."""
+    """B samples of one training set, all of one shape."""
 
     latents: Tensor
     """(B, C, h, w)."""
     weights: Tensor | None
-    """(B, 1, h, w), mean 1 in each sample; ``None`` where all is 1."""
+    """(B, 1, h, w), mean 1 in each sample; ``None`` if all are 1."""
     captions: list[str]
     source: TrainingSet
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepLoss:
-    """The loss as a function of the step's number alone: batches, dropped captions, timesteps and noise follow from it
-    and the seed."""
+    """The loss as a function of the step: batches, dropped captions, timesteps and noise depend on its number and the
+    seed alone."""
 
     backbone: Backbone
     recipe: Recipe
     subject: TrainingSet
-    """The pictures that teach."""
+    """The pictures to learn from."""
     prior: TrainingSet | None
-    """Regularization pictures of the class, or nothing."""
+    """Regularization pictures of the class, if there are any."""
     seed: int
 
     def of_micro_batch(self, step: int, micro: int) -> Tensor:
@@ -58,7 +58,7 @@ class StepLoss:
         return subject.mean() + sum(recipe.prior.prior_weight * losses.mean() for losses in prior)
 
     def _sample(self, source: TrainingSet, number: int, count: int, name: str, generator: torch.Generator) -> Batch:
-        """One micro-batch of a training set, captions dropped at the recipe's rate."""
+        """A batch of a training set, with captions dropped at the recipe's rate."""
         import torch
 
         seed = derived_seed(self.seed, name)
@@ -72,7 +72,7 @@ class StepLoss:
         return Batch(latents=latents, weights=weights, captions=captions, source=source)
 
     def _losses(self, parts: Sequence[Batch], generator: torch.Generator) -> Sequence[Tensor]:
-        """Loss of each sample of each part; parts of one shape go through the denoiser together."""
+        """The losses of the samples, by part; parts of equal shape go through the denoiser together."""
         import torch
 
         if len({part.latents.shape[1:] for part in parts}) > 1:
@@ -84,15 +84,13 @@ class StepLoss:
             weights = torch.cat(
                 [ones.expand(len(p.latents), -1, -1, -1) if p.weights is None else p.weights for p in parts]
             )
-        losses = denoising_loss(self.backbone, x0, self._conditioning(parts), self.recipe, generator, weights)
-        return losses.split([len(part.captions) for part in parts])
-
-    def _conditioning(self, parts: Sequence[Batch]) -> Conditioning:
+        captions = [(part.source.embeddings, caption) for part in parts for caption in part.captions]
         if self.recipe.adapter.train_text_encoder:
-            return self.backbone.encode_prompts([caption for part in parts for caption in part.captions])
-        return Conditioning.join(
-            [part.source.embeddings[caption] for part in parts for caption in part.captions if part.source.embeddings]
-        )
+            conditioning = self.backbone.encode_prompts([caption for _, caption in captions])
+        else:
+            conditioning = Conditioning.join([embeddings[caption] for embeddings, caption in captions if embeddings])
+        losses = denoising_loss(self.backbone, x0, conditioning, self.recipe, generator, weights)
+        return losses.split([len(part.captions) for part in parts])
 
 
 def denoising_loss(
@@ -103,11 +101,16 @@ def denoising_loss(
     generator: torch.Generator,
     weights: Tensor | None = None,
 ) -> Tensor:
-    """Weighted mean squared error in the model's own prediction space, shape (B,), for latents (B, C, h, w).
+    """Weighted mean squared error in the model's prediction space, shape (B,).
 
-    ``weights`` (B, 1, h, w) say how much each place of each latent counts.
+    Args:
+        backbone: the base model.
+        x0: clean latents (B, C, h, w).
+        conditioning: batch B.
+        recipe: for noise, timesteps and min-SNR weighting.
+        generator: of timesteps and noise.
+        weights: of each latent pixel, (B, 1, h, w).
     """
-
     noise = gaussian_noise(x0.shape, generator, offset=recipe.noise.noise_offset).to(x0.device)
     sample = DISTRIBUTIONS.get(recipe.noise.timestep_distribution)
     u = sample(len(x0), generator, mean=recipe.noise.logit_mean, std=recipe.noise.logit_std)

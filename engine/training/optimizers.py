@@ -1,4 +1,4 @@
-"""Optimizers by name. Their state is kept whatever it consists of; see ``state.py``."""
+"""Optimizers by name. ``state.py`` saves and restores the state of any of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class MakeOptimizer(Protocol):
-    """Makes the optimizer of parameter groups, each with ``params`` and ``lr``."""
+    """Creates an optimizer of parameter groups, each with ``params`` and ``lr``."""
 
     def __call__(self, groups: list[dict[str, Any]], *, weight_decay: float) -> optim.Optimizer: ...
 
@@ -20,11 +20,11 @@ class MakeOptimizer(Protocol):
 OPTIMIZERS: Registry[MakeOptimizer] = Registry("optimizer", ConfigError)
 
 
-def _adamw(groups: list[dict[str, Any]], *, weight_decay: float) -> optim.Optimizer:
-    """AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101), its update in one fused kernel."""
+def adamw(groups: list[dict[str, Any]], *, weight_decay: float) -> optim.Optimizer:
+    """AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101), with a fused kernel for the update."""
     import torch
 
     return torch.optim.AdamW(groups, weight_decay=weight_decay, fused=True)
 
 
-OPTIMIZERS.register("adamw", _adamw)
+OPTIMIZERS.register("adamw", adamw)

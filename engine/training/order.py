@@ -1,4 +1,4 @@
-"""Which pictures a batch holds: a function of its number and a seed alone, so that nothing needs keeping to resume."""
+"""Which samples are in a batch: a function of its number and a seed alone, so that resuming needs no saved state."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ..core.seeds import derived_seed
 
 
 def chosen(buckets: Sequence[Sequence[int]], number: int, count: int, seed: int) -> list[int]:
-    """The samples of a batch; all are from one bucket, since a batch has one shape.
+    """The samples of a batch, all from one bucket, since a batch has one shape.
 
-    With one bucket, batches are cut from the endless sequence of shuffled epochs, each of ``count``. With several,
-    every epoch shuffles each bucket, deals it out to as few batches as hold it, as evenly as can be, and shuffles
-    these. So batches of a small bucket are small, and each epoch shows each picture as often as its repeats say.
+    With one bucket, batches of ``count`` are cut from an endless sequence of shuffled epochs. With several, each epoch
+    shuffles every bucket, splits it as evenly as possible into the fewest batches, and shuffles the batches. So small
+    buckets give small batches, and each epoch shows each picture as often as its repeats say.
 
     Args:
         buckets: samples of each shape, with repeats.
         number: of the batch, from 0.
-        count: largest size of a batch.
+        count: maximum batch size.
         seed: of the order.
     """
     if len(buckets) == 1:
@@ -38,7 +38,7 @@ def chosen(buckets: Sequence[Sequence[int]], number: int, count: int, seed: int)
 
 
 def variant(count: int, number: int, place: int, seed: int) -> int:
-    """Which of ``count`` variants a batch shows at one of its places."""
+    """Which of ``count`` variants is shown at a position of a batch."""
     return derived_seed(seed, "variant", number, place) % count if count > 1 else 0
 
 

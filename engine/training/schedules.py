@@ -1,4 +1,4 @@
-"""Learning-rate schedules: the course of the rate after the warm-up, each a function of the share of steps done."""
+"""Learning-rate schedules, each a function of the share of steps done."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SCHEDULES.register("cosine", lambda done: 0.5 * (1 + math.cos(math.pi * done)))
 
 
 def learning_rate_factor(schedule: str, step: int, *, steps: int, warmup_steps: int) -> float:
-    """Factor of the learning rates at a step (from 0): linear warm-up times the schedule.
+    """Factor of the learning rates at a step (from 0): the schedule times a linear warm-up.
 
     Raises:
-        ConfigError: the schedule isn't known.
+        ConfigError: the schedule is unknown.
     """
     warmup = min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0
     return warmup * SCHEDULES.get(schedule)(min(1.0, step / steps))

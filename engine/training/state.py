@@ -1,4 +1,4 @@
-"""The training state: everything that a run needs to go on as if it had never stopped, in one safetensors file."""
+"""The training state: everything a run needs to resume as if it had never stopped, in one safetensors file."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _PLAIN = (bool, int, float, str, type(None))
 class TrainingState:
     """A run between two steps.
 
-    The pictures and the noise of the coming steps follow from seed and step, so no generator's state is part of it.
+    Pictures and noise of later steps depend on the seed and the step alone, so no random state is part of it.
     """
 
     step: int
     """Steps done."""
     losses: list[float]
-    """One a step done."""
+    """One per step done."""
     values: Mapping[str, Tensor]
     """Trained parameters, float32, by the names of ``Trainee.parameters``."""
     optimizer: Mapping[str, Any]
     """The optimizer's state, flat: ``state.<parameter>.<key>`` and ``param_groups.<parameter>.<key>``, as
     ``torch.distributed.checkpoint.state_dict`` flattens it. Tensors and plain values."""
     scaler: Mapping[str, float] = field(default_factory=dict)
-    """State of the gradient scaler; empty where none is used."""
+    """State of the gradient scaler; empty if none is used."""
 
     @staticmethod
     def capture(
@@ -46,10 +46,10 @@ class TrainingState:
         optimizer: optim.Optimizer,
         scaler: torch.amp.GradScaler | None = None,
     ) -> TrainingState:
-        """The state as it is now; tensors are copied to the CPU.
+        """The current state, with tensors copied to the CPU.
 
         Raises:
-            TrainingError: the optimizer keeps something that can't be written down.
+            TrainingError: the optimizer's state can't be serialized.
         """
         return TrainingState(
             step=step,
@@ -60,7 +60,7 @@ class TrainingState:
         )
 
     def save(self, path: Path) -> None:
-        """Write the state atomically."""
+        """Write the state to a file, atomically."""
         from safetensors.torch import save_file
         from torch import Tensor
 
@@ -77,7 +77,7 @@ class TrainingState:
 
     @staticmethod
     def load(path: Path) -> TrainingState:
-        """Read a state.
+        """Read a state from a file.
 
         Raises:
             TrainingError: the file is damaged, or not a training state.
@@ -102,16 +102,16 @@ class TrainingState:
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise TrainingError(
                 f"The training state {path.name} can't be read: {error}",
-                expected="a file that a training wrote",
+                expected="a file written by a training run",
                 hint=f"delete {path} to train from the start.",
             ) from error
 
 
 def flatten(parameters: Mapping[str, nn.Parameter], optimizer: optim.Optimizer) -> dict[str, Any]:
-    """The state of any optimizer under the names of the parameters.
+    """The state of any optimizer, keyed by the names of its parameters.
 
     Raises:
-        TrainingError: it keeps something other than tensors and plain values.
+        TrainingError: it holds something other than tensors and plain values.
     """
     names = {id(parameter): name for name, parameter in parameters.items()}
     flat: dict[str, Any] = {}
@@ -125,7 +125,9 @@ def flatten(parameters: Mapping[str, nn.Parameter], optimizer: optim.Optimizer) 
 
 
 def restore(flat: Mapping[str, Any], parameters: Mapping[str, nn.Parameter], optimizer: optim.Optimizer) -> None:
-    """Put an optimizer where it was; the parameters are the same by name, wherever they lie now."""
+    """Load a flattened state into an optimizer, whose parameters have the same names but may be on another device."""
+    from torch import Tensor
+
     by_parameter: dict[str, dict[str, Any]] = defaultdict(dict)
     for key, value in flat.items():
         place, _, name = key.rpartition(".")
@@ -136,18 +138,20 @@ def restore(flat: Mapping[str, Any], parameters: Mapping[str, nn.Parameter], opt
         for number, parameter in zip(saved["params"], group["params"], strict=True):
             name = names[id(parameter)]
             if state := by_parameter.get(f"state.{name}"):
-                current["state"][number] = {key: _like(parameter, value) for key, value in state.items()}
+                current["state"][number] = dict(state)
             for key, value in by_parameter[f"param_groups.{name}"].items():
                 saved[key] = tuple(value) if isinstance(group.get(key), tuple) else value
     optimizer.load_state_dict(current)
+    for parameter, state in optimizer.state.items():  # torch has put tensors on their devices, but changed their dtypes
+        for key, value in by_parameter[f"state.{names[id(parameter)]}"].items():
+            if isinstance(value, Tensor):
+                state[key] = _like(parameter, value).to(state[key].device)
 
 
-def _like(parameter: Tensor, value: Any) -> Any:
-    """A copy of a state's tensor, laid out as its parameter is: fused kernels walk through both by one stride."""
+def _like(parameter: Tensor, value: Tensor) -> Tensor:
+    """A copy of a state's tensor in the memory format of its parameter: fused kernels use one stride for both."""
     import torch
 
-    if not isinstance(value, torch.Tensor):
-        return value
     if value.shape == parameter.shape:
         return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
     return value.clone()
@@ -163,8 +167,8 @@ def _storable(key: str, value: Any) -> Any:
     if isinstance(value, _PLAIN):
         return value
     raise TrainingError(
-        f"The optimizer keeps {key}, {type(value).__name__}, which a training state can't hold.",
-        expected="tensors, numbers and texts",
+        f"The optimizer keeps {key} of type {type(value).__name__}, which a training state can't hold.",
+        expected="tensors, numbers and strings",
         hint="choose another optimizer.",
     )
 

@@ -1,4 +1,4 @@
-"""Recipes suggested for a data set, a base model and a goal, each with its reason."""
+"""Suggested recipes for a goal, a data set and a base model, each with its reason."""
 
 from __future__ import annotations
 
@@ -18,46 +18,41 @@ _STEPS: Mapping[Quality, float] = {"draft": 0.5, "standard": 1.0, "thorough": 1.
 
 
 def suggest(goal: Goal, pictures: int, base: BackboneInfo, quality: Quality = "standard") -> Recipe:
-    """A recipe, with the reason in words.
+    """A recipe, with the reason for its values.
 
     Args:
-        goal: what the adapter should teach.
+        goal: what the adapter should learn.
         pictures: number of pictures in the data set.
-        base: the base model; settings that it declares itself take precedence.
-        quality: how long to train: half, all or one and a half times the usual steps.
+        base: the base model; settings that it declares take precedence.
+        quality: how long to train: 0.5, 1 or 1.5 times the usual steps.
 
     Raises:
-        ConfigError: the goal or the quality isn't known, or there is no picture.
+        ConfigError: the goal or the quality is unknown, or the data set is empty.
     """
     if goal not in USUAL or quality not in _STEPS or pictures < 1:
         raise ConfigError(
-            f"No recipe for goal {goal!r} and quality {quality!r} with {pictures} pictures.",
-            expected=f"goal {', '.join(USUAL)}; quality {', '.join(QUALITIES)}; at least one picture",
-            hint="choose a goal and a quality, and connect a data set.",
+            f"There is no recipe for the goal {goal!r}, the quality {quality!r} and {pictures} pictures.",
+            expected=f"a goal ({', '.join(USUAL)}), a quality ({', '.join(QUALITIES)}) and at least one picture",
+            hint="choose a goal and a quality, and connect a data set with pictures.",
         )
-    general = _for(goal, pictures)
-    recipe = general.changed(**base.recipe) if base.recipe else general
-    steps = max(1, int(round(recipe.schedule.steps * _STEPS[quality], -1)))
-    recipe = recipe.changed(steps=steps, resolution=recipe.batches.resolution or base.resolution)
-    return replace(recipe, reason=" ".join([_count(goal, pictures), _why(recipe, base, pictures, quality)]))
-
-
-def _for(goal: Goal, pictures: int) -> Recipe:
-    """A style needs more capacity than a subject, and fewer views of each of its more numerous pictures."""
-    rank = 32 if goal == "style" else 16
-    return Recipe.of(
-        steps=round(min(2000, max(600, pictures * (15 if goal == "style" else 60))), -1),
+    # A style needs more capacity than a subject, and fewer views of each of its more numerous pictures.
+    rank, views = (32, 15) if goal == "style" else (16, 60)
+    recipe = Recipe.of(
+        steps=round(min(2000, max(600, pictures * views)), -1),
         rank=rank,
         alpha=float(rank),
         targets="attention_and_feed_forward" if goal == "style" else "attention",
-    )
+    ).changed(**base.recipe)
+    steps = max(1, round(recipe.schedule.steps * _STEPS[quality]))
+    recipe = recipe.changed(steps=steps, resolution=recipe.batches.resolution or base.resolution)
+    return replace(recipe, reason=f"{_count(goal, pictures)} {_why(recipe, base, pictures, quality)}")
 
 
 def _count(goal: Goal, pictures: int) -> str:
     fewest, most = USUAL[goal]
-    told = f"{pictures} pictures of a {goal}; {fewest} to {most} are usual."
+    told = f"{pictures} pictures of a {goal}; usually there are {fewest} to {most}."
     if pictures < fewest:
-        told += " So few are soon memorized: check samples early, and add pictures if you can."
+        told += " So few are quickly memorized: check samples early, and add pictures if you can."
     return told
 
 
@@ -65,19 +60,19 @@ def _why(recipe: Recipe, base: BackboneInfo, pictures: int, quality: Quality) ->
     steps = recipe.schedule.steps
     views = steps * recipe.batches.batch_size * recipe.batches.gradient_accumulation / pictures
     told = (
-        f"{steps} steps at {recipe.optimizer.learning_rate:g} and rank {recipe.adapter.rank}: about {views:.0f} views "
-        f"of each picture."
+        f"{steps} steps with learning rate {recipe.optimizer.learning_rate:g} and rank {recipe.adapter.rank}; "
+        f"each picture is seen about {views:.0f} times."
     )
     if quality != "standard":
-        told += f" Quality {quality}: {_STEPS[quality]:g} times the usual steps."
+        told += f" The quality {quality} trains for {_STEPS[quality]:g} times the usual steps."
     return f"{told} {base.recipe_reason}".strip()
 
 
 def with_changes(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    """The recipe with some settings chosen by hand; the reason names those that differ.
+    """The recipe with some settings changed by hand; the reason lists those that differ.
 
     Raises:
-        ConfigError: with one line for each setting that isn't known or can't be used.
+        ConfigError: with one line for each setting that is unknown or invalid.
     """
     before = recipe.flat()
     changed = recipe.changed(**changes)
@@ -94,7 +89,7 @@ def changed_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> lis
 
 
 def recipe_table(recipe: Recipe) -> str:
-    """Every setting of a recipe, one group after the other."""
+    """Every setting of a recipe as text, by group."""
     lines = []
     for group, cls in GROUPS.items():
         own = getattr(recipe, group)
@@ -106,5 +101,6 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, tuple):
-        return ", ".join(map(str, value)) if value and not isinstance(value[0], str) else f"({len(value)})"
+        separator = " | " if value and isinstance(value[0], str) else ", "
+        return separator.join(map(str, value)) or "none"
     return str(value)

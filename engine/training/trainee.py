@@ -1,4 +1,4 @@
-"""What a training trains."""
+"""What a run trains."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
 
 class Trainee(Protocol):
-    """Parameters inside a backbone: an adapter's, an embedding's, or those of a whole denoiser."""
+    """Trainable parameters inside a backbone: those of an adapter, an embedding or a whole denoiser."""
 
     @property
     def parameters(self) -> Mapping[str, nn.Parameter]:
-        """Name -> trainable tensor, float32. Names begin with the component, ``denoiser.`` or that of a text encoder,
-        which decides the learning rate."""
+        """Name -> trainable tensor, float32. Names begin with the component (``denoiser.`` or a text encoder's), which
+        decides the learning rate."""
         ...
 
     def load(self, values: Mapping[str, Tensor]) -> None:
-        """Set every parameter; names as in ``parameters``."""
+        """Set all parameters; names as in ``parameters``."""
         ...
 
     def result(self) -> Any:
-        """What has been trained so far, as a value that later steps don't change."""
+        """A copy of what has been trained so far."""
         ...

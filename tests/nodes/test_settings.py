@@ -34,7 +34,7 @@ def test_every_mistake_is_named_at_once() -> None:
     with pytest.raises(ConfigError) as told:
         parse_settings(text + "\nsnapshot_steps = 5, ten; train_text_encoder = perhaps")
     for words in (
-        "9 settings", "stpes: not a setting of the recipe; did you mean steps?", "'= 4' isn't of the form",
+        "9 invalid settings", "stpes: not a setting of the recipe; did you mean steps?", "'= 4' isn't of the form",
         "rank: got 0", "alpha: got 'x', expected a number", "save_every: given twice", "caption_dropout: got 2.0",
         "'steps 5' isn't of the form name = value", "snapshot_steps: got '5, ten', expected whole numbers",
         "train_text_encoder: got 'perhaps', expected true or false",

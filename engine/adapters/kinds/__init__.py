@@ -1,4 +1,4 @@
-"""Kinds of adapter: the contract, and one file a kind. Importing this registers them."""
+"""Kinds of adapter: the contract, and one file per kind. Importing this package registers them."""
 
 from .contract import KINDS, AdapterKind, Update
 from .lora import Lora, LowRank

@@ -1,8 +1,8 @@
-"""What a kind of adapter is: how it is put into a layer, trained, written to files and turned into a change of weights.
+"""The interface of kinds of adapter: how they are applied to layers, trained, saved and merged into weights.
 
-The kinds are our own few lines instead of peft's layers. They compute in the dtype of the activations with float32
-parameters, work on every layer that has a ``forward`` (ComfyUI's quantized ones too), leave the tree of modules alone,
-and know the names that files and ComfyUI have for their tensors. peft's layers are what the tests compare with.
+Kinds are a few lines of our own rather than peft's layers. They compute in the dtype of the activations with float32
+parameters, work on any layer with a ``forward`` (including ComfyUI's quantized ones), leave the module tree alone, and
+know the names of their tensors in files and in ComfyUI. The tests compare them with peft's layers.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     Forward = Callable[..., Tensor]
-    """The layer's own forward."""
+    """The original forward of a layer."""
 
 
 class Suffix(NamedTuple):
-    """How files call a part of an adapter, behind the module's name."""
+    """Suffix of a part's name in files, after the name of the module."""
 
     kohya: str
     peft: str
@@ -42,57 +42,57 @@ class Update(ABC):
     @property
     @abstractmethod
     def weight_shape(self) -> tuple[int, ...]:
-        """Shape of the weight that this changes: (out, in) or (out, in, kh, kw)."""
+        """Shape of the weight that it changes: (out, in) or (out, in, kh, kw)."""
 
     @abstractmethod
     def delta(self, weight: Tensor) -> Tensor:
-        """What is added to the weight, in float32 and of its shape.
+        """The change of the weight, float32, of the same shape.
 
         Args:
-            weight: the base model's; kinds whose change doesn't depend on it look at nothing but its device.
+            weight: of the base model. Kinds whose change doesn't depend on it use only its device.
         """
 
     @abstractmethod
     def rows(self, rows: slice) -> Update:
-        """The change of some of the weight's rows, for fused layers that files keep apart.
+        """The update of some rows of the weight, for fused layers that are separate in files.
 
         Raises:
-            AdapterError: this kind can't be cut.
+            AdapterError: this kind can't be split.
         """
 
     @abstractmethod
     def parts(self, *, alpha_apart: bool) -> dict[str, Tensor]:
-        """Part -> tensor, as files hold them.
+        """Part -> tensor, as in files.
 
         Args:
-            alpha_apart: whether the file has a tensor for alpha; otherwise the scale must be part of another tensor.
+            alpha_apart: whether the file has a tensor for alpha; if not, another tensor must include the scale.
         """
 
     @abstractmethod
     def changes_anything(self) -> bool:
-        """Whether training has moved it from where it began."""
+        """Whether training has changed it from its initial values."""
 
 
 class AdapterKind(ABC):
-    """One kind of adapter."""
+    """A kind of adapter."""
 
     name: ClassVar[str]
     network_module: ClassVar[str]
-    """What kohya's trainer calls it in a file's metadata, ``ss_network_module``."""
+    """Its ``ss_network_module`` in the metadata of kohya's trainer."""
     suffixes: ClassVar[Mapping[str, Suffix]]
-    """Part -> how files are written."""
+    """Part -> its suffixes in files."""
     aliases: ClassVar[Mapping[str, str]] = {}
-    """Further suffixes that files are read with -> part."""
+    """Further suffixes to read -> part."""
 
     @abstractmethod
     def begin(
         self, shape: tuple[int, ...], weight: Callable[[], Tensor], *, rank: int, generator: Generator
     ) -> dict[str, Tensor]:
-        """First values of the trainable tensors of one layer, float32 on the CPU; the model starts unchanged.
+        """Initial values of the trainable tensors of a layer, float32, on the CPU. They must leave the model unchanged.
 
         Args:
             shape: of the layer's weight.
-            weight: gives the weight itself, (out, in, …) in float32 on the CPU, for kinds that begin from it.
+            weight: returns the weight, (out, in, …), float32, on the CPU, for kinds whose initialization depends on it.
             rank: inner dimension.
             generator: of all random values.
         """
@@ -111,31 +111,31 @@ class AdapterKind(ABC):
         """The layer's output with the adapter, differentiable with respect to ``factors`` and ``x``.
 
         Args:
-            layer: a linear layer or a convolution, for its weight and its way to convolve.
-            base: its own forward.
-            factors: the trainable tensors, float32, by the names that ``begin`` gave them.
+            layer: a linear layer or a convolution.
+            base: its original forward.
+            factors: the trainable tensors, float32, with the names that ``begin`` gave them.
             scale: alpha / rank.
-            x: the layer's input; further arguments are passed on to ``base``.
+            x: the layer's input; further arguments are for ``base``.
         """
 
     @abstractmethod
     def update(self, factors: Mapping[str, Tensor], alpha: float) -> Update:
-        """The trainable tensors as a value."""
+        """The update with these trainable tensors."""
 
     @abstractmethod
     def factors(self, update: Update) -> dict[str, Tensor]:
-        """And back: the trainable tensors of a value."""
+        """The trainable tensors of an update."""
 
     def claims(self, parts: set[str]) -> bool:
-        """Whether a module with these parts in a file is of this kind."""
+        """Whether a module with these parts is of this kind."""
         return parts - {"alpha"} == self.suffixes.keys() - {"alpha"}
 
     @abstractmethod
     def from_parts(self, parts: Mapping[str, Tensor], module: str) -> Update:
-        """What a file holds of one module.
+        """The update of a module, from its parts in a file.
 
         Raises:
-            ValueError: the parts don't fit each other; the message says how, naming ``module``.
+            ValueError: the parts don't fit each other; the message names ``module`` and says why.
         """
 
 

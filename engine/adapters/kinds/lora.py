@@ -1,4 +1,4 @@
-"""LoRA: low-rank factors of an update (Hu et al. 2021, arXiv:2106.09685)."""
+"""LoRA: low-rank updates (Hu et al. 2021, arXiv:2106.09685)."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Lora(AdapterKind):
     def begin(
         self, shape: tuple[int, ...], weight: Callable[[], Tensor], *, rank: int, generator: Generator
     ) -> dict[str, Tensor]:
-        """A is Kaiming-uniform with a = sqrt(5), as torch's layers have it: bounds of 1 / sqrt(fan-in). B is zero."""
+        """A is Kaiming-uniform with a = sqrt(5), as in torch's layers: bounds of 1 / sqrt(fan-in). B is zero."""
         import torch
 
         del weight
@@ -102,7 +102,7 @@ class Lora(AdapterKind):
 
 
 def low_rank_parts(parts: Mapping[str, Tensor], module: str) -> tuple[Tensor, Tensor, float]:
-    """The factors and alpha that a file holds of a module; without alpha the scale is 1.
+    """Down, up and alpha of a module, from its parts in a file; without alpha, the scale is 1.
 
     Raises:
         ValueError: they don't fit each other.
@@ -112,14 +112,14 @@ def low_rank_parts(parts: Mapping[str, Tensor], module: str) -> tuple[Tensor, Te
     if down.ndim < 2 or up.ndim < 2 or any(side != 1 for side in up.shape[2:]):
         raise ValueError(shapes)
     if down.shape[0] != up.shape[1] or down.shape[0] == 0:
-        raise ValueError(f"{shapes}, whose ranks {down.shape[0]} and {up.shape[1]} differ or are zero")
+        raise ValueError(f"{shapes}, whose ranks {down.shape[0]} and {up.shape[1]} must be equal and above 0")
     if alpha is not None and alpha.numel() != 1:
         raise ValueError(f"{module} has an alpha of shape {tuple(alpha.shape)}")
     return down, up, float(down.shape[0] if alpha is None else alpha.item())
 
 
 def product(layer: Any, down: Tensor, up: Tensor, x: Tensor) -> Tensor:
-    """B A x, by the layer's own way to convolve for A."""
+    """B A x; A is convolved with the stride and padding of the layer."""
     from torch.nn import functional
 
     if down.ndim == 2:
@@ -129,15 +129,15 @@ def product(layer: Any, down: Tensor, up: Tensor, x: Tensor) -> Tensor:
 
 
 def joined(parts: Sequence[tuple[LowRank, float]], device: torch.device | str) -> LowRank:
-    r"""One update that equals :math:`\sum_i w_i \frac{\alpha_i}{r_i} B_i A_i`: the factors joined along the rank.
+    r"""One update equal to :math:`\sum_i w_i \frac{\alpha_i}{r_i} B_i A_i`: the factors concatenated along the rank.
 
     Args:
-        parts: the updates of one weight and how much each of them counts; at least one.
-        device: where the factors go.
+        parts: (update, weight) for one module; at least one.
+        device: of the result.
 
     Returns:
-        Factors of shapes (:math:`\sum_i r_i`, in · kh · kw) and (out, :math:`\sum_i r_i`), float32, whose scale is 1. A
-        single update keeps its own factors, and its weight goes into alpha.
+        Factors of shapes (:math:`\sum_i r_i`, in · kh · kw) and (out, :math:`\sum_i r_i`), float32, with a scale of 1.
+        A single update keeps its factors, and its weight is multiplied into alpha.
     """
     import torch
 

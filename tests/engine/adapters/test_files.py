@@ -197,9 +197,9 @@ def broken_contents() -> dict[str, tuple[dict[str, Any], str]]:
 
     nan = torch.full((6, 4), torch.nan)
     return {
-        "a base model": ({"model.diffusion_model.out.2.weight": torch.ones(4, 4)}, "holds no LoRA"),
-        "nothing": ({}, "holds no LoRA"),
-        "alphas alone": (tensors(down=None, up=None), "holds no LoRA"),
+        "a base model": ({"model.diffusion_model.out.2.weight": torch.ones(4, 4)}, "isn't a LoRA: it holds model.diff"),
+        "nothing": ({}, "isn't a LoRA"),
+        "alphas alone": (tensors(down=None, up=None), "isn't a LoRA"),
         "DoRA": ({**tensors(), f"{NAME}.dora_scale": torch.ones(6, 1)}, "doesn't have: .*dora_scale"),
         "no up": (tensors(up=None), "has no up"),
         "no down": (tensors(down=None), "has no down"),

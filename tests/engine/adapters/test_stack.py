@@ -199,7 +199,7 @@ def test_warnings_name_what_is_likely_to_go_wrong(make_adapter: Any) -> None:
     for words in (
         "add up to 4.5",
         "fox has a weight beyond 2",
-        "blob names no trigger word",
+        "blob doesn't say its trigger word",
         "fox is in the stack more than once",
         "different families (flux, sd1)",
     ):

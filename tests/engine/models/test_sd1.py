@@ -193,7 +193,9 @@ def test_a_missing_path_is_named(tmp_path: Path):
     assert caught.value.hint
 
 
-@pytest.mark.parametrize(("setting", "words"), [("device", "Device 'abacus'"), ("precision", "Precision 'abacus'")])
+@pytest.mark.parametrize(
+    ("setting", "words"), [("device", "Device 'abacus'"), ("precision", "Unknown precision 'abacus'")]
+)
 def test_unknown_devices_and_precisions_are_named(tiny_sd1: Path, setting: str, words: str):
     with pytest.raises(BaseModelError, match=words) as caught:
         registry.load_base(tiny_sd1, **{"device": "cpu", setting: "abacus"})

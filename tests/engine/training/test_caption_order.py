@@ -149,4 +149,4 @@ def test_shuffling_changes_what_is_learned_and_says_where_it_cannot(train):
     assert shuffled.losses != plain.losses
     assert not [event for event in events if isinstance(event, Message)]
     _, events = finish(train(captions=["a zwx thing"] * 3))
-    assert "changes nothing" in next(event.text for event in events if isinstance(event, Message))
+    assert "has no effect" in next(event.text for event in events if isinstance(event, Message))

@@ -37,9 +37,24 @@ def test_all_mistakes_of_a_group_are_named_at_once():
     ],
 )
 def test_values_that_make_no_sense_are_refused(changes, told):
-    with pytest.raises(ConfigError, match="1 setting") as error:
+    with pytest.raises(ConfigError, match="1 invalid setting") as error:
         Recipe().changed(**changes)
     assert told in str(error.value)
+
+
+def test_mistakes_in_several_groups_are_named_at_once():
+    with pytest.raises(ConfigError, match="3 invalid settings") as told:
+        Recipe.of(rank=0, learning_rate="fast", raank=4)
+    for words in ("rank: got 0", "learning_rate: got 'fast', expected a number", "raank: not a setting"):
+        assert words in str(told.value)
+
+
+def test_lists_as_in_json_are_checked_and_become_tuples():
+    assert Recipe.of(snapshot_steps=[2, 5]) == Recipe.of(snapshot_steps=(2, 5))
+    with pytest.raises(ConfigError, match=r"snapshot_steps: got \[5, 0\], expected a number from 1 to 1000000"):
+        Recipe.of(snapshot_steps=[5, 0])
+    with pytest.raises(ConfigError, match="sample_prompts: got 'a fox', expected a list"):
+        Recipe.of(sample_prompts="a fox")
 
 
 def test_names_of_settings_are_unique_and_everything_is_declared():

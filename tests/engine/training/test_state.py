@@ -18,7 +18,7 @@ from lora_workbench.engine.runs.train import train_adapter
 from lora_workbench.engine.training.loop import Trainer
 from lora_workbench.engine.training.optimizers import OPTIMIZERS
 from lora_workbench.engine.training.recipe import Recipe
-from lora_workbench.engine.training.state import TrainingState, flatten
+from lora_workbench.engine.training.state import TrainingState, flatten, restore
 from lora_workbench.engine.training.training_set import encode
 from PIL import Image
 from torch import nn
@@ -96,6 +96,42 @@ def test_the_flat_state_has_the_names_of_torch_distributed_checkpoint():
     ours = flatten(dict(net.named_parameters()), optimizer)
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[k], v) for k, v in theirs.items() if isinstance(v, torch.Tensor))
+
+
+class Lion(torch.optim.Optimizer):
+    """Keeps its momentum in bfloat16, and a count of updates for each value."""
+
+    def __init__(self, groups, *, weight_decay):
+        super().__init__(groups, {"lr": 1e-3, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        del closure
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                if not state:
+                    state["momentum"] = torch.zeros_like(parameter, dtype=torch.bfloat16)
+                    state["updates"] = torch.zeros(parameter.shape, dtype=torch.int64)
+                state["momentum"].mul_(0.9).add_(parameter.grad)
+                state["updates"] += 2**40 + 1
+                parameter.sub_(group["lr"] * state["momentum"].sign())
+
+
+def test_the_dtypes_of_a_state_are_restored():
+    def net() -> tuple[nn.Linear, Lion]:
+        made = nn.Linear(3, 2)
+        return made, Lion([{"params": made.parameters()}], weight_decay=0.0)
+
+    trained, before = net()
+    trained(torch.rand(1, 3)).sum().backward()
+    before.step()
+    resumed, after = net()
+    restore(flatten(dict(trained.named_parameters()), before), dict(resumed.named_parameters()), after)
+    for old, new in zip(trained.parameters(), resumed.parameters(), strict=True):
+        for key, value in before.state[old].items():
+            assert after.state[new][key].dtype == value.dtype
+            assert torch.equal(after.state[new][key], value)
 
 
 @pytest.mark.parametrize("optimizer", [lbfgs], indirect=True)

@@ -48,6 +48,10 @@ def test_what_the_base_model_declares_takes_precedence():
     assert recipe.reason.endswith("It is tiny.")
 
 
+def test_declared_steps_are_not_rounded():
+    assert suggest("subject", 16, base(recipe={"steps": 24})).schedule.steps == 24
+
+
 def test_quality_decides_how_long():
     steps = [suggest("subject", 16, MINIATURE, quality).schedule.steps for quality in ("draft", "standard", "thorough")]
     assert steps == [200, 400, 600]
@@ -57,5 +61,6 @@ def test_chosen_settings_are_named_with_what_they_replace():
     suggested = suggest("style", 40, base())
     recipe = with_changes(suggested, {"steps": 300, "sample_prompts": ("a house", "a bell"), "rank": 32})
     assert (recipe.schedule.steps, recipe.samples.sample_prompts) == (300, ("a house", "a bell"))
-    assert recipe.reason == f"{suggested.reason} Chosen by hand: steps 300 (was 600), sample_prompts (2) (was (0))."
+    told = "steps 300 (was 600), sample_prompts a house | a bell (was none)"
+    assert recipe.reason == f"{suggested.reason} Chosen by hand: {told}."
     assert with_changes(suggested, {}) == suggested

@@ -145,3 +145,15 @@ def test_its_side_is_that_of_a_square_with_the_places_of_the_largest_picture():
     latents = [[torch.zeros(16, 8, 8)], [torch.zeros(16, 4, 20)]]
     made = TrainingSet(latents=latents, weights=None, captions=[("",)] * 2, embeddings=None, buckets=[[0], [1]])
     assert made.side == 9
+
+
+def test_damaged_files_of_the_cache_are_encoded_again(base, tmp_path):
+    dataset = dataset_from_images(PICTURES[:2], ["x", "y"], "x")
+    before = encoded(base, dataset, tmp_path)
+    for path in tmp_path.rglob("*.safetensors"):
+        path.write_bytes(b"half")
+    for _ in range(2):
+        again = encoded(base, dataset, tmp_path)
+        for old, new in zip(before.latents, again.latents, strict=True):
+            assert torch.equal(old[0], new[0])
+            assert new[0].is_contiguous()
