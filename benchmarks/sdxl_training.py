@@ -27,11 +27,11 @@ from typing import Any
 import torch
 from lora_workbench.engine.adapters.inject import injected
 from lora_workbench.engine.adapters.kinds import KINDS
+from lora_workbench.engine.core.events import StepDone
 from lora_workbench.engine.core.resources import ASSETS
 from lora_workbench.engine.models.contract import Conditioning
 from lora_workbench.engine.models.registry import load_base
 from lora_workbench.engine.training.loop import Trainer
-from lora_workbench.engine.training.loss import StepLoss
 from lora_workbench.engine.training.recipe import Recipe
 from lora_workbench.engine.training.training_set import TrainingSet
 from torch.nn import functional
@@ -78,9 +78,13 @@ def our_step(base: Any, recipe: Recipe, latents: torch.Tensor, folder: Path) -> 
         backbone=base, trainee=injection, recipe=recipe, subject=subject, prior=None, seed=0,
         state_path=folder / "state.safetensors",
     )  # fmt: skip
-    loss = StepLoss(backbone=base, recipe=recipe, subject=subject, prior=None, seed=0)
-    optimizer, scaler = trainer._optimizer(), trainer._scaler()
-    return lambda: trainer._optimize(loss, optimizer, scaler), lambda: manager.__exit__(None, None, None)
+    events = trainer.run()
+
+    def take_out() -> None:
+        events.close()
+        manager.__exit__(None, None, None)
+
+    return lambda: next(event for event in events if isinstance(event, StepDone)), take_out
 
 
 def peft_step(base: Any, recipe: Recipe, latents: torch.Tensor) -> tuple[Callable[[], Any], Any]:
