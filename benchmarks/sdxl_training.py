@@ -7,7 +7,7 @@ gradient checkpointing. Theirs is `train_dreambooth_lora_sdxl.py`: peft's layers
 to bf16. The two take turns in one process. Told are the median milliseconds of a step (forward, backward and update),
 the largest memory beyond the frozen weights, and what share that is of the card's speed at a large matrix product.
 
-On an H200 with torch 2.11: at 1024 px and batch 1 ours takes 300 ms and 5.8 GB, theirs 354 ms and 7.8 GB (1.18 times
+On an H200 with torch 2.11: at 1024 px and batch 1 ours takes 326 ms and 5.8 GB, theirs 368 ms and 7.8 GB (1.13 times
 the steps, 0.74 of the memory); at 512 px and batch 4 ours takes 351 ms and 5.9 GB, theirs 387 ms and 8.1 GB (1.10 and
 0.73). That is 6 % of what the card can do. Its kernels are busy for 80 ms of a step; the rest is Python starting
 thousands of small ones, for the UNet and for 560 adapted layers.
