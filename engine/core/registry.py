@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from .errors import WorkbenchError
+from .words import did_you_mean
 
 T = TypeVar("T")
 
@@ -45,9 +45,8 @@ class Registry(Generic[T]):
             WorkbenchError: the registry's own class of it; there is no such thing.
         """
         if name not in self._known:
-            close = difflib.get_close_matches(name, self._known, 1)
             raise self._error(
-                f"Unknown {self._sort} {name!r}." + (f" Did you mean {close[0]!r}?" if close else ""),
+                f"Unknown {self._sort} {name!r}{did_you_mean(name, self._known) or '.'}",
                 expected=f"one of {', '.join(self.names())}",
                 hint="choose one of them.",
             )
