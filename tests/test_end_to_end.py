@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FEW_CLASS_PICTURES = (
-    "draw class pictures.prompts=an emoji of an animal on a white background\na noto style emoji of a red apple",
-    "draw class pictures.seeds_per_prompt=1",
-    "draw class pictures.steps=4",
+    "generate class pictures.prompts=an emoji of an animal on a white background\na noto style emoji of a red apple",
+    "generate class pictures.seeds_per_prompt=1",
+    "generate class pictures.steps=4",
 )
 FEW_STEPS = (
     *FEW_CLASS_PICTURES,
@@ -122,7 +122,7 @@ def test_workflow_for_one_adapter_finds_the_same_training(quickstart: Ended, she
 
 
 def test_saved_adapters_draw(quickstart: Ended, shell: Shell) -> None:
-    drawn = shell.run("generate-with-stack", "draw.seeds_per_prompt=1", "draw.steps=4")
+    drawn = shell.run("generate-with-stack", "generate.seeds_per_prompt=1", "generate.steps=4")
     assert drawn.status == 0, drawn.errors
     assert names(drawn.result["images"]) == [f"picture_{number:05d}.png" for number in (1, 2, 3)]
 
@@ -133,7 +133,7 @@ def test_adapters_that_are_not_there_are_named(quickstart: Ended, root: Path, tm
     assert none.status == 2
     assert "No adapter at 'fox.safetensors'" in none.result["error"]
     assert "No adapter at 'riso.safetensors'" in none.result["error"]
-    assert "train and save it first, with the same output folder" in none.result["error"]
+    assert "train and save it first with the same output folder" in none.result["error"]
     (tmp_path / "loras").mkdir()
     shutil.copy(quickstart.result["adapters"][0], tmp_path / "loras")
     one = shell.run("generate-with-stack")

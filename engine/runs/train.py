@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import json
-import os
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
@@ -26,7 +25,7 @@ from ..core.errors import AdapterError, TrainingError
 from ..core.events import Event, Message
 from ..core.locks import Exclusive
 from ..core.seeds import derived_seed
-from ..core.storage import write_json
+from ..core.storage import touch, write_json
 from ..data.dataset import Dataset
 from ..models.contract import Backbone
 from ..training.loop import Trainer
@@ -140,9 +139,9 @@ def _finished(run: Run, store: RunStore, name: str) -> TrainedAdapter | None:
     try:
         losses = json.loads(record.read_text(encoding="utf-8"))["losses"]
         adapter = replace(bind(load_adapter(path), run.base.module_shapes()), name=name)
-        os.utime(path)  # marks it as used, for pruning by age
     except (AdapterError, OSError, ValueError, KeyError):
         return None  # not finished, or damaged
+    touch(path)
     return TrainedAdapter(adapter=adapter, losses=losses, cached=True, resumed_at=0, seconds=0.0)
 
 

@@ -82,6 +82,17 @@ def test_an_unchanged_run_is_not_trained_again(train):
     assert again.losses == first.losses
 
 
+def test_a_store_that_can_only_be_read_gives_its_adapters_too(train, monkeypatch):
+    finish(train())
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.utime", refuse)
+    again, events = finish(train())
+    assert again.cached and steps_of(events) == []
+
+
 @pytest.mark.parametrize("change", [{"seed": 8}, {"recipe": RECIPE.changed(learning_rate=2e-3)}])
 def test_a_changed_run_is_trained(train, change):
     first, _ = finish(train())
