@@ -150,7 +150,7 @@ def save_with(path: Path, save: Callable[[str], object]) -> None:
 
 
 def touch(path: Path) -> None:
-    """Count a file as used now, for whoever prunes by age; in a folder that can't be written, it stays as it is."""
+    """Mark a file as used now, for pruning by age; does nothing if the file can't be touched."""
     with contextlib.suppress(OSError):
         os.utime(path)
 
