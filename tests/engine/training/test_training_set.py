@@ -157,3 +157,9 @@ def test_its_side_is_that_of_a_square_with_the_places_of_the_largest_picture():
     latents = [[torch.zeros(16, 8, 8)], [torch.zeros(16, 4, 20)]]
     made = TrainingSet(latents=latents, weights=None, captions=[("",)] * 2, embeddings=None, buckets=[[0], [1]])
     assert made.side == 9
+
+
+def test_its_side_is_that_of_a_square_with_the_pixels_of_the_largest_latent():
+    latents = [[torch.zeros(16, 8, 8)], [torch.zeros(16, 4, 20)]]
+    made = TrainingSet(latents=latents, weights=None, captions=[("",)] * 2, embeddings=None, buckets=[[0], [1]])
+    assert made.side == 9
