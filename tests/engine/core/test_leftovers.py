@@ -132,10 +132,14 @@ def test_a_second_process_waits_and_is_told_who_holds_the_lock(process, tmp_path
 
 
 def test_whoever_waits_can_be_stopped(process, tmp_path: Path):
-    process(HOLD, tmp_path / "lock")
+    holder = process(HOLD, tmp_path / "lock")
     events = Exclusive(tmp_path / "lock").acquire("fox")
     next(events)
     events.close()
+    assert next(events, None) is None
+    kill(holder)
+    with if_free(tmp_path / "lock") as ours:
+        assert ours, "who stopped waiting holds nothing"
 
 
 def test_names_that_nothing_has(tmp_path: Path):
