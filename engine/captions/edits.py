@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from ..core.errors import CaptionError
 from ..core.words import first_of
 from ..data.dataset import Dataset
-from ..data.listing import canonical, stem
+from ..data.names import canonical, stem
 from ..data.tags import join_tags, shuffled, split_tags
 
 REGEX_SECONDS = 2.0

@@ -87,7 +87,16 @@ class Skipped:
     """A file that was skipped, and why."""
 
     name: str
+    """Relative to the root; with a slash at the end for a folder with all that is in it."""
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """Something that a user should know of a file that was used, such as that it has more frames."""
+
+    name: str
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +125,8 @@ class Dataset:
     name: str
     records: tuple[ImageRecord, ...]
     skipped: tuple[Skipped, ...] = ()
+    """Every file below the root that wasn't used."""
+    notes: tuple[Note, ...] = ()
     trigger: TriggerWord | None = None
 
     def __len__(self) -> int:

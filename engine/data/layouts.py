@@ -13,8 +13,11 @@ from pathlib import PurePosixPath
 
 from ..core.errors import DatasetError
 from .dataset import Dataset, ImageRecord
-from .listing import MASK_FOLDER, MAX_REPEATS, PICTURE_EXTENSIONS, canonical, is_unicode
+from .folders import MAX_REPEATS
+from .listing import PICTURE_EXTENSIONS
+from .mask_files import MASK_FOLDER
 from .masks import Mask
+from .names import canonical, is_unicode
 from .sources import read_unchanged
 
 LAYOUTS = ("kohya", "diffusers", "replicate", "fal")
