@@ -9,6 +9,7 @@ from typing import Literal
 
 from ..core.errors import CaptionError
 from ..data.dataset import Dataset, TriggerWord
+from ..data.remarks import remarks
 
 CaptionMode = Literal["prepend", "replace", "fill_missing"]
 MODES = ("prepend", "replace", "fill_missing")
@@ -71,14 +72,13 @@ def give_captions(dataset: Dataset, captions: Sequence[str], *, keep_existing: b
 
 
 def caption_table(dataset: Dataset) -> str:
-    """Name, repeats and final caption of each record as a text table, then the skipped files."""
+    """Name, repeats and final caption of each record as a text table, then what is to be known of the files."""
     rows = [("Name", "Repeats", "Caption")]
     rows += [(_one_line(r.name), str(r.repeats), _one_line(r.caption or "(no caption)")) for r in dataset]
     width = max(len(name) for name, _, _ in rows)
     lines = [f"{name:<{width}}  {repeats:>7}  {caption}" for name, repeats, caption in rows]
-    if dataset.skipped:
-        lines += ["", f"Left out ({len(dataset.skipped)}):"]
-        lines += [f"{_one_line(s.name)}: {_one_line(s.reason)}" for s in dataset.skipped]
+    if files := remarks(dataset):
+        lines += ["", *map(_one_line, files)]
     return "\n".join(lines)
 
 

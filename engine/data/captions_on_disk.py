@@ -81,7 +81,7 @@ class _Reading:
         """Captions from plain text files, called as their pictures with or without the pictures' endings."""
         for name in names:
             if stem(name).casefold() not in self._folded:
-                self.skip(name, f"there is no picture {stem(name)}.*")
+                self.skip(name, "no picture has its name")
             elif (text := self._read(name, limits.MAX_CAPTION_BYTES)) is not None:
                 yield CaptionEntry(stem(name), text.strip() or None, name)
 

@@ -9,6 +9,7 @@ from typing import Any
 from ..core.words import first_of
 from ..data.dataset import Dataset
 from ..data.goals import Goal
+from ..data.remarks import remarks
 from .flags import KINDS, Flag
 from .measures import Measures
 
@@ -94,7 +95,8 @@ class Inspection:
                 for record, picture in zip(self.dataset, self.pictures, strict=True)
                 if picture.flags
             ]
-        lines += [f"Left out of the data set: {s.name}: {s.reason}" for s in self.dataset.skipped]
+        if files := remarks(self.dataset, most=1000):
+            lines += ["", "Files:", *(f"  {line}" for line in files)]
         return "\n".join(lines)
 
     def summary(self) -> str:
@@ -124,6 +126,7 @@ class Inspection:
             ],
             "copies": [[self.dataset.records[number].name for number in group] for group in self.groups],
             "skipped": [asdict(skipped) for skipped in self.dataset.skipped],
+            "notes": [asdict(note) for note in self.dataset.notes],
         }
 
     def json(self) -> str:

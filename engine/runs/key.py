@@ -8,6 +8,7 @@ from ..core.errors import CaptionError, DatasetError, TrainingError
 from ..core.keys import content_key
 from ..core.words import first_of
 from ..data.dataset import Dataset
+from ..data.regularization import refuse_shared
 from ..models.contract import Backbone
 from ..training.recipe import Circumstances, Recipe
 
@@ -48,7 +49,7 @@ class Run:
 
         Raises:
             TrainingError: the recipe trains the text encoder, which this base model doesn't support.
-            DatasetError: a set is empty.
+            DatasetError: a set is empty, or both have a picture in common.
             CaptionError: a caption is missing, or lacks the trigger word.
         """
         if self.recipe.adapter.train_text_encoder and "text_encoder_training" not in self.base.info.capabilities:
@@ -60,6 +61,8 @@ class Run:
         for dataset in (self.dataset, self.regularization):
             if dataset is not None:
                 _check_captions(dataset)
+        if self.regularization is not None:
+            refuse_shared(self.dataset, self.regularization)
         if self.dataset.trigger and (lost := self.dataset.missing_trigger()):
             raise CaptionError(
                 f"The trigger word {self.dataset.trigger.word!r} is missing from the captions of: {first_of(lost)}",

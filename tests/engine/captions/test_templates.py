@@ -151,6 +151,5 @@ def test_the_table_shows_final_captions_and_what_was_left_out():
         "1.png        1  two lines \ufffd[31m",
         "2.png        1  (no caption)",
         "",
-        "Left out (1):",
-        "cut.jpg: truncated",
+        "skipped cut.jpg: truncated",
     ]

@@ -48,7 +48,14 @@ def test_a_byte_order_mark_is_no_part_of_the_caption(load):
 @pytest.mark.parametrize("encoding", ["latin-1", "cp932", "utf-16-le", "utf-32"])
 def test_captions_in_another_encoding_are_refused_all_at_once(load, encoding):
     with pytest.raises(DatasetError) as caught:
-        load("a.png b.png c.png", {"a.txt": "狐é".encode(encoding, "ignore"), "b.txt": "fine", "c.txt": "größer狐".encode(encoding, "ignore")})
+        load(
+            "a.png b.png c.png",
+            {
+                "a.txt": "狐é".encode(encoding, "ignore"),
+                "b.txt": "fine",
+                "c.txt": "größer狐".encode(encoding, "ignore"),
+            },
+        )
     assert "a.txt" in str(caught.value)
     assert "c.txt" in str(caught.value)
     assert "b.txt" not in str(caught.value)
