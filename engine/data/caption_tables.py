@@ -126,6 +126,8 @@ def _separated(text: str, name: str) -> Iterator[tuple[int, Any]]:
 
 
 def _json_rows(value: Any, name: str) -> Iterator[tuple[int, Any]]:
+    if isinstance(value, list | dict) and len(value) > limits.MAX_TABLE_ROWS:
+        raise NoCaptionsError(f"{name}: it has more than {limits.MAX_TABLE_ROWS:,} rows")
     if isinstance(value, list):
         yield from enumerate(value, 1)
     elif isinstance(value, dict):
@@ -139,11 +141,11 @@ def _entries(rows: Iterable[tuple[int, Any]], name: str, place: str = "line") ->
     """Entries from (number, row) pairs; a row that is a string says what is wrong with it."""
     entries: list[CaptionEntry] = []
     problems: list[str] = []
-    read = texts = 0
+    read, texts = 0, False
     for number, row in islice(rows, limits.MAX_TABLE_ROWS + 1):
         read += 1
         entry = row if isinstance(row, str) else _entry(row, name, f"{place} {number}")
-        texts += isinstance(row, dict) and text_of(row)[0] is not None
+        texts = texts or (isinstance(row, dict) and text_of(row)[0] is not None)
         if isinstance(entry, CaptionEntry):
             entries.append(entry)
         elif len(problems) < _MAX_PROBLEMS:

@@ -16,7 +16,7 @@ MAX_TABLE_BYTES = 16 * 2**20
 """In one table of captions."""
 MAX_TEXT_BYTES = 64 * 2**20
 """In all captions and tables of a data set."""
-MAX_TABLE_ROWS = 200_000
+MAX_TABLE_ROWS = 100_000
 """In one table of captions."""
 MAX_MEMBERS = 100_000
 """In an archive, folders included."""
