@@ -14,22 +14,20 @@ from ..core.words import first_of
 from . import limits
 from .captions_on_disk import read_captions
 from .dataset import Dataset, ImageRecord, Note, Skipped
-from .folders import concept_of, repeats_of, why_no_repeats
+from .folders import repeats_of, why_no_repeats
 from .images import Header, check_complete, probe, read_header, to_rgb
 from .listing import Listing, list_files
 from .mask_pixels import mask_note
 from .masks import Mask, check_same_shape
-from .names import caption_from
 from .opening import check_size
 from .sources import ImageSource, MemorySource
 from .trees import EXPECTED, FileTree, existing, open_tree
+from .uncaptioned import UNCAPTIONED, Uncaptioned, captioned
 
 if TYPE_CHECKING:
     from PIL import Image
 
 OnUnreadable = Literal["skip", "refuse"]
-Uncaptioned = Literal["no caption", "file name", "folder name"]
-UNCAPTIONED = ("no caption", "file name", "folder name")
 
 
 def load_dataset(
@@ -77,18 +75,8 @@ def load_dataset(
         raise _unreadable_pictures(path, unreadable, len(listing.pictures))
     skipped = (*unreadable, *listing.skipped, *caption_notes, *unusable, *hidden)
     name = path.resolve().name if path.is_dir() else path.stem
-    if uncaptioned != "no caption":
-        records = [_captioned(record, uncaptioned, name) for record in records]
+    records = [captioned(record, uncaptioned, name) for record in records]
     return Dataset(name=name, records=tuple(records), skipped=skipped, notes=tuple(notes))
-
-
-def _captioned(record: ImageRecord, uncaptioned: Uncaptioned, root: str) -> ImageRecord:
-    """The record with its file's or folder's name as the caption, if it has none."""
-    if record.caption:
-        return record
-    if uncaptioned == "file name":
-        return replace(record, caption=caption_from(record.name) or None)
-    return replace(record, caption=concept_of(record.name) or concept_of(f"{root}/{record.name}") or None)
 
 
 def _folder_notes(pictures: Sequence[str]) -> list[Note]:

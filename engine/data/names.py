@@ -35,10 +35,3 @@ def is_unicode(text: str) -> bool:
 def stem(name: str) -> str:
     """A file's path without its last extension, in canonical spelling."""
     return canonical(str(PurePosixPath(name).with_suffix("")))
-
-
-def caption_from(name: str) -> str:
-    """A file's name as a caption: ``a_red-fox (3).png`` is *a red-fox*; empty if it is only a number."""
-    words = PurePosixPath(name).stem.replace("_", " ")
-    words = re.sub(r"\s*(?:\(\d+\)|[ -]\d+)\s*$", "", " ".join(words.split()))
-    return words if re.search(r"[^\W\d]", words) else ""

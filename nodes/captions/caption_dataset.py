@@ -8,7 +8,7 @@ from ...engine.core.words import first_of
 from ..host import host, io
 from ..kit import sockets
 from ..kit.datasets import captions_output
-from ..kit.files import newest_change
+from ..kit.files import stamp_of
 from ..kit.inputs import ADVANCED, device_input, precision_input, problem
 from ..kit.shown import shown
 from . import CATEGORY
@@ -42,8 +42,8 @@ class CaptionDataset(io.ComfyNode):
         return problem(host().captioner_path, captioner)
 
     @classmethod
-    def fingerprint_inputs(cls, captioner: str, **_: Any) -> int:
-        return newest_change(host().captioner_path(captioner))
+    def fingerprint_inputs(cls, captioner: str, **_: Any) -> str:
+        return stamp_of(host().captioner_path(captioner))
 
     @classmethod
     def execute(

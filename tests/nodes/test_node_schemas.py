@@ -16,7 +16,7 @@ from lora_workbench.nodes.host import io
 SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in NODES}
 CATEGORIES = {f"LoRA Workbench/{part}" for part in ("data set", "captions", "training", "adapters", "generation")}
 FIXED = {
-    "LW_LoadDataset": ("path on_unreadable", "dataset"),
+    "LW_LoadDataset": ("path on_unreadable uncaptioned", "dataset"),
     "LW_DatasetFromImages": ("images batch captions name", "dataset"),
     "LW_CaptionDataset": (
         "dataset captioner overwrite prompt max_tokens threshold character_threshold device precision",
