@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import json
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
 
 from ..core.errors import DatasetError
+from ..core.file_names import usable
 from .dataset import Dataset, ImageRecord
 from .listing import MASK_FOLDER, MAX_REPEATS, PICTURE_EXTENSIONS, canonical, is_unicode
 from .masks import Mask
@@ -24,9 +24,6 @@ ARCHIVES = ("replicate", "fal")
 _READ_BY_ALL = (".png", ".jpg", ".jpeg", ".webp")
 _MIN_PICTURES = {"replicate": 10, "fal": 4}
 """Number of pictures that a hosted trainer asks for."""
-_UNUSABLE = re.compile(r'[<>:"|?*\\/\x00-\x1f\x7f]')
-_MAX_NAME_BYTES = 180
-"""Bytes in a file name without its extension; most file systems allow 255 in total."""
 
 
 @dataclass(frozen=True)
@@ -154,8 +151,7 @@ def _names(dataset: Dataset) -> list[str]:
 
 def _clean(name: str) -> str:
     """A name that is valid on every system, and that isn't the name of a mask or a hidden file."""
-    name = _UNUSABLE.sub("_", name).lstrip(".").strip()
-    name = name.encode(errors="replace")[:_MAX_NAME_BYTES].decode(errors="ignore").rstrip(". ") or "picture"
+    name = usable(name.lstrip(". "), instead="picture")
     return f"{name}_picture" if name.lower().endswith(("_mask", "-masklabel")) else name
 
 
