@@ -120,7 +120,9 @@ def test_a_data_set_is_written_once_and_read_back(folder: Path, said: text_io.St
     graph = {name: {"class_type": kind, "inputs": inputs} for name, (kind, inputs) in nodes.items()}
     report = run(graph, folder).reports["save"]
     assert (report["path"], report["files"]) == ("datasets/sets/colors", 5)
-    assert report["notes"] == ["Without a caption: 1 of 3 pictures."]
+    assert report["notes"] == [
+        "Without a caption: 1 of 3 pictures; the trainer uses the folder's name for them: 2.png."
+    ]
     assert run(graph, folder).cached_nodes == 2
     written = current_host().output_directory() / report["path"]
     assert len(LoadDataset.execute(path=str(written), on_unreadable="refuse").args[0]) == 3
