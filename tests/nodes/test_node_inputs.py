@@ -49,7 +49,18 @@ def test_captions_of_three_pictures(text: str, captions: list[str | None]) -> No
 
 @pytest.mark.parametrize(
     ("name", "place"),
-    [("fox", "fox"), (" animals/fox ", "animals/fox"), ("animals\\fox", "animals/fox"), ("what? a:fox", "what_ a_fox")],
+    [
+        ("fox", "fox"),
+        (" animals/fox ", "animals/fox"),
+        ("animals\\fox", "animals/fox"),
+        ("what? a:fox", "what_ a_fox"),
+        ("nul/fox.", "_nul/fox"),
+        ("fox. /CON.old", "fox/_CON.old"),
+        ("fox v1.5", "fox v1.5"),
+        ("a\x1b[31m\u202e", "a_[31m_"),
+        ("x" * 300, "x" * 180),
+        ("...", "_"),
+    ],
 )
 def test_names_of_new_files(name: str, place: str) -> None:
     assert new_file(Path("/out"), name) == Path("/out") / place
