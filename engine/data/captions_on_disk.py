@@ -118,6 +118,8 @@ class _Reading:
             else:
                 self.problems.append(error.got)
         else:
+            if not entries:
+                self.skip(name, "it is empty")
             yield from entries
 
     def _read(self, name: str, limit: int) -> str | None:
