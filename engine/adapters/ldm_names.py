@@ -40,8 +40,9 @@ def ldm_names(paths: Iterable[str]) -> dict[str, str]:
         if path in _SINGLE:
             found[path] = _SINGLE[path]
         elif (block := next((b for b in _beginnings(path) if b in blocks), None)) is not None:
-            inner = path.removeprefix(f"{block}.")
-            found[path] = f"{blocks[block]}.{_RESNET.get(inner, inner) if '.resnets.' in path else inner}"
+            inner = path.removeprefix(block).removeprefix(".")
+            inner = _RESNET.get(inner, inner) if ".resnets." in path else inner
+            found[path] = f"{blocks[block]}.{inner}".removesuffix(".")
     return found
 
 

@@ -131,8 +131,9 @@ def refuse_non_finite(tensors: Mapping[str, Tensor], name: str, expected: str, h
 
 
 def _explained(names: list[str]) -> str:
-    told = [f"{name[:200]} ({why})" if (why := reason(name)) else name[:200] for name in names]
-    return first_of(told, 3)
+    """The first names, those first that are known for something."""
+    shown = sorted(names, key=lambda name: not reason(name))
+    return first_of([f"{name[:200]} ({why})" if (why := reason(name)) else name[:200] for name in shown], 3)
 
 
 def _changes_nothing(name: str, tensor: Tensor) -> bool:
