@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from ..core.errors import AdapterError
 from ..core.words import first_of
@@ -14,7 +14,7 @@ from .names import flat
 if TYPE_CHECKING:
     from torch import nn
 
-    Weighted: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
+    Weighted: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.LayerNorm
 
 _SHOWN = 3
 """Number of examples in an error."""
@@ -31,6 +31,22 @@ def adaptable(components: Mapping[str, nn.Module]) -> dict[str, Weighted]:
         for path, module in root.named_modules()
         if isinstance(module, kinds)
     }
+
+
+def changeable(components: Mapping[str, nn.Module]) -> dict[str, Weighted]:
+    """Module key -> module, for every layer that adapters of others may change: those of ``adaptable``, and norms.
+
+    Norms are known by their weight, a vector, since model libraries have classes of their own for them.
+    """
+    from torch import Tensor
+
+    found = adaptable(components)
+    for component, root in components.items():
+        for path, module in root.named_modules():
+            weight = getattr(module, "weight", None)
+            if isinstance(weight, Tensor) and weight.ndim == 1:
+                found[f"{component}.{path}"] = cast("Weighted", module)
+    return found
 
 
 def shapes(modules: Mapping[str, Weighted]) -> dict[str, tuple[int, ...]]:
@@ -55,8 +71,8 @@ def bind(adapter: Adapter, known: Mapping[str, tuple[int, ...]]) -> Adapter:
         if key is None:
             missing.append(name)
             continue
-        if update.weight_shape != known[key]:
-            misfits.append(f"{key} has shape {known[key]}, the adapter was made for {update.weight_shape}")
+        if not update.fits(known[key]):
+            misfits.append(f"{key} has shape {known[key]}, the adapter was made for {update.made_for}")
         bound[key] = update
     if missing or misfits:
         raise _does_not_fit(adapter, missing, misfits, known=sorted(known))

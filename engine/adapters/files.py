@@ -14,7 +14,7 @@ from ..core.hashing import bytes_hash
 from ..core.storage import save_with
 from ..core.words import first_of
 from .adapter import Adapter
-from .kinds import KINDS, Update
+from .kinds import Update, read_update
 from .names import FileKey, KeyStyle, file_keys, flat, parse, style_of
 
 if TYPE_CHECKING:
@@ -234,22 +234,13 @@ def _updates(tensors: Mapping[str, Tensor], origin: str) -> dict[str, Update]:
         if key:
             parts[key.module][key.part] = tensors[name]
     try:
-        return {module: _update(module, found) for module, found in parts.items()}
+        return {module: read_update(found, module) for module, found in parts.items()}
     except ValueError as error:
         raise AdapterError(
             f"{origin} is damaged: {error}.",
             expected="all parts of one kind of adapter per module, such as down (rank, in, …) and up (out, rank, …)",
             hint="copy, download or export the file again.",
         ) from error
-
-
-def _update(module: str, parts: Mapping[str, Tensor]) -> Update:
-    for kind in KINDS:
-        if kind.claims({*parts}):
-            return kind.from_parts(parts, module)
-    likely = max(KINDS, key=lambda kind: len(kind.suffixes.keys() & parts.keys()))
-    missing = sorted(likely.suffixes.keys() - parts.keys() - {"alpha"})
-    raise ValueError(f"{module} has no {' and no '.join(missing)}")
 
 
 def _refuse_unknown(parsed: Mapping[str, FileKey | None], origin: str) -> None:
