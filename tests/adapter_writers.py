@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ def filled(model: nn.Module, seed: int = 0) -> nn.Module:
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:
-                parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+                parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator).to(parameter.dtype))
     return model
 
 
@@ -86,36 +86,46 @@ def peft_folder(parts: Parts, folder: Path, config: Any, component: str = "denoi
 
 
 def lycoris_file(parts: Parts, path: Path, algo: str, **settings: Any) -> tuple[Path, Deltas]:
-    """By the package ``lycoris-lora``."""
+    """By the package ``lycoris-lora``; the changes are those of its layers' outputs.
+
+    What its ``merge_to`` makes isn't what was trained: version 4.1 multiplies LoHa and LoKr by their scale twice.
+    """
+    import torch
     from lycoris import LycorisNetwork, create_lycoris
 
-    model = copy.deepcopy(parts["denoiser"]).requires_grad_(False)
-    wanted = ["*attn1*", "*.ff.*", "*conv1"]
-    LycorisNetwork.apply_preset({"target_module": [], "target_name": wanted, "use_fnmatch": True})
+    def matrix(layer: Any) -> Tensor:
+        ones = torch.eye(layer.in_features, dtype=torch.float64)
+        return (layer(ones) - layer(torch.zeros_like(ones))).T
+
+    model = copy.deepcopy(parts["denoiser"]).requires_grad_(False).double()
+    preset = {"target_module": [], "target_name": ["*attn1.to_q", "*.ff.net.?", "*.ff.net.0.proj"], "use_fnmatch": True}
+    LycorisNetwork.apply_preset(preset)
     network = create_lycoris(model, 1.0, linear_dim=4, linear_alpha=2.0, algo=algo, **settings)
-    network.apply_to()
-    filled(network)
+    names = {id(module): f"denoiser.{name}" for name, module in model.named_modules()}
+    layers = {names[id(lora.org_module[0])]: lora.org_module[0] for lora in network.loras}
+    before = {name: matrix(layer) for name, layer in layers.items()}
+    network.apply_to()  # only now it has parameters
+    filled(network.double()).eval()
+    with torch.no_grad():
+        changes = {name: (matrix(layer) - before[name]).float() for name, layer in layers.items()}
     network.save_weights(str(path), None, None)
-    network.restore()
-    before = {name: module.weight.detach().clone() for name, module in weighted(model).items()}
-    network.merge_to(1.0)
-    after = weighted(model)
-    changed = {n: after[n].weight.detach() - w for n, w in before.items() if not after[n].weight.equal(w)}
-    return path, {f"denoiser.{name}": delta for name, delta in changed.items()}
+    return path, changes
 
 
-def weighted(model: nn.Module) -> Mapping[str, Any]:
-    return {name: module for name, module in model.named_modules() if getattr(module, "weight", None) is not None}
+def some(key: str) -> bool:
+    return key.endswith(("to_q", "conv1", "q_proj"))
 
 
 def factors(
-    parts: Parts,
-    *,
-    rank: int = 4,
-    alpha: float = 1.0,
-    chosen: Callable[[str], bool] = lambda key: key.endswith(("to_q", "conv1")),
+    parts: Parts, *, rank: int = 4, alpha: float = 1.0, chosen: Callable[[str], bool] = some
 ) -> tuple[dict[str, dict[str, Tensor]], Deltas]:
-    """Random factors for some modules, and :math:`\\alpha / r \\cdot BA` by plain matrix products.
+    r"""Random factors for some modules, and :math:`\alpha / r \cdot BA` by plain matrix products.
+
+    Args:
+        parts: the model.
+        rank: of all.
+        alpha: of all.
+        chosen: whether a module, by its key, gets an update.
 
     Returns:
         Module key -> ``down`` and ``up``; module key -> change of its weight.
@@ -125,7 +135,7 @@ def factors(
     generator = torch.Generator().manual_seed(3)
     tensors, deltas = {}, {}
     for key, (out, *rest) in parts.module_shapes().items():
-        if chosen(key):
+        if rest and chosen(key):
             down = torch.randn(rank, *rest, generator=generator)
             up = torch.randn(out, rank, *[1] * (len(rest) - 1), generator=generator)
             tensors[key] = {"down": down, "up": up}

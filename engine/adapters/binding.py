@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from ..core.errors import AdapterError
 from ..core.words import first_of
@@ -13,12 +13,12 @@ from .adapter import Adapter
 from .kinds import Update
 from .ldm_names import ldm_names
 from .names import flat
-from .summing import reshaped, summed
+from .summing import summed
 
 if TYPE_CHECKING:
     from torch import nn
 
-    Weighted: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
+    Weighted: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.LayerNorm
 
 _DENOISER = "denoiser."
 _SHOWN = 3
@@ -36,6 +36,22 @@ def adaptable(components: Mapping[str, nn.Module]) -> dict[str, Weighted]:
         for path, module in root.named_modules()
         if isinstance(module, kinds)
     }
+
+
+def changeable(components: Mapping[str, nn.Module]) -> dict[str, Weighted]:
+    """Module key -> module, for every layer that adapters of others may change: those of ``adaptable``, and norms.
+
+    Norms are known by their weight, a vector, since model libraries have classes of their own for them.
+    """
+    from torch import Tensor
+
+    found = adaptable(components)
+    for component, root in components.items():
+        for path, module in root.named_modules():
+            weight = getattr(module, "weight", None)
+            if isinstance(weight, Tensor) and weight.ndim == 1:
+                found[f"{component}.{path}"] = cast("Weighted", module)
+    return found
 
 
 def shapes(modules: Mapping[str, Weighted]) -> dict[str, tuple[int, ...]]:
@@ -61,9 +77,8 @@ def bind(adapter: Adapter, known: Mapping[str, tuple[int, ...]]) -> Adapter:
         if key is None:
             missing.append(name)
             continue
-        update = reshaped(update, known[key])
-        if update.weight_shape != known[key]:
-            misfits.append(f"{key} has shape {known[key]}, the adapter was made for {update.weight_shape}")
+        if not update.fits(known[key]):
+            misfits.append(f"{key} has shape {known[key]}, the adapter was made for {update.made_for}")
         bound[key].append(update)
     if missing or misfits:
         raise _does_not_fit(adapter, missing, misfits, known=sorted(known))

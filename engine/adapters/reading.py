@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..core.errors import AdapterError, OtherKindError
 from ..core.words import first_of
 from .dtypes import computable, refuse_whole_numbers
-from .kinds import KINDS, Update
+from .kinds import KINDS, Update, read_update
 from .names import FileKey, flat, parse
 from .scales import declared_in, kohya_alpha
-from .scaling import Given, scaled
+from .scaling import Given, scale_of
 from .summing import summed
 from .unused import EMBEDDING, reason
 
@@ -176,13 +176,9 @@ def _updates(modules: Iterable[_Module], given: Given) -> dict[str, Update]:
 
 
 def _update(module: _Module, given: Given) -> Update:
-    parts = module.parts
-    for kind in KINDS:
-        if kind.claims({*parts}):
-            return kind.from_parts(scaled(kind, parts, module.key, given), module.key)
-    likely = max(KINDS, key=lambda kind: len(kind.suffixes.keys() & parts.keys()))
-    missing = sorted(likely.suffixes.keys() - parts.keys() - {"alpha"})
-    raise ValueError(f"{module.key} has no {' and no '.join(missing)}")
+    declared = given.for_component(module.key.split(".", 1)[0])
+    scale = scale_of(module.parts, module.key, given)
+    return read_update(module.parts, module.key, scale=scale, settings=declared.config if declared else None)
 
 
 def _told(idle: list[str], embeddings: Mapping[str, Tensor]) -> Iterable[str]:

@@ -38,6 +38,11 @@ class Declared:
     source: str
     """Where it stands, in words."""
 
+    @property
+    def unscaled(self) -> bool:
+        """Whether its kind has no scale, as rotations."""
+        return self.config.get("peft_type") in ("OFT", "BOFT")
+
     def scale_of(self, path: str, rank: int | None) -> float:
         """The factor of one module's update.
 

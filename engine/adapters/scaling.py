@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..core.errors import AdapterError
-from .kinds import AdapterKind
 from .scales import Declared
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_LINEAR = ("up", "w1", "w1_b", "w1b", "hada_w1_b", "lokr_w1", "lokr_w1_b", "diff")
-"""Parts that the update is proportional to, one in each kind."""
 
 
 @dataclass(frozen=True)
@@ -58,46 +54,32 @@ class Given:
             )
 
 
-def scaled(kind: AdapterKind, parts: Mapping[str, Tensor], module: str, given: Given) -> dict[str, Tensor]:
-    """The parts of a module with an alpha, or a factor, that gives it the strength that was declared.
+def scale_of(parts: Mapping[str, Tensor], module: str, given: Given) -> float | None:
+    """The scale of a module's update, alpha / rank, where it stands elsewhere than in an alpha tensor.
+
+    Args:
+        parts: of the module.
+        module: its key.
+        given: what the file says.
 
     Raises:
-        AdapterError: an alpha tensor contradicts the declaration, or the strength can't be applied.
+        AdapterError: an alpha tensor contradicts what was declared, or that can't be used.
     """
-    import torch
-
     component, path = module.split(".", 1)
-    declared = given.for_component(component)
     rank = len(parts["down"]) if "down" in parts and parts["down"].ndim else None
-    if declared is None:
-        if given.alpha is not None and "alpha" not in parts:
-            return {**parts, "alpha": torch.tensor(given.alpha)}
-        return dict(parts)
-    if not any(part in parts for part in (*_LINEAR, "alpha")):
-        return dict(parts)  # a rotation has no scale
+    declared = given.for_component(component)
+    if declared is None or declared.unscaled:
+        return given.alpha / rank if given.alpha is not None and rank else None
     scale = declared.scale_of(path, rank)
-    if "alpha" in parts:
-        return _agreeing(parts, module, scale, rank, declared)
-    if rank:
-        return {**parts, "alpha": torch.tensor(scale * rank, dtype=torch.float64)}
-    part = next((part for part in _LINEAR if part in parts), None)
-    if part is None:
-        raise AdapterError(
-            f"{declared.source} says a scale of {scale:g} for {module}, which a {kind.name} can't take.",
-            hint="save the adapter in another program's format.",
-        )
-    return {**parts, part: parts[part].float() * scale}
+    if rank and "alpha" in parts:
+        _refuse_contradiction(float(parts["alpha"].reshape(-1)[0]) / rank, scale, module, declared)
+    return scale
 
 
-def _agreeing(
-    parts: Mapping[str, Tensor], module: str, scale: float, rank: int | None, declared: Declared
-) -> dict[str, Tensor]:
-    alpha = float(parts["alpha"].reshape(-1)[0])
-    if rank and abs(alpha / rank - scale) > 1e-3 * abs(scale):
+def _refuse_contradiction(own: float, scale: float, module: str, declared: Declared) -> None:
+    if abs(own - scale) > 1e-3 * abs(scale):
         raise AdapterError(
-            f"{module} has an alpha of {alpha:g} at rank {rank}, a scale of {alpha / rank:g}, "
-            f"but {declared.source} says {scale:g}.",
+            f"{module} has a scale of {own:g} by its alpha tensor, but {declared.source} says {scale:g}.",
             expected="one strength for each module",
             hint="save the adapter again with the program that trained it.",
         )
-    return dict(parts)
