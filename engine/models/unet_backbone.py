@@ -221,14 +221,15 @@ class UNetBackbone(Backbone):
 
 
 def layer_shapes(roots: Mapping[str, nn.Module]) -> dict[str, tuple[int, ...]]:
-    """Module key -> shape of its weight, for every linear layer and convolution."""
+    """Module key -> shape of its weight, for every linear layer, convolution and norm."""
     from torch import nn
 
+    layers = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
     return {
-        f"{component}.{path}": tuple(module.weight.shape)
+        f"{component}.{path}": tuple(weight.shape)
         for component, root in roots.items()
         for path, module in root.named_modules()
-        if isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d))
+        if (weight := getattr(module, "weight", None)) is not None and (isinstance(module, layers) or weight.ndim == 1)
     }
 
 

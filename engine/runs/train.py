@@ -19,7 +19,7 @@ from ..adapters.adapter import Adapter
 from ..adapters.binding import bind
 from ..adapters.files import load_adapter, save_adapter
 from ..adapters.inject import Injection, injected
-from ..adapters.kinds import KINDS, Update
+from ..adapters.kinds import TRAINED, Update
 from ..adapters.metadata import RunFacts, training_metadata
 from ..core.errors import AdapterError, TrainingError
 from ..core.events import Event, Message
@@ -191,7 +191,7 @@ def _injected(run: Run) -> contextlib.AbstractContextManager[Injection]:
     presets = {"denoiser": base.info.target_presets}
     targets = {name: presets.get(name, base.info.text_target_presets)[settings.targets] for name in components}
     return injected(
-        KINDS.get(settings.kind), components, targets, rank=settings.rank, alpha=settings.alpha,
+        TRAINED.get(settings.kind), components, targets, rank=settings.rank, alpha=settings.alpha,
         seed=derived_seed(run.seed, "adapter"), common_name=lambda key: base.file_parts(key)[0][0],
     )  # fmt: skip
 
@@ -238,7 +238,7 @@ def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], loss
         dataset_hash=run.dataset.content_hash,
         dataset=run.dataset.manifest(),
         recipe=run.recipe.flat(),
-        network_module=KINDS.get(run.recipe.adapter.kind).network_module,
+        network_module=TRAINED.get(run.recipe.adapter.kind).network_module,
         seed=run.seed,
         losses=losses,
         trigger=f"{trigger.word} {trigger.class_word}".strip() if trigger else "",

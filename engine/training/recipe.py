@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from ..adapters.kinds import KINDS
+from ..adapters.kinds import TRAINED
 from ..core.fields import Settings, build, problems_of, raise_all, setting, settings_of, unknown_setting
 from ..diffusion.prediction import PredictionType
 from ..diffusion.timesteps import DISTRIBUTIONS
@@ -47,7 +47,7 @@ class AdapterSettings(Settings):
     title = "Adapter"
 
     kind: str = setting(
-        "lora", "Kind of adapter. LoRA adds a low-rank update to each weight, and loads everywhere.", choices=KINDS
+        "lora", "Kind of adapter. LoRA adds a low-rank update to each weight, and loads everywhere.", choices=TRAINED
     )
     rank: int = setting(
         16, "Inner dimension of the update. Higher ranks learn more and make larger files; usually 4 to 64.", minimum=1,

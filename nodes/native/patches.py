@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
 
 from ...engine.adapters.adapter import Adapter
 from ...engine.adapters.kinds import KINDS, LowRank
-from ...engine.adapters.kinds.lora import joined
+from ...engine.adapters.kinds.summing import joined
 from ...engine.adapters.names import KeyStyle, stems
 from ...engine.adapters.stack import Stack, WeightedFile
 from ...engine.core.errors import AdapterError

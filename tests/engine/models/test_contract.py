@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from lora_workbench.engine.adapters.binding import adaptable
+from lora_workbench.engine.adapters.binding import changeable
 from lora_workbench.engine.adapters.binding import shapes as binding_shapes
 from lora_workbench.engine.adapters.inject import injected
 from lora_workbench.engine.adapters.kinds import KINDS
@@ -194,7 +194,7 @@ def test_names_of_layers_load_nothing(folder: Path):
     assert {key.split(".", 1)[0] for key in shapes} == {"denoiser", *base.text_encoder_names}
     components = base.load_components()
     assert loaded == list(base.text_encoder_names)
-    assert shapes == binding_shapes(adaptable(components))
+    assert shapes == binding_shapes(changeable(components))
 
 
 def test_no_end_of_a_long_prompt_is_cut_off(base: Backbone):
