@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from ..core.errors import DatasetError
@@ -15,12 +15,17 @@ from .names import canonical, stem
 from .trees import FileTree
 
 
-def read_captions(tree: FileTree, listing: Listing) -> tuple[dict[str, str], list[Skipped]]:
+def read_captions(tree: FileTree, listing: Listing, readable: Collection[str]) -> tuple[dict[str, str], list[Skipped]]:
     """The captions by picture name, and everything that was skipped.
 
     A text file beside the picture counts first, in the order of ``listing.CAPTION_EXTENSIONS``, then JSON beside it,
     then ``metadata.jsonl`` and ``metadata.csv``, then other tables. An entry that differs from the caption used, or
     names no picture, is skipped and reported.
+
+    Args:
+        tree: the files.
+        listing: the files by kind.
+        readable: the pictures that can be read; captions of others are skipped.
 
     Raises:
         DatasetError: files that aren't text or can't be parsed, all named at once.
@@ -32,7 +37,9 @@ def read_captions(tree: FileTree, listing: Listing) -> tuple[dict[str, str], lis
         if not names:
             reading.skip(entry.origin, f"there is no picture {entry.picture}")
         for name in names:
-            if entry.caption and captions.setdefault(name, entry.caption) != entry.caption:
+            if name not in readable:
+                reading.skip(entry.origin, f"its picture, {name}, can't be used")
+            elif entry.caption and captions.setdefault(name, entry.caption) != entry.caption:
                 reading.skip(entry.origin, f"{name} already has another caption, which is used")
             elif entry.unused:
                 reading.skip(f"{entry.origin}: {', '.join(entry.unused)}", "another column holds the caption")

@@ -66,14 +66,15 @@ def load_dataset(
         listing = list_files(tree.names(), tree.head, regularization=regularization)
         if not listing.pictures:
             raise _no_pictures(path, listing)
-        captions, caption_notes = read_captions(tree, listing)
-        records, notes, unreadable = _read_pictures(tree, listing.pictures, captions)
+        records, notes, unreadable = _read_pictures(tree, listing.pictures)
+        captions, unused = read_captions(tree, listing, {record.name for record in records})
+        records = [replace(record, caption=captions.get(record.name)) for record in records]
         records, mask_notes, unusable = _with_masks(tree, listing, records)
         hidden = [Skipped(name=name, reason="it is hidden, or belongs to the system") for name in tree.hidden()]
         notes = [*tree.remarks(), *_folder_notes(listing.pictures), *notes, *mask_notes]
     if unreadable and (on_unreadable == "refuse" or not records):
         raise _unreadable_pictures(path, unreadable, len(listing.pictures))
-    skipped = (*unreadable, *listing.skipped, *caption_notes, *unusable, *hidden)
+    skipped = (*unreadable, *listing.skipped, *unused, *unusable, *hidden)
     name = path.resolve().name if path.is_dir() else path.stem
     records = [captioned(record, uncaptioned, name) for record in records]
     return Dataset(name=name, records=tuple(records), skipped=skipped, notes=tuple(notes))
@@ -131,10 +132,8 @@ def _memory_source(image: Image.Image, name: str) -> MemorySource:
     return MemorySource(name, buffer.getvalue())
 
 
-def _read_pictures(
-    tree: FileTree, names: Sequence[str], captions: dict[str, str]
-) -> tuple[list[ImageRecord], list[Note], list[Skipped]]:
-    """The records, notes about them, and the pictures that can't be read."""
+def _read_pictures(tree: FileTree, names: Sequence[str]) -> tuple[list[ImageRecord], list[Note], list[Skipped]]:
+    """The records, without captions; notes about them; and the pictures that can't be read."""
     records: list[ImageRecord] = []
     notes: list[Note] = []
     unreadable: list[Skipped] = []
@@ -146,7 +145,7 @@ def _read_pictures(
         except DatasetError as error:
             unreadable.append(Skipped(name=name, reason=error.got.removeprefix(f"{name}: ")))
         else:
-            records.append(_record(tree.source(name), data, header, captions.get(name), repeats_of(name)))
+            records.append(_record(tree.source(name), data, header, None, repeats_of(name)))
             notes += [Note(name=name, text=text) for text in header.notes]
     return records, notes, unreadable
 
