@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from ..engine.core.errors import WorkbenchError, WorkflowError
 from . import adapters, doctor, nodes, run, store
+from .printing import complain
 
 PROGRAMS = (run, nodes, adapters, store, doctor)
 """Each adds its parser, with the function that runs it."""
@@ -32,10 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return arguments.command(arguments)
     except WorkflowError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return 2
     except WorkbenchError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return 1
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
-import traceback
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from ..headless.workflow import Registry
 from ..nodes.host.headless import HeadlessHost, Interrupted
 from ..nodes.host.progress import duration
 from .nodes import registry
+from .printing import complain, complain_of_bug, say, say_json
 
 INTERRUPTED = "Interrupted. Finished work is kept; run the same command again to continue."
 
@@ -46,12 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
     status, problem = _execute(executor, host, nodes, arguments)
     outcome, seconds = executor.outcome, time.monotonic() - started
     if problem:
-        print(problem, file=sys.stderr)
+        complain(problem)
     if arguments.json:
         state = {"status": "error", "error": problem} if problem else {"status": "ok"}
-        print(json.dumps({**state, "seconds": round(seconds, 3), **asdict(outcome)}))
+        say_json({**state, "seconds": round(seconds, 3), **asdict(outcome)})
     elif not problem:
-        print(_summary(outcome, seconds))
+        say(_summary(outcome, seconds))
     return status
 
 
@@ -65,7 +63,7 @@ def _execute(executor: Executor, host: HeadlessHost, nodes: Registry, arguments:
         return 2, str(error)
     except NodeError as error:
         if not isinstance(error.__cause__, WorkbenchError):
-            traceback.print_exception(error.__cause__)
+            complain_of_bug(error.__cause__)
         return 1, str(error)
     except WorkbenchError as error:
         return 1, str(error)
