@@ -31,7 +31,9 @@ class Slot:
     name: str
     type: str
     link: str | None = None
-    """Id of the link that ends here; for a subgraph's own slots, of the first one inside."""
+    """Id of the link that ends here."""
+    inside: tuple[str, ...] = ()
+    """Ids of the links that a subgraph's own slot has inside."""
     is_widget: bool = False
     """Whether a widget belongs to this input."""
 
@@ -71,13 +73,29 @@ class Canvas:
 
     @cached_property
     def entrances(self) -> dict[int, list[tuple[CanvasNode, Slot]]]:
-        """Place of a subgraph's input -> the inputs of nodes inside that it leads to."""
+        """Place of a subgraph's input -> the inputs of nodes inside that it leads to, in the order of its links."""
         found: dict[int, list[tuple[CanvasNode, Slot]]] = {}
         for node in self.nodes.values():
             for slot in node.inputs:
                 link = self.links.get(slot.link or "")
                 if link and link.origin == ENTRANCE:
                     found.setdefault(link.origin_slot, []).append((node, slot))
+        for place, targets in found.items():
+            order = {link: rank for rank, link in enumerate(self.inputs[place].inside if place < len(self.inputs) else ())}
+            targets.sort(key=lambda target: order.get(target[1].link or "", len(order)))
+        return found
+
+    @cached_property
+    def exits(self) -> dict[int, CanvasLink]:
+        """Place of a subgraph's output -> the link inside that leads to it: the first that it names, if it is there."""
+        found: dict[int, CanvasLink] = {}
+        for link in self.links.values():
+            if link.target == EXIT:
+                found.setdefault(link.target_slot, link)
+        for place, slot in enumerate(self.outputs):
+            named = next((self.links[name] for name in slot.inside if name in self.links), None)
+            if named is not None:
+                found[place] = named
         return found
 
 
@@ -177,8 +195,8 @@ def _boundary(entries: Any, what: str) -> Iterator[Slot]:
         if not isinstance(entry, Mapping):
             raise MalformedError(f"one of {what} is {_kind(entry)}, not an object")
         links = entry.get("linkIds")
-        first = as_id(links[0]) if isinstance(links, list) and links else None
-        yield Slot(name=_text(entry.get("name")), type=_type(entry.get("type")), link=first)
+        inside = tuple(filter(None, map(as_id, links))) if isinstance(links, list) else ()
+        yield Slot(name=_text(entry.get("name")), type=_type(entry.get("type")), inside=inside)
 
 
 def _link(entry: Any) -> tuple[str, CanvasLink] | None:

@@ -12,8 +12,10 @@ from .widgets import AFTER_GENERATE
 MOST_LEVELS = 1000
 """As in the front end."""
 UNSET = object()
-"""Stands for a widget that an instance doesn't set."""
-IsWidget = Callable[[CanvasNode, Slot], bool]
+"""Stands for the value of a widget that nothing sets."""
+NO_WIDGET = object()
+WidgetOf = Callable[[CanvasNode, Slot], Any]
+"""The value of an input's widget; ``UNSET`` if it isn't known, ``NO_WIDGET`` if there is none."""
 
 
 @dataclass
@@ -25,7 +27,7 @@ class Way:
     shows_widget: bool = False
     """Whether the instance shows the widget of what it leads to."""
     value: Any = UNSET
-    """Of that widget; the one inside keeps its own."""
+    """Of that widget."""
 
 
 @dataclass(eq=False)
@@ -50,13 +52,13 @@ class Level:
         return self.path + node.id
 
 
-def unpack(root: Canvas, definitions: Mapping[str, Canvas], is_widget: IsWidget) -> list[Level]:
+def unpack(root: Canvas, definitions: Mapping[str, Canvas], widget_of: WidgetOf) -> list[Level]:
     """All levels of a workflow, outer ones before inner ones. Muted and bypassed instances aren't unpacked.
 
     Args:
         root: the workflow's own canvas.
         definitions: its subgraphs by id.
-        is_widget: whether an input of a node has a widget.
+        widget_of: gives the value of an input's widget.
 
     Raises:
         MalformedError: a subgraph contains itself, or there are too many levels or nodes.
@@ -83,19 +85,20 @@ def unpack(root: Canvas, definitions: Mapping[str, Canvas], is_widget: IsWidget)
             level.inner[node.id] = inner
             waiting.append((inner, (*chain, node.type)))
     for level in reversed(levels):  # whether a widget shows on an instance depends on the levels inside
-        _set_widgets(level, is_widget)
+        _set_widgets(level, widget_of)
     return levels
 
 
-def _set_widgets(level: Level, is_widget: IsWidget) -> None:
+def _set_widgets(level: Level, widget_of: WidgetOf) -> None:
     """Find what an instance sets of the widgets inside."""
     node = level.instance
     if node is None:
         return
     by_name = {slot.name: slot for slot in node.inputs}
+    shown = [_shown_value(level, place, widget_of) for place in range(len(level.canvas.inputs))]
     level.ways = [
-        Way(by_name.get(slot.name), shows_widget=_shows_widget(level, place, is_widget))
-        for place, slot in enumerate(level.canvas.inputs)
+        Way(by_name.get(slot.name), value is not NO_WIDGET, UNSET if value is NO_WIDGET else value)
+        for slot, value in zip(level.canvas.inputs, shown, strict=True)
     ]
     values = node.values if isinstance(node.values, list) else []
     promoted = node.properties.get("proxyWidgets")
@@ -112,13 +115,20 @@ def _set_widgets(level: Level, is_widget: IsWidget) -> None:
             way.value = value
 
 
-def _shows_widget(level: Level, place: int, is_widget: IsWidget) -> bool:
-    """Whether an instance shows the widget of what its input at ``place`` leads to. Levels inside are done before."""
+def _shown_value(level: Level, place: int, widget_of: WidgetOf) -> Any:
+    """The value of the first widget that an input of an instance leads to: the instance shows it for all of them.
+
+    Levels inside are done before.
+    """
     for node, slot in level.canvas.entrances.get(place, []):
         inner = level.inner.get(node.id)
-        if is_widget(node, slot) if inner is None else any(w.shows_widget and w.slot is slot for w in inner.ways):
-            return True
-    return False
+        if inner is None:
+            value = widget_of(node, slot)
+        else:
+            value = next((way.value for way in inner.ways if way.shows_widget and way.slot is slot), NO_WIDGET)
+        if value is not NO_WIDGET:
+            return value
+    return NO_WIDGET
 
 
 def _set_named(level: Level, node_id: str, widget: str, value: Any) -> None:

@@ -134,8 +134,7 @@ def _before_output(here: _At) -> _At | Source:
 
 def _inside(inner: Level, here: _At) -> _At | Source:
     """What gives an output of a subgraph."""
-    outputs = inner.canvas.outputs
-    link = inner.canvas.links.get(outputs[here.place].link or "") if here.place < len(outputs) else None
+    link = inner.canvas.exits.get(here.place)
     if link is None:
         return Nothing(f"nothing inside {label(here.level, here.node)} leads to its output {here.place}")
     if link.origin == ENTRANCE:

@@ -12,10 +12,10 @@ from .foreign_nodes import ONLY_INPUT
 from .group_nodes import unpack_groups
 from .io import Schema
 from .schemas import Schemas
-from .subgraphs import Level, unpack
+from .subgraphs import NO_WIDGET, UNSET, Level, unpack
 from .tracing import Constant, Nothing, Tracer, label
 from .virtual_nodes import VIRTUAL, first_value
-from .widgets import has_widget, in_order, split_widgets
+from .widgets import has_widget, in_order, named_widgets, split_widgets
 from .workflow import Link, Registry, WorkflowNode
 
 
@@ -41,7 +41,7 @@ class _Conversion:
         definitions = read_definitions(data)
         self._definitions = {name: self._complete(canvas, definitions) for name, canvas in definitions.items()}
         root = self._complete(read_canvas(data), definitions)
-        self._levels = unpack(root, self._definitions, self._is_widget)
+        self._levels = unpack(root, self._definitions, self._widget_of)
         self._tracer = Tracer()
         self._notes: list[str] = []
 
@@ -78,8 +78,14 @@ class _Conversion:
         known = {slot.name for slot in wanted}
         return replace(node, inputs=(*inputs, *(s for s in node.inputs if s.name not in known)), outputs=outputs)
 
-    def _is_widget(self, node: CanvasNode, slot: Slot) -> bool:
-        return slot.is_widget or ONLY_INPUT.get(node.type) == slot.name
+    def _widget_of(self, node: CanvasNode, slot: Slot) -> Any:
+        """The value of an input's widget, as :data:`.subgraphs.WidgetOf`."""
+        schema = self._schemas.get(node.type)
+        if schema is not None and slot.is_widget:
+            return named_widgets(schema, node.values).get(slot.name, UNSET)
+        if ONLY_INPUT.get(node.type) == slot.name and first_value(node) is not None:
+            return first_value(node)
+        return UNSET if slot.is_widget else NO_WIDGET
 
     def _inputs(self, level: Level, node: CanvasNode) -> dict[str, Any]:
         """Constants and links of a node; links alone if it isn't known."""
