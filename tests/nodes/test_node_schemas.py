@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from lora_workbench.engine.core.fields import defaults_of, settings_of
 from lora_workbench.engine.training.recipe import GROUPS
-from lora_workbench.headless.ui_format import widgets
+from lora_workbench.headless.widgets import widgets
 from lora_workbench.nodes import NODES
 from lora_workbench.nodes.host import io
 
