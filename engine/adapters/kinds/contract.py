@@ -53,6 +53,11 @@ class Update(ABC):
     """The change of the layer's bias, (out,); most adapters have none."""
 
     @property
+    def only_bias(self) -> bool:
+        """Whether it leaves the weight as it is."""
+        return False
+
+    @property
     @abstractmethod
     def rank(self) -> int: ...
 

@@ -31,7 +31,7 @@ class InputRotation(Update):
     angles: Tensor
     """Of Q above the diagonal, (blocks, block · (block - 1) / 2); one block may be shared by all inputs."""
     terms: int = _TERMS
-    """Of the series :math:`I + 2 Q + 2 Q^2 + … + Q^n`; 0 for the inverse itself."""
+    """Of the series in place of the inverse; 0 for the inverse itself."""
     divided: bool = False
     """Whether the angles are to be divided by the square root of their number, as OneTrainer marks them."""
     alpha: float = 0.0
@@ -127,11 +127,12 @@ def _side(angles: int) -> int:
 
 
 def _series(turn: Tensor, eye: Tensor, terms: int) -> Tensor:
-    """:math:`I + 2 Q + … + 2 Q^{n-2} + Q^{n-1}`, as peft has it since 0.18: the last term counts once."""
-    total, power = eye.expand_as(turn).clone(), turn
+    """:math:`I + 2 Q + … + 2 Q^{n-2} + Q^{n-1}` for n terms, 4 at least where there are more than 2, as in peft."""
+    total = eye.expand_as(turn)
     if terms > 1:
         total = total + 2 * turn
-    for term in range(2, terms):
+    power, last = turn, max(terms - 1, 3) if terms > 2 else 0
+    for exponent in range(2, last + 1):
         power = power @ turn
-        total = total + (1 if term == terms - 1 > 2 else 2) * power
+        total = total + (1 if exponent == last else 2) * power
     return total
