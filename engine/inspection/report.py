@@ -15,6 +15,8 @@ from .measures import Measures
 
 READY, USABLE, FIX = "ready", "usable", "fix first"
 _SERIOUS = 0.5
+NOTE = 0.0
+"""Importance of a finding that is no problem."""
 _FIRST = 3
 """Number of findings to act on first."""
 
@@ -29,7 +31,7 @@ class Finding:
     """A statement with numbers, without names."""
     advice: str
     importance: float
-    """0 to 1; from 0.5 on it should be fixed before training."""
+    """0 to 1; from 0.5 on it should be fixed before training. ``NOTE``: only good to know."""
     pictures: tuple[str, ...] = ()
     """Names of the pictures concerned."""
 
@@ -67,14 +69,14 @@ class Inspection:
     @property
     def verdict(self) -> str:
         """``ready``, ``usable`` or ``fix first``."""
-        if not self.findings:
+        if not self.first:
             return READY
         return FIX if self.findings[0].importance >= _SERIOUS else USABLE
 
     @property
     def first(self) -> tuple[Finding, ...]:
-        """The three findings to act on first."""
-        return self.findings[:_FIRST]
+        """The three findings to act on first; notes aren't among them."""
+        return tuple(finding for finding in self.findings if finding.importance > NOTE)[:_FIRST]
 
     def labels(self) -> list[list[str]]:
         """For each record, the labels of its flags."""
@@ -86,7 +88,7 @@ class Inspection:
         count = len(self.dataset)
         lines = [f"{self.dataset.name}: {_pictures(count)} for a {self.goal}, judged at {self.side} px", ""]
         lines.append(self.summary())
-        if rest := self.findings[_FIRST:]:
+        if rest := self.findings[len(self.first) :]:
             lines += ["", "Also:", *(f"  - {finding.sentence()}" for finding in rest)]
         if flawed:
             lines += ["", f"Flawed pictures ({flawed} of {count}):"]
@@ -101,7 +103,7 @@ class Inspection:
 
     def summary(self) -> str:
         """The verdict and what to do first."""
-        if not self.findings:
+        if not self.first:
             return "Verdict: ready. No problems were found."
         first = [f"  {number}. {finding.sentence()}" for number, finding in enumerate(self.first, 1)]
         return "\n".join([f"Verdict: {self.verdict}. What to do first:", *first])

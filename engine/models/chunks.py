@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import CaptionError
+from ..data.caption_tokens import MAX_CHARACTERS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MAX_CHARACTERS = 20_000
-"""Longest prompt. The longest captions that models write have a tenth of this; beyond are files that are no captions,
-which would take hours to encode."""
 LENGTHS = "lengths"
 """Name in the conditioning of the number of states of each prompt, shape (B,); the rest is padding."""
 MARKS = 2

@@ -24,9 +24,9 @@ FIXED = {
     ),
     "LW_CaptionsFromText": ("dataset captions keep_existing", "dataset captions"),
     "LW_TriggerWord": ("trigger_word class_word dataset base", "trigger_word report free_words"),
-    "LW_TriggerCaptions": ("dataset trigger_word class_word template mode", "dataset captions trigger"),
+    "LW_TriggerCaptions": ("dataset trigger_word class_word template mode base", "dataset captions trigger"),
     "LW_EditCaptions": (
-        "dataset find replace_with regex remove add prefix suffix shuffle keep seed overrides",
+        "dataset find replace_with regex remove add prefix suffix shuffle keep seed overrides separator",
         "dataset captions changes",
     ),
     "LW_PreviewDataset": ("dataset columns", "sheet"),
