@@ -93,11 +93,13 @@ def lycoris_file(parts: Parts, path: Path, algo: str, **settings: Any) -> tuple[
     import torch
     from lycoris import LycorisNetwork, create_lycoris
 
+    dtype = torch.float32 if "oft" in algo else torch.float64  # its rotations are float32 always
+
     def matrix(layer: Any) -> Tensor:
-        ones = torch.eye(layer.in_features, dtype=torch.float64)
+        ones = torch.eye(layer.in_features, dtype=dtype)
         return (layer(ones) - layer(torch.zeros_like(ones))).T
 
-    model = copy.deepcopy(parts["denoiser"]).requires_grad_(False).double()
+    model = copy.deepcopy(parts["denoiser"]).requires_grad_(False).to(dtype)
     preset = {"target_module": [], "target_name": ["*attn1.to_q", "*.ff.net.?", "*.ff.net.0.proj"], "use_fnmatch": True}
     LycorisNetwork.apply_preset(preset)
     network = create_lycoris(model, 1.0, linear_dim=4, linear_alpha=2.0, algo=algo, **settings)
@@ -105,7 +107,7 @@ def lycoris_file(parts: Parts, path: Path, algo: str, **settings: Any) -> tuple[
     layers = {names[id(lora.org_module[0])]: lora.org_module[0] for lora in network.loras}
     before = {name: matrix(layer) for name, layer in layers.items()}
     network.apply_to()  # only now it has parameters
-    filled(network.double()).eval()
+    filled(network.to(dtype)).eval()
     with torch.no_grad():
         changes = {name: (matrix(layer) - before[name]).float() for name, layer in layers.items()}
     network.save_weights(str(path), None, None)

@@ -56,7 +56,7 @@ class AdapterFile:
             key_style=style_of(self.tensors),
             bound=False,
             metadata=self.metadata,
-            path=self.path if self._self_contained else None,
+            path=self.path if self.self_contained else None,
             embeddings=found.embeddings,
             origin=Origin(
                 writer=writer_of(self.tensors, self.metadata, self.configs), scale=found.scale, notes=found.notes
@@ -70,7 +70,7 @@ class AdapterFile:
         return folder.name if folder else self.path.stem if self.path.is_file() else self.path.name
 
     @property
-    def _self_contained(self) -> bool:
+    def self_contained(self) -> bool:
         """Whether programs that read only the tensors load it at its strength."""
         return not self.configs and DIFFUSERS_KEY not in self.metadata
 

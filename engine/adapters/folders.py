@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from ..core.errors import AdapterError
@@ -62,6 +62,22 @@ def folder_of(file: Path) -> Path | None:
     if file.name != WEIGHTS or not (file.parent / CONFIG).is_file():
         return None
     return file.parent.parent if file.parent.name in _COMPONENTS else file.parent
+
+
+def with_folders(names: Iterable[str], path_of: Callable[[str], Path]) -> list[str]:
+    """The names to choose adapters from: those of files, and a folder's own instead of the files in it.
+
+    Args:
+        names: of files, with forward slashes.
+        path_of: gives the path of a name.
+    """
+    found = set()
+    for name in names:
+        file = PurePosixPath(name)
+        folder = folder_of(path_of(name)) if file.name == WEIGHTS else None
+        levels = len(path_of(name).relative_to(folder).parts) if folder else 0
+        found.add("/".join(file.parts[:-levels]) if 0 < levels < len(file.parts) else name)
+    return sorted(found)
 
 
 def state(path: Path) -> tuple[Any, ...]:
