@@ -58,8 +58,8 @@ def changed_captions(before: Dataset, after: Dataset, notes: Sequence[str]) -> s
 
     changed = changes(before, after)
     lines = [f"{len(changed)} of {len(after)} captions changed"]
-    if after.trigger and (lost := after.missing_trigger()):
-        lines.append(f"now without the trigger word {after.trigger.word!r}: {first_of(lost)}")
+    if after.triggers and (lost := after.missing_trigger()):
+        lines.append(f"now without the trigger word: {first_of(lost)}")
     lines += notes
     for name, old, new in changed:
         lines += ["", name, f"- {old or '(no caption)'}", f"+ {new or '(no caption)'}"]
