@@ -117,11 +117,11 @@ def instance(node_id: int, link: int | None, values: list[Any], kind: str = STUD
 
 
 def loaded(path: str = "fox") -> tuple[str, Json]:
-    return "LW_LoadDataset", {"path": path, "on_unreadable": "skip"}
+    return "LW_LoadDataset", {"path": path, "on_unreadable": "skip", "uncaptioned": "no caption"}
 
 
 def captioned(source: str, word: str = "sks", kind: str = "thing") -> tuple[str, Json]:
-    inputs = {"trigger_word": word, "class_word": kind, "template": TRIGGER[2], "mode": "prepend"}
+    inputs = {"trigger_word": word, "class_word": kind, "template": TRIGGER[2], "mode": "prepend", "folders": ""}
     return "LW_TriggerCaptions", {"dataset": [source, 0], **inputs}
 
 

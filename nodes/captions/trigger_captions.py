@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..host import io
 from ..kit import sockets
 from ..kit.datasets import caption_lines, captions_output
+from ..kit.inputs import ADVANCED
 from ..kit.shown import shown
 from . import CATEGORY
 
@@ -66,6 +67,7 @@ class TriggerCaptions(io.ComfyNode):
                     optional=True,
                     tooltip="Other trigger words for pictures in sub-folders or joined data sets, one per line, "
                     "such as cats: zwx, cat.",
+                    extra_dict=ADVANCED,
                 ),
             ],
             outputs=[
