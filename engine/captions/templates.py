@@ -36,8 +36,8 @@ def apply_trigger(
         by_folder: other trigger words for pictures in these folders; of several folders, the innermost counts.
 
     Raises:
-        CaptionError: a folder has no picture, a trigger word is empty, the template is unusable, the mode is unknown, or
-            captions that ``fill_missing`` would keep lack the trigger word.
+        CaptionError: a folder has no picture, a trigger word is empty, the template is unusable, the mode is unknown,
+            or captions that ``fill_missing`` would keep lack the trigger word.
     """
     if mode not in MODES:
         raise CaptionError(
