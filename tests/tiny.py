@@ -105,6 +105,6 @@ class Parts(dict[str, Any]):
         return self[name]
 
     def module_shapes(self) -> dict[str, tuple[int, ...]]:
-        from lora_workbench.engine.adapters.binding import adaptable, shapes
+        from lora_workbench.engine.adapters.binding import changeable, shapes
 
-        return shapes(adaptable(self))
+        return shapes(changeable(self))

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from ..core.errors import AdapterError
 from ..core.words import first_of
 from .adapter import Adapter
+from .kinds import Update
+from .ldm_names import ldm_names
 from .names import flat
+from .summing import summed
 
 if TYPE_CHECKING:
     from torch import nn
 
-    Weighted: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
+    Weighted: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.LayerNorm
 
+_DENOISER = "denoiser."
 _SHOWN = 3
 """Number of examples in an error."""
 
@@ -33,6 +38,22 @@ def adaptable(components: Mapping[str, nn.Module]) -> dict[str, Weighted]:
     }
 
 
+def changeable(components: Mapping[str, nn.Module]) -> dict[str, Weighted]:
+    """Module key -> module, for every layer that adapters of others may change: those of ``adaptable``, and norms.
+
+    Norms are known by their weight, a vector, since model libraries have classes of their own for them.
+    """
+    from torch import Tensor
+
+    found = adaptable(components)
+    for component, root in components.items():
+        for path, module in root.named_modules():
+            weight = getattr(module, "weight", None)
+            if isinstance(weight, Tensor) and weight.ndim == 1:
+                found[f"{component}.{path}"] = cast("Weighted", module)
+    return found
+
+
 def shapes(modules: Mapping[str, Weighted]) -> dict[str, tuple[int, ...]]:
     """Module key -> shape of its weight."""
     return {key: tuple(module.weight.shape) for key, module in modules.items()}
@@ -48,19 +69,28 @@ def bind(adapter: Adapter, known: Mapping[str, tuple[int, ...]]) -> Adapter:
     Raises:
         AdapterError: a module is missing or has another shape, as for adapters of other families.
     """
-    by_flat_name = {flat(key): key for key in known}
-    bound, missing, misfits = {}, [], []
+    by_flat_name = keys_by_name(known)
+    bound: dict[str, list[Update]] = defaultdict(list)
+    missing, misfits = [], []
     for name, update in adapter.modules.items():
         key = by_flat_name.get(flat(name))
         if key is None:
             missing.append(name)
             continue
-        if update.weight_shape != known[key]:
-            misfits.append(f"{key} has shape {known[key]}, the adapter was made for {update.weight_shape}")
-        bound[key] = update
+        if not update.fits(known[key]):
+            misfits.append(f"{key} has shape {known[key]}, the adapter was made for {update.made_for}")
+        bound[key].append(update)
     if missing or misfits:
         raise _does_not_fit(adapter, missing, misfits, known=sorted(known))
-    return replace(adapter, modules=bound, bound=True)
+    return replace(adapter, modules={key: summed(updates, key) for key, updates in bound.items()}, bound=True)
+
+
+def keys_by_name(known: Iterable[str]) -> dict[str, str]:
+    """Flat name in files -> module key: diffusers' names and, for a UNet, ldm's."""
+    known = list(known)
+    paths = [key.removeprefix(_DENOISER) for key in known if key.startswith(_DENOISER)]
+    ldm = {flat(_DENOISER + name): _DENOISER + path for path, name in ldm_names(paths).items()}
+    return ldm | {flat(key): key for key in known}
 
 
 def _does_not_fit(adapter: Adapter, missing: list[str], misfits: list[str], *, known: list[str]) -> AdapterError:

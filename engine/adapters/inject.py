@@ -15,7 +15,7 @@ from ..core.errors import AdapterError
 from ..core.seeds import derived_seed
 from ..core.words import first_of
 from .binding import adaptable
-from .kinds import AdapterKind, Update
+from .kinds import TrainableKind, Update
 from .names import flat
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Injection:
 
     def __init__(
         self,
-        kind: AdapterKind,
+        kind: TrainableKind,
         components: Mapping[str, nn.Module],
         targets: Mapping[str, tuple[str, ...]],
         *,

@@ -6,17 +6,19 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from ..core.errors import AdapterError
 from ..core.hashing import value_hash
 from .adapter import Adapter
-from .binding import adaptable, bind
+from .binding import bind, changeable
 from .files import AdapterFile
-from .kinds import LowRank, Update
-from .kinds.lora import joined
+from .kinds.summing import Part, updated
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
+
+    from .binding import Weighted
 
 TOO_MUCH = 2.0
 """Sum of absolute weights above which pictures tend to break."""
@@ -46,7 +48,11 @@ class StackEntry:
 
 @dataclass(frozen=True)
 class Stack:
-    """An ordered list of adapters with weights. Their updates add up."""
+    """An ordered list of adapters with weights.
+
+    Additive updates add up. Others, such as DoRA and OFT, change each weight as the adapters before them left it, so
+    that their place in the order counts.
+    """
 
     entries: tuple[StackEntry, ...] = ()
 
@@ -80,6 +86,8 @@ class Stack:
                 found.append(f"{entry.adapter.name} has a weight beyond {FAR_OFF:g}; usual weights are 0.5 to 1.")
             if not entry.adapter.trigger:
                 found.append(f"{entry.adapter.name} doesn't say its trigger word; look it up where you got the file.")
+            notes = entry.adapter.origin.notes if entry.adapter.origin else ()
+            found += [f"{entry.adapter.name}: {note}" for note in notes]
         found += [f"{name} is in the stack more than once; its weights add up." for name in self._repeated()]
         families = sorted({entry.adapter.family for entry in self.active() if entry.adapter.family})
         if len(families) > 1:
@@ -130,7 +138,7 @@ class CarriesStacks(Protocol):
 
 
 def applied(base: HasComponents | CarriesStacks, stack: Stack) -> contextlib.AbstractContextManager[None]:
-    r"""Within the block, the base model's weights are :math:`W + \sum_i w_i \frac{\alpha_i}{r_i} B_i A_i`.
+    r"""Within the block, the base model's weights are :math:`W + \sum_i w_i \Delta W_i`, and its biases likewise.
 
     However many adapters there are, each affected weight is computed once, in float32, and cast to its dtype. The
     original parameters are put back untouched when the block ends, even after an error.
@@ -149,37 +157,48 @@ def applied(base: HasComponents | CarriesStacks, stack: Stack) -> contextlib.Abs
 def _exchanged(base: HasComponents, stack: Stack) -> Iterator[None]:
     """Replace the parameters that the stack changes; only their components are loaded."""
     known = base.module_shapes() if stack.active() else {}
-    updates: dict[str, list[tuple[Update, float]]] = defaultdict(list)
+    updates: dict[str, list[Part]] = defaultdict(list)
     for entry in stack.active():
         for key, update in bind(entry.adapter, known).modules.items():
             if weight := entry.weight_for(key):
                 updates[key].append((update, weight))
     names = dict.fromkeys(key.split(".", 1)[0] for key in updates)
-    modules = adaptable({name: base.load_component(name) for name in names})
-    originals: dict[str, Tensor] = {}
+    modules = changeable({name: base.load_component(name) for name in names})
+    originals: list[tuple[nn.Module, str, Any]] = []
     try:
         for key, parts in updates.items():
-            original = modules[key].weight
-            modules[key].weight = _updated(original, parts)
-            originals[key] = original
+            for name, new in _changed(key, modules[key], parts):
+                originals.append((modules[key], name, getattr(modules[key], name)))
+                setattr(modules[key], name, new)
         yield
     finally:
-        for key, original in originals.items():
-            modules[key].weight = original
+        for module, name, original in originals:
+            setattr(module, name, original)
 
 
-def _updated(weight: Tensor, parts: list[tuple[Update, float]]) -> nn.Parameter:
-    """The weight plus all updates; those of LoRAs are added as one product."""
+def _changed(key: str, module: Weighted, parts: list[Part]) -> Iterator[tuple[str, nn.Parameter]]:
+    """Name -> new value, for the weight and, where an update changes it, the bias.
+
+    Raises:
+        AdapterError: the module has no bias.
+    """
     import torch
 
-    low_rank = [(update, share) for update, share in parts if type(update) is LowRank]
     with torch.no_grad():
-        original = total = weight.detach().float()
-        if low_rank:
-            update = joined(low_rank, device=weight.device)
-            up, down = update.up.float().flatten(1), update.down.float().flatten(1)
-            total = torch.addmm(total.flatten(1), up, down, alpha=update.alpha / update.rank).reshape(weight.shape)
-        for update, share in parts:
-            if type(update) is not LowRank:
-                total = total + share * update.delta(original)
-        return torch.nn.Parameter(total.to(weight.dtype), requires_grad=False)
+        weight, bias = module.weight, getattr(module, "bias", None)
+        yield "weight", torch.nn.Parameter(updated(weight.float(), parts).to(weight.dtype), requires_grad=False)
+        changes = [share * update.bias.to(weight.device).float() for update, share in parts if update.bias is not None]
+        if not changes:
+            return
+        if bias is None:
+            raise no_bias(key)
+        yield "bias", torch.nn.Parameter(sum(changes, bias.float()).to(bias.dtype), requires_grad=False)
+
+
+def no_bias(key: str) -> AdapterError:
+    """The error for an adapter that changes a bias where there is none."""
+    return AdapterError(
+        f"The stack changes the bias of {key}, which has none in this base model.",
+        expected="a base model whose layers have the biases that the adapters were trained with",
+        hint="use the adapters with the base model that they were trained on.",
+    )

@@ -9,15 +9,20 @@ from typing import Literal
 
 from ..core.errors import CaptionError
 from ..data.dataset import Dataset, TriggerWord
+from ..data.remarks import remarks
+from ..data.tag_lists import separator_for
 
 CaptionMode = Literal["prepend", "replace", "fill_missing"]
+_TRIGGER = re.compile(r"\[(trigger|name)\]|\{trigger\}", re.IGNORECASE)
+_CLASS = re.compile(r"\[class\]|\{class\}", re.IGNORECASE)
 MODES = ("prepend", "replace", "fill_missing")
 
 
 def apply_trigger(dataset: Dataset, trigger: TriggerWord, mode: CaptionMode) -> Dataset:
     """The data set with the trigger word in every caption.
 
-    ``[trigger]``, ``{trigger}``, ``[class]`` and ``{class}`` in captions are filled in first.
+    ``[trigger]``, ``{trigger}``, ``[class]`` and ``{class}`` in captions are filled in first, as is ``[name]``, which
+    other programs have for the trigger word.
 
     Args:
         dataset: the data set; not modified.
@@ -71,14 +76,13 @@ def give_captions(dataset: Dataset, captions: Sequence[str], *, keep_existing: b
 
 
 def caption_table(dataset: Dataset) -> str:
-    """Name, repeats and final caption of each record as a text table, then the skipped files."""
+    """Name, repeats and final caption of each record as a text table, then what is to be known of the files."""
     rows = [("Name", "Repeats", "Caption")]
     rows += [(_one_line(r.name), str(r.repeats), _one_line(r.caption or "(no caption)")) for r in dataset]
     width = max(len(name) for name, _, _ in rows)
     lines = [f"{name:<{width}}  {repeats:>7}  {caption}" for name, repeats, caption in rows]
-    if dataset.skipped:
-        lines += ["", f"Left out ({len(dataset.skipped)}):"]
-        lines += [f"{_one_line(s.name)}: {_one_line(s.reason)}" for s in dataset.skipped]
+    if files := remarks(dataset):
+        lines += ["", *map(_one_line, files)]
     return "\n".join(lines)
 
 
@@ -99,7 +103,7 @@ def _check_template(trigger: TriggerWord) -> None:
         raise CaptionError(
             f"The trigger word runs into its neighbors in {trigger.phrase()!r}.",
             expected="{trigger} as a separate word in the template",
-            hint="put spaces around {trigger}.",
+            hint="put spaces around {trigger}, unless its neighbor is of another script.",
         )
     rest = trigger.template.replace("{trigger}", "").replace("{class}", "")
     if unknown := re.findall(r"\{[^{}]*\}|[{}]", rest):
@@ -111,9 +115,8 @@ def _check_template(trigger: TriggerWord) -> None:
 
 
 def _fill_in(caption: str, trigger: TriggerWord) -> str:
-    for field, word in (("trigger", trigger.word), ("class", trigger.class_word)):
-        caption = re.sub(rf"\[{field}\]|\{{{field}\}}", lambda _, word=word: word, caption, flags=re.IGNORECASE)
-    return caption.strip()
+    caption = _TRIGGER.sub(lambda _: trigger.word, caption)
+    return _CLASS.sub(lambda _: trigger.class_word, caption).strip()
 
 
 def _with_phrase(caption: str, trigger: TriggerWord, mode: CaptionMode) -> str:
@@ -122,8 +125,10 @@ def _with_phrase(caption: str, trigger: TriggerWord, mode: CaptionMode) -> str:
         return phrase
     if trigger.is_in(caption):
         return caption
-    rest = caption.lstrip(" ,")
-    return f"{phrase}{'' if phrase.endswith(',') else ','} {rest}" if rest else phrase
+    rest = caption.lstrip(" ,，、；")
+    if not rest or phrase.endswith((",", "，", "、")):
+        return f"{phrase}{' ' if rest and phrase.endswith(',') else ''}{rest}"
+    return f"{phrase}{separator_for(phrase)}{rest}"
 
 
 def _one_line(text: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..core.hashing import value_hash
 from .masks import Mask
+from .scripts import composed, find_word
 from .sources import ImageSource, read_unchanged
 from .views import Augmentation, Crop, View, fitted
 
@@ -36,6 +36,11 @@ class ImageRecord:
     """Crops to train on, each a sample of its own; empty for the center square at the run's resolution."""
     augmentation: Augmentation | None = None
     """Random changes during training."""
+
+    def __post_init__(self) -> None:
+        """Line ends are no content: a caption is the same from every system."""
+        if self.caption and "\r" in self.caption:
+            object.__setattr__(self, "caption", self.caption.replace("\r\n", "\n").replace("\r", "\n"))
 
     @property
     def name(self) -> str:
@@ -87,7 +92,16 @@ class Skipped:
     """A file that was skipped, and why."""
 
     name: str
+    """Relative to the root; with a slash at the end for a folder with all that is in it."""
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """Something that a user should know of a file that was used, such as that it has more frames."""
+
+    name: str
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +118,8 @@ class TriggerWord:
         return " ".join(filled.split())
 
     def is_in(self, text: str) -> bool:
-        """Whether the text contains the word as a whole word, ignoring case."""
-        words = r"\s+".join(map(re.escape, self.word.split()))
-        return bool(words) and re.search(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE) is not None
+        """Whether the text contains the word as a whole word, ignoring case, as :func:`find_word` finds it."""
+        return find_word(composed(text), self.word) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +129,8 @@ class Dataset:
     name: str
     records: tuple[ImageRecord, ...]
     skipped: tuple[Skipped, ...] = ()
+    """Every file below the root that wasn't used."""
+    notes: tuple[Note, ...] = ()
     trigger: TriggerWord | None = None
 
     def __len__(self) -> int:

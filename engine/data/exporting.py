@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from ..core.errors import DatasetError
 from .dataset import Dataset, ImageRecord
 from .images import to_rgb
+from .png_chunks import without_text
 from .sources import read_unchanged
 from .views import Crop, Size, View
 
@@ -195,7 +196,7 @@ def _opened(data: bytes) -> Image.Image | None:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        return Image.open(io.BytesIO(data))
+        return Image.open(io.BytesIO(without_text(data)))
     except UnidentifiedImageError:
         return None
 

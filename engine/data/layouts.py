@@ -14,7 +14,8 @@ from ..core.errors import DatasetError
 from ..core.file_names import usable
 from .dataset import Dataset
 from .exporting import Encoded, Export, Trait
-from .listing import MAX_REPEATS, canonical, is_unicode, repeats_of
+from .folders import MAX_REPEATS, repeats_of
+from .names import canonical, is_unicode
 
 LAYOUTS = ("kohya", "diffusers", "replicate", "fal")
 ARCHIVES = ("replicate", "fal")

@@ -12,7 +12,8 @@ from ..core.events import Event, Progress
 from ..core.hashing import bytes_hash
 from ..core.words import first_of
 from .dataset import Dataset, ImageRecord
-from .images import decode_mask, has_alpha
+from .images import has_alpha
+from .mask_pixels import decode_mask
 from .masks import Mask, check_same_shape
 from .sources import MemorySource, read_unchanged
 

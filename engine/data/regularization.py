@@ -49,8 +49,28 @@ def regularization_set(parts: Sequence[Dataset], prompts: Sequence[str], trigger
             expected="captions of the class alone",
             hint="remove the trigger word: class pictures preserve what the model knows without it.",
         )
-    skipped = tuple(skipped for part in parts for skipped in part.skipped)
-    return Dataset(name="regularization", records=captioned, skipped=skipped)
+    return Dataset(
+        name="regularization",
+        records=captioned,
+        skipped=tuple(skipped for part in parts for skipped in part.skipped),
+        notes=tuple(note for part in parts for note in part.notes),
+    )
+
+
+def refuse_shared(subject: Dataset, regularization: Dataset) -> None:
+    """Refuse a picture that is in both sets: it would be taught as the subject and kept as it was at once.
+
+    Raises:
+        DatasetError: files with the same content, by name.
+    """
+    of_class = {record.content_hash: record.name for record in regularization}
+    shared = [f"{r.name} = {of_class[r.content_hash]}" for r in subject if r.content_hash in of_class]
+    if shared:
+        raise DatasetError(
+            f"{len(shared)} pictures are in the data set and among the regularization pictures: {first_of(shared)}",
+            expected="other pictures of the class, without the subject",
+            hint="take them out of one of the two sets; perhaps one folder lies inside the other.",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

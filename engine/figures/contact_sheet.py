@@ -77,7 +77,7 @@ def _title(dataset: Dataset, flags: Sequence[Sequence[str]] | None) -> str:
     if len(dataset) > MAX_PICTURES:
         words.append(f"{'' if flags else 'the first '}{MAX_PICTURES} of them shown")
     if dataset.skipped:
-        words.append(f"{len(dataset.skipped)} left out")
+        words.append(f"{len(dataset.skipped)} other files skipped")
     return ", ".join(words)
 
 

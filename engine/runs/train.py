@@ -19,7 +19,7 @@ from ..adapters.adapter import Adapter
 from ..adapters.binding import bind
 from ..adapters.files import load_adapter, save_adapter
 from ..adapters.inject import Injection, injected
-from ..adapters.kinds import KINDS, Update
+from ..adapters.kinds import TRAINED, Update
 from ..adapters.metadata import RunFacts, training_metadata
 from ..core.errors import AdapterError, TrainingError
 from ..core.events import Event, Message
@@ -32,6 +32,7 @@ from ..training.loop import Trainer
 from ..training.recipe import Recipe
 from ..training.state import TrainingState
 from ..training.training_set import TrainingSet, encode
+from .caption_notes import caption_notes, tag_changes
 from .key import Run
 from .samples import sample_pictures
 from .store import RunStore
@@ -50,6 +51,8 @@ class TrainedAdapter:
     resumed_at: int
     """Steps that were already done; 0 for a run from the start."""
     seconds: float
+    notes: tuple[str, ...] = ()
+    """What is remarkable about the captions, in words: see ``caption_notes``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,12 +98,14 @@ def train_adapter(
     recipe = recipe.changed(resolution=recipe.batches.resolution or base.info.resolution)
     run = Run(base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=seed)
     run.check()
+    notes = caption_notes(run)
+    yield from (Message(text=f"{name}: {note}") for note in notes)
     lock = Exclusive(store.lock(run.lineage))
     try:
         yield from lock.acquire(name)
         if (found := _finished(run, store, name)) is not None:
             yield Message(text=f"{name}: trained before, loaded from the run store")
-            return found
+            return replace(found, notes=notes)
         began = time.monotonic()
         start = newest_state(store, run)
         if start is not None:
@@ -112,6 +117,7 @@ def train_adapter(
             cached=False,
             resumed_at=start.step if start else 0,
             seconds=time.monotonic() - began,
+            notes=notes,
         )
     finally:
         lock.release()
@@ -191,7 +197,7 @@ def _injected(run: Run) -> contextlib.AbstractContextManager[Injection]:
     presets = {"denoiser": base.info.target_presets}
     targets = {name: presets.get(name, base.info.text_target_presets)[settings.targets] for name in components}
     return injected(
-        KINDS.get(settings.kind), components, targets, rank=settings.rank, alpha=settings.alpha,
+        TRAINED.get(settings.kind), components, targets, rank=settings.rank, alpha=settings.alpha,
         seed=derived_seed(run.seed, "adapter"), common_name=lambda key: base.file_parts(key)[0][0],
     )  # fmt: skip
 
@@ -208,12 +214,9 @@ def _encode_sets(run: Run, store: RunStore) -> Generator[Event, None, tuple[Trai
             recipe.batches.resolution,
             store.encoded,
             embed=not recipe.adapter.train_text_encoder,
-            caption_variants=recipe.captions.caption_shuffle,
-            caption_keep=recipe.captions.caption_keep,
+            changes=tag_changes(recipe),
         )
         sets.append((yield from events))
-    if recipe.captions.caption_shuffle > 1 and all(len(orders) == 1 for orders in sets[0].captions):
-        yield Message(text="caption_shuffle has no effect: no caption has comma-separated tags to shuffle")
     return sets[0], sets[1]
 
 
@@ -238,7 +241,7 @@ def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], loss
         dataset_hash=run.dataset.content_hash,
         dataset=run.dataset.manifest(),
         recipe=run.recipe.flat(),
-        network_module=KINDS.get(run.recipe.adapter.kind).network_module,
+        network_module=TRAINED.get(run.recipe.adapter.kind).network_module,
         seed=run.seed,
         losses=losses,
         trigger=f"{trigger.word} {trigger.class_word}".strip() if trigger else "",

@@ -21,7 +21,7 @@ from ..core.words import first_of
 from ..data.dataset import Dataset, ImageRecord
 from ..data.views import View
 from ..models.contract import Backbone, Conditioning
-from .caption_order import variants
+from .caption_order import TagChanges, variants
 from .order import chosen, variant
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ def encode(
     cache: TensorCache,
     *,
     embed: bool,
-    caption_variants: int = 0,
-    caption_keep: int = 1,
+    changes: TagChanges | None = None,
 ) -> Generator[Event, None, TrainingSet]:
     """Encode a data set, reusing what the cache has.
 
@@ -76,8 +75,7 @@ def encode(
         resolution: side in pixels to which pictures without crops are resized and center-cropped.
         cache: of latents and embeddings.
         embed: whether to encode captions too.
-        caption_variants: number of orders of each caption's tags; below 2, captions stay as written.
-        caption_keep: number of tags at the start that keep their places.
+        changes: how the tags of captions vary; by default they don't. Tags with the trigger word are never dropped.
 
     Raises:
         DatasetError: the size of a crop doesn't fit the base model, or a mask leaves nothing of its picture.
@@ -85,7 +83,8 @@ def encode(
     samples = [(record, views) for record in dataset for views in record.views(resolution)]
     _check_sizes(samples, backbone.info.latent_factor)
     latents = yield from _latents(backbone, samples, cache)
-    captions = [variants(record.caption or "", caption_variants, caption_keep) for record, _ in samples]
+    stays = dataset.trigger.is_in if dataset.trigger else lambda _: False
+    captions = [variants(record.caption or "", changes or TagChanges(), stays) for record, _ in samples]
     embeddings = (yield from _embeddings(backbone, captions, cache)) if embed else None
     weights = None
     if any(record.mask and record.mask.weighs for record in dataset):

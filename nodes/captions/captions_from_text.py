@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..host import io
 from ..kit import sockets
-from ..kit.datasets import captions_output
+from ..kit.datasets import caption_lines, captions_output
 from ..kit.shown import shown
 from . import CATEGORY
 
@@ -54,4 +54,4 @@ class CaptionsFromText(io.ComfyNode):
         given = captions if a_list else captions[0].rstrip("\r\n").splitlines()
         captioned = give_captions(dataset[0], given, keep_existing=keep_existing[0])
         table = caption_table(captioned)
-        return io.NodeOutput(captioned, table, ui=shown(text=table))
+        return io.NodeOutput(captioned, table, ui=shown(text="\n".join([*caption_lines(captioned), table])))

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..host import io
 from ..kit import sockets
-from ..kit.datasets import captions_output
+from ..kit.datasets import caption_lines, captions_output
 from ..kit.shown import shown
 from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.data.dataset import Dataset
+    from ...engine.models.contract import Backbone
 
 
 class TriggerCaptions(io.ComfyNode):
@@ -52,6 +53,12 @@ class TriggerCaptions(io.ComfyNode):
                     "template as every caption. fill_missing: use it for uncaptioned pictures only; all other captions "
                     "must contain the trigger word.",
                 ),
+                sockets.Base.Input(
+                    "base",
+                    optional=True,
+                    tooltip="Base model to train. Counts the captions' tokens, and tells where the trigger word comes "
+                    "late.",
+                ),
             ],
             outputs=[
                 sockets.Dataset.Output("dataset", tooltip="The pictures with their final captions."),
@@ -61,7 +68,15 @@ class TriggerCaptions(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, dataset: Dataset, trigger_word: str, class_word: str, template: str, mode: Any) -> io.NodeOutput:
+    def execute(
+        cls,
+        dataset: Dataset,
+        trigger_word: str,
+        class_word: str,
+        template: str,
+        mode: Any,
+        base: Backbone | None = None,
+    ) -> io.NodeOutput:
         from ...engine.captions.templates import apply_trigger, caption_table
         from ...engine.data.dataset import TriggerWord
 
@@ -69,4 +84,5 @@ class TriggerCaptions(io.ComfyNode):
         captioned = apply_trigger(dataset, trigger, mode)
         table = caption_table(captioned)
         phrase = " ".join(f"{trigger_word} {class_word}".split())
-        return io.NodeOutput(captioned, table, phrase, ui=shown(text=table))
+        told = "\n".join([*caption_lines(captioned, base), table])
+        return io.NodeOutput(captioned, table, phrase, ui=shown(text=told))

@@ -7,13 +7,14 @@ from pathlib import Path, PurePosixPath
 
 from ...engine.core.errors import StorageError
 from ...engine.core.file_names import usable
+from ...engine.core.hashing import value_hash
+from ...engine.core.stamps import tree_stamp
 from ..host import host
 
 
-def newest_change(path: Path) -> int:
-    """When the file, or the newest file below the folder, was last written; nanoseconds since the epoch."""
-    files = path.rglob("*") if path.is_dir() else [path]
-    return max((file.stat().st_mtime_ns for file in files), default=0)
+def stamp_of(path: Path) -> str:
+    """Changes with the file, or with any file below the folder; no content is read."""
+    return value_hash(tree_stamp(path))
 
 
 def new_file(folder: Path, name: str) -> Path:

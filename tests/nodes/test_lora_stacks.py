@@ -109,16 +109,16 @@ def test_other_kinds_are_left_to_comfyui(output: Path) -> None:
     from safetensors.torch import save_file
 
     tensors = file_tensors(adapter(), dtype="float16")
-    tensors["lora_unet_mid_block_attentions_0_proj_in.dora_scale"] = torch.ones(6, 1)
+    tensors["lora_unet_mid_block_attentions_0_proj_in.a1.weight"] = torch.ones(6, 1)
     host().adapter_directory().mkdir(parents=True)
-    save_file(tensors, host().adapter_directory() / "dora.safetensors", metadata={"modelspec.trigger_phrase": "rows"})
-    found = contents([("dora.safetensors", 0, 0), ("dora.safetensors", 0.5, 1)])
+    save_file(tensors, host().adapter_directory() / "glora.safetensors", metadata={"modelspec.trigger_phrase": "rows"})
+    found = contents([("glora.safetensors", 0, 0), ("glora.safetensors", 0.5, 1)])
     assert len(found.others) == 1
     assert (found.stack.entries, found.others[0].file.trigger, found.others[0].weight) == ((), "rows", 0.5)
-    with pytest.raises(AdapterError, match=r"dora\.safetensors in the LORA_STACK can't be added to an LW_STACK"):
-        stacked(saved("fox"), lora_stack=[("dora.safetensors", 0.5, 1)])
-    with pytest.raises(OtherKindError, match="dora_scale"):
-        LoadAdapter.execute("dora.safetensors")
+    with pytest.raises(AdapterError, match=r"glora\.safetensors in the LORA_STACK can't be added to an LW_STACK"):
+        stacked(saved("fox"), lora_stack=[("glora.safetensors", 0.5, 1)])
+    with pytest.raises(OtherKindError, match=r"a1\.weight"):
+        LoadAdapter.execute("glora.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -228,12 +228,21 @@ def test_a_link_of_another_type_is_refused_by_all_names(run: Any) -> None:
         run(made=("T_Made", {}), a=("LW_SaveAdapter", {"adapter": ["made", 2], "filename": "", "dtype": "float32"}))
 
 
-def test_a_state_dict_with_more_than_a_lora_is_refused(output: Path) -> None:
-    """As core's trainer makes them: norms and biases are changed too."""
+def test_a_state_dict_of_core_is_saved_with_its_biases(output: Path) -> None:
+    """Core's trainer changes norms and biases, too."""
     import torch
 
-    module = "diffusion_model.middle_block.1.proj_in"
-    tensors = {f"{module}.lora_down.weight": torch.ones(2, 8), f"{module}.lora_up.weight": torch.ones(6, 2)}
-    assert SaveAdapter.execute(tensors, "", "float16").ui["lw_report"][0]["path"] == "loras/lora_model.safetensors"
-    with pytest.raises(OtherKindError, match=r"proj_in\.diff_b"):
-        SaveAdapter.execute({**tensors, f"{module}.diff_b": torch.ones(6)}, "", "float16")
+    module = "diffusion_model.middle_block.1"
+    tensors = {
+        f"{module}.proj_in.lora_down.weight": torch.ones(2, 8),
+        f"{module}.proj_in.lora_up.weight": torch.ones(6, 2),
+        f"{module}.proj_in.diff_b": torch.ones(6),
+        f"{module}.norm.diff": torch.ones(8),
+        f"{module}.norm.diff_b": torch.ones(8),
+    }
+    report = SaveAdapter.execute(tensors, "", "float16").ui["lw_report"][0]
+    stored = load_adapter(output / report["path"]).modules
+    assert torch.equal(stored["denoiser.middle_block.1.proj_in"].bias, torch.ones(6))
+    assert torch.equal(stored["denoiser.middle_block.1.norm"].delta(torch.zeros(8)), torch.ones(8))
+    with pytest.raises(OtherKindError, match=r"proj_in\.a1"):
+        SaveAdapter.execute({**tensors, f"{module}.proj_in.a1.weight": torch.ones(6)}, "", "float16")

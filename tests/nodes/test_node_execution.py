@@ -233,13 +233,16 @@ def test_class_pictures_are_given_or_drawn_and_weighed(tiny_sd1: Path, folder: P
     nodes["class"] = {
         "class_type": "LW_RegularizationSet",
         "inputs": {
-            "dataset": ["captions", 0], "prompts": "", "count": 5, "path": "pictures", "seed": 0, "steps": 1,
+            "dataset": ["captions", 0], "prompts": "", "count": 5, "path": "class", "seed": 0, "steps": 1,
             "guidance": 1.0, "batch_size": 8, "base": ["base", 0], "recipe": ["recipe", 0],
         },
     }  # fmt: skip
     nodes["train"]["inputs"]["regularization"] = ["class", 0]
-    for number in range(2):
-        (folder / f"{number}.txt").write_text("a color")
+    others = folder.parent / "class"
+    others.mkdir()
+    for number in range(3):
+        Image.new("RGB", (40, 32), (9, number, 9)).save(others / f"{number}.png")
+    (others / "broken.png").write_bytes(b"x")
     report = run(nodes, folder).reports["class"]
     assert {name: report[name] for name in ("given", "generated", "subject", "class_pictures", "unseen")} == {
         "given": 3, "generated": 2, "subject": 3, "class_pictures": 5, "unseen": 0,

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from lora_workbench.engine.core.fields import defaults_of, settings_of
 from lora_workbench.engine.training.recipe import GROUPS
-from lora_workbench.headless.ui_format import widgets
+from lora_workbench.headless.widgets import widgets
 from lora_workbench.nodes import NODES
 from lora_workbench.nodes.host import io
 
 SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in NODES}
 CATEGORIES = {f"LoRA Workbench/{part}" for part in ("data set", "captions", "training", "adapters", "generation")}
 FIXED = {
-    "LW_LoadDataset": ("path on_unreadable", "dataset"),
+    "LW_LoadDataset": ("path on_unreadable uncaptioned", "dataset"),
     "LW_DatasetFromImages": ("images batch captions name", "dataset"),
     "LW_CaptionDataset": (
         "dataset captioner overwrite prompt max_tokens threshold character_threshold device precision",
@@ -24,9 +24,9 @@ FIXED = {
     ),
     "LW_CaptionsFromText": ("dataset captions keep_existing", "dataset captions"),
     "LW_TriggerWord": ("trigger_word class_word dataset base", "trigger_word report free_words"),
-    "LW_TriggerCaptions": ("dataset trigger_word class_word template mode", "dataset captions trigger"),
+    "LW_TriggerCaptions": ("dataset trigger_word class_word template mode base", "dataset captions trigger"),
     "LW_EditCaptions": (
-        "dataset find replace_with regex remove add prefix suffix shuffle keep seed overrides",
+        "dataset find replace_with regex remove add prefix suffix shuffle keep seed overrides separator",
         "dataset captions changes",
     ),
     "LW_PreviewDataset": ("dataset columns", "sheet"),
@@ -57,7 +57,7 @@ FIXED = {
         "stack triggers lora_stack",
     ),
     "LW_ApplyStack": ("model clip stack lora_stack", "model clip triggers"),
-    "LW_SaveAdapter": ("adapter filename dtype", "path"),
+    "LW_SaveAdapter": ("adapter filename dtype private", "path"),
     "LW_Generate": (
         "base prompts seed seeds_per_prompt steps guidance negative_prompt width height batch_size stack",
         "images batch",

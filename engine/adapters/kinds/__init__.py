@@ -1,8 +1,45 @@
 """Kinds of adapter: the contract, and one file per kind. Importing this package registers them."""
 
-from .contract import KINDS, AdapterKind, Update
+from ...core.errors import AdapterError
+from ...core.registry import Registry
+from .contract import KINDS, AdapterKind, TrainableKind, Update
+from .dora import Decomposed, Dora
+from .full import Difference, Full
+from .loha import Hadamard, Loha
+from .lokr import Kronecker, Lokr
 from .lora import Lora, LowRank
+from .oft import Oft, Rotation
+from .peft_oft import InputRotation, PeftOft
+from .reading import read_update, unreadable
 
-KINDS.register(Lora.name, Lora())
+_LORA = Lora()
+for kind in (_LORA, Dora(), Loha(), Lokr(), Oft(), PeftOft(), Full()):
+    KINDS.register(kind.name, kind)
 
-__all__ = ["KINDS", "AdapterKind", "Lora", "LowRank", "Update"]
+TRAINED: Registry[TrainableKind] = Registry("kind of adapter to train", AdapterError)
+"""The kinds that recipes offer."""
+TRAINED.register(_LORA.name, _LORA)
+
+__all__ = [
+    "KINDS",
+    "TRAINED",
+    "AdapterKind",
+    "Decomposed",
+    "Difference",
+    "Dora",
+    "Full",
+    "Hadamard",
+    "InputRotation",
+    "Kronecker",
+    "Loha",
+    "Lokr",
+    "Lora",
+    "LowRank",
+    "Oft",
+    "PeftOft",
+    "Rotation",
+    "TrainableKind",
+    "Update",
+    "read_update",
+    "unreadable",
+]

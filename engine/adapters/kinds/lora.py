@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .contract import AdapterKind, Suffix, Update
+from .contract import ALPHA, BIAS, Suffix, TrainableKind, Update, alpha_of, common_parts
 
 if TYPE_CHECKING:
-    import torch
     from torch import Generator, Tensor
 
 
@@ -24,6 +23,7 @@ class LowRank(Update):
     up: Tensor
     """B, shape (out, rank) or (out, rank, 1, 1)."""
     alpha: float
+    bias: Tensor | None = None
 
     @property
     def rank(self) -> int:
@@ -34,41 +34,45 @@ class LowRank(Update):
         return (self.up.shape[0], *self.down.shape[1:])
 
     def delta(self, weight: Tensor | None = None) -> Tensor:
-        device = self.down.device if weight is None else weight.device
+        device, shape = (self.down.device, self.weight_shape) if weight is None else (weight.device, weight.shape)
         down, up = self.down.to(device).float(), self.up.to(device).float()
-        return (self.alpha / self.rank) * (up.flatten(1) @ down.flatten(1)).reshape(self.weight_shape)
+        return (self.alpha / self.rank) * (up.flatten(1) @ down.flatten(1)).reshape(shape)
 
     def rows(self, rows: slice) -> LowRank:
-        return LowRank(down=self.down, up=self.up[rows], alpha=self.alpha)
+        bias = None if self.bias is None else self.bias[rows]
+        return LowRank(down=self.down, up=self.up[rows], alpha=self.alpha, bias=bias)
 
     def parts(self, *, alpha_apart: bool) -> dict[str, Tensor]:
-        import torch
-
-        down, up = self.down.detach(), self.up.detach()
-        if alpha_apart:
-            return {"down": down, "up": up, "alpha": torch.tensor(float(self.alpha))}
-        return {"down": down, "up": up.float() * (self.alpha / self.rank)}
+        up = self.up.detach()
+        if not alpha_apart:
+            up = up.float() * (self.alpha / self.rank)
+        return {"down": self.down.detach(), "up": up, **common_parts(self, alpha_apart=alpha_apart)}
 
     def changes_anything(self) -> bool:
         return bool(self.up.any())
 
 
-class Lora(AdapterKind):
+class Lora(TrainableKind):
     name = "lora"
     network_module = "networks.lora"
     suffixes = {  # noqa: RUF012 - read only
         "down": Suffix(".lora_down.weight", ".lora_A.weight"),
         "up": Suffix(".lora_up.weight", ".lora_B.weight"),
-        "alpha": Suffix(".alpha", ""),
+        "alpha": ALPHA,
+        "bias": BIAS,
     }
     aliases = {  # noqa: RUF012
+        ".lora_mid.weight": "mid",
         ".lora_A.default.weight": "down",
         ".lora_B.default.weight": "up",
         ".lora.down.weight": "down",
         ".lora.up.weight": "up",
         ".lora_linear_layer.down.weight": "down",
         ".lora_linear_layer.up.weight": "up",
+        ".lora_B.bias": "up_bias",
+        ".lora_B.default.bias": "up_bias",
     }
+    needs = frozenset({"down", "up"})
 
     def begin(
         self, shape: tuple[int, ...], weight: Callable[[], Tensor], *, rank: int, generator: Generator
@@ -93,10 +97,6 @@ class Lora(AdapterKind):
     def update(self, factors: Mapping[str, Tensor], alpha: float) -> LowRank:
         return LowRank(factors["down"], factors["up"], alpha)
 
-    def factors(self, update: Update) -> dict[str, Tensor]:
-        assert isinstance(update, LowRank)
-        return {"down": update.down, "up": update.up}
-
     def from_parts(self, parts: Mapping[str, Tensor], module: str) -> LowRank:
         return LowRank(*low_rank_parts(parts, module))
 
@@ -104,18 +104,30 @@ class Lora(AdapterKind):
 def low_rank_parts(parts: Mapping[str, Tensor], module: str) -> tuple[Tensor, Tensor, float]:
     """Down, up and alpha of a module, from its parts in a file; without alpha, the scale is 1.
 
+    LoCon's core of a convolution, C of shape (rank, rank, kh, kw) between factors without a kernel, is multiplied into
+    A, which leaves rank and scale as they are.
+
     Raises:
         ValueError: they don't fit each other.
     """
-    down, up, alpha = parts["down"], parts["up"], parts.get("alpha")
+    down, up, mid = parts["down"], parts["up"], parts.get("mid")
     shapes = f"{module} has factors of shapes {tuple(down.shape)} (down) and {tuple(up.shape)} (up)"
     if down.ndim < 2 or up.ndim < 2 or any(side != 1 for side in up.shape[2:]):
         raise ValueError(shapes)
     if down.shape[0] != up.shape[1] or down.shape[0] == 0:
         raise ValueError(f"{shapes}, whose ranks {down.shape[0]} and {up.shape[1]} must be equal and above 0")
-    if alpha is not None and alpha.numel() != 1:
-        raise ValueError(f"{module} has an alpha of shape {tuple(alpha.shape)}")
-    return down, up, float(down.shape[0] if alpha is None else alpha.item())
+    if mid is not None:
+        down = _with_core(down, mid, f"{shapes}, and between them {tuple(mid.shape)}")
+    return down, up, alpha_of(parts, module, default=down.shape[0])
+
+
+def _with_core(down: Tensor, core: Tensor, shapes: str) -> Tensor:
+    import torch
+
+    rank = down.shape[0]
+    if core.ndim < 3 or core.shape[:2] != (rank, rank) or any(side != 1 for side in down.shape[2:]):
+        raise ValueError(f"{shapes}, which must be ({rank}, {rank}, kernel)")
+    return torch.einsum("mn...,ni->mi...", core.float(), down.float().flatten(1))
 
 
 def product(layer: Any, down: Tensor, up: Tensor, x: Tensor) -> Tensor:
@@ -126,29 +138,3 @@ def product(layer: Any, down: Tensor, up: Tensor, x: Tensor) -> Tensor:
         return functional.linear(functional.linear(x, down), up)
     convolve = getattr(functional, f"conv{down.ndim - 2}d")
     return convolve(layer._conv_forward(x, down, None), up)
-
-
-def joined(parts: Sequence[tuple[LowRank, float]], device: torch.device | str) -> LowRank:
-    r"""One update equal to :math:`\sum_i w_i \frac{\alpha_i}{r_i} B_i A_i`: the factors concatenated along the rank.
-
-    Args:
-        parts: (update, weight) for one module; at least one.
-        device: of the result.
-
-    Returns:
-        Factors of shapes (:math:`\sum_i r_i`, in · kh · kw) and (out, :math:`\sum_i r_i`), float32, with a scale of 1.
-        A single update keeps its factors, and its weight is multiplied into alpha.
-    """
-    import torch
-
-    if len(parts) == 1:
-        [(update, weight)] = parts
-        down, up = update.down.detach().to(device), update.up.detach().to(device)
-        return LowRank(down=down, up=up, alpha=weight * update.alpha)
-
-    def factor(values: Tensor) -> Tensor:
-        return values.detach().to(device, torch.float32).flatten(1)
-
-    downs = torch.cat([factor(update.down) for update, _ in parts])
-    ups = torch.cat([factor(update.up) * (weight * update.alpha / update.rank) for update, weight in parts], dim=1)
-    return LowRank(down=downs, up=ups, alpha=float(len(downs)))

@@ -200,7 +200,7 @@ def broken_contents() -> dict[str, tuple[dict[str, Any], str]]:
         "a base model": ({"model.diffusion_model.out.2.weight": torch.ones(4, 4)}, "isn't a LoRA: it holds model.diff"),
         "nothing": ({}, "isn't a LoRA"),
         "alphas alone": (tensors(down=None, up=None), "isn't a LoRA"),
-        "DoRA": ({**tensors(), f"{NAME}.dora_scale": torch.ones(6, 1)}, "doesn't have: .*dora_scale"),
+        "GLoRA": ({**tensors(), f"{NAME}.a1.weight": torch.ones(6, 1)}, r"a1.weight \(GLoRA\)"),
         "no up": (tensors(up=None), "has no up"),
         "no down": (tensors(down=None), "has no down"),
         "NaN": (tensors(up=nan), "NaN or infinite values"),
@@ -215,7 +215,7 @@ def broken_contents() -> dict[str, tuple[dict[str, Any], str]]:
 @pytest.mark.parametrize(
     "case",
     [
-        "a base model", "nothing", "alphas alone", "DoRA", "no up", "no down", "NaN", "other ranks", "a vector",
+        "a base model", "nothing", "alphas alone", "GLoRA", "no up", "no down", "NaN", "other ranks", "a vector",
         "a wide up", "rank zero", "many alphas",
     ],
 )  # fmt: skip

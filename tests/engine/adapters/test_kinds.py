@@ -1,36 +1,31 @@
-"""What every kind of adapter must do: LoRA, and a prototype that costs one file and one registration."""
+"""What every kind of adapter that can be trained must do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
 from pathlib import Path
 
 import pytest
 import torch
-from dora import Dora
 from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import load_adapter, save_adapter
 from lora_workbench.engine.adapters.inject import Injection, injected
-from lora_workbench.engine.adapters.kinds import KINDS, AdapterKind
+from lora_workbench.engine.adapters.kinds import KINDS, Lora, TrainableKind
 from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
 from lora_workbench.engine.core.errors import AdapterError
 from tiny import Parts
 from torch import nn
 
 ALPHA, RANK = 3.0, 2
+BOTH = ("conv", "proj")
 
 
-@pytest.fixture(params=["lora", "dora"])
-def kind(request: pytest.FixtureRequest) -> Iterator[AdapterKind]:
-    """A registered kind; the prototype only while the test runs."""
-    if request.param in KINDS:
-        yield KINDS.get(request.param)
-        return
-    KINDS.register("dora", Dora())
-    try:
-        yield KINDS.get("dora")
-    finally:
-        KINDS.remove("dora")
+TRAINABLE = [kind for kind in KINDS if isinstance(kind, TrainableKind)]
+
+
+@pytest.fixture(params=TRAINABLE, ids=lambda kind: kind.name)
+def kind(request: pytest.FixtureRequest) -> TrainableKind:
+    return request.param
 
 
 class Net(nn.Module):
@@ -49,11 +44,13 @@ class Net(nn.Module):
 X = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
-def inject(kind: AdapterKind, net: nn.Module, seed: int = 0, targets: tuple[str, ...] = ("conv", "proj")) -> Injection:
+def inject(
+    kind: TrainableKind, net: nn.Module, seed: int = 0, targets: tuple[str, ...] = ("conv", "proj")
+) -> Injection:
     return Injection(kind, {"denoiser": net}, {"denoiser": targets}, rank=RANK, alpha=ALPHA, seed=seed)
 
 
-def trained(kind: AdapterKind, net: nn.Module, steps: int = 20) -> Injection:
+def trained(kind: TrainableKind, net: nn.Module, steps: int = 20) -> Injection:
     """After a few steps, so that no tensor is where it began."""
     injection = inject(kind, net)
     optimizer = torch.optim.AdamW(injection.parameters.values(), lr=0.05)
@@ -88,7 +85,7 @@ def test_every_trainable_tensor_learns(kind):
     injection = trained(kind, net)
     assert first.keys() == injection.parameters.keys()
     parts = {name.rpartition(".")[2] for name in first}
-    assert parts == kind.suffixes.keys() - {"alpha"}, "what files hold is what is trained"
+    assert kind.needs <= parts <= kind.suffixes.keys(), "what files hold is what is trained"
     for name, parameter in injection.parameters.items():
         assert parameter.dtype == torch.float32
         assert not torch.equal(parameter, first[name]), name
@@ -152,8 +149,15 @@ def test_a_stack_applies_it_at_its_weight(kind):
     before = net(X)
     with applied(Parts(denoiser=net), Stack((StackEntry(adapter),))):
         torch.testing.assert_close(net(X), with_adapter)
-    with applied(Parts(denoiser=net), Stack((StackEntry(adapter, 0.5), StackEntry(adapter, 0.5)))):
-        torch.testing.assert_close(net(X), with_adapter)
+    halves = Stack((StackEntry(adapter, 0.5), StackEntry(adapter, 0.5)))
+    expected = copy.deepcopy(net)
+    for key, update in 2 * list(adapter.modules.items()):
+        weight = expected.get_submodule(key.removeprefix("denoiser.")).weight
+        weight.data += 0.5 * update.delta(weight)
+    with applied(Parts(denoiser=net), halves):
+        torch.testing.assert_close(net(X), expected(X))
+        if all(update.additive for update in adapter.modules.values()):
+            torch.testing.assert_close(net(X), with_adapter)
     assert torch.equal(net(X), before)
 
 
@@ -181,7 +185,7 @@ def test_lora_is_what_peft_computes():
     from peft import LoraConfig, inject_adapter_in_model
 
     ours, theirs = frozen(), frozen()
-    injection = trained(KINDS.get("lora"), ours, steps=3)
+    injection = trained(Lora(), ours, steps=3)
     inject_adapter_in_model(LoraConfig(r=RANK, lora_alpha=3, target_modules=["conv", "proj"]), theirs)
     for layer in ("conv", "proj"):
         for part, matrix in (("down", "lora_A"), ("up", "lora_B")):

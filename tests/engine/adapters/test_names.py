@@ -43,7 +43,8 @@ def test_every_style_is_read_as_the_same_module(file_key: str, module: str, part
 
 
 @pytest.mark.parametrize(
-    "name", ["lora_unet_mid_block.dora_scale", "model.diffusion_model.out.2.weight", "lora_unet_mid_block.hada_w1_a"]
+    "name",
+    ["lora_unet_mid_block.a1.weight", "model.diffusion_model.out.2.weight", "lora_unet_mid_block.on_input"],
 )
 def test_other_tensors_are_not_taken_for_lora(name: str) -> None:
     assert parse(name) is None
@@ -69,6 +70,7 @@ def test_transformer_names_keep_the_dots_and_have_no_alpha() -> None:
     assert file_keys({key: "lora"}, "transformer")[key] == {
         "down": "transformer.transformer_blocks.0.attn.to_q.lora_A.weight",
         "up": "transformer.transformer_blocks.0.attn.to_q.lora_B.weight",
+        "bias": "transformer.transformer_blocks.0.attn.to_q.diff_b",
     }
 
 

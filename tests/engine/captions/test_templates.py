@@ -151,6 +151,19 @@ def test_the_table_shows_final_captions_and_what_was_left_out():
         "1.png        1  two lines \ufffd[31m",
         "2.png        1  (no caption)",
         "",
-        "Left out (1):",
-        "cut.jpg: truncated",
+        "skipped cut.jpg: truncated",
     ]
+
+
+def test_captions_without_blanks_between_words():
+    template = TriggerWord(word="ohwx", template="{trigger}的照片")
+    assert after("fill_missing", "森林里的ohwx，正面", None, trigger=template) == ["森林里的ohwx，正面", "ohwx的照片"]
+    assert after("prepend", "，雪地", trigger=template) == ["ohwx的照片，雪地"]
+    assert after("prepend", "[name]在雪地", trigger=template) == ["ohwx在雪地"]
+
+
+def test_line_ends_are_no_content():
+    texts = ["a fox\r\nin snow", "a fox\nin snow", "a fox\rin snow"]
+    hashes = {dataset_of(text).content_hash for text in texts}
+    assert len(hashes) == 1
+    assert {dataset_of("x").with_captions([text]).records[0].caption for text in texts} == {"a fox\nin snow"}

@@ -1,0 +1,160 @@
+"""DoRA: weights decomposed into direction and magnitude (Liu et al. 2024, arXiv:2402.09353), on any additive kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from .contract import AdapterKind, Suffix, TrainableKind, Update
+from .loha import Loha
+from .lokr import Lokr
+from .lora import Lora
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+_TURNING: tuple[AdapterKind, ...] = (Lora(), Loha(), Lokr())
+"""Kinds whose update turns the weight before its magnitude is set."""
+
+
+@dataclass(frozen=True)
+class Decomposed(Update):
+    r""":math:`\Delta W = m \frac{W + \Delta V}{\lVert W + \Delta V \rVert} - W`, eq. 5 of the paper.
+
+    In a stack with weight w this change counts w times, as in ComfyUI and A1111; the paper knows no such weight.
+    """
+
+    kind = "dora"
+    additive = False
+
+    turn: Update
+    r""":math:`\Delta V`; it has no bias."""
+    magnitude: Tensor
+    """m, shape (out, 1, …) for a length per row of the weight, (1, in, 1, …) for one per column."""
+    bias: Tensor | None = None
+
+    @property
+    def alpha(self) -> float:  # type: ignore[override]
+        return self.turn.alpha
+
+    @property
+    def rank(self) -> int:
+        return self.turn.rank
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        return self.turn.weight_shape
+
+    @property
+    def made_for(self) -> str:
+        return f"{self.turn.made_for} with magnitudes of shape {tuple(self.magnitude.shape)}"
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        axis = int(self._per_column(shape))
+        return self.turn.fits(shape) and len(shape) > 1 and self.magnitude.numel() == shape[axis]
+
+    def delta(self, weight: Tensor) -> Tensor:
+        before = weight.float()
+        turned = before + self.turn.delta(weight)
+        axis = int(self._per_column(tuple(weight.shape)))
+        lengths = self.magnitude.to(weight.device).float().reshape(_along(axis, weight.ndim))
+        return lengths * turned / norms(turned, axis) - before
+
+    def _per_column(self, shape: tuple[int, ...]) -> bool:
+        return self.magnitude.shape[0] == 1 and self.magnitude.numel() == shape[1]
+
+    def with_scale(self, scale: float) -> Decomposed:
+        return replace(self, turn=self.turn.with_scale(scale))
+
+    def rows(self, rows: slice) -> Update:
+        if self.magnitude.shape[0] == 1:
+            return super().rows(rows)
+        bias = None if self.bias is None else self.bias[rows]
+        return Decomposed(self.turn.rows(rows), self.magnitude[rows], bias)
+
+    def parts(self, *, alpha_apart: bool) -> dict[str, Tensor]:
+        parts = {**self.turn.parts(alpha_apart=alpha_apart), "magnitude": self.magnitude.detach()}
+        return parts if self.bias is None else {**parts, "bias": self.bias.detach()}
+
+    def changes_anything(self) -> bool:
+        return self.turn.changes_anything()
+
+
+class Dora(TrainableKind):
+    name = "dora"
+    network_module = "networks.lora"
+    suffixes = {  # noqa: RUF012
+        **{part: suffix for kind in _TURNING for part, suffix in kind.suffixes.items()},
+        "magnitude": Suffix(".dora_scale", ".dora_scale"),
+    }
+    aliases = {  # noqa: RUF012
+        **{suffix: part for kind in _TURNING for suffix, part in kind.aliases.items()},
+        **{f".lora_magnitude_vector{end}": "rows_magnitude" for end in ("", ".weight", ".default", ".default.weight")},
+    }
+    needs = frozenset({"magnitude"})
+
+    def begin(
+        self, shape: tuple[int, ...], weight: Callable[[], Tensor], *, rank: int, generator: Generator
+    ) -> dict[str, Tensor]:
+        return {**Lora().begin(shape, weight, rank=rank, generator=generator), "magnitude": norms(weight())}
+
+    def forward(
+        self, layer: Any, base: Callable[..., Tensor], factors: Mapping[str, Tensor], scale: float, x: Tensor,
+        *args: Any, **kwargs: Any,
+    ) -> Tensor:  # fmt: skip
+        import torch
+
+        del base, args, kwargs
+        update = self.update(factors, scale * len(factors["down"]))
+        weight = (layer.weight.float() + update.delta(layer.weight)).to(x.dtype)
+        if isinstance(layer, torch.nn.Linear):
+            return torch.nn.functional.linear(x, weight, layer.bias)
+        return layer._conv_forward(x, weight, layer.bias)
+
+    def update(self, factors: Mapping[str, Tensor], alpha: float) -> Decomposed:
+        return Decomposed(Lora().update(factors, alpha), factors["magnitude"])
+
+    def claims(self, parts: AbstractSet[str]) -> bool:
+        own = {"magnitude", "rows_magnitude"} & parts
+        return len(own) == 1 and any(kind.claims(parts - own) for kind in _TURNING)
+
+    def from_parts(self, parts: Mapping[str, Tensor], module: str) -> Decomposed:
+        rest = parts.keys() - {"magnitude", "rows_magnitude"}
+        kind = next(kind for kind in _TURNING if kind.claims(rest))
+        turn = kind.from_parts(parts, module)
+        magnitude = parts["rows_magnitude"].flatten() if "rows_magnitude" in parts else parts["magnitude"]
+        return Decomposed(turn, _shaped(magnitude, turn.weight_shape, module))
+
+
+def norms(weight: Tensor, axis: int = 0) -> Tensor:
+    """Length of each row (axis 0) or column (axis 1) of a weight, shape (out, 1, …) or (1, in, 1, …).
+
+    As in lycoris a little is added, so that rows of zeros stay zero.
+    """
+    import torch
+
+    lengths = weight.transpose(0, axis).flatten(1).norm(dim=1)
+    return lengths.reshape(_along(axis, weight.ndim)) + torch.finfo(weight.dtype).eps
+
+
+def _along(axis: int, dimensions: int) -> list[int]:
+    return [-1 if dimension == axis else 1 for dimension in range(dimensions)]
+
+
+def _shaped(magnitude: Tensor, shape: tuple[int, ...], module: str) -> Tensor:
+    """The magnitude with its axis marked: a plain vector is a length per row, as in peft.
+
+    diffusers writes the vectors of peft's convolutions as (1, out, 1, 1), where lycoris has (1, in, 1, 1).
+
+    Raises:
+        ValueError: the magnitude fits neither rows nor columns.
+    """
+    count, dimensions = magnitude.numel(), max(len(shape), magnitude.ndim)
+    fits_columns = count == shape[1] or (len(shape) == 2 and shape[1] % count == 0)
+    if magnitude.ndim > 1 and magnitude.shape[0] == 1 and magnitude.shape[1] == count and fits_columns:
+        return magnitude
+    if count != shape[0]:
+        raise ValueError(f"{module} has magnitudes of shape {tuple(magnitude.shape)} for a weight of shape {shape}")
+    return magnitude.reshape(_along(0, dimensions))
