@@ -10,8 +10,10 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from ..engine.core.errors import WorkbenchError, WorkflowError
+from ..engine.core.words import printable
 from . import adapters, doctor, nodes, run, store
 from .printing import complain
 
@@ -19,11 +21,18 @@ PROGRAMS = (run, nodes, adapters, store, doctor)
 """Each adds its parser, with the function that runs it."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Complains without control characters of what was typed; its subparsers are of the same class."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns its exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="lora-workbench", description="LoRA Workbench without ComfyUI: workflows, nodes, adapters, the run store."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

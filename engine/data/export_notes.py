@@ -48,6 +48,9 @@ def notes(dataset: Dataset, layout: str, pictures: Pictures) -> Iterator[str]:
     if layout in ARCHIVES and len({r.repeats for r in dataset}) > 1:
         yield "This trainer has no repeats, so pictures with more repeats are included more than once."
     yield from _about_masks(dataset, layout)
+    if dataset.skipped:
+        names = [skipped.name for skipped in dataset.skipped]
+        yield f"Skipped when the data set was loaded, so not saved: {first_of(names, _NAMED)}."
 
 
 def _about_views(dataset: Dataset, pictures: Pictures) -> Iterator[str]:

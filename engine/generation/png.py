@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..core.storage import write_bytes
 
@@ -63,6 +63,20 @@ def save_png(image: Image, path: str | Path, **metadata: Any) -> None:
         ValueError: as for :func:`encode_png`.
     """
     write_bytes(Path(path), encode_png(image, **metadata))
+
+
+def canvas_chunk(file: BinaryIO) -> tuple[int, int]:
+    """Start and end of the chunk with the graph as the canvas stores it; (0, 0) if there is none.
+
+    It also holds where the canvas was scrolled to, so that it differs between runs of the same graph.
+    """
+    at = file.seek(8)
+    while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":
+        end = at + 12 + int.from_bytes(head[:4], "big")
+        if head[4:] == b"tEXt" and file.read(9) == b"workflow\0":
+            return at, end
+        at = file.seek(end)
+    return 0, 0
 
 
 def read_parameters(path: str | Path) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -28,8 +27,6 @@ from .order import chosen, variant
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-
-_ENCODE_AT_ONCE = 16
 
 Samples: TypeAlias = Sequence[tuple[ImageRecord, Sequence[View]]]
 """(record, the variants of one of its crops), one per sample."""
@@ -115,29 +112,24 @@ def _check_sizes(samples: Samples, factor: int) -> None:
 
 
 def _latents(backbone: Backbone, samples: Samples, cache: TensorCache) -> Generator[Event, None, list[list[Tensor]]]:
-    """Latents of all variants of all samples, on the base model's device."""
+    """Latents of all variants of all samples, on the base model's device.
 
-    def key(record: ImageRecord, view: View) -> str:
+    Pictures are encoded one by one: in a batch, the last bits of each depend on the others, so that an interrupted run,
+    or the same picture in another data set, would train on other values.
+    """
+
+    def key_of(record: ImageRecord, view: View) -> str:
         return content_key("latent", record.content_hash, view, backbone.info.content_hash)
 
-    def size(key: str) -> tuple[int, int]:
-        return wanted[key][1].crop.size
-
-    wanted = {key(record, view): (record, view) for record, views in samples for view in views}
+    wanted = {key_of(record, view): (record, view) for record, views in samples for view in views}
     latents = {key: entry["latent"] for key in wanted if (entry := cache.get(key))}
-    missing = sorted((key for key in wanted if key not in latents), key=size)
-    done = 0
-    for _, same in groupby(missing, key=size):
-        group = list(same)
-        for at in range(0, len(group), _ENCODE_AT_ONCE):
-            keys = group[at : at + _ENCODE_AT_ONCE]
-            encoded = backbone.encode_images(picture_batch([wanted[key] for key in keys]))
-            for one, latent in zip(keys, encoded, strict=True):
-                latents[one] = latent.cpu().contiguous()  # as the cache gives it back
-                cache.put(one, {"latent": latents[one]})
-            done += len(keys)
-            yield Progress(done=done, total=len(missing), label="encoding pictures")
-    return [[latents[key(record, view)].to(backbone.device) for view in views] for record, views in samples]
+    missing = [key for key in wanted if key not in latents]
+    for done, key in enumerate(missing, 1):
+        encoded = backbone.encode_images(picture_batch([wanted[key]]))[0]
+        latents[key] = encoded.cpu().contiguous()  # as the cache gives it back
+        cache.put(key, {"latent": latents[key]})
+        yield Progress(done=done, total=len(missing), label="encoding pictures")
+    return [[latents[key_of(record, view)].to(backbone.device) for view in views] for record, views in samples]
 
 
 def _weight(record: ImageRecord, view: View, latent: Tensor) -> Tensor:

@@ -55,11 +55,11 @@ class SaveImages(io.ComfyNode):
         cls, filename_prefix: str, images: Tensor | None = None, batch: list[GeneratedImage] | None = None
     ) -> io.NodeOutput:
         from ...engine.core.numbered_files import NumberedFiles
-        from ...engine.generation.png import encode_png
+        from ...engine.generation.png import canvas_chunk, encode_png
 
         graph = host().workflow_metadata(cls)
         place = new_file(host().output_directory(), or_else(filename_prefix, "workbench"))
-        series = NumberedFiles(place.with_name(f"{place.name}.png"))
+        series = NumberedFiles(place.with_name(f"{place.name}.png"), canvas_chunk)
         saved = [
             series.add(encode_png(picture, **graph, parameters=parameters))
             for picture, parameters in _to_save(images, batch)

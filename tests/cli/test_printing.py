@@ -99,6 +99,13 @@ def test_say_and_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
     assert "ValueError: a\\x1b[31m" in told.err
 
 
+def test_what_was_typed_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["run", "a.json", HOSTILE.replace("a", "--", 1)], [HOSTILE], ["store", "--json", HOSTILE]):
+        with pytest.raises(SystemExit):
+            cli.main(arguments)
+        assert is_harmless(capsys.readouterr().err)
+
+
 def test_the_programs_print_nowhere_else(root: Path) -> None:
     """Neither do the hosts, apart from the bar; a process that only the doctor reads is none of them."""
     allowed = {"cli/printing.py", "nodes/host/progress.py", "nodes/native/seam.py"}

@@ -137,7 +137,8 @@ def test_a_data_set_is_written_once_and_read_back(folder: Path, said: text_io.St
     report = run(graph, folder).reports["save"]
     assert (report["path"], report["files"]) == ("datasets/sets/colors", 5)
     assert report["notes"] == [
-        "Without a caption: 1 of 3 pictures; the trainer uses the folder's name for them: 2.png."
+        "Without a caption: 1 of 3 pictures; the trainer uses the folder's name for them: 2.png.",
+        "Skipped when the data set was loaded, so not saved: broken.png.",
     ]
     assert run(graph, folder).cached_nodes == 2
     written = current_host().output_directory() / report["path"]
