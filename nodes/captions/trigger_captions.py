@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..host import io
 from ..kit import sockets
 from ..kit.datasets import caption_lines, captions_output
-from ..kit.shown import shown
+from ..kit.shown import shown, tell
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -84,5 +84,7 @@ class TriggerCaptions(io.ComfyNode):
         captioned = apply_trigger(dataset, trigger, mode)
         table = caption_table(captioned)
         phrase = " ".join(f"{trigger_word} {class_word}".split())
-        told = "\n".join([*caption_lines(captioned, base), table])
-        return io.NodeOutput(captioned, table, phrase, ui=shown(text=told))
+        notes = caption_lines(captioned, base)
+        tell("\n".join(notes))
+        text = "\n".join([*notes, table])
+        return io.NodeOutput(captioned, table, phrase, ui=shown(text=text, report={"notes": notes}))
