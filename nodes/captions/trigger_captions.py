@@ -8,7 +8,7 @@ from ..host import io
 from ..kit import sockets
 from ..kit.datasets import caption_lines, captions_output
 from ..kit.inputs import ADVANCED
-from ..kit.shown import shown
+from ..kit.shown import shown, tell
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -95,5 +95,7 @@ class TriggerCaptions(io.ComfyNode):
         captioned = apply_trigger(dataset, trigger, mode, parse_folders(folders, template))
         table = caption_table(captioned)
         phrase = ", ".join(" ".join(f"{word.word} {word.class_word}".split()) for word in captioned.triggers)
-        told = "\n".join([*caption_lines(captioned, base), table])
-        return io.NodeOutput(captioned, table, phrase, ui=shown(text=told))
+        notes = caption_lines(captioned, base)
+        tell("\n".join(notes))
+        text = "\n".join([*notes, table])
+        return io.NodeOutput(captioned, table, phrase, ui=shown(text=text, report={"notes": notes}))
