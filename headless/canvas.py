@@ -81,7 +81,9 @@ class Canvas:
                 if link and link.origin == ENTRANCE:
                     found.setdefault(link.origin_slot, []).append((node, slot))
         for place, targets in found.items():
-            order = {link: rank for rank, link in enumerate(self.inputs[place].inside if place < len(self.inputs) else ())}
+            order = {
+                link: rank for rank, link in enumerate(self.inputs[place].inside if place < len(self.inputs) else ())
+            }
             targets.sort(key=lambda target: order.get(target[1].link or "", len(order)))
         return found
 
