@@ -91,18 +91,20 @@ class _Side:
         """Collect the patches for these modules of an adapter; gives how many of them have a place here."""
         wanted = {name: self.names[name] for name in modules & self.names.keys()}
         weight = self.weight_of(layer)
-        others, taken = {}, set()
-        for target, patch in COMFY.load_lora(dict(layer.tensors), wanted, log_missing=False).items():
-            update = _low_rank(patch)
-            if update is None:
-                others[target] = patch
-            elif _fits(update, self.shape(target)):
-                self.sums[target].append((update, weight))
-            else:
-                continue
-            taken.add(_module(target))
-        if others:
-            self.others.append((others, weight))
+        taken = set()
+        for names in _each_target_once(wanted):
+            others = {}
+            for target, patch in COMFY.load_lora(dict(layer.tensors), names, log_missing=False).items():
+                update = _low_rank(patch)
+                if update is None:
+                    others[target] = patch
+                elif _fits(update, self.shape(target)):
+                    self.sums[target].append((update, weight))
+                else:
+                    continue
+                taken.add(_module(target))
+            if others:
+                self.others.append((others, weight))
         return sum(_module(target) in taken for target in wanted.values())
 
     def shape(self, target: Target) -> tuple[int, ...]:
@@ -207,6 +209,18 @@ def _take(layer: _Layer, sides: Sequence[_Side]) -> tuple[Fit, list[str]]:
     if text and layer.text_encoder_weight and not any(side.takes_text for side in sides):
         warnings.append(f"{layer.name} has a text-encoder part, left out since no CLIP is linked.")
     return Fit(layer.name, total, fitting), warnings
+
+
+def _each_target_once(names: Mapping[str, Target]) -> list[dict[str, Target]]:
+    """The names in as few groups as possible, since ComfyUI would keep only the last of two names for one target."""
+    groups: list[dict[str, Target]] = []
+    count: dict[Target, int] = defaultdict(int)
+    for name, target in names.items():
+        if count[target] == len(groups):
+            groups.append({})
+        groups[count[target]][name] = target
+        count[target] += 1
+    return groups
 
 
 def _low_rank(patch: Any) -> LowRank | None:
