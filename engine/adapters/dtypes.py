@@ -24,6 +24,8 @@ class Values(NamedTuple):
 
     tensors: dict[str, Tensor]
     notes: tuple[str, ...]
+    scaled: bool
+    """Whether tensors of the file are scales of others."""
 
 
 def computable(tensors: Mapping[str, Tensor], origin: str) -> Values:
@@ -54,7 +56,7 @@ def computable(tensors: Mapping[str, Tensor], origin: str) -> Values:
     notes = [f"{narrow} of its tensors are fp8."] if narrow else []
     if scales:
         notes.append(f"The scales of {len(scales)} tensors are multiplied in.")
-    return Values(found, tuple(notes))
+    return Values(found, tuple(notes), bool(scales))
 
 
 def _widened(name: str, tensor: Tensor, origin: str) -> Tensor:

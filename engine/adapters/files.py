@@ -56,7 +56,7 @@ class AdapterFile:
             key_style=style_of(self.tensors),
             bound=False,
             metadata=self.metadata,
-            path=self.path if self.self_contained else None,
+            path=self.path if found.portable else None,
             embeddings=found.embeddings,
             origin=Origin(
                 writer=writer_of(self.tensors, self.metadata, self.configs), scale=found.scale, notes=found.notes

@@ -33,6 +33,8 @@ class Contents(NamedTuple):
     """Where the strength comes from, in words."""
     notes: tuple[str, ...]
     """What was left out or changed, one sentence each."""
+    portable: bool
+    """Whether programs that read only the tensors, one for each part of a module, apply it as strongly."""
 
 
 @dataclass
@@ -65,14 +67,15 @@ def contents(
         AdapterError: values aren't finite, parts don't fit each other, or the scale can't be known.
     """
     embeddings = {name: tensor for name, tensor in tensors.items() if name.startswith(EMBEDDING)}
-    values, notes = computable({n: t for n, t in tensors.items() if n not in embeddings}, origin)
-    idle = [name for name, tensor in values.items() if _changes_nothing(name, tensor)]
-    parsed = {name: parse(name) for name in values if name not in idle}
+    values = computable({name: tensor for name, tensor in tensors.items() if name not in embeddings}, origin)
+    idle = [name for name, tensor in values.tensors.items() if _changes_nothing(name, tensor)]
+    parsed = {name: parse(name) for name in values.tensors if name not in idle}
     refuse_unknown(parsed, origin)
     used = {name: key for name, key in parsed.items() if key}
-    refuse_non_finite({n: values[n] for n in used}, Path(origin).name, "finite values", _DIVERGED)
-    refuse_whole_numbers({n: values[n] for n, key in used.items() if key.part != "alpha"}, origin)
-    modules = _modules(used, values, origin)
+    found = {name: values.tensors[name] for name in used}
+    refuse_non_finite(found, Path(origin).name, "finite values", _DIVERGED)
+    refuse_whole_numbers({name: found[name] for name, key in used.items() if key.part != "alpha"}, origin)
+    modules = _modules(used, found, origin)
     given = _scales(modules, metadata or {}, configs or {})
     try:
         updates = _updates(modules, given)
@@ -82,9 +85,9 @@ def contents(
             expected="all parts of one kind of adapter per module, such as down (rank, in, …) and up (out, rank, …)",
             hint="copy, download or export the file again.",
         ) from error
-    return Contents(
-        updates, embeddings, given.source, (*notes, *given.notes, *_told(idle, embeddings), *_doubled(modules, updates))
-    )
+    notes = (*values.notes, *given.notes, *_told(idle, embeddings), *_doubled(modules, updates))
+    portable = not (given.elsewhere or values.scaled or len(modules) > len(updates))
+    return Contents(updates, embeddings, given.source, notes, portable)
 
 
 _DIVERGED = "its training diverged; use an earlier snapshot"

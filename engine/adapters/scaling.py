@@ -31,6 +31,11 @@ class Given:
         return self.declared.get(component) or self.declared.get("")
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether the strength stands elsewhere than in the tensors."""
+        return bool(self.declared) or self.alpha is not None
+
+    @property
     def source(self) -> str:
         """Where the strength comes from, in words."""
         if self.declared:
