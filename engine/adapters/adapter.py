@@ -79,8 +79,7 @@ class Adapter:
             tensors = KINDS.get(update.kind).factors(update).values()
             raw = [t.detach().to("cpu", torch.float32).contiguous().numpy().tobytes() for t in tensors]
             if update.kind != "lora":  # whose shapes follow from their sizes
-                numbers = [value for value in vars(update).values() if isinstance(value, (int, float))]
-                raw += [repr([update.kind, numbers, *(tuple(t.shape) for t in tensors)]).encode()]
+                raw += [repr([update.kind, update.numbers, *(tuple(t.shape) for t in tensors)]).encode()]
             parts.append(bytes_hash(flat(key).encode() + b"".join(raw) + repr(float(update.alpha)).encode()))
         return bytes_hash("".join(parts).encode())
 

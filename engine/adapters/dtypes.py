@@ -87,12 +87,16 @@ def _multiply(tensors: dict[str, Tensor], name: str, scale: Tensor, origin: str)
 
 
 def refuse_whole_numbers(tensors: Mapping[str, Tensor], origin: str) -> None:
-    """Refuse factors that are whole numbers, as quantized ones are.
+    """Refuse factors that are whole numbers, as quantized ones are; a single number may be an alpha or a mark.
 
     Raises:
         AdapterError: some are; they are named.
     """
-    wrong = [f"{name} ({tensor.dtype})" for name, tensor in tensors.items() if not tensor.is_floating_point()]
+    wrong = [
+        f"{name} ({tensor.dtype})"
+        for name, tensor in tensors.items()
+        if tensor.numel() > 1 and not tensor.is_floating_point()
+    ]
     if wrong:
         raise _unknown(f"{origin} holds whole numbers or others that aren't plain values: {first_of(wrong, 3)}")
 

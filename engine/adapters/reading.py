@@ -74,7 +74,7 @@ def contents(
     used = {name: key for name, key in parsed.items() if key}
     found = {name: values.tensors[name] for name in used}
     refuse_non_finite(found, Path(origin).name, "finite values", _DIVERGED)
-    refuse_whole_numbers({name: found[name] for name, key in used.items() if key.part != "alpha"}, origin)
+    refuse_whole_numbers(found, origin)
     modules = _modules(used, found, origin)
     given = _scales(modules, metadata or {}, configs or {})
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...engine.adapters.kinds import KINDS, Update
 from ...engine.core.hashing import bytes_hash, value_hash
 from .seam import CLIP, VAE, ModelPatcher
 
@@ -52,6 +53,9 @@ def _plain(value: Any) -> Any:
 
     if isinstance(value, torch.Tensor):
         return _tensor(value)
+    if isinstance(value, Update):
+        factors = KINDS.get(value.kind).factors(value)
+        return [value.kind, repr(value.numbers), [[part, _tensor(tensor)] for part, tensor in factors.items()]]
     if isinstance(value, torch.nn.Module):
         return [type(value).__name__, [[name, _tensor(t)] for name, t in sorted(value.state_dict().items())]]
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Our stacks on ComfyUI's models: as its own patches, one a weight however many adapters there are."""
+"""Our stacks on ComfyUI's models: as its own patches, one a weight however many LoRAs there are."""
 
 from __future__ import annotations
 
@@ -6,23 +6,20 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from ...engine.adapters.adapter import Adapter
-from ...engine.adapters.kinds import KINDS, LowRank
-from ...engine.adapters.kinds.summing import joined
+from ...engine.adapters.kinds import Update
+from ...engine.adapters.kinds.summing import Part
 from ...engine.adapters.names import KeyStyle, stems
 from ...engine.adapters.stack import Stack, WeightedFile
 from ...engine.core.errors import AdapterError
 from .seam import CLIP, COMFY, BaseModel, ModelPatcher, TextEncoder
+from .update_patches import Target, bias_of, bias_patch, patches_of
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    Target: TypeAlias = str | tuple[Any, ...]
-    """A weight's key in the model's state dict, or (key, (axis, start, length), …) for a slice of a fused weight."""
 
 _PART = re.compile(
     r"(?:[._](?:lora|hada|lokr|oft)[._].*"
@@ -60,12 +57,19 @@ class Report:
 
 
 class _Layer(NamedTuple):
-    """One adapter as ComfyUI reads it."""
+    """One adapter by the names that this model has for modules."""
 
     name: str
+    updates: Mapping[str, Update]
+    """Module name -> update, of an adapter of ours."""
     tensors: Mapping[str, Tensor]
+    """Tensors as ComfyUI reads them, of a file that none of our kinds reads."""
     weight: float
     text_encoder_weight: float
+
+    def modules(self) -> set[str]:
+        """Names of the modules that it changes."""
+        return {*self.updates} | {_PART.sub("", name) for name in self.tensors}
 
 
 @dataclass(kw_only=True)
@@ -79,32 +83,39 @@ class _Side:
     names: Mapping[str, Target]
     """Module name in adapter files -> target."""
     takes_text: bool
-    sums: dict[Target, list[tuple[LowRank, float]]] = field(default_factory=lambda: defaultdict(list))
-    """Plain LoRAs by target."""
+    parts: dict[Target, list[Part]] = field(default_factory=lambda: defaultdict(list))
+    """Updates of our kinds by target, in the order of the stack."""
     others: list[tuple[dict[Target, Any], float]] = field(default_factory=list)
-    """Patches of other kinds with their weight, in order."""
+    """Patches that ComfyUI made of files, with their weight, in order."""
+    lost_biases: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """Adapter -> number of biases that it changes and that aren't there."""
 
     def weight_of(self, layer: _Layer) -> float:
         return layer.text_encoder_weight if self.takes_text else layer.weight
 
     def take(self, layer: _Layer, modules: set[str]) -> int:
-        """Collect the patches for these modules of an adapter; gives how many of them have a place here."""
+        """Collect what these modules of an adapter change; gives how many of them have a place here."""
         wanted = {name: self.names[name] for name in modules & self.names.keys()}
-        weight = self.weight_of(layer)
-        taken = set()
-        for names in _each_target_once(wanted):
-            others = {}
-            for target, patch in COMFY.load_lora(dict(layer.tensors), names, log_missing=False).items():
-                update = _low_rank(patch)
-                if update is None:
-                    others[target] = patch
-                elif _fits(update, self.shape(target)):
-                    self.sums[target].append((update, weight))
-                else:
-                    continue
-                taken.add(_module(target))
-            if others:
-                self.others.append((others, weight))
+        if layer.tensors:
+            return self._take_patches(layer, wanted)
+        taken = [name for name, target in wanted.items() if self._take_update(layer, name, target)]
+        return len(taken)
+
+    def _take_update(self, layer: _Layer, name: str, target: Target) -> bool:
+        update, shape = layer.updates[name], self.shape(target)
+        if not shape or not update.fits(shape):
+            return False
+        if update.bias is not None and self.shape(bias_of(target)) != tuple(update.bias.shape):
+            self.lost_biases[layer.name] += 1
+            update = update.with_bias(None)
+        self.parts[target].append((update, self.weight_of(layer)))
+        return True
+
+    def _take_patches(self, layer: _Layer, wanted: dict[str, Target]) -> int:
+        found = COMFY.load_lora(dict(layer.tensors), wanted, log_missing=False)
+        if found:
+            self.others.append((found, self.weight_of(layer)))
+        taken = {_module(target) for target in found}
         return sum(_module(target) in taken for target in wanted.values())
 
     def shape(self, target: Target) -> tuple[int, ...]:
@@ -119,12 +130,16 @@ class _Side:
         return tuple(shape)
 
     def patch(self) -> int:
-        """Add the patches to the clone, the sums first; gives how many weights they change."""
-        sums = {target: _patch(target, joined(parts, device="cpu")) for target, parts in self.sums.items()}
+        """Add the patches to the clone, those of our kinds first; gives how many weights they change."""
+        ours = {target: list(patches_of(target, parts)) for target, parts in self.parts.items()}
+        for target, parts in self.parts.items():
+            if (patch := bias_patch(parts)) is not None:
+                ours[bias_of(target)] = [patch]
+        rounds = [dict(zip(ours, column, strict=True)) for column in zip_longest(*ours.values())]
         changed = set()
-        for patches, weight in [(sums, 1.0), *self.others]:
-            if patches:
-                changed |= set(self.patcher.add_patches(patches, weight))
+        for patches, weight in [*((patches, 1.0) for patches in rounds), *self.others]:
+            there = {target: patch for target, patch in patches.items() if patch is not None}
+            changed |= set(self.patcher.add_patches(there, weight))
         return len(changed)
 
 
@@ -133,14 +148,15 @@ def with_stack(
 ) -> tuple[Any, Any, Report]:
     """Clones of a model and a text encoder that carry a stack.
 
-    All plain LoRAs together become one patch for each weight that they change, computed in float32 like everything that
-    ComfyUI patches. Adapters of other kinds follow as ComfyUI's own patches. Nothing is read or written.
+    All LoRAs together become one patch for each weight that they change, computed in float32 like everything that
+    ComfyUI patches. Other kinds have a patch each, in the order of the stack; files that none of our kinds reads follow
+    as ComfyUI applies them. Nothing is read or written.
 
     Args:
         model: the denoiser, if there is one.
         clip: the text encoders, if there are any.
         stack: may be empty.
-        files: further adapters, of any kind that ComfyUI loads.
+        files: further adapters, which ComfyUI reads.
 
     Returns:
         The clones, ``None`` for what wasn't given, and what became of the stack.
@@ -154,6 +170,11 @@ def with_stack(
         fit, told = _take(layer, sides)
         fits.append(fit)
         warnings += told
+    warnings += [
+        f"{name} changes {count} biases that this model doesn't have; they are left out."
+        for side in sides
+        for name, count in side.lost_biases.items()
+    ]
     weights = sum(side.patch() for side in sides)
     clones = {side.takes_text: side.patcher for side in sides}
     report = Report(fits=tuple(fits), weights=weights, warnings=tuple(warnings))
@@ -171,29 +192,23 @@ def _sides(model: ModelPatcher | None, clip: CLIP | None) -> Iterator[_Side]:
 
 def _layers(stack: Stack, files: Sequence[WeightedFile], known: set[str]) -> Iterator[_Layer]:
     for entry in stack.active():
-        tensors = _named(entry.adapter, known)
-        yield _Layer(entry.adapter.name, tensors, entry.weight, entry.text_encoder_weight)
+        yield _Layer(entry.adapter.name, _named(entry.adapter, known), {}, entry.weight, entry.text_encoder_weight)
     for file in files:
         tensors = COMFY.convert_lora(dict(file.file.tensors))
-        yield _Layer(file.file.path.stem, tensors, file.weight, file.text_encoder_weight)
+        yield _Layer(file.file.path.stem, {}, tensors, file.weight, file.text_encoder_weight)
 
 
-def _named(adapter: Adapter, known: set[str]) -> dict[str, Tensor]:
-    """The adapter's own tensors, not copied, named in the style of which this model knows most names."""
+def _named(adapter: Adapter, known: set[str]) -> dict[str, Update]:
+    """The adapter's updates by module name, in the style of which this model knows most names."""
     styles: list[KeyStyle] = [adapter.key_style, *get_args(KeyStyle)]
     names = max((stems(adapter.modules, style) for style in styles), key=lambda found: len(known & {*found.values()}))
-    tensors = {}
-    for key, name in names.items():
-        update = adapter.modules[key]
-        suffixes = KINDS.get(update.kind).suffixes
-        parts = update.parts(alpha_apart=True)
-        tensors |= {f"{name}{suffixes[part].kohya}": tensor for part, tensor in parts.items()}
-    return COMFY.convert_lora(tensors)
+    # Files of Wan Fun have an underscore too many, as ComfyUI knows.
+    return {name.replace("lora_unet__", "lora_unet_", 1): adapter.modules[key] for key, name in names.items()}
 
 
 def _take(layer: _Layer, sides: Sequence[_Side]) -> tuple[Fit, list[str]]:
     """Spread an adapter over the sides; gives what was left out, too."""
-    modules = {_PART.sub("", name) for name in layer.tensors}
+    modules = layer.modules()
     text = {name for name in modules if name.startswith(_TEXT_ENCODER)}
     total = fitting = 0
     for side in sides:
@@ -211,60 +226,9 @@ def _take(layer: _Layer, sides: Sequence[_Side]) -> tuple[Fit, list[str]]:
     return Fit(layer.name, total, fitting), warnings
 
 
-def _each_target_once(names: Mapping[str, Target]) -> list[dict[str, Target]]:
-    """The names in as few groups as possible, since ComfyUI would keep only the last of two names for one target."""
-    groups: list[dict[str, Target]] = []
-    count: dict[Target, int] = defaultdict(int)
-    for name, target in names.items():
-        if count[target] == len(groups):
-            groups.append({})
-        groups[count[target]][name] = target
-        count[target] += 1
-    return groups
-
-
-def _low_rank(patch: Any) -> LowRank | None:
-    """A patch as one of our updates, if it is a plain LoRA."""
-    if not isinstance(patch, COMFY.LoRAAdapter):
-        return None
-    up, down, alpha, *rest = patch.weights
-    if any(part is not None for part in rest) or down.ndim < 2:
-        return None
-    return LowRank(down=down, up=up, alpha=float(down.shape[0] if alpha is None else alpha))
-
-
 def _module(target: Target) -> Target:
     """What the patches of a weight and of its bias have in common."""
     return target.removesuffix(".weight").removesuffix(".bias") if isinstance(target, str) else target
-
-
-def _fits(update: LowRank, shape: tuple[int, ...]) -> bool:
-    """Whether the product of the factors can be added to a weight; a 1 x 1 kernel may be there or not."""
-    return len(shape) > 1 and (len(update.up), update.down[0].numel()) == (shape[0], prod(shape[1:]))
-
-
-def _patch(target: Target, update: LowRank) -> Any:
-    """A patch of ComfyUI's. A target with more than one slice is turned before the patch is added."""
-    turned = not isinstance(target, str) and len(target) > 2
-    kind = COMFY.LoRAAdapter if turned else _in_place()
-    return kind(set(), (update.up, update.down, update.alpha, None, None, None))
-
-
-@cache
-def _in_place() -> type[Any]:
-    """ComfyUI's patch of a plain LoRA, without the two further tensors of the weight's size that it makes."""
-    import torch
-
-    class InPlaceLoRA(COMFY.LoRAAdapter):
-        def calculate_weight(self, weight: Tensor, key: str, strength: float, *args: Any, **options: Any) -> Tensor:
-            """The weight, changed in place where ComfyUI would add in the same dtype."""
-            if weight.dtype != torch.float32 or not weight.is_contiguous():
-                return super().calculate_weight(weight, key, strength, *args, **options)
-            up, down = (COMFY.cast_to_device(p, weight.device, weight.dtype).flatten(1) for p in self.weights[:2])
-            weight.flatten(1).addmm_(up, down, alpha=strength * self.weights[2] / len(down))
-            return weight
-
-    return InPlaceLoRA
 
 
 def _does_not_fit(layer: _Layer, total: int, sides: Sequence[_Side]) -> AdapterError:

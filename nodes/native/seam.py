@@ -293,6 +293,7 @@ class _Core:
     )
     get_attr: Foreign[Callable[[Any, str], Any]] = Foreign("comfy.utils:get_attr", "apply stacks")
     LoRAAdapter: Foreign[type[Any]] = Foreign("comfy.weight_adapter:LoRAAdapter", "apply stacks")
+    WeightAdapterBase: Foreign[type[Any]] = Foreign("comfy.weight_adapter:WeightAdapterBase", "apply stacks")
 
 
 class _Demo:

@@ -90,13 +90,15 @@ def lora(
     return tensors
 
 
-def dora(names: Mapping[str, Sequence[int]], *, seed: int) -> dict[str, Any]:
-    """A LoRA with a new length for each row, and biases."""
+def glora(names: Mapping[str, Sequence[int]], *, seed: int) -> dict[str, Any]:
+    """A kind that is left to ComfyUI, with changed biases."""
     import torch
 
-    tensors = lora(names, seed=seed, alpha=2.0)
-    for name, (out, *rest) in names.items():
-        tensors[f"{name}.dora_scale"] = torch.full((out, *[1] * len(rest)), 1.5)
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {}
+    for name, (out, inner, *_) in names.items():
+        shapes = {"a1": (inner, 4), "a2": (4, inner), "b1": (out, 4), "b2": (4, inner)}
+        tensors |= {f"{name}.{part}.weight": torch.randn(shape, generator=generator) for part, shape in shapes.items()}
         tensors[f"{name}.diff_b"] = torch.full((out,), 0.25)
     return tensors
 
@@ -243,9 +245,10 @@ def slices() -> dict[str, Any]:
 
 def other_kinds() -> dict[str, Any]:
     unet, _ = sd1_names()
+    linear = {name: shape for name, shape in unet.items() if len(shape) == 2}
     entries = [
         (write("plain", lora(unet, seed=1, alpha=2.0)), 0.5, 1.0),
-        (write("dora", dora(unet, seed=2), **{"modelspec.trigger_phrase": "rows"}), 0.6, 1.0),
+        (write("glora", glora(linear, seed=2), **{"modelspec.trigger_phrase": "rows"}), 0.6, 1.0),
     ]
     base = model("SD15", SD1)
     ours = apply(base, lora_stack=entries)

@@ -48,7 +48,7 @@ def test_slices_of_fused_weights_are_told_apart(found: dict[str, Any]) -> None:
 def test_other_kinds_follow_as_comfyui_applies_them(found: dict[str, Any]) -> None:
     assert found["other_kinds"]["difference"] < CLOSE
     assert found["other_kinds"]["triggers"] == "rows"
-    assert "2 adapters on 8 weights" in found["other_kinds"]["text"]
+    assert "2 adapters on 6 weights" in found["other_kinds"]["text"]
 
 
 def test_adapters_in_memory_never_touch_the_disk(found: dict[str, Any]) -> None:

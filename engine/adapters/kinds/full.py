@@ -27,6 +27,10 @@ class Difference(Update):
     """Not used: lycoris writes none, and other programs ignore it."""
 
     @property
+    def only_bias(self) -> bool:
+        return self.difference is None
+
+    @property
     def rank(self) -> int:
         return (
             1 if self.difference is None else min(self.difference.flatten(1).shape) if self.difference.ndim > 1 else 1

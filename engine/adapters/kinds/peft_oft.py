@@ -31,12 +31,16 @@ class InputRotation(Update):
     angles: Tensor
     """Of Q above the diagonal, (blocks, block · (block - 1) / 2); one block may be shared by all inputs."""
     terms: int = _TERMS
-    """Of the series :math:`I + 2 Q + 2 Q^2 + … + Q^n`; 0 for the inverse itself."""
+    """Of the series in place of the inverse; 0 for the inverse itself."""
     divided: bool = False
     """Whether the angles are to be divided by the square root of their number, as OneTrainer marks them."""
     alpha: float = 0.0
     """Not used."""
     bias: Tensor | None = None
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        return self.terms, self.divided
 
     @property
     def rank(self) -> int:
@@ -92,9 +96,24 @@ class InputRotation(Update):
         return replace(self, terms=0 if exact else int(settings.get("num_cayley_neumann_terms", _TERMS)))
 
     def parts(self, *, alpha_apart: bool) -> dict[str, Tensor]:
+        """As in files.
+
+        Raises:
+            AdapterError: it isn't computed as other programs would read it.
+        """
+        del alpha_apart
+        if self.terms != _TERMS:
+            raise AdapterError(
+                "An OFT adapter of peft with settings of its own can't be saved in one file.",
+                expected=f"the usual series of {_TERMS} terms (use_cayley_neumann, num_cayley_neumann_terms)",
+                hint="go on using the folder with its adapter_config.json.",
+            )
+        return self.tensors()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Part -> tensor."""
         import torch
 
-        del alpha_apart
         parts = {"oft_r": self.angles.detach(), **common_parts(self, alpha_apart=False)}
         return {**parts, "oft_scaled": torch.tensor(1)} if self.divided else parts
 
@@ -109,6 +128,10 @@ class PeftOft(AdapterKind):
     }
     aliases = {".oft_R.default.weight": "oft_r"}  # noqa: RUF012
     needs = frozenset({"oft_r"})
+
+    def factors(self, update: Update) -> dict[str, Tensor]:
+        assert isinstance(update, InputRotation)
+        return update.tensors()
 
     def from_parts(self, parts: Mapping[str, Tensor], module: str) -> InputRotation:
         angles = parts["oft_r"]
@@ -127,11 +150,12 @@ def _side(angles: int) -> int:
 
 
 def _series(turn: Tensor, eye: Tensor, terms: int) -> Tensor:
-    """:math:`I + 2 Q + … + 2 Q^{n-2} + Q^{n-1}`, as peft has it since 0.18: the last term counts once."""
-    total, power = eye.expand_as(turn).clone(), turn
+    """:math:`I + 2 Q + … + 2 Q^{n-2} + Q^{n-1}` for n terms, 4 at least where there are more than 2, as in peft."""
+    total = eye.expand_as(turn)
     if terms > 1:
         total = total + 2 * turn
-    for term in range(2, terms):
+    power, last = turn, max(terms - 1, 3) if terms > 2 else 0
+    for exponent in range(2, last + 1):
         power = power @ turn
-        total = total + (1 if term == terms - 1 > 2 else 2) * power
+        total = total + (1 if exponent == last else 2) * power
     return total

@@ -24,7 +24,8 @@ def steps(parts: Iterable[Part]) -> list[list[Part]]:
         Lists of one part each, or of LoRAs alone.
     """
     found: list[list[Part]] = []
-    for _, run in groupby(parts, lambda part: part[0].additive):
+    of_weight = (part for part in parts if not part[0].only_bias)
+    for _, run in groupby(of_weight, lambda part: part[0].additive):
         low_rank: list[Part] = []
         others: list[list[Part]] = []
         for part in run:

@@ -1,0 +1,100 @@
+"""Updates of our kinds as ComfyUI's patches of one weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ...engine.adapters.kinds import LowRank, Update
+from ...engine.adapters.kinds.summing import Part, joined, steps
+from .seam import COMFY
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Target: TypeAlias = "str | tuple[Any, ...]"
+"""A weight's key in the model's state dict, or (key, (axis, start, length), …) for a slice of a fused weight."""
+
+
+def patches_of(target: Target, parts: Iterable[Part]) -> Iterator[Any]:
+    """The patches of a weight, in their order: one for all LoRAs next to each other, and one for each other update.
+
+    Other kinds are computed by our own code rather than by ComfyUI's adapters, so that both hosts give the same
+    weights, and those of the program that wrote the file. ComfyUI's differ from these for DoRA with a magnitude per
+    row (it divides by the norm of the weight before the change) and for OFT (it squares the weight in the stack,
+    leaves ``rescale`` out, and takes alpha for the bound itself).
+    """
+    for step in steps(parts):
+        if isinstance(step[0][0], LowRank):
+            yield _low_rank(target, joined(step, device="cpu"))  # type: ignore[arg-type]
+        else:
+            yield _of_own_kind()(set(), step[0])
+
+
+def bias_patch(parts: Iterable[Part]) -> Any | None:
+    """The patch of a bias, if any of the updates changes it."""
+    changes = [share * update.bias.float() for update, share in parts if update.bias is not None]
+    return ("diff", (sum(changes[1:], changes[0]),)) if changes else None
+
+
+def bias_of(target: Target) -> Target:
+    """The target of the bias of the same rows."""
+    if isinstance(target, str):
+        return f"{target.removesuffix('.weight')}.bias"
+    key, *rest = target
+    return (f"{key.removesuffix('.weight')}.bias", *rest)
+
+
+def _low_rank(target: Target, update: LowRank) -> Any:
+    """A patch of ComfyUI's. A target with more than one slice is turned before the patch is added."""
+    turned = not isinstance(target, str) and len(target) > 2
+    kind = COMFY.LoRAAdapter if turned else _in_place()
+    return kind(set(), (update.up, update.down, update.alpha, None, None, None))
+
+
+@cache
+def _in_place() -> type[Any]:
+    """ComfyUI's patch of a plain LoRA, without the two further tensors of the weight's size that it makes."""
+    import torch
+
+    class InPlaceLoRA(COMFY.LoRAAdapter):
+        def calculate_weight(self, weight: Tensor, key: str, strength: float, *args: Any, **options: Any) -> Tensor:
+            """The weight, changed in place where ComfyUI would add in the same dtype."""
+            if weight.dtype != torch.float32 or not weight.is_contiguous():
+                return super().calculate_weight(weight, key, strength, *args, **options)
+            up, down = (COMFY.cast_to_device(p, weight.device, weight.dtype).flatten(1) for p in self.weights[:2])
+            weight.flatten(1).addmm_(up, down, alpha=strength * self.weights[2] / len(down))
+            return weight
+
+    return InPlaceLoRA
+
+
+@cache
+def _of_own_kind() -> type[Any]:
+    """A patch that computes an update of any kind."""
+
+    class OwnKind(COMFY.WeightAdapterBase):
+        name = "own kind"
+
+        def __init__(self, loaded_keys: set[str], weights: tuple[Update, float]) -> None:
+            self.loaded_keys, self.weights = loaded_keys, weights
+
+        def calculate_weight(
+            self,
+            weight: Tensor,
+            key: str,
+            strength: float,
+            strength_model: float,
+            offset: Any,
+            function: Callable[[Tensor], Tensor],
+            *args: Any,
+            **options: Any,
+        ) -> Tensor:
+            """The weight, changed in place. ``function`` swaps the halves of rows that files have the other way."""
+            del key, strength_model, offset, args, options
+            update, share = self.weights
+            weight += function(update.change(function(weight.float()), strength * share)).to(weight.dtype)
+            return weight
+
+    return OwnKind
