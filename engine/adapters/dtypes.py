@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.errors import AdapterError
-from ..core.words import first_of
+from ..core.words import counted, first_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,9 +53,9 @@ def computable(tensors: Mapping[str, Tensor], origin: str) -> Values:
         found[name] = tensor.float() if tensor.dtype == torch.float64 else tensor
     for name, scale in scales.items():
         _multiply(found, name, scale, origin)
-    notes = [f"{narrow} of its tensors are fp8."] if narrow else []
+    notes = [f"{counted(narrow, 'tensor')} of float8."] if narrow else []
     if scales:
-        notes.append(f"The scales of {len(scales)} tensors are multiplied in.")
+        notes.append(f"{counted(len(scales), 'scale')} of tensors, multiplied in.")
     return Values(found, tuple(notes), bool(scales))
 
 

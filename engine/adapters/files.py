@@ -15,7 +15,8 @@ from .adapter import Adapter, Origin
 from .folders import folder_of, sources_of
 from .headers import read_header, unreadable
 from .names import KeyStyle, file_keys, flat, parse, style_of
-from .reading import contents, refuse_non_finite, refuse_unknown
+from .reading import contents
+from .refusing import refuse_non_finite, refuse_unknown
 from .scales import DIFFUSERS_KEY
 from .unused import ANY_ADAPTER
 from .writers import writer_of

@@ -44,7 +44,7 @@ def test_a_folder_of_peft_is_listed_and_loaded_by_its_name(loras: Path) -> None:
     output = LoadAdapter.execute("animals/fox")
     assert output.args[0].modules[f"denoiser.{MODULE}"].alpha == 8
     text = output.ui["text"][0]
-    assert text.startswith("fox: lora, rank 2, alpha 8, 1 modules; no trigger phrase in the file")
+    assert text.startswith("fox: lora, rank 2, alpha 8, 1 module; no trigger phrase in the file")
     assert "written by peft 0.21.2; scale: adapter_config.json" in text
     assert LoadAdapter.execute("animals/fox/adapter_model.safetensors").args[0].name == "fox"
 
