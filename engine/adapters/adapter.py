@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.hashing import bytes_hash
 from .kinds import KINDS, Update
 from .names import KeyStyle, flat
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What reading an adapter's file told about it."""
+
+    writer: str
+    """The program that wrote it, as far as that shows."""
+    scale: str
+    """Where its strength comes from, in words."""
+    notes: tuple[str, ...] = ()
+    """What was left out or changed, one sentence each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +45,11 @@ class Adapter:
     metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The header of the file: ``modelspec.*``, ``ss_*``, ``lw.*``."""
     path: Path | None = None
+    """A file that every program loads at the same strength."""
+    embeddings: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
+    """Name in the file -> tensor, of trained words that it brings. They are kept, and not applied."""
+    origin: Origin | None = None
+    """``None`` unless it was read from a file."""
 
     @property
     def trigger(self) -> str:
@@ -38,6 +59,14 @@ class Adapter:
     @property
     def rank(self) -> int:
         return max(update.rank for update in self.modules.values())
+
+    @property
+    def description(self) -> str:
+        """Its kinds, ranks, alphas and number of modules, for example ``lora, rank 4, alpha 2, 32 modules``."""
+        updates = self.modules.values()
+        kinds = " and ".join(dict.fromkeys(update.kind for update in updates))
+        ranks, alphas = ([getattr(update, name) for update in updates] for name in ("rank", "alpha"))
+        return f"{kinds}, {_span('rank', ranks)}, {_span('alpha', alphas)}, {len(self.modules)} modules"
 
     @cached_property
     def content_hash(self) -> str:
@@ -53,3 +82,9 @@ class Adapter:
                 raw += [repr([update.kind, update.numbers, *(tuple(t.shape) for t in tensors)]).encode()]
             parts.append(bytes_hash(flat(key).encode() + b"".join(raw) + repr(float(update.alpha)).encode()))
         return bytes_hash("".join(parts).encode())
+
+
+def _span(name: str, values: Sequence[float]) -> str:
+    """``rank 4``, or ``rank 4 to 16``."""
+    least, most = min(values), max(values)
+    return f"{name} {least:g}" if least == most else f"{name} {least:g} to {most:g}"

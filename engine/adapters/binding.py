@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from ..core.errors import AdapterError
 from ..core.words import first_of
 from .adapter import Adapter
+from .kinds import Update
+from .ldm_names import ldm_names
 from .names import flat
+from .summing import summed
 
 if TYPE_CHECKING:
     from torch import nn
 
     Weighted: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.LayerNorm
 
+_DENOISER = "denoiser."
 _SHOWN = 3
 """Number of examples in an error."""
 
@@ -64,8 +69,9 @@ def bind(adapter: Adapter, known: Mapping[str, tuple[int, ...]]) -> Adapter:
     Raises:
         AdapterError: a module is missing or has another shape, as for adapters of other families.
     """
-    by_flat_name = {flat(key): key for key in known}
-    bound, missing, misfits = {}, [], []
+    by_flat_name = keys_by_name(known)
+    bound: dict[str, list[Update]] = defaultdict(list)
+    missing, misfits = [], []
     for name, update in adapter.modules.items():
         key = by_flat_name.get(flat(name))
         if key is None:
@@ -73,10 +79,18 @@ def bind(adapter: Adapter, known: Mapping[str, tuple[int, ...]]) -> Adapter:
             continue
         if not update.fits(known[key]):
             misfits.append(f"{key} has shape {known[key]}, the adapter was made for {update.made_for}")
-        bound[key] = update
+        bound[key].append(update)
     if missing or misfits:
         raise _does_not_fit(adapter, missing, misfits, known=sorted(known))
-    return replace(adapter, modules=bound, bound=True)
+    return replace(adapter, modules={key: summed(updates, key) for key, updates in bound.items()}, bound=True)
+
+
+def keys_by_name(known: Iterable[str]) -> dict[str, str]:
+    """Flat name in files -> module key: diffusers' names and, for a UNet, ldm's."""
+    known = list(known)
+    paths = [key.removeprefix(_DENOISER) for key in known if key.startswith(_DENOISER)]
+    ldm = {flat(_DENOISER + name): _DENOISER + path for path, name in ldm_names(paths).items()}
+    return ldm | {flat(key): key for key in known}
 
 
 def _does_not_fit(adapter: Adapter, missing: list[str], misfits: list[str], *, known: list[str]) -> AdapterError:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..core.errors import AdapterError
 from ..core.lru import LRU
 from .files import AdapterFile, read_adapter
+from .folders import state
 
 MOST_FILES, MOST_BYTES = 32, 2**30
 
@@ -28,13 +28,7 @@ class FileCache:
         Raises:
             AdapterError: there is no such file, or it is damaged.
         """
-        try:
-            status = path.stat()
-        except OSError as error:
-            raise AdapterError(
-                f"No adapter at {path}.", expected="a .safetensors file", hint="check the name and the folder."
-            ) from error
-        return self._files.get(path, lambda: read_adapter(path), version=(status.st_mtime_ns, status.st_size))
+        return self._files.get(path, lambda: read_adapter(path), version=state(path))
 
 
 FILES = FileCache()

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..core.errors import AdapterError, OtherKindError
+from ..core.errors import AdapterError
 from ..core.hashing import bytes_hash
 from ..core.storage import save_with
-from ..core.words import first_of
-from .adapter import Adapter
-from .kinds import Update, read_update
-from .names import FileKey, KeyStyle, file_keys, flat, parse, style_of
+from .adapter import Adapter, Origin
+from .folders import folder_of, sources_of
+from .headers import read_header, unreadable
+from .names import KeyStyle, file_keys, flat, parse, style_of
+from .reading import contents, refuse_non_finite, refuse_unknown
+from .scales import DIFFUSERS_KEY
+from .unused import ANY_ADAPTER
+from .writers import writer_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,31 +30,49 @@ HASH = "modelspec.hash_sha256"
 
 @dataclass(frozen=True)
 class AdapterFile:
-    """An adapter file as read, of any kind."""
+    """An adapter as read from its file, or its folder of files, of any kind."""
 
     path: Path
     tensors: Mapping[str, Tensor] = field(repr=False)
     """Name -> tensor, as in the file."""
     metadata: Mapping[str, str] = field(repr=False)
+    configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """Component's name in diffusers, or nothing, -> peft's configuration beside the file."""
 
     @cached_property
     def adapter(self) -> Adapter:
         """The file as an adapter.
 
         Raises:
-            OtherKindError: it isn't a LoRA, or holds tensors that a LoRA doesn't have.
-            AdapterError: values aren't finite, or factors don't fit each other.
+            OtherKindError: it is of a kind that isn't known here, or holds more than an adapter.
+            AdapterError: values aren't finite, parts don't fit each other, or its strength can't be known.
         """
+        found = contents(self.tensors, str(self.path), metadata=self.metadata, configs=self.configs)
         return Adapter(
-            name=self.path.stem,
+            name=self.name,
             family=self.metadata.get("lw.family")
             or self.metadata.get("modelspec.architecture", "").removesuffix("/lora"),
-            modules=_updates(self.tensors, str(self.path)),
+            modules=found.updates,
             key_style=style_of(self.tensors),
             bound=False,
             metadata=self.metadata,
-            path=self.path,
+            path=self.path if found.portable else None,
+            embeddings=found.embeddings,
+            origin=Origin(
+                writer=writer_of(self.tensors, self.metadata, self.configs), scale=found.scale, notes=found.notes
+            ),
         )
+
+    @property
+    def name(self) -> str:
+        """Of the file without its ending, or of the folder that is the adapter."""
+        folder = folder_of(self.path)
+        return folder.name if folder else self.path.stem if self.path.is_file() else self.path.name
+
+    @property
+    def self_contained(self) -> bool:
+        """Whether programs that read only the tensors load it at its strength."""
+        return not self.configs and DIFFUSERS_KEY not in self.metadata
 
     @property
     def trigger(self) -> str:
@@ -87,46 +108,68 @@ def save_adapter(
     path = Path(path)
     tensors = _tensors(adapter, key_style, dtype)
     metadata = {**adapter.metadata, HASH: _tensor_hash(save(tensors))}
+    metadata.pop(DIFFUSERS_KEY, None)  # the tensors have the strength now
 
     def save_and_check(temporary: str) -> None:
         save_file(tensors, temporary, metadata=metadata)
         _check(Path(temporary), tensors, metadata, of=path)
 
     save_with(path, save_and_check)
-    stored = _updates(tensors, str(path))
+    stored = contents(tensors, str(path)).updates
     keys = {flat(key): key for key in adapter.modules}
     modules = {keys[flat(name)]: update for name, update in stored.items()}
     return replace(adapter, modules=modules, metadata=metadata, path=path)
 
 
 def load_adapter(path: str | Path) -> Adapter:
-    """Read an adapter file with kohya's, PEFT's or diffusers' names; ``bind`` then finds the modules of a base model.
+    """Read an adapter of another program or our own; ``bind`` then finds the modules of a base model.
 
     Raises:
-        AdapterError: there is no such file, it is damaged or isn't a LoRA, values aren't finite, or factors don't fit
-            each other.
+        AdapterError: there is no such file or folder, it is damaged or no adapter, values aren't finite, parts don't
+            fit each other, or its strength can't be known.
     """
     return read_adapter(path).adapter
 
 
 def read_adapter(path: str | Path) -> AdapterFile:
-    """Read a file, whatever kind of adapter it holds.
+    """Read a file, or a folder of peft's, whatever kind of adapter it holds.
 
     Raises:
-        AdapterError: there is no such file, or it is damaged.
+        AdapterError: there is no such file or folder, it is damaged, or holds no adapter.
     """
     path = Path(path)
-    return AdapterFile(path, *_read(path))
+    tensors: dict[str, Tensor] = {}
+    metadata: dict[str, str] = {}
+    configs: dict[str, Mapping[str, Any]] = {}
+    for source in sources_of(path):
+        _refuse_base_model(source.path)
+        read, header = read_file(source.path)
+        begin = f"{source.component}." if source.component else ""
+        tensors |= {begin + name: tensor for name, tensor in read.items()}
+        metadata |= header
+        if source.config is not None:
+            configs[source.component] = source.config
+    return AdapterFile(path, tensors, metadata, configs)
 
 
 def adapter_from_tensors(tensors: Mapping[str, Tensor], name: str) -> Adapter:
     """An adapter from tensors in memory, named as in files.
 
     Raises:
-        OtherKindError: they aren't those of a LoRA, or not only those.
-        AdapterError: values aren't finite, or factors don't fit each other.
+        OtherKindError: they aren't those of a known kind of adapter, or not only those.
+        AdapterError: values aren't finite, or parts don't fit each other.
     """
-    return Adapter(name=name, family="", modules=_updates(tensors, name), key_style=style_of(tensors), bound=False)
+    found = contents(tensors, name)
+    origin = Origin(writer=writer_of(tensors, {}, {}), scale=found.scale, notes=found.notes)
+    return Adapter(
+        name=name,
+        family="",
+        modules=found.updates,
+        key_style=style_of(tensors),
+        bound=False,
+        embeddings=found.embeddings,
+        origin=origin,
+    )
 
 
 def file_tensors(adapter: Adapter, *, dtype: Literal["float16", "float32"]) -> dict[str, Tensor]:
@@ -150,13 +193,17 @@ def tensor_hash(adapter: Adapter, *, key_style: KeyStyle, dtype: Literal["float1
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """The metadata of a safetensors file, from its header alone.
+    """The metadata of an adapter, from the headers of its files alone.
 
     Raises:
         AdapterError: there is no such file, or it isn't a safetensors file.
     """
-    with _opened(Path(path)) as file:
-        return dict(file.metadata() or {})
+    path = Path(path)
+    files = [source.path for source in sources_of(path)] if path.is_dir() else [path]
+    found: dict[str, str] = {}
+    for file in files:
+        found |= read_header(file).metadata
+    return found
 
 
 def _tensors(adapter: Adapter, style: KeyStyle, dtype: str) -> dict[str, Tensor]:
@@ -175,7 +222,8 @@ def _tensors(adapter: Adapter, style: KeyStyle, dtype: str) -> dict[str, Tensor]
             # Copies, even of equal dtype: the projections of a fused layer share their down factor.
             kept = torch.float32 if part == "alpha" else getattr(torch, dtype)
             tensors[names[part]] = tensor.to("cpu", kept, copy=True).contiguous()
-    _refuse_non_finite(tensors, adapter.name, f"values that {dtype} can hold", "save it as float32, or train again")
+    tensors |= {name: tensor.to("cpu", copy=True).contiguous() for name, tensor in adapter.embeddings.items()}
+    refuse_non_finite(tensors, adapter.name, f"values that {dtype} can hold", "save it as float32, or train again")
     return tensors
 
 
@@ -188,7 +236,7 @@ def _check(temporary: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str
     """Compare a file with the tensors and metadata that it should hold."""
     import torch
 
-    read, header = _read(temporary)
+    read, header = read_file(temporary)
     same = read.keys() == tensors.keys() and all(torch.equal(read[name], tensors[name]) for name in tensors)
     if not same or header != metadata:
         raise AdapterError(
@@ -198,73 +246,24 @@ def _check(temporary: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str
         )
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    with _opened(path) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Name -> tensor, and the metadata, of one safetensors file.
 
-
-def _opened(path: Path) -> Any:
-    """The file opened by safetensors, a context manager."""
+    Raises:
+        AdapterError: there is no such file, or it is damaged.
+    """
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        raise AdapterError(
-            f"No adapter at {path}.",
-            expected="a .safetensors file",
-            hint="check the name and the folder.",
-        )
+    metadata = dict(read_header(path).metadata)
     try:
-        return safe_open(path, framework="pt")
-    except (SafetensorError, OSError) as error:
-        raise AdapterError(
-            f"{path} can't be read as an adapter: {error}.",
-            expected="a complete safetensors file",
-            hint="it may be truncated or of another format; copy or download it again.",
-        ) from error
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
+    except (SafetensorError, OSError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+        raise unreadable(path, error) from error
 
 
-def _updates(tensors: Mapping[str, Tensor], origin: str) -> dict[str, Update]:
-    """Module -> update, from named tensors; ``origin`` names them in errors."""
-    parsed = {name: parse(name) for name in tensors}
-    _refuse_unknown(parsed, origin)
-    hint = "its training diverged; use an earlier snapshot"
-    _refuse_non_finite(tensors, Path(origin).name, "finite values", hint)
-    parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
-    for name, key in parsed.items():
-        if key:
-            parts[key.module][key.part] = tensors[name]
-    try:
-        return {module: read_update(found, module) for module, found in parts.items()}
-    except ValueError as error:
-        raise AdapterError(
-            f"{origin} is damaged: {error}.",
-            expected="all parts of one kind of adapter per module, such as down (rank, in, …) and up (out, rank, …)",
-            hint="copy, download or export the file again.",
-        ) from error
-
-
-def _refuse_unknown(parsed: Mapping[str, FileKey | None], origin: str) -> None:
-    unknown = [name for name, key in parsed.items() if key is None]
-    if not any(key and key.part != "alpha" for key in parsed.values()):
-        raise OtherKindError(
-            f"{origin} isn't a LoRA" + (f": it holds {first_of(unknown, 3)}." if unknown else ": it holds no factors."),
-            expected="tensors with the names of kohya, PEFT or diffusers",
-            hint="choose an adapter file; base models are loaded by their own node.",
-        )
-    if unknown:
-        raise OtherKindError(
-            f"{origin} holds {len(unknown)} tensors that a LoRA doesn't have: {first_of(unknown, 3)}.",
-            expected="only the factors and alphas of a LoRA",
-            hint="other kinds of adapter (DoRA, LoHa, LoKr, OFT, trained biases and norms) can't be used here, and "
-            "pictures would be wrong without these tensors. In ComfyUI, apply such files through a LORA_STACK.",
-        )
-
-
-def _refuse_non_finite(tensors: Mapping[str, Tensor], name: str, expected: str, hint: str) -> None:
-    broken = [key for key, tensor in tensors.items() if not tensor.isfinite().all()]
-    if broken:
-        raise AdapterError(
-            f"The adapter {name} has NaN or infinite values in {len(broken)} tensors: {first_of(broken, 3)}.",
-            expected=expected,
-            hint=f"{hint}.",
-        )
+def _refuse_base_model(path: Path) -> None:
+    """Refuse files without a single name of an adapter before their tensors are read."""
+    names = read_header(path).names
+    if not any(parse(name) or ANY_ADAPTER.search(name) for name in names):
+        refuse_unknown(dict.fromkeys(names), str(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -10,6 +11,7 @@ from ..core.errors import AdapterError
 from ..core.storage import numbered
 from .adapter import Adapter
 from .files import HASH, read_metadata, save_adapter, tensor_hash
+from .private import private
 
 SUFFIX = ".safetensors"
 
@@ -22,7 +24,9 @@ class Kept(NamedTuple):
     """Whether it was written now, rather than found."""
 
 
-def keep(adapter: Adapter, place: Path, *, dtype: Literal["float16", "float32"] = "float16") -> Kept:
+def keep(
+    adapter: Adapter, place: Path, *, dtype: Literal["float16", "float32"] = "float16", without_data: bool = False
+) -> Kept:
     """Save an adapter as ``place.safetensors``, or as ``place_00002.safetensors`` and so on if the name is taken.
 
     If one of these files has the same tensors, it counts as the saved adapter.
@@ -31,17 +35,22 @@ def keep(adapter: Adapter, place: Path, *, dtype: Literal["float16", "float32"] 
         adapter: the adapter.
         place: folder and name, without suffix.
         dtype: of the factors.
+        without_data: leave out what tells about the data set; a file that has it is another one. See
+            :func:`~.private.private`.
 
     Raises:
         AdapterError: ``dtype`` can't hold the values.
         StorageError: the disk is full, or the folder can't be written.
     """
+    if without_data:
+        adapter = replace(adapter, metadata=private(adapter.metadata))
     content = tensor_hash(adapter, key_style=adapter.key_style, dtype=dtype)
     for path in numbered(place.with_name(place.name + SUFFIX)):
         if not path.exists():
             save_adapter(adapter, path, key_style=adapter.key_style, dtype=dtype)
             return Kept(path, written=True)
         with contextlib.suppress(AdapterError):  # a damaged file is another one
-            if read_metadata(path).get(HASH) == content:
+            found = read_metadata(path)
+            if found.get(HASH) == content and not (without_data and private(found) != found):
                 return Kept(path, written=False)
     raise AssertionError("unreachable: there is always another number")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ..core.errors import AdapterError
 from .files import load_adapter, read_metadata
+from .folders import sources_of
 
 
 class Listed(NamedTuple):
@@ -32,21 +33,35 @@ def list_adapters(files: Iterable[tuple[str, Path]]) -> list[Listed]:
         metadata: dict[str, str] = {}
         with suppress(AdapterError):
             metadata = read_metadata(path)
-        entries.append(Listed(name, path.stat().st_size, metadata.get("modelspec.trigger_phrase", "")))
+        entries.append(Listed(name, _bytes(path), metadata.get("modelspec.trigger_phrase", "")))
     return entries
 
 
+def _bytes(path: Path) -> int:
+    with suppress(AdapterError):
+        return sum(source.path.stat().st_size for source in sources_of(path))
+    return path.stat().st_size
+
+
 def inspect_adapter(path: Path) -> dict[str, Any]:
-    """Name, family, rank, number of modules, trigger, content hash and metadata of an adapter.
+    """Name, family, writer, kinds, ranks, alphas, trigger, content hash and metadata of an adapter, and more.
 
     Raises:
-        AdapterError: there is no such file, it is damaged, or isn't a LoRA.
+        AdapterError: there is no such file, it is damaged, or isn't an adapter of a known kind.
     """
     adapter = load_adapter(path)
+    updates = adapter.modules.values()
+    assert adapter.origin is not None
     return {
         "name": adapter.name,
         "family": adapter.family,
+        "writer": adapter.origin.writer,
+        "kinds": sorted({update.kind for update in updates}),
         "rank": adapter.rank,
+        "ranks": sorted({update.rank for update in updates}),
+        "alphas": sorted({float(update.alpha) for update in updates}),
+        "scale": adapter.origin.scale,
+        "notes": list(adapter.origin.notes),
         "modules": len(adapter.modules),
         "trigger": adapter.trigger,
         "content_hash": adapter.content_hash,

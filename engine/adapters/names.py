@@ -15,26 +15,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Literal, NamedTuple
 
-from .kinds import KINDS
+from .kinds import KINDS, AdapterKind
+from .prefixes import place_of
+from .spellings import plain
 
 KeyStyle = Literal["kohya", "transformer", "native"]
 
-_COMPONENTS: tuple[tuple[str, str], ...] = (
-    ("lora_unet_", "denoiser"),
-    ("lora_transformer_", "denoiser"),
-    ("lora_te_", "text_encoder"),
-    ("lora_te1_", "text_encoder"),
-    ("lora_te2_", "text_encoder_2"),
-    ("text_encoder_2.", "text_encoder_2"),
-    ("text_encoder.", "text_encoder"),
-    ("unet.", "denoiser"),
-    ("transformer.", "denoiser"),
-    ("diffusion_model.", "denoiser"),
-    ("base_model.model.", "denoiser"),
-)
-_WRAPPER = "base_model.model."
 _DENOISER: dict[KeyStyle, str] = {"transformer": "transformer", "native": "diffusion_model"}
 _KOHYA_ONE_ENCODER = {"denoiser": "lora_unet_", "text_encoder": "lora_te_"}
 _KOHYA_TWO_ENCODERS = {"denoiser": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"}
@@ -46,30 +35,28 @@ class FileKey(NamedTuple):
     module: str
     """``<component>.<path>``, with the path as in the file: kohya's have underscores for dots."""
     part: str
-
-
-def _parts() -> dict[str, str]:
-    """Suffix of a tensor's name -> part, for all kinds; longest suffixes first."""
-    found: dict[str, str] = {}
-    for kind in KINDS:
-        found |= {suffix: part for part, own in kind.suffixes.items() for suffix in own if suffix} | dict(kind.aliases)
-    return dict(sorted(found.items(), key=lambda item: -len(item[0])))
+    stem: str
+    """What the tensors of this module have in common. A file may have several for one module."""
 
 
 def parse(file_key: str) -> FileKey | None:
     """Parse a tensor's name of any style; ``None`` if it belongs to no known kind of adapter."""
-    for suffix, part in _parts().items():
-        if file_key.endswith(suffix):
-            module = _module(file_key.removesuffix(suffix))
-            return FileKey(module, part) if module else None
+    for name in dict.fromkeys((file_key, plain(file_key))):
+        for suffix, part in _parts(tuple(KINDS)).items():
+            if name.endswith(suffix):
+                stem = name.removesuffix(suffix)
+                place = place_of(stem)
+                return FileKey(f"{place.component}.{place.path}", part, stem) if place else None
     return None
 
 
-def _module(name: str) -> str | None:
-    for prefix, component in _COMPONENTS:
-        if name.startswith(prefix):
-            return f"{component}.{name.removeprefix(prefix).removeprefix(_WRAPPER)}"
-    return None
+@cache
+def _parts(kinds: tuple[AdapterKind, ...]) -> dict[str, str]:
+    """Suffix of a tensor's name -> part, for all kinds; longest suffixes first."""
+    found: dict[str, str] = {}
+    for kind in kinds:
+        found |= {suffix: part for part, own in kind.suffixes.items() for suffix in own if suffix} | dict(kind.aliases)
+    return dict(sorted(found.items(), key=lambda item: -len(item[0])))
 
 
 def style_of(file_keys: Iterable[str]) -> KeyStyle:

@@ -86,6 +86,8 @@ class Stack:
                 found.append(f"{entry.adapter.name} has a weight beyond {FAR_OFF:g}; usual weights are 0.5 to 1.")
             if not entry.adapter.trigger:
                 found.append(f"{entry.adapter.name} doesn't say its trigger word; look it up where you got the file.")
+            notes = entry.adapter.origin.notes if entry.adapter.origin else ()
+            found += [f"{entry.adapter.name}: {note}" for note in notes]
         found += [f"{name} is in the stack more than once; its weights add up." for name in self._repeated()]
         families = sorted({entry.adapter.family for entry in self.active() if entry.adapter.family})
         if len(families) > 1:

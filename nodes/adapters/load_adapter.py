@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..host import host, io
 from ..kit import sockets
+from ..kit.adapters import about
 from ..kit.inputs import problem
 from ..kit.shown import shown, tell
 from . import CATEGORY
@@ -18,12 +21,14 @@ class LoadAdapter(io.ComfyNode):
             node_id="LW_LoadAdapter",
             display_name="Load Adapter",
             category=CATEGORY,
-            description="Loads a LoRA file, trained here or elsewhere.",
+            description="Loads an adapter, trained here or elsewhere: LoRA and other kinds, from a file or a folder of "
+            "PEFT's.",
             inputs=[
                 io.Combo.Input(
                     "adapter",
                     options=host().adapter_files(),
-                    tooltip="A .safetensors file in the LoRA folders, including those saved by Save Adapter.",
+                    tooltip="A .safetensors file in the LoRA folders, including those saved by Save Adapter, or a "
+                    "folder that PEFT saved there.",
                 )
             ],
             outputs=[
@@ -39,9 +44,10 @@ class LoadAdapter(io.ComfyNode):
         return problem(host().adapter_path, adapter)
 
     @classmethod
-    def fingerprint_inputs(cls, adapter: str) -> list[int]:
-        status = host().adapter_path(adapter).stat()
-        return [status.st_mtime_ns, status.st_size]
+    def fingerprint_inputs(cls, adapter: str) -> list[Any]:
+        from ...engine.adapters.folders import state
+
+        return [*state(host().adapter_path(adapter))]
 
     @classmethod
     def execute(cls, adapter: str) -> io.NodeOutput:
@@ -50,6 +56,6 @@ class LoadAdapter(io.ComfyNode):
         with host().computing():
             loaded = FILES.read(host().adapter_path(adapter)).adapter
         trigger = f"trigger phrase: {loaded.trigger}" if loaded.trigger else "no trigger phrase in the file"
-        text = f"{loaded.name}: rank {loaded.rank}, {len(loaded.modules)} modules; {trigger}"
+        text = "\n".join([f"{loaded.name}: {loaded.description}; {trigger}", *about(loaded)])
         tell(text)
         return io.NodeOutput(loaded, loaded.trigger, ui=shown(text=text))

@@ -41,18 +41,25 @@ class SaveAdapter(io.ComfyNode):
                     default="float16",
                     tooltip="dtype of the saved weights. float16 halves the file size; float32 is exact.",
                 ),
+                io.Boolean.Input(
+                    "private",
+                    default=False,
+                    optional=True,
+                    tooltip="Leave captions, names of pictures, folders and base model, sample prompts and the "
+                    "workflow out of the file, so that it can be given to others.",
+                ),
             ],
             outputs=[io.String.Output("path", tooltip="Full path of the saved file.")],
             is_output_node=True,
         )
 
     @classmethod
-    def execute(cls, adapter: Adapter | LoraModel, filename: str, dtype: Any) -> io.NodeOutput:
+    def execute(cls, adapter: Adapter | LoraModel, filename: str, dtype: Any, private: bool = False) -> io.NodeOutput:
         from ...engine.adapters.keeping import keep
 
         adapter = as_adapter(adapter)
         name = or_else(filename.strip().removesuffix(".safetensors"), adapter.name)
-        kept = keep(adapter, new_file(host().adapter_directory(), name), dtype=dtype)
+        kept = keep(adapter, new_file(host().adapter_directory(), name), dtype=dtype, without_data=private)
         place = below_output(kept.path)
         text = f"{'saved' if kept.written else 'already saved'}: {place}"
         tell(text)

@@ -18,6 +18,7 @@ from comfy.cli_args import args
 from comfy_api.v0_0_2 import ComfyExtension, io, ui
 from comfy_execution.utils import get_executing_context
 
+from ...engine.adapters.folders import with_folders
 from ...engine.core.events import Event, Message, SamplesGenerated
 from .contract import ADAPTER_SUFFIX, OWN_ROOTS, Host
 from .progress import Meter, Reading
@@ -72,7 +73,8 @@ class ComfyUIHost(Host):
 
     def adapter_files(self) -> list[str]:
         names = folder_paths.get_filename_list("loras")
-        return sorted(name.replace("\\", "/") for name in names if name.endswith(ADAPTER_SUFFIX))
+        files = (name.replace("\\", "/") for name in names if name.endswith(ADAPTER_SUFFIX))
+        return with_folders(files, self.adapter_path)
 
     def adapter_roots(self) -> Sequence[Path]:
         return [*_folders("loras"), self.adapter_directory()]

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from ...engine.adapters.folders import with_folders
 from ...engine.core.events import Event
 from ...engine.core.ownership import sweep
 from ...headless import running
@@ -78,7 +79,7 @@ class HeadlessHost(Host):
         return self._output / "run-store"
 
     def adapter_files(self) -> list[str]:
-        return files_below([self.adapter_directory()], ADAPTER_SUFFIX)
+        return with_folders(files_below([self.adapter_directory()], ADAPTER_SUFFIX), self.adapter_path)
 
     def adapter_roots(self) -> Sequence[Path]:
         return [self.adapter_directory(), *self._roots()]

@@ -25,12 +25,20 @@ def as_adapter(value: Adapter | LoraModel) -> Adapter:
     """The value of an :func:`adapter_input` as an adapter.
 
     Raises:
-        AdapterError: the state dict contains more than a LoRA.
+        AdapterError: the state dict contains more than an adapter of a known kind.
     """
     from ...engine.adapters.adapter import Adapter
     from ...engine.adapters.files import adapter_from_tensors
 
     return value if isinstance(value, Adapter) else adapter_from_tensors(value, name="lora_model")
+
+
+def about(adapter: Adapter) -> list[str]:
+    """What reading its file told: who wrote it, where its strength comes from, and what was left out."""
+    if adapter.origin is None:
+        return []
+    origin = adapter.origin
+    return [f"written by {origin.writer}; scale: {origin.scale}", *origin.notes]
 
 
 def triggers_output() -> io.Output:

@@ -48,6 +48,8 @@ def contents(lora_stack: Iterable[Any] | None) -> Contents:
             try:
                 stack = stack.adding(StackEntry(file.adapter, weight, text_encoder_weight))
             except OtherKindError:
+                if not file.self_contained:
+                    raise  # ComfyUI would apply it at another strength
                 if weight or text_encoder_weight:
                     others.append(WeightedFile(file, weight, text_encoder_weight))
     return Contents(stack, tuple(others))

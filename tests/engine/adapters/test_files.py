@@ -200,7 +200,7 @@ def broken_contents() -> dict[str, tuple[dict[str, Any], str]]:
         "a base model": ({"model.diffusion_model.out.2.weight": torch.ones(4, 4)}, "isn't a LoRA: it holds model.diff"),
         "nothing": ({}, "isn't a LoRA"),
         "alphas alone": (tensors(down=None, up=None), "isn't a LoRA"),
-        "GLoRA": ({**tensors(), f"{NAME}.a1.weight": torch.ones(6, 1)}, "doesn't have: .*a1.weight"),
+        "GLoRA": ({**tensors(), f"{NAME}.a1.weight": torch.ones(6, 1)}, r"a1.weight \(GLoRA\)"),
         "no up": (tensors(up=None), "has no up"),
         "no down": (tensors(down=None), "has no down"),
         "NaN": (tensors(up=nan), "NaN or infinite values"),

@@ -1,0 +1,87 @@
+"""The header of a safetensors file, checked before anything else is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..core.errors import AdapterError
+
+MOST_HEADER = 32 * 2**20
+"""Bytes. Those of adapters have some 100 kB, and pictures or graphs in their metadata a few MB."""
+MOST_TENSORS = 8 * 2**30
+"""Bytes of all tensors. The largest adapters of the largest models have some 5 GB."""
+
+
+class Header(NamedTuple):
+    """What a safetensors file says about itself."""
+
+    names: tuple[str, ...]
+    metadata: Mapping[str, str]
+
+
+def read_header(path: Path) -> Header:
+    """Names and metadata, from the header alone.
+
+    Raises:
+        AdapterError: there is no such file, its header is damaged or larger than :data:`MOST_HEADER`, a name occurs
+            twice, or its tensors are larger than :data:`MOST_TENSORS`.
+    """
+    if not path.is_file():
+        raise AdapterError(
+            f"No adapter at {path}.",
+            expected="a .safetensors file, or a folder of PEFT's",
+            hint="check the name and the folder.",
+        )
+    try:
+        entries = _entries(path)
+        metadata = entries.pop("__metadata__", None) or {}
+        if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+            raise ValueError("its metadata aren't texts by name")
+        if not all(isinstance(entry, dict) for entry in entries.values()):
+            raise ValueError("its header doesn't describe tensors")
+    except (ValueError, OSError, RecursionError) as error:
+        raise unreadable(path, error) from error
+    return Header(tuple(entries), metadata)
+
+
+def unreadable(path: Path, reason: object) -> AdapterError:
+    """The error for a file that isn't a whole safetensors file."""
+    return AdapterError(
+        f"{path} can't be read as an adapter: {reason}.",
+        expected="a complete safetensors file",
+        hint="it may be truncated or of another format; copy or download it again.",
+    )
+
+
+def _entries(path: Path) -> dict[str, Any]:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > size - 8:
+            raise ValueError(f"its header should have {length} bytes, but the whole file has {size}")
+        if length > MOST_HEADER:
+            raise ValueError(f"its header has {length} bytes, more than the {MOST_HEADER} of any adapter")
+        if size - length > MOST_TENSORS:
+            raise ValueError(f"it has {size / 2**30:.1f} GiB, more than any adapter")
+        header = file.read(length)
+    try:
+        entries = json.loads(header.decode("utf-8"), object_pairs_hook=_each_once)
+    except UnicodeDecodeError as error:
+        raise ValueError("its header isn't UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"its header isn't JSON ({error.msg})") from error
+    if not isinstance(entries, dict):
+        raise ValueError("its header isn't a JSON object")
+    return entries
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in found if names.count(name) > 1)
+        raise ValueError(f"{twice[:200]!r} is in its header twice")
+    return found

@@ -1,0 +1,197 @@
+"""From the named tensors of a file to the update of each module: nothing is dropped without a word."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..core.errors import AdapterError, OtherKindError
+from ..core.words import first_of
+from .dtypes import computable, refuse_whole_numbers
+from .kinds import KINDS, Update, read_update
+from .names import FileKey, flat, parse
+from .scales import declared_in, kohya_alpha
+from .scaling import Given, scale_of
+from .summing import summed
+from .unused import EMBEDDING, reason
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Contents(NamedTuple):
+    """What the tensors of a file are."""
+
+    updates: dict[str, Update]
+    """Module, as the file names it -> update."""
+    embeddings: dict[str, Tensor]
+    """Name -> tensor, of trained words that came in the same file."""
+    scale: str
+    """Where the strength comes from, in words."""
+    notes: tuple[str, ...]
+    """What was left out or changed, one sentence each."""
+    portable: bool
+    """Whether programs that read only the tensors, one for each part of a module, apply it as strongly."""
+
+
+@dataclass
+class _Module:
+    """The tensors of one module under one name."""
+
+    key: str
+    parts: dict[str, Tensor] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    """Part -> name of its tensor."""
+
+
+def contents(
+    tensors: Mapping[str, Tensor],
+    origin: str,
+    *,
+    metadata: Mapping[str, str] | None = None,
+    configs: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Contents:
+    """The adapter that named tensors are.
+
+    Args:
+        tensors: as in a file.
+        origin: path or name, for errors.
+        metadata: of the file's header.
+        configs: peft's configurations beside the file; see :func:`~.scales.declared_in`.
+
+    Raises:
+        OtherKindError: they aren't those of an adapter of a known kind, or not only those.
+        AdapterError: values aren't finite, parts don't fit each other, or the scale can't be known.
+    """
+    embeddings = {name: tensor for name, tensor in tensors.items() if name.startswith(EMBEDDING)}
+    values = computable({name: tensor for name, tensor in tensors.items() if name not in embeddings}, origin)
+    idle = [name for name, tensor in values.tensors.items() if _changes_nothing(name, tensor)]
+    parsed = {name: parse(name) for name in values.tensors if name not in idle}
+    refuse_unknown(parsed, origin)
+    used = {name: key for name, key in parsed.items() if key}
+    found = {name: values.tensors[name] for name in used}
+    refuse_non_finite(found, Path(origin).name, "finite values", _DIVERGED)
+    refuse_whole_numbers(found, origin)
+    modules = _modules(used, found, origin)
+    given = _scales(modules, metadata or {}, configs or {})
+    try:
+        updates = _updates(modules, given)
+    except ValueError as error:
+        raise AdapterError(
+            f"{origin} is damaged: {error}.",
+            expected="all parts of one kind of adapter per module, such as down (rank, in, …) and up (out, rank, …)",
+            hint="copy, download or export the file again.",
+        ) from error
+    notes = (*values.notes, *given.notes, *_told(idle, embeddings), *_doubled(modules, updates))
+    portable = not (given.elsewhere or values.scaled or len(modules) > len(updates))
+    return Contents(updates, embeddings, given.source, notes, portable)
+
+
+_DIVERGED = "its training diverged; use an earlier snapshot"
+
+
+def refuse_unknown(parsed: Mapping[str, FileKey | None], origin: str) -> None:
+    """Refuse files that hold no adapter, or tensors that no known kind has.
+
+    Args:
+        parsed: name of each tensor -> what it is.
+        origin: path or name, for errors.
+
+    Raises:
+        OtherKindError: naming some of these tensors, each with the reason.
+    """
+    unknown = [name for name, key in parsed.items() if key is None]
+    if not any(key and key.part != "alpha" for key in parsed.values()):
+        raise OtherKindError(
+            f"{origin} isn't a LoRA" + (f": it holds {_explained(unknown)}." if unknown else ": it holds no factors."),
+            expected="tensors with the names of kohya, PEFT, diffusers, ldm or ComfyUI",
+            hint="choose an adapter file; base models are loaded by their own node.",
+        )
+    if unknown:
+        raise OtherKindError(
+            f"{origin} holds tensors that can't be used here: {_explained(unknown)}.",
+            expected=f"only the tensors of an adapter ({', '.join(kind.name for kind in KINDS)})",
+            hint="pictures would be wrong without these tensors. In ComfyUI, apply such files through a LORA_STACK.",
+        )
+
+
+def refuse_non_finite(tensors: Mapping[str, Tensor], name: str, expected: str, hint: str) -> None:
+    """Refuse NaN and infinite values.
+
+    Raises:
+        AdapterError: naming the adapter and some of the tensors.
+    """
+    broken = [key for key, tensor in tensors.items() if not tensor.isfinite().all()]
+    if broken:
+        raise AdapterError(
+            f"The adapter {name} has NaN or infinite values in {len(broken)} tensors: {first_of(broken, 3)}.",
+            expected=expected,
+            hint=f"{hint}.",
+        )
+
+
+def _explained(names: list[str]) -> str:
+    """The first names, those first that are known for something."""
+    shown = sorted(names, key=lambda name: not reason(name))
+    return first_of([f"{name[:200]} ({why})" if (why := reason(name)) else name[:200] for name in shown], 3)
+
+
+def _changes_nothing(name: str, tensor: Tensor) -> bool:
+    """Whether it is the change of a bias, and zero, as some trainers write them for every layer."""
+    return name.endswith((".diff_b", ".lora_B.bias")) and not tensor.any()
+
+
+def _modules(keys: Mapping[str, FileKey], tensors: Mapping[str, Tensor], origin: str) -> list[_Module]:
+    found: dict[str, _Module] = {}
+    for name, key in keys.items():
+        module = found.setdefault(key.stem, _Module(key.module))
+        if key.part in module.parts:
+            raise AdapterError(
+                f"{origin} has two tensors for one part of {key.module}: {module.names[key.part]} and {name}.",
+                expected="one adapter in a file",
+                hint="save each adapter into a file of its own, and stack them.",
+            )
+        module.parts[key.part], module.names[key.part] = tensors[name], name
+    return [module for module in found.values() if module.parts.keys() != {"alpha"}]
+
+
+def _scales(modules: Iterable[_Module], metadata: Mapping[str, str], configs: Mapping[str, Mapping[str, Any]]) -> Given:
+    modules = list(modules)
+    declared = declared_in(metadata, configs)
+    with_alpha = sum("alpha" in module.parts for module in modules)
+    alpha = None
+    if not declared and not with_alpha and any(".lora_down." in name for m in modules for name in m.names.values()):
+        alpha = kohya_alpha(
+            metadata, [len(m.parts["down"]) for m in modules if "down" in m.parts and m.parts["down"].ndim]
+        )
+    peft = any("base_model.model." in name for m in modules for name in m.names.values())
+    return Given(declared, alpha, with_alpha=with_alpha, modules=len(modules), peft=peft)
+
+
+def _updates(modules: Iterable[_Module], given: Given) -> dict[str, Update]:
+    found: dict[str, list[tuple[str, Update]]] = defaultdict(list)
+    for module in modules:
+        found[flat(module.key)].append((module.key, _update(module, given)))
+    return {named[0][0]: summed([update for _, update in named], named[0][0]) for named in found.values()}
+
+
+def _update(module: _Module, given: Given) -> Update:
+    declared = given.for_component(module.key.split(".", 1)[0])
+    scale = scale_of(module.parts, module.key, given)
+    return read_update(module.parts, module.key, scale=scale, settings=declared.config if declared else None)
+
+
+def _told(idle: list[str], embeddings: Mapping[str, Tensor]) -> Iterable[str]:
+    if idle:
+        yield f"{len(idle)} of its tensors are changes of biases by zero."
+    if embeddings:
+        words = sorted({name.removeprefix(EMBEDDING).rsplit(".", 1)[0].split(".string_to")[0] for name in embeddings})
+        yield f"It brings the trained words {first_of(words)}, which aren't applied; they stay in the file when saved."
+
+
+def _doubled(modules: list[_Module], updates: Mapping[str, Update]) -> Iterable[str]:
+    if len(modules) > len(updates):
+        yield f"{len(modules) - len(updates)} of its modules have two names each; both count."
