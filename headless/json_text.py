@@ -45,6 +45,8 @@ def parse(data: bytes | str) -> tuple[Any, bool]:
     text = decode(data) if isinstance(data, bytes) else data
     try:
         value = json.loads(text.lstrip("\ufeff").rstrip("\0"), object_pairs_hook=_object, parse_int=_integer)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it isn't JSON ({error})" if text.strip() else "it is empty") from None
     except RecursionError:
         raise ValueError(f"it is nested more than {DEEPEST} levels deep") from None
     return _mended(value)

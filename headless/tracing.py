@@ -42,6 +42,7 @@ class _At:
     place: int
     type: str = ""
     is_output: bool = False
+    is_start: bool = False
 
 
 class Tracer:
@@ -53,7 +54,7 @@ class Tracer:
 
     def source(self, level: Level, node: CanvasNode, place: int) -> Source:
         """What feeds the input of a node at ``place``."""
-        here: _At | Source = _At(level, node, place)
+        here: _At | Source = _At(level, node, place, is_start=True)
         way: dict[tuple[int, str, int, str, bool], None] = {}
         while isinstance(here, _At):
             key = (id(here.level), here.node.id, here.place, here.type, here.is_output)
@@ -93,7 +94,7 @@ def _before_input(here: _At) -> _At | Source:
     level, node = here.level, here.node
     slot = node.inputs[here.place] if here.place < len(node.inputs) else None
     if slot is None or slot.link is None:
-        return Nothing()
+        return Nothing() if here.is_start else Nothing(f"nothing is linked to {label(level, node)}")
     link = level.canvas.links.get(slot.link)
     if link is None:
         return Nothing(f"its link {slot.link} isn't in the file")

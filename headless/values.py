@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -54,6 +55,6 @@ def _fitting(value: Any, target: Input) -> Any:
             return float(value) if isinstance(value, str) else value
         if isinstance(target, Boolean.Input) and value in (0, 1):
             return bool(value)
-        if isinstance(target, String.Input):
+        if isinstance(target, String.Input) and (isinstance(value, str) or math.isfinite(value)):
             return str(value)
     return value

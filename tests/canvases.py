@@ -117,11 +117,11 @@ def instance(node_id: int, link: int | None, values: list[Any], kind: str = STUD
 
 
 def loaded(path: str = "fox") -> tuple[str, Json]:
-    return "LW_LoadDataset", {"path": path, "on_unreadable": "skip"}
+    return "LW_LoadDataset", {"path": path, "on_unreadable": "skip", "uncaptioned": "no caption"}
 
 
 def captioned(source: str, word: str = "sks", kind: str = "thing") -> tuple[str, Json]:
-    inputs = {"trigger_word": word, "class_word": kind, "template": TRIGGER[2], "mode": "prepend"}
+    inputs = {"trigger_word": word, "class_word": kind, "template": TRIGGER[2], "mode": "prepend", "folders": ""}
     return "LW_TriggerCaptions", {"dataset": [source, 0], **inputs}
 
 
@@ -330,7 +330,7 @@ def group_node(separator: str = ">", word_link: int | None = None) -> Canvas:
     word = node(5, "LW_TriggerWord", [], ["STRING", "STRING", "STRING"], ["zwx", "fox"])
     slots = [slot("dataset", "LW_DATASET", 1), slot("trigger_word", "STRING", word_link, widget=True)]
     outputs = ["LW_DATASET", "STRING", "STRING", "IMAGE"]
-    values = ["dog", "a {class}", "append", 4, "sks"]
+    values = ["dog", "a {class}", "append", "", 4, "sks"]
     links = [[1, 1, 0, 2, 0, "LW_DATASET"], [3, 2, 0, 3, 0, "LW_DATASET"]]
     links += [[word_link, 5, 0, 2, 1, "STRING"]] if word_link else []
     data = canvas(
@@ -356,7 +356,7 @@ def group_node_with_a_linked_widget() -> Canvas:
 
 def group_with_a_seed() -> Canvas:
     """A seed has a value more, for what happens to it after each run; two equal names get a prefix."""
-    edit = ["", "", False, "", "", "", "", True, 1, 7, "randomize", ""]
+    edit = ["", "", False, "", "", "", "", True, 1, 7, "randomize", "", ""]
     slots = [slot("dataset", "LW_DATASET")]
     outputs = ["LW_DATASET", "STRING", "STRING"]
     inner = [
@@ -364,8 +364,8 @@ def group_with_a_seed() -> Canvas:
         node(22, "LW_EditCaptions", slots, outputs, edit, title="Second") | {"index": 1},
     ]
     group = {"nodes": inner, "links": [[0, 0, 1, 0, 21, "LW_DATASET"]], "external": []}
-    first = ["a", "b", False, "", "", "", "", True, 1, 11, "fixed", ""]
-    second = ["c", "d", True, "", "", "", "", False, 2, 12, "increment", "x"]
+    first = ["a", "b", False, "", "", "", "", True, 1, 11, "fixed", "", ""]
+    second = ["c", "d", True, "", "", "", "", False, 2, 12, "increment", "x", ";"]
     data = canvas(
         [load(1), node(2, "workflow>Edit", [slot("dataset", "LW_DATASET", 1)], outputs, [*first, *second])],
         [[1, 1, 0, 2, 0, "LW_DATASET"]],
@@ -375,7 +375,7 @@ def group_with_a_seed() -> Canvas:
 
     def edited(source: str, values: list[Any]) -> tuple[str, Json]:
         named = dict(zip(names, values, strict=False))
-        return "LW_EditCaptions", {"dataset": [source, 0], **named, "overrides": values[-1]}
+        return "LW_EditCaptions", {"dataset": [source, 0], **named, "overrides": values[-2], "separator": values[-1]}
 
     return Canvas(data, {"1": loaded(), "2:0": edited("1", first), "2:1": edited("2:0", second)})
 

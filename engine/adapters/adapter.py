@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.hashing import bytes_hash
+from ..core.words import counted
 from .kinds import KINDS, Update
 from .names import KeyStyle, flat
 
@@ -66,7 +67,7 @@ class Adapter:
         updates = self.modules.values()
         kinds = " and ".join(dict.fromkeys(update.kind for update in updates))
         ranks, alphas = ([getattr(update, name) for update in updates] for name in ("rank", "alpha"))
-        return f"{kinds}, {_span('rank', ranks)}, {_span('alpha', alphas)}, {len(self.modules)} modules"
+        return f"{kinds}, {_span('rank', ranks)}, {_span('alpha', alphas)}, {counted(len(self.modules), 'module')}"
 
     @cached_property
     def content_hash(self) -> str:
@@ -79,8 +80,7 @@ class Adapter:
             tensors = KINDS.get(update.kind).factors(update).values()
             raw = [t.detach().to("cpu", torch.float32).contiguous().numpy().tobytes() for t in tensors]
             if update.kind != "lora":  # whose shapes follow from their sizes
-                numbers = [value for value in vars(update).values() if isinstance(value, (int, float))]
-                raw += [repr([update.kind, numbers, *(tuple(t.shape) for t in tensors)]).encode()]
+                raw += [repr([update.kind, update.numbers, *(tuple(t.shape) for t in tensors)]).encode()]
             parts.append(bytes_hash(flat(key).encode() + b"".join(raw) + repr(float(update.alpha)).encode()))
         return bytes_hash("".join(parts).encode())
 

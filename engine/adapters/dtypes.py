@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.errors import AdapterError
-from ..core.words import first_of
+from ..core.words import counted, first_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +24,8 @@ class Values(NamedTuple):
 
     tensors: dict[str, Tensor]
     notes: tuple[str, ...]
+    scaled: bool
+    """Whether tensors of the file are scales of others."""
 
 
 def computable(tensors: Mapping[str, Tensor], origin: str) -> Values:
@@ -51,10 +53,10 @@ def computable(tensors: Mapping[str, Tensor], origin: str) -> Values:
         found[name] = tensor.float() if tensor.dtype == torch.float64 else tensor
     for name, scale in scales.items():
         _multiply(found, name, scale, origin)
-    notes = [f"{narrow} of its tensors are fp8."] if narrow else []
+    notes = [f"{counted(narrow, 'tensor')} of float8."] if narrow else []
     if scales:
-        notes.append(f"The scales of {len(scales)} tensors are multiplied in.")
-    return Values(found, tuple(notes))
+        notes.append(f"{counted(len(scales), 'scale')} of tensors, multiplied in.")
+    return Values(found, tuple(notes), bool(scales))
 
 
 def _widened(name: str, tensor: Tensor, origin: str) -> Tensor:
@@ -85,12 +87,16 @@ def _multiply(tensors: dict[str, Tensor], name: str, scale: Tensor, origin: str)
 
 
 def refuse_whole_numbers(tensors: Mapping[str, Tensor], origin: str) -> None:
-    """Refuse factors that are whole numbers, as quantized ones are.
+    """Refuse factors that are whole numbers, as quantized ones are; a single number may be an alpha or a mark.
 
     Raises:
         AdapterError: some are; they are named.
     """
-    wrong = [f"{name} ({tensor.dtype})" for name, tensor in tensors.items() if not tensor.is_floating_point()]
+    wrong = [
+        f"{name} ({tensor.dtype})"
+        for name, tensor in tensors.items()
+        if tensor.numel() > 1 and not tensor.is_floating_point()
+    ]
     if wrong:
         raise _unknown(f"{origin} holds whole numbers or others that aren't plain values: {first_of(wrong, 3)}")
 

@@ -15,7 +15,8 @@ from .adapter import Adapter, Origin
 from .folders import folder_of, sources_of
 from .headers import read_header, unreadable
 from .names import KeyStyle, file_keys, flat, parse, style_of
-from .reading import contents, refuse_non_finite, refuse_unknown
+from .reading import contents
+from .refusing import refuse_non_finite, refuse_unknown
 from .scales import DIFFUSERS_KEY
 from .unused import ANY_ADAPTER
 from .writers import writer_of
@@ -56,7 +57,7 @@ class AdapterFile:
             key_style=style_of(self.tensors),
             bound=False,
             metadata=self.metadata,
-            path=self.path if self.self_contained else None,
+            path=self.path if found.portable else None,
             embeddings=found.embeddings,
             origin=Origin(
                 writer=writer_of(self.tensors, self.metadata, self.configs), scale=found.scale, notes=found.notes

@@ -15,6 +15,18 @@ MOST_TENSORS = 8 * 2**30
 """Bytes of all tensors. The largest adapters of the largest models have some 5 GB."""
 
 
+_OTHERS = {
+    b"PK\x03\x04": "a zip archive or a pickle (.pt, .ckpt, .bin), which may run any code",
+    b"\x80\x02": "a pickle, which may run any code",
+    b"\x80\x04": "a pickle, which may run any code",
+    b"<": "a web page, as where a download asks for a login",
+    b"version ": "a pointer of Git LFS, whose file wasn't downloaded",
+    b"GGUF": "a GGUF file",
+    b"{": "JSON alone",
+}
+"""How files begin that people take for adapters -> what they are. A header's length never looks like this."""
+
+
 class Header(NamedTuple):
     """What a safetensors file says about itself."""
 
@@ -59,7 +71,10 @@ def unreadable(path: Path, reason: object) -> AdapterError:
 def _entries(path: Path) -> dict[str, Any]:
     size = path.stat().st_size
     with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
+        begin = file.read(8)
+        if other := next((what for mark, what in _OTHERS.items() if begin.startswith(mark)), ""):
+            raise ValueError(f"it is {other}")
+        length = int.from_bytes(begin, "little")
         if length > size - 8:
             raise ValueError(f"its header should have {length} bytes, but the whole file has {size}")
         if length > MOST_HEADER:

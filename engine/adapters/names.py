@@ -41,12 +41,12 @@ class FileKey(NamedTuple):
 
 def parse(file_key: str) -> FileKey | None:
     """Parse a tensor's name of any style; ``None`` if it belongs to no known kind of adapter."""
-    name = plain(file_key)
-    for suffix, part in _parts(tuple(KINDS)).items():
-        if name.endswith(suffix):
-            stem = name.removesuffix(suffix)
-            place = place_of(stem)
-            return FileKey(f"{place.component}.{place.path}", part, stem) if place else None
+    for name in dict.fromkeys((file_key, plain(file_key))):
+        for suffix, part in _parts(tuple(KINDS)).items():
+            if name.endswith(suffix):
+                stem = name.removesuffix(suffix)
+                place = place_of(stem)
+                return FileKey(f"{place.component}.{place.path}", part, stem) if place else None
     return None
 
 

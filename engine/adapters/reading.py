@@ -8,18 +8,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..core.errors import AdapterError, OtherKindError
-from ..core.words import first_of
+from ..core.errors import AdapterError
+from ..core.words import counted, first_of
 from .dtypes import computable, refuse_whole_numbers
-from .kinds import KINDS, Update, read_update
+from .kinds import Update, read_update
 from .names import FileKey, flat, parse
+from .refusing import refuse_non_finite, refuse_unknown
 from .scales import declared_in, kohya_alpha
 from .scaling import Given, scale_of
 from .summing import summed
-from .unused import EMBEDDING, reason
+from .unused import EMBEDDING
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_COMFYUI = "diffusion_model."
+"""How ComfyUI's own trainer names layers; its OFT has an alpha of another meaning."""
 
 
 class Contents(NamedTuple):
@@ -33,6 +37,8 @@ class Contents(NamedTuple):
     """Where the strength comes from, in words."""
     notes: tuple[str, ...]
     """What was left out or changed, one sentence each."""
+    portable: bool
+    """Whether programs that read only the tensors, one for each part of a module, apply it as strongly."""
 
 
 @dataclass
@@ -65,14 +71,16 @@ def contents(
         AdapterError: values aren't finite, parts don't fit each other, or the scale can't be known.
     """
     embeddings = {name: tensor for name, tensor in tensors.items() if name.startswith(EMBEDDING)}
-    values, notes = computable({n: t for n, t in tensors.items() if n not in embeddings}, origin)
-    idle = [name for name, tensor in values.items() if _changes_nothing(name, tensor)]
-    parsed = {name: parse(name) for name in values if name not in idle}
+    values = computable({name: tensor for name, tensor in tensors.items() if name not in embeddings}, origin)
+    idle = [name for name, tensor in values.tensors.items() if _changes_nothing(name, tensor)]
+    parsed = {name: parse(name) for name in values.tensors if name not in idle}
     refuse_unknown(parsed, origin)
     used = {name: key for name, key in parsed.items() if key}
-    refuse_non_finite({n: values[n] for n in used}, Path(origin).name, "finite values", _DIVERGED)
-    refuse_whole_numbers({n: values[n] for n, key in used.items() if key.part != "alpha"}, origin)
-    modules = _modules(used, values, origin)
+    found = {name: values.tensors[name] for name in used}
+    refuse_non_finite(found, Path(origin).name, "finite values", "its training diverged; use an earlier snapshot")
+    refuse_whole_numbers(found, origin)
+    named = _modules(used, found, origin)
+    modules = [module for module in named if module.parts.keys() != {"alpha"}]
     given = _scales(modules, metadata or {}, configs or {})
     try:
         updates = _updates(modules, given)
@@ -82,58 +90,11 @@ def contents(
             expected="all parts of one kind of adapter per module, such as down (rank, in, …) and up (out, rank, …)",
             hint="copy, download or export the file again.",
         ) from error
-    return Contents(
-        updates, embeddings, given.source, (*notes, *given.notes, *_told(idle, embeddings), *_doubled(modules, updates))
-    )
-
-
-_DIVERGED = "its training diverged; use an earlier snapshot"
-
-
-def refuse_unknown(parsed: Mapping[str, FileKey | None], origin: str) -> None:
-    """Refuse files that hold no adapter, or tensors that no known kind has.
-
-    Args:
-        parsed: name of each tensor -> what it is.
-        origin: path or name, for errors.
-
-    Raises:
-        OtherKindError: naming some of these tensors, each with the reason.
-    """
-    unknown = [name for name, key in parsed.items() if key is None]
-    if not any(key and key.part != "alpha" for key in parsed.values()):
-        raise OtherKindError(
-            f"{origin} isn't a LoRA" + (f": it holds {_explained(unknown)}." if unknown else ": it holds no factors."),
-            expected="tensors with the names of kohya, PEFT, diffusers, ldm or ComfyUI",
-            hint="choose an adapter file; base models are loaded by their own node.",
-        )
-    if unknown:
-        raise OtherKindError(
-            f"{origin} holds tensors that can't be used here: {_explained(unknown)}.",
-            expected=f"only the tensors of an adapter ({', '.join(kind.name for kind in KINDS)})",
-            hint="pictures would be wrong without these tensors. In ComfyUI, apply such files through a LORA_STACK.",
-        )
-
-
-def refuse_non_finite(tensors: Mapping[str, Tensor], name: str, expected: str, hint: str) -> None:
-    """Refuse NaN and infinite values.
-
-    Raises:
-        AdapterError: naming the adapter and some of the tensors.
-    """
-    broken = [key for key, tensor in tensors.items() if not tensor.isfinite().all()]
-    if broken:
-        raise AdapterError(
-            f"The adapter {name} has NaN or infinite values in {len(broken)} tensors: {first_of(broken, 3)}.",
-            expected=expected,
-            hint=f"{hint}.",
-        )
-
-
-def _explained(names: list[str]) -> str:
-    """The first names, those first that are known for something."""
-    shown = sorted(names, key=lambda name: not reason(name))
-    return first_of([f"{name[:200]} ({why})" if (why := reason(name)) else name[:200] for name in shown], 3)
+    doubled = len(modules) - len(updates)
+    told = _told(alphas=len(named) - len(modules), biases=len(idle), doubled=doubled, embeddings=embeddings)
+    notes = (*values.notes, *given.notes, *told)
+    portable = not (given.elsewhere or values.scaled or doubled)
+    return Contents(updates, embeddings, given.source, notes, portable)
 
 
 def _changes_nothing(name: str, tensor: Tensor) -> bool:
@@ -152,19 +113,18 @@ def _modules(keys: Mapping[str, FileKey], tensors: Mapping[str, Tensor], origin:
                 hint="save each adapter into a file of its own, and stack them.",
             )
         module.parts[key.part], module.names[key.part] = tensors[name], name
-    return [module for module in found.values() if module.parts.keys() != {"alpha"}]
+    return [*found.values()]
 
 
-def _scales(modules: Iterable[_Module], metadata: Mapping[str, str], configs: Mapping[str, Mapping[str, Any]]) -> Given:
-    modules = list(modules)
+def _scales(modules: list[_Module], metadata: Mapping[str, str], configs: Mapping[str, Mapping[str, Any]]) -> Given:
     declared = declared_in(metadata, configs)
     with_alpha = sum("alpha" in module.parts for module in modules)
+    names = [name for module in modules for name in module.names.values()]
     alpha = None
-    if not declared and not with_alpha and any(".lora_down." in name for m in modules for name in m.names.values()):
-        alpha = kohya_alpha(
-            metadata, [len(m.parts["down"]) for m in modules if "down" in m.parts and m.parts["down"].ndim]
-        )
-    peft = any("base_model.model." in name for m in modules for name in m.names.values())
+    if not declared and not with_alpha and any(".lora_down." in name for name in names):
+        downs = [module.parts["down"] for module in modules if "down" in module.parts]
+        alpha = kohya_alpha(metadata, [len(down) for down in downs if down.ndim])
+    peft = any("base_model.model." in name for name in names)
     return Given(declared, alpha, with_alpha=with_alpha, modules=len(modules), peft=peft)
 
 
@@ -178,17 +138,19 @@ def _updates(modules: Iterable[_Module], given: Given) -> dict[str, Update]:
 def _update(module: _Module, given: Given) -> Update:
     declared = given.for_component(module.key.split(".", 1)[0])
     scale = scale_of(module.parts, module.key, given)
-    return read_update(module.parts, module.key, scale=scale, settings=declared.config if declared else None)
+    settings = dict(declared.config) if declared else {}
+    if any(name.startswith(_COMFYUI) for name in module.names.values()):
+        settings["oft_alpha"] = "norm"
+    return read_update(module.parts, module.key, scale=scale, settings=settings)
 
 
-def _told(idle: list[str], embeddings: Mapping[str, Tensor]) -> Iterable[str]:
-    if idle:
-        yield f"{len(idle)} of its tensors are changes of biases by zero."
+def _told(*, alphas: int, biases: int, doubled: int, embeddings: Mapping[str, Tensor]) -> Iterable[str]:
+    if alphas:
+        yield f"{counted(alphas, 'alpha')} without factors, left out."
+    if biases:
+        yield f"{counted(biases, 'change')} of biases by zero."
+    if doubled:
+        yield f"{counted(doubled, 'module')} with two names; both count."
     if embeddings:
         words = sorted({name.removeprefix(EMBEDDING).rsplit(".", 1)[0].split(".string_to")[0] for name in embeddings})
-        yield f"It brings the trained words {first_of(words)}, which aren't applied; they stay in the file when saved."
-
-
-def _doubled(modules: list[_Module], updates: Mapping[str, Update]) -> Iterable[str]:
-    if len(modules) > len(updates):
-        yield f"{len(modules) - len(updates)} of its modules have two names each; both count."
+        yield f"Trained words {first_of(words)}, which aren't applied; they stay in the file when it is saved."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..core.errors import AdapterError
+from ..core.words import counted
 from .scales import Declared
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ class Given:
         return self.declared.get(component) or self.declared.get("")
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether the strength stands elsewhere than in the tensors."""
+        return bool(self.declared) or self.alpha is not None
+
+    @property
     def source(self) -> str:
         """Where the strength comes from, in words."""
         if self.declared:
@@ -45,12 +51,11 @@ class Given:
     def notes(self) -> Iterator[str]:
         """What a person should know about it, one sentence each."""
         if 0 < self.with_alpha < self.modules and not self.declared:
-            without = self.modules - self.with_alpha
-            yield f"{without} of its {self.modules} modules have no alpha; theirs is taken as the rank."
+            yield f"{counted(self.modules - self.with_alpha, 'module')} without alpha, which is taken as the rank."
         if self.peft and not self.declared and not self.with_alpha:
             yield (
-                "It has peft's names, but no adapter_config.json is beside it, which would say how strong it is; "
-                "alpha is taken as the rank."
+                "Names of peft, but no adapter_config.json beside the file, which would say how strong it is; alpha is "
+                "taken as the rank."
             )
 
 

@@ -15,10 +15,16 @@ _ADAPTER_NAME = re.compile(
 """Inside a model, peft keeps each adapter's tensors under its name, such as ``lora_A.default.weight``."""
 
 
+_JOINED = re.compile(r"_lora\.(down|up)\.weight$")
+"""Other layers whose factors diffusers kept beside them."""
+_WITHOUT_WEIGHT = re.compile(r"\.lora_[AB]$")
+
+
 def plain(name: str) -> str:
     """The name without the adapter's own name, and with the layer's name where an attention processor had it."""
     name = _ADAPTER_NAME.sub(lambda found: f".{found[1]}{found[2] or ''}", name)
-    return _PROCESSOR.sub(_layer, name)
+    name = _JOINED.sub(r".lora.\1.weight", _PROCESSOR.sub(_layer, name))
+    return f"{name}.weight" if _WITHOUT_WEIGHT.search(name) else name
 
 
 def _layer(found: re.Match[str]) -> str:

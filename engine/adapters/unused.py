@@ -36,4 +36,6 @@ def reason(name: str) -> str:
     for endings, why in _REASONS:
         if name.endswith(endings):
             return why
+    if "base_model." in name and name.endswith((".weight", ".bias")):
+        return "a layer that was trained whole"
     return next((why for beginnings, why in _PLACES if name.startswith(beginnings)), "")

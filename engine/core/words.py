@@ -24,6 +24,11 @@ def first_of(names: Sequence[str], most: int = 5, separator: str = ", ") -> str:
     return separator.join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 module`` or ``3 modules``; the noun takes a plain s."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``; did you mean color?`` if a known name is close to this one, or an empty string."""
     close = difflib.get_close_matches(name, list(known), 1)

@@ -71,12 +71,15 @@ def safe_members(archive: zipfile.ZipFile, path: Path) -> tuple[dict[str, zipfil
 def _tables(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> str:
     """The text of the first tables of captions, which mention names in UTF-8."""
     tables = [info for info in infos if info.filename.lower().endswith((".jsonl", ".csv", ".tsv", ".json"))][:10]
-    heads = (read_member_head(archive, info, limits.MAX_CAPTION_BYTES) for info in tables if not _problem(info, ""))
+    readable = (info for info in tables if not _problem(info, info.filename))
+    heads = (read_member_head(archive, info, limits.MAX_CAPTION_BYTES) for info in readable)
     return "\n".join(head.decode(errors="ignore") for head in heads)
 
 
 def _problem(info: zipfile.ZipInfo, name: str) -> str:
     parts = re.split(r"[\\/]", name)
+    if not name:
+        return "it has no name"
     if ".." in parts:
         return "its path points outside the archive"
     if name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,8 @@ class ImageRecord:
     """Crops to train on, each a sample of its own; empty for the center square at the run's resolution."""
     augmentation: Augmentation | None = None
     """Random changes during training."""
+    trigger: TriggerWord | None = None
+    """The word for what this picture shows, where pictures of a data set have different ones."""
 
     def __post_init__(self) -> None:
         """Line ends are no content: a caption is the same from every system."""
@@ -132,6 +134,7 @@ class Dataset:
     """Every file below the root that wasn't used."""
     notes: tuple[Note, ...] = ()
     trigger: TriggerWord | None = None
+    """The word for what all pictures show, unless their records have their own."""
 
     def __len__(self) -> int:
         return len(self.records)
@@ -148,14 +151,32 @@ class Dataset:
     def samples_per_epoch(self) -> int:
         return sum(r.repeats for r in self.records)
 
-    def with_captions(self, captions: list[str | None], trigger: TriggerWord | None = None) -> Dataset:
+    @property
+    def triggers(self) -> tuple[TriggerWord, ...]:
+        """The trigger words of all pictures, each once, in their order."""
+        words = (record.trigger or self.trigger for record in self.records)
+        return tuple(dict.fromkeys(word for word in words if word))
+
+    def with_captions(self, captions: Sequence[str | None]) -> Dataset:
         """The same pictures with other captions, one for each record in order."""
         records = tuple(replace(r, caption=c) for r, c in zip(self.records, captions, strict=True))
-        return replace(self, records=records, trigger=trigger or self.trigger)
+        return replace(self, records=records)
+
+    def with_triggers(self, triggers: Sequence[TriggerWord]) -> Dataset:
+        """The same pictures with other trigger words, one for each record in order."""
+        if len(set(triggers)) == 1:
+            return replace(self, records=tuple(replace(r, trigger=None) for r in self.records), trigger=triggers[0])
+        records = tuple(replace(r, trigger=t) for r, t in zip(self.records, triggers, strict=True))
+        return replace(self, records=records, trigger=None)
 
     def missing_trigger(self) -> list[str]:
-        """Names of the records whose caption lacks the trigger word; all of them if the data set has none."""
-        return [r.name for r in self.records if not (self.trigger and self.trigger.is_in(r.caption or ""))]
+        """Names of the records whose caption lacks their trigger word, or that have none."""
+        words = [record.trigger or self.trigger for record in self.records]
+        return [
+            record.name
+            for record, word in zip(self.records, words, strict=True)
+            if not (word and word.is_in(record.caption or ""))
+        ]
 
     def manifest(self) -> list[dict[str, Any]]:
         """The records for an adapter's metadata: names relative to the root, hashes, captions, repeats, crop sizes."""

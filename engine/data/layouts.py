@@ -96,9 +96,9 @@ def one_line(caption: str) -> str:
 
 
 def _kohya(dataset: Dataset, items: Sequence[Export]) -> Iterator[tuple[str, list[WrittenFile]]]:
-    trigger = dataset.trigger
-    concept = f"{trigger.word} {trigger.class_word}".strip() if trigger else dataset.name
     for item, name in zip(items, _names(items), strict=True):
+        trigger = item.record.trigger or dataset.trigger
+        concept = f"{trigger.word} {trigger.class_word}".strip() if trigger else dataset.name
         at = f"{_folder(item.record.repeats, concept)}/{name}"
         files = [_file(at, item.picture()), *_caption(at, item)]
         if mask := item.mask():

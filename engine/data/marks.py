@@ -36,7 +36,7 @@ MARKS = (
     _mark(KEEP_MARK, re.escape(KEEP_MARK), "which holds the tags before it in place and isn't trained"),
     _mark(GROUP_MARK, re.escape(GROUP_MARK), "which keeps the tags around it together and becomes a comma"),
     _mark("[trigger], [class] or [name]", r"\[(trigger|class|name)\]|\{(trigger|class)\}",
-          "only LW_TriggerCaptions fills in", "put LW_TriggerCaptions before the training"),
+          "which only LW_TriggerCaptions fills in", "put LW_TriggerCaptions before the training"),
     _mark("[filewords]", r"\[filewords\]", _AS_WRITTEN, "remove it with find in LW_EditCaptions: captions aren't "
           "templates here"),
     _mark("{a|b}", r"\{[^{}\n]*\|[^{}\n]*\}", _AS_WRITTEN, "choose one of the words: nothing is drawn at random here"),

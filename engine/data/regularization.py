@@ -10,14 +10,14 @@ from ..core.words import first_of
 from .dataset import Dataset, TriggerWord
 
 
-def class_prompts(written: Sequence[str], trigger: TriggerWord | None) -> tuple[str, ...]:
-    """Prompts that name the class: those written, or else the template with the class word and no trigger word."""
+def class_prompts(written: Sequence[str], triggers: Sequence[TriggerWord]) -> tuple[str, ...]:
+    """Prompts that name the classes: those written, or else the templates with class words and no trigger words."""
     if written:
         return tuple(written)
-    return (replace(trigger, word="").phrase(),) if trigger and trigger.class_word else ()
+    return tuple(dict.fromkeys(replace(trigger, word="").phrase() for trigger in triggers if trigger.class_word))
 
 
-def regularization_set(parts: Sequence[Dataset], prompts: Sequence[str], trigger: TriggerWord | None) -> Dataset:
+def regularization_set(parts: Sequence[Dataset], prompts: Sequence[str], triggers: Sequence[TriggerWord]) -> Dataset:
     """The class pictures of all parts as one set; those without a caption get the prompts in turn.
 
     Raises:
@@ -42,8 +42,10 @@ def regularization_set(parts: Sequence[Dataset], prompts: Sequence[str], trigger
         record if (record.caption or "").strip() else replace(record, caption=prompts[number % len(prompts)])
         for number, record in enumerate(records)
     )
-    named = [r.name for r in captioned if trigger and trigger.is_in(r.caption or "")]
-    if trigger and named:
+    for trigger in triggers:
+        named = [r.name for r in captioned if trigger.is_in(r.caption or "")]
+        if not named:
+            continue
         raise CaptionError(
             f"The trigger word {trigger.word!r} is in the captions of {len(named)} class pictures: {first_of(named)}",
             expected="captions of the class alone",

@@ -74,6 +74,17 @@ class MemorySource:
         return self.data
 
 
+@dataclass(frozen=True)
+class RenamedSource:
+    """A source under another name, so that names stay unique when data sets are joined."""
+
+    source: ImageSource
+    name: str
+
+    def read(self) -> bytes:
+        return self.source.read()
+
+
 def read_unchanged(source: ImageSource, content_hash: str) -> bytes:
     """The bytes of a picture, checked against the hash taken when the data set was read.
 

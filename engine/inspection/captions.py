@@ -23,9 +23,10 @@ def caption_findings(dataset: Dataset) -> Iterator[Finding]:
         )  # fmt: skip
     yield from _repeated(dataset)
     yield from _short(dataset, set(bare))
-    if dataset.trigger and (lost := [name for name in dataset.missing_trigger() if name not in set(bare)]):
+    if dataset.triggers and (lost := [name for name in dataset.missing_trigger() if name not in set(bare)]):
+        named = ", ".join(repr(trigger.word) for trigger in dataset.triggers)
         yield _finding(
-            "no trigger word", dataset, lost, f"lack the trigger word {dataset.trigger.word!r} in their captions",
+            "no trigger word", dataset, lost, f"lack the trigger word {named} in their captions",
             "use LW_TriggerCaptions with mode prepend or replace", 0.7,
         )  # fmt: skip
 
@@ -45,8 +46,8 @@ def _repeated(dataset: Dataset) -> Iterator[Finding]:
 
 def _short(dataset: Dataset, bare: set[str]) -> Iterator[Finding]:
     known = set(_SMALL_WORDS)
-    if dataset.trigger:
-        known |= set(words(f"{dataset.trigger.word} {dataset.trigger.class_word}"))
+    for trigger in dataset.triggers:
+        known |= set(words(f"{trigger.word} {trigger.class_word}"))
     short = [r.name for r in dataset if r.name not in bare and len(set(words(r.caption or "")) - known) < _MIN_WORDS]
     if short:
         yield _finding(

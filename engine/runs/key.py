@@ -47,9 +47,9 @@ class Run:
 
     def _never_dropped(self) -> dict[str, str]:
         """The trigger word, where it decides which tags are dropped."""
-        if not (self.recipe.captions.tag_dropout and self.dataset.trigger):
+        if not (self.recipe.captions.tag_dropout and self.dataset.triggers):
             return {}
-        return {"never_dropped": self.dataset.trigger.word}
+        return {"never_dropped": ", ".join(trigger.word for trigger in self.dataset.triggers)}
 
     def check(self) -> None:
         """Refuse inputs that can't be trained on, before any work is done.
@@ -70,9 +70,10 @@ class Run:
                 _check_captions(dataset)
         if self.regularization is not None:
             refuse_shared(self.dataset, self.regularization)
-        if self.dataset.trigger and (lost := self.dataset.missing_trigger()):
+        if self.dataset.triggers and (lost := self.dataset.missing_trigger()):
+            words = ", ".join(repr(trigger.word) for trigger in self.dataset.triggers)
             raise CaptionError(
-                f"The trigger word {self.dataset.trigger.word!r} is missing from the captions of: {first_of(lost)}",
+                f"The trigger word {words} is missing from the captions of: {first_of(lost)}",
                 expected="the trigger word in every caption",
                 hint="use LW_TriggerCaptions with mode prepend or replace.",
             )

@@ -228,7 +228,7 @@ def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], loss
     """
     modules = {part: update.rows(rows) for key, update in updates.items() for part, rows in run.base.file_parts(key)}
     _refuse_useless(run, name, modules, len(losses))
-    info, trigger = run.base.info, run.dataset.trigger
+    info = run.base.info
     facts = RunFacts(
         name=name,
         family=info.family,
@@ -244,7 +244,7 @@ def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], loss
         network_module=TRAINED.get(run.recipe.adapter.kind).network_module,
         seed=run.seed,
         losses=losses,
-        trigger=f"{trigger.word} {trigger.class_word}".strip() if trigger else "",
+        trigger=", ".join(f"{word.word} {word.class_word}".strip() for word in run.dataset.triggers),
         workflow=graph.workflow,
         prompt=graph.prompt,
         versions=versions(),

@@ -83,7 +83,11 @@ def encode(
     samples = [(record, views) for record in dataset for views in record.views(resolution)]
     _check_sizes(samples, backbone.info.latent_factor)
     latents = yield from _latents(backbone, samples, cache)
-    stays = dataset.trigger.is_in if dataset.trigger else lambda _: False
+    words = dataset.triggers
+
+    def stays(tag: str) -> bool:
+        return any(word.is_in(tag) for word in words)
+
     captions = [variants(record.caption or "", changes or TagChanges(), stays) for record, _ in samples]
     embeddings = (yield from _embeddings(backbone, captions, cache)) if embed else None
     weights = None

@@ -10,7 +10,7 @@ from ..host import io
 from ..kit import sockets
 from ..kit.datasets import captions_output
 from ..kit.inputs import ADVANCED, seed_input
-from ..kit.shown import shown
+from ..kit.shown import shown, tell
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class EditCaptions(io.ComfyNode):
     @classmethod
     def execute(cls, dataset: Dataset, remove: str, add: str, overrides: str = "", **edits: Any) -> io.NodeOutput:
         from ...engine.captions.edit_notes import edit_notes
-        from ...engine.captions.edits import CaptionEdits, edit_captions
+        from ...engine.captions.edits import CaptionEdits, changes, edit_captions
         from ...engine.captions.overrides import parse_overrides
         from ...engine.captions.templates import caption_table
         from ...engine.data.tags import split_tags
@@ -48,8 +48,11 @@ class EditCaptions(io.ComfyNode):
         tags = {"remove": tuple(split_tags(remove)), "add": tuple(split_tags(add))}
         chosen = CaptionEdits(**tags, overrides=by_name, **edits)
         edited = edit_captions(dataset, chosen)
-        told = changed_captions(dataset, edited, edit_notes(dataset, edited, chosen))
-        return io.NodeOutput(edited, caption_table(edited), told, ui=shown(text=told))
+        notes = edit_notes(dataset, edited, chosen)
+        told = changed_captions(dataset, edited, notes)
+        tell(told.split("\n\n")[0])
+        report = {"changed": len(changes(dataset, edited)), "notes": notes}
+        return io.NodeOutput(edited, caption_table(edited), told, ui=shown(text=told, report=report))
 
 
 def changed_captions(before: Dataset, after: Dataset, notes: Sequence[str]) -> str:
@@ -58,8 +61,8 @@ def changed_captions(before: Dataset, after: Dataset, notes: Sequence[str]) -> s
 
     changed = changes(before, after)
     lines = [f"{len(changed)} of {len(after)} captions changed"]
-    if after.trigger and (lost := after.missing_trigger()):
-        lines.append(f"now without the trigger word {after.trigger.word!r}: {first_of(lost)}")
+    if after.triggers and (lost := after.missing_trigger()):
+        lines.append(f"now without the trigger word: {first_of(lost)}")
     lines += notes
     for name, old, new in changed:
         lines += ["", name, f"- {old or '(no caption)'}", f"+ {new or '(no caption)'}"]

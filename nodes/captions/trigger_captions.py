@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ..host import io
 from ..kit import sockets
 from ..kit.datasets import caption_lines, captions_output
-from ..kit.shown import shown
+from ..kit.inputs import ADVANCED
+from ..kit.shown import shown, tell
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -59,6 +60,15 @@ class TriggerCaptions(io.ComfyNode):
                     tooltip="Base model to train. Counts the captions' tokens, and tells where the trigger word comes "
                     "late.",
                 ),
+                io.String.Input(
+                    "folders",
+                    default="",
+                    multiline=True,
+                    optional=True,
+                    tooltip="Other trigger words for pictures in sub-folders or joined data sets, one per line, "
+                    "such as cats: zwx, cat.",
+                    extra_dict=ADVANCED,
+                ),
             ],
             outputs=[
                 sockets.Dataset.Output("dataset", tooltip="The pictures with their final captions."),
@@ -76,13 +86,16 @@ class TriggerCaptions(io.ComfyNode):
         template: str,
         mode: Any,
         base: Backbone | None = None,
+        folders: str = "",
     ) -> io.NodeOutput:
-        from ...engine.captions.templates import apply_trigger, caption_table
+        from ...engine.captions.templates import apply_trigger, caption_table, parse_folders
         from ...engine.data.dataset import TriggerWord
 
         trigger = TriggerWord(word=trigger_word, class_word=class_word, template=template)
-        captioned = apply_trigger(dataset, trigger, mode)
+        captioned = apply_trigger(dataset, trigger, mode, parse_folders(folders, template))
         table = caption_table(captioned)
-        phrase = " ".join(f"{trigger_word} {class_word}".split())
-        told = "\n".join([*caption_lines(captioned, base), table])
-        return io.NodeOutput(captioned, table, phrase, ui=shown(text=told))
+        phrase = ", ".join(" ".join(f"{word.word} {word.class_word}".split()) for word in captioned.triggers)
+        notes = caption_lines(captioned, base)
+        tell("\n".join(notes))
+        text = "\n".join([*notes, table])
+        return io.NodeOutput(captioned, table, phrase, ui=shown(text=text, report={"notes": notes}))

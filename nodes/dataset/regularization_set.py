@@ -63,7 +63,7 @@ class RegularizationSet(io.ComfyNode):
         from ...engine.data.regularization import class_prompts, refuse_shared, regularization_set
         from ...engine.data.remarks import remarks
 
-        asked = class_prompts(lines(prompts), dataset.trigger)
+        asked = class_prompts(lines(prompts), dataset.triggers)
         parts = [pictures] if pictures else []
         if path.strip():
             parts.append(load_dataset(host().dataset_path(path), regularization=True))
@@ -71,7 +71,7 @@ class RegularizationSet(io.ComfyNode):
         if base and count > given:
             settings = {"steps": steps, "guidance": guidance, "batch_size": batch_size}
             parts.append(_generated(base, asked, count - given, seed, settings))
-        made = regularization_set(parts, asked, dataset.trigger)
+        made = regularization_set(parts, asked, dataset.triggers)
         refuse_shared(dataset, made)
         text, figures = _ratio(dataset, made, recipe)
         text = "\n".join([f"{given} given, {len(made) - given} generated.", text, *remarks(made)])

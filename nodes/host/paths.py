@@ -50,7 +50,7 @@ def locate(
     candidates = [path] if path.is_absolute() else [root / path for root in roots]
     for candidate in candidates:
         with contextlib.suppress(OSError):  # a name that is too long, or a folder that can't be looked into
-            if candidate.exists():
+            if candidate.is_dir() or candidate.is_file():  # devices and pipes may never end
                 return candidate
     raise error(
         f"No {what} at {text!r}.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...engine.adapters.kinds import Update
+from ...engine.adapters.kinds import KINDS, Update
 from ...engine.core.hashing import bytes_hash, value_hash
 from .seam import CLIP, VAE, ModelPatcher
 
@@ -54,8 +54,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return _tensor(value)
     if isinstance(value, Update):
-        numbers = [part for part in vars(value).values() if isinstance(part, (int, float))]
-        return [value.kind, repr(numbers), [[part, _tensor(t)] for part, t in value.parts(alpha_apart=True).items()]]
+        factors = KINDS.get(value.kind).factors(value)
+        return [value.kind, repr(value.numbers), [[part, _tensor(tensor)] for part, tensor in factors.items()]]
     if isinstance(value, torch.nn.Module):
         return [type(value).__name__, [[name, _tensor(t)] for name, t in sorted(value.state_dict().items())]]
     if isinstance(value, (list, tuple)):

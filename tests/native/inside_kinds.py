@@ -2,110 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from comfyui_process import main
 from inside_patches import LORAS, SD1, apply, chained, difference, lora, model, sd1_names, text_of, weights, write
-
-RANK = 4
-
-
-class Values:
-    """Random tensors, the same at each run."""
-
-    def __init__(self) -> None:
-        import torch
-
-        self._generator = torch.Generator().manual_seed(5)
-
-    def __call__(self, *shape: int) -> Any:
-        import torch
-
-        return 0.3 * torch.randn(*shape, generator=self._generator)
-
-
-def locon(of: Values, out: int, inner: int, *kernel: int) -> dict[str, Any]:
-    ones = [1] * len(kernel)
-    down, up = of(RANK, inner, *ones), of(out, RANK, *ones)
-    core = {"lora_mid.weight": of(RANK, RANK, *kernel)} if kernel else {}
-    return {"lora_down.weight": down, "lora_up.weight": up, "alpha": _number(2.0), **core}
-
-
-def dora_rows(of: Values, out: int, inner: int, *kernel: int) -> dict[str, Any]:
-    return {**locon(of, out, inner, *kernel), "dora_scale": 1 + of(out, 1, *[1] * len(kernel))}
-
-
-def dora_columns(of: Values, out: int, inner: int, *kernel: int) -> dict[str, Any]:
-    return {**locon(of, out, inner, *kernel), "dora_scale": 1 + of(1, inner, *[1] * len(kernel))}
-
-
-def loha(of: Values, out: int, inner: int, *kernel: int) -> dict[str, Any]:
-    width = inner * math.prod(kernel)
-    sides = {f"hada_w{n}_{side}": of(*shape) for n in (1, 2) for side, shape in _factors(out, width).items()}
-    return {**sides, "alpha": _number(2.0)}
-
-
-def loha_with_cores(of: Values, out: int, inner: int, *kernel: int) -> dict[str, Any]:
-    if len(kernel) < 2:
-        return loha(of, out, inner, *kernel)
-    sides = {f"hada_w{n}_{side}": of(RANK, width) for n in (1, 2) for side, width in (("a", out), ("b", inner))}
-    return {**sides, **{f"hada_t{n}": of(RANK, RANK, *kernel) for n in (1, 2)}, "alpha": _number(2.0)}
-
-
-def lokr(of: Values, out: int, inner: int, *kernel: int) -> dict[str, Any]:
-    factors = _factors(out // 2, inner // 2 * math.prod(kernel))
-    return {"lokr_w1": of(2, 2), "alpha": _number(2.0), **{f"lokr_w2_{side}": of(*s) for side, s in factors.items()}}
-
-
-def lokr_full(of: Values, out: int, inner: int, *kernel: int) -> dict[str, Any]:
-    return {"lokr_w1": of(4, 4), "lokr_w2": of(out // 4, inner // 4, *kernel), "alpha": _number(1e10)}
-
-
-def oft(of: Values, out: int, *_: int) -> dict[str, Any]:
-    return {"oft_blocks": of(out // 8, 8, 8)}
-
-
-def oft_bounded(of: Values, out: int, *_: int) -> dict[str, Any]:
-    return {"oft_blocks": of(out // 8, 8, 8), "alpha": _number(0.001)}
-
-
-def oft_rescaled(of: Values, out: int, inner: int, *kernel: int) -> dict[str, Any]:
-    return {**oft(of, out), "rescale": 1 + of(out, 1, *[1] * len(kernel))}
-
-
-def boft(of: Values, out: int, *_: int) -> dict[str, Any]:
-    return {"oft_blocks": of(2, out // 8, 8, 8), "alpha": _number(0.0)}
-
-
-def full(of: Values, *shape: int) -> dict[str, Any]:
-    return {"diff": of(*shape)}
-
-
-KINDS: dict[str, Callable[..., dict[str, Any]]] = {
-    kind.__name__: kind
-    for kind in (
-        locon, dora_rows, dora_columns, loha, loha_with_cores, lokr, lokr_full, oft, oft_bounded, oft_rescaled, boft,
-        full,
-    )
-}  # fmt: skip
-
-
-def _number(value: float) -> Any:
-    import torch
-
-    return torch.tensor(value)
-
-
-def _factors(out: int, width: int) -> dict[str, tuple[int, int]]:
-    return {"a": (out, RANK), "b": (RANK, width)}
+from kind_samples import SAMPLES, Values
 
 
 def file(kind: str) -> str:
     """The name of a file with this kind on some modules of the UNet."""
     of, (names, _) = Values(), sd1_names()
-    made = {name: KINDS[kind](of, *shape) for name, shape in names.items()}
+    made = {name: SAMPLES[kind](of, *shape) for name, shape in names.items()}
     return write(kind, {f"{name}.{part}": tensor for name, parts in made.items() for part, tensor in parts.items()})
 
 
@@ -127,17 +35,19 @@ def headless(base: Any, entries: Sequence[tuple[str, float, float]]) -> Mapping[
 
 def compared(base: Any, entries: Sequence[tuple[str, float, float]]) -> dict[str, float]:
     """Largest differences of our weights to those of ComfyUI's loaders and of a headless run."""
-    ours = apply(base, lora_stack=entries).args[0]
-    alone = headless(base, entries)
-    found = weights(ours)
-    assert alone.keys() == found.keys()
-    apart = max(float((found[key] - alone[key]).abs().max() / found[key].abs().max()) for key in alone)
-    return {"stock": difference(ours, chained(base, None, entries)[0]), "headless": apart}
+    ours, stock = weights(apply(base, lora_stack=entries).args[0]), weights(chained(base, None, entries)[0])
+    state, alone = base.model.state_dict(), headless(base, entries)
+    keys = {key for key in ours if key.endswith(".weight")}
+    assert alone.keys() == keys
+    return {
+        name: max(float((ours[key] - other.get(key, state[key])).abs().max() / ours[key].abs().max()) for key in keys)
+        for name, other in (("stock", stock), ("headless", alone))
+    }
 
 
 def kinds() -> dict[str, Any]:
     base = model("SD15", SD1)
-    names = {kind: file(kind) for kind in KINDS}
+    names = {kind: file(kind) for kind in SAMPLES}
     return {
         kind: {str(share): compared(base, [(name, share, 1.0)]) for share in (1.0, 0.6)} for kind, name in names.items()
     }
@@ -146,7 +56,7 @@ def kinds() -> dict[str, Any]:
 def mixed() -> dict[str, Any]:
     """Stacks of several kinds, in two orders."""
     base = model("SD15", SD1)
-    shares = {"dora_columns": 0.7, "locon": 0.8, "loha": -0.5, "oft": 1.0, "lokr": 0.6, "full": 0.3}
+    shares = {"dora_of_columns": 0.7, "lora_with_core": 0.8, "loha": -0.5, "boft": 1.0, "lokr": 0.6, "full": 0.3}
     entries = [(file(kind), share, 1.0) for kind, share in shares.items()]
     plain = [(write("plain", lora(sd1_names()[0], seed=1, alpha=2.0)), 0.5, 1.0)]
     first, last = compared(base, entries + plain), compared(base, plain + entries[::-1])
@@ -185,7 +95,7 @@ def identities() -> dict[str, Any]:
     first = _patcher(apply(base, lora_stack=[(name, 1.0, 1.0)]).args[0])
     same = _patcher(apply(base, lora_stack=[(name, 1.0, 1.0)]).args[0])
     weaker = _patcher(apply(base, lora_stack=[(name, 0.9, 1.0)]).args[0])
-    other = _patcher(apply(base, lora_stack=[(file("oft_bounded"), 1.0, 1.0)]).args[0])
+    other = _patcher(apply(base, lora_stack=[(file("oft_rescaled"), 1.0, 1.0)]).args[0])
     return {"same": first == same, "told apart": first not in (weaker, other)}
 
 

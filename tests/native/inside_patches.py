@@ -259,6 +259,80 @@ def other_kinds() -> dict[str, Any]:
     }
 
 
+REAL = {
+    "SD1.5": ([2, 2, 2, 2], [1] * 6 + [0] * 2, [1] * 9 + [0] * 3, 1),
+    "SDXL": ([2, 2, 2], [0, 0, 2, 2, 10, 10], [0, 0, 0, 2, 2, 2, 10, 10, 10], 10),
+    "SDXL refiner": ([2, 2, 2, 2], [0, 0, 4, 4, 4, 4, 0, 0], [0, 0, 0, *[4] * 6, 0, 0, 0], 4),
+    "a small one": ([1, 1, 1], [0, 2, 6], [0, 0, 2, 2, 6, 6], 6),
+}
+"""Residual blocks a level, transformers on the way down, up and in the middle."""
+
+
+def tables() -> dict[str, Any]:
+    """Names on which our table of ldm's names and ComfyUI's own differ, for the UNets that people have."""
+    import comfy.utils
+    from lora_workbench.engine.adapters.ldm_names import ldm_names
+
+    found = {}
+    for name, (blocks, down, up, middle) in REAL.items():
+        config = {
+            "num_res_blocks": blocks, "channel_mult": [1] * len(blocks), "transformer_depth": down,
+            "transformer_depth_output": up, "transformer_depth_middle": middle,
+        }  # fmt: skip
+        last = len(blocks) - 1  # ComfyUI's table has samplers there, too, which no model has
+        theirs = {
+            ours.removesuffix(".weight"): ldm.removesuffix(".weight")
+            for ours, ldm in comfy.utils.unet_to_diffusers(config).items()
+            if ours.endswith(".weight") and not ours.startswith((f"down_blocks.{last}.d", f"up_blocks.{last}.u"))
+        }
+        ours = ldm_names(theirs)
+        found[name] = sorted(path for path in theirs if ours.get(path) != theirs[path])
+    return found
+
+
+def writers() -> dict[str, float]:
+    """One adapter by the names and scales of several programs, beside kohya's file in ComfyUI's own loader."""
+    import json
+
+    import comfy.utils
+
+    unet, text = sd1_names()
+    table = {
+        name.removesuffix(".weight").replace(".", "_"): (name.removesuffix(".weight"), ldm.removesuffix(".weight"))
+        for name, ldm in comfy.utils.unet_to_diffusers(SD1).items()
+    }
+    dotted = {name: table[name.removeprefix("lora_unet_")] for name in unet}
+    encoder = {
+        name: name.removeprefix("lora_te_").replace("_layers_", ".layers.").replace("_encoder", ".encoder")
+        .replace("_self_attn_q_proj", ".self_attn.q_proj") for name in text
+    }  # fmt: skip
+    diffusers = {f"unet.{dotted[name][0]}": shape for name, shape in unet.items()}
+    config = {"r": 4, "lora_alpha": 2.0, "alpha_pattern": {}, "rank_pattern": {}, "use_rslora": False}
+    header = {"lora_adapter_metadata": json.dumps({f"unet.{key}": value for key, value in config.items()})}
+    core = {f"diffusion_model.{dotted[name][1]}": shape for name, shape in unet.items()}
+    core |= {f"text_encoders.clip_l.transformer.{encoder[name]}": shape for name, shape in text.items()}
+    ldm = {f"lora_unet_{dotted[name][1]}".replace(".", "_"): shape for name, shape in unet.items()}
+    bare = {f"base_model.model.{dotted[name][0]}": shape for name, shape in unet.items()}
+    kohya = write("kohya", lora(unet | text, seed=1, alpha=2.0))
+    files = {
+        "ldm": (write("ldm", lora(ldm | text, seed=1, alpha=2.0)), 0.8),
+        "core": (write("core", lora(core, seed=1, alpha=2.0)), 0.8),
+        "diffusers": (write("diffusers", lora(diffusers, seed=1, peft=True), **header), 0.8),
+        "peft": (write("peft/adapter_model", lora(bare, seed=1, peft=True)).rsplit("/", 1)[0], 0.8),
+        "two names": (write("twice", lora(unet, seed=1, alpha=2.0) | lora(ldm, seed=1, alpha=2.0)), 0.4),
+    }
+    (LORAS / "peft" / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", **config}))
+    base, clip_model = model("SD15", SD1), clip()
+    theirs, their_clip = chained(base, clip_model, [(kohya, 0.8, 0.5)])
+    found = {}
+    for name, (file, weight) in files.items():
+        output = apply(base, clip_model, lora_stack=[(file, weight, 0.5)])
+        found[name] = difference(output.args[0], theirs)
+        if name in ("ldm", "core"):
+            found[f"{name}, text"] = difference(output.args[1].patcher, their_clip.patcher)
+    return found
+
+
 def in_memory() -> dict[str, Any]:
     """Adapters that were trained a moment ago, with module names of diffusers."""
     import torch
@@ -379,7 +453,7 @@ def drawn(model: Any, clip: Any, vae: Any) -> Any:
 
 
 def everything() -> dict[str, Any]:
-    checks = (stack, slices, other_kinds, in_memory, misfits, lists, pictures)
+    checks = (stack, slices, other_kinds, tables, writers, in_memory, misfits, lists, pictures)
     return {check.__name__: check() for check in checks}
 
 

@@ -76,3 +76,11 @@ def test_saved_files_are_in_the_loaders_lists_at_once(found: dict[str, Any]) -> 
         "named": [["new.safetensors", 0.5, 1.0]],
         "linked": ["deep/new.safetensors", "new.safetensors"],
     }
+
+
+def test_files_of_other_programs_have_their_own_strength(found: dict[str, Any]) -> None:
+    assert {name: off for name, off in found["writers"].items() if off > CLOSE} == {}
+
+
+def test_ldms_names_are_those_of_comfyuis_table(found: dict[str, Any]) -> None:
+    assert found["tables"] == {"SD1.5": [], "SDXL": [], "SDXL refiner": [], "a small one": []}

@@ -17,6 +17,7 @@ SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in NODES}
 CATEGORIES = {f"LoRA Workbench/{part}" for part in ("data set", "captions", "training", "adapters", "generation")}
 FIXED = {
     "LW_LoadDataset": ("path on_unreadable uncaptioned", "dataset"),
+    "LW_JoinDatasets": ("first second third fourth", "dataset"),
     "LW_DatasetFromImages": ("images batch captions name", "dataset"),
     "LW_CaptionDataset": (
         "dataset captioner overwrite prompt max_tokens threshold character_threshold device precision",
@@ -24,7 +25,7 @@ FIXED = {
     ),
     "LW_CaptionsFromText": ("dataset captions keep_existing", "dataset captions"),
     "LW_TriggerWord": ("trigger_word class_word dataset base", "trigger_word report free_words"),
-    "LW_TriggerCaptions": ("dataset trigger_word class_word template mode base", "dataset captions trigger"),
+    "LW_TriggerCaptions": ("dataset trigger_word class_word template mode base folders", "dataset captions trigger"),
     "LW_EditCaptions": (
         "dataset find replace_with regex remove add prefix suffix shuffle keep seed overrides separator",
         "dataset captions changes",

@@ -53,6 +53,11 @@ class Update(ABC):
     """The change of the layer's bias, (out,); most adapters have none."""
 
     @property
+    def numbers(self) -> tuple[float, ...]:
+        """What its change depends on beside its tensors."""
+        return (float(self.alpha),)
+
+    @property
     def only_bias(self) -> bool:
         """Whether it leaves the weight as it is."""
         return False

@@ -52,8 +52,9 @@ class Decomposed(Update):
         return f"{self.turn.made_for} with magnitudes of shape {tuple(self.magnitude.shape)}"
 
     def fits(self, shape: tuple[int, ...]) -> bool:
-        axis = int(self._per_column(shape))
-        return self.turn.fits(shape) and len(shape) > 1 and self.magnitude.numel() == shape[axis]
+        if len(shape) < 2 or not self.turn.fits(shape):
+            return False
+        return self.magnitude.numel() == shape[int(self._per_column(shape))]
 
     def delta(self, weight: Tensor) -> Tensor:
         before = weight.float()

@@ -52,7 +52,7 @@ class Kronecker(Update):
         import torch
 
         first, second = self._sides(weight.device)
-        product = torch.kron(first.reshape(*first.shape, *[1] * (second.ndim - 2)), second)
+        product = torch.kron(first.reshape(*first.shape, *[1] * (second.ndim - 2)), second.contiguous())
         return (self.alpha / self.rank) * product.reshape(weight.shape)
 
     def _sides(self, device: Any) -> tuple[Tensor, Tensor]:

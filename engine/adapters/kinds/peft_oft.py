@@ -39,6 +39,10 @@ class InputRotation(Update):
     bias: Tensor | None = None
 
     @property
+    def numbers(self) -> tuple[float, ...]:
+        return self.terms, self.divided
+
+    @property
     def rank(self) -> int:
         return _side(self.angles.shape[1])
 
@@ -92,9 +96,24 @@ class InputRotation(Update):
         return replace(self, terms=0 if exact else int(settings.get("num_cayley_neumann_terms", _TERMS)))
 
     def parts(self, *, alpha_apart: bool) -> dict[str, Tensor]:
+        """As in files.
+
+        Raises:
+            AdapterError: it isn't computed as other programs would read it.
+        """
+        del alpha_apart
+        if self.terms != _TERMS:
+            raise AdapterError(
+                "An OFT adapter of peft with settings of its own can't be saved in one file.",
+                expected=f"the usual series of {_TERMS} terms (use_cayley_neumann, num_cayley_neumann_terms)",
+                hint="go on using the folder with its adapter_config.json.",
+            )
+        return self.tensors()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Part -> tensor."""
         import torch
 
-        del alpha_apart
         parts = {"oft_r": self.angles.detach(), **common_parts(self, alpha_apart=False)}
         return {**parts, "oft_scaled": torch.tensor(1)} if self.divided else parts
 
@@ -109,6 +128,10 @@ class PeftOft(AdapterKind):
     }
     aliases = {".oft_R.default.weight": "oft_r"}  # noqa: RUF012
     needs = frozenset({"oft_r"})
+
+    def factors(self, update: Update) -> dict[str, Tensor]:
+        assert isinstance(update, InputRotation)
+        return update.tensors()
 
     def from_parts(self, parts: Mapping[str, Tensor], module: str) -> InputRotation:
         angles = parts["oft_r"]

@@ -70,7 +70,7 @@ def _bias(parts: Mapping[str, Tensor], update: Update, module: str) -> Tensor | 
 
 
 def _no_kind(module: str, parts: Mapping[str, Tensor]) -> str:
-    likely = max(KINDS, key=lambda kind: len(kind.suffixes.keys() & parts.keys()))
+    likely = max(KINDS, key=lambda kind: len(kind.needs & parts.keys()))
     if missing := sorted(likely.needs - parts.keys()):
         return f"{module} has no {' and no '.join(missing)}"
     return f"{module} has {', '.join(sorted(parts))}, which don't belong to one kind of adapter"

@@ -114,6 +114,9 @@ def hostile() -> dict[str, bytes]:
         "nothing but alphas": content({f"{NAME}.alpha": entry([28], 0, 112)}),
         "names of 60,000 characters": content({"a" * 60_000: entry([28], 0, 112)}),
         "a pickle": b"\x80\x04cos\nsystem\n(S'true'\ntR.",
+        "a zip": b"PK\x03\x04" + bytes(1000),
+        "a web page": b"<!DOCTYPE html><html>log in</html>",
+        "a pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n",
         "a picture": b"\x89PNG\r\n\x1a\n" + bytes(1000),
     }
 
@@ -127,6 +130,25 @@ def test_hostile_files_are_refused_in_words(tmp_path: Path, case: str) -> None:
         load_adapter(written(tmp_path, HOSTILE[case]))
     assert len(str(caught.value)) < 3000
     assert caught.value.expected or caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("case", "told"), [("a pickle", "pickle"), ("a web page", "asks for a login"), ("a pointer", "Git LFS")]
+)
+def test_files_that_people_take_for_adapters_are_called_what_they_are(tmp_path: Path, case: str, told: str) -> None:
+    with pytest.raises(WorkbenchError, match=told):
+        load_adapter(written(tmp_path, HOSTILE[case]))
+
+
+@pytest.mark.parametrize(
+    "config", [b"", b"[]", b"{", b"[" * 100_000, b"\xff\xfe", b" " * 2_000_000, b'{"r": {}, "lora_alpha": []}']
+)
+def test_hostile_configurations_are_refused_in_words(tmp_path: Path, config: bytes) -> None:
+    (tmp_path / "adapter_model.safetensors").write_bytes(content(lora()))
+    (tmp_path / "adapter_config.json").write_bytes(config)
+    for path in (tmp_path, tmp_path / "adapter_model.safetensors"):
+        with pytest.raises(WorkbenchError, match=r"adapter_config\.json"):
+            load_adapter(path)
 
 
 def test_long_metadata_are_read(tmp_path: Path) -> None:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+from lora_workbench.engine.adapters.files import read_metadata
+from lora_workbench.engine.adapters.keeping import keep
 from lora_workbench.engine.adapters.metadata import RunFacts, thinned, training_metadata
+from lora_workbench.engine.adapters.private import private
 
 RECIPE = {
     "rank": 8,
@@ -96,3 +103,52 @@ def test_losses_are_thinned_to_means_that_cover_every_step() -> None:
     assert points[-1] == [1000, 995.5]
     assert thinned([1.0, 2.0, 6.0], points=2) == [[2, 1.5], [3, 6.0]]
     assert thinned([]) == []
+
+
+SECRETS = ("my_secret_caption", "secret_name.png", "secret_folder", "secret_prompt", "secret_base")
+
+
+def trained() -> dict[str, str]:
+    """The metadata of a run, with secrets wherever one can be."""
+    caption, picture, folder, prompt, base = SECRETS
+    recipe = {**facts().recipe, "sample_prompts": [prompt]}
+    changes = {
+        "dataset": [{"name": picture, "sha256": "1" * 64, "caption": caption, "repeats": 2}],
+        "dataset_name": folder,
+        "base_name": base,
+        "recipe": recipe,
+        "workflow": json.dumps({"nodes": [caption]}),
+        "prompt": json.dumps({"1": {"inputs": {"text": prompt}}}),
+    }
+    others = {"ss_dataset_dirs": folder, "ss_training_comment": caption, "modelspec.thumbnail": f"data:{picture}"}
+    return training_metadata(facts(**changes)) | others
+
+
+def test_no_caption_name_prompt_or_workflow_is_left() -> None:
+    text = json.dumps(private(trained()))
+    assert [secret for secret in SECRETS if secret in text] == []
+    assert all(secret in json.dumps(trained()) for secret in SECRETS)
+
+
+def test_what_other_programs_need_stays() -> None:
+    kept = private(trained())
+    assert kept["modelspec.trigger_phrase"] == "ohwx fox"
+    assert (kept["ss_network_dim"], kept["lw.family"]) == ("8", "sd1")
+    assert json.loads(kept["lw.recipe"])["steps"] == 3
+    assert private(kept) == kept
+
+
+@given(st.dictionaries(st.text(), st.text()))
+def test_nothing_unknown_stays(metadata: dict[str, str]) -> None:
+    assert all(key.startswith("modelspec.") for key in private(metadata) if not key.startswith(("lw.", "ss_")))
+    assert private(metadata | {"lw.recipe": "[" * 100_000})["lw.recipe"] == "{}"
+
+
+def test_a_file_with_captions_is_not_taken_for_one_without(tmp_path: Path, make_adapter: Any) -> None:
+    adapter = make_adapter(**trained())
+    open_file = keep(adapter, tmp_path / "fox")
+    bare = keep(adapter, tmp_path / "fox", without_data=True)
+    assert (bare.path.name, bare.written) == ("fox_00002.safetensors", True)
+    assert "lw.dataset" in read_metadata(open_file.path)
+    assert not any(secret.encode() in bare.path.read_bytes() for secret in SECRETS)
+    assert keep(adapter, tmp_path / "fox", without_data=True) == bare._replace(written=False)

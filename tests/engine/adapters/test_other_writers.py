@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,13 +14,18 @@ from adapter_writers import (
     TEXT_TARGETS,
     diffusers_file,
     factors,
+    filled,
     lora_config,
     lycoris_file,
+    merged,
     peft_folder,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 from lora_workbench.engine.adapters.adapter import Adapter
-from lora_workbench.engine.adapters.binding import adaptable, bind
+from lora_workbench.engine.adapters.binding import adaptable, bind, changeable
 from lora_workbench.engine.adapters.files import load_adapter, save_adapter
+from lora_workbench.engine.adapters.scales import Declared
 from lora_workbench.engine.core.errors import AdapterError, OtherKindError
 from single_file import _unet_name
 from tiny import Parts
@@ -64,6 +70,15 @@ def test_diffusers_keeps_the_scale_in_the_header(tmp_path: Path, components: Par
     loaded = assert_deltas(path, components, expected)
     assert loaded.origin is not None
     assert (loaded.origin.writer, loaded.origin.scale) == ("diffusers", "lora_adapter_metadata in the header")
+
+
+def test_diffusers_saves_one_model_without_a_prefix(tmp_path: Path, components: Parts) -> None:
+    from peft import LoraConfig
+
+    unet = copy.deepcopy(components["denoiser"])
+    unet.add_adapter(LoraConfig(r=4, lora_alpha=1, target_modules=TARGETS, init_lora_weights="gaussian"))
+    filled(unet).save_lora_adapter(tmp_path)
+    assert_deltas(tmp_path / "pytorch_lora_weights.safetensors", components, merged(unet, "denoiser"))
 
 
 def peft_configs() -> dict[str, Any]:
@@ -231,6 +246,7 @@ NAMES = {
     "peft's inside diffusers'": (both("unet.base_model.model.", "text_encoder.base_model.model."), PEFT),
     "compiled": (both("unet._orig_mod.", "text_encoder._orig_mod."), PEFT),
     "bare": (both("", ""), PEFT),
+    "without an ending": (both("unet.", "text_encoder."), (".lora_A", ".lora_B", "")),
 }  # fmt: skip
 
 
@@ -274,7 +290,7 @@ def test_the_convention_is_said_where_nothing_gives_a_scale(tmp_path: Path, comp
     tensors, expected = styled(components, names, PEFT, alpha=4.0)
     loaded = assert_deltas(write(tmp_path / "renamed.safetensors", tensors), components, expected)
     assert loaded.origin is not None
-    assert "no adapter_config.json is beside it" in loaded.origin.notes[0]
+    assert "no adapter_config.json beside the file" in loaded.origin.notes[0]
 
 
 def test_onetrainers_embeddings_are_kept_and_said(tmp_path: Path, components: Parts) -> None:
@@ -287,7 +303,7 @@ def test_onetrainers_embeddings_are_kept_and_said(tmp_path: Path, components: Pa
     loaded = assert_deltas(path, components, expected)
     assert loaded.origin is not None
     assert loaded.origin.writer == "OneTrainer"
-    assert "the trained words ohwx fox, qvk, which aren't applied" in loaded.origin.notes[0]
+    assert "Trained words ohwx fox, qvk, which aren't applied" in loaded.origin.notes[0]
     save_adapter(loaded, tmp_path / "again.safetensors", key_style="kohya", dtype="float32")
     stored = load_file(tmp_path / "again.safetensors")
     assert all(torch.equal(stored[name], tensor) for name, tensor in words.items())
@@ -344,7 +360,7 @@ def test_two_names_of_one_module_add_up(tmp_path: Path, components: Parts) -> No
     path = write(tmp_path / "fox.safetensors", first | second)
     loaded = assert_deltas(path, components, {key: 5 * delta for key, delta in expected.items()})
     assert loaded.origin is not None
-    assert any("have two names each; both count" in note for note in loaded.origin.notes)
+    assert any("with two names; both count" in note for note in loaded.origin.notes)
     attention, _ = styled(components, kohya, KOHYA, chosen=is_attention)
     _, once = factors(components, chosen=is_attention)
     assert_deltas(
@@ -395,3 +411,59 @@ def test_a_layer_may_be_linear_there_and_a_convolution_here(tmp_path: Path, comp
     flat = {name: tensor.flatten(1) if tensor.ndim == 4 else tensor for name, tensor in tensors.items()}
     assert any(tensor.ndim == 4 for tensor in tensors.values())
     assert_deltas(write(tmp_path / "fox.safetensors", flat), components, expected)
+
+
+def test_full_differences_of_norms_and_biases_have_ldms_names_too(tmp_path: Path, components: Parts) -> None:
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    weights = {key: module for key, module in changeable(components).items() if is_unet(key)}
+    expected = {key: torch.randn(module.weight.shape, generator=generator) for key, module in weights.items()}
+    tensors = {f"diffusion_model.{ldm_path(key)}.diff": delta for key, delta in expected.items()}
+    zero = {f"diffusion_model.{ldm_path(key)}.diff_b": torch.zeros(len(delta)) for key, delta in expected.items()}
+    path = write(tmp_path / "fox.safetensors", tensors | zero)
+    bound = bind(load_adapter(path), components.module_shapes())
+    assert bound.modules.keys() == expected.keys()
+    for key, update in bound.modules.items():
+        torch.testing.assert_close(update.delta(weights[key].weight.detach()), expected[key])
+        assert update.bias is None
+
+
+def test_an_alpha_without_factors_is_said(tmp_path: Path, components: Parts) -> None:
+    import torch
+
+    tensors, expected = styled(components, kohya, KOHYA)
+    loaded = assert_deltas(
+        write(tmp_path / "fox.safetensors", tensors | {"lora_unet_elsewhere.alpha": torch.tensor(1.0)}),
+        components,
+        expected,
+    )
+    assert loaded.origin is not None
+    assert loaded.origin.notes == ("1 alpha without factors, left out.",)
+
+
+PATHS = [f"down_blocks.{n}.attentions.0.{layer}" for n in (0, 1, 10) for layer in ("to_q", "to_out.0", "proj_in")]
+PATTERN = st.sampled_from(
+    ["to_q", "0.to_q", "to_out.0", "attentions.0.to_q", "down_blocks.1.*", r".*\.1\..*", "to_.", "q"]
+)
+NUMBER = st.integers(1, 64)
+
+
+@given(
+    r=NUMBER,
+    alpha=NUMBER,
+    ranks=st.dictionaries(PATTERN, NUMBER, max_size=3),
+    alphas=st.dictionaries(PATTERN, NUMBER, max_size=3),
+    rslora=st.booleans(),
+)
+def test_patterns_mean_what_they_mean_to_peft(
+    r: int, alpha: int, ranks: dict[str, int], alphas: dict[str, int], rslora: bool
+) -> None:
+    """By peft's own matching and scale, ``LoraModel._create_and_replace`` and ``LoraLayer.update_layer``."""
+    from peft.utils.other import get_pattern_key
+
+    config = {"r": r, "lora_alpha": alpha, "rank_pattern": ranks, "alpha_pattern": alphas, "use_rslora": rslora}
+    for path in PATHS:
+        rank = ranks.get(get_pattern_key(ranks, path), r)
+        expected = alphas.get(get_pattern_key(alphas, path), alpha) / (rank**0.5 if rslora else rank)
+        assert Declared(config, "a test").scale_of(path, rank) == pytest.approx(expected)
