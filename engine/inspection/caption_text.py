@@ -38,10 +38,9 @@ def length_findings(dataset: Dataset, backbone: Tokenizing) -> Iterator[Finding]
             pictures=tuple(found.absurd),
         )
     if found.long:
-        told = found.lines(None)[-1]
         yield Finding(
             kind="long caption",
-            text=told,
+            text=found.long_in_words(),
             advice="all of them is trained; shorten captions that programs with one chunk will use",
             importance=NOTE,
         )
