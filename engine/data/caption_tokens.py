@@ -8,12 +8,10 @@ from typing import Protocol
 
 from ..core.words import first_of
 from .dataset import Dataset, TriggerWord
+from .limits import MAX_CHARACTERS
 from .marks import unmarked
 from .scripts import composed, find_word
 
-MAX_CHARACTERS = 20_000
-"""Longest caption or prompt. The longest that models write have a tenth of this; beyond are files that hold no
-captions, and would take hours to encode."""
 _BEGINNING = 5
 """Tokens that are shown of a second chunk."""
 

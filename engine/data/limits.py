@@ -12,6 +12,9 @@ MAX_FILE_BYTES = 512 * 2**20
 """In one encoded picture."""
 MAX_TEXT_BYTES = 16 * 2**20
 """In one caption or metadata file."""
+MAX_CHARACTERS = 20_000
+"""In a caption or prompt. The longest that models write have a tenth of this; longer texts are no captions, and would
+take hours to encode."""
 MAX_MEMBERS = 100_000
 """In an archive, folders included."""
 MAX_ARCHIVE_BYTES = 16 * 2**30

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..data.caption_tokens import MAX_CHARACTERS, Tokenizing, caption_tokens
+from ..data.caption_tokens import Tokenizing, caption_tokens
 from ..data.dataset import Dataset
+from ..data.limits import MAX_CHARACTERS
 from ..data.marks import marks_in
 from .report import NOTE, Finding
 
