@@ -33,12 +33,12 @@ def unpack_groups(data: Mapping[str, Any], schemas: Schemas) -> Mapping[str, Any
             name = kind[len(PREFIXES[0]) :]
             try:
                 group = _Group(groups[name], schemas)
-                definition = group.as_subgraph(node)
+                definition, inputs = group.as_subgraph(node), group.inputs_of(node)
             except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
                 raise MalformedError(f"its group node {name!r} can't be unpacked ({error!r})") from error
             definition |= {"id": f"{name} #{len(definitions)}", "name": name}
             definitions.append(definition)
-            changed.append({**node, "type": definition["id"], "inputs": group.inputs_of(node), "widgets_values": None})
+            changed.append({**node, "type": definition["id"], "inputs": inputs, "widgets_values": None})
         else:
             changed.append(node)
     if not definitions:

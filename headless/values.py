@@ -6,6 +6,7 @@ import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from ..engine.core.words import did_you_mean
@@ -39,10 +40,15 @@ def with_fitting_values(workflow: Workflow, registry: Registry) -> Workflow:
 
 
 def _unknown(node: WorkflowNode, wanted: dict[str, Input]) -> Iterator[str]:
-    missing = [name for name in wanted if name not in node.inputs]
+    missing = tuple(name for name in wanted if name not in node.inputs)
     for name in node.inputs:
-        if name not in wanted and not did_you_mean(name, missing):
+        if name not in wanted and not _is_misspelled(name, missing):
             yield name
+
+
+@lru_cache
+def _is_misspelled(name: str, missing: tuple[str, ...]) -> bool:
+    return bool(did_you_mean(name, missing))
 
 
 def _fitting(value: Any, target: Input) -> Any:

@@ -44,8 +44,8 @@ def test_a_primitive_can_be_set_from_outside(registry) -> None:
 
 
 def test_a_primitive_passes_a_link_on(registry) -> None:
-    workflow = prepare(flow(n=NUMBER, p=("PrimitiveInt", {"value": Link("n", 0)}), a=("T_Fail", {"number": Link("p", 0)})),
-                       registry)  # fmt: skip
+    primitive = ("PrimitiveInt", {"value": Link("n", 0)})
+    workflow = prepare(flow(n=NUMBER, p=primitive, a=("T_Fail", {"number": Link("p", 0)})), registry)
     assert workflow.nodes["a"].inputs == {"number": Link("n", 0)}
 
 
@@ -55,7 +55,7 @@ def test_primitives_in_a_circle_are_refused(registry) -> None:
         q=("PrimitiveInt", {"value": Link("p", 0)}),
         s=("T_Fail", {"number": Link("p", 0)}),
     )
-    with pytest.raises(WorkflowError, match="missing or muted|cycle"):
+    with pytest.raises(WorkflowError, match="linked to node"):
         validate(prepare(workflow, registry), registry)
 
 
