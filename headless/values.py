@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
-from ..engine.core.words import did_you_mean
 from .io import Boolean, Float, Input, Int, String
 from .schemas import Schemas
-from .workflow import Link, Registry, Workflow, WorkflowNode
+from .workflow import Link, Registry, Workflow
+
+ADDED_BY_OTHERS = {
+    "choose file to upload", "control_after_generate", "control_before_generate", "speak_and_recognation",
+    "speak_and_recognition", "upload",
+}  # fmt: skip
+"""Inputs that front ends and extensions add to nodes that don't know them."""
 
 
 def with_fitting_values(workflow: Workflow, registry: Registry) -> Workflow:
     """The workflow with the constants of our nodes in the types that their inputs want.
 
-    Inputs that a node doesn't have are left out with a note, as ComfyUI passes over them; one that is close to the name
-    of another stays, so that validation can ask which was meant. What doesn't fit stays as it is, for validation too.
+    What doesn't fit stays as it is, for validation to name, and so do inputs that a node doesn't have: to train without
+    a setting that someone has written down is worse than not to train. Only what other extensions add to every node is
+    left out, with a note.
     """
     schemas = Schemas(registry)
     nodes, notes = {}, list(workflow.notes)
@@ -27,28 +31,16 @@ def with_fitting_values(workflow: Workflow, registry: Registry) -> Workflow:
         schema = schemas.get(node.class_type)
         if schema is not None:
             wanted = {i.id: i for i in schema.inputs}
-            unknown = set(_unknown(node, wanted))
-            notes += [f"{node.label}: the node has no input {name}, so it isn't used" for name in sorted(unknown)]
+            added = ADDED_BY_OTHERS & set(node.inputs) - set(wanted)
+            notes += [f"{node.label}: the node has no input {name}, so it isn't used" for name in sorted(added)]
             inputs = {
                 name: _fitting(value, wanted[name]) if name in wanted else value
                 for name, value in node.inputs.items()
-                if name not in unknown
+                if name not in added
             }
             node = replace(node, inputs=inputs)
         nodes[node.id] = node
     return replace(workflow, nodes=nodes, notes=tuple(notes))
-
-
-def _unknown(node: WorkflowNode, wanted: dict[str, Input]) -> Iterator[str]:
-    missing = tuple(name for name in wanted if name not in node.inputs)
-    for name in node.inputs:
-        if name not in wanted and not _is_misspelled(name, missing):
-            yield name
-
-
-@lru_cache
-def _is_misspelled(name: str, missing: tuple[str, ...]) -> bool:
-    return bool(did_you_mean(name, missing))
 
 
 def _fitting(value: Any, target: Input) -> Any:
