@@ -117,7 +117,7 @@ class _Conversion:
             if left:
                 shown = first_of([_short(value) for value in left])
                 self._notes.append(f"{label(level, node)}: no widget takes these values of the file: {shown}")
-        yield from ((name, value) for (node_id, name), value in level.values.items() if node_id == node.id)
+        yield from level.values.get(node.id, {}).items()
 
     def _tell_nothing(self, where: str, source: Nothing, value: Any) -> None:
         instead = "nothing comes in" if value is None else f"its own value is used, {_short(value)}"
