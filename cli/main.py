@@ -15,16 +15,23 @@ from typing import NoReturn
 from ..engine.core.errors import WorkbenchError, WorkflowError
 from ..engine.core.words import printable
 from . import adapters, doctor, nodes, run, store
-from .printing import complain
+from .printing import complain, say_json
 
 PROGRAMS = (run, nodes, adapters, store, doctor)
 """Each adds its parser, with the function that runs it."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Complains without control characters of what was typed; its subparsers are of the same class."""
+    """Complains without control characters of what was typed, and on standard output too where JSON is asked for there.
+
+    Its subparsers are of the same class.
+    """
+
+    arguments: Sequence[str] = ()
 
     def error(self, message: str) -> NoReturn:
+        if "--json" in _Parser.arguments:
+            say_json({"status": "error", "error": message})
         super().error(printable(message))
 
 
@@ -32,13 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns its exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    _Parser.arguments = sys.argv[1:] if argv is None else argv
     parser = _Parser(
         prog="lora-workbench", description="LoRA Workbench without ComfyUI: workflows, nodes, adapters, the run store."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for program in PROGRAMS:
         program.add_to(commands)
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(_Parser.arguments)
     try:
         return arguments.command(arguments)
     except WorkflowError as error:

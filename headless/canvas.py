@@ -88,6 +88,11 @@ class Canvas:
         return found
 
     @cached_property
+    def entrance_of(self) -> dict[tuple[str, str], int]:
+        """(node, input) -> place of the subgraph's input that leads to it."""
+        return {(node.id, slot.name): place for place, found in self.entrances.items() for node, slot in found}
+
+    @cached_property
     def exits(self) -> dict[int, CanvasLink]:
         """Place of a subgraph's output -> the link inside that leads to it: the first that it names, if it is there."""
         found: dict[int, CanvasLink] = {}

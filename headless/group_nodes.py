@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .canvas import ENTRANCE, EXIT, MalformedError
+from .canvas import ENTRANCE, EXIT, MOST_NODES, MalformedError
 from .schemas import Schemas
 from .virtual_nodes import PRIMITIVE, REROUTES
 from .widgets import AFTER_GENERATE, has_widget, in_order, named_widgets
@@ -27,18 +27,22 @@ def unpack_groups(data: Mapping[str, Any], schemas: Schemas) -> Mapping[str, Any
         return data
     definitions: list[dict[str, Any]] = []
     changed = []
+    count = 0
     for node in nodes:
         kind = node.get("type") if isinstance(node, Mapping) else None
         if isinstance(kind, str) and kind.startswith(PREFIXES):
             name = kind[len(PREFIXES[0]) :]
             try:
                 group = _Group(groups[name], schemas)
-                definition = group.as_subgraph(node)
+                count += len(groups[name]["nodes"])
+                definition, inputs = group.as_subgraph(node), group.inputs_of(node)
             except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
                 raise MalformedError(f"its group node {name!r} can't be unpacked ({error!r})") from error
+            if count > MOST_NODES:
+                raise MalformedError(f"its group nodes unpack to more than {MOST_NODES} nodes")
             definition |= {"id": f"{name} #{len(definitions)}", "name": name}
             definitions.append(definition)
-            changed.append({**node, "type": definition["id"], "inputs": group.inputs_of(node), "widgets_values": None})
+            changed.append({**node, "type": definition["id"], "inputs": inputs, "widgets_values": None})
         else:
             changed.append(node)
     if not definitions:
@@ -72,6 +76,7 @@ class _Group:
         if any(str(node["type"]).startswith(PREFIXES) for node in self._nodes):
             raise ValueError("it contains another group node: open and save it in ComfyUI first")
         self._links = [link for link in data.get("links") or [] if link[0] is not None and link[2] is not None]
+        self._giving, self._taking = {link[0] for link in self._links}, {link[2] for link in self._links}
         self._external = {(e[0], e[1]) for e in data.get("external") or []}
         self._config = data.get("config") or {}
         self._schemas = schemas
@@ -104,14 +109,14 @@ class _Group:
         """(widgets, sockets) of a node, by name."""
         node = self._nodes[index]
         schema = self._schemas.get(node["type"])
-        gives = any(link[0] == index for link in self._links)
+        gives = index in self._giving
         if schema is not None:
             inputs = in_order(schema)
             return [i.id for i in inputs if has_widget(i)], [i.id for i in inputs if not has_widget(i)]
         if node["type"] == PRIMITIVE:
             return (["value"] if gives else []), []
         slots = node.get("inputs") or []
-        is_inner = gives and any(link[2] == index for link in self._links) and (index, 0) not in self._external
+        is_inner = gives and index in self._taking and (index, 0) not in self._external
         if node["type"] in REROUTES and is_inner:
             return [], []
         return [], [slot["name"] for slot in slots if not slot.get("widget")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections.abc import Iterator
 from typing import Any
 
 MOST_BYTES = 20 * 2**20
@@ -70,23 +71,40 @@ def _integer(digits: str) -> int:
 def _mended(value: Any) -> tuple[Any, bool]:
     """A JSON value without broken characters, changed in place; see :func:`parse`."""
     box = [value]
-    waiting: list[tuple[Any, int]] = [(box, 0)]
     is_broken = False
-    while waiting:
-        holder, depth = waiting.pop()
-        if depth > DEEPEST:
+    way = [_containers(box)]  # iterators, as a list of all that waits could be larger than the value itself
+    while way:
+        holder = next(way[-1], None)
+        if holder is None:
+            way.pop()
+            continue
+        if len(way) > DEEPEST:
             raise ValueError(f"it is nested more than {DEEPEST} levels deep")
-        if isinstance(holder, dict):
-            for name in [name for name in holder if not _is_whole(name)]:
-                holder[_whole(name)] = holder.pop(name)
-                is_broken = True
-        for key, part in list(holder.items() if isinstance(holder, dict) else enumerate(holder)):
-            if isinstance(part, (dict, list)):
-                waiting.append((part, depth + 1))
-            elif isinstance(part, str) and not _is_whole(part):
-                holder[key] = _whole(part)
-                is_broken = True
-    return box[0], is_broken
+        is_broken |= _mend(holder)
+        way.append(_containers(holder))
+    return box[0], is_broken | _mend(box)
+
+
+def _containers(holder: list[Any] | dict[str, Any]) -> Iterator[list[Any] | dict[str, Any]]:
+    """The lists and objects in a list or object that hold something."""
+    parts = holder.values() if isinstance(holder, dict) else holder
+    return (part for part in parts if isinstance(part, (dict, list)) and part)
+
+
+def _mend(holder: list[Any] | dict[str, Any]) -> bool:
+    """Replace the broken characters in the texts of a list or object; returns whether there were any."""
+    if isinstance(holder, list):
+        broken = [(place, part) for place, part in enumerate(holder) if isinstance(part, str) and not _is_whole(part)]
+        for place, part in broken:
+            holder[place] = _whole(part)
+        return bool(broken)
+    parts = [part for pair in holder.items() for part in pair if isinstance(part, str)]
+    if all(map(_is_whole, parts)):
+        return False
+    mended = {_whole(name): _whole(part) if isinstance(part, str) else part for name, part in holder.items()}
+    holder.clear()
+    holder.update(mended)
+    return True
 
 
 def _is_whole(text: str) -> bool:

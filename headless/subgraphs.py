@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from .canvas import BYPASSED, MOST_NODES, MUTED, Canvas, CanvasNode, MalformedError, Slot
@@ -14,6 +15,8 @@ MOST_LEVELS = 1000
 UNSET = object()
 """Stands for the value of a widget that nothing sets."""
 NO_WIDGET = object()
+OWN = "-1"
+"""Stands for the subgraph itself where a widget's node is named."""
 WidgetOf = Callable[[CanvasNode, Slot], Any]
 """The value of an input's widget; ``UNSET`` if it isn't known, ``NO_WIDGET`` if there is none."""
 
@@ -42,10 +45,15 @@ class Level:
     """The node in ``outer`` that stands for it."""
     ways: list[Way] = field(default_factory=list)
     """One for each input of the subgraph."""
-    values: dict[tuple[str, str], Any] = field(default_factory=dict)
-    """(node, widget) -> value that the instance sets without an input for it, as front ends before 1.40 did."""
+    values: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Node -> widget -> value that the instance sets without an input for it, as front ends before 1.40 did."""
     inner: dict[str, Level] = field(default_factory=dict)
     """Id of an instance on this level -> its level."""
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Name of an input of the subgraph -> its place."""
+        return {slot.name: place for place, slot in enumerate(self.canvas.inputs)}
 
     def id_of(self, node: CanvasNode) -> str:
         """As in the API format."""
@@ -138,12 +146,10 @@ def _set_named(level: Level, node_id: str, widget: str, value: Any) -> None:
         if name not in level.inner:
             return
         level = level.inner[name]
-    for place, slot in enumerate(level.canvas.inputs):
-        leads_there = any(node.id == last and s.name == widget for node, s in level.canvas.entrances.get(place, []))
-        if leads_there or (last == "-1" and slot.name == widget):
-            level.ways[place].value = value
-            return
-    if last in level.inner:
-        _set_named(level.inner[last], "-1", widget, value)
+    if last in level.inner and (last, widget) not in level.canvas.entrance_of:
+        level, last = level.inner[last], OWN
+    place = level.places.get(widget) if last == OWN else level.canvas.entrance_of.get((last, widget))
+    if place is not None and place < len(level.ways):
+        level.ways[place].value = value
     else:
-        level.values[last, widget] = value
+        level.values.setdefault(last, {})[widget] = value

@@ -97,15 +97,13 @@ class _Conversion:
                 continue
             source = self._tracer.source(level, node, place)
             where = f"{label(level, node)}, input {slot.name}"
-            if schema and slot.name not in known:
-                self._notes.append(f"{where}: the node has no such input, so its link isn't used")
-            elif isinstance(source, Constant):
+            if isinstance(source, Constant):
                 inputs[slot.name] = source.value
             elif isinstance(source, Link):
                 inputs[slot.name] = source
-            elif schema and source.why:
+            elif slot.name in known and source.why:
                 self._tell_nothing(where, source, inputs.get(slot.name))
-                if not known[slot.name].optional and source.link is not None:
+                if source.link is not None and not known[slot.name].optional:
                     inputs.setdefault(slot.name, source.link)
         return inputs
 
@@ -119,7 +117,7 @@ class _Conversion:
             if left:
                 shown = first_of([_short(value) for value in left])
                 self._notes.append(f"{label(level, node)}: no widget takes these values of the file: {shown}")
-        yield from ((name, value) for (node_id, name), value in level.values.items() if node_id == node.id)
+        yield from level.values.get(node.id, {}).items()
 
     def _tell_nothing(self, where: str, source: Nothing, value: Any) -> None:
         instead = "nothing comes in" if value is None else f"its own value is used, {_short(value)}"

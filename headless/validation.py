@@ -17,6 +17,8 @@ from .workflow import Link, Registry, Workflow, WorkflowNode
 ANY_TYPE = "*"
 _MOST_TOLD = 50
 """Problems."""
+_LONGEST_NAME = 100
+"""Characters; what is longer is no misspelling."""
 
 _ELSEWHERE = (
     "run this workflow in ComfyUI, for example by `comfy run --workflow FILE --wait`, or replace the nodes that need "
@@ -60,9 +62,10 @@ def _unknown_nodes(workflow: Workflow, registry: Registry, strangers: list[Workf
     for node in strangers:
         yield f"{node.label}: a node of ComfyUI or of another extension, which only runs in ComfyUI"
     known = {node.id for node in strangers}
-    for node in workflow.nodes.values():
-        if node.class_type not in registry and node.id not in known:
-            yield f"{node.label}: unknown node{did_you_mean(node.class_type, registry)}"
+    unknown = [n for n in workflow.nodes.values() if n.class_type not in registry and n.id not in known]
+    for place, node in enumerate(unknown):
+        meant = did_you_mean(node.class_type[:_LONGEST_NAME], registry) if place < _MOST_TOLD else ""
+        yield f"{node.label}: unknown node{meant}"
 
 
 def _needed(workflow: Workflow, outputs: list[str]) -> tuple[list[WorkflowNode], list[str]]:

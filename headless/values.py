@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +16,12 @@ from .io import Boolean, Float, Input, Int, String
 from .schemas import Schemas
 from .workflow import Link, Registry, Workflow, WorkflowNode
 
+ADDED_BY_OTHERS = {
+    "choose file to upload", "control_after_generate", "control_before_generate", "speak_and_recognation",
+    "speak_and_recognition", "upload",
+}  # fmt: skip
+"""Inputs that front ends and extensions add to nodes that don't know them."""
+
 _RENAMED = {"colour": "color"}
 """Name of an input in earlier versions -> today's."""
 
@@ -24,8 +29,9 @@ _RENAMED = {"colour": "color"}
 def with_fitting_values(workflow: Workflow, registry: Registry) -> Workflow:
     """The workflow with the constants of our nodes in the types that their inputs want.
 
-    Inputs that a node doesn't have are left out with a note, as ComfyUI passes over them; one that is close to the name
-    of another stays, so that validation can ask which was meant. What doesn't fit stays as it is, for validation too.
+    What doesn't fit stays as it is, for validation to name, and so do inputs that a node doesn't have: to train without
+    a setting that someone has written down is worse than not to train. Only what other extensions add to every node is
+    left out, with a note.
     """
     schemas = Schemas(registry)
     nodes, notes = {}, list(workflow.notes)
@@ -34,13 +40,13 @@ def with_fitting_values(workflow: Workflow, registry: Registry) -> Workflow:
         if schema is not None:
             wanted = {i.id: i for i in schema.inputs}
             node, told = _completed(_renamed(node, wanted), wanted)
-            unknown = set() if schema.accept_all_inputs else set(_unknown(node, wanted))
-            notes += [f"{node.label}: the node has no input {name}, so it isn't used" for name in sorted(unknown)]
+            added = ADDED_BY_OTHERS & set(node.inputs) - set(wanted)
+            notes += [f"{node.label}: the node has no input {name}, so it isn't used" for name in sorted(added)]
             notes += told
             inputs = {
                 name: _fitting(value, wanted[name]) if name in wanted else value
                 for name, value in node.inputs.items()
-                if name not in unknown
+                if name not in added
             }
             node = replace(node, inputs=inputs)
         nodes[node.id] = node
@@ -70,13 +76,6 @@ def _completed(node: WorkflowNode, wanted: dict[str, Input]) -> tuple[WorkflowNo
     }
     told = [f"{node.label}: {name} isn't given, so it has its default, {value!r}" for name, value in missing.items()]
     return replace(node, inputs={**node.inputs, **missing}), told
-
-
-def _unknown(node: WorkflowNode, wanted: dict[str, Input]) -> Iterator[str]:
-    missing = [name for name in wanted if name not in node.inputs]
-    for name in node.inputs:
-        if name not in wanted and not did_you_mean(name, missing):
-            yield name
 
 
 def _fitting(value: Any, target: Input) -> Any:

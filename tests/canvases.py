@@ -313,7 +313,7 @@ def links_that_disagree() -> Canvas:
 def format_1() -> Canvas:
     """Links are objects, and reroutes are part of the links."""
     data, prompt = two_instances()
-    links = [dict(zip(LINK, link, strict=True)) for link in data["links"]]
+    links: list[Json] = [dict(zip(LINK, link, strict=True)) for link in data["links"]]
     links[0]["parentId"] = 1
     reroutes = [{"id": 1, "pos": [5, 5], "linkIds": [1]}]
     state = {"lastGroupId": 0, "lastNodeId": 100, "lastLinkId": 100, "lastRerouteId": 1}

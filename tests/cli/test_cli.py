@@ -139,6 +139,36 @@ def test_bad_usage(arguments: list[str], capsys) -> None:
     assert caught.value.code == 2
 
 
+@pytest.mark.parametrize("arguments", [["run", "--json"], ["run", "a.json", "--json", "--frob"], ["fly", "--json"]])
+def test_bad_usage_is_json_too_where_json_is_asked_for(arguments: list[str], capsys) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(arguments)
+    told = json.loads(capsys.readouterr().out)
+    assert told["status"] == "error" and told["error"]
+
+
+@pytest.mark.parametrize("output", ["taken", "taken/below", "x" * 300, "x/" * 2100, "/proc/nothing"])
+def test_output_folders_that_cannot_be_are_told_in_words(output: str, registry, monkeypatch, tmp_path, capfd) -> None:
+    monkeypatch.setattr(run_program, "registry", lambda: registry)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").touch()
+    (tmp_path / "a.json").write_text(json.dumps(SAVE))
+    assert cli.main(["run", "a.json", "--output", output, "--json"]) == 1
+    told = capfd.readouterr()
+    assert len(told.out.splitlines()) == 1
+    assert json.loads(told.out)["error"]
+    assert "Traceback" not in told.err
+
+
+def test_what_is_not_used_is_told_before_the_run_and_in_the_result(run) -> None:
+    status, result, errors = run({**SAVE, "3": {"class_type": "KSampler", "inputs": {}}})
+    assert status == 0
+    assert result["notes"] == [
+        "left out, as they only run in ComfyUI and nothing that runs here needs them: node 3 (KSampler)"
+    ]
+    assert errors.startswith("Note: left out")
+
+
 def test_inspecting_what_is_no_adapter(tmp_path, capsys) -> None:
     file = tmp_path / "bad.safetensors"
     file.write_bytes(b"not an adapter")

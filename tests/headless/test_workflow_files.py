@@ -154,7 +154,8 @@ def test_adapter_file(registry, tmp_path) -> None:
         ("plain.png", "this picture carries no workflow"), ("cut.png", "a picture that can't be read"),
         ("text.png", "its prompt isn't one"), ("plain.safetensors", "this adapter file carries no workflow"),
         ("bad.safetensors", "a damaged header"), ("large.safetensors", "its header has"),
-        ("latin.json", "isn't text in UTF-8"), ("binary.json", "isn't"), ("empty.json", "it is empty"), ("text.json", "it isn't JSON"),
+        ("latin.json", "isn't text in UTF-8"), ("binary.json", "isn't"), ("empty.json", "it is empty"),
+        ("text.json", "it isn't JSON"),
     ],
 )  # fmt: skip
 def test_files_without_a_workflow_say_why(name: str, words: str, registry, tmp_path) -> None:
