@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from ..nodes.host.headless import HeadlessHost
+from .printing import complain, say, say_json
 
 _LONGEST = 200
 """Characters of a value that are printed without ``--json``."""
@@ -34,12 +33,12 @@ def list_(arguments: argparse.Namespace) -> int:
     host = HeadlessHost(arguments.output)
     entries = list_adapters((name, host.adapter_path(name)) for name in host.adapter_files())
     if arguments.json:
-        print(json.dumps([entry._asdict() for entry in entries]))
+        say_json([entry._asdict() for entry in entries])
         return 0
     for entry in entries:
-        print(f"{entry.bytes / 1e6:8.1f} MB  {entry.name}  {entry.trigger}")
+        say(f"{entry.bytes / 1e6:8.1f} MB  {entry.name}  {entry.trigger}")
     if not entries:
-        print(f"No adapters in {host.adapter_directory()}.", file=sys.stderr)
+        complain(f"No adapters in {host.adapter_directory()}.")
     return 0
 
 
@@ -48,10 +47,10 @@ def inspect(arguments: argparse.Namespace) -> int:
 
     facts = inspect_adapter(arguments.file)
     if arguments.json:
-        print(json.dumps(facts))
+        say_json(facts)
         return 0
     metadata = facts.pop("metadata")
     for name, value in (facts | metadata).items():
         text = str(value)
-        print(f"{name}: {text[:_LONGEST]}{' …' if len(text) > _LONGEST else ''}")
+        say(f"{name}: {text[:_LONGEST]}{' …' if len(text) > _LONGEST else ''}")
     return 0

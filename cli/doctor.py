@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from .printing import say
+
 
 def add_to(commands: Any) -> None:
     commands.add_parser("doctor", help="check libraries, ComfyUI, the demo base and the device").set_defaults(
@@ -17,5 +19,5 @@ def doctor(arguments: argparse.Namespace) -> int:
 
     del arguments
     for subject, finding in findings():
-        print(f"{subject:<14} {finding}")
+        say(f"{subject:<14} {finding}")
     return 0

@@ -10,19 +10,29 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from ..engine.core.errors import WorkbenchError, WorkflowError
+from ..engine.core.words import printable
 from . import adapters, doctor, nodes, run, store
+from .printing import complain
 
 PROGRAMS = (run, nodes, adapters, store, doctor)
 """Each adds its parser, with the function that runs it."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains without control characters of what was typed; its subparsers are of the same class."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns its exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="lora-workbench", description="LoRA Workbench without ComfyUI: workflows, nodes, adapters, the run store."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -32,10 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return arguments.command(arguments)
     except WorkflowError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return 2
     except WorkbenchError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return 1
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from ..headless.workflow import Registry
+from .printing import say, say_json
 
 
 def registry() -> Registry:
@@ -25,9 +25,9 @@ def add_to(commands: Any) -> None:
 def nodes(arguments: argparse.Namespace) -> int:
     known = registry()
     if arguments.json:
-        print(json.dumps({name: node.GET_NODE_INFO_V1() for name, node in known.items()}))
+        say_json({name: node.GET_NODE_INFO_V1() for name, node in known.items()})
         return 0
     for name, node in known.items():
         schema = node.GET_SCHEMA()
-        print(f"{name:<24} {schema.category:<28} {schema.display_name}")
+        say(f"{name:<24} {schema.category:<28} {schema.display_name}")
     return 0

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
-import traceback
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,18 +11,22 @@ from typing import Any
 from ..engine.core.errors import WorkbenchError, WorkflowError
 from ..headless.executor import Executor, NodeError, Outcome
 from ..headless.overrides import apply_overrides
+from ..headless.preparing import prepare
 from ..headless.reading import read_workflow
-from ..headless.workflow import Registry
 from ..nodes.host.headless import HeadlessHost, Interrupted
 from ..nodes.host.progress import duration
 from .nodes import registry
+from .printing import complain, complain_of_bug, say, say_json
 
 INTERRUPTED = "Interrupted. Finished work is kept; run the same command again to continue."
 
 
 def add_to(commands: Any) -> None:
     parser = commands.add_parser("run", help="run a workflow")
-    parser.add_argument("workflow", type=Path, metavar="WORKFLOW.json", help="in ComfyUI's UI or API format")
+    parser.add_argument(
+        "workflow", type=Path, metavar="WORKFLOW.json",
+        help="in ComfyUI's UI or API format, or a picture or adapter file that carries one",
+    )  # fmt: skip
     parser.add_argument(
         "--set", dest="assignments", action="append", default=[], metavar="NODE.INPUT=VALUE",
         help="set an input, any number of times; NODE is an id, or a title or class that only one node has",
@@ -39,39 +40,43 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
-    host = HeadlessHost(arguments.output, workflow_folder=arguments.workflow.absolute().parent)
-    host.tidy_up()
-    nodes = registry()
-    executor = Executor(nodes, host)
-    status, problem = _execute(executor, host, nodes, arguments)
-    outcome, seconds = executor.outcome, time.monotonic() - started
+    status, problem, outcome = _execute(arguments)
+    seconds = time.monotonic() - started
     if problem:
-        print(problem, file=sys.stderr)
+        complain(problem)
     if arguments.json:
         state = {"status": "error", "error": problem} if problem else {"status": "ok"}
-        print(json.dumps({**state, "seconds": round(seconds, 3), **asdict(outcome)}))
+        say_json({**state, "seconds": round(seconds, 3), **asdict(outcome)})
     elif not problem:
-        print(_summary(outcome, seconds))
+        say(_summary(outcome, seconds))
     return status
 
 
-def _execute(executor: Executor, host: HeadlessHost, nodes: Registry, arguments: argparse.Namespace) -> tuple[int, str]:
-    """(exit status, what went wrong or nothing)."""
+def _execute(arguments: argparse.Namespace) -> tuple[int, str, Outcome]:
+    """(exit status, what went wrong or nothing, what was produced)."""
+    host = HeadlessHost(arguments.output, workflow_folder=arguments.workflow.absolute().parent)
+    nodes = registry()
+    executor = Executor(nodes, host)
     try:
+        host.tidy_up()
         with host.interruptible():
-            workflow = read_workflow(arguments.workflow, nodes)
-            executor.run(apply_overrides(workflow, arguments.assignments, nodes))
+            workflow = apply_overrides(read_workflow(arguments.workflow, nodes), arguments.assignments, nodes)
+            workflow = prepare(workflow, nodes)
+            for note in workflow.notes:
+                complain(f"Note: {note}.")
+            executor.run(workflow)
     except WorkflowError as error:
-        return 2, str(error)
-    except NodeError as error:
-        if not isinstance(error.__cause__, WorkbenchError):
-            traceback.print_exception(error.__cause__)
-        return 1, str(error)
+        return 2, str(error), executor.outcome
     except WorkbenchError as error:
-        return 1, str(error)
+        return 1, str(error), executor.outcome
     except (Interrupted, KeyboardInterrupt):
-        return 1, INTERRUPTED
-    return 0, ""
+        return 1, INTERRUPTED, executor.outcome
+    except Exception as error:
+        cause = error.__cause__ if isinstance(error, NodeError) else error
+        if not isinstance(cause, (WorkbenchError, OSError)):
+            complain_of_bug(cause)
+        return 1, str(error), executor.outcome
+    return 0, "", executor.outcome
 
 
 def _summary(outcome: Outcome, seconds: float) -> str:

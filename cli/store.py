@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import time
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..nodes.host.headless import HeadlessHost
+from .printing import say, say_json
 
 if TYPE_CHECKING:
     from ..engine.runs.inventory import Item
@@ -75,7 +75,7 @@ def prune(arguments: argparse.Namespace) -> int:
     )
     gone = inventory.prune(_store(arguments), wish, dry_run=arguments.dry_run)
     if not arguments.json:
-        print("Would remove:" if arguments.dry_run else "Removed:")
+        say("Would remove:" if arguments.dry_run else "Removed:")
     _print(gone, arguments.json)
     return 0
 
@@ -91,14 +91,14 @@ def _print(items: Iterable[Item], as_json: bool) -> None:
 
     rows = totals(items)
     if as_json:
-        print(json.dumps([row._asdict() | {"used": _time(row.used)} for row in rows]))
+        say_json([row._asdict() | {"used": _time(row.used)} for row in rows])
         return
     for row in rows:
         line = (
             f"{row.bytes / 1e6:10.1f} MB  {row.kind:<9} {row.name:<26} {row.count:>6}  {_time(row.used)}  {row.title}"
         )
-        print(line.rstrip())
-    print(f"{sum(row.bytes for row in rows) / 1e6:10.1f} MB  total")
+        say(line.rstrip())
+    say(f"{sum(row.bytes for row in rows) / 1e6:10.1f} MB  total")
 
 
 def _time(seconds: float) -> str:

@@ -29,7 +29,7 @@ class NodeError(Exception):
     """
 
     def __init__(self, node: WorkflowNode, error: Exception) -> None:
-        text = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+        text = str(error) if isinstance(error, (WorkbenchError, OSError)) else f"{type(error).__name__}: {error}"
         super().__init__(f"{node.label}: {text}")
 
 
@@ -45,6 +45,8 @@ class Outcome:
     """Node id -> the node's report, as JSON values; ``cached`` is true if it is from an earlier run."""
     cached_nodes: int = 0
     """Nodes that were needed but didn't have to run."""
+    notes: list[str] = field(default_factory=list)
+    """What of the workflow isn't used, or was read in another way than it is written."""
 
 
 class Executor:
@@ -79,7 +81,7 @@ class Executor:
             return self._run(workflow)
 
     def _run(self, workflow: Workflow) -> Outcome:
-        self.outcome = Outcome()
+        self.outcome = Outcome(notes=list(workflow.notes))
         needed = validate(workflow, self._registry)
         signatures = self._sign(needed)
         waiting = self._changed(needed, signatures)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from abc import ABC, abstractmethod
 from typing import Any
 
-from ..engine.core.storage import free_name, save_with
+from ..engine.core.numbered_files import NumberedFiles
 from .io import ComfyNode, FolderType
 from .running import current
 
@@ -69,6 +70,7 @@ def _save_preview(picture: Any, cls: type[ComfyNode] | None) -> SavedResult:
     for name, text in (host.workflow_metadata(cls) if cls else {}).items():
         metadata.add_text(name, text)
     pixels = np.clip(255.0 * np.asarray(picture), 0, 255).astype(np.uint8)
-    path = free_name(host.temp_directory() / "preview.png")
-    save_with(path, lambda name: Image.fromarray(pixels).save(name, format="PNG", pnginfo=metadata))
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG", pnginfo=metadata)
+    path = NumberedFiles(host.temp_directory() / "preview.png").add(buffer.getvalue())
     return SavedResult(path.name, "", FolderType.temp)

@@ -1,133 +1,131 @@
-"""Turns the front end's workflow files, which describe a canvas, into the nodes that run.
-
-The front end saves widget values by position only, so it takes the nodes' schemas to name them.
-"""
+"""Turns the front end's workflow files, which describe a canvas, into the nodes that run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from .io import Input, Int, Schema, WidgetInput
+from ..engine.core.words import first_of
+from .canvas import BYPASSED, MUTED, Canvas, CanvasNode, Slot, read_canvas, read_definitions
+from .foreign_nodes import ONLY_INPUT
+from .group_nodes import unpack_groups
+from .io import Schema
+from .schemas import Schemas
+from .subgraphs import NO_WIDGET, UNSET, Level, unpack
+from .tracing import Constant, Nothing, Tracer, label
+from .virtual_nodes import VIRTUAL, first_value
+from .widgets import has_widget, in_order, named_widgets, split_widgets
 from .workflow import Link, Registry, WorkflowNode
 
-MUTED, BYPASSED = 2, 4
-NOTES = {"Note", "MarkdownNote"}
-REROUTE, PRIMITIVE = "Reroute", "PrimitiveNode"
-AFTER_GENERATE = {"fixed", "increment", "decrement", "randomize"}
-SEED_NAMES = {"seed", "noise_seed"}
 
+def convert(data: Mapping[str, Any], registry: Registry) -> tuple[dict[str, WorkflowNode], list[str]]:
+    """(the nodes that run, by id; a line for each thing of the file that isn't used).
 
-def convert(data: dict[str, Any], registry: Registry) -> dict[str, WorkflowNode]:
-    """The nodes that run, by id.
-
-    Muted and bypassed nodes, reroutes, primitives and notes are left out; what was linked through them is linked
-    directly. An input fed by a muted node falls back to its widget's value or to nothing; a required one without a
-    widget keeps its link, so that validation can name it.
+    Muted and bypassed nodes, reroutes, primitives and notes are left out, and subgraphs are unpacked; what was linked
+    through them is linked directly. An input fed by nothing that runs falls back to its widget's value or to nothing; a
+    required one without a widget keeps its link, so that validation can name it.
 
     Raises:
-        KeyError, TypeError, ValueError, AttributeError, IndexError: the file isn't a workflow.
+        MalformedError: the file isn't a workflow.
     """
-    graph = _Graph(data)
-    nodes = {}
-    for entry in data["nodes"]:
-        if entry["type"] in NOTES | {REROUTE, PRIMITIVE} or entry.get("mode", 0) in (MUTED, BYPASSED):
-            continue
-        node_id, class_type = str(entry["id"]), str(entry["type"])
-        schema = registry[class_type].GET_SCHEMA() if class_type in registry else None
-        nodes[node_id] = WorkflowNode(
-            id=node_id, class_type=class_type, title=str(entry.get("title") or ""), inputs=graph.inputs(entry, schema)
-        )
-    return nodes
+    return _Conversion(data, Schemas(registry)).result()
 
 
-class _Graph:
-    """Nodes and links of a UI-format file, by id."""
+class _Conversion:
+    """One file's way to the nodes that run."""
 
-    def __init__(self, data: dict[str, Any]) -> None:
-        self._nodes = {str(node["id"]): node for node in data["nodes"]}
-        self._links = dict(_link(entry) for entry in data.get("links") or [])
+    def __init__(self, data: Mapping[str, Any], schemas: Schemas) -> None:
+        self._schemas = schemas
+        data = unpack_groups(data, schemas)
+        definitions = read_definitions(data)
+        self._definitions = {name: self._complete(canvas, definitions) for name, canvas in definitions.items()}
+        root = self._complete(read_canvas(data), definitions)
+        self._levels = unpack(root, self._definitions, self._widget_of)
+        self._tracer = Tracer()
+        self._notes: list[str] = []
 
-    def inputs(self, entry: dict[str, Any], schema: Schema | None) -> dict[str, Any]:
-        """Constants and links of a node; links alone if its schema isn't known."""
-        inputs = named_widgets(schema, entry.get("widgets_values")) if schema else {}
-        required = {i.id for i in schema.inputs if not i.optional} if schema else set()
-        for slot in entry.get("inputs") or []:
-            if slot.get("link") is None:
+    def result(self) -> tuple[dict[str, WorkflowNode], list[str]]:
+        unreadable = sum({id(level.canvas): level.canvas.unreadable_links for level in self._levels}.values())
+        if unreadable:
+            self._notes.append(f"{unreadable} of the workflow's links can't be read and aren't used")
+        nodes = {}
+        for level in self._levels:
+            for node in level.canvas.nodes.values():
+                if node.type in VIRTUAL or node.type in self._definitions or node.mode in (MUTED, BYPASSED):
+                    continue
+                node_id = level.id_of(node)
+                inputs = self._inputs(level, node)
+                nodes[node_id] = WorkflowNode(id=node_id, class_type=node.type, title=node.title, inputs=inputs)
+        return nodes, self._notes
+
+    def _complete(self, canvas: Canvas, definitions: Mapping[str, Canvas]) -> Canvas:
+        """The canvas with all inputs of its nodes in their order. Files leave out those that nothing is linked to."""
+        return replace(canvas, nodes={n: self._completed(node, definitions) for n, node in canvas.nodes.items()})
+
+    def _completed(self, node: CanvasNode, definitions: Mapping[str, Canvas]) -> CanvasNode:
+        schema, definition = self._schemas.get(node.type), definitions.get(node.type)
+        if schema is not None:
+            wanted = [Slot(i.id, i.io_type, is_widget=has_widget(i)) for i in in_order(schema)]
+            outputs = tuple(o.io_type for o in schema.outputs)
+        elif definition is not None:
+            wanted = [Slot(slot.name, slot.type) for slot in definition.inputs]
+            outputs = tuple(slot.type for slot in definition.outputs)
+        else:
+            return node
+        links = {slot.name: slot.link for slot in node.inputs}
+        inputs = [replace(slot, link=links.get(slot.name)) for slot in wanted]
+        known = {slot.name for slot in wanted}
+        return replace(node, inputs=(*inputs, *(s for s in node.inputs if s.name not in known)), outputs=outputs)
+
+    def _widget_of(self, node: CanvasNode, slot: Slot) -> Any:
+        """The value of an input's widget, as :data:`.subgraphs.WidgetOf`."""
+        schema = self._schemas.get(node.type)
+        if schema is not None and slot.is_widget:
+            return named_widgets(schema, node.values).get(slot.name, UNSET)
+        if ONLY_INPUT.get(node.type) == slot.name and first_value(node) is not None:
+            return first_value(node)
+        return UNSET if slot.is_widget else NO_WIDGET
+
+    def _inputs(self, level: Level, node: CanvasNode) -> dict[str, Any]:
+        """Constants and links of a node; links alone if it isn't known."""
+        schema = self._schemas.get(node.type)
+        inputs = dict(self._constants(level, node, schema))
+        known = {i.id: i for i in schema.inputs} if schema else {}
+        for place, slot in enumerate(node.inputs):
+            if slot.link is None:
                 continue
-            source = self._source(slot["link"])
-            if source is not None:
-                inputs[slot["name"]] = source
-            elif slot["name"] in required:
-                inputs.setdefault(slot["name"], self._links[slot["link"]])
+            source = self._tracer.source(level, node, place)
+            where = f"{label(level, node)}, input {slot.name}"
+            if schema and slot.name not in known:
+                self._notes.append(f"{where}: the node has no such input, so its link isn't used")
+            elif isinstance(source, Constant):
+                inputs[slot.name] = source.value
+            elif isinstance(source, Link):
+                inputs[slot.name] = source
+            elif schema and source.why:
+                self._tell_nothing(where, source, inputs.get(slot.name))
+                if not known[slot.name].optional and source.link is not None:
+                    inputs.setdefault(slot.name, source.link)
         return inputs
 
-    def _source(self, link_id: Any) -> Any:
-        """What a link leads back to: a :class:`Link`, a primitive's constant, or ``None`` if nothing feeds it."""
-        seen = set()
-        while link_id is not None and link_id not in seen:
-            seen.add(link_id)
-            link = self._links[link_id]
-            node = self._nodes.get(link.node)
-            if node is None:
-                return link
-            if node.get("mode", 0) == MUTED:
-                return None
-            if node["type"] == PRIMITIVE:
-                return node["widgets_values"][0]
-            if node["type"] == REROUTE:
-                link_id = node["inputs"][0].get("link")
-            elif node.get("mode", 0) == BYPASSED:
-                link_id = _through(node, link.output)
-            else:
-                return link
-        return None
+    def _constants(self, level: Level, node: CanvasNode, schema: Schema | None) -> Iterator[tuple[str, Any]]:
+        if schema is None:
+            if node.type in ONLY_INPUT and first_value(node) is not None:
+                yield ONLY_INPUT[node.type], first_value(node)
+        else:
+            named, left = split_widgets(schema, node.values)
+            yield from named.items()
+            if left:
+                shown = first_of([_short(value) for value in left])
+                self._notes.append(f"{label(level, node)}: no widget takes these values of the file: {shown}")
+        yield from ((name, value) for (node_id, name), value in level.values.items() if node_id == node.id)
+
+    def _tell_nothing(self, where: str, source: Nothing, value: Any) -> None:
+        instead = "nothing comes in" if value is None else f"its own value is used, {_short(value)}"
+        self._notes.append(f"{where}: {source.why}; {instead}")
 
 
-def _link(entry: Any) -> tuple[Any, Link]:
-    if isinstance(entry, dict):
-        return entry["id"], Link(str(entry["origin_id"]), int(entry["origin_slot"]))
-    return entry[0], Link(str(entry[1]), int(entry[2]))
-
-
-def _through(node: dict[str, Any], output: int) -> Any:
-    """The link that feeds a bypassed node's output: the same slot's if its type fits, else the first that does."""
-    wanted = node["outputs"][output]["type"]
-    inputs = node.get("inputs") or []
-    for slot in [*inputs[output : output + 1], *inputs]:
-        if slot.get("type") == wanted and slot.get("link") is not None:
-            return slot["link"]
-    return None
-
-
-def named_widgets(schema: Schema, values: Any) -> dict[str, Any]:
-    """Widget values by input id; values missing from the file get the schema's default.
-
-    Args:
-        schema: of the node.
-        values: the file's ``widgets_values``: a list in the order of the widgets, or a mapping.
-    """
-    if isinstance(values, dict):
-        return {w.id: values.get(w.id, w.default) for w in widgets(schema) if values.get(w.id, w.default) is not None}
-    left = list(values or [])
-    named = {}
-    for widget in widgets(schema):
-        value = left.pop(0) if left else None
-        value = widget.default if value is None else value
-        if value is not None:
-            named[widget.id] = value
-        if changes_after_generate(widget) and left and left[0] in AFTER_GENERATE:
-            left.pop(0)
-    return named
-
-
-def widgets(schema: Schema) -> Iterator[WidgetInput]:
-    """The inputs with a widget, in the front end's order: required ones first."""
-    for i in sorted(schema.inputs, key=lambda i: i.optional):
-        if isinstance(i, WidgetInput) and not i.force_input:
-            yield i
-
-
-def changes_after_generate(widget: Input) -> bool:
-    """Whether the front end adds a widget after this one that changes it after each run."""
-    return isinstance(widget, Int.Input) and bool(widget.options.get("control_after_generate", widget.id in SEED_NAMES))
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -9,10 +9,14 @@ from typing import Any
 
 from ..engine.core.errors import WorkbenchError, WorkflowError
 from ..engine.core.words import did_you_mean, first_of
+from .foreign_nodes import foreign
 from .io import Boolean, Combo, ComfyNode, Float, Input, Int, NumberInput, Schema, String
+from .schemas import Schemas
 from .workflow import Link, Registry, Workflow, WorkflowNode
 
 ANY_TYPE = "*"
+_MOST_TOLD = 50
+"""Problems."""
 
 _ELSEWHERE = (
     "run this workflow in ComfyUI, for example by `comfy run --workflow FILE --wait`, or replace the nodes that need "
@@ -29,12 +33,10 @@ def validate(workflow: Workflow, registry: Registry) -> list[WorkflowNode]:
     Raises:
         WorkflowError: with one line for each problem, which names the node and the input.
     """
-    problems = list(_unknown_nodes(workflow, registry))
-    schemas = {
-        node.id: registry[node.class_type].GET_SCHEMA()
-        for node in workflow.nodes.values()
-        if node.class_type in registry
-    }
+    strangers = foreign(workflow, registry)
+    problems = list(_unknown_nodes(workflow, registry, strangers))
+    made = Schemas(registry)
+    schemas = {node.id: schema for node in workflow.nodes.values() if (schema := made.get(node.class_type))}
     outputs = [node_id for node_id, schema in schemas.items() if schema.is_output_node]
     order, cycles = _needed(workflow, outputs)
     problems += cycles
@@ -44,30 +46,23 @@ def validate(workflow: Workflow, registry: Registry) -> list[WorkflowNode]:
         if node.id in schemas:
             problems += _check_node(node, registry[node.class_type], workflow, schemas)
     if problems:
-        told = [problem.replace("\n", "\n    ") for problem in problems]
+        told = [problem.replace("\n", "\n    ") for problem in problems[:_MOST_TOLD]]
+        if len(problems) > _MOST_TOLD:
+            told.append(f"and {len(problems) - _MOST_TOLD} more")
         raise WorkflowError(
             f"The workflow has {len(problems)} problem{'s' if len(problems) > 1 else ''}:\n  " + "\n  ".join(told),
-            hint=_ELSEWHERE
-            if any(_is_foreign(node, registry) for node in workflow.nodes.values())
-            else "correct what is named above and run it again.",
+            hint=_ELSEWHERE if strangers else "correct what is named above and run it again.",
         )
     return order
 
 
-def _unknown_nodes(workflow: Workflow, registry: Registry) -> Iterator[str]:
-    subgraphs = {entry.get("id") for entry in ((workflow.graph or {}).get("definitions") or {}).get("subgraphs", [])}
+def _unknown_nodes(workflow: Workflow, registry: Registry, strangers: list[WorkflowNode]) -> Iterator[str]:
+    for node in strangers:
+        yield f"{node.label}: a node of ComfyUI or of another extension, which only runs in ComfyUI"
+    known = {node.id for node in strangers}
     for node in workflow.nodes.values():
-        if node.class_type in subgraphs:
-            yield f"{node.label}: subgraphs only run in ComfyUI; unpack this one there and save the workflow again"
-        elif _is_foreign(node, registry):
-            yield f"{node.label}: a node of ComfyUI or of another extension, which only runs in ComfyUI"
-        elif node.class_type not in registry:
+        if node.class_type not in registry and node.id not in known:
             yield f"{node.label}: unknown node{did_you_mean(node.class_type, registry)}"
-
-
-def _is_foreign(node: WorkflowNode, registry: Registry) -> bool:
-    """Whether a node isn't ours, not even misspelled: the ids of ours share a prefix."""
-    return node.class_type.partition("_")[0] not in {name.partition("_")[0] for name in registry}
 
 
 def _needed(workflow: Workflow, outputs: list[str]) -> tuple[list[WorkflowNode], list[str]]:
@@ -75,19 +70,19 @@ def _needed(workflow: Workflow, outputs: list[str]) -> tuple[list[WorkflowNode],
     order: list[WorkflowNode] = []
     cycles: list[str] = []
     done: set[str] = set()
-    path: list[str] = []
+    path: dict[str, None] = {}
     stack: list[tuple[str, bool]] = [(node_id, False) for node_id in reversed(outputs)]
     while stack:
         node_id, leaving = stack.pop()
         if leaving:
-            path.pop()
+            path.popitem()
             done.add(node_id)
             order.append(workflow.nodes[node_id])
         elif node_id in path:
-            circle = [workflow.nodes[n].label for n in [*path[path.index(node_id) :], node_id]]
-            cycles.append("cycle: " + " needs ".join(circle))
+            circle = list(path)[list(path).index(node_id) :]
+            cycles.append("cycle: " + " needs ".join(workflow.nodes[n].label for n in [*circle, node_id]))
         elif node_id not in done and node_id in workflow.nodes:
-            path.append(node_id)
+            path[node_id] = None
             stack.append((node_id, True))
             stack += [(link.node, False) for link in reversed(workflow.nodes[node_id].links.values())]
     return order, cycles
@@ -189,5 +184,7 @@ def _own_problem(node: WorkflowNode, cls: type[ComfyNode], names: set[str] | Non
         verdict = cls.validate_inputs(**wanted)
     except WorkbenchError as error:
         verdict = str(error)
+    except (OSError, ValueError) as error:  # text that can't be a path, such as a name of 300 characters
+        verdict = f"its inputs can't be checked: {error}"
     if verdict is not True:
         yield f"{node.label}: {verdict or 'its own check rejected the inputs'}"

@@ -46,11 +46,13 @@ class WorkflowNode:
 
 @dataclass(frozen=True, kw_only=True)
 class Workflow:
-    """The nodes that run: muted and bypassed ones, reroutes and notes are resolved."""
+    """The nodes that run: subgraphs, muted and bypassed nodes, reroutes and notes are resolved."""
 
     nodes: Mapping[str, WorkflowNode]
     graph: dict[str, Any] | None = None
     """The UI-format JSON that this was read from, unless an input was changed since."""
+    notes: tuple[str, ...] = ()
+    """What of the file isn't used or was read in another way than it is written, a line for each."""
 
     def prompt(self) -> dict[str, Any]:
         """The workflow in API format."""
@@ -67,7 +69,7 @@ class Workflow:
         """The workflow with one input set to a constant. The UI-format graph no longer matches and is dropped."""
         node = self.nodes[node_id]
         changed = replace(node, inputs={**node.inputs, name: value})
-        return Workflow(nodes={**self.nodes, node_id: changed})
+        return replace(self, nodes={**self.nodes, node_id: changed}, graph=None)
 
 
 def _as_api(value: Any) -> Any:

@@ -1,14 +1,17 @@
-// Shows the text of a result below the widgets of our nodes.
+// Shows the text of a running node and of its result below the widgets of our nodes.
 
 import { api } from "/scripts/api.js"
 import { app } from "/scripts/app.js"
+
+import { isStray, note } from "./strays.js"
+import { isOnCanvas, nodeOf } from "./tabs.js"
 
 const PREFIX = "LW_"
 const NAME = "lw_text"
 // A type unknown to the front end: for known ones, Vue nodes replace our element with their own.
 const TYPE = "LW_TEXT"
-// The front end's name for the text of a running node, which would stay below ours and take space from pictures.
-const PROGRESS = "$$node-text-preview"
+// Our own event, as the front end shows ComfyUI's progress texts on any node with that number in the graph in view.
+const EVENT = "lora_workbench.text"
 const LEAST_HEIGHT = 60 // pixels, four lines
 const MARGIN = 10 // the front end's, above and below an element
 
@@ -38,13 +41,8 @@ function zoomUnlessScrolled(event) {
   app.canvas.processMouseWheel(event)
 }
 
-function find(node, name) {
-  return node.widgets?.find((widget) => widget.name === name)
-}
-
-function remove(node, name) {
-  const widget = find(node, name)
-  if (widget) node.removeWidget(widget)
+function find(node) {
+  return node.widgets?.find((widget) => widget.name === NAME)
 }
 
 function growToFit(node) {
@@ -54,46 +52,55 @@ function growToFit(node) {
 }
 
 function show(node, text) {
-  if (!text) return
-  remove(node, PROGRESS)
-  const widget = find(node, NAME) ?? addText(node)
+  const widget = find(node) ?? addText(node)
   widget.value = text
   growToFit(node)
   node.setDirtyCanvas(true, true)
 }
 
-/** Our node of an execution id, which inside subgraphs looks like `outer:inner`. */
-function ours(executionId) {
-  let graph = app.rootGraph
-  let node
-  for (const id of String(executionId).split(":")) {
-    node = graph?.getNodeById(id)
-    graph = node?.subgraph
-  }
+function ours(id) {
+  const node = nodeOf(id)
   return node?.comfyClass?.startsWith(PREFIX) ? node : undefined
 }
 
-/** Shows the text of a result or, if it has none, the last progress text. */
-function showResult(executionId, output) {
-  const node = ours(executionId)
-  if (node) show(node, output?.text ? [output.text].flat().join("\n") : find(node, PROGRESS)?.value)
+function showText(id, text) {
+  const node = ours(id)
+  if (node && text) show(node, text)
 }
 
-function clear(executionId) {
-  const node = ours(executionId)
-  if (node) remove(node, NAME)
+function textOf(output) {
+  return [output?.text ?? []].flat().join("\n")
+}
+
+function clear(id) {
+  const node = ours(id)
+  const widget = node && find(node)
+  if (widget) node.removeWidget(widget)
 }
 
 app.registerExtension({
   name: "LoRAWorkbench.Text",
 
   setup() {
-    api.addEventListener("executing", ({ detail }) => clear(detail))
-    api.addEventListener("executed", ({ detail }) => showResult(detail.display_node ?? detail.node, detail.output))
+    api.addEventListener("executing", ({ detail }) => {
+      if (isOnCanvas()) clear(detail)
+    })
+    api.addEventListener(EVENT, ({ detail }) => {
+      if (isOnCanvas(detail.prompt_id)) showText(detail.node, detail.text)
+    })
+    // A result without a text leaves the last one of the running node.
+    api.addEventListener("executed", ({ detail }) => {
+      const [id, text, own] = [detail.display_node ?? detail.node, textOf(detail.output), isOnCanvas(detail.prompt_id)]
+      note(id, text, own)
+      if (own) showText(id, text)
+    })
   },
 
   // Results of earlier runs, when a workflow comes back to the canvas.
   onNodeOutputsUpdated(outputs) {
-    for (const [id, output] of Object.entries(outputs)) showResult(id, output)
+    for (const [id, output] of Object.entries(outputs)) {
+      const text = textOf(output)
+      if (!isStray(id, text)) showText(id, text)
+    }
   },
 })

@@ -16,6 +16,7 @@ from .dataset.bucket_dataset import BucketDataset
 from .dataset.curate_dataset import CurateDataset
 from .dataset.dataset_from_images import DatasetFromImages
 from .dataset.inspect_dataset import InspectDataset
+from .dataset.join_datasets import JoinDatasets
 from .dataset.load_dataset import LoadDataset
 from .dataset.mask_dataset import MaskDataset
 from .dataset.preview_dataset import PreviewDataset
@@ -35,6 +36,7 @@ from .training.train_lora import TrainLoRA
 NODES: list[type[io.ComfyNode]] = [
     LoadDataset,
     DatasetFromImages,
+    JoinDatasets,
     CaptionDataset,
     CaptionsFromText,
     TriggerWord,

@@ -138,7 +138,7 @@ class Heard(NamedTuple):
     """One event."""
 
     kind: str
-    """ComfyUI's name of it; ``picture`` and ``text`` for those that it sends in binary."""
+    """ComfyUI's name of it; ``picture`` and ``progress text`` for those that it sends in binary."""
     data: Any
 
 
@@ -181,7 +181,7 @@ def _in_binary(message: bytes) -> Heard:
     """ComfyUI numbers these events: 1 is a picture, 3 text for a node, 4 a picture with what it is of."""
     number, length = int.from_bytes(message[:4], "big"), int.from_bytes(message[4:8], "big")
     if number == 3:
-        return Heard("text", message[8 + length :].decode())
+        return Heard("progress text", message[8 + length :].decode())
     return Heard("picture", message[8:] if number == 1 else message[8 + length :])
 
 

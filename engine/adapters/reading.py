@@ -22,6 +22,9 @@ from .unused import EMBEDDING
 if TYPE_CHECKING:
     from torch import Tensor
 
+_COMFYUI = "diffusion_model."
+"""How ComfyUI's own trainer names layers; its OFT has an alpha of another meaning."""
+
 
 class Contents(NamedTuple):
     """What the tensors of a file are."""
@@ -135,7 +138,10 @@ def _updates(modules: Iterable[_Module], given: Given) -> dict[str, Update]:
 def _update(module: _Module, given: Given) -> Update:
     declared = given.for_component(module.key.split(".", 1)[0])
     scale = scale_of(module.parts, module.key, given)
-    return read_update(module.parts, module.key, scale=scale, settings=declared.config if declared else None)
+    settings = dict(declared.config) if declared else {}
+    if any(name.startswith(_COMFYUI) for name in module.names.values()):
+        settings["oft_alpha"] = "norm"
+    return read_update(module.parts, module.key, scale=scale, settings=settings)
 
 
 def _told(*, alphas: int, biases: int, doubled: int, embeddings: Mapping[str, Tensor]) -> Iterable[str]:

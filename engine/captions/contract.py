@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..core.fields import positive, raise_all
 from ..core.hashing import file_hash, value_hash
 from ..core.keys import content_key
+from ..core.stamps import file_stamp
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -88,9 +89,9 @@ class Captioner(ABC):
 def folder_hash(folder: Path) -> str:
     """SHA-256 over the names and contents of the files in a folder; files are reread only if they have changed."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    return _hash_of(tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+    return _hash_of(tuple((str(path), *file_stamp(path)) for path in files))
 
 
 @lru_cache(maxsize=8)
-def _hash_of(stamps: tuple[tuple[str, int, int], ...]) -> str:
-    return value_hash([[Path(path).name, file_hash(Path(path))] for path, _, _ in stamps])
+def _hash_of(stamps: tuple[tuple[Any, ...], ...]) -> str:
+    return value_hash([[Path(path).name, file_hash(Path(path))] for path, *_ in stamps])

@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from ..core.errors import CaptionError
-from ..core.words import first_of
 from ..data.dataset import Dataset
-from ..data.listing import canonical, stem
-from ..data.tags import join_tags, shuffled, split_tags
+from ..data.tags import shuffled, with_tags, without_tags
+from .overrides import by_record
 
 REGEX_SECONDS = 2.0
 """Time limit for all captions together. Ordinary patterns take microseconds; some nested ones would take years."""
@@ -29,12 +27,14 @@ class CaptionEdits:
     regex: bool = False
     """Whether ``find`` is a regular expression, so that ``replace_with`` may contain ``\\1``."""
     remove: tuple[str, ...] = ()
-    """Tags to remove, ignoring case."""
+    """Tags to remove, ignoring case; not from prose."""
     add: tuple[str, ...] = ()
-    """Tags to append to captions that lack them."""
+    """Tags to append to captions that lack them, prose included."""
+    separator: str = ""
+    """Where captions are split into tags; empty for where they usually are, and not in prose."""
     shuffle: bool = False
     keep: int = 1
-    """Number of tags at the beginning that are not shuffled."""
+    """Number of tags at the beginning that are not shuffled, without keep marks."""
     seed: int = 0
     prefix: str = ""
     """Put before the caption exactly as written, including spaces."""
@@ -52,7 +52,7 @@ def edit_captions(dataset: Dataset, edits: CaptionEdits) -> Dataset:
     Raises:
         CaptionError: the pattern is invalid or takes too long, or an override matches no picture or several.
     """
-    overrides = _by_record(dataset, edits.overrides)
+    overrides = by_record(dataset, edits.overrides)
     pattern = _Pattern(edits.find, edits.replace_with) if edits.regex and edits.find else None
     captions = []
     for record in dataset:
@@ -61,31 +61,6 @@ def edit_captions(dataset: Dataset, edits: CaptionEdits) -> Dataset:
         else:
             captions.append(record.caption and _edited(record.caption, edits, pattern))
     return dataset.with_captions(captions)
-
-
-def parse_overrides(text: str, dataset: Dataset) -> dict[str, str]:
-    """Parse one ``file name: caption`` per line. Blank lines are skipped; file names may contain colons.
-
-    Raises:
-        CaptionError: lines without a colon, or two for one picture, all named.
-    """
-    names = _names(dataset)
-    found: dict[str, str] = {}
-    problems = []
-    for line in filter(str.strip, text.splitlines()):
-        name, colon, caption = _split_override(line, names)
-        if not colon:
-            problems.append(f"no colon in {line.strip()!r}")
-        elif name in found:
-            problems.append(f"two lines for {name!r}")
-        found[name] = caption.strip()
-    if problems:
-        raise CaptionError(
-            "The overrides can't be read: " + "; ".join(problems),
-            expected="one line for each picture, such as fox 2.png: a fox in snow",
-            hint="write the file name, a colon and the caption.",
-        )
-    return found
 
 
 def changes(before: Dataset, after: Dataset) -> list[tuple[str, str | None, str | None]]:
@@ -99,21 +74,10 @@ def _edited(caption: str, edits: CaptionEdits, pattern: _Pattern | None) -> str 
         caption = pattern.replace_in(caption)
     elif edits.find:
         caption = caption.replace(edits.find, edits.replace_with)
-    if edits.remove or edits.add:
-        caption = _with_tags(caption, edits)
+    caption = with_tags(without_tags(caption, edits.remove, edits.separator), edits.add, edits.separator)
     if edits.shuffle:
-        caption = shuffled(caption, edits.keep, edits.seed)
+        caption = shuffled(caption, edits.keep, edits.seed, edits.separator)
     return f"{edits.prefix}{caption}{edits.suffix}".strip() or None
-
-
-def _with_tags(caption: str, edits: CaptionEdits) -> str:
-    """The caption with tags removed and added; unchanged to the letter if there is nothing to do."""
-    unwanted = {tag.lower() for tag in edits.remove}
-    tags = split_tags(caption)
-    kept = [tag for tag in tags if tag.lower() not in unwanted]
-    present = {tag.lower() for tag in kept}
-    kept += [tag for tag in dict.fromkeys(edits.add) if tag.lower() not in present]
-    return caption if kept == tags else join_tags(kept)
 
 
 class _Pattern:
@@ -161,54 +125,3 @@ class _Pattern:
             expected=r"a regular expression, such as \bfox\b, and a replacement, such as cat or \1",
             hint=r"put a backslash before literal characters, such as \( or \+, or switch regex off.",
         )
-
-
-def _names(dataset: Dataset) -> dict[str, list[str]]:
-    """Each full or short name -> the records that it can mean."""
-    names: dict[str, list[str]] = {}
-    for record in dataset:
-        whole = canonical(record.name)
-        last = PurePosixPath(whole).name
-        for name in dict.fromkeys([whole, stem(whole), last, stem(last)]):
-            names.setdefault(name, []).append(record.name)
-    return names
-
-
-def _split_override(line: str, names: Mapping[str, list[str]]) -> tuple[str, str, str]:
-    """(name, colon, caption), split at the first colon after a known name, or else at the first colon."""
-    at = line.find(":")
-    while at >= 0:
-        if canonical(line[:at].strip()) in names:
-            return line[:at].strip(), ":", line[at + 1 :]
-        at = line.find(":", at + 1)
-    name, colon, caption = line.partition(":")
-    return name.strip(), colon, caption
-
-
-def _by_record(dataset: Dataset, overrides: Mapping[str, str]) -> dict[str, str]:
-    """Overrides by the full names of records.
-
-    Raises:
-        CaptionError: names that match no record or several, or the same one twice, all named.
-    """
-    names = _names(dataset)
-    found: dict[str, str] = {}
-    problems = []
-    for name, caption in overrides.items():
-        wanted = canonical(name)
-        matches = [record.name for record in dataset if canonical(record.name) == wanted] or names.get(wanted, [])
-        if not matches:
-            problems.append(f"{name!r} matches no picture")
-        elif len(matches) > 1:
-            problems.append(f"{name!r} matches several pictures: {first_of(matches)}")
-        elif matches[0] in found:
-            problems.append(f"{matches[0]!r} has two overrides")
-        else:
-            found[matches[0]] = caption
-    if problems:
-        raise CaptionError(
-            f"The overrides can't be used: {'; '.join(problems)}.",
-            expected=f"names of pictures in {dataset.name}, such as {', '.join(r.name for r in dataset.records[:3])}",
-            hint="write the names as LW_PreviewDataset shows them, with folders where needed.",
-        )
-    return found

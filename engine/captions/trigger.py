@@ -11,6 +11,7 @@ from ..core.cache import TensorCache
 from ..core.errors import CaptionError
 from ..core.events import Event
 from ..core.words import missing
+from ..data.caption_tokens import caption_tokens
 from ..data.dataset import Dataset, TriggerWord
 from ..models.contract import Backbone
 from .free_words import propose, token_count
@@ -42,6 +43,8 @@ class TriggerReport:
     """Number of captions with the word, and of all captions; ``None`` without a data set."""
     free_words: tuple[str, ...]
     """Proposals, best first, tested in the same way."""
+    captions: tuple[str, ...] = ()
+    """What is remarkable about the lengths of the captions and the word's place in them."""
 
     @property
     def warnings(self) -> list[str]:
@@ -72,6 +75,7 @@ class TriggerReport:
             lines.append(f"  {self.reaction.in_words()}")
         if self.in_captions:
             lines.append(f"  found in {self.in_captions[0]} of {self.in_captions[1]} captions")
+        lines += [f"  {line}" for line in self.captions]
         if self.free_words:
             lines.append(f"Free words: {', '.join(self.free_words)}")
         return "\n".join(lines)
@@ -110,6 +114,7 @@ def check_trigger(
         clashes=tuple(clashes(word, class_word, dataset)),
         in_captions=_in_captions(word, dataset) if dataset else None,
         free_words=tuple(free[:PROPOSED]),
+        captions=tuple(_lengths(word, dataset, backbone)),
     )
 
 
@@ -142,6 +147,13 @@ def _in_captions(word: str, dataset: Dataset) -> tuple[int, int]:
     """Number of captions with the word, and of all captions."""
     captions = [record.caption for record in dataset if record.caption]
     return sum(map(TriggerWord(word=word).is_in, captions)), len(captions)
+
+
+def _lengths(word: str, dataset: Dataset | None, backbone: Backbone | None) -> list[str]:
+    if dataset is None or backbone is None:
+        return []
+    trigger = TriggerWord(word=word)
+    return caption_tokens(backbone, dataset, trigger).lines(trigger)
 
 
 def _words(dataset: Dataset) -> set[str]:

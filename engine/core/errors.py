@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from .words import printable
+
 
 class WorkbenchError(Exception):
     """Base class of all errors shown to users.
 
     Args:
-        got: what was found, naming the file, node or setting.
+        got: what was found, naming the file, node or setting. Control characters of names in it are escaped in the
+            error's text, and kept in the attribute.
         expected: what would have been accepted.
         hint: what to do next.
     """
@@ -19,7 +22,7 @@ class WorkbenchError(Exception):
             lines.append(f"Expected: {expected}")
         if hint:
             lines.append(f"What to do: {hint}")
-        super().__init__("\n".join(lines))
+        super().__init__(printable("\n".join(lines)))  # hosts print it to terminals
 
 
 class ConfigError(WorkbenchError):

@@ -13,12 +13,12 @@ from .hashing import value_hash
 Computation = Literal["run", "latent", "embedding", "reaction", "caption", "class pictures"]
 
 VERSIONS: dict[Computation, int] = {
-    "run": 1,
+    "run": 2,
     "latent": 1,
-    "embedding": 1,
-    "reaction": 1,
+    "embedding": 2,
+    "reaction": 2,
     "caption": 1,
-    "class pictures": 1,
+    "class pictures": 2,
 }
 
 

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""C0 and C1 without tab and line feed, line separators, what reverses the direction of text, and lone surrogates."""
+
+
+def printable(text: str) -> str:
+    """The text with control characters escaped, as in ``\\x1b``.
+
+    File names and captions of other people may hold sequences that recolor, rewrite or reverse a terminal's lines.
+    """
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def first_of(names: Sequence[str], most: int = 5, separator: str = ", ") -> str:

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..core.errors import DatasetError
+from ..core.words import first_of
 from . import limits
+from .archive_names import decoded_names, member_name
 
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Other methods can unpack a few bytes into unbounded output."""
@@ -37,13 +39,8 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
         yield archive
 
 
-def member_name(member: str) -> str:
-    """A member's path with forward slashes, without ``./``."""
-    return "/".join(part for part in re.split(r"[\\/]", member) if part not in ("", "."))
-
-
-def safe_members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
-    """Name with forward slashes -> member, for every file in the archive.
+def safe_members(archive: zipfile.ZipFile, path: Path) -> tuple[dict[str, zipfile.ZipInfo], str]:
+    """Name with forward slashes -> member, for every file in the archive; and the encoding found for names without one.
 
     Raises:
         DatasetError: a member points outside the archive, is a link, is encrypted, or uses a compression method other
@@ -53,28 +50,39 @@ def safe_members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipI
     _check_size(infos, path)
     files: dict[str, zipfile.ZipInfo] = {}
     problems = []
-    for info in infos:
-        name = member_name(info.filename)
-        if problem := _problem(info):
-            problems.append(f"{info.filename}: {problem}")
+    names, encoding = decoded_names(infos, _tables(archive, infos))
+    for info, decoded in zip(infos, names, strict=True):
+        name = member_name(decoded)
+        if problem := _problem(info, decoded):
+            problems.append(f"{decoded}: {problem}")
         elif not info.is_dir() and name in files:
-            problems.append(f"{info.filename}: two members have this name")
+            problems.append(f"{decoded}: two members have this name")
         elif not info.is_dir():
             files[name] = info
     if problems:
         raise DatasetError(
-            f"{path}: the archive has members that are not allowed:\n  " + "\n  ".join(problems),
+            f"{path}: the archive has members that are not allowed:\n  " + first_of(problems, 20, "\n  "),
             expected="plain files inside the archive's own root",
             hint="zip the folder of pictures again with an ordinary zip program, without links or a password.",
         )
-    return files
+    return files, encoding
 
 
-def _problem(info: zipfile.ZipInfo) -> str:
-    parts = re.split(r"[\\/]", info.filename)
+def _tables(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> str:
+    """The text of the first tables of captions, which mention names in UTF-8."""
+    tables = [info for info in infos if info.filename.lower().endswith((".jsonl", ".csv", ".tsv", ".json"))][:10]
+    readable = (info for info in tables if not _problem(info, info.filename))
+    heads = (read_member_head(archive, info, limits.MAX_CAPTION_BYTES) for info in readable)
+    return "\n".join(head.decode(errors="ignore") for head in heads)
+
+
+def _problem(info: zipfile.ZipInfo, name: str) -> str:
+    parts = re.split(r"[\\/]", name)
+    if not name:
+        return "it has no name"
     if ".." in parts:
         return "its path points outside the archive"
-    if parts[0] == "" or re.match(r"[A-Za-z]:", info.filename):
+    if name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name):
         return "its path is absolute"
     if stat.S_ISLNK(info.external_attr >> 16):
         return "it is a symbolic link"
@@ -113,7 +121,7 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> 
     Raises:
         DatasetError: the member is damaged or too large.
     """
-    name = member_name(info.filename)
+    name = info.filename
     try:
         with archive.open(info) as file:
             return limits.read_bounded(file, name, min(limit, info.file_size))
@@ -123,3 +131,12 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> 
             expected="an intact member",
             hint="zip the folder again, or leave the file out.",
         ) from error
+
+
+def read_member_head(archive: zipfile.ZipFile, info: zipfile.ZipInfo, size: int) -> bytes:
+    """The first ``size`` bytes of a member; empty if it is damaged."""
+    try:
+        with archive.open(info) as file:
+            return file.read(size)
+    except (OSError, EOFError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile):
+        return b""

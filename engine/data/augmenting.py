@@ -71,7 +71,7 @@ def against_flipping(dataset: Dataset, shows: str) -> list[str]:
         if places := _first_places(dataset, _WORDS[kind]):
             named = first_of([f"{word!r} ({place})" for word, place in places.items()])
             reasons.append(f"the captions say {named}; {_REASONS[kind]}.")
-    described = any(r.caption for r in dataset) or (dataset.trigger and dataset.trigger.class_word)
+    described = any(r.caption for r in dataset) or any(trigger.class_word for trigger in dataset.triggers)
     if shows == "unknown" and not described:
         reasons.append("there are no captions that tell what the pictures show; set shows.")
     return reasons
@@ -81,8 +81,7 @@ def _first_places(dataset: Dataset, words: str) -> dict[str, str]:
     """Word -> the first place that has it, for the words that occur in the captions or the class word."""
     pattern = re.compile(rf"\b({'|'.join(sorted(words.split(), key=len, reverse=True))})\b", re.IGNORECASE)
     texts = [(record.caption or "", record.name) for record in dataset]
-    if dataset.trigger:
-        texts.insert(0, (dataset.trigger.class_word, "the class word"))
+    texts = [(trigger.class_word, "the class word") for trigger in dataset.triggers] + texts
     places: dict[str, str] = {}
     for text, place in texts:
         for word in pattern.findall(text):

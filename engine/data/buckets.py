@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from ..core.events import Event, Progress
 from ..core.fields import one_of, positive, raise_all
@@ -15,6 +16,8 @@ from .focus import SMALL, best_centering, importance
 from .views import Crop, Size, fitted
 
 CROPS = ("subject", "middle")
+_REMNANT = 0.1
+"""Of a picture that keeps less than this share of its area, a crop shows nothing that its caption says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,9 +118,9 @@ class BucketReport:
     buckets: dict[Size, int]
     """Size -> number of pictures, repeats not counted."""
     cropped: tuple[tuple[str, float], ...]
-    """Name and share kept of each picture that loses more than a quarter of its area."""
+    """Name and share kept of each picture that loses more than a quarter of its area, the smallest share first."""
     enlarged: tuple[tuple[str, float], ...]
-    """Name and factor of each picture that is smaller than its bucket."""
+    """Name and factor of each picture that is smaller than its bucket, the largest factor first."""
 
     def in_words(self) -> str:
         """A table of the sizes, then anything worth a look."""
@@ -131,6 +134,10 @@ class BucketReport:
         if self.cropped:
             kept = [f"{name} keeps {share:.0%}" for name, share in self.cropped]
             lines.append(f"Cropped by more than a quarter: {first_of(kept, 8)}")
+        if remnants := [name for name, share in self.cropped if share < _REMNANT]:
+            lines.append(
+                f"Hardly anything is left of {first_of(remnants, 8)}: remove such pictures, or raise max_aspect."
+            )
         if self.enlarged:
             factors = [f"{name} {factor:.2g} times" for name, factor in self.enlarged]
             lines.append(f"Enlarged, so not sharp: {first_of(factors, 8)}")
@@ -144,6 +151,8 @@ def bucket_report(dataset: Dataset) -> BucketReport:
     factors = [(r.name, crop.size[0] / (crop.box[2] - crop.box[0])) for r in dataset for crop in r.crops]
     return BucketReport(
         buckets=dict(sorted(sizes.items())),
-        cropped=tuple((name, share) for name, share in shares if share < 0.75),
-        enlarged=tuple((name, factor) for name, factor in factors if factor > 1.01),
+        cropped=tuple(sorted(((name, share) for name, share in shares if share < 0.75), key=itemgetter(1))),
+        enlarged=tuple(
+            sorted(((name, factor) for name, factor in factors if factor > 1.01), key=itemgetter(1), reverse=True)
+        ),
     )

@@ -1,160 +1,163 @@
-"""Captions as people store them: a text file beside each picture, metadata.jsonl or metadata.csv."""
+"""Captions as people store them: a text or JSON file beside each picture, or tables of all captions."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import posixpath
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import PurePosixPath
 
 from ..core.errors import DatasetError
 from . import limits
+from .caption_tables import TEXT_COLUMNS, CaptionEntry, NoCaptionsError, parse_table, parsed_json, text_of
 from .dataset import Skipped
-from .listing import Listing, canonical, is_unicode, stem
+from .listing import Listing, is_metadata
+from .names import canonical, stem
 from .trees import FileTree
 
-_CAPTION_COLUMNS = ("text", "caption")
 
+def read_captions(tree: FileTree, listing: Listing, readable: Collection[str]) -> tuple[dict[str, str], list[Skipped]]:
+    """The captions by picture name, and everything that was skipped.
 
-@dataclass(frozen=True)
-class CaptionEntry:
-    """One caption found on disk."""
+    A text file beside the picture counts first, in the order of ``listing.CAPTION_EXTENSIONS``, then JSON beside it,
+    then ``metadata.jsonl`` and ``metadata.csv``, then other tables. An entry that differs from the caption used, or
+    names no picture, is skipped and reported.
 
-    picture: str
-    """Name of the picture, relative to the root, in canonical spelling."""
-    caption: str | None
-    """Stripped; ``None`` for a blank one."""
-    origin: str
-    """The file, and the line if it has several, for messages."""
-
-
-def read_captions(tree: FileTree, listing: Listing) -> tuple[dict[str, str], list[Skipped]]:
-    """The captions by picture name, and the entries that were skipped.
-
-    A text file beside the picture takes precedence over ``metadata.jsonl``, and that over ``metadata.csv``. An entry
-    that differs from the caption used, or names no picture, is skipped and reported.
+    Args:
+        tree: the files.
+        listing: the files by kind.
+        readable: the pictures that can be read; captions of others are skipped.
 
     Raises:
-        DatasetError: files that aren't UTF-8 or can't be parsed, all named at once.
+        DatasetError: files that aren't text or can't be parsed, all named at once.
     """
-    by_canonical = {canonical(name): name for name in listing.pictures}
+    reading = _Reading(tree, listing.pictures)
     captions: dict[str, str] = {}
-    skipped: list[Skipped] = []
-    for entry in _all_entries(tree, listing):
-        name = by_canonical.get(entry.picture)
-        if name is None:
-            skipped.append(Skipped(name=entry.origin, reason=f"there is no picture {entry.picture}"))
-        elif entry.caption and captions.setdefault(name, entry.caption) != entry.caption:
-            skipped.append(Skipped(name=entry.origin, reason=f"{name} already has another caption, which is used"))
-    return captions, skipped
-
-
-def _all_entries(tree: FileTree, listing: Listing) -> list[CaptionEntry]:
-    pictures: dict[str, list[str]] = {}
-    for name in listing.pictures:
-        pictures.setdefault(stem(name), []).append(canonical(name))
-    entries: list[CaptionEntry] = []
-    problems: list[str] = []
-    for name in (*listing.captions, *listing.metadata):
-        try:
-            text = decode_text(tree.read(name, limits.MAX_TEXT_BYTES), name)
-            if name in listing.metadata:
-                entries += parse_csv(text, name) if name.lower().endswith(".csv") else parse_jsonl(text, name)
-            else:
-                beside = pictures.get(stem(name), [f"{stem(name)}.*"])
-                entries += [CaptionEntry(picture, text.strip() or None, name) for picture in beside]
-        except DatasetError as error:
-            problems.append(error.got)
-    if problems:
+    for entry in [*reading.texts(listing.captions), *reading.tables(listing.tables)]:
+        names = reading.named(entry)
+        if not names:
+            reading.skip(entry.origin, f"there is no picture {entry.picture}")
+        for name in names:
+            if name not in readable:
+                reading.skip(entry.origin, f"its picture, {name}, can't be used")
+            elif entry.caption and captions.setdefault(name, entry.caption) != entry.caption:
+                reading.skip(entry.origin, f"{name} already has another caption, which is used")
+            elif entry.unused:
+                reading.skip(f"{entry.origin}: {', '.join(entry.unused)}", "another column holds the caption")
+    if reading.problems:
         raise DatasetError(
-            f"{len(problems)} caption or metadata files can't be used:\n  " + "\n  ".join(problems),
+            f"{len(reading.problems)} caption or metadata files can't be used:\n  "
+            + "\n  ".join(reading.problems[:20] + (["and more"] if len(reading.problems) > 20 else [])),
             expected="text in UTF-8; metadata lines with file_name and text",
             hint="save the files as UTF-8 in a text editor, and fix the lines named above.",
         )
-    return entries
+    return captions, reading.skipped
+
+
+class _Reading:
+    """Reads caption files one by one, and gathers what can't be used."""
+
+    def __init__(self, tree: FileTree, pictures: Sequence[str]) -> None:
+        self.problems: list[str] = []
+        self.skipped: list[Skipped] = []
+        self._tree = tree
+        self._bytes_left = limits.MAX_TEXT_BYTES
+        self._known: dict[str, list[str]] = defaultdict(list)
+        self._folded: dict[str, list[str]] = defaultdict(list)
+        self._last: dict[str, list[str]] = defaultdict(list)
+        for name in pictures:
+            for key in {canonical(name), stem(name)}:
+                self._known[key].append(name)
+                self._folded[key.casefold()].append(name)
+                self._last[PurePosixPath(key).name].append(name)
+
+    def skip(self, name: str, reason: str) -> None:
+        self.skipped.append(Skipped(name=name, reason=reason))
+
+    def named(self, entry: CaptionEntry) -> list[str]:
+        """The pictures that an entry names: by its path, or by the name alone if it is the only one of that name."""
+        path = entry.picture
+        if found := self._known.get(path) or self._folded.get(path.casefold()):
+            return found
+        if not path.startswith("/") and ":" not in path:
+            return []
+        # sd-scripts writes absolute paths of the machine where it ran.
+        found = self._last.get(PurePosixPath(path).name, [])
+        return found if len(found) == 1 else []
+
+    def texts(self, names: Sequence[str]) -> Iterator[CaptionEntry]:
+        """Captions from plain text files, called as their pictures with or without the pictures' endings."""
+        for name in names:
+            if stem(name).casefold() not in self._folded:
+                self.skip(name, "no picture has its name")
+            elif (text := self._read(name, limits.MAX_CAPTION_BYTES)) is not None:
+                yield CaptionEntry(stem(name), text.strip() or None, name)
+
+    def tables(self, names: Sequence[str]) -> Iterator[CaptionEntry]:
+        """Captions from JSON beside pictures, and from tables."""
+        beside = [name for name in names if name.lower().endswith(".json") and stem(name).casefold() in self._folded]
+        for name in beside:
+            if (text := self._read(name, limits.MAX_TABLE_BYTES)) is not None:
+                yield from self._sidecar(text, name)
+        for name in names:
+            if name not in beside and (text := self._read(name, limits.MAX_TABLE_BYTES)) is not None:
+                yield from self._table(text, name)
+
+    def _sidecar(self, text: str, name: str) -> Iterator[CaptionEntry]:
+        try:
+            value = parsed_json(text, name)
+        except DatasetError as error:
+            self.problems.append(error.got)
+            return
+        caption, unused = text_of(value) if isinstance(value, dict) else (value, ())
+        if isinstance(caption, str):
+            yield CaptionEntry(stem(name), caption.strip() or None, name, unused)
+        else:
+            self.skip(name, f"its JSON has no text under {', '.join(TEXT_COLUMNS)}")
+
+    def _table(self, text: str, name: str) -> Iterator[CaptionEntry]:
+        try:
+            entries = parse_table(text, name)
+            if not is_metadata(name) and not any(map(self.named, entries)):
+                raise NoCaptionsError(f"{name}: it names no picture of the data set")
+        except DatasetError as error:
+            if isinstance(error, NoCaptionsError) and not is_metadata(name):
+                self.skip(name, f"it isn't a table of captions ({error.got.removeprefix(f'{name}: ')})")
+            else:
+                self.problems.append(error.got)
+        else:
+            if not entries:
+                self.skip(name, "it is empty")
+            yield from entries
+
+    def _read(self, name: str, limit: int) -> str | None:
+        """The text of a file, or ``None`` after noting why it can't be used."""
+        try:
+            data = self._tree.read(name, limit)
+            text = decode_text(data, name)
+        except DatasetError as error:
+            self.problems.append(error.got)
+            return None
+        self._bytes_left -= len(data)
+        if self._bytes_left < 0:
+            raise DatasetError(
+                f"The captions have more than {limits.MAX_TEXT_BYTES:,} bytes in all.",
+                expected="captions of ordinary length",
+                hint="shorten them, or split the data set.",
+            )
+        return text
 
 
 def decode_text(data: bytes, name: str) -> str:
-    """Decode UTF-8, with or without a byte-order mark.
+    """Decode UTF-8 with or without a byte-order mark, or UTF-16 with one. Line ends become ``\\n``.
 
     Raises:
         DatasetError: another encoding. Nothing is guessed: a wrongly decoded caption would be learned.
     """
+    utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff")) and not data.startswith(b"\xff\xfe\0\0")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-16" if utf_16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise DatasetError(f"{name}: it isn't UTF-8 text (byte {error.start + 1})") from error
     if "\0" in text:
         raise DatasetError(f"{name}: it isn't UTF-8 text (it contains zero bytes, as UTF-16 does)")
-    return text
-
-
-def parse_jsonl(text: str, name: str) -> list[CaptionEntry]:
-    """Parse one JSON object per line, with ``file_name`` (relative to the metadata file) and ``text`` or ``caption``.
-
-    Raises:
-        DatasetError: lines that can't be used, all named.
-    """
-
-    def rows() -> Iterator[tuple[int, Any]]:
-        for number, line in enumerate(text.split("\n"), 1):
-            if line.strip():
-                try:
-                    yield number, json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    yield number, f"not JSON ({error})"
-
-    return _entries(rows(), name)
-
-
-def parse_csv(text: str, name: str) -> list[CaptionEntry]:
-    """Parse comma-separated values with a header: ``file_name`` and ``text`` or ``caption``.
-
-    Raises:
-        DatasetError: the columns are missing, or lines can't be used, all named.
-    """
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        columns = set(reader.fieldnames or ())
-    except csv.Error as error:
-        raise DatasetError(f"{name}: its first line is not CSV ({error})") from error
-    if "file_name" not in columns or not columns & {*_CAPTION_COLUMNS}:
-        raise DatasetError(f"{name}: its first line lacks the columns file_name and text, separated by commas")
-
-    def rows() -> Iterator[tuple[int, Any]]:
-        try:
-            for row in reader:
-                surplus = None in row  # an unquoted comma would silently cut the caption short
-                yield (
-                    reader.line_num,
-                    "more fields than columns; quote captions that contain commas" if surplus else row,
-                )
-        except csv.Error as error:
-            yield reader.line_num, f"not CSV ({error})"
-
-    return _entries(rows(), name)
-
-
-def _entries(rows: Iterator[tuple[int, Any]], name: str) -> list[CaptionEntry]:
-    """Entries from (line number, row) pairs; a row that is a string says what is wrong with its line."""
-    entries: list[CaptionEntry] = []
-    problems: list[str] = []
-    for number, row in rows:
-        if isinstance(row, str):
-            problems.append(f"line {number}: {row}")
-        elif not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
-            problems.append(f"line {number}: no file_name")
-        else:
-            caption = next((row[column] for column in _CAPTION_COLUMNS if row.get(column)), "")
-            if not isinstance(caption, str) or not is_unicode(caption + row["file_name"]):
-                problems.append(f"line {number}: its caption or file name isn't text")
-                continue
-            path = posixpath.join(posixpath.dirname(name), row["file_name"].strip().replace("\\", "/"))
-            picture = canonical(posixpath.normpath(path))
-            entries.append(CaptionEntry(picture, caption.strip() or None, f"{name}, line {number}"))
-    if problems:
-        raise DatasetError(f"{name}: " + "; ".join(problems))
-    return entries
+    return text.replace("\r\n", "\n")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..core.hashing import value_hash
 from .masks import Mask
+from .scripts import composed, find_word
 from .sources import ImageSource, read_unchanged
 from .views import Augmentation, Crop, View, fitted
 
@@ -36,6 +36,13 @@ class ImageRecord:
     """Crops to train on, each a sample of its own; empty for the center square at the run's resolution."""
     augmentation: Augmentation | None = None
     """Random changes during training."""
+    trigger: TriggerWord | None = None
+    """The word for what this picture shows, where pictures of a data set have different ones."""
+
+    def __post_init__(self) -> None:
+        """Line ends are no content: a caption is the same from every system."""
+        if self.caption and "\r" in self.caption:
+            object.__setattr__(self, "caption", self.caption.replace("\r\n", "\n").replace("\r", "\n"))
 
     @property
     def name(self) -> str:
@@ -87,7 +94,16 @@ class Skipped:
     """A file that was skipped, and why."""
 
     name: str
+    """Relative to the root; with a slash at the end for a folder with all that is in it."""
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """Something that a user should know of a file that was used, such as that it has more frames."""
+
+    name: str
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +120,8 @@ class TriggerWord:
         return " ".join(filled.split())
 
     def is_in(self, text: str) -> bool:
-        """Whether the text contains the word as a whole word, ignoring case."""
-        words = r"\s+".join(map(re.escape, self.word.split()))
-        return bool(words) and re.search(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE) is not None
+        """Whether the text contains the word as a whole word, ignoring case, as :func:`find_word` finds it."""
+        return find_word(composed(text), self.word) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +131,10 @@ class Dataset:
     name: str
     records: tuple[ImageRecord, ...]
     skipped: tuple[Skipped, ...] = ()
+    """Every file below the root that wasn't used."""
+    notes: tuple[Note, ...] = ()
     trigger: TriggerWord | None = None
+    """The word for what all pictures show, unless their records have their own."""
 
     def __len__(self) -> int:
         return len(self.records)
@@ -133,14 +151,32 @@ class Dataset:
     def samples_per_epoch(self) -> int:
         return sum(r.repeats for r in self.records)
 
-    def with_captions(self, captions: list[str | None], trigger: TriggerWord | None = None) -> Dataset:
+    @property
+    def triggers(self) -> tuple[TriggerWord, ...]:
+        """The trigger words of all pictures, each once, in their order."""
+        words = (record.trigger or self.trigger for record in self.records)
+        return tuple(dict.fromkeys(word for word in words if word))
+
+    def with_captions(self, captions: Sequence[str | None]) -> Dataset:
         """The same pictures with other captions, one for each record in order."""
         records = tuple(replace(r, caption=c) for r, c in zip(self.records, captions, strict=True))
-        return replace(self, records=records, trigger=trigger or self.trigger)
+        return replace(self, records=records)
+
+    def with_triggers(self, triggers: Sequence[TriggerWord]) -> Dataset:
+        """The same pictures with other trigger words, one for each record in order."""
+        if len(set(triggers)) == 1:
+            return replace(self, records=tuple(replace(r, trigger=None) for r in self.records), trigger=triggers[0])
+        records = tuple(replace(r, trigger=t) for r, t in zip(self.records, triggers, strict=True))
+        return replace(self, records=records, trigger=None)
 
     def missing_trigger(self) -> list[str]:
-        """Names of the records whose caption lacks the trigger word; all of them if the data set has none."""
-        return [r.name for r in self.records if not (self.trigger and self.trigger.is_in(r.caption or ""))]
+        """Names of the records whose caption lacks their trigger word, or that have none."""
+        words = [record.trigger or self.trigger for record in self.records]
+        return [
+            record.name
+            for record, word in zip(self.records, words, strict=True)
+            if not (word and word.is_in(record.caption or ""))
+        ]
 
     def manifest(self) -> list[dict[str, Any]]:
         """The records for an adapter's metadata: names relative to the root, hashes, captions, repeats, crop sizes."""

@@ -61,7 +61,7 @@ def _distance(colors: NDArray[np.float64], like: NDArray[np.float64]) -> NDArray
     """Mahalanobis distance of each color (n, 3) from a sample of colors; noise of a few gray levels is ignored."""
     import numpy as np
 
-    spread = np.cov(like.T) + 36 * np.eye(3)
+    spread = (np.cov(like.T) if len(like) > 1 else 0) + 36 * np.eye(3)
     difference = colors - like.mean(axis=0)
     return np.sqrt(np.einsum("ni,ij,nj->n", difference, np.linalg.inv(spread), difference))
 

@@ -1,15 +1,13 @@
-"""Encoded pictures: their size without decoding, and their pixels as RGB or as a mask."""
+"""Encoded pictures: their size without decoding, and their pixels as RGB."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..core.errors import DatasetError
-from . import limits
+from .colors import color_note, to_srgb
+from .opening import opened
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -18,13 +16,45 @@ _ORIENTATION = 0x0112
 _EXIF_IN_PNG = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What the header of a picture says."""
+
+    size: tuple[int, int]
+    """Width and height in pixels, after EXIF rotation."""
+    notes: tuple[str, ...]
+    """What a user should know: more frames, or colors that can't be converted."""
+
+
+def read_header(data: bytes, name: str) -> Header:
+    """The header of a picture; no pixel is decoded.
+
+    Raises:
+        DatasetError: as :func:`probe`.
+    """
+    size = probe(data, name)
+    with opened(data, name) as image:
+        notes = (_frames_note(image), color_note(image))
+    return Header(size=size, notes=tuple(filter(None, notes)))
+
+
+def _frames_note(image: Image.Image) -> str:
+    """Says which frame is used of several; a JPEG's others are its own, at another size or for another eye."""
+    if image.format == "MPO" or not getattr(image, "is_animated", False):
+        return ""
+    frames = getattr(image, "n_frames", 2)
+    if image.format == "TIFF":
+        return f"only the first of its {frames} pages is used"
+    return f"it has {frames} frames, of which only the first is used"
+
+
 def probe(data: bytes, name: str) -> tuple[int, int]:
     """Width and height in pixels, after EXIF rotation, from the header alone.
 
     Raises:
         DatasetError: not a picture, a damaged header, or more pixels than ``limits.MAX_PIXELS``.
     """
-    with _opened(data, name) as image:
+    with opened(data, name) as image:
         # Pillow decodes a whole PNG to look for EXIF data behind the pixels, so check first whether there is any.
         has_exif = image.format != "PNG" or any(mark in data for mark in _EXIF_IN_PNG)
         sideways = has_exif and image.getexif().get(_ORIENTATION, 1) >= 5
@@ -40,7 +70,7 @@ def check_complete(data: bytes, name: str) -> None:
     Raises:
         DatasetError: the picture is truncated or damaged.
     """
-    with _opened(data, name) as image:
+    with opened(data, name) as image:
         if image.format == "PNG":
             image.verify()
             return
@@ -50,7 +80,7 @@ def check_complete(data: bytes, name: str) -> None:
 
 
 def decode(data: bytes, name: str, *, at_least: int = 0) -> Image.Image:
-    """The first frame as RGB, 8 bits per channel: EXIF rotation applied, transparency flattened onto white.
+    """The first frame as sRGB, 8 bits per channel: EXIF rotation applied, transparency flattened onto white.
 
     Args:
         data: the encoded picture.
@@ -61,28 +91,11 @@ def decode(data: bytes, name: str, *, at_least: int = 0) -> Image.Image:
     Raises:
         DatasetError: as ``probe``, or the picture is truncated or damaged.
     """
-    with _opened(data, name) as image:
+    with opened(data, name) as image:
         if at_least:
             image.draft(None, (at_least, at_least))
         image.load()
         return to_rgb(image)
-
-
-def decode_mask(data: bytes, name: str, channel: str) -> Image.Image:
-    """A mask as 8-bit gray, EXIF rotation applied: the brightness, or the opacity if ``channel`` is ``alpha``.
-
-    Raises:
-        DatasetError: as ``decode``, or there is no alpha channel.
-    """
-    from PIL import ImageOps
-
-    with _opened(data, name) as image:
-        image.load()
-        if channel == "alpha" and not image.has_transparency_data:
-            raise _unreadable(name, "it has no alpha channel")
-        if channel == "alpha":
-            return ImageOps.exif_transpose(image).convert("RGBA").getchannel("A")
-        return to_rgb(image).convert("L")
 
 
 def has_alpha(data: bytes, name: str) -> bool:
@@ -91,7 +104,7 @@ def has_alpha(data: bytes, name: str) -> bool:
     Raises:
         DatasetError: as ``probe``.
     """
-    with _opened(data, name) as image:
+    with opened(data, name) as image:
         return image.has_transparency_data
 
 
@@ -101,94 +114,47 @@ def jpeg_tables(data: bytes, name: str) -> Mapping[int, Sequence[int]] | None:
     Raises:
         DatasetError: as ``probe``.
     """
-    with _opened(data, name) as image:
+    with opened(data, name) as image:
         return getattr(image, "quantization", None)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Any Pillow image as RGB: EXIF rotation applied, 16 bits scaled to 8, transparency flattened onto white.
+    """Any Pillow image as sRGB: EXIF rotation applied, 16 bits scaled to 8, transparency flattened onto white.
 
     Raises:
         ValueError: floating-point pixels, whose range of values is unknown.
     """
-    import numpy as np
     from PIL import Image, ImageOps
 
-    image = ImageOps.exif_transpose(image)
-    if image.mode == "F":
-        raise ValueError("floating-point pixels; save it with 8 or 16 bits per channel")
-    if image.mode.startswith("I"):  # Pillow's integer modes hold the 0 to 65535 of a 16-bit file
-        values = np.asarray(image).astype(np.float32) / 257
-        image = Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        layered = image.convert("RGBA")
-        flat = Image.new("RGB", image.size, "white")
-        flat.paste(layered, mask=layered.getchannel("A"))
-        return flat
-    return image.convert("RGB")
+    image = eight_bits(ImageOps.exif_transpose(image))
+    if not image.has_transparency_data:
+        return to_srgb(image)
+    layered = image.convert("RGBA")
+    color = image.convert("L") if image.mode == "LA" else layered.convert("RGB")
+    color.info = dict(image.info)
+    flat = Image.new("RGB", image.size, "white")
+    flat.paste(to_srgb(color), mask=layered.getchannel("A"))
+    return flat
 
 
-def check_size(size: tuple[int, int], name: str) -> None:
-    """Refuse a picture with more pixels than ``limits.MAX_PIXELS``.
+def eight_bits(image: Image.Image) -> Image.Image:
+    """An image with 16-bit gray scaled to 8 bits; others as they are.
 
     Raises:
-        DatasetError: it has more.
+        ValueError: floating-point pixels.
     """
-    if size[0] * size[1] > limits.MAX_PIXELS:
-        raise _too_large(name, f"{size[0]} x {size[1]} pixels")
+    import numpy as np
+    from PIL import Image
 
-
-@contextlib.contextmanager
-def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
-    """Open a picture and check its size; any error inside the block becomes a ``DatasetError``."""
-    from PIL import Image, UnidentifiedImageError
-
-    # Other formats, such as EPS, would start programs or aren't photographs.
-    avif = ["AVIF"] if ".avif" in Image.registered_extensions() else []
-    formats = ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", *avif]
-    try:
-        with _STRICT, Image.open(io.BytesIO(data), formats=formats) as image:
-            check_size(image.size, name)
-            yield image
-    except DatasetError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise _too_large(name, str(error)) from error
-    except UnidentifiedImageError as error:
-        raise _unreadable(name, "it isn't a picture in a known format" if data else "the file is empty") from error
-    except Exception as error:  # Pillow's readers raise all kinds of errors on damaged files
-        raise _unreadable(name, f"it can't be decoded ({error})") from error
-
-
-class _Strict:
-    """Makes Pillow refuse truncated pictures while any thread is inside.
-
-    Other extensions disable that check for the whole process, and the missing part would be decoded as gray.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._tolerant = False
-
-    def __enter__(self) -> None:
-        from PIL import ImageFile
-
-        with self._lock:
-            if self._inside == 0:
-                self._tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        from PIL import ImageFile
-
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                ImageFile.LOAD_TRUNCATED_IMAGES = self._tolerant
-
-
-_STRICT = _Strict()
+    if image.mode == "F":
+        raise ValueError("floating-point pixels; save it with 8 or 16 bits per channel")
+    if not image.mode.startswith("I"):
+        return image
+    # Pillow's integer modes hold the 0 to 65535 of a 16-bit file.
+    values = np.asarray(image).astype(np.float32) / 257
+    scaled = Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
+    scaled.info = dict(image.info)
+    return scaled
 
 
 def _jpeg_has_end(data: bytes) -> bool:
@@ -197,19 +163,3 @@ def _jpeg_has_end(data: bytes) -> bool:
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return data.find(b"\xff\xd9", at) >= 0
-
-
-def _too_large(name: str, what: str) -> DatasetError:
-    return DatasetError(
-        f"{name}: the picture is too large ({what})",
-        expected=f"at most {limits.MAX_PIXELS // 1_000_000} megapixels",
-        hint="scale the picture down; training needs far fewer pixels.",
-    )
-
-
-def _unreadable(name: str, reason: str) -> DatasetError:
-    return DatasetError(
-        f"{name}: {reason}",
-        expected="an intact picture in PNG, JPEG, WebP, BMP, GIF, TIFF or AVIF",
-        hint="open and save it again in an image editor, or remove it from the data set.",
-    )

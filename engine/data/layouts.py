@@ -2,52 +2,56 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
 from ..core.errors import DatasetError
-from .dataset import Dataset, ImageRecord
-from .listing import MASK_FOLDER, MAX_REPEATS, PICTURE_EXTENSIONS, canonical, is_unicode
-from .masks import Mask
-from .sources import read_unchanged
+from ..core.file_names import usable
+from .dataset import Dataset
+from .exporting import Encoded, Export, Trait
+from .folders import MAX_REPEATS, repeats_of
+from .names import canonical, is_unicode
 
 LAYOUTS = ("kohya", "diffusers", "replicate", "fal")
 ARCHIVES = ("replicate", "fal")
 """Layouts that are a zip archive; the others are a folder."""
+ONE_LINE = ("kohya", "replicate", "fal")
+"""Layouts whose captions are text files, which other trainers read line by line."""
 
-_READ_BY_ALL = (".png", ".jpg", ".jpeg", ".webp")
-_MIN_PICTURES = {"replicate": 10, "fal": 4}
-"""Number of pictures that a hosted trainer asks for."""
-_UNUSABLE = re.compile(r'[<>:"|?*\\/\x00-\x1f\x7f]')
-_MAX_NAME_BYTES = 180
-"""Bytes in a file name without its extension; most file systems allow 255 in total."""
+_MASK_FOLDER = "masks"
+_NOT_A_PICTURE = re.compile(r"(?:\.|~\$|\s)+")
+"""The start of a name that is hidden or temporary, so that readers leave it out."""
+_MASK_NAME = re.compile(r".*[_.-](?:mask|masklabel|condlabel)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class PlannedFile:
-    """A file still to be written."""
+class WrittenFile:
+    """A file to write."""
 
     name: str
     """Relative to the data set's root, with forward slashes."""
-    content: Callable[[], bytes]
+    data: bytes
+    traits: tuple[Trait, ...] = ()
+    """What the original file had that its pixels alone don't tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The files of a data set in one layout, and notes for the user."""
+    """The files of a data set in one layout."""
 
-    files: tuple[PlannedFile, ...]
-    notes: tuple[str, ...]
+    pictures: int
+    """Number of pictures, copies included."""
+    files: Iterator[tuple[str, list[WrittenFile]]]
+    """For each picture its own name and its files; at last perhaps an empty name and files of the whole set."""
 
 
-def plan(dataset: Dataset, layout: str) -> Plan:
-    """The files of a layout, with the pictures' bytes unchanged; nothing is read yet.
+def plan(dataset: Dataset, items: Sequence[Export], layout: str) -> Plan:
+    """The files of a layout, one picture after the other; each is read when its turn comes.
 
     - ``kohya``: ``N_name/picture.png`` with ``picture.txt``, and masks in ``masks/``, its ``conditioning_data_dir``.
     - ``diffusers``: pictures and ``metadata.jsonl``, the imagefolder of Hugging Face's datasets.
@@ -60,8 +64,10 @@ def plan(dataset: Dataset, layout: str) -> Plan:
     if layout not in LAYOUTS:
         raise DatasetError(f"Unknown layout {layout!r}.", expected=f"one of {', '.join(LAYOUTS)}")
     _refuse_unsavable(dataset)
-    planned = {"kohya": _kohya, "diffusers": _diffusers}.get(layout, partial(_flat, masks=layout == "fal"))
-    return Plan(files=tuple(planned(dataset)), notes=tuple(_notes(dataset, layout)))
+    if layout in ARCHIVES:
+        items = _copied(items)
+    make = {"kohya": _kohya, "diffusers": _diffusers}.get(layout, partial(_flat, masks=layout == "fal"))
+    return Plan(pictures=len(items), files=make(dataset, items))
 
 
 def _refuse_unsavable(dataset: Dataset) -> None:
@@ -81,69 +87,68 @@ def _refuse_unsavable(dataset: Dataset) -> None:
         )
 
 
-def _notes(dataset: Dataset, layout: str) -> Iterator[str]:
-    others = sorted({extension for r in dataset if (extension := _extension(r.name)) not in _READ_BY_ALL})
-    if others and layout != "diffusers":
-        yield f"Not every trainer reads {', '.join(others)}; PNG, JPEG and WebP are safe."
-    if bare := sum(not (r.caption or "").strip() for r in dataset):
-        yield f"Without a caption: {bare} of {len(dataset)} pictures."
-    if len(dataset) < _MIN_PICTURES.get(layout, 0):
-        yield f"{len(dataset)} pictures; this trainer asks for {_MIN_PICTURES[layout]} or more."
-    if layout in ARCHIVES and len({r.repeats for r in dataset}) > 1:
-        yield "This trainer has no repeats, so pictures with more repeats are included more than once."
-    if layout == "replicate" and any(r.mask for r in dataset):
-        yield f"This trainer doesn't use masks: {sum(r.mask is not None for r in dataset)} were left out."
+def one_line(caption: str) -> str:
+    """A caption's lines joined by blanks.
+
+    Of a text file kohya's trainers read the first line; others take each line for a caption of its own.
+    """
+    return " ".join(part for line in re.split(r"[\r\n]+", caption) if (part := line.strip()))
 
 
-def _kohya(dataset: Dataset) -> Iterator[PlannedFile]:
-    trigger = dataset.trigger
-    concept = _clean(f"{trigger.word} {trigger.class_word}".strip() if trigger else dataset.name)
-    for record, name in zip(dataset, _names(dataset), strict=True):
-        at = f"{record.repeats}_{concept}/{name}"
-        yield _picture(at, record)
-        yield from _caption(at, record)
-        if record.mask:
-            yield _mask(f"{MASK_FOLDER}/{at}", record.mask)
+def _kohya(dataset: Dataset, items: Sequence[Export]) -> Iterator[tuple[str, list[WrittenFile]]]:
+    for item, name in zip(items, _names(items), strict=True):
+        trigger = item.record.trigger or dataset.trigger
+        concept = f"{trigger.word} {trigger.class_word}".strip() if trigger else dataset.name
+        at = f"{_folder(item.record.repeats, concept)}/{name}"
+        files = [_file(at, item.picture()), *_caption(at, item)]
+        if mask := item.mask():
+            files.append(_file(f"{_MASK_FOLDER}/{at}", mask))
+        yield item.record.name, files
 
 
-def _diffusers(dataset: Dataset) -> Iterator[PlannedFile]:
+def _diffusers(dataset: Dataset, items: Sequence[Export]) -> Iterator[tuple[str, list[WrittenFile]]]:
     rows = []
-    masked = any(record.mask for record in dataset)
-    for record, name in zip(dataset, _names(dataset), strict=True):
-        at = name if record.repeats == 1 else f"{record.repeats}_{_clean(dataset.name)}/{name}"
-        picture = _picture(at, record)
-        yield picture
-        row: dict[str, str | None] = {"file_name": picture.name, "text": record.caption or ""}
+    masked = any(item.record.mask for item in items)
+    for item, name in zip(items, _names(items), strict=True):
+        repeats = item.record.repeats
+        at = name if repeats == 1 else f"{_folder(repeats, dataset.name)}/{name}"
+        files = [_file(at, item.picture())]
+        row: dict[str, str | None] = {"file_name": files[0].name, "text": item.record.caption or ""}
         if masked:
             row["mask_file_name"] = None
-        if record.mask:
-            mask = _mask(f"{MASK_FOLDER}/{at}", record.mask)
-            yield mask
-            row["mask_file_name"] = mask.name
+        if mask := item.mask():
+            files.append(_file(f"{_MASK_FOLDER}/{at}", mask))
+            row["mask_file_name"] = files[1].name
         rows.append(json.dumps(row, ensure_ascii=False) + "\n")
-    yield PlannedFile("metadata.jsonl", "".join(rows).encode)
+        yield item.record.name, files
+    yield "", [WrittenFile("metadata.jsonl", "".join(rows).encode())]
 
 
-def _flat(dataset: Dataset, masks: bool) -> Iterator[PlannedFile]:
-    """One folder without subfolders. Repeats become copies, divided by their greatest common divisor."""
-    divisor = math.gcd(*(record.repeats for record in dataset))
-    copies = tuple(replace(r, repeats=1) for r in dataset for _ in range(r.repeats // divisor))
-    for record, name in zip(copies, _names(replace(dataset, records=copies)), strict=True):
-        yield _picture(name, record)
-        yield from _caption(name, record)
-        if masks and record.mask:
-            yield PlannedFile(f"{name}_mask.jpg", partial(_as_jpeg, record.mask))
+def _flat(dataset: Dataset, items: Sequence[Export], masks: bool) -> Iterator[tuple[str, list[WrittenFile]]]:
+    """One folder without subfolders."""
+    del dataset
+    for item, name in zip(items, _names(items), strict=True):
+        files = [_file(name, item.picture()), *_caption(name, item)]
+        if masks and (mask := item.mask_as_jpeg()):
+            files.append(WrittenFile(f"{name}_mask.jpg", mask))
+        yield item.record.name, files
 
 
-def _names(dataset: Dataset) -> list[str]:
-    """A file name without folder and extension for each record, its own if possible.
+def _copied(items: Sequence[Export]) -> list[Export]:
+    """Repeats as copies, divided by their greatest common divisor."""
+    divisor = math.gcd(*(item.record.repeats for item in items))
+    return [item for item in items for _ in range(item.record.repeats // divisor)]
+
+
+def _names(items: Sequence[Export]) -> list[str]:
+    """A file name without folder and extension for each picture, its own if possible.
 
     Names are unique even without extensions and ignoring case, since captions and masks are matched by them.
     """
     taken: set[str] = set()
     names = []
-    for record in dataset:
-        own = _clean(PurePosixPath(record.name).stem)
+    for item in items:
+        own = _clean(PurePosixPath(item.record.name).stem)
         name, number = own, 2
         while canonical(name).casefold() in taken:
             name, number = f"{own}_{number}", number + 1
@@ -154,42 +159,22 @@ def _names(dataset: Dataset) -> list[str]:
 
 def _clean(name: str) -> str:
     """A name that is valid on every system, and that isn't the name of a mask or a hidden file."""
-    name = _UNUSABLE.sub("_", name).lstrip(".").strip()
-    name = name.encode(errors="replace")[:_MAX_NAME_BYTES].decode(errors="ignore").rstrip(". ") or "picture"
-    return f"{name}_picture" if name.lower().endswith(("_mask", "-masklabel")) else name
+    name = usable(_NOT_A_PICTURE.sub("", name, 1) if _NOT_A_PICTURE.match(name) else name, instead="picture")
+    return f"{name}_picture" if _MASK_NAME.fullmatch(name) else name
 
 
-def _extension(name: str) -> str:
-    extension = PurePosixPath(name).suffix
-    return extension if extension.lower() in PICTURE_EXTENSIONS else ".png"
+def _folder(repeats: int, concept: str) -> str:
+    """``N_concept``, with a word more where readers would take that for a date or for the folder of a camera."""
+    name = f"{repeats}_{_clean(concept)}"
+    return name if repeats_of(f"{name}/picture.png") == repeats else f"{name} pictures"
 
 
-def _picture(at: str, record: ImageRecord) -> PlannedFile:
-    return PlannedFile(at + _extension(record.name), partial(read_unchanged, record.source, record.content_hash))
+def _file(at: str, encoded: Encoded) -> WrittenFile:
+    return WrittenFile(at + encoded.ending, encoded.data, encoded.traits)
 
 
-def _caption(at: str, record: ImageRecord) -> Iterator[PlannedFile]:
-    caption = record.caption or ""
-    if caption.strip():
-        # Readers strip a byte-order mark, so a caption that starts with one needs another before it.
-        encoding = "utf-8-sig" if caption.startswith("\N{BOM}") else "utf-8"
-        yield PlannedFile(f"{at}.txt", partial(caption.encode, encoding))
-
-
-def _mask(at: str, mask: Mask) -> PlannedFile:
-    """The mask's own bytes; an alpha channel becomes a file of its own."""
-    if mask.channel == "alpha":
-        return PlannedFile(f"{at}.png", partial(_encoded, mask, "PNG"))
-    return PlannedFile(at + _extension(mask.source.name), partial(read_unchanged, mask.source, mask.content_hash))
-
-
-def _as_jpeg(mask: Mask) -> bytes:
-    if mask.channel == "gray" and _extension(mask.source.name).lower() in (".jpg", ".jpeg"):
-        return read_unchanged(mask.source, mask.content_hash)
-    return _encoded(mask, "JPEG", quality=95)
-
-
-def _encoded(mask: Mask, file_format: str, **options: int) -> bytes:
-    buffer = io.BytesIO()
-    mask.load().save(buffer, file_format, **options)
-    return buffer.getvalue()
+def _caption(at: str, item: Export) -> list[WrittenFile]:
+    caption = one_line(item.record.caption or "")
+    # Readers strip a byte-order mark, so a caption that starts with one needs another before it.
+    encoding = "utf-8-sig" if caption.startswith("\N{BOM}") else "utf-8"
+    return [WrittenFile(f"{at}.txt", caption.encode(encoding))] if caption else []

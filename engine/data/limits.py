@@ -10,8 +10,14 @@ MAX_PIXELS = 100_000_000
 """In one picture, according to its header."""
 MAX_FILE_BYTES = 512 * 2**20
 """In one encoded picture."""
-MAX_TEXT_BYTES = 16 * 2**20
-"""In one caption or metadata file."""
+MAX_CAPTION_BYTES = 64 * 2**10
+"""In one caption file: about ten thousand words."""
+MAX_TABLE_BYTES = 16 * 2**20
+"""In one table of captions."""
+MAX_TEXT_BYTES = 64 * 2**20
+"""In all captions and tables of a data set."""
+MAX_TABLE_ROWS = 100_000
+"""In one table of captions."""
 MAX_MEMBERS = 100_000
 """In an archive, folders included."""
 MAX_ARCHIVE_BYTES = 16 * 2**30

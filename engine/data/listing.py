@@ -1,124 +1,111 @@
-"""Which files of a data set are pictures, captions, metadata and masks, and in what order."""
+"""Which files of a data set are pictures, captions, tables of captions and masks, and in what order."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from .dataset import Skipped
+from .file_types import READABLE, file_type, is_raw, why_unused
+from .folders import repeats_of, why_set_aside
+from .mask_files import sort_masks
+from .names import is_unicode, natural_key
 
 PICTURE_EXTENSIONS = (
-    ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif",
-    ".heic", ".heif", ".jxl",  # Pillow doesn't read these; they are reported as unreadable, not ignored
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif",
+    ".jxl",  # nothing here reads these; they are reported as unreadable, not ignored
 )  # fmt: skip
-METADATA_FILES = ("metadata.jsonl", "metadata.csv")
-MASK_FOLDER = "masks"
-MAX_REPEATS = 1000
-"""A larger number in a folder's name is probably a year or a date."""
+CAPTION_EXTENSIONS = (".txt", ".caption", ".captions", ".cap", ".tags", ".text")
+"""Plain text beside a picture; of several, the first is used."""
+TABLE_EXTENSIONS = (".jsonl", ".csv", ".tsv", ".json")
+"""Captions of several pictures; ``.json`` may also belong to one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """The files of a data set by kind, each kind in natural order."""
+    """The files of a data set by kind."""
 
     pictures: tuple[str, ...]
+    """In natural order."""
     captions: tuple[str, ...]
-    """Text files that may belong to a picture."""
-    metadata: tuple[str, ...]
+    """Text files that may belong to a picture, those that count first in front."""
+    tables: tuple[str, ...]
+    """Files that may hold the captions of several pictures, those that count first in front."""
     masks: Mapping[str, str]
     """Picture -> its mask."""
     skipped: tuple[Skipped, ...]
+    """Every other file, with the reason."""
     total: int
     """Number of files of any kind."""
 
 
-def list_files(names: Iterable[str]) -> Listing:
-    """Sort relative file names (forward slashes) into pictures, captions, metadata and masks.
+def list_files(
+    names: Iterable[str], head: Callable[[str], bytes] = lambda _: b"", *, regularization: bool = False
+) -> Listing:
+    """Sort relative file names (forward slashes) into pictures, captions, tables and masks; every other is skipped.
 
-    A mask is called ``cat_mask.png`` or ``cat-masklabel.png``. One without a picture may be a picture with an unlucky
-    name, so it is reported as skipped. ``masks/cat.png`` is a mask if there is a picture ``cat``.
+    Args:
+        names: the files.
+        head: a file's first bytes, at least ``file_types.HEAD_BYTES``; asked for where the ending isn't a picture's.
+        regularization: the pictures are meant as regularization pictures.
     """
     ordered = sorted(names, key=natural_key)
     usable = [name for name in ordered if is_unicode(name)]
-    images = [name for name in usable if name.lower().endswith(PICTURE_EXTENSIONS)]
-    stems = {stem(name).lower() for name in images}
-    masked = {name: found for name in images if (found := _masked_stem(name, stems))}
-    pictures = [name for name in images if name not in masked]
-    picture_stems = {stem(name).lower() for name in pictures}
     skipped = [
         Skipped(name=name.encode(errors="backslashreplace").decode(), reason="its name isn't valid Unicode; rename it")
         for name in ordered
         if not is_unicode(name)
     ]
-    skipped += [
-        Skipped(name=name, reason="its folder's name asks for 0 repeats") for name in pictures if repeats_of(name) == 0
-    ]
-    skipped += [
-        Skipped(name=name, reason="its name is that of a mask, but there is no picture beside it")
-        for name, picture in masked.items()
-        if picture not in picture_stems
-    ]
-    by_picture = {picture: name for name, picture in reversed(masked.items())}
-    metadata = [name for name in usable if PurePosixPath(name).name.lower() in METADATA_FILES]
+    images, captions, tables = [], [], []
+    for name in usable:
+        start = b"" if _has(name, PICTURE_EXTENSIONS) else head(name)
+        if _has(name, PICTURE_EXTENSIONS) or (file_type(start) in READABLE and not is_raw(name)):
+            images.append(name)
+        elif _has(name, CAPTION_EXTENSIONS):
+            captions.append(name)
+        elif _has(name, TABLE_EXTENSIONS):
+            tables.append(name)
+        else:
+            skipped.append(Skipped(name=name, reason=why_unused(name, start)))
+    subject, aside = _set_aside(images, regularization)
+    sorted_masks = sort_masks(subject)
     return Listing(
-        pictures=tuple(name for name in pictures if repeats_of(name) > 0),
-        captions=tuple(name for name in usable if name.lower().endswith(".txt")),
-        metadata=tuple(sorted(metadata, key=lambda name: METADATA_FILES.index(PurePosixPath(name).name.lower()))),
-        masks={name: by_picture[key] for name in pictures if (key := stem(name).lower()) in by_picture},
-        skipped=tuple(skipped),
+        pictures=tuple(name for name in sorted_masks.pictures if repeats_of(name) > 0),
+        captions=tuple(sorted(captions, key=lambda name: _place(name, CAPTION_EXTENSIONS))),
+        tables=tuple(sorted(tables, key=lambda name: (not is_metadata(name), _place(name, TABLE_EXTENSIONS)))),
+        masks=sorted_masks.by_picture,
+        skipped=(
+            *skipped,
+            *aside,
+            *(
+                Skipped(name=name, reason="its folder's name asks for 0 repeats")
+                for name in sorted_masks.pictures
+                if repeats_of(name) == 0
+            ),
+            *sorted_masks.skipped,
+        ),
         total=len(ordered),
     )
 
 
-def natural_key(name: str) -> tuple[object, ...]:
-    """Sort key: by folder, numbers by value, ignoring case and Unicode normalization; the same on every system."""
-    parts = []
-    for part in canonical(name).split("/"):
-        runs = re.split(r"([0-9]+)", part.casefold())
-        numbers = [digits.lstrip("0") for digits in runs[1::2]]
-        runs[1::2] = [f"{len(digits):06d}{digits}" for digits in numbers]
-        parts.append(tuple(runs))
-    return tuple(parts), name
+def is_metadata(name: str) -> bool:
+    """Whether a table is called ``metadata``, so that it has to be one of captions."""
+    return PurePosixPath(name).name.lower() in ("metadata.jsonl", "metadata.csv")
 
 
-def canonical(name: str) -> str:
-    """NFC, since some systems store names with composed characters and others with decomposed ones."""
-    return unicodedata.normalize("NFC", name)
+def _set_aside(images: Iterable[str], regularization: bool) -> tuple[list[str], list[Skipped]]:
+    """The images of the subject, and those whose folders say that they aren't."""
+    images = list(images)
+    folders = {str(folder).lower() for name in images for folder in PurePosixPath(name).parents}
+    reasons = {name: why_set_aside(name, folders, regularization=regularization) for name in images}
+    aside = [Skipped(name=name, reason=reason) for name, reason in reasons.items() if reason]
+    return [name for name, reason in reasons.items() if not reason], aside
 
 
-def is_unicode(text: str) -> bool:
-    """Whether the text can be encoded as UTF-8; file names and JSON escapes may contain lone surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _has(name: str, extensions: tuple[str, ...]) -> bool:
+    return name.lower().endswith(extensions)
 
 
-def stem(name: str) -> str:
-    """A file's path without its last extension, in canonical spelling."""
-    return canonical(str(PurePosixPath(name).with_suffix("")))
-
-
-def repeats_of(name: str) -> int:
-    """How often an epoch shows a picture: N of the innermost folder called ``N_name``, else 1. May be 0."""
-    for folder in PurePosixPath(name).parents:
-        found = re.fullmatch(r"([0-9]{1,4})_.+", folder.name)
-        if found and int(found[1]) <= MAX_REPEATS:
-            return int(found[1])
-    return 1
-
-
-def _masked_stem(name: str, stems: Set[str]) -> str:
-    """Stem, in lower case, of the picture that a mask belongs to; empty if the file isn't a mask."""
-    *folders, last = stem(name).lower().split("/")
-    if found := re.fullmatch(r"(.+)(_mask|-masklabel)", last):
-        return "/".join([*folders, found[1]])
-    if MASK_FOLDER in folders:
-        folders.remove(MASK_FOLDER)
-        picture = "/".join([*folders, last])
-        return picture if picture in stems else ""
-    return ""
+def _place(name: str, extensions: tuple[str, ...]) -> int:
+    return next(place for place, extension in enumerate(extensions) if name.lower().endswith(extension))

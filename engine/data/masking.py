@@ -13,6 +13,7 @@ from ..core.hashing import bytes_hash
 from ..core.words import first_of
 from .dataset import Dataset, ImageRecord
 from .images import has_alpha
+from .mask_pixels import decode_mask
 from .masks import Mask, check_same_shape
 from .sources import MemorySource, read_unchanged
 
@@ -30,9 +31,12 @@ class Masking:
     dataset: Dataset
     coverage: dict[str, float]
     """Name of each picture with a mask -> mean brightness of the mask, 0 to 1."""
+    see_through: dict[str, float]
+    """Name of each picture whose mask file has transparent parts -> mean brightness that they count for, 0 to 1."""
 
     def in_words(self) -> str:
         """How many pictures have masks, and which masks are nearly all white or all black."""
+        by_meaning: dict[str, list[str]] = {}
         bare = [record.name for record in self.dataset if record.name not in self.coverage]
         mean = sum(self.coverage.values()) / len(self.coverage)
         lines = [f"{len(self.coverage)} of {len(self.dataset)} pictures have a mask; on average {mean:.0%} is white."]
@@ -42,11 +46,21 @@ class Masking:
             lines.append(f"Less than 5% white, so little is learned from them: {first_of(small)}.")
         if full := [name for name, share in self.coverage.items() if share > 0.98]:
             lines.append(f"White almost everywhere, so the mask changes nothing: {first_of(full)}.")
+        for name, brightness in self.see_through.items():
+            counts = "white" if brightness > 0.98 else "black" if brightness < 0.02 else f"{brightness:.0%} white"
+            by_meaning.setdefault(counts, []).append(name)
+        for counts, names in by_meaning.items():
+            lines.append(f"Masks with an alpha channel, whose transparent parts count as {counts}: {first_of(names)}.")
         return "\n".join(lines)
 
 
 def with_masks(
-    dataset: Dataset, origin: MaskOrigin, floor: float, given: Sequence[Image.Image] = ()
+    dataset: Dataset,
+    origin: MaskOrigin,
+    floor: float,
+    given: Sequence[Image.Image] = (),
+    *,
+    invert: bool = False,
 ) -> Generator[Event, None, Masking]:
     """The data set with masks that weight the loss.
 
@@ -55,6 +69,7 @@ def with_masks(
         origin: ``files`` beside the pictures, or the pictures' own ``alpha`` channel.
         floor: weight of black, 0 to 1; white has weight 1.
         given: grayscale masks to use instead: one for each picture in order, or one for all.
+        invert: swap black and white, for masks whose black parts are to be learned.
 
     Raises:
         DatasetError: there is no mask, one doesn't fit its picture or can't be read, or one is all black and the
@@ -74,18 +89,20 @@ def with_masks(
         )
     records: list[ImageRecord] = []
     coverage: dict[str, float] = {}
-    black: list[str] = []
+    see_through: dict[str, float] = {}
     for number, record in enumerate(dataset):
         mask = _from_image(given[number % len(given)], record) if given else _own_mask(record, origin)
         if mask is not None:
-            mask = replace(mask, floor=floor)
+            if (brightness := _where_transparent(mask)) is not None:
+                see_through[record.name] = 1 - brightness if invert else brightness
+            mask = replace(_inverted(mask, record) if invert else mask, floor=floor)
             coverage[record.name] = _mean_brightness(mask)
-            black += [record.name] if coverage[record.name] == 0 and floor == 0 else []
         records.append(replace(record, mask=mask))
         yield Progress(done=number + 1, total=len(dataset), label="reading masks")
+    black = [name for name, share in coverage.items() if share == 0 and floor == 0]
     if black or not coverage:
         raise _no_masks(dataset, black, origin)
-    return Masking(dataset=replace(dataset, records=tuple(records)), coverage=coverage)
+    return Masking(dataset=replace(dataset, records=tuple(records)), coverage=coverage, see_through=see_through)
 
 
 def _own_mask(record: ImageRecord, origin: MaskOrigin) -> Mask | None:
@@ -103,6 +120,23 @@ def _from_image(image: Image.Image, record: ImageRecord) -> Mask:
     image.convert("L").save(buffer, "PNG", compress_level=1)
     data = buffer.getvalue()
     return Mask(source=MemorySource(f"{record.name} mask.png", data), content_hash=bytes_hash(data))
+
+
+def _inverted(mask: Mask, record: ImageRecord) -> Mask:
+    from PIL import ImageOps
+
+    return _from_image(ImageOps.invert(mask.load()), record)
+
+
+def _where_transparent(mask: Mask) -> float | None:
+    """Mean brightness, 0 to 1, of a gray mask where its file is transparent; ``None`` if it is so nowhere."""
+    from PIL import ImageStat
+
+    data = read_unchanged(mask.source, mask.content_hash)
+    if mask.channel == "alpha" or not has_alpha(data, mask.source.name):
+        return None
+    clear = decode_mask(data, mask.source.name, "alpha").point([255] + [0] * 255)
+    return ImageStat.Stat(mask.load(), clear).mean[0] / 255 if clear.getbbox() else None
 
 
 def _mean_brightness(mask: Mask) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import DatasetError
-from .images import decode_mask
+from .mask_pixels import decode_mask
 from .sources import ImageSource, read_unchanged
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from ..core.words import first_of
 from .dataset import Dataset, TriggerWord
 
 
-def class_prompts(written: Sequence[str], trigger: TriggerWord | None) -> tuple[str, ...]:
-    """Prompts that name the class: those written, or else the template with the class word and no trigger word."""
+def class_prompts(written: Sequence[str], triggers: Sequence[TriggerWord]) -> tuple[str, ...]:
+    """Prompts that name the classes: those written, or else the templates with class words and no trigger words."""
     if written:
         return tuple(written)
-    return (replace(trigger, word="").phrase(),) if trigger and trigger.class_word else ()
+    return tuple(dict.fromkeys(replace(trigger, word="").phrase() for trigger in triggers if trigger.class_word))
 
 
-def regularization_set(parts: Sequence[Dataset], prompts: Sequence[str], trigger: TriggerWord | None) -> Dataset:
+def regularization_set(parts: Sequence[Dataset], prompts: Sequence[str], triggers: Sequence[TriggerWord]) -> Dataset:
     """The class pictures of all parts as one set; those without a caption get the prompts in turn.
 
     Raises:
@@ -42,15 +42,37 @@ def regularization_set(parts: Sequence[Dataset], prompts: Sequence[str], trigger
         record if (record.caption or "").strip() else replace(record, caption=prompts[number % len(prompts)])
         for number, record in enumerate(records)
     )
-    named = [r.name for r in captioned if trigger and trigger.is_in(r.caption or "")]
-    if trigger and named:
+    for trigger in triggers:
+        named = [r.name for r in captioned if trigger.is_in(r.caption or "")]
+        if not named:
+            continue
         raise CaptionError(
             f"The trigger word {trigger.word!r} is in the captions of {len(named)} class pictures: {first_of(named)}",
             expected="captions of the class alone",
             hint="remove the trigger word: class pictures preserve what the model knows without it.",
         )
-    skipped = tuple(skipped for part in parts for skipped in part.skipped)
-    return Dataset(name="regularization", records=captioned, skipped=skipped)
+    return Dataset(
+        name="regularization",
+        records=captioned,
+        skipped=tuple(skipped for part in parts for skipped in part.skipped),
+        notes=tuple(note for part in parts for note in part.notes),
+    )
+
+
+def refuse_shared(subject: Dataset, regularization: Dataset) -> None:
+    """Refuse a picture that is in both sets: it would be taught as the subject and kept as it was at once.
+
+    Raises:
+        DatasetError: files with the same content, by name.
+    """
+    of_class = {record.content_hash: record.name for record in regularization}
+    shared = [f"{r.name} = {of_class[r.content_hash]}" for r in subject if r.content_hash in of_class]
+    if shared:
+        raise DatasetError(
+            f"{len(shared)} pictures are in the data set and among the regularization pictures: {first_of(shared)}",
+            expected="other pictures of the class, without the subject",
+            hint="take them out of one of the two sets; perhaps one folder lies inside the other.",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

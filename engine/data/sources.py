@@ -9,7 +9,8 @@ from typing import Protocol
 from ..core.errors import DatasetError
 from ..core.hashing import bytes_hash
 from . import limits
-from .archives import member_name, open_archive, read_member
+from .archive_names import member_name
+from .archives import open_archive, read_member
 
 
 class ImageSource(Protocol):
@@ -42,11 +43,13 @@ class ZipSource:
 
     archive: Path
     member: str
-    """The name exactly as in the archive."""
+    """The name as zipfile reads it."""
+    decoded: str = ""
+    """The path that it stands for, if that is another."""
 
     @property
     def name(self) -> str:
-        return member_name(self.member)
+        return self.decoded or member_name(self.member)
 
     def read(self) -> bytes:
         with open_archive(self.archive) as archive:
@@ -69,6 +72,17 @@ class MemorySource:
 
     def read(self) -> bytes:
         return self.data
+
+
+@dataclass(frozen=True)
+class RenamedSource:
+    """A source under another name, so that names stay unique when data sets are joined."""
+
+    source: ImageSource
+    name: str
+
+    def read(self) -> bytes:
+        return self.source.read()
 
 
 def read_unchanged(source: ImageSource, content_hash: str) -> bytes:
@@ -105,3 +119,14 @@ def read_file(root: Path, path: str, limit: int) -> bytes:
             expected="a readable file",
             hint=f"check the permissions of {full}, and whether it is a broken link.",
         ) from error
+
+
+def read_head(path: Path, size: int) -> bytes:
+    """The first ``size`` bytes of a regular file; empty if there is none that can be read."""
+    try:
+        if not path.is_file():
+            return b""
+        with open(path, "rb") as file:
+            return file.read(size)
+    except OSError:
+        return b""

@@ -11,9 +11,15 @@ from pathlib import Path
 from typing import Protocol
 
 from ..core.errors import DatasetError
-from ..core.hashing import value_hash
-from .archives import open_archive, read_member, safe_members
-from .sources import FileSource, ImageSource, ZipSource, read_file
+from ..core.hashing import bytes_hash, value_hash
+from ..core.stamps import file_stamp
+from . import limits
+from .archives import open_archive, read_member, read_member_head, safe_members
+from .dataset import Note
+from .file_types import HEAD_BYTES
+from .folders import is_system
+from .listing import CAPTION_EXTENSIONS
+from .sources import FileSource, ImageSource, ZipSource, read_file, read_head
 
 EXPECTED = "a folder of pictures, or a zip archive of one"
 
@@ -23,6 +29,18 @@ class FileTree(Protocol):
 
     def names(self) -> list[str]:
         """Paths relative to the root, with forward slashes, in any order; hidden files are left out."""
+        ...
+
+    def hidden(self) -> list[str]:
+        """Hidden files and those of operating systems; a whole folder of them ends with a slash."""
+        ...
+
+    def remarks(self) -> list[Note]:
+        """What is worth knowing of the tree as a whole."""
+        ...
+
+    def head(self, name: str) -> bytes:
+        """A file's first ``file_types.HEAD_BYTES`` bytes; empty if it can't be read."""
         ...
 
     def read(self, name: str, limit: int) -> bytes:
@@ -47,6 +65,15 @@ class FolderTree:
     def names(self) -> list[str]:
         return [name for name, _ in _entries(self.root)]
 
+    def hidden(self) -> list[str]:
+        return [name for name, _ in _entries(self.root, hidden=True)]
+
+    def remarks(self) -> list[Note]:
+        return []
+
+    def head(self, name: str) -> bytes:
+        return read_head(self.root / name, HEAD_BYTES)
+
     def read(self, name: str, limit: int) -> bytes:
         return read_file(self.root, name, limit)
 
@@ -59,16 +86,33 @@ class ZipTree:
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         self._path, self._archive = path, archive
-        self._members = safe_members(archive, path)
+        self._members, self._encoding = safe_members(archive, path)
 
     def names(self) -> list[str]:
-        return [name for name in self._members if not any(map(_is_hidden, name.split("/")))]
+        return [name for name in self._members if not any(map(is_system, name.split("/")))]
+
+    def hidden(self) -> list[str]:
+        found: dict[str, None] = {}
+        for parts in (name.split("/") for name in self._members):
+            at = next((at for at, part in enumerate(parts) if is_system(part)), None)
+            if at is not None:
+                found["/".join(parts[: at + 1]) + ("/" if at + 1 < len(parts) else "")] = None
+        return list(found)
+
+    def head(self, name: str) -> bytes:
+        return read_member_head(self._archive, self._members[name], HEAD_BYTES)
 
     def read(self, name: str, limit: int) -> bytes:
         return read_member(self._archive, self._members[name], limit)
 
     def source(self, name: str) -> ZipSource:
-        return ZipSource(self._path, self._members[name].filename)
+        return ZipSource(self._path, self._members[name].filename, name)
+
+    def remarks(self) -> list[Note]:
+        if self._encoding in ("", "utf-8"):
+            return []
+        found = f"its file names don't say their encoding; they were read as {self._encoding}"
+        return [Note(name=self._path.name, text=f"{found}. If they look wrong, zip the folder again")]
 
 
 @contextlib.contextmanager
@@ -86,26 +130,24 @@ def open_tree(path: Path) -> Iterator[FileTree]:
 
 
 def folder_fingerprint(path: str | Path) -> str:
-    """A cheap hash that changes when files are added, removed or rewritten; no content is read.
+    """A cheap hash that changes when files are added, removed, rewritten or swapped.
 
-    Covers relative name, size in bytes and modification time of each file in a folder that isn't hidden, or size and
-    modification time of a zip archive.
+    Covers the name and the stamp (``engine.core.stamps``) of each file in a folder that isn't hidden, and the content
+    of small text files, which may be edited without changing their size and time; or the stamp of a zip archive.
 
     Raises:
         DatasetError: there is nothing at the path, or neither a folder nor a zip archive.
     """
     path = existing(path)
-    if path.is_dir():
-        return value_hash(sorted([name, *_stamp(entry)] for name, entry in _entries(path)))
-    return value_hash(_stamp(path))
+    if not path.is_dir():
+        return value_hash(file_stamp(path))
+    return value_hash(sorted([name, *_stamp(name, entry)] for name, entry in _entries(path)))
 
 
-def _stamp(file: Path | os.DirEntry[str]) -> list[int]:
-    try:
-        status = file.stat()
-    except OSError:  # a broken link, or a file that was just deleted
-        return [-1, -1]
-    return [status.st_size, status.st_mtime_ns]
+def _stamp(name: str, entry: os.DirEntry[str]) -> list[int | str]:
+    stamp = file_stamp(entry)
+    small = name.lower().endswith(CAPTION_EXTENSIONS) and 0 <= stamp[0] <= limits.MAX_CAPTION_BYTES
+    return [*stamp, bytes_hash(read_head(Path(entry.path), limits.MAX_CAPTION_BYTES)) if small else ""]
 
 
 def existing(path: str | Path) -> Path:
@@ -131,23 +173,23 @@ def existing(path: str | Path) -> Path:
     )
 
 
-def _is_hidden(part: str) -> bool:
-    return part.startswith(".") or part == "__MACOSX"
-
-
-def _entries(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Relative name and entry of every file below ``root`` that isn't hidden."""
+def _entries(root: Path, *, hidden: bool = False) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Relative name and entry of every file below ``root`` that isn't hidden; or what is, folders as a whole."""
 
     def walk(folder: str, prefix: str, above: frozenset[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:
         real = os.path.realpath(folder)
         if real in above:
             return
         with os.scandir(folder) as found:
-            entries = [entry for entry in found if not _is_hidden(entry.name)]
+            entries = list(found)
         for entry in entries:
-            if entry.is_dir():
+            is_folder = entry.is_dir()
+            if is_system(entry.name):
+                if hidden:
+                    yield f"{prefix}{entry.name}{'/' if is_folder else ''}", entry
+            elif is_folder:
                 yield from walk(entry.path, f"{prefix}{entry.name}/", above | {real})
-            else:
+            elif not hidden:
                 yield prefix + entry.name, entry
 
     try:

@@ -113,9 +113,12 @@ class Augmentation:
 
         They depend only on the picture's content and the settings, so that they can be cached by content.
         """
-        changes = self.crop > 0 or self.color > 0
-        count = self.count if changes else 1 + self.flip
-        return tuple(self._variant(number, crop, content_hash) for number in range(count))
+        return tuple(self._variant(number, crop, content_hash) for number in range(self.variety))
+
+    @property
+    def variety(self) -> int:
+        """Number of different variants, the original included."""
+        return self.count if self.crop > 0 or self.color > 0 else 1 + self.flip
 
     def _variant(self, number: int, crop: Crop, content_hash: str) -> View:
         flip = self.flip and number % 2 == 1

@@ -77,7 +77,7 @@ def _title(dataset: Dataset, flags: Sequence[Sequence[str]] | None) -> str:
     if len(dataset) > MAX_PICTURES:
         words.append(f"{'' if flags else 'the first '}{MAX_PICTURES} of them shown")
     if dataset.skipped:
-        words.append(f"{len(dataset.skipped)} left out")
+        words.append(f"{len(dataset.skipped)} other files skipped")
     return ", ".join(words)
 
 
@@ -103,7 +103,7 @@ def _draw(sheet: Image, record: ImageRecord, corner: tuple[int, int], flags: Seq
 
 def _picture(record: ImageRecord, *, tolerant: bool) -> Image:
     """The picture as large as its cell allows; gray if it can't be read and ``tolerant`` is true."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
         picture = record.load(at_least=_CELL)
@@ -115,5 +115,7 @@ def _picture(record: ImageRecord, *, tolerant: bool) -> Image:
         size = (picture.width * scale, picture.height * scale)
         fitted = picture.resize(size, Image.Resampling.NEAREST)
     else:
-        fitted = ImageOps.contain(picture, (_CELL, _CELL), Image.Resampling.LANCZOS)
+        longest = max(picture.size)
+        size = (max(1, round(picture.width * _CELL / longest)), max(1, round(picture.height * _CELL / longest)))
+        fitted = picture.resize(size, Image.Resampling.LANCZOS)
     return with_overlays(fitted, record)

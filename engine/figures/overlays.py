@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..data.dataset import ImageRecord
+from ..data.views import Box, Size
 from .drawing import ACCENT, PAPER, font, text_width
 
 if TYPE_CHECKING:
@@ -47,11 +48,7 @@ def _masked(shown: Image, record: ImageRecord) -> Image:
 def _with_crops(shown: Image, record: ImageRecord) -> Image:
     from PIL import Image, ImageDraw
 
-    across, down = shown.width / record.width, shown.height / record.height
-    boxes = [
-        (round(left * across), round(top * down), round(right * across) - 1, round(bottom * down) - 1)
-        for left, top, right, bottom in (crop.box for crop in record.crops)
-    ]
+    boxes = [_pixels(crop.box, (record.width, record.height), shown.size) for crop in record.crops]
     outside = Image.new("L", shown.size, _PALE)
     for box in boxes:
         outside.paste(0, (box[0], box[1], box[2] + 1, box[3] + 1))
@@ -66,3 +63,16 @@ def _with_crops(shown: Image, record: ImageRecord) -> Image:
         draw.rectangle((left, y, left + text_width(text, _TEXT) + 8, y + _TEXT + 4), fill=ACCENT)
         draw.text((left + 4, y + 1), text, fill=PAPER, font=font(_TEXT))
     return drawn
+
+
+def _pixels(box: Box, picture: Size, shown: Size) -> tuple[int, int, int, int]:
+    """The first and last column and row of a box when its picture is shown at another size; at least one of each."""
+    (left, right), (top, bottom) = (
+        _span(box[axis], box[axis + 2], shown[axis] / picture[axis], shown[axis]) for axis in (0, 1)
+    )
+    return left, top, right, bottom
+
+
+def _span(start: float, end: float, scale: float, length: int) -> tuple[int, int]:
+    first = min(round(start * scale), length - 1)
+    return first, max(first, round(end * scale) - 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,8 +26,9 @@ def class_pictures(
 ) -> Generator[Event, None, Dataset]:
     """Class pictures for prior preservation (DreamBooth, arXiv:2208.12242), each with its prompt as caption.
 
-    Each picture is saved as soon as it is generated, under a key of everything it depends on. So nothing is generated
-    twice, a larger count continues the earlier pictures, and an interrupted run continues where it stopped.
+    Each batch is saved as soon as it is generated, under a key of everything it depends on. So a larger count continues
+    the earlier pictures, and an interrupted run continues where it stopped. A batch of which some pictures are missing
+    is generated again as a whole, since the last bits of each depend on the others; those that are there are kept.
 
     Args:
         base: the base model, used without adapters.
@@ -39,10 +40,16 @@ def class_pictures(
         StorageError: the folder isn't writable.
     """
     folder = root / _key(base, request)[:24]
-    missing = [number for number in range(count) if not _is_complete(folder, number)]
+    missing = {number for number in range(count) if not _is_complete(folder, number)}
     if len(missing) < count:
         yield Message(text=f"{count - len(missing)} of {count} class pictures already exist")
-    yield from _generate_missing(base, request, missing, folder)
+    for prompt, numbers in _batches(request, count):
+        if not missing.isdisjoint(numbers):
+            seeds = tuple((request.seeds[0] + number // len(request.prompts)) % _SEEDS for number in numbers)
+            generated = yield from generate(base, replace(request, prompts=(prompt,), seeds=seeds))
+            for number, picture in zip(numbers, generated, strict=True):
+                if number in missing:
+                    save_png(picture.image, folder / _name(number))
     records = tuple(_record(folder, number, request.prompts) for number in range(count))
     return Dataset(name="class pictures", records=records)
 
@@ -54,19 +61,12 @@ def _key(base: Backbone, request: GenerationRequest) -> str:
     return content_key("class pictures", base.info.content_hash, precision, plain)
 
 
-def _generate_missing(
-    base: Backbone, request: GenerationRequest, missing: Sequence[int], folder: Path
-) -> Generator[Event, None, None]:
-    """Generate pictures by index, in batches of several seeds of one prompt."""
-    prompts = len(request.prompts)
+def _batches(request: GenerationRequest, count: int) -> Iterator[tuple[str, range]]:
+    """Prompts with the numbers of pictures that are generated at once: several seeds of one prompt."""
+    prompts, size = len(request.prompts), request.batch_size
     for place, prompt in enumerate(request.prompts):
-        numbers = [number for number in missing if number % prompts == place]
-        for at in range(0, len(numbers), request.batch_size):
-            chunk = numbers[at : at + request.batch_size]
-            seeds = tuple((request.seeds[0] + number // prompts) % _SEEDS for number in chunk)
-            generated = yield from generate(base, replace(request, prompts=(prompt,), seeds=seeds))
-            for number, picture in zip(chunk, generated, strict=True):
-                save_png(picture.image, folder / _name(number))
+        numbers = range(place, count, prompts)
+        yield from ((prompt, numbers[at : at + size]) for at in range(0, len(numbers), size))
 
 
 def _name(number: int) -> str:

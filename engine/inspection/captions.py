@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 
 from ..data.dataset import Dataset
+from ..data.scripts import words
 from .report import Finding
 
 _MIN_WORDS = 3
 _SMALL_WORDS = {"a", "an", "the", "of", "photo", "picture", "image", "and", "with"}
-_PLACEHOLDER = re.compile(r"\[(trigger|class)\]|\{(trigger|class)\}", re.IGNORECASE)
 
 
 def caption_findings(dataset: Dataset) -> Iterator[Finding]:
-    """Captions that are missing, repeated, too short, without the trigger word, or with unfilled placeholders."""
+    """Captions that are missing, repeated, too short, or without the trigger word."""
     bare = [record.name for record in dataset if not (record.caption or "").strip()]
     if bare:
         yield _finding(
@@ -24,24 +23,19 @@ def caption_findings(dataset: Dataset) -> Iterator[Finding]:
         )  # fmt: skip
     yield from _repeated(dataset)
     yield from _short(dataset, set(bare))
-    if dataset.trigger and (lost := [name for name in dataset.missing_trigger() if name not in set(bare)]):
+    if dataset.triggers and (lost := [name for name in dataset.missing_trigger() if name not in set(bare)]):
+        named = ", ".join(repr(trigger.word) for trigger in dataset.triggers)
         yield _finding(
-            "no trigger word", dataset, lost, f"lack the trigger word {dataset.trigger.word!r} in their captions",
+            "no trigger word", dataset, lost, f"lack the trigger word {named} in their captions",
             "use LW_TriggerCaptions with mode prepend or replace", 0.7,
-        )  # fmt: skip
-    unfilled = [record.name for record in dataset if _PLACEHOLDER.search(record.caption or "")]
-    if unfilled:
-        yield _finding(
-            "placeholder", dataset, unfilled, "have an unfilled [trigger] or [class] in their captions",
-            "put LW_TriggerCaptions before the training", 0.2,
         )  # fmt: skip
 
 
 def _repeated(dataset: Dataset) -> Iterator[Finding]:
     same: dict[str, list[str]] = defaultdict(list)
     for record in dataset:
-        if words := _words(record.caption):
-            same[" ".join(words)].append(record.name)
+        if found := words(record.caption or ""):
+            same[" ".join(found)].append(record.name)
     names = max(same.values(), key=len, default=[])
     if len(names) >= max(3, 0.25 * len(dataset)):
         yield _finding(
@@ -52,19 +46,15 @@ def _repeated(dataset: Dataset) -> Iterator[Finding]:
 
 def _short(dataset: Dataset, bare: set[str]) -> Iterator[Finding]:
     known = set(_SMALL_WORDS)
-    if dataset.trigger:
-        known |= set(_words(f"{dataset.trigger.word} {dataset.trigger.class_word}"))
-    short = [r.name for r in dataset if r.name not in bare and len(set(_words(r.caption)) - known) < _MIN_WORDS]
+    for trigger in dataset.triggers:
+        known |= set(words(f"{trigger.word} {trigger.class_word}"))
+    short = [r.name for r in dataset if r.name not in bare and len(set(words(r.caption or "")) - known) < _MIN_WORDS]
     if short:
         yield _finding(
             "short caption", dataset, short, "have a caption that hardly describes them",
             "mention what varies, such as place, light and view; whatever no caption mentions is learned as part of "
             "the concept", 0.25,
         )  # fmt: skip
-
-
-def _words(caption: str | None) -> list[str]:
-    return re.findall(r"\w+", (caption or "").lower())
 
 
 def _finding(kind: str, dataset: Dataset, names: list[str], what: str, advice: str, weight: float) -> Finding:

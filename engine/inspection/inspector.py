@@ -9,8 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from ..core.errors import ConfigError, DatasetError
 from ..core.events import Event, Progress
+from ..data.caption_tokens import Tokenizing
 from ..data.dataset import Dataset, ImageRecord
 from ..data.goals import USUAL, Goal
+from .caption_text import length_findings, mark_findings
 from .captions import caption_findings
 from .duplicates import duplicate_groups, similarity
 from .flags import KINDS, Flag, Limits, flags_of
@@ -24,7 +26,12 @@ _Measured = list["Measures | DatasetError"]
 
 
 def inspect(
-    dataset: Dataset, *, goal: Goal = "subject", side: int = 512, limits: Limits | None = None
+    dataset: Dataset,
+    *,
+    goal: Goal = "subject",
+    side: int = 512,
+    limits: Limits | None = None,
+    backbone: Tokenizing | None = None,
 ) -> Generator[Event, None, Inspection]:
     """Inspect pictures and captions. Pictures already measured, by content, are not decoded again.
 
@@ -33,6 +40,7 @@ def inspect(
         goal: what the adapter should learn.
         side: shorter side of training pictures, in pixels.
         limits: values of the measures at which a flaw begins.
+        backbone: the base model; its tokenizers count the captions' tokens.
 
     Raises:
         ConfigError: an unknown goal, or a side below 1.
@@ -55,7 +63,7 @@ def inspect(
         side=side,
         pictures=tuple(Inspected(flags=tuple(f), measures=m) for f, m in zip(flags, measures, strict=True)),
         groups=tuple(groups),
-        findings=_findings(dataset, flags, measures, groups, goal),
+        findings=_findings(dataset, flags, measures, groups, goal, backbone),
     )
 
 
@@ -124,6 +132,7 @@ def _findings(
     measures: Sequence[Measures | None],
     groups: list[tuple[int, ...]],
     goal: Goal,
+    backbone: Tokenizing | None,
 ) -> tuple[Finding, ...]:
     copies = {number for group in groups for number in group[1:]}
     seen = [
@@ -136,5 +145,7 @@ def _findings(
         *picture_findings(dataset, flags),
         *variety_findings(seen, goal),
         *caption_findings(dataset),
+        *mark_findings(dataset),
+        *(length_findings(dataset, backbone) if backbone else ()),
     ]
     return tuple(sorted(found, key=lambda finding: -finding.importance))

@@ -9,11 +9,14 @@ from typing import Any
 from ..core.words import first_of
 from ..data.dataset import Dataset
 from ..data.goals import Goal
+from ..data.remarks import remarks
 from .flags import KINDS, Flag
 from .measures import Measures
 
 READY, USABLE, FIX = "ready", "usable", "fix first"
 _SERIOUS = 0.5
+NOTE = 0.0
+"""Importance of a finding that is no problem."""
 _FIRST = 3
 """Number of findings to act on first."""
 
@@ -28,7 +31,7 @@ class Finding:
     """A statement with numbers, without names."""
     advice: str
     importance: float
-    """0 to 1; from 0.5 on it should be fixed before training."""
+    """0 to 1; from 0.5 on it should be fixed before training. ``NOTE``: only good to know."""
     pictures: tuple[str, ...] = ()
     """Names of the pictures concerned."""
 
@@ -66,14 +69,14 @@ class Inspection:
     @property
     def verdict(self) -> str:
         """``ready``, ``usable`` or ``fix first``."""
-        if not self.findings:
+        if not self.first:
             return READY
         return FIX if self.findings[0].importance >= _SERIOUS else USABLE
 
     @property
     def first(self) -> tuple[Finding, ...]:
-        """The three findings to act on first."""
-        return self.findings[:_FIRST]
+        """The three findings to act on first; notes aren't among them."""
+        return tuple(finding for finding in self.findings if finding.importance > NOTE)[:_FIRST]
 
     def labels(self) -> list[list[str]]:
         """For each record, the labels of its flags."""
@@ -85,7 +88,7 @@ class Inspection:
         count = len(self.dataset)
         lines = [f"{self.dataset.name}: {_pictures(count)} for a {self.goal}, judged at {self.side} px", ""]
         lines.append(self.summary())
-        if rest := self.findings[_FIRST:]:
+        if rest := self.findings[len(self.first) :]:
             lines += ["", "Also:", *(f"  - {finding.sentence()}" for finding in rest)]
         if flawed:
             lines += ["", f"Flawed pictures ({flawed} of {count}):"]
@@ -94,12 +97,13 @@ class Inspection:
                 for record, picture in zip(self.dataset, self.pictures, strict=True)
                 if picture.flags
             ]
-        lines += [f"Left out of the data set: {s.name}: {s.reason}" for s in self.dataset.skipped]
+        if files := remarks(self.dataset, most=1000):
+            lines += ["", "Files:", *(f"  {line}" for line in files)]
         return "\n".join(lines)
 
     def summary(self) -> str:
         """The verdict and what to do first."""
-        if not self.findings:
+        if not self.first:
             return "Verdict: ready. No problems were found."
         first = [f"  {number}. {finding.sentence()}" for number, finding in enumerate(self.first, 1)]
         return "\n".join([f"Verdict: {self.verdict}. What to do first:", *first])
@@ -124,6 +128,7 @@ class Inspection:
             ],
             "copies": [[self.dataset.records[number].name for number in group] for group in self.groups],
             "skipped": [asdict(skipped) for skipped in self.dataset.skipped],
+            "notes": [asdict(note) for note in self.dataset.notes],
         }
 
     def json(self) -> str:

@@ -172,7 +172,13 @@ class Backbone(ABC):
 
     @abstractmethod
     def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
-        """Prompts -> conditioning of batch B, differentiable with respect to the text encoders' adapters."""
+        """Prompts -> conditioning of batch B, differentiable with respect to the text encoders' adapters.
+
+        No token is cut off: prompts beyond what a text encoder reads at once are encoded in chunks.
+
+        Raises:
+            CaptionError: a prompt is absurdly long.
+        """
 
     def tokenize(self, text: str) -> dict[str, list[str]]:
         """Component -> tokens of ``text`` for each text encoder, without start and end tokens.
@@ -180,6 +186,14 @@ class Backbone(ABC):
         Empty if the base model's tokenizers are unknown.
         """
         del text
+        return {}
+
+    @property
+    def chunk_lengths(self) -> Mapping[str, int]:
+        """Component -> tokens, without start and end, that a text encoder reads at once.
+
+        Text encoders that read prompts of any length, or whose tokenizers are unknown, are left out.
+        """
         return {}
 
     @abstractmethod

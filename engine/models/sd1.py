@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.resources import ASSETS
+from .chunks import LENGTHS
 from .contract import Conditioning
 from .diffusers_parts import read_config
 from .family import Family, Part
@@ -23,11 +24,13 @@ class StableDiffusion1(UNetBackbone):
     """The diffusers backbone of SD1.x."""
 
     def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
-        return Conditioning(states=self._encoded("text_encoder", "tokenizer", prompts)[0])
+        encoded = self._encoded(prompts)["text_encoder"]
+        states = encoded.output.last_hidden_state
+        return Conditioning({"states": encoded.sequences(states), LENGTHS: encoded.lengths(states)})
 
     def _arguments(self, x: Tensor, conditioning: Conditioning) -> dict[str, Any]:
         del x
-        return {"encoder_hidden_states": conditioning["states"].to(self.dtype)}
+        return self._text_arguments(conditioning)
 
 
 def _recognizes(path: Path, names: frozenset[str]) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.resources import ASSETS
+from .chunks import LENGTHS
 from .contract import Conditioning
 from .family import Family, Part
 from .unet_backbone import TARGETS, TEXT_TARGETS, UNET_BLOCKS, UNetBackbone, load_parts
@@ -21,13 +22,18 @@ class StableDiffusionXL(UNetBackbone):
     """The diffusers backbone of SDXL."""
 
     def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
-        """The penultimate hidden states of both encoders, concatenated, and the pooled projection of the second."""
+        """The penultimate hidden states of both encoders, concatenated, and the pooled projection of the second for a
+        prompt's first chunk."""
         import torch
 
-        first = self._encoded("text_encoder", "tokenizer", prompts, output_hidden_states=True)
-        second = self._encoded("text_encoder_2", "tokenizer_2", prompts, output_hidden_states=True)
-        states = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
-        return Conditioning(states=states, pooled=second.text_embeds)
+        encoded = self._encoded(prompts, output_hidden_states=True)
+        states = torch.cat([own.output.hidden_states[-2] for own in encoded.values()], dim=-1)
+        second = encoded["text_encoder_2"]
+        return Conditioning({
+            "states": second.sequences(states),
+            "pooled": second.firsts(second.output.text_embeds),
+            LENGTHS: second.lengths(states),
+        })  # fmt: skip
 
     def _arguments(self, x: Tensor, conditioning: Conditioning) -> dict[str, Any]:
         import torch
@@ -36,7 +42,7 @@ class StableDiffusionXL(UNetBackbone):
         # In float32 whatever the UNet's dtype: beyond 2,048 bf16 rounds sides.
         time_ids = torch.tensor([size_conditioning(height, width)], device=x.device).expand(len(x), -1)
         return {
-            "encoder_hidden_states": conditioning["states"].to(self.dtype),
+            **self._text_arguments(conditioning),
             "added_cond_kwargs": {"text_embeds": conditioning["pooled"].to(self.dtype), "time_ids": time_ids},
         }
 

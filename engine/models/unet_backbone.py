@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.devices import pick_device, pick_dtype
 from ..core.errors import BaseModelError
 from ..core.quiet import quiet
+from .chunks import LENGTHS, MARKS, Encoded, chunks_of, in_rows
 from .contract import Backbone, BackboneInfo, Conditioning, Timesteps
 from .declarations import declarations
 from .diffusers_parts import CheckpointParts, FolderParts, Parts
@@ -77,7 +78,9 @@ class UNetBackbone(Backbone):
         self.device = pick_device(device)
         self._scheduler = parts.load("scheduler")
         self._alphas_cumprod: Tensor = self._scheduler.alphas_cumprod.float()
-        self._tokenizers = {name: parts.load(name) for name, p in family.parts.items() if p.kind == "tokenizer"}
+        tokenizers = [parts.load(name) for name, p in family.parts.items() if p.kind == "tokenizer"]
+        self._tokenizers = dict(zip(family.text_encoders, tokenizers, strict=True))
+        self._lengths = {name: parts.config(name).get("max_position_embeddings", 77) for name in family.text_encoders}
         self._encoders: dict[str, nn.Module] = {}
         self._unet = parts.load("unet").requires_grad_(False)
         self.dtype = pick_dtype(precision, self.device, sum(p.numel() for p in self._unet.parameters()))
@@ -120,8 +123,14 @@ class UNetBackbone(Backbone):
         return posterior.mode() * vae.config.scaling_factor
 
     def tokenize(self, text: str) -> dict[str, list[str]]:
-        names = zip(self.text_encoder_names, self._tokenizers.values(), strict=True)
-        return {name: [token.removesuffix("</w>") for token in tokenizer.tokenize(text)] for name, tokenizer in names}
+        return {
+            name: [token.removesuffix("</w>") for token in tokenizer.tokenize(text)]
+            for name, tokenizer in self._tokenizers.items()
+        }
+
+    @property
+    def chunk_lengths(self) -> dict[str, int]:
+        return {name: length - MARKS for name, length in self._lengths.items()}
 
     def timesteps(self, u: Tensor) -> Timesteps:
         steps = len(self._alphas_cumprod)
@@ -176,17 +185,39 @@ class UNetBackbone(Backbone):
                 self._encoders[part] = module.to(self.device, torch.float32)
         return self._encoders[part]
 
-    def _encoded(self, part: str, tokenizer: str, prompts: Sequence[str], **options: Any) -> Any:
-        """Output of a text encoder for prompts, padded or truncated to its length."""
-        encoder = self._encoder(part)
-        tokens = self._tokenizers[tokenizer](
-            list(prompts),
-            padding="max_length",
-            truncation=True,
-            max_length=encoder.config.max_position_embeddings,
-            return_tensors="pt",
-        )
-        return encoder(tokens.input_ids.to(self.device), **options)
+    def _encoded(self, prompts: Sequence[str], **options: Any) -> dict[str, Encoded]:
+        """The output of each text encoder for prompts, all with the same number of chunks for a prompt.
+
+        Args:
+            prompts: of any lengths.
+            options: for the text encoders' ``forward``.
+
+        Raises:
+            CaptionError: a prompt is absurdly long.
+        """
+        import torch
+
+        chunks = {
+            name: [chunks_of(tokenizer, prompt, self._lengths[name]) for prompt in ["", *prompts]]
+            for name, tokenizer in self._tokenizers.items()
+        }
+        counts = [max(map(len, own)) for own in zip(*(split[1:] for split in chunks.values()), strict=True)]
+        result = {}
+        for name, ([empty], *own) in chunks.items():
+            rows = torch.tensor(in_rows(own, counts, empty), device=self.device)
+            result[name] = Encoded(output=self._encoder(name)(rows, **options), counts=counts)
+        return result
+
+    def _text_arguments(self, conditioning: Conditioning) -> dict[str, Any]:
+        """The UNet's arguments for encoded prompts; where some may be padded, with a mask that hides the padding."""
+        import torch
+
+        states = conditioning["states"]
+        arguments: dict[str, Any] = {"encoder_hidden_states": states.to(self.dtype)}
+        if LENGTHS in conditioning and states.shape[1] > max(self._lengths.values()):
+            places = torch.arange(states.shape[1], device=states.device)
+            arguments["encoder_attention_mask"] = places < conditioning[LENGTHS][:, None]
+        return arguments
 
 
 def layer_shapes(roots: Mapping[str, nn.Module]) -> dict[str, tuple[int, ...]]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from ..core.errors import CaptionError, DatasetError, TrainingError
 from ..core.keys import content_key
 from ..core.words import first_of
+from ..data.caption_tokens import MAX_CHARACTERS
 from ..data.dataset import Dataset
+from ..data.regularization import refuse_shared
 from ..models.contract import Backbone
 from ..training.recipe import Circumstances, Recipe
 
@@ -38,18 +40,24 @@ class Run:
             self.base.info.content_hash,
             f"{self.base.device.type} {self.base.dtype}",
             self.dataset.content_hash,
-            self.recipe.keyed(circumstances),
+            self.recipe.keyed(circumstances) | self._never_dropped(),
             self.regularization.content_hash if self.regularization else None,
             self.seed,
         )
+
+    def _never_dropped(self) -> dict[str, str]:
+        """The trigger word, where it decides which tags are dropped."""
+        if not (self.recipe.captions.tag_dropout and self.dataset.triggers):
+            return {}
+        return {"never_dropped": ", ".join(trigger.word for trigger in self.dataset.triggers)}
 
     def check(self) -> None:
         """Refuse inputs that can't be trained on, before any work is done.
 
         Raises:
             TrainingError: the recipe trains the text encoder, which this base model doesn't support.
-            DatasetError: a set is empty.
-            CaptionError: a caption is missing, or lacks the trigger word.
+            DatasetError: a set is empty, or both have a picture in common.
+            CaptionError: a caption is missing, absurdly long, or lacks the trigger word.
         """
         if self.recipe.adapter.train_text_encoder and "text_encoder_training" not in self.base.info.capabilities:
             raise TrainingError(
@@ -60,9 +68,12 @@ class Run:
         for dataset in (self.dataset, self.regularization):
             if dataset is not None:
                 _check_captions(dataset)
-        if self.dataset.trigger and (lost := self.dataset.missing_trigger()):
+        if self.regularization is not None:
+            refuse_shared(self.dataset, self.regularization)
+        if self.dataset.triggers and (lost := self.dataset.missing_trigger()):
+            words = ", ".join(repr(trigger.word) for trigger in self.dataset.triggers)
             raise CaptionError(
-                f"The trigger word {self.dataset.trigger.word!r} is missing from the captions of: {first_of(lost)}",
+                f"The trigger word {words} is missing from the captions of: {first_of(lost)}",
                 expected="the trigger word in every caption",
                 hint="use LW_TriggerCaptions with mode prepend or replace.",
             )
@@ -80,4 +91,10 @@ def _check_captions(dataset: Dataset) -> None:
             f"{len(bare)} of {len(dataset)} pictures in {dataset.name} have no caption: {first_of(bare)}",
             expected="a caption for every picture",
             hint="add LW_TriggerCaptions before training, or put .txt files beside the pictures.",
+        )
+    if absurd := [f"{r.name} ({len(r.caption or ''):,})" for r in dataset if len(r.caption or "") > MAX_CHARACTERS]:
+        raise CaptionError(
+            f"{len(absurd)} captions in {dataset.name} are too long, with their characters: {first_of(absurd)}",
+            expected=f"at most {MAX_CHARACTERS:,} characters, about {MAX_CHARACTERS // 4:,} tokens",
+            hint="shorten them; check that their files hold captions.",
         )

@@ -32,6 +32,7 @@ from ..training.loop import Trainer
 from ..training.recipe import Recipe
 from ..training.state import TrainingState
 from ..training.training_set import TrainingSet, encode
+from .caption_notes import caption_notes, tag_changes
 from .key import Run
 from .samples import sample_pictures
 from .store import RunStore
@@ -50,6 +51,8 @@ class TrainedAdapter:
     resumed_at: int
     """Steps that were already done; 0 for a run from the start."""
     seconds: float
+    notes: tuple[str, ...] = ()
+    """What is remarkable about the captions, in words: see ``caption_notes``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,12 +98,14 @@ def train_adapter(
     recipe = recipe.changed(resolution=recipe.batches.resolution or base.info.resolution)
     run = Run(base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=seed)
     run.check()
+    notes = caption_notes(run)
+    yield from (Message(text=f"{name}: {note}") for note in notes)
     lock = Exclusive(store.lock(run.lineage))
     try:
         yield from lock.acquire(name)
         if (found := _finished(run, store, name)) is not None:
             yield Message(text=f"{name}: trained before, loaded from the run store")
-            return found
+            return replace(found, notes=notes)
         began = time.monotonic()
         start = newest_state(store, run)
         if start is not None:
@@ -112,6 +117,7 @@ def train_adapter(
             cached=False,
             resumed_at=start.step if start else 0,
             seconds=time.monotonic() - began,
+            notes=notes,
         )
     finally:
         lock.release()
@@ -208,12 +214,9 @@ def _encode_sets(run: Run, store: RunStore) -> Generator[Event, None, tuple[Trai
             recipe.batches.resolution,
             store.encoded,
             embed=not recipe.adapter.train_text_encoder,
-            caption_variants=recipe.captions.caption_shuffle,
-            caption_keep=recipe.captions.caption_keep,
+            changes=tag_changes(recipe),
         )
         sets.append((yield from events))
-    if recipe.captions.caption_shuffle > 1 and all(len(orders) == 1 for orders in sets[0].captions):
-        yield Message(text="caption_shuffle has no effect: no caption has comma-separated tags to shuffle")
     return sets[0], sets[1]
 
 
@@ -225,7 +228,7 @@ def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], loss
     """
     modules = {part: update.rows(rows) for key, update in updates.items() for part, rows in run.base.file_parts(key)}
     _refuse_useless(run, name, modules, len(losses))
-    info, trigger = run.base.info, run.dataset.trigger
+    info = run.base.info
     facts = RunFacts(
         name=name,
         family=info.family,
@@ -241,7 +244,7 @@ def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], loss
         network_module=TRAINED.get(run.recipe.adapter.kind).network_module,
         seed=run.seed,
         losses=losses,
-        trigger=f"{trigger.word} {trigger.class_word}".strip() if trigger else "",
+        trigger=", ".join(f"{word.word} {word.class_word}".strip() for word in run.dataset.triggers),
         workflow=graph.workflow,
         prompt=graph.prompt,
         versions=versions(),

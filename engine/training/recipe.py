@@ -36,6 +36,10 @@ def _shuffles_captions(now: Circumstances) -> bool:
     return now.recipe.captions.caption_shuffle > 1
 
 
+def _changes_tags(now: Circumstances) -> bool:
+    return _shuffles_captions(now) or now.recipe.captions.tag_dropout > 0
+
+
 def _is_logit_normal(now: Circumstances) -> bool:
     return now.recipe.noise.timestep_distribution == "logit_normal"
 
@@ -201,13 +205,24 @@ class CaptionSettings(Settings):
         minimum=0, maximum=1, step=0.01, neutral=0.0,
     )  # fmt: skip
     caption_shuffle: int = setting(
-        0, "Number of random orders of each caption's comma-separated tags; each is encoded once. 0 keeps captions as "
-        "written.",
+        0, "Number of random orders of each caption's tags; each is encoded once. Prose stays as it is. 0 keeps "
+        "captions as written.",
         minimum=0, maximum=1000, used=_shuffles_captions,
     )  # fmt: skip
     caption_keep: int = setting(
-        1, "Tags at the start that caption_shuffle keeps in place, such as the trigger word.", minimum=0, maximum=100,
-        used=_shuffles_captions,
+        1, "Tags at the start that caption_shuffle and tag_dropout leave in place, such as the trigger word. A ||| in "
+        "a caption marks their end.",
+        minimum=0, maximum=100, used=_changes_tags,
+    )  # fmt: skip
+    tag_dropout: float = setting(
+        0.0, "Probability of dropping each tag, so that none depends on the others. Tags with the trigger word stay. "
+        "Usually 0 to 0.2.",
+        minimum=0, maximum=1, step=0.01, neutral=0.0,
+    )  # fmt: skip
+    tag_separator: str = setting(
+        "", "Where captions are split into tags, such as | or /. Empty: at commas of all scripts and line ends, and "
+        "not in prose.",
+        neutral="", used=_changes_tags,
     )  # fmt: skip
 
 

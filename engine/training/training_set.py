@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,14 +21,12 @@ from ..core.words import first_of
 from ..data.dataset import Dataset, ImageRecord
 from ..data.views import View
 from ..models.contract import Backbone, Conditioning
-from .caption_order import variants
+from .caption_order import TagChanges, variants
 from .order import chosen, variant
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-
-_ENCODE_AT_ONCE = 16
 
 Samples: TypeAlias = Sequence[tuple[ImageRecord, Sequence[View]]]
 """(record, the variants of one of its crops), one per sample."""
@@ -68,8 +65,7 @@ def encode(
     cache: TensorCache,
     *,
     embed: bool,
-    caption_variants: int = 0,
-    caption_keep: int = 1,
+    changes: TagChanges | None = None,
 ) -> Generator[Event, None, TrainingSet]:
     """Encode a data set, reusing what the cache has.
 
@@ -79,8 +75,7 @@ def encode(
         resolution: side in pixels to which pictures without crops are resized and center-cropped.
         cache: of latents and embeddings.
         embed: whether to encode captions too.
-        caption_variants: number of orders of each caption's tags; below 2, captions stay as written.
-        caption_keep: number of tags at the start that keep their places.
+        changes: how the tags of captions vary; by default they don't. Tags with the trigger word are never dropped.
 
     Raises:
         DatasetError: the size of a crop doesn't fit the base model, or a mask leaves nothing of its picture.
@@ -88,7 +83,12 @@ def encode(
     samples = [(record, views) for record in dataset for views in record.views(resolution)]
     _check_sizes(samples, backbone.info.latent_factor)
     latents = yield from _latents(backbone, samples, cache)
-    captions = [variants(record.caption or "", caption_variants, caption_keep) for record, _ in samples]
+    words = dataset.triggers
+
+    def stays(tag: str) -> bool:
+        return any(word.is_in(tag) for word in words)
+
+    captions = [variants(record.caption or "", changes or TagChanges(), stays) for record, _ in samples]
     embeddings = (yield from _embeddings(backbone, captions, cache)) if embed else None
     weights = None
     if any(record.mask and record.mask.weighs for record in dataset):
@@ -112,29 +112,24 @@ def _check_sizes(samples: Samples, factor: int) -> None:
 
 
 def _latents(backbone: Backbone, samples: Samples, cache: TensorCache) -> Generator[Event, None, list[list[Tensor]]]:
-    """Latents of all variants of all samples, on the base model's device."""
+    """Latents of all variants of all samples, on the base model's device.
 
-    def key(record: ImageRecord, view: View) -> str:
+    Pictures are encoded one by one: in a batch, the last bits of each depend on the others, so that an interrupted run,
+    or the same picture in another data set, would train on other values.
+    """
+
+    def key_of(record: ImageRecord, view: View) -> str:
         return content_key("latent", record.content_hash, view, backbone.info.content_hash)
 
-    def size(key: str) -> tuple[int, int]:
-        return wanted[key][1].crop.size
-
-    wanted = {key(record, view): (record, view) for record, views in samples for view in views}
+    wanted = {key_of(record, view): (record, view) for record, views in samples for view in views}
     latents = {key: entry["latent"] for key in wanted if (entry := cache.get(key))}
-    missing = sorted((key for key in wanted if key not in latents), key=size)
-    done = 0
-    for _, same in groupby(missing, key=size):
-        group = list(same)
-        for at in range(0, len(group), _ENCODE_AT_ONCE):
-            keys = group[at : at + _ENCODE_AT_ONCE]
-            encoded = backbone.encode_images(picture_batch([wanted[key] for key in keys]))
-            for one, latent in zip(keys, encoded, strict=True):
-                latents[one] = latent.cpu().contiguous()  # as the cache gives it back
-                cache.put(one, {"latent": latents[one]})
-            done += len(keys)
-            yield Progress(done=done, total=len(missing), label="encoding pictures")
-    return [[latents[key(record, view)].to(backbone.device) for view in views] for record, views in samples]
+    missing = [key for key in wanted if key not in latents]
+    for done, key in enumerate(missing, 1):
+        encoded = backbone.encode_images(picture_batch([wanted[key]]))[0]
+        latents[key] = encoded.cpu().contiguous()  # as the cache gives it back
+        cache.put(key, {"latent": latents[key]})
+        yield Progress(done=done, total=len(missing), label="encoding pictures")
+    return [[latents[key_of(record, view)].to(backbone.device) for view in views] for record, views in samples]
 
 
 def _weight(record: ImageRecord, view: View, latent: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ class ApplyStack(io.ComfyNode):
                 sockets.LoraStack.Input(
                     "lora_stack",
                     optional=True,
-                    tooltip="LoRA files stacked by another extension; DoRA, LoHa, LoKr and OFT work too.",
+                    tooltip="Adapter files stacked by another extension.",
                 ),
             ],
             outputs=[

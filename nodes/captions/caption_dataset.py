@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ...engine.core.words import first_of
 from ..host import host, io
 from ..kit import sockets
-from ..kit.datasets import captions_output
-from ..kit.files import newest_change
+from ..kit.datasets import caption_lines, captions_output
+from ..kit.files import stamp_of
 from ..kit.inputs import ADVANCED, device_input, precision_input, problem
 from ..kit.shown import shown
 from . import CATEGORY
@@ -42,8 +42,8 @@ class CaptionDataset(io.ComfyNode):
         return problem(host().captioner_path, captioner)
 
     @classmethod
-    def fingerprint_inputs(cls, captioner: str, **_: Any) -> int:
-        return newest_change(host().captioner_path(captioner))
+    def fingerprint_inputs(cls, captioner: str, **_: Any) -> str:
+        return stamp_of(host().captioner_path(captioner))
 
     @classmethod
     def execute(
@@ -59,7 +59,7 @@ class CaptionDataset(io.ComfyNode):
         model = open_captioner(host().captioner_path(captioner), device=device, precision=precision)
         cache = RunStore(host().store_root()).captions
         captioned = host().drive(caption_dataset(dataset, model, chosen, cache, overwrite=overwrite))
-        told = in_words(captioned, model.kind)
+        told = "\n".join([in_words(captioned, model.kind), *caption_lines(captioned.dataset)])
         table = caption_table(captioned.dataset)
         report = {
             "captioner": model.kind,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..host import io
 from ..kit import sockets
-from ..kit.datasets import captions_output
-from ..kit.shown import shown
+from ..kit.datasets import caption_lines, captions_output
+from ..kit.shown import shown, tell
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -54,4 +54,7 @@ class CaptionsFromText(io.ComfyNode):
         given = captions if a_list else captions[0].rstrip("\r\n").splitlines()
         captioned = give_captions(dataset[0], given, keep_existing=keep_existing[0])
         table = caption_table(captioned)
-        return io.NodeOutput(captioned, table, ui=shown(text=table))
+        notes = caption_lines(captioned)
+        tell("\n".join(notes))
+        text = "\n".join([*notes, table])
+        return io.NodeOutput(captioned, table, ui=shown(text=text, report={"notes": notes}))

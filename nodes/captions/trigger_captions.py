@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..host import io
 from ..kit import sockets
-from ..kit.datasets import captions_output
-from ..kit.shown import shown
+from ..kit.datasets import caption_lines, captions_output
+from ..kit.inputs import ADVANCED
+from ..kit.shown import shown, tell
 from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.data.dataset import Dataset
+    from ...engine.models.contract import Backbone
 
 
 class TriggerCaptions(io.ComfyNode):
@@ -52,6 +54,21 @@ class TriggerCaptions(io.ComfyNode):
                     "template as every caption. fill_missing: use it for uncaptioned pictures only; all other captions "
                     "must contain the trigger word.",
                 ),
+                sockets.Base.Input(
+                    "base",
+                    optional=True,
+                    tooltip="Base model to train. Counts the captions' tokens, and tells where the trigger word comes "
+                    "late.",
+                ),
+                io.String.Input(
+                    "folders",
+                    default="",
+                    multiline=True,
+                    optional=True,
+                    tooltip="Other trigger words for pictures in sub-folders or joined data sets, one per line, "
+                    "such as cats: zwx, cat.",
+                    extra_dict=ADVANCED,
+                ),
             ],
             outputs=[
                 sockets.Dataset.Output("dataset", tooltip="The pictures with their final captions."),
@@ -61,12 +78,24 @@ class TriggerCaptions(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, dataset: Dataset, trigger_word: str, class_word: str, template: str, mode: Any) -> io.NodeOutput:
-        from ...engine.captions.templates import apply_trigger, caption_table
+    def execute(
+        cls,
+        dataset: Dataset,
+        trigger_word: str,
+        class_word: str,
+        template: str,
+        mode: Any,
+        base: Backbone | None = None,
+        folders: str = "",
+    ) -> io.NodeOutput:
+        from ...engine.captions.templates import apply_trigger, caption_table, parse_folders
         from ...engine.data.dataset import TriggerWord
 
         trigger = TriggerWord(word=trigger_word, class_word=class_word, template=template)
-        captioned = apply_trigger(dataset, trigger, mode)
+        captioned = apply_trigger(dataset, trigger, mode, parse_folders(folders, template))
         table = caption_table(captioned)
-        phrase = " ".join(f"{trigger_word} {class_word}".split())
-        return io.NodeOutput(captioned, table, phrase, ui=shown(text=table))
+        phrase = ", ".join(" ".join(f"{word.word} {word.class_word}".split()) for word in captioned.triggers)
+        notes = caption_lines(captioned, base)
+        tell("\n".join(notes))
+        text = "\n".join([*notes, table])
+        return io.NodeOutput(captioned, table, phrase, ui=shown(text=text, report={"notes": notes}))

@@ -82,4 +82,5 @@ def in_figures(report: TriggerReport) -> dict[str, Any]:
         "above_random": reaction and reaction.above_random,
         "above_common": reaction and reaction.above_common,
         "free_words": list(report.free_words),
+        "captions": list(report.captions),
     }

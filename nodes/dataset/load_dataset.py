@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...engine.data.uncaptioned import UNCAPTIONED
 from ..host import host, io
 from ..kit import sockets
 from ..kit.datasets import in_figures, in_words
-from ..kit.inputs import problem
+from ..kit.inputs import ADVANCED, problem
 from ..kit.shown import shown, tell
 from . import CATEGORY
 
@@ -27,14 +28,23 @@ class LoadDataset(io.ComfyNode):
                     "path",
                     default="",
                     placeholder="assets/datasets/fox",
-                    tooltip="Folder or .zip: a full path, or one below the input folder. Captions are read from .txt "
-                    "files, metadata.jsonl or metadata.csv; pictures in a sub-folder 10_fox are repeated 10 times.",
+                    tooltip="Folder or .zip: a full path, or one below the input folder. Captions are read from text "
+                    "and JSON files and from tables; pictures in a sub-folder 10_fox are repeated 10 times.",
                 ),
                 io.Combo.Input(
                     "on_unreadable",
                     options=["skip", "refuse"],
                     default="skip",
                     tooltip="Damaged or oversized pictures: skip and list them, or stop with an error.",
+                ),
+                io.Combo.Input(
+                    "uncaptioned",
+                    options=list(UNCAPTIONED),
+                    default="no caption",
+                    optional=True,
+                    tooltip="Caption of pictures that have none: none, their file's name, or their folder's, which for "
+                    "10_ohwx fox is ohwx fox.",
+                    extra_dict=ADVANCED,
                 ),
             ],
             outputs=[sockets.Dataset.Output("dataset", tooltip="Pictures with their captions, sorted by name.")],
@@ -51,10 +61,10 @@ class LoadDataset(io.ComfyNode):
         return folder_fingerprint(host().dataset_path(path))
 
     @classmethod
-    def execute(cls, path: str, on_unreadable: Any) -> io.NodeOutput:
+    def execute(cls, path: str, on_unreadable: Any, uncaptioned: Any = "no caption") -> io.NodeOutput:
         from ...engine.data.loading import load_dataset
 
-        dataset = load_dataset(host().dataset_path(path), on_unreadable=on_unreadable)
+        dataset = load_dataset(host().dataset_path(path), on_unreadable=on_unreadable, uncaptioned=uncaptioned)
         text = in_words(dataset)
         tell(text)
         return io.NodeOutput(dataset, ui=shown(text=text, report=in_figures(dataset)))

@@ -49,6 +49,12 @@ class MaskDataset(io.ComfyNode):
                     optional=True,
                     tooltip="Masks from other nodes, instead of files: one per picture in order, or one for all.",
                 ),
+                io.Boolean.Input(
+                    "invert",
+                    default=False,
+                    optional=True,
+                    tooltip="Swaps black and white, for masks in which what to learn is black.",
+                ),
             ],
             outputs=[
                 sockets.Dataset.Output("dataset", tooltip="The pictures with their masks."),
@@ -58,12 +64,14 @@ class MaskDataset(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, dataset: Dataset, source: Any, floor: float, masks: Tensor | None = None) -> io.NodeOutput:
+    def execute(
+        cls, dataset: Dataset, source: Any, floor: float, masks: Tensor | None = None, invert: bool = False
+    ) -> io.NodeOutput:
         from ...engine.data.masking import with_masks
 
         # a single mask may come without its batch axis
         given = to_pictures(masks.reshape(-1, *masks.shape[-2:])) if masks is not None else []
-        masking = host().drive(with_masks(dataset, source, floor, given))
+        masking = host().drive(with_masks(dataset, source, floor, given, invert=invert))
         text = masking.in_words()
         tell(text)
         figures = {"masks": len(masking.coverage), "pictures": len(dataset), "coverage": masking.coverage}

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..host import host, io
 from ..kit import sockets
-from ..kit.datasets import skipped_lines
 from ..kit.inputs import lines, problem, seed_input
 from ..kit.shown import shown, tell
 from . import CATEGORY
@@ -61,19 +60,21 @@ class RegularizationSet(io.ComfyNode):
         recipe: Recipe | None = None,
     ) -> io.NodeOutput:
         from ...engine.data.loading import load_dataset
-        from ...engine.data.regularization import class_prompts, regularization_set
+        from ...engine.data.regularization import class_prompts, refuse_shared, regularization_set
+        from ...engine.data.remarks import remarks
 
-        asked = class_prompts(lines(prompts), dataset.trigger)
+        asked = class_prompts(lines(prompts), dataset.triggers)
         parts = [pictures] if pictures else []
         if path.strip():
-            parts.append(load_dataset(host().dataset_path(path)))
+            parts.append(load_dataset(host().dataset_path(path), regularization=True))
         given = sum(map(len, parts))
         if base and count > given:
             settings = {"steps": steps, "guidance": guidance, "batch_size": batch_size}
             parts.append(_generated(base, asked, count - given, seed, settings))
-        made = regularization_set(parts, asked, dataset.trigger)
+        made = regularization_set(parts, asked, dataset.triggers)
+        refuse_shared(dataset, made)
         text, figures = _ratio(dataset, made, recipe)
-        text = "\n".join([f"{given} given, {len(made) - given} generated.", text, *skipped_lines(made)])
+        text = "\n".join([f"{given} given, {len(made) - given} generated.", text, *remarks(made)])
         tell(text)
         report = {"given": given, "generated": len(made) - given, **figures}
         return io.NodeOutput(made, text, ui=shown(text=text, report=report))

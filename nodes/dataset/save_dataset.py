@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..host import host, io
 from ..kit import sockets
@@ -24,10 +24,10 @@ class SaveDataset(io.ComfyNode):
             node_id="LW_SaveDataset",
             display_name="Save Data Set",
             category=CATEGORY,
-            description="Saves pictures, captions, repeats and masks to the output folder, in the layout of a trainer. "
-            "Never overwrites another data set.",
+            description="Saves pictures, captions, repeats and masks to the output folder, in the layout of a trainer, "
+            "as the contact sheet shows them. Never overwrites another data set.",
             inputs=[
-                sockets.Dataset.Input("dataset", tooltip="Data set to save. Picture files are copied unchanged."),
+                sockets.Dataset.Input("dataset", tooltip="Data set to save, after all changes."),
                 io.Combo.Input(
                     "layout",
                     options=["kohya", "diffusers", "replicate", "fal"],
@@ -41,20 +41,29 @@ class SaveDataset(io.ComfyNode):
                     tooltip="Name of the folder or zip in output/datasets. Empty: the data set's name. If another "
                     "data set has it, a number is added.",
                 ),
+                io.Combo.Input(
+                    "pictures",
+                    options=["as shown", "crops", "crops and variants", "as they are"],
+                    default="as shown",
+                    optional=True,
+                    tooltip="as shown: whole, upright, on white, in sRGB; files that are that are copied unchanged. "
+                    "crops: from Bucket Data Set, at their sizes. crops and variants: those of Augment too. as they "
+                    "are: files byte by byte.",
+                ),
             ],
             outputs=[io.String.Output("path", tooltip="Full path of the saved folder or zip.")],
             is_output_node=True,
         )
 
     @classmethod
-    def execute(cls, dataset: Dataset, layout: str, name: str) -> io.NodeOutput:
+    def execute(cls, dataset: Dataset, layout: str, name: str, pictures: Any = "as shown") -> io.NodeOutput:
         from ...engine.data.saving import save_dataset
 
         place = new_file(host().output_directory() / "datasets", or_else(name, dataset.name))
-        saved = host().drive(save_dataset(dataset, place, layout))
+        saved = host().drive(save_dataset(dataset, place, layout, pictures))
         relative = below_output(saved.path)
         files = [{"path": below_output(file), "kind": "dataset"} for file in saved.files]
-        text = "\n".join([f"{dataset.name}: {len(dataset)} pictures in {relative}", *saved.notes])
+        text = "\n".join([f"{dataset.name}: {saved.pictures} pictures in {relative}", *saved.notes])
         tell(text)
         report = {"path": relative, "layout": layout, "files": len(files), "notes": list(saved.notes)}
         return io.NodeOutput(str(saved.path), ui={**shown(text=text, report=report), "lw_files": files})

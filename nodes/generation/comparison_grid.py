@@ -9,7 +9,7 @@ from ..kit import sockets
 from ..kit.generation import generation_inputs, seeds
 from ..kit.inputs import lines
 from ..kit.pictures import to_tensor
-from ..kit.shown import shown
+from ..kit.shown import shown, tell
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -50,11 +50,13 @@ class ComparisonGrid(io.ComfyNode):
         guidance: float,
         stack: Stack,
     ) -> io.NodeOutput:
+        from ...engine.data.caption_tokens import prompt_lines
         from ...engine.generation.batch import GenerationRequest, compare
 
         request = GenerationRequest(
             prompts=lines(prompts), seeds=seeds(seed, seeds_per_prompt), steps=steps, guidance=guidance
         )
+        tell("\n".join(prompt_lines(base, request.prompts)))
         columns = host().drive(compare(base, request, stack))
         grid = to_tensor([_grid(columns)])
         report = {

@@ -9,6 +9,7 @@ from ..kit import sockets
 from ..kit.generation import generation_inputs, seeds
 from ..kit.inputs import lines
 from ..kit.pictures import to_tensor
+from ..kit.shown import shown, tell
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -66,14 +67,17 @@ class Generate(io.ComfyNode):
         batch_size: int,
         stack: Stack | None = None,
     ) -> io.NodeOutput:
+        from ...engine.data.caption_tokens import prompt_lines
         from ...engine.generation.batch import GenerationRequest, generate
 
         request = GenerationRequest(
             prompts=lines(prompts), seeds=seeds(seed, seeds_per_prompt), negative_prompt=negative_prompt.strip(),
             steps=steps, guidance=guidance, width=width, height=height, batch_size=batch_size,
         )  # fmt: skip
+        notes = "\n".join(prompt_lines(base, [*request.prompts, request.negative_prompt]))
+        tell(notes)
         batch = host().drive(generate(base, request, stack))
-        return io.NodeOutput(to_tensor([picture.image for picture in batch]), batch)
+        return io.NodeOutput(to_tensor([picture.image for picture in batch]), batch, ui=shown(text=notes))
 
 
 def _side(name: str) -> io.Input:

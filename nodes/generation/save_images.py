@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...engine.core.words import first_of
@@ -33,7 +32,7 @@ class SaveImages(io.ComfyNode):
             display_name="Save Images",
             category=CATEGORY,
             description="Saves pictures as PNG to the output folder, with the workflow as metadata. Never overwrites "
-            "existing files.",
+            "existing files, and saves none twice.",
             inputs=[
                 io.String.Input(
                     "filename_prefix",
@@ -55,17 +54,16 @@ class SaveImages(io.ComfyNode):
     def execute(
         cls, filename_prefix: str, images: Tensor | None = None, batch: list[GeneratedImage] | None = None
     ) -> io.NodeOutput:
-        from ...engine.core.storage import free_name
-        from ...engine.generation.png import save_png
+        from ...engine.core.numbered_files import NumberedFiles
+        from ...engine.generation.png import canvas_chunk, encode_png
 
         graph = host().workflow_metadata(cls)
         place = new_file(host().output_directory(), or_else(filename_prefix, "workbench"))
-        saved: list[Path] = []
-        for picture, parameters in _to_save(images, batch):
-            saved.append(free_name(place.with_name(f"{place.name}.png")))
-            save_png(
-                picture, saved[-1], prompt=graph.get("prompt"), workflow=graph.get("workflow"), parameters=parameters
-            )
+        series = NumberedFiles(place.with_name(f"{place.name}.png"), canvas_chunk)
+        saved = [
+            series.add(encode_png(picture, **graph, parameters=parameters))
+            for picture, parameters in _to_save(images, batch)
+        ]
         folder = below_output(place.parent)
         folder = "" if folder == "." else folder
         files = [ui.SavedResult(path.name, folder, io.FolderType.output) for path in saved]

@@ -16,6 +16,7 @@ import comfy.utils
 import folder_paths
 from comfy.cli_args import args
 from comfy_api.v0_0_2 import ComfyExtension, io, ui
+from comfy_execution.progress import get_progress_state
 from comfy_execution.utils import get_executing_context
 
 from ...engine.adapters.folders import with_folders
@@ -28,6 +29,9 @@ __all__ = ["ComfyExtension", "host", "io", "ui"]
 PREVIEW_SIDE = 512
 TEXT_EVERY = 0.5
 """Seconds between updates of the text below a node."""
+TEXT_EVENT = "lora_workbench.text"
+"""What ``js/lora_workbench.js`` listens to. ComfyUI's own progress texts go to all clients and don't name their run, so
+that a front end shows them on whatever node has the same number in the workflow that it has open."""
 
 
 class ComfyUIHost(Host):
@@ -95,9 +99,8 @@ class _NodeReporter:
     """Shows a loop's events on the node that runs it."""
 
     def __init__(self) -> None:
-        context = get_executing_context()
-        self._node_id = context.node_id if context else None
-        self._bar = comfy.utils.ProgressBar(1, node_id=self._node_id)
+        self._context = get_executing_context()
+        self._bar = self._new_bar(1)
         self._counted = ""
         self._meter = Meter()
         self._last_text = float("-inf")
@@ -114,16 +117,22 @@ class _NodeReporter:
 
     def _count(self, reading: Reading) -> None:
         if reading.label != self._counted:  # a new bar, as an old one sends nothing below its last value
-            self._bar = comfy.utils.ProgressBar(reading.total, node_id=self._node_id)
+            self._bar = self._new_bar(reading.total)
             self._counted = reading.label
         self._bar.update_absolute(reading.done, reading.total)
 
+    def _new_bar(self, total: int) -> comfy.utils.ProgressBar:
+        return comfy.utils.ProgressBar(total, node_id=self._context.node_id if self._context else None)
+
     def _send(self, text: str) -> None:
+        """Send a text to the client that queued the run, for the node that the canvas shows this one as."""
         from server import PromptServer
 
         server = getattr(PromptServer, "instance", None)
-        if server is not None and self._node_id is not None:
-            server.send_progress_text(text, self._node_id)
+        if server is not None and server.client_id is not None and self._context is not None:
+            node = get_progress_state().dynprompt.get_display_node_id(self._context.node_id)
+            told = {"prompt_id": self._context.prompt_id, "node": node, "text": text}
+            server.send_sync(TEXT_EVENT, told, server.client_id)
         self._last_text = time.monotonic()
 
 

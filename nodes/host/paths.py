@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,9 +34,11 @@ def locate(
         WorkbenchError: of class ``error``: nothing is found, or ``text`` is blank, contains ``..``, or is an absolute
             path elsewhere although confined.
     """
-    path = Path(os.path.expanduser(text.strip().replace("\\", "/")))  # Path's own raises for an unknown user
     if not text.strip():
         raise error(f"No {what} is named.", hint=f"write the name or path of the {what}.")
+    if "\0" in text:
+        raise error(f"No {what} at {text!r}.", expected="a path, which holds no zero character", hint=hint)
+    path = Path(os.path.expanduser(text.strip().replace("\\", "/")))  # Path's own raises for an unknown user
     places = ", ".join(dict.fromkeys(str(root) for root in roots))
     elsewhere = path.is_absolute() and not any(path.is_relative_to(root.absolute()) for root in roots)
     if ".." in path.parts or (confined and elsewhere):
@@ -46,8 +49,9 @@ def locate(
         )
     candidates = [path] if path.is_absolute() else [root / path for root in roots]
     for candidate in candidates:
-        if candidate.exists():
-            return candidate
+        with contextlib.suppress(OSError):  # a name that is too long, or a folder that can't be looked into
+            if candidate.is_dir() or candidate.is_file():  # devices and pipes may never end
+                return candidate
     raise error(
         f"No {what} at {text!r}.",
         expected="a full path that exists" if path.is_absolute() else f"something below {places}",

@@ -11,6 +11,7 @@ from textwrap import indent
 from typing import TextIO
 
 from ...engine.core.events import Event, Message, Progress, SamplesGenerated, SnapshotSaved, StepDone
+from ...engine.core.words import printable
 
 Clock = Callable[[], float]
 
@@ -135,7 +136,7 @@ class TerminalProgress:
     def line(self, text: str) -> None:
         """Print a line, above the bar."""
         self.clear()
-        print(text, file=self._stream, flush=True)
+        print(printable(text), file=self._stream, flush=True)
 
     def clear(self) -> None:
         """Remove the bar."""
@@ -154,6 +155,7 @@ class TerminalProgress:
             return
         full = round(self.WIDTH * reading.share)
         bar = "#" * full + "." * (self.WIDTH - full)
-        line = f"  [{bar}] {reading.text()}"[: shutil.get_terminal_size().columns - 1]
+        label = printable(reading.text()).replace("\n", " ")
+        line = f"  [{bar}] {label}"[: shutil.get_terminal_size().columns - 1]
         print(f"\r\x1b[2K{line}", end="", file=self._stream, flush=True)
         self._bar_shown = True

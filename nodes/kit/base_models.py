@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 @lru_cache(maxsize=1)
-def loaded(path: Path, changed: int, device: str, precision: str) -> Backbone:
+def loaded(path: Path, changed: str, device: str, precision: str) -> Backbone:
     """A base model; the latest one stays in memory, since node classes keep no state of their own.
 
     Args:
         path: a diffusers folder or a checkpoint.
-        changed: when its files last changed, so that a changed model is loaded again.
+        changed: stamp of its files, so that a changed model is loaded again.
         device: as for ``load_base``.
         precision: as for ``load_base``.
     """

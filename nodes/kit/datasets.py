@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from ...engine.data.remarks import remarks
 from ..host import host, io
 from .pictures import to_tensor
 
@@ -11,20 +13,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...engine.data.dataset import Dataset
+    from ...engine.models.contract import Backbone
 
 
 def in_words(dataset: Dataset) -> str:
-    """For example ``fox: 16 pictures, 2 without a caption``, then the pictures that were skipped."""
+    """For example ``fox: 16 pictures, 2 without a caption``, then what is to be known of the files."""
     bare = sum(not record.caption for record in dataset)
     words = f"{dataset.name}: {len(dataset)} pictures, {bare or 'none'} without a caption"
     if masked := sum(record.mask is not None for record in dataset):
         words += f", {masked} with a mask"
-    return "\n".join([words, *skipped_lines(dataset)])
-
-
-def skipped_lines(dataset: Dataset) -> list[str]:
-    """One line for each picture that couldn't be read, with the reason."""
-    return [f"skipped {skipped.name}: {skipped.reason}" for skipped in dataset.skipped]
+    repeats = Counter(record.repeats for record in dataset if record.repeats > 1)
+    words += "".join(f", {count} shown {times} times an epoch" for times, count in repeats.items())
+    return "\n".join([words, *remarks(dataset)])
 
 
 def in_figures(dataset: Dataset) -> dict[str, Any]:
@@ -35,6 +35,7 @@ def in_figures(dataset: Dataset) -> dict[str, Any]:
         "without_caption": sum(not record.caption for record in dataset),
         "samples_per_epoch": dataset.samples_per_epoch,
         "skipped": [{"name": skipped.name, "reason": skipped.reason} for skipped in dataset.skipped],
+        "notes": [{"name": note.name, "text": note.text} for note in dataset.notes],
     }
 
 
@@ -52,6 +53,16 @@ def sheet_of(dataset: Dataset, **options: Any) -> Tensor:
 
 def columns_input() -> io.Input:
     return io.Int.Input("columns", default=6, min=1, max=24, tooltip="Pictures per row of the contact sheet.")
+
+
+def caption_lines(dataset: Dataset, base: Backbone | None = None) -> list[str]:
+    """A line each for other programs' marks in captions, and, with a base model, for long captions."""
+    from ...engine.data.caption_tokens import caption_tokens
+    from ...engine.data.marks import in_words as marks_in_words
+    from ...engine.data.marks import marks_in
+
+    lines = caption_tokens(base, dataset).lines(dataset.trigger) if base else []
+    return lines + marks_in_words(marks_in((r.name, r.caption) for r in dataset if r.caption))
 
 
 def captions_output() -> io.Output:

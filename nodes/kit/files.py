@@ -6,15 +6,15 @@ import re
 from pathlib import Path, PurePosixPath
 
 from ...engine.core.errors import StorageError
+from ...engine.core.file_names import usable
+from ...engine.core.hashing import value_hash
+from ...engine.core.stamps import tree_stamp
 from ..host import host
 
-_UNUSABLE = re.compile(r'[<>:"|?*\x00-\x1f]')
 
-
-def newest_change(path: Path) -> int:
-    """When the file, or the newest file below the folder, was last written; nanoseconds since the epoch."""
-    files = path.rglob("*") if path.is_dir() else [path]
-    return max((file.stat().st_mtime_ns for file in files), default=0)
+def stamp_of(path: Path) -> str:
+    """Changes with the file, or with any file below the folder; no content is read."""
+    return value_hash(tree_stamp(path))
 
 
 def new_file(folder: Path, name: str) -> Path:
@@ -22,21 +22,20 @@ def new_file(folder: Path, name: str) -> Path:
 
     Args:
         folder: doesn't have to exist.
-        name: may contain sub-folders, with forward or backward slashes; characters that some systems don't allow in
-            file names become underscores.
+        name: may contain sub-folders, with forward or backward slashes; what some systems don't allow in file names
+            is replaced, as in ``engine.core.file_names.usable``.
 
     Raises:
         StorageError: the name is empty, absolute or leads out of the folder with ``..``.
     """
-    cleaned = _UNUSABLE.sub("_", name.strip().replace("\\", "/"))
-    parts = PurePosixPath(cleaned).parts
-    if not parts or cleaned.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name.strip()):
+    place = PurePosixPath(name.strip().replace("\\", "/"))
+    if not place.parts or place.is_absolute() or ".." in place.parts or re.match(r"[A-Za-z]:", name.strip()):
         raise StorageError(
             f"{name!r} can't be used as a file name.",
             expected=f"a name, optionally with sub-folders, below {folder}",
             hint="enter a name such as fox, or animals/fox for a sub-folder.",
         )
-    return folder.joinpath(*parts)
+    return folder.joinpath(*map(usable, place.parts))
 
 
 def below_output(path: Path) -> str:

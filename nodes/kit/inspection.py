@@ -27,7 +27,9 @@ def inspection_inputs() -> list[io.Input]:
             tooltip="What to teach: a subject (a thing, animal or person), a style, or a product.",
         ),
         sockets.Base.Input(
-            "base", optional=True, tooltip="Base model to train; pictures are inspected at its resolution."
+            "base",
+            optional=True,
+            tooltip="Base model to train; pictures are inspected at its resolution, and the captions' tokens counted.",
         ),
         io.Int.Input(
             "resolution",
@@ -58,4 +60,4 @@ def inspected(
     from ...engine.inspection.inspector import inspect
 
     side = resolution or (base.info.resolution if base else USUAL_SIDE)
-    return host().drive(inspect(dataset, goal=goal, side=side, limits=Limits().stricter(strictness)))
+    return host().drive(inspect(dataset, goal=goal, side=side, limits=Limits().stricter(strictness), backbone=base))

@@ -24,7 +24,7 @@ class Contents(NamedTuple):
     """The files of a LORA_STACK, read."""
 
     stack: Stack
-    """The plain LoRAs among them."""
+    """Those of kinds that we read."""
     others: tuple[WeightedFile, ...]
     """Files of other kinds with a nonzero weight, which only ComfyUI's own patches can apply."""
 
@@ -59,7 +59,7 @@ def as_stack(lora_stack: Iterable[Any] | None) -> Stack:
     """A LORA_STACK as one of our stacks.
 
     Raises:
-        AdapterError: a file isn't a plain LoRA, or as for :func:`contents`.
+        AdapterError: a file is of a kind that only ComfyUI reads, or as for :func:`contents`.
     """
     from ...engine.core.errors import AdapterError
 
@@ -67,8 +67,8 @@ def as_stack(lora_stack: Iterable[Any] | None) -> Stack:
     if others:
         raise AdapterError(
             f"{', '.join(other.file.path.name for other in others)} in the LORA_STACK can't be added to an LW_STACK.",
-            expected="plain LoRA files",
-            hint="connect this LORA_STACK to Apply Stack directly, which accepts other kinds too.",
+            expected="LoRA, DoRA, LoHa, LoKr, OFT or full differences",
+            hint="connect this LORA_STACK to Apply Stack directly, which lets ComfyUI apply them.",
         )
     return stack
 

@@ -13,7 +13,7 @@ from ...engine.core.devices import pick_dtype
 from ...engine.core.errors import AdapterError, BaseModelError
 from ...engine.models.contract import Backbone, BackboneInfo, Conditioning, Timesteps
 from ...engine.models.declarations import declarations
-from .conditioning import CLIP_ENCODERS, as_comfy, encode, in_groups, together_in_groups, tokens_of
+from .conditioning import CLIP_ENCODERS, as_comfy, chunk_lengths, encode, in_groups, together_in_groups, tokens_of
 from .families import TEXT_TARGETS, family_of, target_presets
 from .identity import content_hash
 from .mirror import mirrored, normal, twin
@@ -155,6 +155,10 @@ class NativeBackbone(Backbone):
 
     def tokenize(self, text: str) -> dict[str, list[str]]:
         return tokens_of(self._clip, text)
+
+    @cached_property
+    def chunk_lengths(self) -> dict[str, int]:  # type: ignore[override]
+        return chunk_lengths(self._clip)
 
     def timesteps(self, u: Tensor) -> Timesteps:
         made = timesteps(self._sampling, self.info.prediction_type, u)

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ...engine.models.chunks import check_length
 from ...engine.models.contract import Conditioning
 from .mirror import normal
 from .seam import CLIP, ClipEncoder, Conditionings, TextEncoder
@@ -24,9 +25,13 @@ def encode(clip: CLIP, prompts: Sequence[str], encoder: TextEncoder | None = Non
         clip: the text encoders.
         prompts: read literally: parentheses weigh nothing.
         encoder: a mirror of their model to encode with, with gradients; without one ComfyUI encodes.
+
+    Raises:
+        CaptionError: a prompt is absurdly long.
     """
     import torch
 
+    check_length(prompts)
     tokens = [clip.tokenize(_literal(prompt)) for prompt in prompts]
     if encoder is not None:
         encoded = _by_mirror(clip, tokens, encoder)
@@ -41,13 +46,28 @@ def tokens_of(clip: CLIP, text: str) -> dict[str, list[str]]:
     empty = clip.tokenize("")
     found = {}
     for name, rows in clip.tokenize(_literal(text)).items():
-        tokenizer = getattr(clip.tokenizer, f"clip_{name}", None) or getattr(clip.tokenizer, name, None)
+        tokenizer = _tokenizer(clip, name)
         marks = {token for row in empty.get(name, []) for token, *_ in row}
         named = getattr(tokenizer, "inv_vocab", {})
         tokens = [token for row in rows for token, *_ in row if isinstance(token, int) and token not in marks]
         if all(token in named for token in tokens):
             found[name] = [str(named[token]).removesuffix("</w>") for token in tokens]
     return found
+
+
+def chunk_lengths(clip: CLIP) -> dict[str, int]:
+    """How many tokens ComfyUI puts into one chunk, without start and end, by encoder that reads prompts in chunks."""
+    found = {}
+    for name, [first, *_] in clip.tokenize("").items():
+        tokenizer = _tokenizer(clip, name)
+        if getattr(tokenizer, "pad_to_max_length", False) and len(first) == tokenizer.max_length:
+            marks = (tokenizer.start_token is not None) + (tokenizer.end_token is not None)
+            found[name] = tokenizer.max_length - marks
+    return found
+
+
+def _tokenizer(clip: CLIP, name: str) -> Any:
+    return getattr(clip.tokenizer, f"clip_{name}", None) or getattr(clip.tokenizer, name, None)
 
 
 def _by_mirror(clip: CLIP, tokens: list[dict[str, Any]], encoder: TextEncoder) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from ...engine.core.resources import DEMO_BASE
 from ..host import host, io
 from ..kit import sockets
 from ..kit.base_models import loaded
-from ..kit.files import newest_change
+from ..kit.files import stamp_of
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -37,16 +37,16 @@ class DemoCheckpoint(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, **_: Any) -> int:
-        return newest_change(DEMO_BASE)
+    def fingerprint_inputs(cls, **_: Any) -> str:
+        return stamp_of(DEMO_BASE)
 
     @classmethod
     def execute(cls) -> io.NodeOutput:
-        return io.NodeOutput(*_demo(newest_change(DEMO_BASE)))
+        return io.NodeOutput(*_demo(stamp_of(DEMO_BASE)))
 
 
 @lru_cache(maxsize=1)
-def _demo(changed: int) -> tuple[Any, Any, Any, Backbone]:
+def _demo(changed: str) -> tuple[Any, Any, Any, Backbone]:
     """MODEL, CLIP, VAE and base; the first three are ``None`` outside ComfyUI, as only ComfyUI has nodes for them."""
     if not host().has_native:
         return None, None, None, loaded(DEMO_BASE, changed, "auto", "auto")

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..host import host, io
 from ..kit.base_models import base_output, in_words, loaded
-from ..kit.files import newest_change
+from ..kit.files import stamp_of
 from ..kit.inputs import device_input, precision_input, problem
 from ..kit.shown import tell
 from . import CATEGORY
@@ -43,13 +43,13 @@ class LoadBase(io.ComfyNode):
         return problem(host().base_path, base)
 
     @classmethod
-    def fingerprint_inputs(cls, base: str, **_: Any) -> int:
-        return newest_change(host().base_path(base))
+    def fingerprint_inputs(cls, base: str, **_: Any) -> str:
+        return stamp_of(host().base_path(base))
 
     @classmethod
     def execute(cls, base: str, device: str, precision: str) -> io.NodeOutput:
         path = host().base_path(base)
         with host().computing():
-            backbone = loaded(path, newest_change(path), device, precision)
+            backbone = loaded(path, stamp_of(path), device, precision)
         tell(in_words(backbone))
         return io.NodeOutput(backbone)

@@ -105,11 +105,12 @@ def training_report(trained: TrainedAdapter) -> dict[str, Any]:
         "last_loss": round(sum(losses[-tenth:]) / tenth, 5),
         "trigger": trained.adapter.trigger,
         "adapter": str(trained.adapter.path),
+        "notes": list(trained.notes),
     }
 
 
 def in_words(report: dict[str, Any]) -> str:
-    """A :func:`training_report` as one line of text."""
+    """A :func:`training_report` as text: a line about the run, then one for each note about its captions."""
     if report["cached"]:
         done = f"{report['steps']} steps, already trained"
     elif report["resumed_at"]:
@@ -117,4 +118,5 @@ def in_words(report: dict[str, Any]) -> str:
     else:
         done = f"{report['steps']} steps in {report['seconds']:.0f} s"
     trigger = f"; trigger phrase: {report['trigger']}" if report["trigger"] else ""
-    return f"{report['name']}: {done}; loss {report['first_loss']:.4g} to {report['last_loss']:.4g}{trigger}"
+    line = f"{report['name']}: {done}; loss {report['first_loss']:.4g} to {report['last_loss']:.4g}{trigger}"
+    return "\n".join([line, *report["notes"]])

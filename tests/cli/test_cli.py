@@ -49,6 +49,7 @@ def test_json_line_of_a_run_and_of_its_repetition(run, tmp_path, calls) -> None:
         "images": [],
         "reports": {"2": {"number": 4}},
         "cached_nodes": 0,
+        "notes": [],
     }
     assert "[2/2] Save" in progress
     status, result, progress = run(SAVE)

@@ -8,7 +8,7 @@ import pytest
 from lora_workbench.engine.core.errors import WorkflowError
 from lora_workbench.headless import io
 from lora_workbench.headless.reading import read_workflow
-from lora_workbench.headless.ui_format import named_widgets
+from lora_workbench.headless.widgets import named_widgets
 from lora_workbench.headless.workflow import Link
 
 

@@ -48,7 +48,7 @@ def agree() -> dict[str, Any]:
     import torch
 
     ours, theirs = demo(), diffusers_demo()
-    prompts = ["a noto style emoji of a red apple on a white background", "a fox", ""]
+    prompts = ["a noto style emoji of a red apple on a white background", "a fox in the (deep) snow, " * 9, ""]
     images = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
     u = torch.tensor([0.05, 0.5, 0.999])
     with torch.no_grad():
@@ -70,6 +70,7 @@ def agree() -> dict[str, Any]:
         "pictures": difference(ours.decode(x0), theirs.decode(x0_too)),
         "infos_differ": [name for name in same if getattr(info, name) != getattr(info_too, name)],
         "pieces": [next(iter(base.tokenize("ohwx (fox)").values())) for base in (ours, theirs)],
+        "chunks": [list(base.chunk_lengths.values()) for base in (ours, theirs)],
         "capabilities": sorted(info.capabilities ^ info_too.capabilities),
         "modules": sorted(ours.module_shapes().keys() ^ set(map(with_text_model, theirs.module_shapes())))[:5],
     }

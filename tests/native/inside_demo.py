@@ -17,6 +17,7 @@ PROMPTS = [
     "ohwx fox",
     "",
 ]
+LONG = "a noto style emoji of a red apple on a white background, " * 5
 
 
 def loaded() -> tuple[Any, Any, Any, Any]:
@@ -53,6 +54,7 @@ def measured() -> dict[str, Any]:
         return {
             "tokens": [[token for token, _ in clip.tokenize(prompt)["l"][0]] for prompt in PROMPTS],
             "states": apart(torch.cat(ours), states["states"]),
+            "chunks": apart(clip.encode_from_tokens(clip.tokenize(LONG)), backbone.encode_prompts([LONG])["states"]),
             "encode": apart(vae.encode(pictures.movedim(1, -1)), latents),
             "decode": apart(vae.decode(latents).movedim(-1, 1), backbone.decode(latents)),
             "predict": apart(

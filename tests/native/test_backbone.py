@@ -41,6 +41,7 @@ def test_it_agrees_with_the_diffusers_backbone(tmp_path: Path) -> None:
     assert not found.pop("modules")
     ours, theirs = found.pop("pieces")
     assert ours == theirs
+    assert found.pop("chunks") == [[30], [30]]
     # ComfyUI has 4.9e-8 where diffusers has no signal at all, and its autoencoder computes another softmax.
     assert found.pop("alpha") < 3e-4
     assert found.pop("pictures") < 1e-3

@@ -27,7 +27,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return run_inside(INSIDE, "measured", folder=tmp_path_factory.mktemp("comfyui"))
 
 
-@pytest.mark.parametrize("part", ["states", "encode", "decode", "predict"])
+@pytest.mark.parametrize("part", ["states", "chunks", "encode", "decode", "predict"])
 def test_every_part_computes_what_diffusers_computes(measured: dict[str, Any], part: str) -> None:
     assert measured[part] < FLOAT32
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comfyui_graphs import demo_training, drawing
-from comfyui_server import Graph, Server, serve
+from comfyui_graphs import demo_checkpoint, demo_training, drawing
+from comfyui_server import Graph, Heard, Server, serve
 from lora_workbench.cli import main as cli
 from node_descriptions import assert_alike
 from PIL import Image
@@ -18,6 +18,7 @@ from workspace import changed, in_api_format
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 
+TEXT = "lora_workbench.text"
 FOXES = "an emoji of a zwx animal on a white background\nan emoji of a zwx animal on a teal background"
 
 
@@ -57,7 +58,7 @@ def test_a_training_shows_progress_words_and_pictures(server: Server) -> None:
         told["value"] for kind, told in heard if kind == "progress" and (told["node"], told["max"]) == ("train", 4)
     ]
     assert (steps[0], steps[-1]) == (1, 4)
-    assert any("training 4/4" in words for kind, words in heard if kind == "text")
+    assert any("training 4/4" in told["text"] for kind, told in heard if kind == TEXT)
     pictures = [data for kind, data in heard if kind == "picture"]
     assert len(pictures) == 2
     for number, data in enumerate(pictures):
@@ -65,6 +66,29 @@ def test_a_training_shows_progress_words_and_pictures(server: Server) -> None:
         preview.save(server.output / f"preview_{number}.png")
         assert preview.width == 2 * preview.height
         assert len(preview.getcolors(1 << 24) or []) > 100
+
+
+def test_texts_name_the_node_that_runs_and_go_to_who_queued_it(server: Server) -> None:
+    graph = demo_training(steps=2, batch_size=2, seed=4)
+    with server.listening() as bystander, server.listening() as client:
+        for settings in ({"train__seed": 4}, {"train__seed": 5}):  # the second run has most nodes from the cache
+            number = server.queue(changed(graph, **settings), client.name)
+            assert_texts_are_of(list(client.events()), number)
+        server.queue(demo_checkpoint() | drawing("plain", "demo", steps=1), bystander.name)
+        heard = list(bystander.events())
+    assert not [told for kind, told in heard if "text" in kind]
+
+
+def assert_texts_are_of(heard: list[Heard], number: str) -> None:
+    running, texts = None, 0
+    for kind, told in heard:
+        if kind == "executing":
+            running = told["node"]
+        if kind == TEXT:
+            assert (told["node"], told["prompt_id"]) == (running, number)
+            texts += 1
+    assert texts
+    assert not [told for kind, told in heard if kind == "progress text"]
 
 
 def test_other_prompts_do_not_train_again(server: Server) -> None:

@@ -60,8 +60,9 @@ def test_captions_are_edited_and_the_changes_shown(said: text_io.StringIO) -> No
     edited, table, changes = EditCaptions.execute(dataset, **edits).args
     assert [record.caption for record in edited] == ["a", "a zwx", "zwx, blue"]
     assert "zwx, blue" in table
-    assert changes.split("\n")[:5] == [
-        "3 of 3 captions changed", "now without the trigger word 'zwx': image_0001.png", "", "image_0001.png",
+    assert changes.split("\n")[:6] == [
+        "3 of 3 captions changed", "now without the trigger word 'zwx': image_0001.png",
+        "remove: 'other' is in no caption", "", "image_0001.png",
         "- a zwx, old",
     ]  # fmt: skip
 

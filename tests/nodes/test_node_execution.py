@@ -103,13 +103,29 @@ def test_generated_pictures_become_a_data_set_with_their_prompts(said: text_io.S
 
 
 def test_saved_images_never_replace_others(said: text_io.StringIO) -> None:
-    images = to_tensor([Image.new("RGB", (8, 8), color) for color in COLORS])
-    names = [SaveImages.execute("sub/a [1]", images=images).ui["lw_report"][0]["images"] for _ in range(2)]
+    shapes = [to_tensor([Image.new("RGB", (8, side), color) for color in COLORS]) for side in (8, 9)]
+    names = [SaveImages.execute("sub/a [1]", images=images).ui["lw_report"][0]["images"] for images in shapes]
     assert names == [[f"sub/a [1]_{n:05d}.png" for n in (1, 2, 3)], [f"sub/a [1]_{n:05d}.png" for n in (4, 5, 6)]]
     with Image.open(current_host().output_directory() / names[1][2]) as last:
         assert last.getpixel((0, 0)) == COLORS[2]
     with pytest.raises(ConfigError, match="nothing to save"):
         SaveImages.execute("sub/a")
+
+
+def test_images_that_are_there_are_taken_up(said: text_io.StringIO) -> None:
+    """As after a run that was killed between two pictures; equal pictures of one call are all saved."""
+    first, second, *rest = [Image.new("RGB", (8, 8), color) for color in (*COLORS, COLORS[0])]
+
+    def saved(*images: Image.Image) -> list[str]:
+        return SaveImages.execute("a", images=to_tensor(list(images))).ui["lw_report"][0]["images"]
+
+    assert saved(first, second) == ["a_00001.png", "a_00002.png"]
+    assert saved(first, second, *rest) == [f"a_{n:05d}.png" for n in (1, 2, 3, 4)]
+    assert saved(first, second, *rest) == [f"a_{n:05d}.png" for n in (1, 2, 3, 4)]
+    assert saved(second) == ["a_00002.png"]
+    (current_host().output_directory() / "a_00001.png").write_bytes(b"damaged")
+    assert saved(first, second) == ["a_00004.png", "a_00002.png"]
+    assert saved(first, first) == ["a_00004.png", "a_00005.png"]
 
 
 def test_a_data_set_is_written_once_and_read_back(folder: Path, said: text_io.StringIO) -> None:
@@ -120,7 +136,10 @@ def test_a_data_set_is_written_once_and_read_back(folder: Path, said: text_io.St
     graph = {name: {"class_type": kind, "inputs": inputs} for name, (kind, inputs) in nodes.items()}
     report = run(graph, folder).reports["save"]
     assert (report["path"], report["files"]) == ("datasets/sets/colors", 5)
-    assert report["notes"] == ["Without a caption: 1 of 3 pictures."]
+    assert report["notes"] == [
+        "Without a caption: 1 of 3 pictures; the trainer uses the folder's name for them: 2.png.",
+        "Skipped when the data set was loaded, so not saved: broken.png.",
+    ]
     assert run(graph, folder).cached_nodes == 2
     written = current_host().output_directory() / report["path"]
     assert len(LoadDataset.execute(path=str(written), on_unreadable="refuse").args[0]) == 3
@@ -214,13 +233,16 @@ def test_class_pictures_are_given_or_drawn_and_weighed(tiny_sd1: Path, folder: P
     nodes["class"] = {
         "class_type": "LW_RegularizationSet",
         "inputs": {
-            "dataset": ["captions", 0], "prompts": "", "count": 5, "path": "pictures", "seed": 0, "steps": 1,
+            "dataset": ["captions", 0], "prompts": "", "count": 5, "path": "class", "seed": 0, "steps": 1,
             "guidance": 1.0, "batch_size": 8, "base": ["base", 0], "recipe": ["recipe", 0],
         },
     }  # fmt: skip
     nodes["train"]["inputs"]["regularization"] = ["class", 0]
-    for number in range(2):
-        (folder / f"{number}.txt").write_text("a color")
+    others = folder.parent / "class"
+    others.mkdir()
+    for number in range(3):
+        Image.new("RGB", (40, 32), (9, number, 9)).save(others / f"{number}.png")
+    (others / "broken.png").write_bytes(b"x")
     report = run(nodes, folder).reports["class"]
     assert {name: report[name] for name in ("given", "generated", "subject", "class_pictures", "unseen")} == {
         "given": 3, "generated": 2, "subject": 3, "class_pictures": 5, "unseen": 0,

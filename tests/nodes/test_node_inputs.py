@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from lora_workbench.nodes.adapters.load_adapter import LoadAdapter
 from lora_workbench.nodes.dataset.dataset_from_images import captions_for
 from lora_workbench.nodes.dataset.load_dataset import LoadDataset
 from lora_workbench.nodes.host.headless import HeadlessHost
-from lora_workbench.nodes.kit.files import new_file, newest_change
+from lora_workbench.nodes.kit.files import new_file, stamp_of
 from lora_workbench.nodes.kit.generation import seeds
 from lora_workbench.nodes.kit.inputs import lines, problem
 from lora_workbench.nodes.training.load_base import LoadBase
@@ -48,7 +49,18 @@ def test_captions_of_three_pictures(text: str, captions: list[str | None]) -> No
 
 @pytest.mark.parametrize(
     ("name", "place"),
-    [("fox", "fox"), (" animals/fox ", "animals/fox"), ("animals\\fox", "animals/fox"), ("what? a:fox", "what_ a_fox")],
+    [
+        ("fox", "fox"),
+        (" animals/fox ", "animals/fox"),
+        ("animals\\fox", "animals/fox"),
+        ("what? a:fox", "what_ a_fox"),
+        ("nul/fox.", "_nul/fox"),
+        ("fox. /CON.old", "fox/_CON.old"),
+        ("fox v1.5", "fox v1.5"),
+        ("a\x1b[31m\u202e", "a_[31m_"),
+        ("x" * 300, "x" * 180),
+        ("...", "_"),
+    ],
 )
 def test_names_of_new_files(name: str, place: str) -> None:
     assert new_file(Path("/out"), name) == Path("/out") / place
@@ -94,11 +106,14 @@ def test_saved_adapters_can_be_chosen_and_are_read_again_when_they_change(output
     assert LoadAdapter.fingerprint_inputs(adapter="fox.safetensors") != before
 
 
-def test_the_newest_file_of_a_base_model_counts(tmp_path: Path) -> None:
+def test_every_file_of_a_base_model_counts(tmp_path: Path) -> None:
     (tmp_path / "unet").mkdir()
-    weights = tmp_path / "unet" / "weights"
-    weights.touch()
-    before = newest_change(tmp_path)
-    weights.write_text("new")
-    assert newest_change(tmp_path) >= before
-    assert newest_change(weights) == weights.stat().st_mtime_ns
+    old, new = tmp_path / "unet" / "old", tmp_path / "unet" / "new"
+    for file in (old, new):
+        file.write_text(file.name)
+        os.utime(file, ns=(1, 1))
+    seen = [stamp_of(tmp_path), stamp_of(new)]
+    for source, target in ((old, "x"), (new, "old"), (tmp_path / "unet" / "x", "new")):
+        source.rename(tmp_path / "unet" / target)
+    seen += [stamp_of(tmp_path), stamp_of(new)]
+    assert len(set(seen)) == 4, "two files of one size and time were swapped"

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from lora_workbench.engine.core.fields import defaults_of, settings_of
 from lora_workbench.engine.training.recipe import GROUPS
-from lora_workbench.headless.ui_format import widgets
+from lora_workbench.headless.widgets import widgets
 from lora_workbench.nodes import NODES
 from lora_workbench.nodes.host import io
 
 SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in NODES}
 CATEGORIES = {f"LoRA Workbench/{part}" for part in ("data set", "captions", "training", "adapters", "generation")}
 FIXED = {
-    "LW_LoadDataset": ("path on_unreadable", "dataset"),
+    "LW_LoadDataset": ("path on_unreadable uncaptioned", "dataset"),
+    "LW_JoinDatasets": ("first second third fourth", "dataset"),
     "LW_DatasetFromImages": ("images batch captions name", "dataset"),
     "LW_CaptionDataset": (
         "dataset captioner overwrite prompt max_tokens threshold character_threshold device precision",
@@ -24,9 +25,9 @@ FIXED = {
     ),
     "LW_CaptionsFromText": ("dataset captions keep_existing", "dataset captions"),
     "LW_TriggerWord": ("trigger_word class_word dataset base", "trigger_word report free_words"),
-    "LW_TriggerCaptions": ("dataset trigger_word class_word template mode", "dataset captions trigger"),
+    "LW_TriggerCaptions": ("dataset trigger_word class_word template mode base folders", "dataset captions trigger"),
     "LW_EditCaptions": (
-        "dataset find replace_with regex remove add prefix suffix shuffle keep seed overrides",
+        "dataset find replace_with regex remove add prefix suffix shuffle keep seed overrides separator",
         "dataset captions changes",
     ),
     "LW_PreviewDataset": ("dataset columns", "sheet"),
@@ -38,10 +39,10 @@ FIXED = {
         ),
         "kept dropped report",
     ),
-    "LW_MaskDataset": ("dataset source floor masks", "dataset sheet report"),
+    "LW_MaskDataset": ("dataset source floor masks invert", "dataset sheet report"),
     "LW_BucketDataset": ("dataset resolutions step max_aspect crop base", "dataset sheet report"),
     "LW_Augment": ("dataset flip shows crop color variants", "dataset sheet"),
-    "LW_SaveDataset": ("dataset layout name", "path"),
+    "LW_SaveDataset": ("dataset layout name pictures", "path"),
     "LW_LoadBase": ("base device precision", "base"),
     "LW_BaseFromComfy": ("model clip vae precision", "base"),
     "LW_DemoCheckpoint": ("", "model clip vae base"),

@@ -13,8 +13,8 @@ from lora_workbench.cli.nodes import registry
 from lora_workbench.engine.core.errors import WorkflowError
 from lora_workbench.headless.reading import read_workflow
 from lora_workbench.headless.running import running
-from lora_workbench.headless.ui_format import changes_after_generate, widgets
 from lora_workbench.headless.validation import validate
+from lora_workbench.headless.widgets import changes_after_generate, widgets
 from lora_workbench.headless.workflow import Registry
 from lora_workbench.nodes.host.headless import HeadlessHost
 from PIL import Image

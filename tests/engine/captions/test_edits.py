@@ -7,21 +7,13 @@ import time
 from typing import Any
 
 import pytest
+from captioned import dataset_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lora_workbench.engine.captions.edits import CaptionEdits, changes, edit_captions, parse_overrides
+from lora_workbench.engine.captions.edits import CaptionEdits, changes, edit_captions
+from lora_workbench.engine.captions.overrides import parse_overrides
 from lora_workbench.engine.core.errors import CaptionError
-from lora_workbench.engine.data.dataset import Dataset, ImageRecord
-from lora_workbench.engine.data.sources import MemorySource
-from lora_workbench.engine.data.tags import join_tags, shuffled, split_tags
-
-
-def dataset_of(captions: dict[str, str | None]) -> Dataset:
-    records = [
-        ImageRecord(source=MemorySource(name, b""), content_hash=name, width=8, height=8, caption=caption)
-        for name, caption in captions.items()
-    ]
-    return Dataset(name="x", records=tuple(records))
+from lora_workbench.engine.data.tags import shuffled, split_tags
 
 
 def after(caption: str | None, **edits: Any) -> str | None:
@@ -117,10 +109,10 @@ TAGS = st.lists(st.from_regex(r"\A[a-z]{1,5}\Z"), max_size=8)
 
 @given(TAGS, st.integers(0, 9), st.integers())
 def test_shuffling_keeps_all_tags_and_the_first_in_place(tags: list[str], keep: int, seed: int):
-    found = split_tags(shuffled(join_tags(tags), keep, seed))
+    found = split_tags(shuffled(", ".join(tags), keep, seed))
     assert sorted(found) == sorted(tags)
     assert found[:keep] == tags[:keep]
-    assert found == split_tags(shuffled(join_tags(tags), keep, seed))
+    assert found == split_tags(shuffled(", ".join(tags), keep, seed))
 
 
 def test_every_order_comes_up():

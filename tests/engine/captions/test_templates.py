@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lora_workbench.engine.captions.templates import apply_trigger, caption_table
+from lora_workbench.engine.captions.templates import apply_trigger, caption_table, parse_folders
 from lora_workbench.engine.core.errors import CaptionError
 from lora_workbench.engine.data.dataset import Dataset, ImageRecord, Skipped, TriggerWord
 from lora_workbench.engine.data.sources import MemorySource
@@ -135,7 +137,7 @@ def test_fill_missing_either_refuses_or_has_the_trigger_everywhere(captions, wor
 def test_missing_trigger_names_the_records():
     dataset = dataset_of("ohwx", "a fox", None)
     assert dataset.missing_trigger() == ["1.png", "2.png", "3.png"]
-    assert dataset.with_captions(["ohwx", "a fox", None], FOX).missing_trigger() == ["2.png", "3.png"]
+    assert replace(dataset, trigger=FOX).with_captions(["ohwx", "a fox", None]).missing_trigger() == ["2.png", "3.png"]
 
 
 def test_words_of_a_trigger_may_stand_apart():
@@ -151,6 +153,47 @@ def test_the_table_shows_final_captions_and_what_was_left_out():
         "1.png        1  two lines \ufffd[31m",
         "2.png        1  (no caption)",
         "",
-        "Left out (1):",
-        "cut.jpg: truncated",
+        "skipped cut.jpg: truncated",
     ]
+
+
+def test_captions_without_blanks_between_words():
+    template = TriggerWord(word="ohwx", template="{trigger}的照片")
+    assert after("fill_missing", "森林里的ohwx，正面", None, trigger=template) == ["森林里的ohwx，正面", "ohwx的照片"]
+    assert after("prepend", "，雪地", trigger=template) == ["ohwx的照片，雪地"]
+    assert after("prepend", "[name]在雪地", trigger=template) == ["ohwx在雪地"]
+
+
+def test_line_ends_are_no_content():
+    texts = ["a fox\r\nin snow", "a fox\nin snow", "a fox\rin snow"]
+    hashes = {dataset_of(text).content_hash for text in texts}
+    assert len(hashes) == 1
+    assert {dataset_of("x").with_captions([text]).records[0].caption for text in texts} == {"a fox\nin snow"}
+
+
+def in_folders() -> Dataset:
+    names = ("foxes/1.png", "pets/10_cats/1.png", "other.png")
+    records = dataset_of("[trigger] asleep", None, "snow").records
+    return Dataset(
+        name="all",
+        records=tuple(replace(r, source=MemorySource(name, b"")) for r, name in zip(records, names, strict=True)),
+    )
+
+
+def test_folders_may_have_trigger_words_of_their_own():
+    folders = parse_folders("10_cats: zwx, cat\n\nfoxes: qrv", "a photo of {trigger} {class}")
+    captioned = apply_trigger(in_folders(), FOX, "prepend", folders)
+    assert [r.caption for r in captioned] == ["qrv asleep", "a photo of zwx cat", "a photo of ohwx fox, snow"]
+    assert [word.word for word in captioned.triggers] == ["qrv", "zwx", "ohwx"]
+    assert captioned.missing_trigger() == []
+    assert captioned.with_captions(["zwx", "zwx", "ohwx"]).missing_trigger() == ["foxes/1.png"]
+    again = apply_trigger(captioned, FOX, "replace")
+    assert again.triggers == (FOX,)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("dogs: zwx", "No picture lies in dogs"), ("cats zwx", "Can't read"), ("cats:", "Can't read")]
+)
+def test_folders_that_are_not_there_and_lines_that_say_nothing_are_refused(text, said):
+    with pytest.raises(CaptionError, match=said):
+        apply_trigger(in_folders(), FOX, "prepend", parse_folders(text, FOX.template))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 from generators import result
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lora_workbench.engine.core.errors import ConfigError
 from lora_workbench.engine.data.buckets import BucketSettings, bucket_report, bucket_sizes, bucketed
@@ -15,7 +16,10 @@ from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.focus import best_centering
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.masking import with_masks
-from PIL import Image, ImageDraw
+from lora_workbench.engine.data.views import View
+from lora_workbench.engine.figures.contact_sheet import contact_sheet
+from lora_workbench.engine.figures.drawing import ACCENT
+from PIL import Image, ImageColor, ImageDraw
 
 
 def pictures(*sizes: tuple[int, int]) -> Dataset:
@@ -78,6 +82,48 @@ def test_small_and_long_pictures_are_named():
     assert [len(record.crops) for record in made] == [1, 2, 2]
     words = report.in_words()
     assert "image_0001.png 2 times" in words and "image_0002.png keeps" in words
+
+
+SIDES = st.integers(1, 40) | st.integers(1, 900)
+SHAPES = (
+    st.tuples(SIDES, SIDES)
+    | st.tuples(st.integers(1, 20_000), st.integers(1, 3))
+    | st.tuples(st.integers(1, 3), st.integers(1, 20_000))
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SHAPES, st.floats(1, 8), st.sampled_from(["subject", "middle"]), st.booleans())
+@example((20_000, 1), 1.0, "subject", True)
+@example((1, 20_000), 2.0, "subject", False)
+@example((2, 1), 1.0, "subject", False)
+@example((4000, 3), 2.0, "subject", False)
+def test_the_thinnest_pictures_are_cropped_shown_and_named(size, max_aspect, crop, masked):
+    dataset = pictures(size)
+    if masked:
+        dataset = result(with_masks(dataset, "files", 0.5, [Image.new("L", size, "white")])).dataset
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        options = BucketSettings(resolutions=(64,), step=8, max_aspect=max_aspect, crop=crop)
+        made = result(bucketed(dataset, options))
+        for crop in made.records[0].crops:
+            seen = View(crop=crop).of(made.records[0].load())
+            assert seen.size == crop.size
+        sheet = result(contact_sheet(made))
+    blue = (np.asarray(sheet) == ImageColor.getrgb(ACCENT)).all(axis=2)
+    assert blue.any(), "the crop is outlined, however thin"
+    words = bucket_report(made).in_words()
+    if max(size) > 2 * max_aspect * min(size):
+        assert "image_0001.png keeps" in words
+
+
+def test_those_that_lose_most_are_named_first():
+    made = result(
+        bucketed(pictures(*[(400, 100)] * 9, (4000, 3)), BucketSettings(resolutions=(64,), step=8, max_aspect=1))
+    )
+    words = bucket_report(made).in_words()
+    assert "quarter: image_0010.png keeps 0%, image_0001.png keeps 25%" in words
+    assert "Hardly anything is left of image_0010.png" in words
 
 
 def spotted(size: tuple[int, int], spot: tuple[int, int, int, int]) -> Image.Image:

@@ -8,13 +8,15 @@ import tracemalloc
 import zlib
 
 import numpy as np
+import pillow_heif
 import pytest
 from lora_workbench.engine.core.errors import DatasetError
-from lora_workbench.engine.data import limits
+from lora_workbench.engine.data import limits, opening
 from lora_workbench.engine.data.images import check_complete, decode, probe
 from PIL import Image, ImageFile
 
-FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF"]
+FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF"]
+pillow_heif.register_heif_opener()
 ORIENTATION = 0x0112
 
 
@@ -222,3 +224,11 @@ def test_probe_reads_the_header_alone(encode, noise):
     data = encode(noise, "JPEG")
     assert probe(data[: len(data) // 2], "a.jpg") == (96, 64)
     assert limits.MAX_PIXELS == 100_000_000
+
+
+def test_without_its_reader_a_phones_picture_is_named_as_what_it_is(encode, halves, monkeypatch):
+    data = encode(halves, "HEIF")
+    monkeypatch.setattr(opening, "_formats", lambda: ("PNG", "JPEG"))
+    for name in ("phone.heic", "shared.jpg"):
+        with pytest.raises(DatasetError, match="HEIC picture; install pillow-heif"):
+            decode(data, name)

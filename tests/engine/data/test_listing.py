@@ -7,7 +7,9 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lora_workbench.engine.data.listing import list_files, natural_key, repeats_of, stem
+from lora_workbench.engine.data.folders import repeats_of
+from lora_workbench.engine.data.listing import list_files
+from lora_workbench.engine.data.names import natural_key, stem
 
 PARTS = st.text(st.characters(codec="utf-8", exclude_characters="/\\\0."), min_size=1, max_size=6)
 NAMES = st.lists(PARTS, min_size=1, max_size=3).map(lambda parts: "/".join(parts) + ".png")
@@ -69,7 +71,8 @@ def test_a_folder_of_masks_belongs_to_the_folder_beside_it():
     names = ["10_cat/a.png", "masks/10_cat/a.webp", "b.png", "masks/B.jpg", "masks/c.png"]
     listing = list_files(names)
     assert listing.masks == {"10_cat/a.png": "masks/10_cat/a.webp", "b.png": "masks/B.jpg"}
-    assert listing.pictures == ("10_cat/a.png", "b.png", "masks/c.png"), "without a picture beside it, it is one"
+    assert listing.pictures == ("10_cat/a.png", "b.png")
+    assert [s.name for s in listing.skipped] == ["masks/c.png"]
 
 
 def test_a_mask_without_its_picture_is_reported():

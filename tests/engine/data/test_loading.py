@@ -51,7 +51,7 @@ def test_a_folder_as_people_have_them(mixed, write_folder):
         ("fox 10.png", None, 1),
     ]
     assert dataset.name == "pictures"
-    assert dataset.skipped == ()
+    assert {s.name for s in dataset.skipped} == {"Thumbs.db", ".hidden.png", ".cache/", "__MACOSX/", "._fox 2.jpg"}
     assert dataset.samples_per_epoch == 13
 
 
@@ -142,7 +142,8 @@ def test_unreadable_pictures_are_skipped_and_named_with_the_reason(damaged):
     assert [r.name for r in dataset] == ["whole.png"]
     reasons = {s.name: s.reason for s in dataset.skipped}
     assert reasons["empty.png"] == "the file is empty"
-    assert reasons["text.webp"] == reasons["phone.heic"] == "it isn't a picture in a known format"
+    assert reasons["text.webp"] == "it isn't a picture in a known format"
+    assert "HEIC" in reasons["phone.heic"]
     assert "truncated" in reasons["cut.jpg"]
 
 

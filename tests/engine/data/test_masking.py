@@ -9,7 +9,7 @@ from generators import result
 from lora_workbench.engine.core.errors import DatasetError
 from lora_workbench.engine.data.loading import dataset_from_images, load_dataset
 from lora_workbench.engine.data.masking import with_masks
-from PIL import Image
+from PIL import Image, ImageOps
 
 
 def half(size: tuple[int, int] = (24, 16)) -> Image.Image:
@@ -40,6 +40,46 @@ def test_transparency_is_a_mask_when_asked_for(encode, write_folder):
     mask = masking.dataset.records[0].mask
     assert mask is not None
     assert (mask.load().getpixel((0, 0)), mask.load().getpixel((20, 0))) == (0, 255)
+
+
+@pytest.mark.parametrize("origin", ["files", "alpha", "graph"])
+def test_inverted_masks_swap_black_and_white(encode, write_folder, origin):
+    clear = Image.new("RGB", (24, 16), "red")
+    clear.putalpha(half())
+    dataset = load_dataset(write_folder({"a.png": encode(clear), "a_mask.png": encode(half())}))
+    given = [half()] if origin == "graph" else []
+    origin = "alpha" if origin == "alpha" else "files"
+    plain = result(with_masks(dataset, origin, 0.2, given)).dataset
+    masking = result(with_masks(dataset, origin, 0.2, given, invert=True))
+    first, second = (made.records[0].mask for made in (plain, masking.dataset))
+    assert first is not None and second is not None
+    assert second.load().tobytes() == ImageOps.invert(first.load()).tobytes()
+    assert masking.dataset.content_hash != plain.content_hash
+
+
+def test_an_inverted_mask_that_is_all_black_then_is_refused(encode, write_folder):
+    root = write_folder({"a.png": encode("red"), "a_mask.png": encode(Image.new("L", (24, 16), 255))})
+    with pytest.raises(DatasetError, match="all black"):
+        result(with_masks(load_dataset(root), "files", 0.0, invert=True))
+
+
+def test_what_the_transparency_of_a_mask_counts_for_is_said(encode, write_folder):
+    """As of strokes painted on an empty layer."""
+    painted = Image.new("LA", (24, 16))
+    painted.paste((255, 255), (0, 0, 12, 16))
+    opaque = half().convert("LA")
+    root = write_folder({
+        "a.png": encode("red"), "a_mask.png": encode(painted), "b.png": encode("red"), "b_mask.png": encode(opaque),
+    })  # fmt: skip
+    masking = result(with_masks(load_dataset(root), "files", 0.2))
+    mask = masking.dataset.records[0].mask
+    assert mask is not None
+    brightness = mask.load().getpixel((20, 0))
+    assert masking.see_through == {"a.png": brightness / 255}
+    color = {0: "black", 255: "white"}[brightness]
+    assert f"transparent parts count as {color}: a.png." in masking.in_words()
+    inverted = result(with_masks(load_dataset(root), "files", 0.2, invert=True)).in_words()
+    assert f"transparent parts count as {'white' if color == 'black' else 'black'}: a.png." in inverted
 
 
 def test_masks_of_a_graph_are_one_each_or_one_for_all():

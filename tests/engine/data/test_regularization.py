@@ -19,23 +19,23 @@ def pictures(*captions: str | None):
 
 
 def test_the_class_is_called_without_the_trigger_word():
-    assert class_prompts((), TRIGGER) == ("a photo of a dog",)
-    assert class_prompts(("a dog", "a puppy"), TRIGGER) == ("a dog", "a puppy")
-    assert class_prompts((), TriggerWord(word="zwx")) == class_prompts((), None) == ()
+    assert class_prompts((), [TRIGGER]) == ("a photo of a dog",)
+    assert class_prompts(("a dog", "a puppy"), [TRIGGER]) == ("a dog", "a puppy")
+    assert class_prompts((), [TriggerWord(word="zwx")]) == class_prompts((), []) == ()
 
 
 def test_existing_captions_are_kept_and_the_others_get_prompts_in_turn():
-    made = regularization_set([pictures("a wolf", None), pictures(None)], ("one", "two"), TRIGGER)
+    made = regularization_set([pictures("a wolf", None), pictures(None)], ("one", "two"), [TRIGGER])
     assert [record.caption for record in made] == ["a wolf", "two", "one"]
 
 
 def test_what_would_undo_a_training_is_refused():
     with pytest.raises(CaptionError, match=r"'zwx' is in the captions of 1 class pictures: image_0002"):
-        regularization_set([pictures("a dog", "a ZWX dog")], (), TRIGGER)
+        regularization_set([pictures("a dog", "a ZWX dog")], (), [TRIGGER])
     with pytest.raises(CaptionError, match="1 class pictures have no caption"):
-        regularization_set([pictures("a dog", None)], (), TRIGGER)
+        regularization_set([pictures("a dog", None)], (), [TRIGGER])
     with pytest.raises(DatasetError, match="no regularization pictures"):
-        regularization_set([], ("a dog",), TRIGGER)
+        regularization_set([], ("a dog",), [TRIGGER])
 
 
 NUMBERS = st.integers(1, 300)

@@ -38,9 +38,10 @@ def test_prompts_take_turns_and_nothing_is_generated_twice(base, tmp_path):
 
 
 def test_more_pictures_continue_the_earlier_ones(base, tmp_path):
+    """Of a batch that was begun, what is there is kept, though it takes part again."""
     few, _, _ = generated_by(class_pictures(base, REQUEST, 3, tmp_path))
     more, generated, _ = generated_by(class_pictures(base, REQUEST, 6, tmp_path))
-    assert generated == 3
+    assert generated == 4
     assert [r.content_hash for r in more.records[:3]] == [r.content_hash for r in few]
 
 
@@ -55,6 +56,15 @@ def test_an_interrupted_run_loses_only_unfinished_pictures(base, tmp_path):
     rest, generated, _ = generated_by(class_pictures(base, REQUEST, 6, tmp_path))
     assert kept >= 2 and generated == 6 - kept
     assert len(rest) == 6
+
+
+def test_a_batch_that_was_half_saved_ends_in_the_same_bits(base, tmp_path):
+    whole, _, _ = generated_by(class_pictures(base, REQUEST, 4, tmp_path / "whole"))
+    generated_by(class_pictures(base, REQUEST, 4, tmp_path / "broken"))
+    for path in sorted((tmp_path / "broken").rglob("*.png"))[2:]:
+        path.unlink()
+    again, _, _ = generated_by(class_pictures(base, REQUEST, 4, tmp_path / "broken"))
+    assert again.content_hash == whole.content_hash
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lora_workbench.engine.core.errors import StorageError
-from lora_workbench.engine.generation.png import read_parameters, save_png
+from lora_workbench.engine.generation.png import canvas_chunk, encode_png, read_parameters, save_png
 from PIL import Image
 
 GRAPH = {"1": {"class_type": "LW_Generate", "inputs": {"prompt": "ein Füchslein"}}}
@@ -28,6 +31,27 @@ def test_pixels_graph_and_parameters_come_back(tmp_path: Path) -> None:
         assert json.loads(read.info["prompt"]) == GRAPH
         assert json.loads(read.info["workflow"]) == {"nodes": []}
     assert read_parameters(path) == parameters
+
+
+@given(st.none() | st.text(), st.none() | st.text(), st.none() | st.text())
+def test_only_the_place_of_the_canvas_is_incidental(canvas: str | None, other: str | None, prompt: str | None) -> None:
+    def essence(workflow: str | None, prompt: str | None) -> bytes:
+        texts = {"workflow": workflow, "prompt": prompt}
+        data = encode_png(image, **{name: json.dumps({"a": text}) for name, text in texts.items() if text is not None})
+        start, end = canvas_chunk(io.BytesIO(data))
+        assert (end > start) == (workflow is not None)
+        return data[:start] + data[end:]
+
+    image = Image.new("RGB", (2, 2))
+    assert essence(canvas, prompt) == essence(other, prompt)
+    assert (essence(canvas, prompt) == essence(canvas, "another")) == (prompt == "another")
+    with Image.open(io.BytesIO(essence(canvas, prompt))) as read:
+        assert set(read.info) == ({"prompt"} if prompt is not None else set())
+
+
+@pytest.mark.parametrize("data", [b"", b"no PNG", b"\x89PNG\r\n\x1a\n\0\0", b"\xff" * 99])
+def test_other_files_have_nothing_incidental(data: bytes) -> None:
+    assert canvas_chunk(io.BytesIO(data)) == (0, 0)
 
 
 def test_the_chunks_are_the_plain_kind_that_every_reader_knows(tmp_path: Path) -> None:

@@ -125,10 +125,14 @@ def test_a_closed_run_goes_on_to_the_same_bits(train, stop_after, text_encoder):
 
 
 @pytest.fixture(scope="module")
-def shaped(dataset) -> Dataset:
+def shaped() -> Dataset:
+    return in_shapes(blue=200)
+
+
+def in_shapes(blue: int) -> Dataset:
     """Five pictures in several buckets at two resolutions, two of them masked, all in variants."""
     sizes = [(40, 32), (64, 40), (40, 64), (64, 64), (90, 40)]
-    images = [Image.new("RGB", size, (40 * n, 90, 200)) for n, size in enumerate(sizes)]
+    images = [Image.new("RGB", size, (40 * n, 90, blue)) for n, size in enumerate(sizes)]
     made = dataset_from_images(images, [f"a zwx thing {n}, plain, bluish" for n in range(5)], "shapes")
     mask = Image.new("L", (64, 40))
     mask.paste(255, (0, 0, 30, 40))
@@ -142,7 +146,8 @@ def shaped(dataset) -> Dataset:
 @pytest.mark.parametrize("square_prior", [False, True])
 @pytest.mark.parametrize("stop_after", [2, 5])
 def test_a_run_on_buckets_masks_and_variants_goes_on_to_the_same_bits(train, shaped, stop_after, square_prior):
-    prior = dataset_from_images([Image.new("RGB", (32, 32), "white")], ["a thing"], "class") if square_prior else shaped
+    square = dataset_from_images([Image.new("RGB", (32, 32), "white")], ["a thing"], "class")
+    prior = square if square_prior else in_shapes(blue=90)
     others = {"dataset": shaped, "regularization": prior}
     recipe = RECIPE.changed(caption_dropout=0.3, caption_shuffle=3, gradient_accumulation=3, batch_size=3)
     whole, _ = finish(train(recipe, folder="whole", **others))

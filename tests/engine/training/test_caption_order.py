@@ -19,7 +19,7 @@ from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.contract import Backbone
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import TrainedAdapter, train_adapter
-from lora_workbench.engine.training.caption_order import pick, variants
+from lora_workbench.engine.training.caption_order import DROPOUT_VARIANTS, TagChanges, pick, variants
 from lora_workbench.engine.training.recipe import Recipe
 from lora_workbench.engine.training.training_set import TrainingSet, encode
 from PIL import Image
@@ -65,7 +65,7 @@ TAGS = st.lists(st.text("abxyz", min_size=1, max_size=4), max_size=6)
 @given(TAGS, st.integers(0, 12), st.integers(0, 7))
 def test_variants_are_orders_of_the_same_tags(tags: list[str], count: int, keep: int):
     caption = ", ".join(tags)
-    found = variants(caption, count, keep)
+    found = variants(caption, TagChanges(count=count, keep=keep))
     assert found[0] == caption
     assert len(set(found)) == len(found) <= max(count, 1)
     for other in found:
@@ -75,12 +75,12 @@ def test_variants_are_orders_of_the_same_tags(tags: list[str], count: int, keep:
 
 @given(TAGS, st.integers(0, 12))
 def test_more_variants_begin_with_the_fewer(tags: list[str], count: int):
-    fewer, more = variants(", ".join(tags), count, 1), variants(", ".join(tags), count + 3, 1)
+    fewer, more = (variants(", ".join(tags), TagChanges(count=number)) for number in (count, count + 3))
     assert more[: len(fewer)] == fewer
 
 
 def test_steps_see_all_variants_and_the_same_ones_again():
-    orders = variants(CAPTIONS[0], 4, 1)
+    orders = variants(CAPTIONS[0], TagChanges(count=4))
     assert len(orders) == 4
     seen = [pick(orders, 7, number, place) for number in range(100) for place in range(2)]
     assert all(30 < seen.count(order) < 70 for order in orders)
@@ -91,16 +91,16 @@ def test_steps_see_all_variants_and_the_same_ones_again():
 def test_each_variant_is_encoded_once(base: Backbone, train, tmp_path: Path):
     _, events = finish(train())
     encoded = [event for event in events if isinstance(event, Progress) and event.label == "encoding captions"]
-    distinct = {order for caption in CAPTIONS for order in variants(caption, 4, 1)} | {""}
+    distinct = {order for caption in CAPTIONS for order in variants(caption, TagChanges(count=4))} | {""}
     assert encoded[-1].total == len(encoded) == len(distinct)
     _, events = finish(train(seed=8))
     assert not [event for event in events if isinstance(event, Progress)]
 
 
 def test_cached_embeddings_are_those_of_the_variants(base: Backbone, tmp_path: Path):
-    events = encode(base, colors(), 32, TensorCache(tmp_path), embed=True, caption_variants=4, caption_keep=1)
+    events = encode(base, colors(), 32, TensorCache(tmp_path), embed=True, changes=TagChanges(count=4))
     made: TrainingSet = finish(events)[0]
-    assert made.captions == [variants(caption, 4, 1) for caption in CAPTIONS]
+    assert made.captions == [variants(caption, TagChanges(count=4)) for caption in CAPTIONS]
     assert made.embeddings is not None
     for order in made.captions[1]:
         with torch.no_grad():
@@ -114,7 +114,7 @@ def test_the_order_of_the_data_set_mixes_nothing_up(base: Backbone, tmp_path: Pa
     mixed = replace(dataset, records=tuple(dataset.records[i] for i in (2, 0)))
     cache = TensorCache(tmp_path)
     whole, again = (
-        finish(encode(base, each, 32, cache, embed=True, caption_variants=3))[0] for each in (dataset, mixed)
+        finish(encode(base, each, 32, cache, embed=True, changes=TagChanges(count=3)))[0] for each in (dataset, mixed)
     )
     for here, there in ((0, 2), (1, 0)):
         assert again.captions[here] == whole.captions[there]
@@ -150,3 +150,22 @@ def test_shuffling_changes_what_is_learned_and_says_where_it_cannot(train):
     assert not [event for event in events if isinstance(event, Message)]
     _, events = finish(train(captions=["a zwx thing"] * 3))
     assert "has no effect" in next(event.text for event in events if isinstance(event, Message))
+
+
+def test_dropout_leaves_tags_with_the_trigger_word_and_prose():
+    changes = TagChanges(dropout=0.5, keep=0)
+    found = variants("red, a zwx thing, plain", changes, lambda tag: "zwx" in tag)
+    assert len(found) == DROPOUT_VARIANTS
+    assert set(found) == {"red, a zwx thing, plain", "a zwx thing, plain", "red, a zwx thing", "a zwx thing"}
+    prose = "A zwx thing lies on a table, in the light."
+    assert variants(prose, TagChanges(count=4, dropout=0.9)) == (prose,)
+
+
+def test_marks_are_not_trained():
+    assert variants("zwx, ||| red", TagChanges()) == ("zwx, red",)
+    assert {order[:10] for order in variants("zwx thing ||| a, b, c", TagChanges(count=9))} == {"zwx thing,"}
+
+
+def test_dropping_tags_changes_what_is_learned(train):
+    plain, thin = (finish(train(RECIPE.changed(tag_dropout=rate)))[0] for rate in (0.0, 0.5))
+    assert plain.losses != thin.losses

@@ -1,0 +1,177 @@
+"""Tables with the captions of several pictures: JSON lines, comma- or tab-separated values, and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from ..core.errors import DatasetError
+from ..core.words import first_of
+from . import limits
+from .names import canonical, is_unicode
+
+FILE_COLUMNS = ("file_name", "filename", "file", "image", "image_file", "image_path", "img", "img_path", "path", "name")
+TEXT_COLUMNS = ("text", "caption", "captions", "prompt", "description", "tags", "tag_string")
+"""Where captions stand; of several, the first that isn't blank is used."""
+
+_MAX_PROBLEMS = 20
+
+
+@dataclass(frozen=True)
+class CaptionEntry:
+    """One caption found on disk."""
+
+    picture: str
+    """Path of the picture, relative to the root, in canonical spelling; in JSON it may lack its ending."""
+    caption: str | None
+    """Stripped; ``None`` for a blank one."""
+    origin: str
+    """The file, and the line or key if it has several, for messages."""
+    unused: tuple[str, ...] = ()
+    """Other columns with text of their own."""
+
+
+class NoCaptionsError(DatasetError):
+    """A table that holds no captions, as it has no columns for files or texts."""
+
+
+def parse_table(text: str, name: str) -> list[CaptionEntry]:
+    """Parse a table by its ending: ``.jsonl``, ``.csv``, ``.tsv`` or ``.json``. Paths are relative to the table.
+
+    - JSON lines: an object per line, with a file's name and a text, such as ``file_name`` and ``text``.
+    - Separated values: the first line names the columns.
+    - JSON: an object that maps file names, with or without endings, to texts or objects with texts, as sd-scripts
+      writes; or a list of objects as in JSON lines.
+
+    Raises:
+        NoCaptionsError: it has no columns, or no keys, for files or texts.
+        DatasetError: lines that can't be used, the first ones named.
+    """
+    if name.lower().endswith(".jsonl"):
+        return _entries(_json_lines(text), name)
+    if name.lower().endswith((".csv", ".tsv")):
+        return _entries(_separated(text, name), name)
+    return _entries(_json_rows(parsed_json(text, name), name), name, place="entry")
+
+
+def parsed_json(text: str, name: str) -> Any:
+    """Parse JSON.
+
+    Raises:
+        NoCaptionsError: it isn't JSON.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise NoCaptionsError(f"{name}: it isn't JSON ({error})") from error
+
+
+def text_of(row: Mapping[str, Any]) -> tuple[Any, tuple[str, ...]]:
+    """The caption in a row, and the other columns that have a text of their own; ``None`` if no column is known.
+
+    A list of tags becomes a text with commas.
+    """
+    lower = {key.strip().lower(): value for key, value in row.items() if isinstance(key, str)}
+    texts = {column: lower[column] for column in TEXT_COLUMNS if column in lower}
+    tags = texts.get("tags")
+    if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags):
+        texts["tags"] = ", ".join(tags)
+    if not texts:
+        return None, ()
+    filled = [column for column, value in texts.items() if value not in (None, "")]
+    used = texts[filled[0]] if filled else ""
+    return used, tuple(column for column in filled[1:] if texts[column] != used)
+
+
+def _json_lines(text: str) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError) as error:
+                yield number, f"not JSON ({error})"
+
+
+def _separated(text: str, name: str) -> Iterator[tuple[int, Any]]:
+    """Rows of separated values.
+
+    Raises:
+        NoCaptionsError: the columns are missing.
+    """
+    delimiter = "\t" if name.lower().endswith(".tsv") else ","
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+    try:
+        columns = {(column or "").strip().lower() for column in reader.fieldnames or ()}
+    except csv.Error as error:
+        raise NoCaptionsError(f"{name}: its first line is not CSV ({error})") from error
+    if not columns & {*FILE_COLUMNS} or not columns & {*TEXT_COLUMNS}:
+        separated = "tabs" if delimiter == "\t" else "commas"
+        raise NoCaptionsError(
+            f"{name}: its first line lacks the columns file_name and text, separated by {separated}; "
+            f"it has {first_of(sorted(columns)) or 'none'}"
+        )
+    try:
+        for row in reader:
+            # An unquoted comma would silently cut the caption short.
+            surplus = None in row
+            yield reader.line_num, "more fields than columns; quote captions that contain commas" if surplus else row
+    except csv.Error as error:
+        yield reader.line_num, f"not CSV ({error})"
+
+
+def _json_rows(value: Any, name: str) -> Iterator[tuple[int, Any]]:
+    if isinstance(value, list | dict) and len(value) > limits.MAX_TABLE_ROWS:
+        raise NoCaptionsError(f"{name}: it has more than {limits.MAX_TABLE_ROWS:,} rows")
+    if isinstance(value, list):
+        yield from enumerate(value, 1)
+    elif isinstance(value, dict):
+        for number, (key, texts) in enumerate(value.items(), 1):
+            yield number, {"file_name": key} | (texts if isinstance(texts, dict) else {"text": texts})
+    else:
+        raise NoCaptionsError(f"{name}: it holds no captions")
+
+
+def _entries(rows: Iterable[tuple[int, Any]], name: str, place: str = "line") -> list[CaptionEntry]:
+    """Entries from (number, row) pairs; a row that is a string says what is wrong with it."""
+    entries: list[CaptionEntry] = []
+    problems: list[str] = []
+    read, texts = 0, False
+    for number, row in islice(rows, limits.MAX_TABLE_ROWS + 1):
+        read += 1
+        entry = row if isinstance(row, str) else _entry(row, name, f"{place} {number}")
+        texts = texts or (isinstance(row, dict) and text_of(row)[0] is not None)
+        if isinstance(entry, CaptionEntry):
+            entries.append(entry)
+        elif len(problems) < _MAX_PROBLEMS:
+            problems.append(f"{place} {number}: {entry}")
+        else:
+            problems.append("and more")
+            break
+    if read > limits.MAX_TABLE_ROWS:
+        problems = [f"it has more than {limits.MAX_TABLE_ROWS:,} rows"]
+    if entries and not texts and not problems:
+        raise NoCaptionsError(f"{name}: no {place} has a text; known are {', '.join(TEXT_COLUMNS)}")
+    if problems:
+        raise (DatasetError if entries else NoCaptionsError)(f"{name}: " + "; ".join(problems))
+    return entries
+
+
+def _entry(row: Any, name: str, place: str) -> CaptionEntry | str:
+    """One row as an entry, or what is wrong with it."""
+    if not isinstance(row, dict):
+        return "no file_name"
+    lower = {key.strip().lower(): value for key, value in row.items() if isinstance(key, str)}
+    file = next((lower[column] for column in FILE_COLUMNS if isinstance(lower.get(column), str)), None)
+    if file is None:
+        return "no file_name"
+    text, unused = text_of(row)
+    if not isinstance(text or "", str) or not is_unicode((text or "") + file):
+        return "its caption or file name isn't text"
+    path = posixpath.normpath(posixpath.join(posixpath.dirname(name), file.strip().replace("\\", "/")))
+    return CaptionEntry(canonical(path), (text or "").strip() or None, f"{name}, {place}", unused)

@@ -1,0 +1,42 @@
+"""Looking at hostile data sets in a process of its own."""
+
+from __future__ import annotations
+
+import resource
+import traceback
+from pathlib import Path
+from typing import Any
+
+from hostile.data_sets import Build, data_sets
+from lora_workbench.engine.core.errors import WorkbenchError
+from lora_workbench.engine.data.loading import load_dataset
+from lora_workbench.engine.data.remarks import remarks
+
+
+def load_and_look(build: Build, root: Path) -> str:
+    """What is said of an input; every picture of it is decoded."""
+    try:
+        dataset = load_dataset(build(root))
+    except WorkbenchError as error:
+        return str(error)
+    for record in dataset:
+        try:
+            record.load()
+        except WorkbenchError as error:
+            return str(error)
+    return "\n".join(["loaded", *remarks(dataset)])
+
+
+def look_at(names: list[str], folder: Path, results: Any) -> None:
+    """In a process of its own: what is said of each input, or the traceback; at last the most memory in kB."""
+    inputs = data_sets()
+    for number, name in enumerate(names):
+        root = folder / str(number)
+        root.mkdir()
+        try:
+            said = load_and_look(inputs[name], root)
+        except BaseException:
+            results.put((name, "", traceback.format_exc()))
+        else:
+            results.put((name, said, ""))
+    results.put(("", str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss), ""))

@@ -1,0 +1,160 @@
+"""A process that has imported everything and forks a child for each run, which can be killed at a chosen moment.
+
+A cold start takes seconds, a fork milliseconds. Requests and answers are lines of JSON on standard input and output.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+OPERATIONS = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.utime", "os.chmod", "shutil.rmtree"}
+"""What Python tells audit hooks of that may change files."""
+
+
+class Moment(NamedTuple):
+    """When a run is killed; by default never."""
+
+    folder: str = ""
+    operation: int = 0
+    """Before its so-manieth operation on files in that folder of its output."""
+    seconds: float | None = None
+    """After this time."""
+
+
+class Ended(NamedTuple):
+    """How a run ended."""
+
+    status: int
+    """Exit status; negative for a signal."""
+    operations: dict[str, int]
+    """Folder -> number of operations on files in it; only known if the run wasn't killed."""
+    seconds: float
+    said: str
+
+
+class Nursery:
+    """The client's side.
+
+    Args:
+        folders: below the output folder; operations are counted in each.
+    """
+
+    def __init__(self, folders: Iterable[str]) -> None:
+        self._folders = sorted(folders)
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+
+    def run(self, workflow: Path, output: Path, kill: Moment | None = None) -> Ended:
+        """Run a workflow by the command line in a forked process, which may be killed by SIGKILL."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        request = {
+            "workflow": str(workflow), "output": str(output), "folders": self._folders, "kill": kill or Moment(),
+        }  # fmt: skip
+        print(json.dumps(request), file=self._process.stdin, flush=True)
+        return Ended(*json.loads(self._process.stdout.readline()))
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=30)
+
+
+@contextmanager
+def nursery(folders: Iterable[str]) -> Iterator[Nursery]:
+    """A nursery for the block."""
+    opened = Nursery(folders)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def _serve() -> None:
+    _import_everything()
+    for line in sys.stdin:
+        request = json.loads(line)
+        print(json.dumps(_forked(request, Moment(*request["kill"]))), flush=True)
+
+
+def _import_everything() -> None:
+    """What runs use, so that the children needn't; nothing is computed, since threads don't survive a fork."""
+    import diffusers
+    import safetensors.torch
+    import torch
+    import transformers
+    from lora_workbench.cli import nodes
+
+    for name in ("StableDiffusionPipeline", "AutoencoderKL", "UNet2DConditionModel", "DDIMScheduler"):
+        getattr(diffusers, name)
+    for name in ("CLIPTextModel", "CLIPTokenizer"):
+        getattr(transformers, name)
+    nodes.registry()
+    del safetensors, torch
+
+
+def _forked(request: dict[str, Any], kill: Moment) -> Ended:
+    started = time.monotonic()
+    with tempfile.TemporaryFile("w+") as said:
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reader)
+            _child(request, kill, said.fileno(), writer)
+        os.close(writer)
+        if kill.seconds is not None and not select.select([reader], [], [], kill.seconds)[0]:
+            os.kill(child, signal.SIGKILL)
+        counted = os.read(reader, 10_000)
+        os.close(reader)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        said.seek(0)
+        return Ended(status, json.loads(counted or "{}"), time.monotonic() - started, said.read())
+
+
+def _child(request: dict[str, Any], kill: Moment, said: int, writer: int) -> None:
+    from lora_workbench.cli import main as cli
+
+    for stream in (1, 2):
+        os.dup2(said, stream)
+    operations = _count_operations(Path(request["output"]), request["folders"], kill)
+    status = 1
+    try:
+        status = cli.main(["run", request["workflow"], "--output", request["output"], "--json"])
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.write(writer, json.dumps(operations).encode())
+        os._exit(status)
+
+
+def _count_operations(output: Path, folders: Sequence[str], kill: Moment) -> dict[str, int]:
+    """Count operations by folder, in a dict that grows; the process ends before the one that ``kill`` names."""
+    counted = dict.fromkeys(folders, 0)
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in OPERATIONS or not arguments:
+            return
+        for folder in folders:
+            if str(arguments[0]).startswith(f"{output / folder}{os.sep}"):
+                counted[folder] += 1
+                if (folder, counted[folder]) == (kill.folder, kill.operation):
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+    return counted
+
+
+if __name__ == "__main__":
+    _serve()
