@@ -109,6 +109,8 @@ class Schema:
     is_deprecated: bool = False
     is_experimental: bool = False
     not_idempotent: bool = False
+    accept_all_inputs: bool = False
+    """Whether ``execute`` also gets inputs that aren't among ``inputs``."""
 
     def finalize(self) -> None:
         """Give output nodes the running graph, which they write into their files."""

@@ -48,7 +48,10 @@ def _resolve(workflow: Workflow, assignment: str, registry: Registry) -> tuple[W
     cls = registry.get(node.class_type)
     if cls is None:  # validation reports the unknown node
         return node, name, text
-    inputs = {i.id: i for i in cls.GET_SCHEMA().inputs}
+    schema = cls.GET_SCHEMA()
+    inputs = {i.id: i for i in schema.inputs}
+    if name not in inputs and schema.accept_all_inputs:
+        return node, name, text
     if name not in inputs:
         raise ValueError(f"{node.label} has no input {name!r}{did_you_mean(name, inputs)}")
     return node, name, _value(text, inputs[name])

@@ -95,7 +95,9 @@ def _check_node(
     inputs = schemas[node.id].inputs
     known = [i.id for i in inputs]
     problems = [
-        f"{node.label}: no such input: {name}{did_you_mean(name, known)}" for name in node.inputs if name not in known
+        f"{node.label}: no such input: {name}{did_you_mean(name, known)}"
+        for name in node.inputs
+        if name not in known and not schemas[node.id].accept_all_inputs
     ]
     for i in inputs:
         if i.id not in node.inputs:

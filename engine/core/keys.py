@@ -14,10 +14,10 @@ Computation = Literal["run", "latent", "embedding", "reaction", "caption", "clas
 
 VERSIONS: dict[Computation, int] = {
     "run": 2,
-    "latent": 1,
+    "latent": 2,
     "embedding": 2,
     "reaction": 2,
-    "caption": 1,
+    "caption": 2,
     "class pictures": 2,
 }
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+from .limits import MAX_CHARACTERS
 from .scripts import words
 from .tag_lists import KEEP_MARK, abbreviates, parse
 
@@ -18,7 +19,7 @@ _LONG_PARTS = 2.5
 """Mean number of words between separators from which sentences, and parts that begin with ``and``, make prose."""
 _LONGER_PARTS = 3.0
 """The same for parts with a verb or pronoun but without a period."""
-_END = re.compile(r"(\w*)([.!?…]+)[\"'”’)\]]*(?=\s|$)|[。！？｡]+")
+_END = re.compile(r"(\w{0,12})([.!?…]+)[\"'”’)\]]*(?=\s|$)|[。！？｡]+")
 _JOINING = re.compile(r"(and|or|but|which|who|whose|while|where)\s", re.IGNORECASE)
 _SPEAKING = {
     "is", "are", "was", "were", "has", "have", "he", "she", "it", "they", "there", "which", "who", "while"
@@ -32,8 +33,10 @@ def form_of(caption: str) -> Form:
 
     Returns:
         ``data`` for JSON, XML and lines of fields (``place: snow``); ``prose`` for sentences; ``tags`` for all others,
-        short phrases included.
+        short phrases included. What is too long for a caption is left alone as ``prose``.
     """
+    if len(caption) > MAX_CHARACTERS:
+        return "prose"
     text = caption.replace(KEEP_MARK, ",").strip()
     if _is_data(text):
         return "data"

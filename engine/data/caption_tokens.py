@@ -8,12 +8,10 @@ from typing import Protocol
 
 from ..core.words import first_of
 from .dataset import Dataset, TriggerWord
+from .limits import MAX_CHARACTERS
 from .marks import unmarked
 from .scripts import composed, find_word
 
-MAX_CHARACTERS = 20_000
-"""Longest caption or prompt. The longest that models write have a tenth of this; beyond are files that hold no
-captions, and would take hours to encode."""
 _BEGINNING = 5
 """Tokens that are shown of a second chunk."""
 
@@ -74,12 +72,7 @@ class CaptionTokens:
             told = first_of([f"{name} ({characters:,} characters)" for name, characters in self.absurd.items()])
             found.append(f"{len(self.absurd)} captions are longer than {MAX_CHARACTERS:,} characters: {told}")
         if self.long:
-            length = next(iter(self.long.values())).length
-            told = first_of([f"{name} ({count.in_words()})" for name, count in self.long.items()], 3, "; ")
-            found.append(
-                f"{len(self.long)} of {self.total} captions are longer than the {length} tokens that the text encoder "
-                f"reads at once, and are encoded in chunks: {told}"
-            )
+            found.append(self.long_in_words())
         word = trigger.word if trigger else ""
         if self.divided:
             found.append(f"the trigger word {word!r} is divided between two chunks in: {first_of(self.divided)}")
@@ -89,6 +82,15 @@ class CaptionTokens:
                 "programs that cut captions there wouldn't see it, so put it near the start"
             )
         return found
+
+    def long_in_words(self) -> str:
+        """Which captions take several chunks; there must be some."""
+        length = next(iter(self.long.values())).length
+        told = first_of([f"{name} ({count.in_words()})" for name, count in self.long.items()], 3, "; ")
+        return (
+            f"{len(self.long)} of {self.total} captions are longer than the {length} tokens that the text encoder "
+            f"reads at once, and are encoded in chunks: {told}"
+        )
 
 
 def count_tokens(backbone: Tokenizing, text: str) -> TokenCount | None:

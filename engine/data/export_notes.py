@@ -19,6 +19,7 @@ _UNDONE: dict[Trait, str] = {
     "depth": "Converted to RGB with 8 bits, and saved as PNG",
     "frames": "Only the first frame is saved, as PNG",
     "format": "Saved as PNG, because not every trainer reads the format",
+    "metadata": "Saved without their texts and color profiles, which are so large that trainers fail on them",
     "scaled mask": "Masks scaled to the size of their pictures",
 }
 _KEPT: dict[Trait, str] = {
@@ -28,6 +29,7 @@ _KEPT: dict[Trait, str] = {
     "depth": "Not RGB with 8 bits; trainers convert them in different ways, or fail",
     "frames": "With several frames, of which trainers use one, all or none",
     "format": "Not every trainer reads the format; PNG, JPEG and WebP are safe",
+    "metadata": "With texts or color profiles so large that trainers fail on them",
 }
 
 

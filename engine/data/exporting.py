@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from ..core.errors import DatasetError
 from .dataset import Dataset, ImageRecord
+from .file_types import HEAD_BYTES, file_type
 from .images import to_rgb
+from .opening import opened
 from .png_chunks import without_text
 from .sources import read_unchanged
 from .views import Crop, Size, View
@@ -21,11 +23,12 @@ if TYPE_CHECKING:
 Pictures = Literal["as shown", "crops", "crops and variants", "as they are"]
 PICTURES: tuple[Pictures, ...] = get_args(Pictures)
 
-Trait = Literal["turned", "transparent", "color", "depth", "frames", "format", "scaled mask"]
+Trait = Literal["turned", "transparent", "color", "depth", "frames", "format", "metadata", "scaled mask"]
 """Why programs that look at nothing but a file's pixels see something else in it than what is shown."""
 
-_ENDINGS = {"PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp"}
-"""Pillow's format -> ending; every trainer reads these. An MPO is a JPEG with further pictures behind it."""
+_PLAIN_FORMATS = ("PNG", "JPEG", "MPO", "WEBP")
+"""Pillow's names of what every trainer reads. An MPO is a JPEG with further pictures behind it."""
+_ENDINGS = {"PNG": ".png", "JPEG": ".jpg", "WebP": ".webp"}
 _EIGHT_BITS = ("1", "L", "P", "RGB", "LA", "PA", "RGBA")
 _COLOR_INFO = ("icc_profile", "gamma", "chromaticity")
 _ORIENTATION, _EXIF, _COLOR_SPACE = 0x0112, 0x8769, 0xA001
@@ -77,7 +80,11 @@ class Export:
         if mask is None:
             return None
         data = read_unchanged(mask.source, mask.content_hash)
-        if mask.channel == "gray" and self.view is None and (self.keep or _is_plain_mask(data, self._size)):
+        if (
+            mask.channel == "gray"
+            and self.view is None
+            and (self.keep or _is_plain_mask(data, mask.source.name, self._size))
+        ):
             return Encoded(data=data, ending=_ending(data, mask.source.name))
         image = mask.load()
         scaled = self.view is None and image.size != self._size
@@ -138,21 +145,35 @@ def _whole(record: ImageRecord) -> Crop:
 
 
 def _traits(data: bytes, record: ImageRecord) -> Iterator[Trait]:
-    image = _opened(data)
-    if image is None or image.format not in _ENDINGS:
-        yield "format"
-    if image is None:
-        return
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        yield "frames"
-    if image.getexif().get(_ORIENTATION, 1) != 1:
-        yield "turned"
-    if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] != 255:
-        yield "transparent"
-    if image.mode not in _EIGHT_BITS or _has_16_bits(data):
-        yield "depth"
-    if _may_have_a_profile(image) and _differs_without_it(image, record):
-        yield "color"
+    if _is_refused(data):
+        yield "metadata"
+    with opened(data, record.name) as image:
+        if image.format not in _PLAIN_FORMATS:
+            yield "format"
+        if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+            yield "frames"
+        if image.getexif().get(_ORIENTATION, 1) != 1:
+            yield "turned"
+        if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] != 255:
+            yield "transparent"
+        if image.mode not in _EIGHT_BITS or _has_16_bits(data):
+            yield "depth"
+        if _says_its_colors(image) and _differs_without(image, record):
+            yield "color"
+
+
+def _is_refused(data: bytes) -> bool:
+    """Whether this is a PNG that Pillow by itself refuses, as it does because of a large text or color profile."""
+    from PIL import Image
+
+    if without_text(data) is data and b"iCCP" not in data[:HEAD_BYTES]:
+        return False
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+    except Exception:  # it raises all kinds of errors
+        return True
+    return False
 
 
 def _has_16_bits(data: bytes) -> bool:
@@ -160,8 +181,8 @@ def _has_16_bits(data: bytes) -> bool:
     return data[12:16] == b"IHDR" and data[24:25] == b"\x10"
 
 
-def _may_have_a_profile(image: Image.Image) -> bool:
-    """Whether the file says what its colors are, other than by a plain word for sRGB in its EXIF data."""
+def _says_its_colors(image: Image.Image) -> bool:
+    """Whether the file says what its colors are, other than by the word for sRGB in its EXIF data."""
     try:
         color_space = image.getexif().get_ifd(_EXIF).get(_COLOR_SPACE, _SRGB)
     except Exception:  # Pillow raises all kinds of errors on damaged EXIF data
@@ -169,7 +190,8 @@ def _may_have_a_profile(image: Image.Image) -> bool:
     return color_space != _SRGB or any(name in image.info for name in _COLOR_INFO)
 
 
-def _differs_without_it(image: Image.Image, record: ImageRecord) -> bool:
+def _differs_without(image: Image.Image, record: ImageRecord) -> bool:
+    """Whether the pixels differ from what is shown if nothing but transparency and orientation is respected."""
     from PIL import ImageChops, ImageOps
 
     bare = ImageOps.exif_transpose(image)
@@ -177,28 +199,18 @@ def _differs_without_it(image: Image.Image, record: ImageRecord) -> bool:
     return ImageChops.difference(to_rgb(bare), record.load()).getbbox() is not None
 
 
-def _is_plain_mask(data: bytes, size: Size) -> bool:
+def _is_plain_mask(data: bytes, name: str, size: Size) -> bool:
     """Whether every reader sees the mask in these bytes, in the size of its picture."""
-    image = _opened(data)
-    if image is None or image.format not in _ENDINGS or image.mode not in ("1", "L") or image.has_transparency_data:
+    if _is_refused(data):
         return False
-    return image.size == size and image.getexif().get(_ORIENTATION, 1) == 1
+    with opened(data, name) as image:
+        plain = image.format in _PLAIN_FORMATS and image.mode in ("1", "L") and not image.has_transparency_data
+        return plain and image.size == size and image.getexif().get(_ORIENTATION, 1) == 1
 
 
 def _ending(data: bytes, name: str) -> str:
     """The ending that says what the bytes are; for others than PNG, JPEG and WebP that of the name, in lower case."""
-    image = _opened(data)
-    return _ENDINGS.get(image.format or "" if image else "", PurePosixPath(name).suffix.lower())
-
-
-def _opened(data: bytes) -> Image.Image | None:
-    """The picture; ``None`` for a format that only a plug-in reads."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        return Image.open(io.BytesIO(without_text(data)))
-    except UnidentifiedImageError:
-        return None
+    return _ENDINGS.get(file_type(data[:HEAD_BYTES]) or "", PurePosixPath(name).suffix.lower())
 
 
 def _png(image: Image.Image) -> bytes:

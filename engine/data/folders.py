@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 
 MAX_REPEATS = 1000
@@ -41,6 +41,8 @@ _BESIDE = (
 """Folders that mean something beside another one."""
 _CAMERA = re.compile(r"[1-9][0-9]{2}_[A-Z0-9_]{4}")
 """Folders of cameras, after the DCF standard: three digits and five letters, such as 100_PANA."""
+_PAIRS = 3
+"""Equal names in two folders from which they hardly are chance."""
 _DATE = re.compile(r"[0-9]{1,4}([_-])[0-9]{1,2}\1[0-9]{1,4}(?:\D.*)?")
 
 
@@ -87,6 +89,23 @@ def why_no_repeats(folder: str) -> str:
     if _DATE.fullmatch(folder):
         return "it is a date"
     return f"more than {MAX_REPEATS} repeats are taken for a year or a date" if int(found[1]) > MAX_REPEATS else ""
+
+
+def looks_paired(folder: str, folders: Mapping[str, Collection[str]]) -> str:
+    """A folder beside this one that has all its file names, as a folder of masks or control pictures would; or empty.
+
+    Args:
+        folder: path of the folder.
+        folders: path of each folder -> the names of its pictures, without endings.
+    """
+    parent, own = PurePosixPath(folder).parent, set(folders[folder])
+    beside = (other for other in folders if other != folder and PurePosixPath(other).parent == parent)
+    for other in beside:
+        theirs = set(folders[other])
+        # Of two folders with the same names, the second one by name is told of.
+        if len(own) >= _PAIRS and (own < theirs or (own == theirs and other < folder)):
+            return other
+    return ""
 
 
 def concept_of(name: str) -> str:

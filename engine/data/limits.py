@@ -18,6 +18,9 @@ MAX_TEXT_BYTES = 64 * 2**20
 """In all captions and tables of a data set."""
 MAX_TABLE_ROWS = 100_000
 """In one table of captions."""
+MAX_CHARACTERS = 20_000
+"""In a caption or prompt. The longest that models write have a tenth of this; longer texts are no captions, and would
+take hours to encode."""
 MAX_MEMBERS = 100_000
 """In an archive, folders included."""
 MAX_ARCHIVE_BYTES = 16 * 2**30

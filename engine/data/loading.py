@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -14,7 +15,7 @@ from ..core.words import first_of
 from . import limits
 from .captions_on_disk import read_captions
 from .dataset import Dataset, ImageRecord, Note, Skipped
-from .folders import repeats_of, why_no_repeats
+from .folders import looks_paired, repeats_of, why_no_repeats
 from .images import Header, check_complete, probe, read_header, to_rgb
 from .listing import Listing, list_files
 from .mask_pixels import mask_note
@@ -81,13 +82,21 @@ def load_dataset(
 
 
 def _folder_notes(pictures: Sequence[str]) -> list[Note]:
-    """Folders whose names ask for repeats, or look as if they did."""
+    """Folders whose names look as if they asked for repeats, and folders that look like masks of another."""
     folders = {folder: None for name in pictures for folder in PurePosixPath(name).parents if folder.name}
-    return [
+    notes = [
         Note(name=f"{folder}/", text=f"{reason}, so its pictures aren't repeated")
         for folder in folders
         if (reason := why_no_repeats(folder.name))
     ]
+    names: dict[str, list[str]] = defaultdict(list)
+    for name in pictures:
+        names[str(PurePosixPath(name).parent)].append(PurePosixPath(name).stem.lower())
+    for folder in names:
+        if other := looks_paired(folder, names):
+            told = f"its pictures have the names of those in {other}/; if they are masks, call the folder masks"
+            notes.append(Note(name=f"{folder}/", text=f"{told}, and if they are control pictures, remove it"))
+    return notes
 
 
 def dataset_from_images(images: Sequence[Image.Image], captions: Sequence[str | None], name: str) -> Dataset:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..core.words import first_of
 from .caption_form import form_of
+from .limits import MAX_CHARACTERS
 from .tag_lists import GROUP_MARK, KEEP_MARK
 
 _KEEP = re.compile(rf"\s*[,，]?\s*(?:{re.escape(KEEP_MARK)}\s*[,，]?\s*)+")
@@ -42,9 +43,9 @@ MARKS = (
     _mark("{a|b}", r"\{[^{}\n]*\|[^{}\n]*\}", _AS_WRITTEN, "choose one of the words: nothing is drawn at random here"),
     _mark("__wildcard__", r"(?<![\w_])__[\w/*-]+?__(?![\w_])", _AS_WRITTEN, "write what it stands for: no word lists "
           "are read here"),
-    _mark("(tag:1.2)", r"(?<!\\)[(\[][^()\[\]\n]*[^\W\d][^()\[\]\n]*:\s*-?(?:\d?\.\d+|[0-2])\s*[)\]]", _AS_WRITTEN,
-          "remove brackets and number with find in LW_EditCaptions: weights are for prompts"),
-    _mark("((tag))", r"\({2,}[^()\n]+\){2,}|\[{2,}[^\[\]\n]+\]{2,}|\{{2,}[^{}|\n]+\}{2,}", _AS_WRITTEN,
+    _mark("(tag:1.2)", r"(?<!\\)[(\[][^()\[\]\n]{0,99}[^\W\d][^()\[\]\n]{0,99}:\s*-?(?:\d?\.\d+|[0-2])\s*[)\]]",
+          _AS_WRITTEN, "remove brackets and number with find in LW_EditCaptions: weights are for prompts"),
+    _mark("((tag))", r"\({2,9}[^()\n]+\){2}|\[{2,9}[^\[\]\n]+\]{2}|\{{2,9}[^{}|\n]+\}{2}", _AS_WRITTEN,
           "remove the brackets with find in LW_EditCaptions: emphasis is for prompts"),
     _mark("<lora:…>", r"<(lora|lyco|hypernet|embedding):[^<>\n]+>", _AS_WRITTEN,
           "remove it with find in LW_EditCaptions: it loads nothing here"),
@@ -54,7 +55,7 @@ MARKS = (
           "only prompts need the backslash"),
     _mark("BREAK", r"(?-i:(?<!\w)BREAK(?!\w))", _AS_WRITTEN, "remove it with find in LW_EditCaptions: long "
           "captions are divided by themselves"),
-    _mark("several lines", r"\A[^\n]*\w\W+\w[^\n]*(\n[^\n]*\w\W+\w[^\n]*)+\Z",
+    _mark("several lines", r"\A(?:[^\n\w]*\w+[^\n\w]+\w[^\n]*(?:\n|\Z)){2,}\Z",
           "which are trained together; sd-scripts takes the first, or one at random for each step"),
 )  # fmt: skip
 """The known marks. sd-scripts has the first two, wildcards and lines; web UIs have the others."""
@@ -64,10 +65,13 @@ def marks_in(captions: Iterable[tuple[str, str]]) -> list[tuple[Mark, list[str]]
     """The marks in captions, each with the names of the pictures.
 
     Args:
-        captions: (name, caption). JSON and other data keep their brackets for themselves.
+        captions: (name, caption). JSON and other data keep their brackets for themselves; what is too long for a
+            caption isn't searched.
     """
     found: dict[str, list[str]] = {}
     for name, caption in captions:
+        if len(caption) > MAX_CHARACTERS:
+            continue
         data = form_of(caption) == "data"
         for mark in MARKS:
             if mark.pattern.search(caption) and not (data and mark.name != KEEP_MARK):

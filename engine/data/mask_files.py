@@ -16,9 +16,9 @@ MASK_FOLDER = "masks"
 
 _FOLDER = re.compile(r"_?masks?(?:[ _-]?(?:images?|imgs?|pictures?|pics?|photos?))?", re.IGNORECASE)
 _FOLDER_OF = re.compile(r"(.+)[ _-]masks?", re.IGNORECASE)
-_FILE = re.compile(r"(.+?)(?:_mask|[_-]masklabel|[.-]mask)", re.IGNORECASE)
-_MAYBE = re.compile(r".+[.-]mask", re.IGNORECASE)
-"""A mask only if there is its picture; it may be a picture of a gas-mask."""
+_FILE = re.compile(r"(?:mask[_-])(.+)|(.+?)(?:_mask|[_-]masklabel|[.-]mask)", re.IGNORECASE)
+_MAYBE = re.compile(r".+[.-]mask|mask[_-].+", re.IGNORECASE)
+"""A mask only if there is its picture; it may be a picture of a gas-mask, or of a mask-maker."""
 _CONDITION = re.compile(r".+[_-]condlabel", re.IGNORECASE)
 
 
@@ -36,9 +36,9 @@ class MaskFiles:
 def sort_masks(images: Sequence[str]) -> MaskFiles:
     """Tell masks from pictures, and find the picture of each mask.
 
-    ``fox_mask.png``, ``fox-mask.png``, ``fox.mask.png`` and ``fox-masklabel.png`` belong to ``fox.*`` beside them. A
-    mask in a folder ``masks``, ``mask`` or ``images_mask`` (beside ``images``) belongs to the picture of its name
-    beside that folder, in a folder beside it, or, if there is only one of its name, anywhere. Case is ignored.
+    ``fox_mask.png``, ``mask_fox.png``, ``fox-mask.png``, ``fox.mask.png`` and ``fox-masklabel.png`` belong to ``fox.*``
+    beside them. A mask in a folder ``masks``, ``mask`` or ``images_mask`` (beside ``images``) belongs to the picture of
+    its name beside that folder, in a folder beside it, or, if there is only one of its name, anywhere. Case is ignored.
     """
     folders = {folder.lower() for name in images for folder in map(str, PurePosixPath(stem(name)).parents)}
     places = {name: _mask_folder(name, folders) for name in images}
@@ -102,11 +102,12 @@ class _Pictures:
             at: position of the folder of masks among its folders; ``None`` if the mask lies beside its picture.
         """
         *folders, last = stem(name).lower().split("/")
-        shortened = _FILE.fullmatch(last)
+        found = _FILE.fullmatch(last)
+        shortened = found[1] or found[2] if found else ""
         if at is None:
-            return self._by_stem.get("/".join([*folders, shortened[1]]), []) if shortened else []
+            return self._by_stem.get("/".join([*folders, shortened]), [])
         before, after = folders[:at], folders[at + 1 :]
-        for own in [shortened[1], last] if shortened else [last]:
+        for own in [shortened, last] if shortened else [last]:
             for fitting in (
                 self._by_stem.get("/".join([*before, *after, own]), []),
                 self._in_any.get("/".join([*before, "*", *after, own]), []),

@@ -111,7 +111,7 @@ def final_stop(text: str) -> str:
     """The period that ends a text, if it isn't that of an abbreviation or an ellipsis; else an empty string."""
     if text.endswith("。"):
         return "。"
-    found = re.search(r"(\w+)\.$", text)
+    found = re.search(r"(\w+)\.$", text[-40:])
     return "." if found and not abbreviates(found[1]) else ""
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from .dataset import ImageRecord
 from .folders import concept_of
+
+if TYPE_CHECKING:
+    from .dataset import ImageRecord
 
 Uncaptioned = Literal["no caption", "file name", "folder name"]
 UNCAPTIONED = ("no caption", "file name", "folder name")

@@ -6,9 +6,10 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 from ..core.errors import DatasetError
-from ..core.events import Event, Progress
+from ..core.events import Event, Message, Progress
 from ..data.dataset import Dataset, ImageRecord
-from .drawing import INK, LINE, PAPER, QUIET, WARM, font, text_width, wrapped
+from .drawing import INK, LINE, PAPER, QUIET, WARM, text_width, wrapped, write
+from .fonts import missing_note
 from .overlays import with_overlays
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _LEADING = 17
 _CAPTION_LINES = 4
 _FLAG_LINES = 2
 _FRAME = 4
+_NOTE_LINES = 4
 
 
 def contact_sheet(
@@ -38,7 +40,7 @@ def contact_sheet(
 
     Returns:
         An RGB picture. Each picture is shown whole, small ones enlarged by an integer factor, with its crops and its
-        mask drawn over it.
+        mask drawn over it. Where no font on this computer has some letters, the lines below say so.
 
     Raises:
         DatasetError: a picture is no longer readable and there are no flags.
@@ -52,8 +54,16 @@ def contact_sheet(
     title = _title(dataset, flags)
     width = max(_GAP + columns * (_CELL + _GAP), text_width(title, _TEXT + 4) + 2 * _GAP)
     top = 3 * _GAP
-    sheet = Image.new("RGB", (width, top + rows * (height + _GAP)), PAPER)
-    ImageDraw.Draw(sheet).text((_GAP, _GAP), title, fill=INK, font=font(_TEXT + 4))
+    records = [dataset.records[number] for number in shown]
+    note = missing_note([title, *(f"{record.name} {record.caption or ''}" for record in records)])
+    note_lines = wrapped(note, _TEXT, width - 2 * _GAP, lines=_NOTE_LINES)
+    bottom = top + rows * (height + _GAP)
+    sheet = Image.new("RGB", (width, bottom + len(note_lines) * _LEADING + (_GAP if note else 0)), PAPER)
+    for number, line in enumerate(note_lines):
+        write(ImageDraw.Draw(sheet), (_GAP, bottom + number * _LEADING), line, _TEXT, WARM)
+    if note:
+        yield Message(text=note)
+    write(ImageDraw.Draw(sheet), (_GAP, _GAP), title, _TEXT + 4, INK)
     for place, number in enumerate(shown):
         row, column = divmod(place, columns)
         corner = _GAP + column * (_CELL + _GAP), top + row * (height + _GAP)
@@ -98,7 +108,7 @@ def _draw(sheet: Image, record: ImageRecord, corner: tuple[int, int], flags: Seq
     lines += [(line, WARM) for line in wrapped(", ".join(flags or ()), _TEXT, _CELL, lines=_FLAG_LINES)]
     lines += [(line, INK) for line in wrapped(record.caption or "(no caption)", _TEXT, _CELL, lines=_CAPTION_LINES)]
     for number, (line, color) in enumerate(lines):
-        draw.text((left, top + _CELL + _GAP // 2 + number * _LEADING), line, fill=color, font=font(_TEXT))
+        write(draw, (left, top + _CELL + _GAP // 2 + number * _LEADING), line, _TEXT, color)
 
 
 def _picture(record: ImageRecord, *, tolerant: bool) -> Image:

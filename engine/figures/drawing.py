@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from .fonts import font, runs
+
 if TYPE_CHECKING:
-    from PIL.ImageFont import FreeTypeFont, ImageFont
+    from PIL.ImageDraw import ImageDraw
 
 PAPER = "#ffffff"
 INK = "#1d2430"
@@ -17,17 +18,18 @@ PALE = "#bcd0f5"
 WARM = "#d9822b"
 
 
-@lru_cache(maxsize=16)
-def font(size: int) -> FreeTypeFont | ImageFont:
-    """Pillow's own scalable font, ``size`` pixels high."""
-    from PIL import ImageFont
-
-    return ImageFont.load_default(size)
-
-
 def text_width(text: str, size: int) -> int:
     """Width of a line in pixels, rounded up."""
-    return -int(-font(size).getlength(text) // 1)
+    return -int(-sum(font(size, face).getlength(part) for part, face in runs(text)) // 1)
+
+
+def write(draw: ImageDraw, place: tuple[float, float], text: str, size: int, color: str) -> None:
+    """Write a line with its upper left corner at ``place``, in pixels, in whatever fonts have its letters."""
+    x, y = place
+    for part, face in runs(text):
+        own = font(size, face)
+        draw.text((x, y), part, fill=color, font=own)
+        x += own.getlength(part)
 
 
 def wrapped(text: str, size: int, width: int, *, lines: int) -> list[str]:
@@ -36,7 +38,7 @@ def wrapped(text: str, size: int, width: int, *, lines: int) -> list[str]:
     Text that doesn't fit is replaced by an ellipsis.
     """
     broken: list[str] = []
-    for word in text.split():
+    for word in text[: lines * width].split():  # a letter takes a pixel at least
         joined = f"{broken[-1]} {word}" if broken else word
         if broken and text_width(joined, size) <= width:
             broken[-1] = joined

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .drawing import INK, LINE, PAPER, QUIET, font, wrapped
+from .drawing import INK, LINE, PAPER, QUIET, WARM, wrapped, write
+from .fonts import missing_note
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,6 +22,7 @@ _MARGIN = 20
 _GAP = 8
 _LABEL_WIDTH = 190
 _HEAD_LINES = 3
+_NOTE_LINES = 4
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,16 @@ def labeled_grid(
     head = max(_label_height(label, width, _HEAD_LINES) for label in columns)
     left = _MARGIN + _LABEL_WIDTH + 2 * _GAP
     top = _MARGIN + (round(1.8 * _TEXT) + _GAP if title else 0) + head + _GAP
-    size = (left + len(columns) * (width + _GAP) - _GAP + _MARGIN, top + len(rows) * (height + _GAP) - _GAP + _MARGIN)
+    across = left + len(columns) * (width + _GAP) - _GAP + _MARGIN
+    note = missing_note([title, *(f"{label.text} {label.note}" for label in (*rows, *columns))])
+    note_lines = wrapped(note, _NOTE, across - 2 * _MARGIN, lines=_NOTE_LINES)
+    below = round(len(note_lines) * _NOTE * _LEADING) + (_MARGIN if note else 0)
+    size = (across, top + len(rows) * (height + _GAP) - _GAP + _MARGIN + below)
     sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((_MARGIN, _MARGIN), title, fill=INK, font=font(_TEXT + 4))
+    write(draw, (_MARGIN, _MARGIN), title, _TEXT + 4, INK)
+    for number, line in enumerate(note_lines):
+        write(draw, (_MARGIN, size[1] - below + round(number * _NOTE * _LEADING)), line, _NOTE, WARM)
     for column, label in enumerate(columns):
         x = left + column * (width + _GAP)
         _write(draw, label, (x, top - _GAP - _label_height(label, width, _HEAD_LINES)), width, _HEAD_LINES)
@@ -93,5 +101,5 @@ def _label_height(label: Label, width: int, most: int) -> int:
 def _write(draw: ImageDraw, label: Label, corner: tuple[int, int], width: int, most: int) -> None:
     x, y = corner
     for text, size, color in _lines(label, width, most):
-        draw.text((x, round(y)), text, fill=color, font=font(size))
+        write(draw, (x, round(y)), text, size, color)
         y += size * _LEADING

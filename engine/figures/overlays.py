@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..data.dataset import ImageRecord
 from ..data.views import Box, Size
-from .drawing import ACCENT, PAPER, font, text_width
+from .drawing import ACCENT, PAPER, text_width, write
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -61,7 +61,7 @@ def _with_crops(shown: Image, record: ImageRecord) -> Image:
     for number, text in enumerate(sizes):
         y = top + number * (_TEXT + 4)
         draw.rectangle((left, y, left + text_width(text, _TEXT) + 8, y + _TEXT + 4), fill=ACCENT)
-        draw.text((left + 4, y + 1), text, fill=PAPER, font=font(_TEXT))
+        write(draw, (left + 4, y + 1), text, _TEXT, PAPER)
     return drawn
 
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from .drawing import ACCENT, INK, LINE, PALE, PAPER, QUIET, WARM, font
+from .drawing import ACCENT, INK, LINE, PALE, PAPER, QUIET, WARM, write
+from .fonts import font
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -60,7 +61,7 @@ def loss_plot(losses: Sequence[float], *, learning_rates: Sequence[float] | None
     height = top + _HEIGHT + (_RATE_HEIGHT if learning_rates else 0)
     sheet = Image.new("RGB", (_WIDTH * _FINE, height * _FINE), PAPER)
     draw = ImageDraw.Draw(sheet)
-    _text(draw, (20, 16), title, INK, size=_TEXT + 4)
+    write(draw, (20 * _FINE, 16 * _FINE), title, (_TEXT + 4) * _FINE, INK)
     panel = _loss_panel(losses, top)
     _draw_axes(draw, panel, "loss", label_steps=not learning_rates)
     _draw_losses(draw, panel, losses)

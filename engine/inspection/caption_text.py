@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..data.caption_tokens import MAX_CHARACTERS, Tokenizing, caption_tokens
+from ..data.caption_tokens import Tokenizing, caption_tokens
 from ..data.dataset import Dataset
+from ..data.limits import MAX_CHARACTERS
 from ..data.marks import marks_in
 from .report import NOTE, Finding
 
@@ -38,10 +39,9 @@ def length_findings(dataset: Dataset, backbone: Tokenizing) -> Iterator[Finding]
             pictures=tuple(found.absurd),
         )
     if found.long:
-        told = found.lines(None)[-1]
         yield Finding(
             kind="long caption",
-            text=told,
+            text=found.long_in_words(),
             advice="all of them is trained; shorten captions that programs with one chunk will use",
             importance=NOTE,
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import CaptionError
-from ..data.caption_tokens import MAX_CHARACTERS
+from ..data.limits import MAX_CHARACTERS
 
 if TYPE_CHECKING:
     from torch import Tensor

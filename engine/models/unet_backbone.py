@@ -123,10 +123,11 @@ class UNetBackbone(Backbone):
         return posterior.mode() * vae.config.scaling_factor
 
     def tokenize(self, text: str) -> dict[str, list[str]]:
-        return {
-            name: [token.removesuffix("</w>") for token in tokenizer.tokenize(text)]
-            for name, tokenizer in self._tokenizers.items()
-        }
+        found = {}
+        for name, tokenizer in self._tokenizers.items():
+            ids = tokenizer(text, add_special_tokens=False, verbose=False).input_ids
+            found[name] = [token.removesuffix("</w>") for token in tokenizer.convert_ids_to_tokens(ids)]
+        return found
 
     @property
     def chunk_lengths(self) -> dict[str, int]:

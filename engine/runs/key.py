@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from ..core.errors import CaptionError, DatasetError, TrainingError
 from ..core.keys import content_key
 from ..core.words import first_of
-from ..data.caption_tokens import MAX_CHARACTERS
 from ..data.dataset import Dataset
+from ..data.limits import MAX_CHARACTERS
 from ..data.regularization import refuse_shared
 from ..models.contract import Backbone
 from ..training.recipe import Circumstances, Recipe

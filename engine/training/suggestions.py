@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..core.errors import ConfigError
 from ..core.fields import settings_of
 from ..data.goals import USUAL, Goal
-from ..models.contract import BackboneInfo
 from .recipe import GROUPS, Recipe
+
+if TYPE_CHECKING:
+    from ..models.contract import BackboneInfo
 
 Quality = Literal["draft", "standard", "thorough"]
 QUALITIES: tuple[Quality, ...] = get_args(Quality)

@@ -62,7 +62,8 @@ def changed_captions(before: Dataset, after: Dataset, notes: Sequence[str]) -> s
     changed = changes(before, after)
     lines = [f"{len(changed)} of {len(after)} captions changed"]
     if after.triggers and (lost := after.missing_trigger()):
-        lines.append(f"now without the trigger word: {first_of(lost)}")
+        words = ", ".join(repr(trigger.word) for trigger in after.triggers)
+        lines.append(f"now without the trigger word {words}: {first_of(lost)}")
     lines += notes
     for name, old, new in changed:
         lines += ["", name, f"- {old or '(no caption)'}", f"+ {new or '(no caption)'}"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ...engine.data.remarks import remarks
 from ..host import host, io
 from .pictures import to_tensor
 
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
 def in_words(dataset: Dataset) -> str:
     """For example ``fox: 16 pictures, 2 without a caption``, then what is to be known of the files."""
+    from ...engine.data.remarks import remarks
+
     bare = sum(not record.caption for record in dataset)
     words = f"{dataset.name}: {len(dataset)} pictures, {bare or 'none'} without a caption"
     if masked := sum(record.mask is not None for record in dataset):

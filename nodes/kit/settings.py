@@ -57,6 +57,12 @@ def parse_settings(text: str) -> dict[str, Any]:
     return values
 
 
+def in_lines(settings: str, named: Mapping[str, Any]) -> str:
+    """Settings written as text, and others given by name, as one text for :func:`parse_settings`."""
+    lines = [f"{name} = {str(value).replace(chr(10), '; ')}" for name, value in named.items()]
+    return "\n".join([settings, *lines])
+
+
 def _read(text: str, hint: Any) -> Any:
     """A text as a value of a setting's type, or as it is if it can't be read."""
     with contextlib.suppress(ValueError):

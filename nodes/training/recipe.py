@@ -8,7 +8,7 @@ from ...engine.data.goals import USUAL
 from ..host import io
 from ..kit import sockets
 from ..kit.inputs import problem
-from ..kit.settings import parse_settings
+from ..kit.settings import in_lines, parse_settings
 from ..kit.shown import shown, tell
 from . import CATEGORY
 
@@ -55,6 +55,7 @@ class Recipe(io.ComfyNode):
                     "semicolons: steps = 300; rank = 8.",
                 ),
             ],
+            accept_all_inputs=True,
             outputs=[
                 sockets.Recipe.Output("recipe", tooltip="All settings of the training."),
                 io.String.Output("reason", tooltip="Why these values, and which of them were chosen by hand."),
@@ -66,10 +67,14 @@ class Recipe(io.ComfyNode):
         return problem(parse_settings, settings)
 
     @classmethod
-    def execute(cls, dataset: Dataset, base: Backbone, goal: Any, quality: Any, settings: str = "") -> io.NodeOutput:
+    def execute(
+        cls, dataset: Dataset, base: Backbone, goal: Any, quality: Any, settings: str = "", **named: Any
+    ) -> io.NodeOutput:
+        """``named`` are settings that a graph written by hand or ``--set`` gives as inputs of their own."""
         from ...engine.training.suggestions import recipe_table, suggest, with_changes
 
-        recipe = with_changes(suggest(goal, len(dataset), base.info, quality), parse_settings(settings))
+        chosen = parse_settings(in_lines(settings, named))
+        recipe = with_changes(suggest(goal, len(dataset), base.info, quality), chosen)
         tell(recipe.reason)
         report = {"settings": recipe.flat()}
         return io.NodeOutput(

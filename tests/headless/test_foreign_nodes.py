@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from lora_workbench.cli.nodes import registry as real_registry
 from lora_workbench.engine.core.errors import WorkflowError
 from lora_workbench.headless.overrides import apply_overrides
 from lora_workbench.headless.preparing import prepare
@@ -208,3 +209,25 @@ def test_values_that_no_widget_takes_are_named(registry, workflow_file) -> None:
         "node 1 (T_Number): no widget takes these values of the file: 'more'",
         "node 2 (T_Save): no widget takes these values of the file: 'preview'",
     )
+
+
+def test_an_input_that_is_left_out_has_its_default_and_that_is_told(registry) -> None:
+    workflow = prepare(flow(n=("T_MakeThing", {"seed": 3})), registry)
+    assert workflow.nodes["n"].inputs == {"seed": 3, "kind": "red", "name": "thing"}
+    assert workflow.notes == (
+        "node n (T_MakeThing): kind isn't given, so it has its default, 'red'",
+        "node n (T_MakeThing): name isn't given, so it has its default, 'thing'",
+    )
+    misspelled = prepare(flow(n=("T_MakeThing", {"seed": 3, "knid": "blue", "name": "x"})), registry)
+    assert "kind" not in misspelled.nodes["n"].inputs, "it is asked about instead"
+
+
+def test_settings_of_a_recipe_may_be_inputs_of_their_own_and_old_names_are_known() -> None:
+    nodes = flow(
+        r=("LW_Recipe", {"dataset": Link("d", 0), "base": Link("b", 0), "steps": 6}),
+        a=("LW_Augment", {"dataset": Link("d", 0), "colour": 0.0}),
+    )
+    workflow = prepare(nodes, real_registry())
+    assert workflow.nodes["r"].inputs["steps"] == 6
+    assert workflow.nodes["a"].inputs["color"] == 0.0
+    assert not [note for note in workflow.notes if "isn't used" in note]

@@ -9,7 +9,7 @@ import pytest
 from lora_workbench.engine.core.errors import ConfigError
 from lora_workbench.engine.core.fields import Settings, setting
 from lora_workbench.engine.training.recipe import GROUPS
-from lora_workbench.nodes.kit.settings import parse_settings, setting_inputs, setting_values
+from lora_workbench.nodes.kit.settings import in_lines, parse_settings, setting_inputs, setting_values
 from lora_workbench.nodes.training.recipe import Recipe
 
 
@@ -27,6 +27,16 @@ from lora_workbench.nodes.training.recipe import Recipe
 )
 def test_settings_in_lines_and_between_semicolons(text: str, values: dict[str, Any]) -> None:
     assert parse_settings(text) == values
+
+
+def test_settings_may_be_given_as_inputs_of_their_own() -> None:
+    named = {"steps": 6, "train_text_encoder": "no", "learning_rate": 1e-5, "sample_prompts": "a fox\na bell"}
+    assert parse_settings(in_lines("rank = 8", named)) == {
+        "rank": 8, "steps": 6, "train_text_encoder": False, "learning_rate": 1e-5,
+        "sample_prompts": ("a fox", "a bell"),
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="steps: given twice"):
+        parse_settings(in_lines("steps = 3", {"steps": 6}))
 
 
 def test_every_mistake_is_named_at_once() -> None:

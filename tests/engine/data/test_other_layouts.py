@@ -113,7 +113,7 @@ def test_pictures_are_known_by_their_content(encode, write_folder, name):
     [
         "set/masks/a.png", "set/mask/a.png", "masks/a.png", "set/images/masks/a.jpg", "set/images/a-masklabel.png",
         "set/images/a-mask.png", "set/images/a.mask.png", "set/images_mask/a.png", "set/Masks/A.PNG",
-        "set/masks/a_mask.png",
+        "set/masks/a_mask.png", "set/images/mask_a.png",
     ],
 )  # fmt: skip
 def test_masks_are_found_where_other_programs_put_them(encode, write_folder, mask):
@@ -130,7 +130,7 @@ def test_masks_that_fit_no_picture_are_named_and_never_trained(encode, write_fol
     assert list(skipped(dataset)) == [mask]
 
 
-@pytest.mark.parametrize("name", ["fox in a gas-mask.png", "10_gas mask/a.png", "mask of tin/a.png"])
+@pytest.mark.parametrize("name", ["fox in a gas-mask.png", "mask_of tin.png", "10_gas mask/a.png", "mask of tin/a.png"])
 def test_pictures_of_masks_are_pictures(encode, write_folder, name):
     assert name in names(load_dataset(write_folder({name: encode("red"), "b.png": encode("blue")})))
 
@@ -194,6 +194,16 @@ def test_files_of_systems_and_devices_are_left_out_by_name(encode, write_folder,
         assert names(dataset) == ["a.png"]
         (left,) = skipped(dataset)
         assert name == left or (left.endswith("/") and name.startswith(left))
+
+
+def test_a_folder_with_the_names_of_another_is_told_of(encode, write_folder):
+    files = {f"images/{n}.png": encode("red") for n in "abcd"} | {
+        f"depth/{n}.jpg": encode("blue", "JPEG") for n in "abc"
+    }
+    notes = load_dataset(write_folder(files)).notes
+    assert [(note.name, "images/" in note.text and "control" in note.text) for note in notes] == [("depth/", True)]
+    apart = {f"day/{n}.png": encode("red") for n in "abc"} | {f"night/{n}.png": encode("blue") for n in "cde"}
+    assert load_dataset(write_folder({f"other/{name}": data for name, data in apart.items()}) / "other").notes == ()
 
 
 def test_the_same_picture_in_both_sets_is_refused_by_name(encode, write_folder):

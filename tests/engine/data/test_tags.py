@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lora_workbench.engine.data.caption_form import form_of
-from lora_workbench.engine.data.marks import unmarked
+from lora_workbench.engine.data.dataset import TriggerWord
+from lora_workbench.engine.data.marks import marks_in, unmarked
 from lora_workbench.engine.data.tag_lists import parse
 from lora_workbench.engine.data.tags import shuffled, split_tags, thinned, with_tags, without_tags
 
@@ -176,3 +178,20 @@ def test_tags_are_dropped_at_their_rate():
     caption = ", ".join(f"t{n}" for n in range(10))
     left = [len(split_tags(thinned(caption, 0, 0.3, seed, lambda _: False))) for seed in range(300)]
     assert 6.8 < sum(left) / 300 < 7.2
+
+
+NASTY = ("x", " ", ",", "(", "[a:", "\\(", "{|", "__", "<a", '"', "\n", "a\n", ".", "狐", "||| ", ";;;", "(a:1)", "-")
+
+
+@pytest.mark.parametrize("piece", NASTY)
+def test_no_text_takes_long(piece: str):
+    began = time.monotonic()
+    for length in (19_999, 4_000_000):
+        text = (piece * length)[:length]
+        form_of(text)
+        marks_in([("a", text)])
+        shuffled(text, 1, 0)
+        with_tags(without_tags(text, ["zwx"]), ["zwx"])
+        unmarked(text)
+        TriggerWord(word="zwx").is_in(text)
+    assert time.monotonic() - began < 15

@@ -108,3 +108,14 @@ def test_lengths_of_chunks_are_told(sd1: Backbone, sdxl: Backbone):
     assert sd1.chunk_lengths == {"text_encoder": LENGTH - 2}
     assert sdxl.chunk_lengths == {"text_encoder": LENGTH - 2, "text_encoder_2": LENGTH - 2}
     assert sd1.tokenize("a fox").keys() == sd1.chunk_lengths.keys()
+
+
+def test_gradients_reach_every_chunk(sd1: Backbone):
+    table = sd1.load_component("text_encoder").get_input_embeddings().weight.requires_grad_(True)
+    try:
+        sd1.encode_prompts([f"{LONG} zwx", "a fox"])["states"].sum().backward()
+        assert table.grad is not None
+        last = tokenizer()("zwx", add_special_tokens=False).input_ids[0]
+        assert table.grad[last].abs().sum() > 0
+    finally:
+        table.requires_grad_(False).grad = None

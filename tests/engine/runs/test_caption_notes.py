@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lora_workbench.engine.core.errors import CaptionError
 from lora_workbench.engine.core.events import Message
-from lora_workbench.engine.data.caption_tokens import MAX_CHARACTERS, caption_tokens, prompt_lines
+from lora_workbench.engine.data.caption_tokens import caption_tokens, prompt_lines
 from lora_workbench.engine.data.dataset import TriggerWord
+from lora_workbench.engine.data.limits import MAX_CHARACTERS
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.marks import unmarked
 from lora_workbench.engine.models import registry
