@@ -28,7 +28,7 @@ class FileCache:
         Raises:
             AdapterError: there is no such file, or it is damaged.
         """
-        return self._files.get(path, lambda: read_adapter(path), version=state(path))
+        return self._files.get(path, lambda: read_adapter(path), version=str(state(path)))
 
 
 FILES = FileCache()

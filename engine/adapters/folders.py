@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from ..core.errors import AdapterError
+from ..core.stamps import file_stamp
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -80,26 +81,20 @@ def with_folders(names: Iterable[str], path_of: Callable[[str], Path]) -> list[s
     return sorted(found)
 
 
-def state(path: Path) -> tuple[Any, ...]:
-    """Changes whenever a file of the adapter does.
+def state(path: Path) -> list[list[int | str]]:
+    """Changes whenever a file of the adapter, or a configuration beside it, does.
 
     Raises:
-        AdapterError: there is no such file.
+        AdapterError: there is no such file or folder.
     """
-    found = []
-    try:
-        files = [file for _, file in _files_of(path)] if path.is_dir() else [path]
-        for file in (*files, *(file.parent / CONFIG for file in files)):
-            if file in files or file.is_file():
-                status = file.stat()
-                found.append((str(file), status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino))
-    except OSError as error:
+    if not path.exists():
         raise AdapterError(
             f"No adapter at {path}.",
-            expected="a .safetensors file, or a folder of PEFT's",
+            expected="a .safetensors file, or a folder of peft's",
             hint="check the name and the folder.",
-        ) from error
-    return tuple(found)
+        )
+    files = [file for _, file in _files_of(path)] if path.is_dir() else [path]
+    return [[str(file), *file_stamp(file), *file_stamp(file.parent / CONFIG)] for file in files]
 
 
 def _files_of(folder: Path) -> Iterator[tuple[str, Path]]:

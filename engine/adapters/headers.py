@@ -44,7 +44,7 @@ def read_header(path: Path) -> Header:
     if not path.is_file():
         raise AdapterError(
             f"No adapter at {path}.",
-            expected="a .safetensors file, or a folder of PEFT's",
+            expected="a .safetensors file, or a folder of peft's",
             hint="check the name and the folder.",
         )
     try:

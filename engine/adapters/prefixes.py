@@ -7,14 +7,9 @@ from typing import NamedTuple
 
 _WRAPPERS = ("base_model.model.", "_orig_mod.", "module.")
 """Left there by peft, ``torch.compile`` and data-parallel training; anywhere among the prefixes."""
-_KOHYA = (
-    ("lora_unet_", "denoiser"),
-    ("lora_transformer_", "denoiser"),
-    ("lora_te1_", "text_encoder"),
-    ("lora_te2_", "text_encoder_2"),
-    ("lora_te_", "text_encoder"),
-)
-"""Underscores follow instead of dots."""
+_KOHYA = re.compile(r"lora_(unet|transformer|te[12]?)[._]")
+"""Underscores follow instead of dots, but in files of OneTrainer's own."""
+_KOHYA_TEXT = {"te": "text_encoder", "te1": "text_encoder", "te2": "text_encoder_2"}
 _LYCORIS = "lycoris_"
 """LyCORIS puts it before the layers of whatever it wraps, mostly a denoiser."""
 _DOTTED = (
@@ -53,9 +48,8 @@ def place_of(name: str) -> Place | None:
     Prefixes are taken off in any order and number, as in ``unet.base_model.model.``; the first one that names a
     component counts. A name without any is known by its first level.
     """
-    for prefix, component in _KOHYA:
-        if name.startswith(prefix):
-            return Place(component, name.removeprefix(prefix))
+    if (kohya := _KOHYA.match(name)) and kohya.end() < len(name):
+        return Place(_KOHYA_TEXT.get(kohya[1], "denoiser"), name[kohya.end() :])
     component = ""
     while found := _dotted_prefix(name):
         prefix, named = found

@@ -77,7 +77,6 @@ def contents(
     refuse_unknown(parsed, origin)
     used = {name: key for name, key in parsed.items() if key}
     found = {name: values.tensors[name] for name in used}
-    refuse_non_finite(found, Path(origin).name, "finite values", "its training diverged; use an earlier snapshot")
     refuse_whole_numbers(found, origin)
     named = _modules(used, found, origin)
     modules = [module for module in named if module.parts.keys() != {"alpha"}]
@@ -90,6 +89,7 @@ def contents(
             expected="all parts of one kind of adapter per module, such as down (rank, in, …) and up (out, rank, …)",
             hint="copy, download or export the file again.",
         ) from error
+    refuse_non_finite(found, Path(origin).name, "finite values", "its training diverged; use an earlier snapshot")
     doubled = len(modules) - len(updates)
     told = _told(alphas=len(named) - len(modules), biases=len(idle), doubled=doubled, embeddings=embeddings)
     notes = (*values.notes, *given.notes, *told)

@@ -20,6 +20,7 @@ _REASONS = (
     ((".lora_embedding_A", ".lora_embedding_B"), "an update of an embedding layer"),
     ((":up", ":down"), "numbered layers of the first LoRA scripts, whose order isn't known"),
     ((".comfy_quant",), "quantized factors"),
+    ((".magnitude",), "ai-toolkit's DoRA"),
 )
 """Ends of names -> what such tensors belong to, beside the kinds of adapter that aren't known here."""
 _PLACES = (

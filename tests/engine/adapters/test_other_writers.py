@@ -211,6 +211,10 @@ def both(unet: str, text: str) -> Any:
     return lambda key: (unet if is_unet(key) else text) + (path_of(key) if is_unet(key) else text_path(key))
 
 
+# Published code that the names are taken from: kohya's networks/lora.py; OneTrainer's
+# modules/util/convert/lora/convert_sd_lora.py (omi, diffusers and legacy prefixes); ai-toolkit's toolkit/keymaps/
+# stable_diffusion_locon_sdxl.json (ldm's) and network_mixins.py (peft's, whose alpha is the rank); ComfyUI's
+# comfy/lora.py; diffusers' loaders/lora_conversion_utils.py.
 NAMES = {
     "kohya's": (kohya, KOHYA),
     "kohya's with numbered encoders": (lambda key: kohya(key).replace("lora_te_", "lora_te1_"), KOHYA),
@@ -231,6 +235,7 @@ NAMES = {
     "OneTrainer's dotted": (
         lambda key: "unet." + ldm_path(key) if is_unet(key) else f"clip_l.{text_path(key)}", KOHYA,
     ),
+    "OneTrainer's inside": (both("lora_unet.", "lora_te."), KOHYA),
     "LyCORIS' on diffusers' models": (
         lambda key: f"lycoris_{path_of(key) if is_unet(key) else text_path(key)}".replace(".", "_"), KOHYA,
     ),
