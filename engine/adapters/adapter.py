@@ -62,7 +62,7 @@ class Adapter:
 
     @property
     def _ranked(self) -> Sequence[Update]:
-        """Those that have a rank, if any do: norms and biases, changed as a whole, do not count beside them."""
+        """Those that have a rank, if any do: norms and biases, changed as a whole, don't count beside them."""
         updates = [*self.modules.values()]
         return [update for update in updates if update.scaled] or updates
 
