@@ -59,14 +59,19 @@ class Adapter:
 
     @property
     def rank(self) -> int:
-        return max(update.rank for update in self.modules.values())
+        return max(update.rank for update in self._ranked)
+
+    @property
+    def _ranked(self) -> Sequence[Update]:
+        """Those that have a rank, if any do: norms and biases, changed as a whole, don't count beside them."""
+        updates = [*self.modules.values()]
+        return [update for update in updates if update.scaled] or updates
 
     @property
     def description(self) -> str:
         """Its kinds, ranks, alphas and number of modules, for example ``lora, rank 4, alpha 2, 32 modules``."""
-        updates = self.modules.values()
-        kinds = " and ".join(dict.fromkeys(update.kind for update in updates))
-        ranks, alphas = ([getattr(update, name) for update in updates] for name in ("rank", "alpha"))
+        kinds = " and ".join(dict.fromkeys(update.kind for update in self.modules.values()))
+        ranks, alphas = ([getattr(update, name) for update in self._ranked] for name in ("rank", "alpha"))
         return f"{kinds}, {_span('rank', ranks)}, {_span('alpha', alphas)}, {counted(len(self.modules), 'module')}"
 
     @cached_property

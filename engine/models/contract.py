@@ -140,7 +140,7 @@ class Backbone(ABC):
     def module_shapes(self) -> dict[str, tuple[int, ...]]:
         """Module key, as in adapter files -> shape of its weight, for all modules that take adapters.
 
-        It loads no weights.
+        Norms, which adapters of others may change, are among them where ``applied`` needs them. It loads no weights.
         """
 
     def file_parts(self, key: str) -> Sequence[tuple[str, slice]]:

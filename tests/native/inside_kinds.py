@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from comfyui_process import main
-from inside_patches import LORAS, SD1, apply, chained, difference, lora, model, sd1_names, text_of, weights, write
+from inside_patches import FLUX, LORAS, SD1, apply, chained, difference, lora, model, sd1_names, text_of, weights, write
 from kind_samples import SAMPLES, Values
 
 
@@ -64,6 +64,29 @@ def mixed() -> dict[str, Any]:
     return {"first": first, "last": last, "order": difference(*turned)}
 
 
+def slices() -> dict[str, float]:
+    """Rows of fused weights, and rows in another order than in files."""
+    block, base = "transformer.transformer_blocks.0.attn", model("Flux", FLUX)
+    names = {f"{block}.to_{part}": (64, 64) for part in "qkv"} | {"transformer.norm_out.linear": (128, 64)}
+    found = {}
+    for kind in ("loha", "lokr", "dora_of_columns", "boft"):
+        of = Values()
+        tensors = {
+            f"{name}.{suffix}": tensor
+            for name, shape in names.items()
+            if kind != "boft" or "norm_out" not in name
+            for suffix, tensor in SAMPLES[kind](of, *shape).items()
+        }
+        entries = [(write(f"sliced-{kind}", tensors), 1.0, 1.0)]
+        found[kind] = difference(apply(base, lora_stack=entries).args[0], chained(base, None, entries)[0])
+    change = Values()(64)
+    bias = weights(apply(base, lora_stack=[(write("bias", {f"{block}.to_k.diff_b": change}), 0.5, 1.0)]).args[0])
+    [(key, after)] = bias.items()
+    before = base.model.state_dict()[key].clone()
+    before[64:128] += 0.5 * change
+    return {**found, "bias": float((after - before).abs().max())}
+
+
 def biases() -> dict[str, Any]:
     """Biases and norms, also where the model has no bias."""
     of, attention = Values(), "lora_unet_down_blocks_0_attentions_0"
@@ -100,7 +123,7 @@ def identities() -> dict[str, Any]:
 
 
 def everything() -> dict[str, Any]:
-    return {check.__name__: check() for check in (kinds, mixed, biases, identities)}
+    return {check.__name__: check() for check in (kinds, mixed, slices, biases, identities)}
 
 
 if __name__ == "__main__":

@@ -52,6 +52,10 @@ def test_stacks_of_several_kinds_are_a_chain_of_loaders(found: dict[str, Any]) -
     assert mixed["order"] > 0.01, "the place of DoRA and OFT in a stack counts"
 
 
+def test_slices_of_fused_weights_are_changed_alone(found: dict[str, Any]) -> None:
+    assert max(found["slices"].values()) < CLOSE, found["slices"]
+
+
 def test_norms_and_biases_are_changed_and_missing_biases_told(found: dict[str, Any]) -> None:
     assert found["biases"]["stock"] < CLOSE
     assert found["biases"]["changed"] == 6

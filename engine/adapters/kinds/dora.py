@@ -93,6 +93,7 @@ class Dora(TrainableKind):
     aliases = {  # noqa: RUF012
         **{suffix: part for kind in _TURNING for suffix, part in kind.aliases.items()},
         **{f".lora_magnitude_vector{end}": "rows_magnitude" for end in ("", ".weight", ".default", ".default.weight")},
+        ".magnitude": "rows_magnitude",  # ai-toolkit
     }
     needs = frozenset({"magnitude"})
 

@@ -187,6 +187,13 @@ def test_half_precision_weights_are_computed_in_float32() -> None:
         assert net.kernel.weight.equal(wanted.to(torch.bfloat16))
 
 
+def test_the_rank_is_that_of_the_factors() -> None:
+    net = Net()
+    mixed = {**made("lora", net, layers=("linear",)).modules, **made("full", net, layers=("kernel",)).modules}
+    adapter = replace(made("lora", net), modules=mixed)
+    assert (adapter.rank, adapter.description) == (2, "lora and full, rank 2, alpha 3, 2 modules")
+
+
 def test_rows_of_zeros_stay_zero_under_dora() -> None:
     update = made("dora", Net(), layers=("linear",)).modules["denoiser.linear"]
     flat = replace(update, turn=replace(update.turn, up=torch.zeros(8, 2)))

@@ -22,6 +22,7 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     "layer_norm": lambda: nn.LayerNorm(12),
     "group_norm": lambda: nn.GroupNorm(3, 12),
 }
+WEIGHTED = ("linear", "point", "kernel")
 LYCORIS: dict[str, tuple[str, dict[str, Any]]] = {
     "lora": ("LoConModule", {}),
     "locon-tucker": ("LoConModule", {"use_tucker": True}),
@@ -60,6 +61,9 @@ PEFT: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     **{f"oft-{n}": ("OFTConfig", {"oft_block_size": 4, "num_cayley_neumann_terms": n}, {}) for n in (1, 2, 3, 4, 7)},
     "oft-shared": ("OFTConfig", {"oft_block_size": 4, "block_share": True}, {}),
 }
+
+PEFT_LAYERS = [(name, layer) for name in PEFT for layer in WEIGHTED if "oft" not in name or layer != "kernel"]
+"""Without OFT on kernels, where peft turns patches of pictures: no change of the weight does that."""
 
 
 def inputs(layer: nn.Module) -> Tensor:
@@ -110,7 +114,7 @@ def lycoris_layer(name: str, layer: str) -> tuple[nn.Module, nn.Module, dict[str
     return plain, theirs, {f"lora_unet_m.{key}": value for key, value in module.state_dict().items()}
 
 
-@pytest.mark.parametrize("layer", ["linear", "point", "kernel"])
+@pytest.mark.parametrize("layer", WEIGHTED)
 @pytest.mark.parametrize("name", LYCORIS)
 def test_lycoris_computes_the_same(name: str, layer: str) -> None:
     plain, theirs, tensors = lycoris_layer(name, layer)
@@ -175,6 +179,14 @@ def test_peft_oft_on_kernels_and_with_a_constraint_is_refused() -> None:
     assert not read(tensors).fits((8, 12, 3, 3))
     with pytest.raises(AdapterError, match="coft"):
         read(tensors, settings={"coft": True})
+
+
+def test_magnitudes_have_several_names() -> None:
+    lora = {"lora_unet_m.lora_down.weight": torch.ones(2, 12), "lora_unet_m.lora_up.weight": torch.ones(8, 2)}
+    weight, magnitude = torch.randn(8, 12), torch.arange(1.0, 9.0)
+    names = ("dora_scale", "lora_magnitude_vector", "lora_magnitude_vector.default.weight", "magnitude")
+    changes = [read({**lora, f"lora_unet_m.{name}": magnitude}).delta(weight) for name in names]
+    assert all(torch.equal(change, changes[0]) for change in changes)
 
 
 def test_the_marked_angles_of_onetrainer_are_divided_by_the_root_of_their_number() -> None:
