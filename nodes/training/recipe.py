@@ -67,11 +67,15 @@ class Recipe(io.ComfyNode):
 
     @classmethod
     def execute(cls, dataset: Dataset, base: Backbone, goal: Any, quality: Any, settings: str = "") -> io.NodeOutput:
+        from ...engine.training.epochs import in_steps, length
+        from ...engine.training.notes import Plan, notes
         from ...engine.training.suggestions import recipe_table, suggest, with_changes
 
         recipe = with_changes(suggest(goal, len(dataset), base.info, quality), parse_settings(settings))
-        tell(recipe.reason)
-        report = {"settings": recipe.flat()}
-        return io.NodeOutput(
-            recipe, recipe.reason, ui=shown(text=f"{recipe.reason}\n\n{recipe_table(recipe)}", report=report)
-        )
+        planned = in_steps(recipe, dataset)
+        told = notes(Plan(recipe=planned, dataset=dataset, base=base, has_prior=None))
+        lasts = length(planned, dataset)
+        tell("\n".join([recipe.reason, *told]))
+        text = "\n\n".join(["\n".join([recipe.reason, lasts, *told]), recipe_table(recipe)])
+        report = {"settings": recipe.flat(), "length": lasts, "notes": told}
+        return io.NodeOutput(recipe, recipe.reason, ui=shown(text=text, report=report))
