@@ -43,6 +43,8 @@ class Setting:
     """The value that has no effect."""
     used: Callable[[Any], bool] | None = None
     """Whether it has an effect, given the circumstances of a run; ``None`` if it always has."""
+    unused: str = ""
+    """When it has none, for people: ``without regularization pictures``."""
 
     def options(self) -> list[str]:
         """Allowed values of a string; empty if any will do."""

@@ -44,6 +44,10 @@ class RunStore:
         """All training states of a lineage."""
         return sorted(self._run(lineage).glob("*.state.safetensors"))
 
+    def steps_of(self, state: Path) -> int:
+        """The steps that the run of a training state was to have."""
+        return int(state.name.partition(".")[0])
+
     def lock(self, lineage: str) -> Path:
         """The file locked by the process that trains this lineage."""
         return self._run(lineage) / "lock"

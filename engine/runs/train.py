@@ -28,12 +28,15 @@ from ..core.seeds import derived_seed
 from ..core.storage import touch, write_json
 from ..data.dataset import Dataset
 from ..models.contract import Backbone
+from ..training.epochs import in_steps, length
 from ..training.loop import Trainer
+from ..training.notes import Plan, notes
 from ..training.recipe import Recipe
 from ..training.state import TrainingState
 from ..training.training_set import TrainingSet, encode
 from .caption_notes import caption_notes, tag_changes
 from .key import Run
+from .resuming import newest_state
 from .samples import sample_pictures
 from .store import RunStore
 
@@ -51,8 +54,10 @@ class TrainedAdapter:
     resumed_at: int
     """Steps that were already done; 0 for a run from the start."""
     seconds: float
+    length: str
+    """Steps and epochs, for people."""
     notes: tuple[str, ...] = ()
-    """What is remarkable about the captions, in words: see ``caption_notes``."""
+    """What didn't do what the recipe says, and what is remarkable about the captions, for people."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +86,8 @@ def train_adapter(
     Args:
         base: left unchanged, even after an error or a cancel.
         dataset: every picture needs a caption.
-        recipe: how to train; with more ``steps`` than an earlier run of the same lineage, that run is continued.
+        recipe: how to train. An earlier run of the same lineage with fewer ``steps`` is continued if its learning rates
+            were the same, as with a constant schedule.
         seed: of initialization, order and noise.
         store: where results and training states are kept.
         name: of the adapter, for files and labels; not part of the run's key.
@@ -95,21 +101,27 @@ def train_adapter(
         TrainingError: a loss isn't finite, or nothing was learned.
         StorageError: results can't be written.
     """
-    recipe = recipe.changed(resolution=recipe.batches.resolution or base.info.resolution)
+    recipe = in_steps(recipe.changed(resolution=recipe.batches.resolution or base.info.resolution), dataset)
     run = Run(base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=seed)
     run.check()
-    notes = caption_notes(run)
-    yield from (Message(text=f"{name}: {note}") for note in notes)
+    told = (
+        *caption_notes(run),
+        *notes(Plan(recipe=recipe, dataset=dataset, base=base, has_prior=bool(regularization))),
+    )
+    yield from (Message(text=f"{name}: {note}") for note in told)
     lock = Exclusive(store.lock(run.lineage))
     try:
         yield from lock.acquire(name)
         if (found := _finished(run, store, name)) is not None:
             yield Message(text=f"{name}: trained before, loaded from the run store")
-            return replace(found, notes=notes)
+            return replace(found, notes=told)
         began = time.monotonic()
-        start = newest_state(store, run)
+        start, why_not = newest_state(store, run)
         if start is not None:
             yield Message(text=f"{name}: resuming at step {start.step} of {recipe.schedule.steps}")
+        if why_not:
+            yield Message(text=f"{name}: {why_not}")
+            told = (*told, why_not)
         adapter, losses = yield from _train(run, store, start, partial(_adapter, run, name, graph or Graph()))
         return TrainedAdapter(
             adapter=adapter,
@@ -117,26 +129,11 @@ def train_adapter(
             cached=False,
             resumed_at=start.step if start else 0,
             seconds=time.monotonic() - began,
-            notes=notes,
+            length=length(recipe, dataset),
+            notes=told,
         )
     finally:
         lock.release()
-
-
-def newest_state(store: RunStore, run: Run) -> TrainingState | None:
-    """The most advanced training state of this lineage with at most the recipe's steps.
-
-    States that can't be read are skipped: resuming from an older one, or training from the start, is still correct.
-    """
-    best = None
-    for path in store.states(run.lineage):
-        try:
-            state = TrainingState.load(path)
-        except TrainingError:
-            continue
-        if state.step <= run.recipe.schedule.steps and (best is None or state.step > best.step):
-            best = state
-    return best
 
 
 def _finished(run: Run, store: RunStore, name: str) -> TrainedAdapter | None:
@@ -148,7 +145,9 @@ def _finished(run: Run, store: RunStore, name: str) -> TrainedAdapter | None:
     except (AdapterError, OSError, ValueError, KeyError):
         return None  # not finished, or damaged
     touch(path)
-    return TrainedAdapter(adapter=adapter, losses=losses, cached=True, resumed_at=0, seconds=0.0)
+    return TrainedAdapter(
+        adapter=adapter, losses=losses, cached=True, resumed_at=0, seconds=0.0, length=length(run.recipe, run.dataset)
+    )  # fmt: skip
 
 
 MakeAdapter = Callable[["dict[str, Update]", "list[float]"], Adapter]

@@ -88,6 +88,7 @@ class OptimizerSettings(Settings):
     text_encoder_learning_rate: float = setting(
         1e-5, "Peak learning rate of the text encoder, if it is trained. Usually lower than the denoiser's.", minimum=0,
         maximum=1000, step=1e-7, used=lambda now: now.recipe.adapter.train_text_encoder,
+        unused="without train_text_encoder",
     )  # fmt: skip
     weight_decay: float = setting(
         0.01, "Shrinks the adapter's weights at each step, in proportion to the learning rate. Usually 0 to 0.1.",
@@ -107,7 +108,7 @@ class ScheduleSettings(Settings):
 
     steps: int = setting(
         1000, "Optimizer steps, usually about 1,000. With too many, the adapter memorizes its training pictures. "
-        "Raising the number later continues the run.",
+        "Raising the number later continues the run if its schedule is constant.",
         minimum=1, maximum=1_000_000, keyed=False,
     )  # fmt: skip
     schedule: str = setting(
@@ -117,6 +118,10 @@ class ScheduleSettings(Settings):
     warmup_steps: int = setting(
         50, "Steps over which the learning rate rises to its peak; 0 for none.", minimum=0, maximum=1_000_000, neutral=0
     )
+    epochs: float = setting(
+        0.0, "How often to go through the data set, repeats included, instead of a number of steps; 0 to go by steps.",
+        minimum=0, maximum=1_000_000, step=1, keyed=False,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +140,7 @@ class BatchSettings(Settings):
     resolution: int = setting(
         0, "Pictures without buckets are resized and center-cropped to this side; 0 for the base model's resolution.",
         unit="pixels", minimum=0, maximum=8192, step=8, used=lambda now: not now.all_cropped,
+        unused="where every picture has crops from buckets",
     )  # fmt: skip
 
 
@@ -147,6 +153,7 @@ class LossSettings(Settings):
     snr_gamma: float = setting(
         5.0, "Gamma of min-SNR loss weighting (arXiv:2303.09556). Usually 5; 0 turns it off. No effect on flow models.",
         minimum=0, maximum=1000, step=0.5, neutral=0.0, used=lambda now: now.prediction_type != "flow",
+        unused="on flow models",
     )  # fmt: skip
 
 
@@ -162,7 +169,7 @@ class NoiseSettings(Settings):
     )  # fmt: skip
     logit_mean: float = setting(
         0.0, "Mean of logit_normal. Above 0 favors noisier timesteps.", minimum=-10, maximum=10, step=0.1,
-        used=_is_logit_normal,
+        used=_is_logit_normal, unused="unless timestep_distribution is logit_normal",
     )  # fmt: skip
     logit_std: float = setting(
         1.0,
@@ -171,6 +178,7 @@ class NoiseSettings(Settings):
         maximum=10,
         step=0.1,
         used=_is_logit_normal,
+        unused="unless timestep_distribution is logit_normal",
     )
     noise_offset: float = setting(
         0.0, "Random shift of each noise channel, which helps with very dark or bright pictures. Usually 0.05 to 0.1; "
@@ -187,11 +195,12 @@ class PriorSettings(Settings):
 
     prior_weight: float = setting(
         1.0, "Weight of the loss on regularization pictures (DreamBooth's lambda). Usually 1.", minimum=0, maximum=100,
-        step=0.05, used=_has_prior,
+        step=0.05, used=_has_prior, unused="without regularization pictures",
     )  # fmt: skip
     prior_batch_size: int = setting(
-        1, "Regularization pictures per batch, in addition to batch_size.", minimum=1, maximum=1024, used=_has_prior
-    )
+        1, "Regularization pictures per batch, in addition to batch_size.", minimum=1, maximum=1024, used=_has_prior,
+        unused="without regularization pictures",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,12 +216,12 @@ class CaptionSettings(Settings):
     caption_shuffle: int = setting(
         0, "Number of random orders of each caption's tags; each is encoded once. Prose stays as it is. 0 keeps "
         "captions as written.",
-        minimum=0, maximum=1000, used=_shuffles_captions,
+        minimum=0, maximum=1000, used=_shuffles_captions, unused="below 2, as one order is the captions as written",
     )  # fmt: skip
     caption_keep: int = setting(
         1, "Tags at the start that caption_shuffle and tag_dropout leave in place, such as the trigger word. A ||| in "
         "a caption marks their end.",
-        minimum=0, maximum=100, used=_changes_tags,
+        minimum=0, maximum=100, used=_changes_tags, unused="without caption_shuffle or tag_dropout",
     )  # fmt: skip
     tag_dropout: float = setting(
         0.0, "Probability of dropping each tag, so that none depends on the others. Tags with the trigger word stay. "
@@ -222,7 +231,7 @@ class CaptionSettings(Settings):
     tag_separator: str = setting(
         "", "Where captions are split into tags, such as | or /. Empty: at commas of all scripts and line ends, and "
         "not in prose.",
-        neutral="", used=_changes_tags,
+        neutral="", used=_changes_tags, unused="without caption_shuffle or tag_dropout",
     )  # fmt: skip
 
 
@@ -305,6 +314,10 @@ class Recipe:
             * learning_rate_factor(schedule.schedule, step, steps=schedule.steps, warmup_steps=schedule.warmup_steps)
             for step in range(steps)
         ]
+
+    def starts_alike(self, steps: int, done: int) -> bool:
+        """Whether a run to another number of steps has had the same learning rates in its first ``done`` steps."""
+        return self.changed(steps=steps).learning_rates(done) == self.learning_rates(done)
 
     def keyed(self, circumstances: Circumstances) -> dict[str, Any]:
         """Name -> value of each setting that affects the trained weights, apart from ``steps``.

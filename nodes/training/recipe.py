@@ -71,12 +71,16 @@ class Recipe(io.ComfyNode):
         cls, dataset: Dataset, base: Backbone, goal: Any, quality: Any, settings: str = "", **named: Any
     ) -> io.NodeOutput:
         """``named`` are settings that a graph written by hand or ``--set`` gives as inputs of their own."""
+        from ...engine.training.epochs import in_steps, length
+        from ...engine.training.notes import Plan, notes
         from ...engine.training.suggestions import recipe_table, suggest, with_changes
 
         chosen = parse_settings(in_lines(settings, named))
         recipe = with_changes(suggest(goal, len(dataset), base.info, quality), chosen)
-        tell(recipe.reason)
-        report = {"settings": recipe.flat()}
-        return io.NodeOutput(
-            recipe, recipe.reason, ui=shown(text=f"{recipe.reason}\n\n{recipe_table(recipe)}", report=report)
-        )
+        planned = in_steps(recipe, dataset)
+        told = notes(Plan(recipe=planned, dataset=dataset, base=base, has_prior=None))
+        lasts = length(planned, dataset)
+        tell("\n".join([recipe.reason, *told]))
+        text = "\n\n".join(["\n".join([recipe.reason, lasts, *told]), recipe_table(recipe)])
+        report = {"settings": recipe.flat(), "length": lasts, "notes": told}
+        return io.NodeOutput(recipe, recipe.reason, ui=shown(text=text, report=report))

@@ -28,7 +28,7 @@ class TrainLoRA(io.ComfyNode):
             display_name="Train LoRA",
             category=CATEGORY,
             description="Trains an adapter. An unchanged run returns the finished adapter at once, an interrupted one "
-            "resumes, and raising steps continues it.",
+            "resumes, and raising steps continues one with a constant schedule.",
             inputs=[
                 sockets.Base.Input("base", tooltip="Base model to train on."),
                 sockets.Dataset.Input("dataset", tooltip="Training pictures; all need a caption."),
@@ -81,7 +81,8 @@ class TrainLoRA(io.ComfyNode):
                 regularization=regularization, graph=Graph(**host().workflow_metadata(cls)),
             )
         )  # fmt: skip
-        rates = recipe.learning_rates(len(trained.losses))
+        steps = len(trained.losses)  # of the recipe, or of its epochs
+        rates = recipe.changed(steps=steps).learning_rates(steps)
         plot = to_tensor([loss_plot(trained.losses, learning_rates=rates, title=name)])
         report = training_report(trained)
         text = in_words(report)
@@ -98,6 +99,7 @@ def training_report(trained: TrainedAdapter) -> dict[str, Any]:
     return {
         "name": trained.adapter.name,
         "steps": len(losses),
+        "length": trained.length,
         "cached": trained.cached,
         "resumed_at": trained.resumed_at,
         "seconds": round(trained.seconds, 2),
@@ -110,7 +112,7 @@ def training_report(trained: TrainedAdapter) -> dict[str, Any]:
 
 
 def in_words(report: dict[str, Any]) -> str:
-    """A :func:`training_report` as text: a line about the run, then one for each note about its captions."""
+    """A :func:`training_report` as text: the result, the length in both units, and what to know of it."""
     if report["cached"]:
         done = f"{report['steps']} steps, already trained"
     elif report["resumed_at"]:
@@ -118,5 +120,5 @@ def in_words(report: dict[str, Any]) -> str:
     else:
         done = f"{report['steps']} steps in {report['seconds']:.0f} s"
     trigger = f"; trigger phrase: {report['trigger']}" if report["trigger"] else ""
-    line = f"{report['name']}: {done}; loss {report['first_loss']:.4g} to {report['last_loss']:.4g}{trigger}"
-    return "\n".join([line, *report["notes"]])
+    told = f"{report['name']}: {done}; loss {report['first_loss']:.4g} to {report['last_loss']:.4g}{trigger}"
+    return "\n".join([told, report["length"], *report["notes"]])

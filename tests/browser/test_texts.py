@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 
-OPEN = "async ([prompt, name]) => { await app.loadApiJson(prompt, name) }"
+OPEN = """async ([prompt, name]) => {
+    await app.loadApiJson(prompt, name)
+    while (!app.extensionManager.workflow.activeWorkflow?.path.includes(name))
+        await new Promise(done => setTimeout(done, 50))
+}"""
 QUEUE = "async () => { await app.queuePrompt(0) }"
 CHOOSE = """([kind, name, value]) => {
     app.rootGraph.nodes.find(node => node.type === kind).widgets.find(widget => widget.name === name).value = value

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from lora_workbench.engine.core.errors import CaptionError, DatasetError, TrainingError
-from lora_workbench.engine.core.events import SamplesGenerated, StateSaved, StepDone
+from lora_workbench.engine.core.events import Message, SamplesGenerated, StateSaved, StepDone
 from lora_workbench.engine.data.buckets import BucketSettings, bucketed
 from lora_workbench.engine.data.dataset import Dataset, TriggerWord
 from lora_workbench.engine.data.loading import dataset_from_images
@@ -212,6 +212,38 @@ def test_more_steps_continue_and_fewer_start_over(train):
     assert more.adapter.content_hash == straight.adapter.content_hash
     _, seen = finish(train(recipe.changed(steps=3)))
     assert steps_of(seen) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear"])
+def test_more_steps_of_a_decaying_rate_are_what_they_are_at_once(train, schedule):
+    recipe = RECIPE.changed(schedule=schedule)
+    finish(train(recipe))
+    more, seen = finish(train(recipe.changed(steps=9)))
+    straight, _ = finish(train(recipe.changed(steps=9), folder="straight"))
+    assert more.adapter.content_hash == straight.adapter.content_hash
+    assert (more.resumed_at, steps_of(seen)) == (0, list(range(1, 10)))
+    (note,) = [note for note in more.notes if "continued" in note]
+    assert note.startswith("The 6 steps of an earlier run with another length aren't continued")
+    assert schedule in note
+    assert any(isinstance(event, Message) and note in event.text for event in seen)
+    assert not [note for note in straight.notes if "continued" in note]
+
+
+def test_epochs_are_steps(train):
+    by_steps, _ = finish(train(RECIPE.changed(steps=6)))
+    by_epochs, _ = finish(train(RECIPE.changed(steps=500, epochs=4)))
+    assert by_epochs.cached and by_epochs.adapter.content_hash == by_steps.adapter.content_hash
+    assert by_steps.length == "6 steps = 4 epochs of 3 pictures"
+
+
+def test_notes_come_with_the_run_and_with_the_one_that_is_kept(train):
+    recipe = RECIPE.changed(warmup_steps=60)
+    first, seen = finish(train(recipe))
+    (note,) = first.notes
+    assert "never gets above 4%" in note
+    assert any(isinstance(event, Message) and note in event.text for event in seen)
+    again, _ = finish(train(recipe))
+    assert again.cached and again.notes == [note]
 
 
 def test_regularization_pictures_change_what_is_learned(train):

@@ -1,0 +1,45 @@
+"""Where a run goes on: from the training states that runs of its lineage have left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..core.errors import TrainingError
+from ..training.state import TrainingState
+from .key import Run
+from .store import RunStore
+
+
+def newest_state(store: RunStore, run: Run) -> tuple[TrainingState | None, str]:
+    """The most advanced training state that leads to what the run gives without it, and why none further is taken.
+
+    With a decaying schedule, a run to another number of steps had other learning rates, so its states lead elsewhere.
+    States that can't be read are skipped: resuming from an older one, or training from the start, is still correct.
+    """
+    best, passed, recipe = None, 0, run.recipe
+    for path in store.states(run.lineage):
+        if (state := _readable(path)) is None or state.step > recipe.schedule.steps:
+            continue
+        if not recipe.starts_alike(store.steps_of(path), state.step):
+            passed = max(passed, state.step)
+        elif best is None or state.step > best.step:
+            best = state
+    begin = best.step if best else 0
+    return best, _why_not(run, passed, begin) if passed > begin else ""
+
+
+def _readable(path: Path) -> TrainingState | None:
+    try:
+        return TrainingState.load(path)
+    except TrainingError:
+        return None
+
+
+def _why_not(run: Run, passed: int, begin: int) -> str:
+    schedule = run.recipe.schedule
+    return (
+        f"The {passed} steps of an earlier run with another length aren't continued: its learning rate had come down "
+        f"otherwise ({schedule.schedule}), and this isn't what {schedule.steps} steps at once give. "
+        f"Training {f'goes on at step {begin}' if begin else 'begins anew'}; with a constant schedule, raising steps "
+        "continues a run."
+    )
