@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..core.words import first_of
+from ..core.words import counted, first_of
 from .caption_form import form_of
 from .limits import MAX_CHARACTERS
 from .tag_lists import GROUP_MARK, KEEP_MARK
@@ -84,7 +84,8 @@ def in_words(marks: Iterable[tuple[Mark, list[str]]]) -> list[str]:
     lines = []
     for mark, names in marks:
         advice = f": {mark.advice}" if mark.advice else ""
-        lines.append(f"{len(names)} captions have {mark.name}, {mark.fate} ({first_of(names)}){advice}")
+        have = "has" if len(names) == 1 else "have"
+        lines.append(f"{counted(len(names), 'caption')} {have} {mark.name}, {mark.fate} ({first_of(names)}){advice}")
     return lines
 
 

@@ -5,7 +5,7 @@ Each note is one sentence with what was given, what comes of it and what to do. 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -60,153 +60,134 @@ def _unused(plan: Plan) -> list[str]:
     return told
 
 
-def _rank(plan: Plan) -> list[str]:
+def _rank(plan: Plan) -> Iterator[str]:
     settings = plan.recipe.adapter
     endings = tuple(f".{suffix}" for suffix in plan.base.info.target_presets[settings.targets])
     sides = [
         min(shape[0], prod(shape[1:])) for key, shape in plan.base.module_shapes().items() if key.endswith(endings)
     ]
     if not (small := sum(side < settings.rank for side in sides)):
-        return []
-    return [
-        (
-            f"rank {settings.rank} is more than {small} of {len(sides)} layers can use: their smaller side is "
-            f"{min(sides)} to {max(side for side in sides if side < settings.rank)}. The rest only makes the file larger."
-        )
-    ]
+        return
+    yield (
+        f"rank {settings.rank} is more than {small} of {len(sides)} layers can use: their smaller side is "
+        f"{min(sides)} to {max(side for side in sides if side < settings.rank)}. The rest only makes the file larger."
+    )
 
 
-def _alpha(plan: Plan) -> list[str]:
+def _alpha(plan: Plan) -> Iterator[str]:
     settings = plan.recipe.adapter
     scale = settings.alpha / settings.rank
     if scale > _WEAK:
-        return []
-    return [
-        (
-            f"alpha {settings.alpha:g} with rank {settings.rank} scales the update by {scale:.2g}, so that it learns "
-            "little at a usual learning rate. Set alpha to the rank, or raise the rate."
-        )
-    ]
+        return
+    yield (
+        f"alpha {settings.alpha:g} with rank {settings.rank} scales the update by {scale:.2g}, so that it learns "
+        "little at a usual learning rate. Set alpha to the rank, or raise the rate."
+    )
 
 
-def _text_encoder(plan: Plan) -> list[str]:
+def _text_encoder(plan: Plan) -> Iterator[str]:
     if not plan.recipe.adapter.train_text_encoder or plan.recipe.optimizer.text_encoder_learning_rate:
-        return []
-    return ["train_text_encoder has no effect, as text_encoder_learning_rate is 0; it only makes the run slower."]
+        return
+    yield "train_text_encoder has no effect, as text_encoder_learning_rate is 0; it only makes the run slower."
 
 
-def _peak(plan: Plan) -> list[str]:
+def _peak(plan: Plan) -> Iterator[str]:
     schedule, rate = plan.recipe.schedule, plan.recipe.optimizer.learning_rate
     share = max(plan.recipe.learning_rates(min(schedule.steps, schedule.warmup_steps + 1))) / rate
     if share >= _LOW_PEAK and schedule.warmup_steps <= schedule.steps:
-        return []
-    return [
-        (
-            f"The learning rate never gets above {share:.0%} of {rate:g}: the warm-up takes {schedule.warmup_steps} steps, "
-            f"and the run has {schedule.steps}. Set warmup_steps to {schedule.steps // 10}, or train for longer."
-        )
-    ]
+        return
+    yield (
+        f"The learning rate never gets above {share:.0%} of {rate:g}: the warm-up takes {schedule.warmup_steps} steps, "
+        f"and the run has {schedule.steps}. Set warmup_steps to {schedule.steps // 10}, or train for longer."
+    )
 
 
-def _length(plan: Plan) -> list[str]:
+def _length(plan: Plan) -> Iterator[str]:
     if not plan.recipe.schedule.epochs:
-        return []
-    return [f"epochs = {plan.recipe.schedule.epochs:g} decides the length: {length(plan.recipe, plan.dataset)}."]
+        return
+    yield f"epochs = {plan.recipe.schedule.epochs:g} decides the length: {length(plan.recipe, plan.dataset)}."
 
 
-def _unseen(plan: Plan) -> list[str]:
+def _unseen(plan: Plan) -> Iterator[str]:
     steps, epoch = plan.recipe.schedule.steps, steps_per_epoch(plan.recipe, plan.dataset)
     if steps >= epoch:
-        return []
-    return [f"{steps} steps don't show every picture once, which takes {epoch:.4g}. Train for longer."]
+        return
+    yield f"{steps} steps don't show every picture once, which takes {epoch:.4g}. Train for longer."
 
 
-def _fullness(plan: Plan) -> list[str]:
+def _fullness(plan: Plan) -> Iterator[str]:
     wanted, samples = plan.recipe.batches.batch_size, bucket_sizes(plan.dataset, plan.recipe.batches.resolution)
     if len(samples) == 1 and (pictures := samples.total()) < wanted:
-        return [
-            (
-                f"batch_size {wanted} is more than the {pictures} pictures: each batch shows some of them more than once. "
-                f"Set it to {pictures} or less."
-            )
-        ]
+        yield (
+            f"batch_size {wanted} is more than the {pictures} pictures: each batch shows some of them more than once. "
+            f"Set it to {pictures} or less."
+        )
+        return
     full = samples.total() / sum(-(-count // wanted) for count in samples.values())
     if len(samples) == 1 or full > wanted / 2:
-        return []
-    return [
-        (
-            f"batch_size {wanted} is seldom reached: batches hold {full:.2g} pictures on average, as the pictures have "
-            f"{len(samples)} sizes and a batch has one. Use fewer buckets, or a smaller batch_size."
-        )
-    ]
+        return
+    yield (
+        f"batch_size {wanted} is seldom reached: batches hold {full:.2g} pictures on average, as the pictures have "
+        f"{len(samples)} sizes and a batch has one. Use fewer buckets, or a smaller batch_size."
+    )
 
 
-def _resolution(plan: Plan) -> list[str]:
+def _resolution(plan: Plan) -> Iterator[str]:
     side = plan.recipe.batches.resolution
     plain = [record for record in plan.dataset if not record.crops]
     if not plain or (largest := max(min(record.width, record.height) for record in plain)) >= side:
-        return []
-    return [
-        (
-            f"resolution {side} is more than any picture has: the largest is {largest} pixels on its shorter side, and all "
-            "are enlarged. Add larger pictures, or lower the resolution."
-        )
-    ]
+        return
+    yield (
+        f"resolution {side} is more than any picture has: the largest is {largest} pixels on its shorter side, and all "
+        "are enlarged. Add larger pictures, or lower the resolution."
+    )
 
 
-def _prior(plan: Plan) -> list[str]:
+def _prior(plan: Plan) -> Iterator[str]:
     if not plan.has_prior or plan.recipe.prior.prior_weight:
-        return []
-    return ["The regularization pictures count for nothing, as prior_weight is 0; they only make the run slower."]
+        return
+    yield "The regularization pictures count for nothing, as prior_weight is 0; they only make the run slower."
 
 
-def _captions(plan: Plan) -> list[str]:
+def _captions(plan: Plan) -> Iterator[str]:
     if plan.recipe.captions.caption_dropout < 1:
-        return []
-    return [
-        "caption_dropout 1 drops every caption, so that no word, nor the trigger word, is learned. Usually 0 to 0.1."
-    ]
+        return
+    yield "caption_dropout 1 drops every caption, so that no word, nor the trigger word, is learned. Usually 0 to 0.1."
 
 
-def _samples(plan: Plan) -> list[str]:
+def _samples(plan: Plan) -> Iterator[str]:
     settings, steps = plan.recipe.samples, plan.recipe.schedule.steps
     if settings.sample_every and not settings.sample_prompts:
-        return [f"sample_every = {settings.sample_every} has no effect without sample_prompts."]
-    if settings.sample_prompts and not settings.sample_every:
-        return ["sample_prompts have no effect, as sample_every is 0."]
-    if settings.sample_every > steps:
-        return [
-            f"There will be no sample pictures: sample_every is {settings.sample_every}, the run has {steps} steps."
-        ]
-    return []
+        yield f"sample_every = {settings.sample_every} has no effect without sample_prompts."
+    elif settings.sample_prompts and not settings.sample_every:
+        yield "sample_prompts have no effect, as sample_every is 0."
+    elif settings.sample_every > steps:
+        yield f"There will be no sample pictures: sample_every is {settings.sample_every}, the run has {steps} steps."
 
 
-def _saving(plan: Plan) -> list[str]:
-    settings, steps, told = plan.recipe.saving, plan.recipe.schedule.steps, []
+def _saving(plan: Plan) -> Iterator[str]:
+    settings, steps = plan.recipe.saving, plan.recipe.schedule.steps
     if settings.save_every > steps and settings.save_every != defaults_of(type(settings))["save_every"]:
-        told.append(f"save_every = {settings.save_every} has no effect: the run has {steps} steps.")
+        yield f"save_every = {settings.save_every} has no effect: the run has {steps} steps."
     if late := [str(step) for step in settings.snapshot_steps if step > steps]:
-        told.append(f"There will be no snapshot after step {first_of(late)}: the run has {steps} steps.")
-    return told
+        yield f"There will be no snapshot after step {first_of(late)}: the run has {steps} steps."
 
 
-def _repeats(plan: Plan) -> list[str]:
+def _repeats(plan: Plan) -> Iterator[str]:
     repeats = {record.repeats for record in plan.dataset}
     if len(repeats) > 1 or repeats == {1} or plan.recipe.schedule.epochs:
-        return []
-    return [
-        (
-            f"All pictures have {max(repeats)} repeats, which changes nothing in a run that goes by steps: repeats weigh "
-            "pictures against each other."
-        )
-    ]
+        return
+    yield (
+        f"All pictures have {max(repeats)} repeats, which changes nothing in a run that goes by steps: repeats weigh "
+        "pictures against each other."
+    )
 
 
 def _number(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-_CHECKS: tuple[Callable[[Plan], list[str]], ...] = (
+_CHECKS: tuple[Callable[[Plan], Iterable[str]], ...] = (
     _unused, _rank, _alpha, _text_encoder, _peak, _length, _unseen, _fullness, _resolution, _prior, _captions, _samples,
     _saving, _repeats,
 )  # fmt: skip
