@@ -26,6 +26,7 @@ ONE_LINE = ("kohya", "replicate", "fal")
 _MASK_FOLDER = "masks"
 _NOT_A_PICTURE = re.compile(r"(?:\.|~\$|\s)+")
 """The start of a name that is hidden or temporary, so that readers leave it out."""
+_MASK_START = re.compile(r"mask(?:[_-]|\Z)", re.IGNORECASE)
 _MASK_NAME = re.compile(r".*[_.-](?:mask|masklabel|condlabel)", re.IGNORECASE)
 
 
@@ -160,6 +161,8 @@ def _names(items: Sequence[Export]) -> list[str]:
 def _clean(name: str) -> str:
     """A name that is valid on every system, and that isn't the name of a mask or a hidden file."""
     name = usable(_NOT_A_PICTURE.sub("", name, 1) if _NOT_A_PICTURE.match(name) else name, instead="picture")
+    if _MASK_START.match(name):
+        name = f"picture_of_{name}"
     return f"{name}_picture" if _MASK_NAME.fullmatch(name) else name
 
 
