@@ -10,6 +10,8 @@ from .io import ComfyNode
 
 Registry = Mapping[str, type[ComfyNode]]
 """Node id as in ``class_type`` -> node class."""
+_MOST_SHOWN = 200
+"""Characters of a name in messages."""
 
 
 class Link(NamedTuple):
@@ -31,9 +33,10 @@ class WorkflowNode:
 
     @property
     def label(self) -> str:
-        """For example ``node 3 "Train the dog" (LW_TrainLoRA)``."""
-        title = f' "{self.title}"' if self.title and self.title != self.class_type else ""
-        return f"node {self.id}{title} ({self.class_type})"
+        """For example ``node 3 "Train the dog" (LW_TrainLoRA)``; absurdly long names are cut."""
+        node_id, kind, name = (text[:_MOST_SHOWN] for text in (self.id, self.class_type, self.title))
+        title = f' "{name}"' if name and name != kind else ""
+        return f"node {node_id}{title} ({kind})"
 
     @property
     def links(self) -> dict[str, Link]:

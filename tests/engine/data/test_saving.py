@@ -28,8 +28,9 @@ from PIL import Image
 SETTINGS = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXT = st.characters(codec="utf-8", exclude_characters="\0")
 SPECIAL = st.sampled_from([
-    "masks", "mask", "reg", "sample", "class", "CON", "aux.x", "~$fox", ".hidden", "fox_mask", "fox-masklabel", "mask_fox", "fox", "2",
-    "fox-condlabel", "fox.mask", "metadata", "captions", "Thumbs", "1_fox", "2024_05_06", "OHWX", "fox\r", " ",
+    "masks", "mask", "reg", "sample", "class", "CON", "aux.x", "~$fox", ".hidden", "fox_mask", "fox-masklabel", "2",
+    "mask_fox", "fox", "fox-condlabel", "fox.mask", "metadata", "captions", "Thumbs", "1_fox", "2024_05_06", "OHWX",
+    "fox\r", " ",
 ])  # fmt: skip
 PART = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=9) | SPECIAL
 NAMES = st.lists(PART, min_size=1, max_size=3).map("/".join)
