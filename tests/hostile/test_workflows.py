@@ -1,4 +1,4 @@
-"""Whatever a workflow file holds: it runs or is refused in words, within bounds of memory, and writes nothing outside."""
+"""Whatever a workflow file holds: it runs or is refused in words, in bounded memory, and without writing elsewhere."""
 
 from __future__ import annotations
 
