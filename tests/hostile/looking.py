@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 import traceback
 from pathlib import Path
 from typing import Any
 
-from hostile.data_sets import Build, data_sets, picture
-from hostile.workflows import workflows
-from lora_workbench.cli.main import main
+from hostile.data_sets import Build, data_sets
 from lora_workbench.engine.core.errors import WorkbenchError
 from lora_workbench.engine.data.loading import load_dataset
 from lora_workbench.engine.data.remarks import remarks
@@ -43,29 +39,10 @@ def look_at(names: list[str], folder: Path, results: Any) -> None:
             results.put((name, "", traceback.format_exc()))
         else:
             results.put((name, said, ""))
-    results.put(("", _most_memory(), ""))
+    results.put(("", most_memory(), ""))
 
 
-def _most_memory() -> str:
+def most_memory() -> str:
     """In kB, of this program alone: what getrusage says begins with that of the process that started it."""
     status = Path("/proc/self/status").read_text()
     return re.findall(r"VmHWM:\s+(\d+) kB", status)[0]
-
-
-def run_workflows(names: list[str], folder: Path, results: Any) -> None:
-    """In a process of its own: exit status, standard output and standard error of each workflow; at last the memory."""
-    inputs = workflows()
-    pictures = folder / "fox"
-    pictures.mkdir()
-    (pictures / "a.png").write_bytes(picture())
-    for number, name in enumerate(names):
-        file = folder / f"{number}.json"
-        file.write_bytes(inputs[name])
-        out, errors = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
-            try:
-                status: object = main(["run", str(file), "--output", str(folder / "out"), "--json"])
-            except BaseException:
-                status = traceback.format_exc()
-        results.put((name, (status, out.getvalue(), errors.getvalue()), ""))
-    results.put(("", _most_memory(), ""))

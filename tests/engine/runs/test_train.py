@@ -243,7 +243,7 @@ def test_notes_come_with_the_run_and_with_the_one_that_is_kept(train):
     assert "never gets above 4%" in note
     assert any(isinstance(event, Message) and note in event.text for event in seen)
     again, _ = finish(train(recipe))
-    assert again.cached and again.notes == [note]
+    assert again.cached and again.notes == (note,)
 
 
 def test_regularization_pictures_change_what_is_learned(train):
