@@ -92,7 +92,8 @@ def why_unreadable(head: bytes) -> str:
     kind = file_type(head)
     if kind is None or (kind in READABLE and kind not in _REASONS):
         return "it isn't a picture in a known format"
-    return _REASONS.get(kind, f"it is {_with_article(kind)} file; save it as PNG or JPEG")
+    article = "an" if kind[0] in "AEIO" or kind == "SVG" else "a"
+    return _REASONS.get(kind, f"it is {article} {kind} file; save it as PNG or JPEG")
 
 
 def why_unused(name: str, head: bytes) -> str:
@@ -103,7 +104,3 @@ def why_unused(name: str, head: bytes) -> str:
     if kind is None:
         return "it isn't a picture, a caption or a mask"
     return why_unreadable(head)
-
-
-def _with_article(kind: str) -> str:
-    return f"{'an' if kind[0] in 'AEIOS' and kind not in ('JPEG XL',) else 'a'} {kind}"

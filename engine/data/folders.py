@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from pathlib import PurePosixPath
 
 MAX_REPEATS = 1000
@@ -91,21 +92,27 @@ def why_no_repeats(folder: str) -> str:
     return f"more than {MAX_REPEATS} repeats are taken for a year or a date" if int(found[1]) > MAX_REPEATS else ""
 
 
-def looks_paired(folder: str, folders: Mapping[str, Collection[str]]) -> str:
-    """A folder beside this one that has all its file names, as a folder of masks or control pictures would; or empty.
+def paired_folders(pictures: Iterable[str]) -> dict[str, str]:
+    """Folder -> one beside it that has all its file names, as a folder of masks or control pictures has.
 
-    Args:
-        folder: path of the folder.
-        folders: path of each folder -> the names of its pictures, without endings.
+    Of two folders with the same names, the second one by name is given.
     """
-    parent, own = PurePosixPath(folder).parent, set(folders[folder])
-    beside = (other for other in folders if other != folder and PurePosixPath(other).parent == parent)
-    for other in beside:
-        theirs = set(folders[other])
-        # Of two folders with the same names, the second one by name is told of.
-        if len(own) >= _PAIRS and (own < theirs or (own == theirs and other < folder)):
-            return other
-    return ""
+    names: dict[PurePosixPath, set[str]] = defaultdict(set)
+    having: dict[tuple[PurePosixPath, str], list[PurePosixPath]] = defaultdict(list)
+    for picture in pictures:
+        path = PurePosixPath(picture)
+        names[path.parent].add(path.stem.lower())
+    for folder, own in names.items():
+        for name in own:
+            having[folder.parent, name].append(folder)
+    found = {}
+    for folder, own in names.items():
+        beside = having[folder.parent, min(own)] if len(own) >= _PAIRS and folder.name else []
+        for other in beside:
+            if other.name and (own < names[other] or (own == names[other] and str(other) < str(folder))):
+                found[str(folder)] = str(other)
+                break
+    return found
 
 
 def concept_of(name: str) -> str:

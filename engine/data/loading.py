@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -15,7 +14,7 @@ from ..core.words import first_of
 from . import limits
 from .captions_on_disk import read_captions
 from .dataset import Dataset, ImageRecord, Note, Skipped
-from .folders import looks_paired, repeats_of, why_no_repeats
+from .folders import paired_folders, repeats_of, why_no_repeats
 from .images import Header, check_complete, probe, read_header, to_rgb
 from .listing import Listing, list_files
 from .mask_pixels import mask_note
@@ -89,13 +88,9 @@ def _folder_notes(pictures: Sequence[str]) -> list[Note]:
         for folder in folders
         if (reason := why_no_repeats(folder.name))
     ]
-    names: dict[str, list[str]] = defaultdict(list)
-    for name in pictures:
-        names[str(PurePosixPath(name).parent)].append(PurePosixPath(name).stem.lower())
-    for folder in names:
-        if other := looks_paired(folder, names):
-            told = f"its pictures have the names of those in {other}/; if they are masks, call the folder masks"
-            notes.append(Note(name=f"{folder}/", text=f"{told}, and if they are control pictures, remove it"))
+    for folder, other in paired_folders(pictures).items():
+        told = f"its pictures have the names of those in {other}/; if they are masks, call the folder masks"
+        notes.append(Note(name=f"{folder}/", text=f"{told}, and if they are control pictures, remove it"))
     return notes
 
 
