@@ -53,15 +53,16 @@ def test_workflows_open_and_stay_what_they_are(front_end: Page, name: str) -> No
 
 
 def test_the_text_of_a_result_is_shown_but_not_saved(front_end: Page) -> None:
+    data = {"path": "assets/datasets/fox", "on_unreadable": "skip", "uncaptioned": "no caption"}
     prompt = {
-        "1": {"class_type": "LW_LoadDataset", "inputs": {"path": "assets/datasets/fox", "on_unreadable": "skip"}},
+        "1": {"class_type": "LW_LoadDataset", "inputs": data},
         "2": {"class_type": "LW_PreviewDataset", "inputs": {"dataset": ["1", 0], "columns": 6}},
     }
     front_end.evaluate(RUN, prompt)
     front_end.wait_for_function(RESULT)
     output, values = front_end.evaluate(ON_CANVAS)
     assert [output[node_id]["inputs"] for node_id in prompt] == [node["inputs"] for node in prompt.values()]
-    assert values == [["assets/datasets/fox", "skip"], [6]]
+    assert values == [list(data.values()), [6]]
 
 
 def test_a_saved_adapter_is_in_the_lists_when_the_run_ends(front_end: Page, server: Server) -> None:
