@@ -20,21 +20,21 @@ from .ownership import partial_suffix
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary file beside ``path``, which replaces ``path`` when the block succeeds.
+    """Yield the path of a file to write, which replaces ``path`` when the block succeeds.
 
     The data is flushed to disk before the rename, so that a crash leaves either the old file or the new one. If the
-    block fails, the temporary file is removed and ``path`` is left as it was.
+    block fails, ``path`` is left as it was. The file is in a folder of its own, since libraries (safetensors is one)
+    write a temporary file of their own beside it, which a kill would leave there.
 
     Raises:
         StorageError: the disk is full, or the folder can't be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=partial_suffix(), dir=path.parent)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=partial_suffix(), dir=path.parent))
     except OSError as error:
         raise cannot_write(path, error) from error
-    os.close(descriptor)
-    temporary = Path(name)
+    temporary = folder / path.name
     try:
         yield temporary
         with open(temporary, "rb+") as file:
@@ -44,8 +44,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass

@@ -100,9 +100,17 @@ def test_own_files_stay_and_those_of_unknown_owners_go_after_a_day(tmp_path: Pat
     os.utime(old, (0, 0))
     with replacing(tmp_path / "x") as own, adding(tmp_path / "y") as draft:
         draft.temporary.write_text("y")
+        own.write_text("x")
         assert sweep([tmp_path]) == [old]
         assert own.exists()
     assert stranger.exists()
+
+
+def test_what_a_library_leaves_beside_the_file_that_it_writes_goes_with_it(tmp_path: Path):
+    with replacing(tmp_path / "x") as own:
+        own.write_text("x")
+        (own.parent / ".tmp7kOqBe").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 @pytest.mark.parametrize("name", ["model.safetensors.partial", ".fox.partial", ".partial", "notes.partial.txt"])
