@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..engine.data.file_types import file_type
 from .json_text import MOST_BYTES
 
 PARTS = ("prompt", "workflow")
@@ -23,8 +24,7 @@ _NAMED = re.compile(r"\s*(prompt|workflow)\s*:\s*(?=[{\[])", re.IGNORECASE)
 
 def is_picture(head: bytes) -> bool:
     """Whether a file that begins with these bytes is a picture of a format that carries workflows."""
-    webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-    return webp or head[4:12] in (b"ftypavif", b"ftypavis") or head.startswith((b"\x89PNG", b"\xff\xd8\xff"))
+    return file_type(head) in ("PNG", "JPEG", "WebP", "AVIF")
 
 
 def is_safetensors(head: bytes) -> bool:

@@ -36,7 +36,7 @@ def unpack_groups(data: Mapping[str, Any], schemas: Schemas) -> Mapping[str, Any
                 group = _Group(groups[name], schemas)
                 count += len(groups[name]["nodes"])
                 definition, inputs = group.as_subgraph(node), group.inputs_of(node)
-            except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            except (LookupError, ArithmeticError, TypeError, ValueError, AttributeError) as error:
                 raise MalformedError(f"its group node {name!r} can't be unpacked ({error!r})") from error
             if count > MOST_NODES:
                 raise MalformedError(f"its group nodes unpack to more than {MOST_NODES} nodes")

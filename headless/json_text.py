@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from ..engine.data.names import is_unicode
+
 MOST_BYTES = 20 * 2**20
 """Of a workflow. Python needs up to thirty times as much memory for it; large workflows have about 2 MB."""
 DEEPEST = 200
@@ -94,24 +96,16 @@ def _containers(holder: list[Any] | dict[str, Any]) -> Iterator[list[Any] | dict
 def _mend(holder: list[Any] | dict[str, Any]) -> bool:
     """Replace the broken characters in the texts of a list or object; returns whether there were any."""
     if isinstance(holder, list):
-        broken = [(place, part) for place, part in enumerate(holder) if isinstance(part, str) and not _is_whole(part)]
+        broken = [(place, part) for place, part in enumerate(holder) if isinstance(part, str) and not is_unicode(part)]
         for place, part in broken:
             holder[place] = _whole(part)
         return bool(broken)
     parts = [part for pair in holder.items() for part in pair if isinstance(part, str)]
-    if all(map(_is_whole, parts)):
+    if all(map(is_unicode, parts)):
         return False
     mended = {_whole(name): _whole(part) if isinstance(part, str) else part for name, part in holder.items()}
     holder.clear()
     holder.update(mended)
-    return True
-
-
-def _is_whole(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
     return True
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from .canvas import BYPASSED, ENTRANCE, MUTED, CanvasNode, Slot, fits
 from .subgraphs import UNSET, Level
 from .virtual_nodes import GETTERS, PRIMITIVE, REROUTES, SETTERS, VIRTUAL, first_value, setters
-from .workflow import Link
+from .workflow import Link, WorkflowNode
 
 _ANYTHING = ("*", "")
 
@@ -179,6 +179,5 @@ def _bypass(node: CanvasNode, output: int, wanted: str) -> int | None:
 
 
 def label(level: Level, node: CanvasNode) -> str:
-    """As :attr:`.workflow.WorkflowNode.label`."""
-    title = f' "{node.title}"' if node.title and node.title != node.type else ""
-    return f"node {level.id_of(node)}{title} ({node.type})"
+    """How messages name a node of the canvas: as the node that runs."""
+    return WorkflowNode(id=level.id_of(node), class_type=node.type, title=node.title).label

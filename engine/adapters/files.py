@@ -13,7 +13,7 @@ from ..core.hashing import bytes_hash
 from ..core.storage import save_with
 from .adapter import Adapter, Origin
 from .folders import folder_of, sources_of
-from .headers import read_header, unreadable
+from .headers import Header, read_header, unreadable
 from .names import KeyStyle, file_keys, flat, parse, style_of
 from .reading import contents
 from .refusing import refuse_non_finite, refuse_unknown
@@ -143,11 +143,11 @@ def read_adapter(path: str | Path) -> AdapterFile:
     metadata: dict[str, str] = {}
     configs: dict[str, Mapping[str, Any]] = {}
     for source in sources_of(path):
-        _refuse_base_model(source.path)
-        read, header = read_file(source.path)
+        header = read_header(source.path)
+        _refuse_base_model(header, source.path)
         begin = f"{source.component}." if source.component else ""
-        tensors |= {begin + name: tensor for name, tensor in read.items()}
-        metadata |= header
+        tensors |= {begin + name: tensor for name, tensor in _read_tensors(source.path).items()}
+        metadata |= header.metadata
         if source.config is not None:
             configs[source.component] = source.config
     return AdapterFile(path, tensors, metadata, configs)
@@ -253,18 +253,22 @@ def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         AdapterError: there is no such file, or it is damaged.
     """
+    metadata = dict(read_header(path).metadata)
+    return _read_tensors(path), metadata
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    """Name -> tensor, of a file whose header was checked."""
     from safetensors import SafetensorError, safe_open
 
-    metadata = dict(read_header(path).metadata)
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise unreadable(path, error) from error
 
 
-def _refuse_base_model(path: Path) -> None:
+def _refuse_base_model(header: Header, path: Path) -> None:
     """Refuse files without a single name of an adapter before their tensors are read."""
-    names = read_header(path).names
-    if not any(parse(name) or ANY_ADAPTER.search(name) for name in names):
-        refuse_unknown(dict.fromkeys(names), str(path))
+    if not any(parse(name) or ANY_ADAPTER.search(name) for name in header.names):
+        refuse_unknown(dict.fromkeys(header.names), str(path))

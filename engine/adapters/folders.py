@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ..core.errors import AdapterError
 from ..core.stamps import file_stamp
+from .headers import missing
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -88,11 +89,7 @@ def state(path: Path) -> list[list[int | str]]:
         AdapterError: there is no such file or folder.
     """
     if not path.exists():
-        raise AdapterError(
-            f"No adapter at {path}.",
-            expected="a .safetensors file, or a folder of peft's",
-            hint="check the name and the folder.",
-        )
+        raise missing(path)
     files = [file for _, file in _files_of(path)] if path.is_dir() else [path]
     return [[str(file), *file_stamp(file), *file_stamp(file.parent / CONFIG)] for file in files]
 

@@ -42,11 +42,7 @@ def read_header(path: Path) -> Header:
             twice, or its tensors are larger than :data:`MOST_TENSORS`.
     """
     if not path.is_file():
-        raise AdapterError(
-            f"No adapter at {path}.",
-            expected="a .safetensors file, or a folder of peft's",
-            hint="check the name and the folder.",
-        )
+        raise missing(path)
     try:
         entries = _entries(path)
         metadata = entries.pop("__metadata__", None) or {}
@@ -57,6 +53,15 @@ def read_header(path: Path) -> Header:
     except (ValueError, OSError, RecursionError) as error:
         raise unreadable(path, error) from error
     return Header(tuple(entries), metadata)
+
+
+def missing(path: Path) -> AdapterError:
+    """The error for a path where no adapter is."""
+    return AdapterError(
+        f"No adapter at {path}.",
+        expected="a .safetensors file, or a folder of peft's",
+        hint="check the name and the folder.",
+    )
 
 
 def unreadable(path: Path, reason: object) -> AdapterError:

@@ -13,7 +13,7 @@ from ..core.hashing import value_hash
 from .adapter import Adapter
 from .binding import bind, changeable
 from .files import AdapterFile
-from .kinds.summing import Part, updated
+from .kinds.summing import Part, bias_change, updated
 
 if TYPE_CHECKING:
     from torch import nn
@@ -187,12 +187,12 @@ def _changed(key: str, module: Weighted, parts: list[Part]) -> Iterator[tuple[st
     with torch.no_grad():
         weight, bias = module.weight, getattr(module, "bias", None)
         yield "weight", torch.nn.Parameter(updated(weight.float(), parts).to(weight.dtype), requires_grad=False)
-        changes = [share * update.bias.to(weight.device).float() for update, share in parts if update.bias is not None]
-        if not changes:
+        if (change := bias_change(parts)) is None:
             return
         if bias is None:
             raise no_bias(key)
-        yield "bias", torch.nn.Parameter(sum(changes, bias.float()).to(bias.dtype), requires_grad=False)
+        new = (bias.float() + change.to(bias.device)).to(bias.dtype)
+        yield "bias", torch.nn.Parameter(new, requires_grad=False)
 
 
 def no_bias(key: str) -> AdapterError:

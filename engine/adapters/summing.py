@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..core.errors import AdapterError
 from .kinds import LowRank, Update
+from .kinds.summing import bias_change, joined
 
 
 def summed(updates: Sequence[Update], module: str) -> Update:
@@ -31,9 +32,11 @@ def summed(updates: Sequence[Update], module: str) -> Update:
 
 
 def _together(updates: Sequence[LowRank]) -> LowRank:
-    import torch
-
-    down = torch.cat([update.down.float() for update in updates])
-    up = torch.cat([update.up.float() * (update.alpha / update.rank) for update in updates], dim=1)
-    biases = [update.bias.float() for update in updates if update.bias is not None]
-    return LowRank(down=down, up=up, alpha=float(len(down)), bias=sum(biases[1:], biases[0]) if biases else None)
+    first = updates[0]
+    whole = joined([(update, 1.0) for update in updates], device=first.down.device)
+    return LowRank(
+        down=whole.down.reshape(-1, *first.down.shape[1:]),
+        up=whole.up.reshape(*whole.up.shape, *[1] * (first.up.ndim - 2)),
+        alpha=whole.alpha,
+        bias=bias_change((update, 1.0) for update in updates),
+    )

@@ -153,7 +153,7 @@ def _lengths(word: str, dataset: Dataset | None, backbone: Backbone | None) -> l
     if dataset is None or backbone is None:
         return []
     trigger = TriggerWord(word=word)
-    return caption_tokens(backbone, dataset, trigger).lines(trigger)
+    return caption_tokens(backbone, dataset, trigger).lines()
 
 
 def _words(dataset: Dataset) -> set[str]:

@@ -77,7 +77,7 @@ def text_of(row: Mapping[str, Any]) -> tuple[Any, tuple[str, ...]]:
 
     A list of tags becomes a text with commas.
     """
-    lower = {key.strip().lower(): value for key, value in row.items() if isinstance(key, str)}
+    lower = _by_lower_name(row)
     texts = {column: lower[column] for column in TEXT_COLUMNS if column in lower}
     tags = texts.get("tags")
     if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags):
@@ -87,6 +87,10 @@ def text_of(row: Mapping[str, Any]) -> tuple[Any, tuple[str, ...]]:
     filled = [column for column, value in texts.items() if value not in (None, "")]
     used = texts[filled[0]] if filled else ""
     return used, tuple(column for column in filled[1:] if texts[column] != used)
+
+
+def _by_lower_name(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.strip().lower(): value for key, value in row.items() if isinstance(key, str)}
 
 
 def _json_lines(text: str) -> Iterator[tuple[int, Any]]:
@@ -166,11 +170,11 @@ def _entry(row: Any, name: str, place: str) -> CaptionEntry | str:
     """One row as an entry, or what is wrong with it."""
     if not isinstance(row, dict):
         return "no file_name"
-    lower = {key.strip().lower(): value for key, value in row.items() if isinstance(key, str)}
+    lower = _by_lower_name(row)
     file = next((lower[column] for column in FILE_COLUMNS if isinstance(lower.get(column), str)), None)
     if file is None:
         return "no file_name"
-    text, unused = text_of(row)
+    text, unused = text_of(lower)
     if not isinstance(text or "", str) or not is_unicode((text or "") + file):
         return "its caption or file name isn't text"
     path = posixpath.normpath(posixpath.join(posixpath.dirname(name), file.strip().replace("\\", "/")))

@@ -64,8 +64,10 @@ class CaptionTokens:
     """Pictures in whose captions the trigger word is divided between two chunks."""
     absurd: dict[str, int]
     """Picture -> characters, for captions that are too long to be encoded."""
+    words: str
+    """The trigger words of the late and divided ones, quoted."""
 
-    def lines(self, trigger: TriggerWord | None) -> list[str]:
+    def lines(self) -> list[str]:
         """Everything remarkable, a line each; none for short captions."""
         found = []
         if self.absurd:
@@ -73,13 +75,12 @@ class CaptionTokens:
             found.append(f"{len(self.absurd)} captions are longer than {MAX_CHARACTERS:,} characters: {told}")
         if self.long:
             found.append(self.long_in_words())
-        word = trigger.word if trigger else ""
         if self.divided:
-            found.append(f"the trigger word {word!r} is divided between two chunks in: {first_of(self.divided)}")
+            found.append(f"the trigger word {self.words} is divided between two chunks in: {first_of(self.divided)}")
         if self.late:
             found.append(
-                f"the trigger word {word!r} comes after the first chunk in: {first_of(self.late)}; it is learned, but "
-                "programs that cut captions there wouldn't see it, so put it near the start"
+                f"the trigger word {self.words} comes after the first chunk in: {first_of(self.late)}; it is learned, "
+                "but programs that cut captions there wouldn't see it, so put it near the start"
             )
         return found
 
@@ -110,20 +111,24 @@ def caption_tokens(backbone: Tokenizing, dataset: Dataset, trigger: TriggerWord 
     Args:
         backbone: its tokenizers count; no weights are needed.
         dataset: pictures without a caption are left out.
-        trigger: by default the data set's.
+        trigger: by default that of each picture.
     """
-    trigger = trigger or dataset.trigger
+    triggers = {r.name: trigger or r.trigger or dataset.trigger for r in dataset}
     captions = {r.name: composed(unmarked(r.caption)) for r in dataset if r.caption}
     absurd = {name: len(caption) for name, caption in captions.items() if len(caption) > MAX_CHARACTERS}
     counts = {name: count_tokens(backbone, captions[name]) for name in captions if name not in absurd}
     long = {name: count for name, count in counts.items() if count and count.chunks > 1}
-    places = {name: _chunks_of_word(backbone, captions[name], trigger, long[name].length) for name in long}
+    places = {name: _chunks_of_word(backbone, captions[name], triggers[name], long[name].length) for name in long}
+    late = tuple(name for name, (first, _) in places.items() if first > 0)
+    divided = tuple(name for name, (first, last) in places.items() if first < last)
+    words = dict.fromkeys(repr(word.word) for name in (*late, *divided) if (word := triggers[name]))
     return CaptionTokens(
         total=len(captions),
         long=long,
-        late=tuple(name for name, (first, _) in places.items() if first > 0),
-        divided=tuple(name for name, (first, last) in places.items() if first < last),
+        late=late,
+        divided=divided,
         absurd=absurd,
+        words=", ".join(words),
     )
 
 

@@ -32,8 +32,8 @@ def read_header(data: bytes, name: str) -> Header:
     Raises:
         DatasetError: as :func:`probe`.
     """
-    size = probe(data, name)
     with opened(data, name) as image:
+        size = _upright_size(image, data, name)
         notes = (_frames_note(image), color_note(image))
     return Header(size=size, notes=tuple(filter(None, notes)))
 
@@ -55,13 +55,17 @@ def probe(data: bytes, name: str) -> tuple[int, int]:
         DatasetError: not a picture, a damaged header, or more pixels than ``limits.MAX_PIXELS``.
     """
     with opened(data, name) as image:
-        # Pillow decodes a whole PNG to look for EXIF data behind the pixels, so check first whether there is any.
-        has_exif = image.format != "PNG" or any(mark in data for mark in _EXIF_IN_PNG)
-        sideways = has_exif and image.getexif().get(_ORIENTATION, 1) >= 5
-        # Pillow's size of a rotated TIFF is the one before or after rotation, depending on Pillow's version.
-        if sideways and image.format == "TIFF":
-            return decode(data, name).size
-        return (image.height, image.width) if sideways else image.size
+        return _upright_size(image, data, name)
+
+
+def _upright_size(image: Image.Image, data: bytes, name: str) -> tuple[int, int]:
+    # Pillow decodes a whole PNG to look for EXIF data behind the pixels, so check first whether there is any.
+    has_exif = image.format != "PNG" or any(mark in data for mark in _EXIF_IN_PNG)
+    sideways = has_exif and image.getexif().get(_ORIENTATION, 1) >= 5
+    # Pillow's size of a rotated TIFF is the one before or after rotation, depending on Pillow's version.
+    if sideways and image.format == "TIFF":
+        return decode(data, name).size
+    return (image.height, image.width) if sideways else image.size
 
 
 def check_complete(data: bytes, name: str) -> None:

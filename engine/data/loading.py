@@ -118,7 +118,7 @@ def dataset_from_images(images: Sequence[Image.Image], captions: Sequence[str | 
     for number, (image, caption) in enumerate(zip(images, captions, strict=True), 1):
         source = _memory_source(image, f"image_{number:04d}.png")
         header = read_header(source.data, source.name)
-        records.append(_record(source, source.data, header, (caption or "").replace("\r\n", "\n").strip() or None))
+        records.append(_record(source, source.data, header, (caption or "").strip() or None))
     return Dataset(name=name, records=tuple(records))
 
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -56,17 +55,18 @@ class FileTree(Protocol):
         ...
 
 
-@dataclass(frozen=True)
 class FolderTree:
     """The files of a folder and its subfolders; links are followed, but not in circles."""
 
-    root: Path
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._names = [name for name, _ in _entries(root)]
 
     def names(self) -> list[str]:
-        return [name for name, _ in _entries(self.root)]
+        return [name for name in self._names if not _is_hidden(name)]
 
     def hidden(self) -> list[str]:
-        return [name for name, _ in _entries(self.root, hidden=True)]
+        return [name for name in self._names if _is_hidden(name)]
 
     def remarks(self) -> list[Note]:
         return []
@@ -141,7 +141,8 @@ def folder_fingerprint(path: str | Path) -> str:
     path = existing(path)
     if not path.is_dir():
         return value_hash(file_stamp(path))
-    return value_hash(sorted([name, *_stamp(name, entry)] for name, entry in _entries(path)))
+    found = ((name, entry) for name, entry in _entries(path) if not _is_hidden(name))
+    return value_hash(sorted([name, *_stamp(name, entry)] for name, entry in found))
 
 
 def _stamp(name: str, entry: os.DirEntry[str]) -> list[int | str]:
@@ -173,8 +174,13 @@ def existing(path: str | Path) -> Path:
     )
 
 
-def _entries(root: Path, *, hidden: bool = False) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Relative name and entry of every file below ``root`` that isn't hidden; or what is, folders as a whole."""
+def _is_hidden(name: str) -> bool:
+    """Whether a name that :func:`_entries` gives is hidden, or a system's; what lies in such a folder isn't listed."""
+    return is_system(name.removesuffix("/").rpartition("/")[2])
+
+
+def _entries(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Relative name and entry of every file below ``root``; hidden folders as a whole, with a slash at the end."""
 
     def walk(folder: str, prefix: str, above: frozenset[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:
         real = os.path.realpath(folder)
@@ -183,14 +189,13 @@ def _entries(root: Path, *, hidden: bool = False) -> Iterator[tuple[str, os.DirE
         with os.scandir(folder) as found:
             entries = list(found)
         for entry in entries:
-            is_folder = entry.is_dir()
-            if is_system(entry.name):
-                if hidden:
-                    yield f"{prefix}{entry.name}{'/' if is_folder else ''}", entry
-            elif is_folder:
-                yield from walk(entry.path, f"{prefix}{entry.name}/", above | {real})
-            elif not hidden:
-                yield prefix + entry.name, entry
+            name = prefix + entry.name
+            if not entry.is_dir():
+                yield name, entry
+            elif is_system(entry.name):
+                yield f"{name}/", entry
+            else:
+                yield from walk(entry.path, f"{name}/", above | {real})
 
     try:
         yield from walk(str(root), "", frozenset())

@@ -49,10 +49,10 @@ def length_findings(dataset: Dataset, backbone: Tokenizing) -> Iterator[Finding]
         ("divided trigger word", found.divided, "is divided between two chunks", _DIVIDED),
         ("late trigger word", found.late, "comes after the first chunk, where other programs cut captions", _LATE),
     ):
-        if names and dataset.trigger:
+        if names:
             yield Finding(
                 kind=kind,
-                text=f"in {len(names)} captions the trigger word {dataset.trigger.word!r} {where}",
+                text=f"in {len(names)} captions the trigger word {found.words} {where}",
                 advice="put it near the start of the caption",
                 importance=importance,
                 pictures=names,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ..core.words import first_of
-from ..data.caption_tokens import caption_tokens
-from ..data.marks import in_words, marks_in
+from ..data.caption_remarks import caption_remarks
 from ..training.caption_order import TagChanges, left_as_written, variants
 from ..training.recipe import Recipe
 from .key import Run
@@ -23,10 +22,7 @@ def tag_changes(recipe: Recipe) -> TagChanges:
 
 def caption_notes(run: Run) -> tuple[str, ...]:
     """A line each for captions of several chunks, other programs' marks, and captions whose tags can't be changed."""
-    dataset = run.dataset
-    lines = caption_tokens(run.base, dataset).lines(dataset.trigger)
-    lines += in_words(marks_in((r.name, r.caption) for r in dataset if r.caption))
-    return (*lines, *_unchanged(run))
+    return (*caption_remarks(run.dataset, run.base), *_unchanged(run))
 
 
 def _unchanged(run: Run) -> list[str]:

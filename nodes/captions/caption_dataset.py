@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...engine.core.words import first_of
 from ..host import host, io
 from ..kit import sockets
-from ..kit.datasets import caption_lines, captions_output
+from ..kit.datasets import captions_output
 from ..kit.files import stamp_of
 from ..kit.inputs import ADVANCED, device_input, precision_input, problem
 from ..kit.shown import shown
@@ -53,13 +53,14 @@ class CaptionDataset(io.ComfyNode):
         from ...engine.captions.captioners import open_captioner
         from ...engine.captions.contract import CaptionOptions
         from ...engine.captions.templates import caption_table
+        from ...engine.data.caption_remarks import caption_remarks
         from ...engine.runs.store import RunStore
 
         chosen = CaptionOptions(**options)
         model = open_captioner(host().captioner_path(captioner), device=device, precision=precision)
         cache = RunStore(host().store_root()).captions
         captioned = host().drive(caption_dataset(dataset, model, chosen, cache, overwrite=overwrite))
-        told = "\n".join([in_words(captioned, model.kind), *caption_lines(captioned.dataset)])
+        told = "\n".join([in_words(captioned, model.kind), *caption_remarks(captioned.dataset)])
         table = caption_table(captioned.dataset)
         report = {
             "captioner": model.kind,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..host import io
 from ..kit import sockets
-from ..kit.datasets import caption_lines, captions_output
+from ..kit.datasets import captions_output
 from ..kit.shown import shown, tell
 from . import CATEGORY
 
@@ -49,12 +49,13 @@ class CaptionsFromText(io.ComfyNode):
     @classmethod
     def execute(cls, dataset: list[Dataset], captions: list[str], keep_existing: list[bool]) -> io.NodeOutput:
         from ...engine.captions.templates import caption_table, give_captions
+        from ...engine.data.caption_remarks import caption_remarks
 
         a_list = len(captions) > 1 or len(dataset[0]) == 1  # the caption of a single picture may have several lines
         given = captions if a_list else captions[0].rstrip("\r\n").splitlines()
         captioned = give_captions(dataset[0], given, keep_existing=keep_existing[0])
         table = caption_table(captioned)
-        notes = caption_lines(captioned)
+        notes = caption_remarks(captioned)
         tell("\n".join(notes))
         text = "\n".join([*notes, table])
         return io.NodeOutput(captioned, table, ui=shown(text=text, report={"notes": notes}))

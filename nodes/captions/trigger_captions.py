@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..host import io
 from ..kit import sockets
-from ..kit.datasets import caption_lines, captions_output
+from ..kit.datasets import captions_output
 from ..kit.inputs import ADVANCED
 from ..kit.shown import shown, tell
 from . import CATEGORY
@@ -89,13 +89,14 @@ class TriggerCaptions(io.ComfyNode):
         folders: str = "",
     ) -> io.NodeOutput:
         from ...engine.captions.templates import apply_trigger, caption_table, parse_folders
+        from ...engine.data.caption_remarks import caption_remarks
         from ...engine.data.dataset import TriggerWord
 
         trigger = TriggerWord(word=trigger_word, class_word=class_word, template=template)
         captioned = apply_trigger(dataset, trigger, mode, parse_folders(folders, template))
         table = caption_table(captioned)
         phrase = ", ".join(" ".join(f"{word.word} {word.class_word}".split()) for word in captioned.triggers)
-        notes = caption_lines(captioned, base)
+        notes = caption_remarks(captioned, base)
         tell("\n".join(notes))
         text = "\n".join([*notes, table])
         return io.NodeOutput(captioned, table, phrase, ui=shown(text=text, report={"notes": notes}))

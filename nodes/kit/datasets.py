@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...engine.data.dataset import Dataset
-    from ...engine.models.contract import Backbone
 
 
 def in_words(dataset: Dataset) -> str:
@@ -54,16 +53,6 @@ def sheet_of(dataset: Dataset, **options: Any) -> Tensor:
 
 def columns_input() -> io.Input:
     return io.Int.Input("columns", default=6, min=1, max=24, tooltip="Pictures per row of the contact sheet.")
-
-
-def caption_lines(dataset: Dataset, base: Backbone | None = None) -> list[str]:
-    """A line each for other programs' marks in captions, and, with a base model, for long captions."""
-    from ...engine.data.caption_tokens import caption_tokens
-    from ...engine.data.marks import in_words as marks_in_words
-    from ...engine.data.marks import marks_in
-
-    lines = caption_tokens(base, dataset).lines(dataset.trigger) if base else []
-    return lines + marks_in_words(marks_in((r.name, r.caption) for r in dataset if r.caption))
 
 
 def captions_output() -> io.Output:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...engine.adapters.kinds import LowRank, Update
-from ...engine.adapters.kinds.summing import Part, joined, steps
+from ...engine.adapters.kinds.summing import Part, bias_change, joined, steps
 from .seam import COMFY
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def patches_of(target: Target, parts: Iterable[Part]) -> Iterator[Any]:
 
 def bias_patch(parts: Iterable[Part]) -> Any | None:
     """The patch of a bias, if any of the updates changes it."""
-    changes = [share * update.bias.float() for update, share in parts if update.bias is not None]
-    return ("diff", (sum(changes[1:], changes[0]),)) if changes else None
+    change = bias_change(parts)
+    return None if change is None else ("diff", (change,))
 
 
 def bias_of(target: Target) -> Target:

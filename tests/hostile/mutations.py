@@ -10,27 +10,36 @@ from typing import Any
 ODD_VALUES: tuple[Any, ...] = (
     None, True, -1, 0, 2**63, 1e308, float("nan"), float("inf"), "", "x" * 70_000, "\ud800", "\x00", "../../x", "~\x00",
     [], {}, [[]], [None], {"": {}}, [0] * 5000, "LW_LoadDataset", -10, -20, "workflow>x", "#1", "1:1:1",
+    "text", {"a": {}}, "9" * 300,
 )  # fmt: skip
+"""Put where something else stood."""
 
 
-def mutated(data: Any, seed: int) -> Any:
-    """A copy of JSON in which up to three values are odd, missing or twice there."""
-    rng, changed = random.Random(seed), copy.deepcopy(data)
-    for _ in range(rng.randrange(1, 4)):
-        holder, key = rng.choice(list(_places(changed)))
-        fate = rng.randrange(4)
-        if fate == 0:
-            del holder[key]
-        elif fate == 1 and isinstance(holder, list):
-            holder.append(copy.deepcopy(holder[key]))
-        else:
-            holder[key] = copy.deepcopy(rng.choice(ODD_VALUES))
-    return changed
+def mutations(data: Any, seed: int) -> Iterator[Any]:
+    """Copies of JSON with one to four values replaced, removed, doubled or swapped, anywhere in it."""
+    random_ = random.Random(seed)
+    while True:
+        mutant = copy.deepcopy(data)
+        for _ in range(random_.randint(1, 4)):
+            holder, key = random_.choice(list(places(mutant)))
+            action = random_.randrange(4)
+            if action == 0:
+                holder[key] = copy.deepcopy(random_.choice(ODD_VALUES))
+            elif action == 1:
+                del holder[key]
+            elif action == 2 and isinstance(holder, list):
+                holder.insert(key, copy.deepcopy(holder[key]))
+            else:
+                other, elsewhere = random_.choice(list(places(mutant)))
+                holder[key] = copy.deepcopy(other[elsewhere])
+        yield mutant
 
 
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every holder and key below a value."""
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, part in list(inside):
-        yield value, key
-        yield from _places(part)
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    waiting = [value]
+    while waiting:
+        holder = waiting.pop()
+        for key in list(holder) if isinstance(holder, dict) else range(len(holder)):
+            yield holder, key
+            if isinstance(holder[key], (dict, list)) and holder[key]:
+                waiting.append(holder[key])

@@ -49,6 +49,12 @@ def updated(weight: Tensor, parts: Iterable[Part]) -> Tensor:
     return weight
 
 
+def bias_change(parts: Iterable[Part]) -> Tensor | None:
+    """The change of a bias by all these updates, float32; ``None`` if none of them has one."""
+    changes = [share * update.bias.float() for update, share in parts if update.bias is not None]
+    return sum(changes[1:], changes[0]) if changes else None
+
+
 def _after(weight: Tensor, step: list[Part]) -> Tensor:
     import torch
 

@@ -60,7 +60,7 @@ def test_a_divided_trigger_word_is_named(base: Backbone):
     dataset = dataset_of({f"{n}": caption for n, caption in enumerate(apart)}, TriggerWord(word="zwxqj"))
     found = caption_tokens(base, dataset)
     assert found.divided
-    assert "is divided between two chunks" in "\n".join(found.lines(dataset.trigger))
+    assert "is divided between two chunks" in "\n".join(found.lines())
 
 
 @settings(deadline=None, max_examples=40)
@@ -79,7 +79,7 @@ def test_no_token_is_lost_unsaid(base: Backbone, caption: str):
 def test_absurd_captions_are_refused_before_any_work(base: Backbone):
     with pytest.raises(CaptionError, match=r"0\.png \(16,000,000\)"):
         run_of(base, "x" * 16_000_000).check()
-    told = caption_tokens(base, dataset_of({"a": "x" * (MAX_CHARACTERS + 1)})).lines(None)
+    told = caption_tokens(base, dataset_of({"a": "x" * (MAX_CHARACTERS + 1)})).lines()
     assert told == ["1 captions are longer than 20,000 characters: a (20,001 characters)"]
 
 

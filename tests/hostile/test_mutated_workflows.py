@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 from canvases import CANVASES
+from hostile.mutations import mutations
 from lora_workbench.cli.nodes import registry
 from lora_workbench.engine.core.errors import WorkflowError
 from lora_workbench.headless.preparing import prepare
@@ -21,41 +20,7 @@ from lora_workbench.headless.running import running
 from lora_workbench.headless.validation import validate
 from lora_workbench.nodes.host.headless import HeadlessHost
 
-ODD: list[Any] = [None, True, 0, -1, 1e308, "text", "\x00", "\ud800", [], [[]], [None], {}, {"a": {}}, "9" * 300]
-"""Put where something else stood."""
-
-
-def mutations(data: Any, seed: int) -> Iterator[Any]:
-    """Copies of JSON with one to four values replaced, removed, doubled or swapped, anywhere in it."""
-    random_ = random.Random(seed)
-    while True:
-        mutant = copy.deepcopy(data)
-        for _ in range(random_.randint(1, 4)):
-            holder, key = random_.choice(list(places(mutant)))
-            action = random_.randrange(4)
-            if action == 0:
-                holder[key] = copy.deepcopy(random_.choice(ODD))
-            elif action == 1:
-                del holder[key]
-            elif action == 2 and isinstance(holder, list):
-                holder.insert(key, copy.deepcopy(holder[key]))
-            else:
-                other, elsewhere = random_.choice(list(places(mutant)))
-                holder[key] = copy.deepcopy(other[elsewhere])
-        yield mutant
-
-
-def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    waiting = [value]
-    while waiting:
-        holder = waiting.pop()
-        for key in list(holder) if isinstance(holder, dict) else range(len(holder)):
-            yield holder, key
-            if isinstance(holder[key], (dict, list)) and holder[key]:
-                waiting.append(holder[key])
-
-
-SHIPPED = sorted((Path(__file__).resolve().parent.parent / "workflows").rglob("*.json"))
+SHIPPED = sorted((Path(__file__).resolve().parents[2] / "workflows").rglob("*.json"))
 MUTANTS = 50
 """Of each workflow."""
 
