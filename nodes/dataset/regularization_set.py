@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..host import host, io
 from ..kit import sockets
+from ..kit.datasets import files_in_figures
 from ..kit.inputs import lines, problem, seed_input
 from ..kit.shown import shown, tell
 from . import CATEGORY
@@ -59,6 +60,7 @@ class RegularizationSet(io.ComfyNode):
         base: Backbone | None = None,
         recipe: Recipe | None = None,
     ) -> io.NodeOutput:
+        from ...engine.data.caption_remarks import caption_remarks
         from ...engine.data.loading import load_dataset
         from ...engine.data.regularization import class_prompts, refuse_shared, regularization_set
         from ...engine.data.remarks import remarks
@@ -67,16 +69,18 @@ class RegularizationSet(io.ComfyNode):
         parts = [pictures] if pictures else []
         if path.strip():
             parts.append(load_dataset(host().dataset_path(path), regularization=True))
+        for part in parts:
+            refuse_shared(dataset, part)
         given = sum(map(len, parts))
         if base and count > given:
             settings = {"steps": steps, "guidance": guidance, "batch_size": batch_size}
             parts.append(_generated(base, asked, count - given, seed, settings))
         made = regularization_set(parts, asked, dataset.triggers)
-        refuse_shared(dataset, made)
         text, figures = _ratio(dataset, made, recipe)
-        text = "\n".join([f"{given} given, {len(made) - given} generated.", text, *remarks(made)])
+        told = [*caption_remarks(made, base), *remarks(made)]
+        text = "\n".join([f"{given} given, {len(made) - given} generated.", text, *told])
         tell(text)
-        report = {"given": given, "generated": len(made) - given, **figures}
+        report = {"given": given, "generated": len(made) - given, **figures, **files_in_figures(made)}
         return io.NodeOutput(made, text, ui=shown(text=text, report=report))
 
 

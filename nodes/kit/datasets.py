@@ -34,6 +34,13 @@ def in_figures(dataset: Dataset) -> dict[str, Any]:
         "pictures": len(dataset),
         "without_caption": sum(not record.caption for record in dataset),
         "samples_per_epoch": dataset.samples_per_epoch,
+        **files_in_figures(dataset),
+    }
+
+
+def files_in_figures(dataset: Dataset) -> dict[str, Any]:
+    """What is to be known of the files of a data set, for programs."""
+    return {
         "skipped": [{"name": skipped.name, "reason": skipped.reason} for skipped in dataset.skipped],
         "notes": [{"name": note.name, "text": note.text} for note in dataset.notes],
     }

@@ -248,6 +248,7 @@ def test_class_pictures_are_given_or_drawn_and_weighed(tiny_sd1: Path, folder: P
         "given": 3, "generated": 2, "subject": 3, "class_pictures": 5, "unseen": 0,
     }  # fmt: skip
     assert "skipped broken.png" in said.getvalue()
+    assert [file["name"] for file in report["skipped"]] == ["broken.png"]
     nodes["class"]["inputs"] |= {"count": 6}
     assert run(nodes, folder).reports["class"]["generated"] == 3
     assert len(list(current_host().store_root().glob("class_pictures/*/*.png"))) == 3
@@ -255,6 +256,24 @@ def test_class_pictures_are_given_or_drawn_and_weighed(tiny_sd1: Path, folder: P
     nodes["class"]["inputs"] |= {"path": ""}
     with pytest.raises(NodeError, match="no regularization pictures"):
         run(nodes, folder)
+
+
+def test_long_class_prompts_are_told_and_shared_pictures_refused_before_any_is_generated(
+    tiny_sd1: Path, folder: Path, said: text_io.StringIO
+) -> None:
+    nodes = graph(tiny_sd1)
+    inputs = {
+        "dataset": ["captions", 0], "prompts": "a color " * 40, "count": 1, "path": "", "seed": 0, "steps": 1,
+        "guidance": 1.0, "batch_size": 8, "base": ["base", 0],
+    }  # fmt: skip
+    nodes["class"] = {"class_type": "LW_RegularizationSet", "inputs": inputs}
+    nodes["train"]["inputs"]["regularization"] = ["class", 0]
+    run(nodes, folder)
+    assert "are encoded in chunks" in said.getvalue()
+    inputs |= {"path": "pictures", "count": 100}
+    with pytest.raises(NodeError, match="among the regularization pictures"):
+        run(nodes, folder)
+    assert len(list(current_host().store_root().glob("class_pictures/*/*.png"))) == 1
 
 
 def shaped(tiny_sd1: Path, folder: Path) -> dict[str, Any]:
