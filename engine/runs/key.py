@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+from ..adapters.companions import Companions
 from ..core.errors import CaptionError, DatasetError, TrainingError
 from ..core.keys import content_key
 from ..core.words import first_of
@@ -24,6 +26,17 @@ class Run:
     """With the resolution filled in."""
     regularization: Dataset | None
     seed: int
+    companions: Companions = Companions()
+    """The adapters that are on while training, or that it starts from."""
+
+    @cached_property
+    def bound_companions(self) -> Companions:
+        """The companions with the module keys of the base model.
+
+        Raises:
+            AdapterError: one doesn't fit.
+        """
+        return self.companions.bound_to(self.base)
 
     @property
     def lineage(self) -> str:
@@ -43,6 +56,7 @@ class Run:
             self.recipe.keyed(circumstances) | self._never_dropped(),
             self.regularization.content_hash if self.regularization else None,
             self.seed,
+            *([self.companions.identity()] if self.companions.entries else []),
         )
 
     def _never_dropped(self) -> dict[str, str]:
@@ -58,7 +72,9 @@ class Run:
             TrainingError: the recipe trains the text encoder, which this base model doesn't support.
             DatasetError: a set is empty, or both have a picture in common.
             CaptionError: a caption is missing, absurdly long, or lacks the trigger word.
+            AdapterError: a companion can't be used with this base model and recipe.
         """
+        check_companions(self)
         if self.recipe.adapter.train_text_encoder and "text_encoder_training" not in self.base.info.capabilities:
             raise TrainingError(
                 f"The recipe trains the text encoder, but that of {self.base.info.name} can't be trained.",
