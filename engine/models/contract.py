@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.fields import positive, raise_all
 from ..diffusion.prediction import PredictionType
+from ..diffusion.shift import Shift
 
 if TYPE_CHECKING:
     import torch
@@ -56,6 +57,10 @@ class BackboneInfo:
     text_target_presets: Mapping[str, tuple[str, ...]]
     """The same for the text encoders."""
     key_style: KeyStyle
+    shift: Shift = field(default_factory=Shift)
+    """With ``flow``: how the model's own sampler shifts noise levels by picture size."""
+    patch: int = 1
+    """With ``flow``: side of the square of latent pixels that makes one token, of which ``shift`` counts them."""
     name: str = ""
     """File or folder name of the model, for people."""
     architecture: str = ""
@@ -198,7 +203,12 @@ class Backbone(ABC):
 
     @abstractmethod
     def timesteps(self, u: Tensor) -> Timesteps:
-        """Map u in [0, 1) (0 clean, 1 pure noise), shape (B,), to the model's timesteps and noise factors."""
+        """Map u in [0, 1] (0 clean, 1 pure noise), shape (B,), to the model's timesteps and noise factors.
+
+        With ``epsilon`` and ``v_prediction`` u chooses among the timesteps that the model was trained on. With ``flow``
+        u is sigma itself: the recipe's distribution and shift have been applied to it, and the model's own sampling
+        shift has no part in it.
+        """
 
     @abstractmethod
     def predict(self, x_t: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
