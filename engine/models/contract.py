@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..diffusion.prediction import PredictionType
+from ..diffusion.shift import Shift
 from .traits import GenerationDefaults, KeyStyle, Traits
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ class BackboneInfo:
     text_target_presets: Mapping[str, tuple[str, ...]]
     """The same for the text encoders."""
     key_style: KeyStyle
+    shift: Shift = field(default_factory=Shift)
+    """With ``flow``: how the model's own sampler shifts noise levels by picture size."""
+    patch: int = 1
+    """With ``flow``: side of the square of latent pixels that makes one token, of which ``shift`` counts them."""
     name: str = ""
     """File or folder name of the model, for people."""
     generation: GenerationDefaults = field(default_factory=GenerationDefaults)
@@ -207,9 +212,11 @@ class Backbone(ABC):
 
     @abstractmethod
     def timesteps(self, u: Tensor) -> Timesteps:
-        """Map u in [0, 1) (0 clean, 1 pure noise), shape (B,), to the model's timesteps and noise factors.
+        """Map u in [0, 1] (0 clean, 1 pure noise), shape (B,), to the model's timesteps and noise factors.
 
-        With ``flow``, u is the noise level sigma itself.
+        With ``epsilon`` and ``v_prediction`` u chooses among the timesteps that the model was trained on. With ``flow``
+        u is sigma itself: the recipe's distribution and shift have been applied to it, and the model's own sampling
+        shift has no part in it.
         """
 
     @abstractmethod

@@ -16,8 +16,8 @@ _FEED_FORWARD = re.compile(
 def target_presets(paths: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
     """Preset -> paths of the layers to adapt.
 
-    ``attention`` are the projections of the attention layers inside the blocks; in FLUX's single blocks they may share a
-    layer with the feed-forward part. Layers that modulate or normalize are in ``all_layers`` only.
+    ``attention`` are the projections of the attention layers inside the blocks; in FLUX's single blocks they may share
+    a layer with the feed-forward part. Layers that modulate or normalize are in ``all_layers`` only.
 
     Args:
         paths: of all linear layers and convolutions.

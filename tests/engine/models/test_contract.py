@@ -19,8 +19,8 @@ from lora_workbench.engine.adapters.binding import shapes as binding_shapes
 from lora_workbench.engine.adapters.inject import injected
 from lora_workbench.engine.adapters.kinds import KINDS
 from lora_workbench.engine.models import FAMILIES, registry
-from lora_workbench.engine.models.families import sd1
 from lora_workbench.engine.models.contract import CAPABILITIES, Backbone, Conditioning
+from lora_workbench.engine.models.families import sd1
 from lora_workbench.engine.models.families.sd1 import StableDiffusion1
 from lora_workbench.engine.models.unet_backbone import load_parts
 from tiny import TINY, save_tiny_sd1
