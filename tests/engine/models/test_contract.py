@@ -134,7 +134,7 @@ def test_presets_name_modules_that_exist(base: Backbone):
     ]:
         assert {"attention", "attention_and_feed_forward"} <= presets.keys()
         assert set(presets["attention"]) < set(presets["attention_and_feed_forward"])
-        names = [name for name, _ in module.named_modules()]
+        names = [f".{name}" for name, _ in module.named_modules()]
         for suffix in presets["attention_and_feed_forward"]:
             assert any(name.endswith(f".{suffix}") for name in names), suffix
 
