@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import AdapterError
@@ -32,8 +32,8 @@ ROLES = {"training_only": "training only", "context": "context", "start_from": "
 class Companions:
     """The companions of a run that have an effect, by role."""
 
-    training_only: Stack = Stack()
-    context: Stack = Stack()
+    training_only: Stack = field(default_factory=Stack)
+    context: Stack = field(default_factory=Stack)
     start_from: StackEntry | None = None
 
     @staticmethod

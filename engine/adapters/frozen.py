@@ -44,9 +44,7 @@ class Frozen:
         AdapterError: an adapter changes a norm, or a bias that isn't there.
     """
 
-    def __init__(
-        self, base: HasParts, stack: Stack, components: Mapping[str, nn.Module], dtype: torch.dtype
-    ) -> None:
+    def __init__(self, base: HasParts, stack: Stack, components: Mapping[str, nn.Module], dtype: torch.dtype) -> None:
         self._on, self._wrapped = True, Wrapped()
         updates = _by_module(stack, components)
         layers = adaptable(components) if updates else {}

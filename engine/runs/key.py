@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from ..adapters.companions import Companions
@@ -26,7 +26,7 @@ class Run:
     """With the resolution filled in."""
     regularization: Dataset | None
     seed: int
-    companions: Companions = Companions()
+    companions: Companions = field(default_factory=Companions)
     """The adapters that are on while training, or that it starts from."""
 
     @cached_property
@@ -72,9 +72,7 @@ class Run:
             TrainingError: the recipe trains the text encoder, which this base model doesn't support.
             DatasetError: a set is empty, or both have a picture in common.
             CaptionError: a caption is missing, absurdly long, or lacks the trigger word.
-            AdapterError: a companion can't be used with this base model and recipe.
         """
-        check_companions(self)
         if self.recipe.adapter.train_text_encoder and "text_encoder_training" not in self.base.info.capabilities:
             raise TrainingError(
                 f"The recipe trains the text encoder, but that of {self.base.info.name} can't be trained.",
