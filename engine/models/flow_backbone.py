@@ -228,7 +228,7 @@ class FlowBackbone(Backbone):
             ),
             text_target_presets={},
             generation=own.generation,
-            recipe={name: sourced.value for name, sourced in traits.recipe.items()} | dict(own.recipe),
+            recipe=own.recipe,
             recipe_reason=own.reason,
             capabilities=self._capabilities,
         )

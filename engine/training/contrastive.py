@@ -59,16 +59,3 @@ def without_prompt(empty: Conditioning, conditioning: Conditioning) -> Condition
     count = len(next(iter(conditioning.values())))
     kept = {name: conditioning[name] for name in _OF_THE_SAMPLE if name in conditioning}
     return Conditioning({name: value.expand(count, *value.shape[1:]) for name, value in empty.items()} | kept)
-
-
-def at_guidance(backbone: Backbone, conditioning: Conditioning, scale: float) -> Conditioning:
-    """The conditioning with this guidance as an input, where the base model takes one.
-
-    As in ai-toolkit, which calls such models at the guidance of the target.
-    """
-    import torch
-
-    if "guidance_input" not in backbone.info.capabilities:
-        return conditioning
-    count = len(next(iter(conditioning.values())))
-    return Conditioning(conditioning | {"guidance": torch.full((count,), scale, device=backbone.device)})

@@ -13,7 +13,7 @@ from ..diffusion.timesteps import DISTRIBUTIONS
 from ..diffusion.weighting import min_snr_weight
 from ..models.contract import Backbone, Conditioning
 from .caption_order import pick
-from .contrastive import at_guidance, guided_target, unconditional_prediction, without_prompt
+from .contrastive import guided_target, unconditional_prediction, without_prompt
 from .recipe import Recipe
 from .training_set import TrainingSet, step_generator
 
@@ -124,15 +124,16 @@ def denoising_loss(
     noise = gaussian_noise(x0.shape, generator, offset=recipe.noise.noise_offset).to(x0.device)
     sample = DISTRIBUTIONS.get(recipe.noise.timestep_distribution)
     u = sample(len(x0), generator, mean=recipe.noise.logit_mean, std=recipe.noise.logit_std)
+    if "guidance_input" in backbone.info.capabilities:
+        guidance = x0.new_full((len(x0),), recipe.loss.told_guidance)
+        conditioning = Conditioning(conditioning | {"guidance": guidance})
     timesteps = backbone.timesteps(u)
     x_t = add_noise(x0, noise, timesteps.alpha, timesteps.sigma)
     prediction_type = backbone.info.prediction_type
     wanted = target(prediction_type, x0, noise, timesteps.alpha, timesteps.sigma)
     if empty is not None:
-        scale = recipe.loss.contrastive_guidance
-        conditioning = at_guidance(backbone, conditioning, scale)
         unguided = unconditional_prediction(backbone, x_t, timesteps.t, without_prompt(empty, conditioning))
-        wanted = guided_target(wanted, unguided, scale)
+        wanted = guided_target(wanted, unguided, recipe.loss.contrastive_guidance)
     error = (backbone.predict(x_t, timesteps.t, conditioning) - wanted).square()
     if weights is not None:
         error = error * weights

@@ -18,7 +18,7 @@ from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.contract import Backbone, Conditioning
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
-from lora_workbench.engine.training.contrastive import at_guidance, guided_target, without_prompt
+from lora_workbench.engine.training.contrastive import guided_target, without_prompt
 from lora_workbench.engine.training.loss import denoising_loss
 from lora_workbench.engine.training.recipe import Recipe
 from PIL import Image
@@ -93,11 +93,22 @@ def test_what_the_sample_has_beside_its_prompt_is_kept() -> None:
     assert torch.equal(found["reference"], given["reference"]) and torch.equal(found["guidance"], given["guidance"])
 
 
-def test_models_that_take_guidance_get_that_of_the_target(base: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = Conditioning(states=torch.ones(2, 5, 4))
-    assert "guidance" not in at_guidance(base, given, 3.5)
+def test_models_that_take_guidance_are_told_that_of_the_target(
+    base: Backbone, latents: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+
+    def predict(x_t: torch.Tensor, t: torch.Tensor, conditioning: Conditioning) -> torch.Tensor:
+        told.append(conditioning["guidance"].tolist())
+        return x_t
+
     monkeypatch.setattr(base, "info", replace(base.info, capabilities=frozenset({"guidance_input"})))
-    assert at_guidance(base, given, 3.5)["guidance"].tolist() == [3.5, 3.5]
+    monkeypatch.setattr(base, "predict", predict)
+    given = Conditioning(states=torch.ones(2, 5, 4))
+    for empty, scale in ((None, 1.0), (given.pick(slice(1)), 3.5)):
+        recipe = RECIPE.changed(contrastive_guidance=scale)
+        denoising_loss(base, latents, given, recipe, torch.Generator().manual_seed(0), empty=empty)
+    assert told == [[1.0, 1.0], [3.5, 3.5], [3.5, 3.5]]
 
 
 @pytest.mark.parametrize("text_encoder", [False, True])
