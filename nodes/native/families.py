@@ -28,6 +28,8 @@ _TRAITS: Mapping[str, Traits] = {
     "Lumina2": lumina2.TRAITS,
 }
 """By the name of ComfyUI's configuration class, or of the nearest class that it inherits from."""
+COMFY_CLASSES = frozenset(traits.name for traits in _TRAITS.values())
+"""Names of the families that ComfyUI's models are known to belong to."""
 
 TEXT_TARGETS: Mapping[str, tuple[str, ...]] = {
     "attention": ("q_proj", "k_proj", "v_proj", "out_proj"),
