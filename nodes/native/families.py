@@ -73,16 +73,17 @@ def family_of(model: BaseModel, prediction_type: str) -> Family:
 
 
 def target_presets(names: Names) -> Mapping[str, tuple[str, ...]]:
-    """Preset name -> paths of the layers to adapt.
+    """Preset name -> module keys of the layers to adapt.
 
     ``attention`` are the projections of the attention layers inside the blocks; in FLUX's single blocks they share a
     layer with the feed-forward part. Layers that modulate or normalize are in ``all_layers`` only.
     """
-    inner = {path: shape for path, shape in names.layers.items() if not _MODULATION.search(path)}
-    attention = tuple(path for path in inner if _ATTENTION.search(path))
-    feed_forward = tuple(path for path in inner if _FEED_FORWARD.search(path) and path not in attention)
-    return {
+    inner = [path for path in names.layers if not _MODULATION.search(path)]
+    attention = [path for path in inner if _ATTENTION.search(path)]
+    feed_forward = [path for path in inner if _FEED_FORWARD.search(path) and path not in attention]
+    presets = {
         "attention": attention,
         "attention_and_feed_forward": attention + feed_forward,
-        "all_layers": tuple(names.layers),
+        "all_layers": names.layers,
     }
+    return {preset: tuple(f"denoiser.{path}" for path in paths) for preset, paths in presets.items()}
