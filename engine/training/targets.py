@@ -67,8 +67,9 @@ def targets_of(base: Backbone, settings: AdapterSettings) -> Mapping[str, tuple[
     Raises:
         AdapterError: a name is unknown, or nothing is left.
     """
-    encoders = base.text_encoder_names if settings.train_text_encoder else ()
-    text = dict.fromkeys(encoders, base.info.text_target_presets[settings.targets])
+    text = {}
+    if settings.train_text_encoder:
+        text = dict.fromkeys(base.text_encoder_names, base.info.text_target_presets[settings.targets])
     if not settings.layers and not settings.blocks:
         return {"denoiser": base.info.target_presets[settings.targets]} | text
     return {"denoiser": tuple(layer.key for layer in chosen_layers(base, settings))} | text
