@@ -113,6 +113,12 @@ def save_tiny_flux1(folder: Path, *, seed: int = 0, guidance: bool = True) -> Pa
         tokenizer=CLIPTokenizer.from_pretrained(TOKENIZER), tokenizer_2=t5_tokenizer(),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=guidance),
     ).save_pretrained(folder)  # fmt: skip
+    return for_small_pictures(folder)
+
+
+def for_small_pictures(folder: Path) -> Path:
+    """Declare in the folder that the model is for pictures of 32 px, which transformers' configurations don't say."""
+    (folder / "lora_workbench.json").write_text('{"resolution": 32}')
     return folder
 
 

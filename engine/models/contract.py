@@ -56,7 +56,7 @@ class BackboneInfo:
     """File or folder name of the model, for people."""
     generation: GenerationDefaults = field(default_factory=GenerationDefaults)
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    """Recipe settings by name that suit this model better than the general ones."""
+    """Recipe settings by name that this model declares; they suit it better than its family's."""
     recipe_reason: str = ""
     """Why these settings, for people."""
     capabilities: frozenset[str] = field(default_factory=frozenset)

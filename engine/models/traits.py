@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 from ..core.fields import positive, raise_all
+from .published import Published
 
 KeyStyle = Literal["kohya", "transformer", "native"]
 """How adapter files of a family name their tensors; see ``adapters/names.py``, which declares the same."""
@@ -28,14 +28,6 @@ class GenerationDefaults:
         raise_all(problems, "generation")
 
 
-class Sourced(NamedTuple):
-    """A value of a recipe with where it comes from."""
-
-    value: Any
-    source: str
-    """Who published it, for people: ``OneTrainer's preset for 16 GB``."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Traits:
     """A family of base models, or one of its variants that trains or generates otherwise."""
@@ -50,9 +42,7 @@ class Traits:
     """Side of the pictures that it was trained on, in pixels, where a model doesn't say it."""
     key_style: KeyStyle
     generation: GenerationDefaults = field(default_factory=GenerationDefaults)
-    recipe: Mapping[str, Sourced] = field(default_factory=dict)
-    """Settings of a recipe that suit it, whatever the goal."""
-    goals: Mapping[str, Mapping[str, Sourced]] = field(default_factory=dict)
-    """Goal -> settings that suit it besides, or instead."""
+    published: Published = field(default_factory=Published)
+    """What others found to train it well."""
     missing: str = ""
     """What can't be done with it here, for people."""

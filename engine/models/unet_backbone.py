@@ -244,7 +244,7 @@ def _describe(parts: Parts, family: Family, prediction_type: str) -> BackboneInf
         target_presets=family.targets,
         text_target_presets=family.text_targets,
         generation=own.generation,
-        recipe={name: sourced.value for name, sourced in family.traits.recipe.items()} | dict(own.recipe),
+        recipe=own.recipe,
         recipe_reason=own.reason,
         capabilities=family.capabilities,
     )

@@ -34,6 +34,7 @@ class Run:
             has_prior=self.regularization is not None,
             all_cropped=all(record.crops for dataset in sets for record in dataset),
             prediction_type=self.base.info.prediction_type,
+            capabilities=self.base.info.capabilities,
         )
         return content_key(
             "run",

@@ -114,6 +114,9 @@ def denoising_loss(
     noise = gaussian_noise(x0.shape, generator, offset=recipe.noise.noise_offset).to(x0.device)
     sample = DISTRIBUTIONS.get(recipe.noise.timestep_distribution)
     u = sample(len(x0), generator, mean=recipe.noise.logit_mean, std=recipe.noise.logit_std)
+    if "guidance_input" in backbone.info.capabilities:
+        guidance = x0.new_full((len(x0),), recipe.loss.training_guidance)
+        conditioning = Conditioning(conditioning | {"guidance": guidance})
     timesteps = backbone.timesteps(u)
     x_t = add_noise(x0, noise, timesteps.alpha, timesteps.sigma)
     predicted = backbone.predict(x_t, timesteps.t, conditioning)

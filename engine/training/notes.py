@@ -8,14 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 from ..core.fields import defaults_of, settings_of
 from ..core.words import first_of
 from ..data.dataset import Dataset
+from ..data.goals import USUAL
 from ..models.contract import Backbone
 from .epochs import bucket_sizes, length, steps_per_epoch
 from .recipe import GROUPS, Circumstances, Recipe
+<<<<<<< HEAD
 from .targets import chosen_layers, remarks
+=======
+from .suggestions import suggested_values
+>>>>>>> main
 
 _LOW_PEAK = 0.75
 """Share of the learning rate that a run should reach."""
@@ -41,7 +47,13 @@ class Plan:
             has_prior=self.has_prior is not False,
             all_cropped=all(record.crops for record in self.dataset),
             prediction_type=self.base.info.prediction_type,
+            capabilities=self.base.info.capabilities,
         )
+
+    @property
+    def suggested(self) -> list[dict[str, Any]]:
+        """The values that are suggested for this base model, by goal."""
+        return [suggested_values(goal, self.base.info) for goal in USUAL]
 
 
 def notes(plan: Plan) -> list[str]:
@@ -53,10 +65,11 @@ def _unused(plan: Plan) -> list[str]:
     """Settings that were chosen and are declared to have no effect here."""
     told, circumstances = [], plan.circumstances
     for group, cls in GROUPS.items():
-        usual = defaults_of(cls) | {"resolution": plan.base.info.resolution} | dict(plan.base.info.recipe)
+        defaults = defaults_of(cls)
         for name, declared in settings_of(cls).items():
             value = getattr(getattr(plan.recipe, group), name)
-            if declared.used and value not in (usual[name], declared.neutral) and not declared.used(circumstances):
+            usual = [defaults[name], declared.neutral, *(own[name] for own in plan.suggested if name in own)]
+            if declared.used and value not in usual and not declared.used(circumstances):
                 told.append(f"{name} = {_number(value)} has no effect {declared.unused}.")
     return told
 
@@ -83,7 +96,7 @@ def _rank(plan: Plan) -> Iterator[str]:
 def _alpha(plan: Plan) -> Iterator[str]:
     settings = plan.recipe.adapter
     scale = settings.alpha / settings.rank
-    if scale > _WEAK:
+    if scale > _WEAK or any((own["rank"], own["alpha"]) == (settings.rank, settings.alpha) for own in plan.suggested):
         return
     yield (
         f"alpha {settings.alpha:g} with rank {settings.rank} scales the update by {scale:.2g}, so that it learns "

@@ -27,10 +27,16 @@ class Circumstances:
     all_cropped: bool
     """Whether every picture has crops of its own, from buckets."""
     prediction_type: PredictionType
+    capabilities: frozenset[str] = frozenset()
+    """Of the base model."""
 
 
 def _has_prior(now: Circumstances) -> bool:
     return now.has_prior
+
+
+def _takes_guidance(now: Circumstances) -> bool:
+    return "guidance_input" in now.capabilities
 
 
 def _shuffles_captions(now: Circumstances) -> bool:
@@ -170,6 +176,12 @@ class LossSettings(Settings):
         5.0, "Gamma of min-SNR loss weighting (arXiv:2303.09556). Usually 5; 0 turns it off. No effect on flow models.",
         minimum=0, maximum=1000, step=0.5, neutral=0.0, used=lambda now: now.prediction_type != "flow",
         unused="on flow models",
+    )  # fmt: skip
+    training_guidance: float = setting(
+        1.0, "Guidance that the base model is told while training, where it takes guidance as an input, as FLUX.1 dev "
+        "does. Usually 1, whatever pictures are generated with later.",
+        minimum=0, maximum=100, step=0.1, neutral=1.0, used=_takes_guidance,
+        unused="on base models that don't take guidance as an input",
     )  # fmt: skip
 
 

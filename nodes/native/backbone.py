@@ -347,7 +347,7 @@ def _describe(patcher: ModelPatcher, clip: CLIP, vae: VAE, names: Names, name: s
         target_presets=presets,
         text_target_presets=TEXT_TARGETS,
         generation=own.generation,
-        recipe={name: sourced.value for name, sourced in traits.recipe.items()} | dict(own.recipe),
+        recipe=own.recipe,
         recipe_reason=own.reason,
         capabilities=frozenset(capabilities),
     )

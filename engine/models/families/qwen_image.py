@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import published
 from ..traits import GenerationDefaults, Traits
 
 TRAITS = Traits(
@@ -10,5 +11,6 @@ TRAITS = Traits(
     architecture="qwen-image",
     resolution=1328,
     key_style="transformer",
+    published=published.QWEN_IMAGE,
     generation=GenerationDefaults(steps=30, guidance=4.0),
 )

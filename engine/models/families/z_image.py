@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import published
 from ..traits import GenerationDefaults, Traits
 
 TRAITS = Traits(
@@ -10,5 +11,6 @@ TRAITS = Traits(
     architecture="z-image",
     resolution=1024,
     key_style="transformer",
+    published=published.Z_IMAGE,
     generation=GenerationDefaults(steps=9, guidance=1.0),
 )

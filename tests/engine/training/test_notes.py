@@ -37,7 +37,7 @@ def told(base: Backbone, dataset: Dataset, has_prior: bool | None = None, **sett
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("goal", ["subject", "style", "product"])
+@pytest.mark.parametrize("goal", ["subject", "style", "product", "person"])
 @pytest.mark.parametrize("quality", ["draft", "standard", "thorough"])
 def test_a_suggested_recipe_needs_no_note(base, pictures, goal, quality):
     recipe = suggest(goal, len(pictures), base.info, quality).changed(rank=4, alpha=4.0)
