@@ -17,11 +17,8 @@ from ..data.goals import USUAL
 from ..models.contract import Backbone
 from .epochs import bucket_sizes, length, steps_per_epoch
 from .recipe import GROUPS, Circumstances, Recipe
-<<<<<<< HEAD
-from .targets import chosen_layers, remarks
-=======
 from .suggestions import suggested_values
->>>>>>> main
+from .targets import chosen_layers, remarks
 
 _LOW_PEAK = 0.75
 """Share of the learning rate that a run should reach."""

@@ -157,7 +157,7 @@ def in_groups(conditioning: Conditioning) -> Iterator[tuple[list[int], Condition
 
 
 def together_in_groups(prompts: Mapping[str, Conditioning]) -> Iterator[tuple[list[int], dict[str, Conditioning]]]:
-    """The same for several conditionings of one batch, for sampling: in a group, each of them can be sampled at once."""
+    """The same for several conditionings of one batch, for sampling: those of a group can be sampled at once."""
     joined = Conditioning({f"{kind}/{name}": t for kind, own in prompts.items() for name, t in own.items()})
     for members, picked in in_groups(joined):
         if needs_own_call(joined):
