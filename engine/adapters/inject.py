@@ -28,7 +28,7 @@ class Injection:
     Args:
         kind: kind of adapter.
         components: component -> module.
-        targets: component -> suffixes of the names of modules to adapt.
+        targets: component -> ends of the keys of modules to adapt; a whole key means one module.
         rank: inner dimension of the update.
         alpha: the update is scaled by alpha / rank.
         seed: of the initialization.
@@ -113,15 +113,15 @@ def injected(*args: Any, **kwargs: Any) -> Iterator[Injection]:
 
 
 def _matching(component: str, model: nn.Module, suffixes: tuple[str, ...]) -> dict[str, Any]:
-    """Module key -> layer with one of these suffixes, in the order of the model."""
+    """Module key -> layer whose key ends so, in the order of the model."""
     layers = adaptable({component: model})
     endings = tuple(f".{suffix}" for suffix in suffixes)
     if missing := [
-        s for s, ending in zip(suffixes, endings, strict=True) if not any(k.endswith(ending) for k in layers)
+        s for s, ending in zip(suffixes, endings, strict=True) if not any(f".{key}".endswith(ending) for key in layers)
     ]:
         raise AdapterError(
             f"No layer of the {component} has a name that ends in {first_of(missing)}.",
             expected="targets that the base model has",
             hint="choose another target preset in the recipe.",
         )
-    return {key: layer for key, layer in layers.items() if key.endswith(endings)}
+    return {key: layer for key, layer in layers.items() if f".{key}".endswith(endings)}

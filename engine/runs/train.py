@@ -33,6 +33,7 @@ from ..training.loop import Trainer
 from ..training.notes import Plan, notes
 from ..training.recipe import Recipe
 from ..training.state import TrainingState
+from ..training.targets import targets_of
 from ..training.training_set import TrainingSet, encode
 from .caption_notes import caption_notes, tag_changes
 from .key import Run
@@ -193,10 +194,8 @@ def _injected(run: Run) -> contextlib.AbstractContextManager[Injection]:
     """The adapter in the base model, initialized by module names that all backbones of a family share."""
     base, settings = run.base, run.recipe.adapter
     components = base.load_components() if settings.train_text_encoder else {"denoiser": base.denoiser}
-    presets = {"denoiser": base.info.target_presets}
-    targets = {name: presets.get(name, base.info.text_target_presets)[settings.targets] for name in components}
     return injected(
-        TRAINED.get(settings.kind), components, targets, rank=settings.rank, alpha=settings.alpha,
+        TRAINED.get(settings.kind), components, targets_of(base, settings), rank=settings.rank, alpha=settings.alpha,
         seed=derived_seed(run.seed, "adapter"), common_name=lambda key: base.file_parts(key)[0][0],
     )  # fmt: skip
 

@@ -18,6 +18,7 @@ from ..models.contract import Backbone
 from .epochs import bucket_sizes, length, steps_per_epoch
 from .recipe import GROUPS, Circumstances, Recipe
 from .suggestions import suggested_values
+from .targets import chosen_layers, remarks
 
 _LOW_PEAK = 0.75
 """Share of the learning rate that a run should reach."""
@@ -70,12 +71,17 @@ def _unused(plan: Plan) -> list[str]:
     return told
 
 
+def _targets(plan: Plan) -> Iterator[str]:
+    yield from remarks(plan.base, plan.recipe.adapter)
+
+
 def _rank(plan: Plan) -> Iterator[str]:
-    settings = plan.recipe.adapter
-    endings = tuple(f".{suffix}" for suffix in plan.base.info.target_presets[settings.targets])
-    sides = [
-        min(shape[0], prod(shape[1:])) for key, shape in plan.base.module_shapes().items() if key.endswith(endings)
-    ]
+    settings, base = plan.recipe.adapter, plan.base
+    shapes = base.module_shapes()
+    sides = []
+    for layer in chosen_layers(base, settings):
+        parts = [shapes[part] for part, _ in base.file_parts(layer.key)]
+        sides.append(min(sum(shape[0] for shape in parts), prod(parts[0][1:])))
     if not (small := sum(side < settings.rank for side in sides)):
         return
     yield (
@@ -198,6 +204,6 @@ def _number(value: object) -> str:
 
 
 _CHECKS: tuple[Callable[[Plan], Iterable[str]], ...] = (
-    _unused, _rank, _alpha, _text_encoder, _peak, _length, _unseen, _fullness, _resolution, _prior, _captions, _samples,
-    _saving, _repeats,
+    _unused, _targets, _rank, _alpha, _text_encoder, _peak, _length, _unseen, _fullness, _resolution, _prior, _captions,
+    _samples, _saving, _repeats,
 )  # fmt: skip

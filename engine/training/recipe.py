@@ -10,6 +10,7 @@ from ..adapters.kinds import TRAINED
 from ..core.fields import Settings, build, problems_of, raise_all, setting, settings_of, unknown_setting
 from ..diffusion.prediction import PredictionType
 from ..diffusion.timesteps import DISTRIBUTIONS
+from .blocks import blocks_problem, pattern_problem
 from .optimizers import OPTIMIZERS
 from .schedules import SCHEDULES, learning_rate_factor
 
@@ -46,6 +47,10 @@ def _changes_tags(now: Circumstances) -> bool:
     return _shuffles_captions(now) or now.recipe.captions.tag_dropout > 0
 
 
+def _has_targets(now: Circumstances) -> bool:
+    return not now.recipe.adapter.layers or now.recipe.adapter.train_text_encoder
+
+
 def _is_logit_normal(now: Circumstances) -> bool:
     return now.recipe.noise.timestep_distribution == "logit_normal"
 
@@ -72,10 +77,21 @@ class AdapterSettings(Settings):
         "attention",
         "Layers to adapt. Attention is enough for subjects; add feed-forward layers for styles.",
         choices=TARGETS,
+        used=_has_targets,
+        unused="where layers chooses them",
     )
     train_text_encoder: bool = setting(
         False, "Train the text encoder as well. Rarely needed, and slower, since captions can't be encoded in advance.",
         neutral=False,
+    )  # fmt: skip
+    layers: str = setting(
+        "", "The denoiser's layers to adapt, in place of targets: a regular expression that is found in their names, "
+        "as in adapter files or in ComfyUI, such as to_[qv]$. Empty to go by targets.",
+        neutral="", check=pattern_problem,
+    )  # fmt: skip
+    blocks: str = setting(
+        "", "The denoiser's blocks to adapt, such as 0-7, 12 or single_blocks 1-16; double_blocks 0-1. Empty for all.",
+        neutral="", check=blocks_problem,
     )  # fmt: skip
 
 

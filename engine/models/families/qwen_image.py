@@ -8,7 +8,7 @@ from ..traits import GenerationDefaults, Traits
 TRAITS = Traits(
     name="qwen-image",
     title="Qwen-Image",
-    architecture="qwen-image",
+    architecture="Qwen-Image",
     resolution=1328,
     key_style="transformer",
     published=published.QWEN_IMAGE,

@@ -8,7 +8,7 @@ from ..traits import GenerationDefaults, Traits
 TRAITS = Traits(
     name="z-image",
     title="Z-Image",
-    architecture="z-image",
+    architecture="Z-Image",
     resolution=1024,
     key_style="transformer",
     published=published.Z_IMAGE,
