@@ -27,6 +27,7 @@ from .generation.generate import Generate
 from .generation.save_images import SaveImages
 from .host import io
 from .training.base_from_comfy import BaseFromComfy
+from .training.companion import Companion
 from .training.demo_checkpoint import DemoCheckpoint
 from .training.load_base import LoadBase
 from .training.recipe import Recipe
@@ -55,6 +56,7 @@ NODES: list[type[io.ComfyNode]] = [
     Recipe,
     *RECIPE_NODES,
     RegularizationSet,
+    Companion,
     TrainLoRA,
     LoadAdapter,
     StackAdapters,

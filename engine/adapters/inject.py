@@ -17,6 +17,7 @@ from ..core.words import first_of
 from .binding import adaptable
 from .kinds import TrainableKind, Update
 from .names import flat
+from .wrapping import Wrapped
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -54,6 +55,7 @@ class Injection:
         self.parameters: dict[str, nn.Parameter] = {}
         """``<component>.<module path>.<part>`` -> trainable tensor, float32."""
         self._layers: dict[str, Any] = {}
+        self._wrapped = Wrapped()
         layers = {}
         for component, suffixes in targets.items():
             layers |= _matching(component, components[component], suffixes)
@@ -78,7 +80,7 @@ class Injection:
         factors = {part: torch.nn.Parameter(value.to(layer.weight.device)) for part, value in first.items()}
         self.parameters |= {f"{key}.{part}": parameter for part, parameter in factors.items()}
         self._layers[key] = layer
-        layer.forward = partial(self.kind.forward, layer, layer.forward, factors, self._scale)
+        self._wrapped.put(layer, partial(self.kind.forward, layer, layer.forward, factors, self._scale))
 
     def load(self, values: Mapping[str, Tensor]) -> None:
         """Set all trainable tensors; names as in ``parameters``."""
@@ -98,8 +100,7 @@ class Injection:
 
     def remove(self) -> None:
         """Restore the ``forward`` of every layer."""
-        for layer in self._layers.values():
-            del layer.forward
+        self._wrapped.remove()
 
 
 @contextlib.contextmanager

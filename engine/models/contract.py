@@ -157,7 +157,7 @@ class Backbone(ABC):
         """The modules in adapter files that make up a module of ``load_components()``: (module key, its output rows).
 
         Usually one, with all rows. Fused layers, such as one projection to queries, keys and values, are several in
-        files.
+        files. Layers that files have no name for have none.
         """
         return [(key, slice(None))]
 

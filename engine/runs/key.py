@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
+from ..adapters.companions import Companions
 from ..core.errors import CaptionError, DatasetError, TrainingError
 from ..core.keys import content_key
 from ..core.words import first_of
@@ -24,6 +26,17 @@ class Run:
     """With the resolution filled in."""
     regularization: Dataset | None
     seed: int
+    companions: Companions = field(default_factory=Companions)
+    """The adapters that are on while training, or that it starts from."""
+
+    @cached_property
+    def bound_companions(self) -> Companions:
+        """The companions with the module keys of the base model.
+
+        Raises:
+            AdapterError: one doesn't fit.
+        """
+        return self.companions.bound_to(self.base)
 
     @property
     def lineage(self) -> str:
@@ -44,6 +57,7 @@ class Run:
             self.recipe.keyed(circumstances) | self._never_dropped(),
             self.regularization.content_hash if self.regularization else None,
             self.seed,
+            *([self.companions.identity()] if self.companions.entries else []),
         )
 
     def _never_dropped(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ from ..diffusion.timesteps import DISTRIBUTIONS
 from ..diffusion.weighting import min_snr_weight
 from ..models.contract import Backbone, Conditioning
 from .caption_order import pick
+from .contrastive import guided_target, unconditional_prediction, without_prompt
 from .recipe import Recipe
 from .training_set import TrainingSet, step_generator
 
@@ -89,8 +90,15 @@ class StepLoss:
             conditioning = self.backbone.encode_prompts([caption for _, caption in captions])
         else:
             conditioning = Conditioning.join([embeddings[caption] for embeddings, caption in captions if embeddings])
-        losses = denoising_loss(self.backbone, x0, conditioning, self.recipe, generator, weights)
+        empty = self._empty_prompt() if self.recipe.loss.contrastive_guidance != 1 else None
+        losses = denoising_loss(self.backbone, x0, conditioning, self.recipe, generator, weights, empty)
         return losses.split([len(part.captions) for part in parts])
+
+    def _empty_prompt(self) -> Conditioning:
+        """The conditioning of the empty prompt, batch 1."""
+        if self.subject.embeddings is not None:
+            return self.subject.embeddings[""]
+        return self.backbone.encode_prompts([""])
 
 
 def denoising_loss(
@@ -100,6 +108,7 @@ def denoising_loss(
     recipe: Recipe,
     generator: torch.Generator,
     weights: Tensor | None = None,
+    empty: Conditioning | None = None,
 ) -> Tensor:
     """Weighted mean squared error in the model's prediction space, shape (B,).
 
@@ -107,21 +116,25 @@ def denoising_loss(
         backbone: the base model.
         x0: clean latents (B, C, h, w).
         conditioning: batch B.
-        recipe: for noise, timesteps and min-SNR weighting.
+        recipe: for noise, timesteps, min-SNR weighting and contrastive guidance.
         generator: of timesteps and noise.
         weights: of each latent pixel, (B, 1, h, w).
+        empty: the empty prompt, batch 1, for contrastive guidance.
     """
     noise = gaussian_noise(x0.shape, generator, offset=recipe.noise.noise_offset).to(x0.device)
     sample = DISTRIBUTIONS.get(recipe.noise.timestep_distribution)
     u = sample(len(x0), generator, mean=recipe.noise.logit_mean, std=recipe.noise.logit_std)
     if "guidance_input" in backbone.info.capabilities:
-        guidance = x0.new_full((len(x0),), recipe.loss.training_guidance)
+        guidance = x0.new_full((len(x0),), recipe.loss.told_guidance)
         conditioning = Conditioning(conditioning | {"guidance": guidance})
     timesteps = backbone.timesteps(u)
     x_t = add_noise(x0, noise, timesteps.alpha, timesteps.sigma)
-    predicted = backbone.predict(x_t, timesteps.t, conditioning)
     prediction_type = backbone.info.prediction_type
-    error = (predicted - target(prediction_type, x0, noise, timesteps.alpha, timesteps.sigma)).square()
+    wanted = target(prediction_type, x0, noise, timesteps.alpha, timesteps.sigma)
+    if empty is not None:
+        unguided = unconditional_prediction(backbone, x_t, timesteps.t, without_prompt(empty, conditioning))
+        wanted = guided_target(wanted, unguided, recipe.loss.contrastive_guidance)
+    error = (backbone.predict(x_t, timesteps.t, conditioning) - wanted).square()
     if weights is not None:
         error = error * weights
     error = error.mean(dim=tuple(range(1, x0.ndim)))

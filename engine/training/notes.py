@@ -159,6 +159,17 @@ def _resolution(plan: Plan) -> Iterator[str]:
     )
 
 
+def _contrastive(plan: Plan) -> Iterator[str]:
+    scale, info = plan.recipe.loss.contrastive_guidance, plan.base.info
+    if scale == 1 or "classifier_free_guidance" not in info.capabilities or info.generation.guidance <= 1:
+        return
+    yield (
+        f"contrastive_guidance {scale:g} is for base models that guidance was distilled into. Pictures of {info.name} "
+        f"are generated with guidance {info.generation.guidance:g}, which then counts twice. Set it to 1, or generate "
+        "with guidance 1."
+    )
+
+
 def _prior(plan: Plan) -> Iterator[str]:
     if not plan.has_prior or plan.recipe.prior.prior_weight:
         return
@@ -204,6 +215,6 @@ def _number(value: object) -> str:
 
 
 _CHECKS: tuple[Callable[[Plan], Iterable[str]], ...] = (
-    _unused, _targets, _rank, _alpha, _text_encoder, _peak, _length, _unseen, _fullness, _resolution, _prior, _captions,
-    _samples, _saving, _repeats,
+    _unused, _targets, _rank, _alpha, _text_encoder, _peak, _length, _unseen, _fullness, _resolution, _contrastive,
+    _prior, _captions, _samples, _saving, _repeats,
 )  # fmt: skip

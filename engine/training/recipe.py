@@ -35,8 +35,8 @@ def _has_prior(now: Circumstances) -> bool:
     return now.has_prior
 
 
-def _takes_guidance(now: Circumstances) -> bool:
-    return "guidance_input" in now.capabilities
+def _is_told_guidance(now: Circumstances) -> bool:
+    return "guidance_input" in now.capabilities and now.recipe.loss.contrastive_guidance == 1
 
 
 def _shuffles_captions(now: Circumstances) -> bool:
@@ -180,9 +180,20 @@ class LossSettings(Settings):
     training_guidance: float = setting(
         1.0, "Guidance that the base model is told while training, where it takes guidance as an input, as FLUX.1 dev "
         "does. Usually 1, whatever pictures are generated with later.",
-        minimum=0, maximum=100, step=0.1, neutral=1.0, used=_takes_guidance,
-        unused="on base models that don't take guidance as an input",
+        minimum=0, maximum=100, step=0.1, neutral=1.0, used=_is_told_guidance,
+        unused="on base models that don't take guidance as an input, nor with contrastive_guidance",
     )  # fmt: skip
+    contrastive_guidance: float = setting(
+        1.0, "For base models that guidance was distilled into: targets are moved away from the prediction without a "
+        "prompt by this factor, so that pictures keep their contrast. Usually 3 to 4 there, at 1.5 times the time; 1 "
+        "turns it off.",
+        minimum=1, maximum=100, step=0.5, neutral=1.0,
+    )  # fmt: skip
+
+    @property
+    def told_guidance(self) -> float:
+        """What base models are told that take guidance as an input: that of the targets, as in ai-toolkit."""
+        return self.training_guidance if self.contrastive_guidance == 1 else self.contrastive_guidance
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,6 +66,7 @@ def encode(
     *,
     embed: bool,
     changes: TagChanges | None = None,
+    adapted: str = "",
 ) -> Generator[Event, None, TrainingSet]:
     """Encode a data set, reusing what the cache has.
 
@@ -76,6 +77,8 @@ def encode(
         cache: of latents and embeddings.
         embed: whether to encode captions too.
         changes: how the tags of captions vary; by default they don't. Tags with the trigger word are never dropped.
+
+        adapted: content hash of the adapters that the text encoders carry, if there are any.
 
     Raises:
         DatasetError: the size of a crop doesn't fit the base model, or a mask leaves nothing of its picture.
@@ -89,7 +92,7 @@ def encode(
         return any(word.is_in(tag) for word in words)
 
     captions = [variants(record.caption or "", changes or TagChanges(), stays) for record, _ in samples]
-    embeddings = (yield from _embeddings(backbone, captions, cache)) if embed else None
+    embeddings = (yield from _embeddings(backbone, captions, cache, adapted)) if embed else None
     weights = None
     if any(record.mask and record.mask.weighs for record in dataset):
         weights = [
@@ -160,7 +163,7 @@ def _buckets(samples: Samples) -> list[list[int]]:
 
 
 def _embeddings(
-    backbone: Backbone, captions: Sequence[Sequence[str]], cache: TensorCache
+    backbone: Backbone, captions: Sequence[Sequence[str]], cache: TensorCache, adapted: str
 ) -> Generator[Event, None, dict[str, Conditioning]]:
     """Embeddings of every distinct caption and the empty one (for caption dropout), encoded one by one, so that no
     caption's padding depends on another."""
@@ -169,7 +172,7 @@ def _embeddings(
     wanted = sorted({caption for orders in captions for caption in orders} | {""})
     result = {}
     for done, caption in enumerate(wanted, 1):
-        key = content_key("embedding", caption, backbone.info.content_hash)
+        key = content_key("embedding", caption, backbone.info.content_hash, *filter(None, [adapted]))
         entry = cache.get(key)
         if entry is None:
             with torch.no_grad():

@@ -92,7 +92,7 @@ class NativeBackbone(Backbone):
     def file_parts(self, key: str) -> Sequence[tuple[str, slice]]:
         component, path = key.split(".", 1)
         names = self._names if component == "denoiser" else self._text_names[component]
-        return [(part.key, part.rows) for part in names.layers[path]]
+        return [(part.key, part.rows) for part in names.layers.get(path, ())]
 
     @contextlib.contextmanager
     def training(self, batch: int, resolution: int) -> Iterator[None]:

@@ -51,7 +51,8 @@ FIXED = {
         "dataset prompts count path seed steps guidance batch_size pictures base recipe",
         "regularization report",
     ),
-    "LW_TrainLoRA": ("base dataset recipe seed name regularization", "adapter loss_plot report lora_model"),
+    "LW_Companion": ("adapter role weight companions", "companions"),
+    "LW_TrainLoRA": ("base dataset recipe seed name regularization companions", "adapter loss_plot report lora_model"),
     "LW_LoadAdapter": ("adapter", "adapter trigger"),
     "LW_StackAdapters": (
         "adapter weight text_encoder_weight enabled stack lora_stack",
