@@ -32,6 +32,7 @@ from .training.load_base import LoadBase
 from .training.recipe import Recipe
 from .training.recipe_groups import RECIPE_NODES
 from .training.train_lora import TrainLoRA
+from .training.train_slider import TrainSlider
 
 NODES: list[type[io.ComfyNode]] = [
     LoadDataset,
@@ -56,6 +57,7 @@ NODES: list[type[io.ComfyNode]] = [
     *RECIPE_NODES,
     RegularizationSet,
     TrainLoRA,
+    TrainSlider,
     LoadAdapter,
     StackAdapters,
     ApplyStack,

@@ -53,6 +53,8 @@ class RunFacts:
     trigger: str = ""
     """The trigger phrase, for example ``ohwx fox``."""
     suggested_weight: float = 1.0
+    slider: Mapping[str, Any] | None = None
+    """If the adapter is a slider: what it was trained on, and its ``range`` of weights."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Library name -> version."""
     date: str = ""
@@ -127,6 +129,7 @@ def _own(facts: RunFacts) -> dict[str, str]:
         "lw.losses": _json(thinned(facts.losses)),
         "lw.suggested_weight": str(facts.suggested_weight),
         "lw.versions": _json(facts.versions),
+        **({"lw.slider": _json(facts.slider)} if facts.slider else {}),
     }
 
 

@@ -12,6 +12,7 @@ from ..data.limits import MAX_CHARACTERS
 from ..data.regularization import refuse_shared
 from ..models.contract import Backbone
 from ..training.recipe import Circumstances, Recipe
+from ..training.slider import Slider
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,8 @@ class Run:
     """With the resolution filled in."""
     regularization: Dataset | None
     seed: int
+    slider: Slider | None = None
+    """What makes the adapter a slider; the data set then has its pictures."""
 
     @property
     def lineage(self) -> str:
@@ -43,6 +46,7 @@ class Run:
             self.recipe.keyed(circumstances) | self._never_dropped(),
             self.regularization.content_hash if self.regularization else None,
             self.seed,
+            *([content_key("slider", self.slider.key)] if self.slider else []),
         )
 
     def _never_dropped(self) -> dict[str, str]:

@@ -30,14 +30,16 @@ from ..data.dataset import Dataset
 from ..models.contract import Backbone
 from ..training.epochs import in_steps, length
 from ..training.loop import Trainer
+from ..training.loss import StepLoss
 from ..training.notes import Plan, notes
 from ..training.recipe import Recipe
+from ..training.slider import Slider
 from ..training.state import TrainingState
 from ..training.training_set import TrainingSet, encode
 from .caption_notes import caption_notes, tag_changes
 from .key import Run
 from .resuming import newest_state
-from .samples import sample_pictures
+from .samples import sample_pictures, slider_samples
 from .store import RunStore
 
 
@@ -80,6 +82,7 @@ def train_adapter(
     name: str,
     regularization: Dataset | None = None,
     graph: Graph | None = None,
+    slider: Slider | None = None,
 ) -> Generator[Event, None, TrainedAdapter]:
     """Train an adapter, or return the one that was trained before.
 
@@ -93,6 +96,7 @@ def train_adapter(
         name: of the adapter, for files and labels; not part of the run's key.
         regularization: captioned pictures of the class, for prior preservation.
         graph: for the file's metadata.
+        slider: makes the adapter a slider; see ``sliders.py``.
 
     Raises:
         DatasetError: a data set is empty.
@@ -102,7 +106,7 @@ def train_adapter(
         StorageError: results can't be written.
     """
     recipe = in_steps(recipe.changed(resolution=recipe.batches.resolution or base.info.resolution), dataset)
-    run = Run(base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=seed)
+    run = Run(base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=seed, slider=slider)
     run.check()
     told = (
         *caption_notes(run),
@@ -158,21 +162,24 @@ def _train(
 ) -> Generator[Event, None, tuple[Adapter, list[float]]]:
     base, recipe, steps = run.base, run.recipe, run.recipe.schedule.steps
     subject, prior = yield from _encode_sets(run, store)
+    as_slider = (yield from run.slider.encoded(base, recipe.batches.resolution, store.encoded)) if run.slider else None
     samples = bool(recipe.samples.sample_every and recipe.samples.sample_prompts)
     if not recipe.adapter.train_text_encoder and not samples:
         base.release_encoders()
     pictures = recipe.batches.batch_size + (recipe.prior.prior_batch_size if prior else 0)
     side = base.info.latent_factor * max(encoded.side for encoded in (subject, prior) if encoded)
     with base.training(pictures, side), _injected(run) as injection:
+        loss = StepLoss(backbone=base, recipe=recipe, subject=subject, prior=prior, seed=run.seed)
+        generate_samples = partial(sample_pictures, base, recipe.samples)
+        if as_slider:
+            generate_samples = partial(slider_samples, base, recipe.samples, injection)
         trainer = Trainer(
             backbone=base,
             trainee=injection,
             recipe=recipe,
-            subject=subject,
-            prior=prior,
-            seed=run.seed,
+            loss=as_slider(loss, injection) if as_slider else loss,
             state_path=store.state(run.lineage, steps),
-            generate_samples=partial(sample_pictures, base, recipe.samples) if samples else None,
+            generate_samples=generate_samples if samples else None,
         )
         trainer.keep_snapshot = lambda step, updates: _save(
             make(updates, trainer.losses), store.snapshot(run.lineage, step)
@@ -243,6 +250,7 @@ def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], loss
         network_module=TRAINED.get(run.recipe.adapter.kind).network_module,
         seed=run.seed,
         losses=losses,
+        slider=run.slider.facts() if run.slider else None,
         trigger=", ".join(f"{word.word} {word.class_word}".strip() for word in run.dataset.triggers),
         workflow=graph.workflow,
         prompt=graph.prompt,

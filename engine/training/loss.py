@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ..core.seeds import derived_seed
 from ..diffusion.noise import add_noise, gaussian_noise
 from ..diffusion.prediction import target
 from ..diffusion.timesteps import DISTRIBUTIONS
 from ..diffusion.weighting import min_snr_weight
-from ..models.contract import Backbone, Conditioning
+from ..models.contract import Backbone, Conditioning, Timesteps
 from .caption_order import pick
 from .recipe import Recipe
 from .training_set import TrainingSet, step_generator
@@ -19,6 +19,23 @@ from .training_set import TrainingSet, step_generator
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+
+Goal: TypeAlias = "Callable[[Tensor, Timesteps, Conditioning, torch.Generator], Tensor]"
+"""(x_t, its noise levels, conditioning, generator) -> what the prediction should be, (B, C, h, w)."""
+
+
+class Loss(Protocol):
+    """The loss of a run as a function of the step's number."""
+
+    @property
+    def micro_batches(self) -> int:
+        """In one step, whose loss is their mean."""
+        ...
+
+    def of_micro_batch(self, step: int, micro: int) -> Tensor:
+        """A scalar, differentiated before that of the next micro-batch is computed."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +62,12 @@ class StepLoss:
     prior: TrainingSet | None
     """Regularization pictures of the class, if there are any."""
     seed: int
+    goal: Goal | None = None
+    """What is learned instead of the pictures themselves, if it is something else."""
+
+    @property
+    def micro_batches(self) -> int:
+        return self.recipe.batches.gradient_accumulation
 
     def of_micro_batch(self, step: int, micro: int) -> Tensor:
         r"""A scalar: :math:`L_{subject} + \lambda L_{prior}` (arXiv:2208.12242, eq. 2)."""
@@ -89,7 +112,7 @@ class StepLoss:
             conditioning = self.backbone.encode_prompts([caption for _, caption in captions])
         else:
             conditioning = Conditioning.join([embeddings[caption] for embeddings, caption in captions if embeddings])
-        losses = denoising_loss(self.backbone, x0, conditioning, self.recipe, generator, weights)
+        losses = denoising_loss(self.backbone, x0, conditioning, self.recipe, generator, weights, self.goal)
         return losses.split([len(part.captions) for part in parts])
 
 
@@ -100,6 +123,7 @@ def denoising_loss(
     recipe: Recipe,
     generator: torch.Generator,
     weights: Tensor | None = None,
+    goal: Goal | None = None,
 ) -> Tensor:
     """Weighted mean squared error in the model's prediction space, shape (B,).
 
@@ -110,6 +134,7 @@ def denoising_loss(
         recipe: for noise, timesteps and min-SNR weighting.
         generator: of timesteps and noise.
         weights: of each latent pixel, (B, 1, h, w).
+        goal: gives what the prediction should be; without it, that is the noise or velocity between ``x0`` and noise.
     """
     noise = gaussian_noise(x0.shape, generator, offset=recipe.noise.noise_offset).to(x0.device)
     sample = DISTRIBUTIONS.get(recipe.noise.timestep_distribution)
@@ -118,7 +143,11 @@ def denoising_loss(
     x_t = add_noise(x0, noise, timesteps.alpha, timesteps.sigma)
     predicted = backbone.predict(x_t, timesteps.t, conditioning)
     prediction_type = backbone.info.prediction_type
-    error = (predicted - target(prediction_type, x0, noise, timesteps.alpha, timesteps.sigma)).square()
+    if goal is None:
+        wanted = target(prediction_type, x0, noise, timesteps.alpha, timesteps.sigma)
+    else:
+        wanted = goal(x_t, timesteps, conditioning, generator)
+    error = (predicted - wanted).square()
     if weights is not None:
         error = error * weights
     error = error.mean(dim=tuple(range(1, x0.ndim)))

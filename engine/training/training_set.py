@@ -7,7 +7,7 @@ any random state being saved.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, TypeAlias
@@ -162,11 +162,18 @@ def _buckets(samples: Samples) -> list[list[int]]:
 def _embeddings(
     backbone: Backbone, captions: Sequence[Sequence[str]], cache: TensorCache
 ) -> Generator[Event, None, dict[str, Conditioning]]:
-    """Embeddings of every distinct caption and the empty one (for caption dropout), encoded one by one, so that no
-    caption's padding depends on another."""
+    """Embeddings of every distinct caption and the empty one (for caption dropout)."""
+    wanted = {caption for orders in captions for caption in orders} | {""}
+    return (yield from embed_prompts(backbone, wanted, cache))
+
+
+def embed_prompts(
+    backbone: Backbone, prompts: Iterable[str], cache: TensorCache
+) -> Generator[Event, None, dict[str, Conditioning]]:
+    """Prompt -> conditioning of batch 1, encoded one by one, so that no prompt's padding depends on another."""
     import torch
 
-    wanted = sorted({caption for orders in captions for caption in orders} | {""})
+    wanted = sorted(set(prompts))
     result = {}
     for done, caption in enumerate(wanted, 1):
         key = content_key("embedding", caption, backbone.info.content_hash)
