@@ -33,6 +33,7 @@ from .training.load_base import LoadBase
 from .training.recipe import Recipe
 from .training.recipe_groups import RECIPE_NODES
 from .training.train_lora import TrainLoRA
+from .training.train_slider import TrainSlider
 
 NODES: list[type[io.ComfyNode]] = [
     LoadDataset,
@@ -58,6 +59,7 @@ NODES: list[type[io.ComfyNode]] = [
     RegularizationSet,
     Companion,
     TrainLoRA,
+    TrainSlider,
     LoadAdapter,
     StackAdapters,
     ApplyStack,

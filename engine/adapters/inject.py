@@ -54,6 +54,8 @@ class Injection:
         self.kind, self.alpha, self._scale = kind, alpha, alpha / rank
         self.parameters: dict[str, nn.Parameter] = {}
         """``<component>.<module path>.<part>`` -> trainable tensor, float32."""
+        self.weight = 1.0
+        """Factor of the update in forward passes: 0 switches the adapter off, negative weights reverse it."""
         self._layers: dict[str, Any] = {}
         self._wrapped = Wrapped()
         layers = {}
@@ -80,7 +82,23 @@ class Injection:
         factors = {part: torch.nn.Parameter(value.to(layer.weight.device)) for part, value in first.items()}
         self.parameters |= {f"{key}.{part}": parameter for part, parameter in factors.items()}
         self._layers[key] = layer
-        self._wrapped.put(layer, partial(self.kind.forward, layer, layer.forward, factors, self._scale))
+        self._wrapped.put(layer, partial(self._forward, layer, layer.forward, factors))
+
+    def _forward(
+        self, layer: Any, base: Callable[..., Tensor], factors: Mapping[str, Tensor], *args: Any, **kwargs: Any
+    ) -> Tensor:
+        if not self.weight:
+            return base(*args, **kwargs)
+        return self.kind.forward(layer, base, factors, self._scale * self.weight, *args, **kwargs)
+
+    @contextlib.contextmanager
+    def at(self, weight: float) -> Iterator[None]:
+        """Within the block, the adapter has this weight."""
+        before, self.weight = self.weight, weight
+        try:
+            yield
+        finally:
+            self.weight = before
 
     def load(self, values: Mapping[str, Tensor]) -> None:
         """Set all trainable tensors; names as in ``parameters``."""

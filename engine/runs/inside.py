@@ -15,7 +15,7 @@ from ..core.seeds import derived_seed
 from ..training.targets import targets_of
 from .companions import begin_with_companion
 from .key import Run
-from .samples import sample_pictures
+from .samples import sample_pictures, slider_samples
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -49,9 +49,14 @@ def on_text_encoders(run: Run, stack: Stack) -> contextlib.AbstractContextManage
     return applied(run.base, Stack() if trained else companions.text_part(stack))
 
 
-def samples_of(run: Run, training_only: Frozen) -> list[Image.Image]:
-    """Sample pictures of the adapter in training, as it will be used: without what is on while training only."""
+def samples_of(run: Run, training_only: Frozen, injection: Injection) -> list[tuple[str, Image.Image]]:
+    """Labeled sample pictures of the adapter in training, as it will be used: without what is on while training only.
+
+    Sliders are shown at both ends and off.
+    """
     with training_only.off(), on_text_encoders(run, run.bound_companions.context):
+        if run.slider:
+            return slider_samples(run.base, run.recipe.samples, injection)
         return sample_pictures(run.base, run.recipe.samples)
 
 

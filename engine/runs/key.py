@@ -14,6 +14,7 @@ from ..data.limits import MAX_CHARACTERS
 from ..data.regularization import refuse_shared
 from ..models.contract import Backbone
 from ..training.recipe import Circumstances, Recipe
+from ..training.slider import Slider
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,9 @@ class Run:
         """
         return self.companions.bound_to(self.base)
 
+    slider: Slider | None = None
+    """What makes the adapter a slider; the data set then has its pictures."""
+
     @property
     def lineage(self) -> str:
         """Content hash of everything but the number of steps: runs that differ only in it continue each other."""
@@ -58,6 +62,7 @@ class Run:
             self.regularization.content_hash if self.regularization else None,
             self.seed,
             *([self.companions.identity()] if self.companions.entries else []),
+            *([content_key("slider", self.slider.key)] if self.slider else []),
         )
 
     def _never_dropped(self) -> dict[str, str]:

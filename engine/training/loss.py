@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ..core.seeds import derived_seed
 from ..diffusion.noise import add_noise, gaussian_noise
 from ..diffusion.prediction import target
 from ..diffusion.timesteps import DISTRIBUTIONS
 from ..diffusion.weighting import min_snr_weight
-from ..models.contract import Backbone, Conditioning
+from ..models.contract import Backbone, Conditioning, Timesteps
 from .caption_order import pick
 from .contrastive import guided_target, unconditional_prediction, without_prompt
 from .recipe import Recipe
@@ -20,6 +20,23 @@ from .training_set import TrainingSet, step_generator
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+
+Goal: TypeAlias = "Callable[[Tensor, Timesteps, Conditioning, torch.Generator], Tensor]"
+"""(x_t, its noise levels, conditioning, generator) -> what the prediction should be, (B, C, h, w)."""
+
+
+class Loss(Protocol):
+    """The loss of a run as a function of the step's number."""
+
+    @property
+    def micro_batches(self) -> int:
+        """In one step, whose loss is their mean."""
+        ...
+
+    def of_micro_batch(self, step: int, micro: int) -> Tensor:
+        """A scalar, differentiated before that of the next micro-batch is computed."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +63,12 @@ class StepLoss:
     prior: TrainingSet | None
     """Regularization pictures of the class, if there are any."""
     seed: int
+    goal: Goal | None = None
+    """What is learned instead of the pictures themselves, if it is something else."""
+
+    @property
+    def micro_batches(self) -> int:
+        return self.recipe.batches.gradient_accumulation
 
     def of_micro_batch(self, step: int, micro: int) -> Tensor:
         r"""A scalar: :math:`L_{subject} + \lambda L_{prior}` (arXiv:2208.12242, eq. 2)."""
@@ -91,7 +114,7 @@ class StepLoss:
         else:
             conditioning = Conditioning.join([embeddings[caption] for embeddings, caption in captions if embeddings])
         empty = self._empty_prompt() if self.recipe.loss.contrastive_guidance != 1 else None
-        losses = denoising_loss(self.backbone, x0, conditioning, self.recipe, generator, weights, empty)
+        losses = denoising_loss(self.backbone, x0, conditioning, self.recipe, generator, weights, empty, self.goal)
         return losses.split([len(part.captions) for part in parts])
 
     def _empty_prompt(self) -> Conditioning:
@@ -109,6 +132,7 @@ def denoising_loss(
     generator: torch.Generator,
     weights: Tensor | None = None,
     empty: Conditioning | None = None,
+    goal: Goal | None = None,
 ) -> Tensor:
     """Weighted mean squared error in the model's prediction space, shape (B,).
 
@@ -120,6 +144,7 @@ def denoising_loss(
         generator: of timesteps and noise.
         weights: of each latent pixel, (B, 1, h, w).
         empty: the empty prompt, batch 1, for contrastive guidance.
+        goal: gives what the prediction should be; without it, that is the noise or velocity between ``x0`` and noise.
     """
     noise = gaussian_noise(x0.shape, generator, offset=recipe.noise.noise_offset).to(x0.device)
     sample = DISTRIBUTIONS.get(recipe.noise.timestep_distribution)
@@ -130,7 +155,10 @@ def denoising_loss(
     timesteps = backbone.timesteps(u)
     x_t = add_noise(x0, noise, timesteps.alpha, timesteps.sigma)
     prediction_type = backbone.info.prediction_type
-    wanted = target(prediction_type, x0, noise, timesteps.alpha, timesteps.sigma)
+    if goal is None:
+        wanted = target(prediction_type, x0, noise, timesteps.alpha, timesteps.sigma)
+    else:
+        wanted = goal(x_t, timesteps, conditioning, generator)
     if empty is not None:
         unguided = unconditional_prediction(backbone, x_t, timesteps.t, without_prompt(empty, conditioning))
         wanted = guided_target(wanted, unguided, recipe.loss.contrastive_guidance)

@@ -7,7 +7,7 @@ any random state being saved.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, TypeAlias
@@ -77,7 +77,6 @@ def encode(
         cache: of latents and embeddings.
         embed: whether to encode captions too.
         changes: how the tags of captions vary; by default they don't. Tags with the trigger word are never dropped.
-
         adapted: content hash of the adapters that the text encoders carry, if there are any.
 
     Raises:
@@ -165,11 +164,18 @@ def _buckets(samples: Samples) -> list[list[int]]:
 def _embeddings(
     backbone: Backbone, captions: Sequence[Sequence[str]], cache: TensorCache, adapted: str
 ) -> Generator[Event, None, dict[str, Conditioning]]:
-    """Embeddings of every distinct caption and the empty one (for caption dropout), encoded one by one, so that no
-    caption's padding depends on another."""
+    """Embeddings of every distinct caption and the empty one (for caption dropout)."""
+    wanted = {caption for orders in captions for caption in orders} | {""}
+    return (yield from embed_prompts(backbone, wanted, cache, adapted))
+
+
+def embed_prompts(
+    backbone: Backbone, prompts: Iterable[str], cache: TensorCache, adapted: str = ""
+) -> Generator[Event, None, dict[str, Conditioning]]:
+    """Prompt -> conditioning of batch 1, encoded one by one, so that no prompt's padding depends on another."""
     import torch
 
-    wanted = sorted({caption for orders in captions for caption in orders} | {""})
+    wanted = sorted(set(prompts))
     result = {}
     for done, caption in enumerate(wanted, 1):
         key = content_key("embedding", caption, backbone.info.content_hash, *filter(None, [adapted]))

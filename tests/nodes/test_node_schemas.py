@@ -53,6 +53,13 @@ FIXED = {
     ),
     "LW_Companion": ("adapter role weight companions", "companions"),
     "LW_TrainLoRA": ("base dataset recipe seed name regularization companions", "adapter loss_plot report lora_model"),
+    "LW_TrainSlider": (
+        (
+            "base positive negative neutral preserve guidance pictures seed name strip_prompts strip_weights settings "
+            "recipe positive_pictures negative_pictures"
+        ),
+        "adapter strip report lora_model",
+    ),
     "LW_LoadAdapter": ("adapter", "adapter trigger"),
     "LW_StackAdapters": (
         "adapter weight text_encoder_weight enabled stack lora_stack",
@@ -146,6 +153,7 @@ def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
         "LW_RegularizationSet": "fixed",
         "LW_EditCaptions": "fixed",
         "LW_TrainLoRA": "fixed",
+        "LW_TrainSlider": "fixed",
         "LW_Generate": True,
         "LW_ComparisonGrid": True,
     }
