@@ -206,7 +206,7 @@ class NativeBackbone(Backbone):
             pictures = images[:, 0] if images.ndim > 4 else images
         return normal(pictures.movedim(-1, 1)).to(self.device, torch.float32).clamp(0, 1)
 
-    def releaseencoders_of(self) -> None:
+    def release_encoders(self) -> None:
         """Nothing: ComfyUI moves its models itself when the denoiser needs the memory."""
 
     @property
