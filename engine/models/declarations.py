@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.errors import BaseModelError, ConfigError
 from ..core.fields import build
-from .contract import GenerationDefaults
+from .traits import GenerationDefaults
 
 FILE = "lora_workbench.json"
 
@@ -24,6 +24,8 @@ class Declarations:
     reason: str = ""
     """Why these settings, for people."""
     generation: GenerationDefaults = field(default_factory=GenerationDefaults)
+    resolution: int = 0
+    """Side of the pictures that it was trained on, in pixels; 0 where its family's is right."""
 
 
 def declarations(folder: Path | None, general: GenerationDefaults) -> Declarations:
