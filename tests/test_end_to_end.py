@@ -159,7 +159,7 @@ def drawn_by_us(base: Path, weights: dict[Path, float]) -> Tensor:
 
     backbone = load_base(base, device="cpu", precision="fp32")
     entries = [StackEntry(load_adapter(path), weight=w, text_encoder_weight=w) for path, w in weights.items()]
-    noise = starting_noise(backbone, GenerationRequest(prompts=PROMPTS), range(len(PROMPTS)))
+    noise = starting_noise(backbone, (backbone.info.resolution,) * 2, range(len(PROMPTS)))
     with torch.no_grad(), applied(backbone, Stack(tuple(entries))):
         prompts, negative = backbone.encode_prompts(PROMPTS), backbone.encode_prompts([""] * len(PROMPTS))
         *_, latents = backbone.sample(noise, prompts, negative, steps=4, guidance=3.0)

@@ -172,7 +172,7 @@ def _train(
             prior=prior,
             seed=run.seed,
             state_path=store.state(run.lineage, steps),
-            generate_samples=partial(sample_pictures, base, recipe.samples) if samples else None,
+            generate_samples=partial(sample_pictures, base, recipe.samples, run.dataset) if samples else None,
         )
         trainer.keep_snapshot = lambda step, updates: _save(
             make(updates, trainer.losses), store.snapshot(run.lineage, step)

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..core.cache import TensorCache
 from ..core.errors import DatasetError
 from ..core.events import Event, Progress
+from ..core.hashing import value_hash
 from ..core.keys import content_key
 from ..core.seeds import derived_seed
 from ..core.words import first_of
 from ..data.dataset import Dataset, ImageRecord
+from ..data.references import Reference
 from ..data.views import View
 from ..models.contract import Backbone, Conditioning
 from .caption_order import TagChanges, variants
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 Samples: TypeAlias = Sequence[tuple[ImageRecord, Sequence[View]]]
 """(record, the variants of one of its crops), one per sample."""
+Shown: TypeAlias = Sequence[tuple[ImageRecord | Reference, Sequence[View]]]
+"""(picture, views of it), one per sample."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +47,14 @@ class TrainingSet:
     captions: list[tuple[str, ...]]
     """The variants of its caption that steps choose from."""
     embeddings: dict[str, Conditioning] | None
-    """Caption -> conditioning of batch 1; ``None`` if the text encoder is trained, so that nothing can be cached."""
+    """Caption, as :meth:`prompt` spells it -> conditioning of batch 1; ``None`` if the text encoder is trained, so that
+    nothing can be cached."""
     buckets: list[list[int]]
     """Samples of each shape, with repeats, before shuffling: one epoch."""
+    references: list[list[Tensor]] | None = None
+    """Latents of the pictures before editing, as ``latents``; ``None`` without pairs."""
+    seen: list[list[str]] | None = None
+    """What tells the pictures before editing apart, as ``latents``, where prompts are encoded with them."""
 
     @property
     def side(self) -> int:
@@ -56,6 +65,11 @@ class TrainingSet:
         """The (sample, variant) pairs of a batch: at most ``count``, all of one shape."""
         samples = chosen(self.buckets, number, count, seed)
         return [(i, variant(len(self.latents[i]), number, place, seed)) for place, i in enumerate(samples)]
+
+
+    def prompt(self, sample: int, variant: int, caption: str) -> str:
+        """The key of a caption's embedding."""
+        return with_picture(caption, self.seen[sample][variant]) if self.seen else caption
 
 
 def encode(
@@ -71,7 +85,7 @@ def encode(
 
     Args:
         backbone: the base model, whose encoders stay loaded.
-        dataset: every record needs a caption.
+        dataset: every record needs a caption, and all or none a reference.
         resolution: side in pixels to which pictures without crops are resized and center-cropped.
         cache: of latents and embeddings.
         embed: whether to encode captions too.
@@ -89,7 +103,10 @@ def encode(
         return any(word.is_in(tag) for word in words)
 
     captions = [variants(record.caption or "", changes or TagChanges(), stays) for record, _ in samples]
-    embeddings = (yield from _embeddings(backbone, captions, cache)) if embed else None
+    shown = shown_before(samples) if dataset.has_pairs else None
+    references = (yield from _latents(backbone, shown, cache)) if shown else None
+    seen = shown if "prompts_see_pictures" in backbone.info.capabilities else None
+    embeddings = (yield from _embeddings(backbone, captions, cache, seen)) if embed else None
     weights = None
     if any(record.mask and record.mask.weighs for record in dataset):
         weights = [
@@ -97,8 +114,23 @@ def encode(
             for (record, views), of_sample in zip(samples, latents, strict=True)
         ]
     return TrainingSet(
-        latents=latents, weights=weights, captions=captions, embeddings=embeddings, buckets=_buckets(samples)
+        latents=latents,
+        weights=weights,
+        captions=captions,
+        embeddings=embeddings,
+        buckets=_buckets(samples),
+        references=references,
+        seen=[[_identity(picture, view) for view in views] for picture, views in seen] if seen else None,
     )
+
+
+def shown_before(samples: Samples) -> Shown:
+    """The pictures before editing, in the views that show what those of the results show."""
+    return [
+        (record.reference, [record.reference.view(view, (record.width, record.height)) for view in views])
+        for record, views in samples
+        if record.reference
+    ]
 
 
 def _check_sizes(samples: Samples, factor: int) -> None:
@@ -111,14 +143,14 @@ def _check_sizes(samples: Samples, factor: int) -> None:
         )
 
 
-def _latents(backbone: Backbone, samples: Samples, cache: TensorCache) -> Generator[Event, None, list[list[Tensor]]]:
-    """Latents of all variants of all samples, on the base model's device.
+def _latents(backbone: Backbone, samples: Shown, cache: TensorCache) -> Generator[Event, None, list[list[Tensor]]]:
+    """Latents of all views of all pictures, on the base model's device.
 
     Pictures are encoded one by one: in a batch, the last bits of each depend on the others, so that an interrupted run,
     or the same picture in another data set, would train on other values.
     """
 
-    def key_of(record: ImageRecord, view: View) -> str:
+    def key_of(record: ImageRecord | Reference, view: View) -> str:
         return content_key("latent", record.content_hash, view, backbone.info.content_hash)
 
     wanted = {key_of(record, view): (record, view) for record, views in samples for view in views}
@@ -160,27 +192,60 @@ def _buckets(samples: Samples) -> list[list[int]]:
 
 
 def _embeddings(
-    backbone: Backbone, captions: Sequence[Sequence[str]], cache: TensorCache
+    backbone: Backbone, captions: Sequence[Sequence[str]], cache: TensorCache, seen: Shown | None
 ) -> Generator[Event, None, dict[str, Conditioning]]:
     """Embeddings of every distinct caption and the empty one (for caption dropout), encoded one by one, so that no
-    caption's padding depends on another."""
+    caption's padding depends on another.
+
+    Args:
+        backbone: the base model.
+        captions: of each sample.
+        cache: of embeddings.
+        seen: the pictures before editing, if captions are encoded with them.
+    """
     import torch
 
-    wanted = sorted({caption for orders in captions for caption in orders} | {""})
+    wanted = _prompts(captions, seen)
     result = {}
-    for done, caption in enumerate(wanted, 1):
-        key = content_key("embedding", caption, backbone.info.content_hash)
+    for done, (name, (caption, picture)) in enumerate(sorted(wanted.items()), 1):
+        identity = [_identity(*picture)] if picture else []
+        key = content_key("embedding", caption, backbone.info.content_hash, *identity)
         entry = cache.get(key)
         if entry is None:
             with torch.no_grad():
-                entry = backbone.encode_prompts([caption])
+                entry = backbone.encode_prompts([caption], picture_batch([picture]) if picture else None)
             cache.put(key, entry)
             yield Progress(done=done, total=len(wanted), label="encoding captions")
-        result[caption] = Conditioning(entry).to(backbone.device)
+        result[name] = Conditioning(entry).to(backbone.device)
     return result
 
 
-def picture_batch(pairs: Sequence[tuple[ImageRecord, View]]) -> Tensor:
+Prompt: TypeAlias = tuple[str, tuple[ImageRecord | Reference, View] | None]
+"""A caption, with the picture that the text encoder sees."""
+
+
+def _prompts(captions: Sequence[Sequence[str]], seen: Shown | None) -> dict[str, Prompt]:
+    """Key of the embedding -> what is encoded, for every caption and the empty one."""
+    if seen is None:
+        return {caption: (caption, None) for caption in {"", *(c for orders in captions for c in orders)}}
+    return {
+        with_picture(caption, _identity(picture, view)): (caption, (picture, view))
+        for orders, (picture, views) in zip(captions, seen, strict=True)
+        for view in views
+        for caption in ("", *orders)
+    }
+
+
+def _identity(picture: ImageRecord | Reference, view: View) -> str:
+    return value_hash(picture.content_hash, view)
+
+
+def with_picture(caption: str, picture: str) -> str:
+    """The key of the embedding of a caption that is encoded with a picture."""
+    return f"{picture}\n{caption}"
+
+
+def picture_batch(pairs: Sequence[tuple[ImageRecord | Reference, View]]) -> Tensor:
     """Views of one size as a batch (B, 3, H, W), float32 in [-1, 1]."""
     import numpy as np
     import torch
