@@ -50,12 +50,5 @@ def unconditional_prediction(backbone: Backbone, x_t: Tensor, t: Tensor, conditi
 
 
 def without_prompt(empty: Conditioning, conditioning: Conditioning) -> Conditioning:
-    """The conditioning of a batch with the empty prompt in place of its prompts.
-
-    Args:
-        empty: the empty prompt, batch 1.
-        conditioning: batch B; what it says beside the prompt is kept.
-    """
-    count = len(next(iter(conditioning.values())))
-    kept = {name: conditioning[name] for name in _OF_THE_SAMPLE if name in conditioning}
-    return Conditioning({name: value.expand(count, *value.shape[1:]) for name, value in empty.items()} | kept)
+    """The empty prompt with what a conditioning says beside its prompts; both of batch B."""
+    return Conditioning(empty | {name: conditioning[name] for name in _OF_THE_SAMPLE if name in conditioning})

@@ -45,6 +45,7 @@ class Plan:
             all_cropped=all(record.crops for record in self.dataset),
             prediction_type=self.base.info.prediction_type,
             capabilities=self.base.info.capabilities,
+            drops_references=self.dataset.has_pairs and "reference_guidance" in self.base.info.capabilities,
         )
 
     @property
@@ -182,6 +183,15 @@ def _captions(plan: Plan) -> Iterator[str]:
     yield "caption_dropout 1 drops every caption, so that no word, nor the trigger word, is learned. Usually 0 to 0.1."
 
 
+def _pairs(plan: Plan) -> Iterator[str]:
+    if plan.dataset.has_pairs or "reference_guidance" not in plan.base.info.capabilities:
+        return
+    yield (
+        f"{plan.base.info.name} edits pictures, and the data set has none before editing: it is trained as if they "
+        "were blank. Load pairs with LW_PairDataset, or choose a base model that doesn't edit."
+    )
+
+
 def _samples(plan: Plan) -> Iterator[str]:
     settings, steps = plan.recipe.samples, plan.recipe.schedule.steps
     if settings.sample_every and not settings.sample_prompts:
@@ -216,5 +226,5 @@ def _number(value: object) -> str:
 
 _CHECKS: tuple[Callable[[Plan], Iterable[str]], ...] = (
     _unused, _targets, _rank, _alpha, _text_encoder, _peak, _length, _unseen, _fullness, _resolution, _contrastive,
-    _prior, _captions, _samples, _saving, _repeats,
+    _prior, _captions, _pairs, _samples, _saving, _repeats,
 )  # fmt: skip

@@ -29,6 +29,8 @@ class Circumstances:
     prediction_type: PredictionType
     capabilities: frozenset[str] = frozenset()
     """Of the base model."""
+    drops_references: bool = False
+    """Whether there are pairs, and the base model is guided by pictures before editing."""
 
 
 def _has_prior(now: Circumstances) -> bool:
@@ -271,6 +273,12 @@ class CaptionSettings(Settings):
         "", "Where captions are split into tags, such as | or /. Empty: at commas of all scripts and line ends, and "
         "not in prose.",
         neutral="", used=_changes_tags, unused="without caption_shuffle or tag_dropout",
+    )  # fmt: skip
+    reference_dropout: float = setting(
+        0.0, "Probability of hiding the picture before editing, for models that are guided by it. Half of the dropped "
+        "captions lose it too. Usually 0.1 with a caption_dropout of 0.1 (arXiv:2211.09800), or 0 for both.",
+        minimum=0, maximum=1, step=0.01, neutral=0.0, used=lambda now: now.drops_references,
+        unused="without pairs, or on models that aren't guided by the picture",
     )  # fmt: skip
 
 
