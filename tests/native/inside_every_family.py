@@ -1,0 +1,248 @@
+"""Run by ComfyUI's own Python: the native backbone on a tiny model of each family, all in one process."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from comfyui_process import main
+from inside_backbone import finished
+from inside_demo import collect_messages
+from inside_families import fixed_loss
+from tiny_families import FAMILIES, known, loaded
+
+PROMPTS = ["a zwx thing", "a zwx thing beside four other things on a table"]
+
+
+class Case:
+    """A family's base model, and what the checks need of it."""
+
+    def __init__(self, name: str) -> None:
+        from lora_workbench.nodes import native
+
+        self.name = name
+        self.model, self.clip, self.vae = loaded(name)
+        self.base: Any = native.NativeBackbone(self.model, self.clip, self.vae, precision="fp32")
+        self.side = 8 * self.base.info.latent_factor
+
+    def latents(self, count: int = 2) -> Any:
+        import torch
+
+        return torch.randn(count, self.base.info.latent_channels, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def every(folder: str, *names: str) -> dict[str, Any]:
+    """Family -> what the checks found, or the traceback of what went wrong; all families without ``names``."""
+    here = known()
+    return {name: _tried(name, Path(folder)) for name in names or FAMILIES if name in here}
+
+
+def _tried(name: str, folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    try:
+        case = Case(name)
+        found["info"] = _info(case)
+        checks: tuple[Callable[[Case, Path], dict[str, Any]], ...] = (trained, carried, prompted, sampled)
+        for check in checks:
+            found[check.__name__] = check(case, folder)
+    except Exception:
+        found["error"] = traceback.format_exc()[-3000:]
+    return found
+
+
+def _info(case: Case) -> dict[str, Any]:
+    info = case.base.info
+    return {
+        "family": info.family, "prediction_type": info.prediction_type, "style": info.key_style,
+        "architecture": info.architecture, "capabilities": sorted(info.capabilities),
+        "styles_agree": info.key_style == info.traits.key_style,
+    }  # fmt: skip
+
+
+def trained(case: Case, folder: Path) -> dict[str, Any]:
+    """Twenty steps on one picture, at once and with a break, and the file in the stock loader."""
+    import torch
+    from lora_workbench.engine.adapters.stack import Stack, StackEntry
+    from lora_workbench.engine.core.events import StepDone
+    from lora_workbench.engine.data.loading import dataset_from_images
+    from lora_workbench.engine.runs.store import RunStore
+    from lora_workbench.engine.runs.train import train_adapter
+    from lora_workbench.engine.training.recipe import Recipe
+    from lora_workbench.engine.training.training_set import picture_batch
+    from PIL import Image
+
+    base, side = case.base, case.side
+    picture = Image.linear_gradient("L").convert("RGB").resize((side, side))
+    dataset = dataset_from_images([picture], [PROMPTS[0]], case.name)
+    recipe = Recipe.of(
+        steps=20, learning_rate=5e-3, rank=4, alpha=4, batch_size=2, warmup_steps=0, snr_gamma=0, resolution=side,
+        targets="all_layers", train_text_encoder="text_encoder_training" in base.info.capabilities,
+        text_encoder_learning_rate=1e-3,
+    )  # fmt: skip
+    latents = base.encode_images(picture_batch([(record, record.views(side)[0][0]) for record in dataset]))
+    before = {key: tensor.clone() for key, tensor in case.model.model.state_dict().items()}
+
+    def run(store: str) -> Any:
+        return train_adapter(base, dataset, recipe, seed=1, store=RunStore(folder / store / case.name), name=case.name)
+
+    first = fixed_loss(base, latents, PROMPTS[:1])
+    whole = finished(run("whole"))
+    events = run("broken")
+    while not (isinstance(event := next(events), StepDone) and event.step == 10):
+        pass
+    events.close()
+    resumed = finished(run("broken"))
+    state = case.model.model.state_dict()
+    changed = [key for key, tensor in state.items() if not torch.equal(tensor, before[key])]
+    with base.carrying(Stack((StackEntry(whole.adapter),))):
+        last = fixed_loss(base, latents, PROMPTS[:1])
+    return {
+        "losses": [first, last],
+        "finite": all(map(torch.isfinite, map(torch.tensor, whole.losses))),
+        "resumed_at": resumed.resumed_at,
+        "same_bits": whole.losses == resumed.losses and _same(whole.adapter, resumed.adapter),
+        "encoders": sorted({key.split(".")[0] for key in whole.adapter.modules} - {"denoiser"}),
+        "encoders_learned": all(
+            any(bool(u.up.any()) for key, u in whole.adapter.modules.items() if key.startswith(f"{name}."))
+            for name in base.text_encoder_names
+        ),
+        "latent": list(latents.shape),
+        "changed": changed,
+        "architecture": whole.adapter.metadata["modelspec.architecture"],
+        "patches": _in_stock_loader(case, whole.adapter.path),
+    }
+
+
+def _same(one: Any, other: Any) -> bool:
+    import torch
+
+    return one.modules.keys() == other.modules.keys() and all(
+        torch.equal(update.up, other.modules[key].up) and torch.equal(update.down, other.modules[key].down)
+        for key, update in one.modules.items()
+    )
+
+
+def _in_stock_loader(case: Case, path: Path) -> dict[str, Any]:
+    """What becomes of a file: patches on MODEL and CLIP, and complaints."""
+    import comfy.sd
+    import comfy.utils
+    import torch
+
+    messages = collect_messages()
+    with torch.inference_mode():
+        file = comfy.utils.load_torch_file(str(path))
+        patched, clip = comfy.sd.load_lora_for_models(case.model, case.clip, file, 1.0, 1.0)
+    return {
+        "patches": [len(patched.patches), len(clip.patcher.patches)],
+        "unmatched": [message for message in messages if "not loaded" in message.lower()],
+        "alphas": sum(key.endswith(".alpha") for key in file),
+    }
+
+
+def carried(case: Case, folder: Path) -> dict[str, Any]:
+    """An adapter for every layer: predictions in the mirror, by our stack and by the stock loader."""
+    import comfy.sd
+    import comfy.utils
+    import torch
+    from lora_workbench.engine.adapters.adapter import Adapter
+    from lora_workbench.engine.adapters.files import save_adapter
+    from lora_workbench.engine.adapters.inject import injected
+    from lora_workbench.engine.adapters.kinds import KINDS
+    from lora_workbench.engine.adapters.stack import Stack, StackEntry
+    from lora_workbench.nodes import native
+
+    base, x = case.base, case.latents()
+    levels = base.timesteps(torch.tensor([0.3, 0.8]))
+    targets = {"denoiser": base.info.target_presets["all_layers"]}
+    with torch.no_grad():
+        conditioning = base.encode_prompts(PROMPTS)
+        plain = base.predict(x, levels.t, conditioning)
+        with (
+            base.training(2, case.side),
+            injected(KINDS.get("lora"), {"denoiser": base.denoiser}, targets, rank=2, alpha=1, seed=0) as injection,
+        ):
+            for parameter in injection.parameters.values():
+                parameter.normal_(std=0.05, generator=torch.Generator().manual_seed(parameter.numel()))
+            mirrored = base.predict(x, levels.t, conditioning)
+            updates = injection.result()
+        modules = {part: u.rows(rows) for key, u in updates.items() for part, rows in base.file_parts(key)}
+        adapter = Adapter(name="all", family=base.info.family, modules=modules, key_style=base.info.key_style)
+        with base.carrying(Stack((StackEntry(adapter),))):
+            stacked = base.predict(x, levels.t, conditioning)
+        path = folder / f"{case.name}.safetensors"
+        save_adapter(adapter, path, key_style=base.info.key_style, dtype="float32")
+        told = _in_stock_loader(case, path)
+        with torch.inference_mode():
+            patched, _ = comfy.sd.load_lora_for_models(case.model, None, comfy.utils.load_torch_file(str(path)), 1, 1)
+            stock = native.NativeBackbone(patched, case.clip, case.vae, precision="fp32")
+        loaded_file = stock.predict(x, levels.t, conditioning)
+        again = base.predict(x, levels.t, conditioning)
+    scale = float((mirrored - plain).abs().max())
+    return {
+        "finite": bool(plain.isfinite().all()),
+        "moved": scale,
+        "stacked_apart": float((stacked - mirrored).abs().max()) / scale,
+        "stock_apart": float((loaded_file - mirrored).abs().max()) / scale,
+        "restored": float((again - plain).abs().max()),
+        "layers": len(targets["denoiser"]),
+        "parts": len(modules),
+        "stock": told,
+    }
+
+
+def prompted(case: Case, folder: Path) -> dict[str, Any]:
+    """Whether a prompt in a batch is what it is alone, and what guidance and pictures to edit change."""
+    import torch
+    from lora_workbench.engine.models.contract import Conditioning
+
+    del folder
+    base, x = case.base, case.latents(3)
+    t = base.timesteps(torch.full((3,), 0.5)).t
+    prompts = [*PROMPTS, "five words of another kind"]
+
+    def change(**more: Any) -> float:
+        return float((base.predict(x, t, Conditioning(together | more)) - whole).abs().max() / scale)
+
+    with torch.no_grad():
+        together = base.encode_prompts(prompts)
+        whole = base.predict(x, t, together)
+        scale = whole.abs().max()
+        alone = [
+            base.predict(x[i : i + 1], t[:1], base.encode_prompts([prompt]))[0] for i, prompt in enumerate(prompts)
+        ]
+        return {
+            "apart": float((torch.stack(alone) - whole).abs().max() / scale),
+            "prompts": float((base.predict(x, t, together.pick(torch.tensor([1, 2, 0]))) - whole).abs().max() / scale),
+            "guidance": change(guidance=torch.tensor([4.0, 1.0, 1.0])),
+            "reference": change(reference=2 * case.latents(3).flip(0)),
+        }
+
+
+def sampled(case: Case, folder: Path) -> dict[str, Any]:
+    """Two steps of sampling with two prompts, each beside itself alone."""
+    import torch
+
+    del folder
+    base = case.base
+
+    def last(prompts: list[str], noise: Any) -> Any:
+        negative = base.encode_prompts([""] * len(prompts))
+        *_, found = base.sample(noise, base.encode_prompts(prompts), negative, steps=2, guidance=3.0)
+        return found
+
+    with torch.no_grad():
+        noise = case.latents()
+        both = last(PROMPTS, noise)
+        second = last(PROMPTS[1:], noise[1:])
+        picture = base.decode(both)
+    return {
+        "finite": bool(both.isfinite().all()),
+        "apart": float((both[1:] - second).abs().max() / second.abs().max()),
+        "picture": list(picture.shape),
+    }
+
+
+if __name__ == "__main__":
+    main({"every": every})

@@ -1,0 +1,137 @@
+"""Tiny models of the families that ComfyUI knows, in a real ComfyUI: they train, and files load in stock loaders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from comfyui_process import run_inside
+
+pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
+
+HERE = Path(__file__).resolve().parent
+
+
+class Expected(NamedTuple):
+    """What is said of a family."""
+
+    family: str
+    prediction_type: str
+    style: str
+    architecture: str
+    edits: bool = False
+    guided: bool = False
+    encoders: int = 0
+
+
+FAMILIES: Mapping[str, Expected] = {
+    "sd15": Expected("sd1", "epsilon", "kohya", "stable-diffusion-v1", encoders=1),
+    "sd15_ip2p": Expected("sd1", "epsilon", "kohya", "stable-diffusion-v1", edits=True, encoders=1),
+    "sdxl": Expected("sdxl", "epsilon", "kohya", "stable-diffusion-xl-v1-base", encoders=2),
+    "noobai": Expected("sdxl", "v_prediction", "kohya", "stable-diffusion-xl-v1-base", encoders=2),
+    "sd3": Expected("sd3", "flow", "transformer", "stable-diffusion-3", encoders=2),
+    "flux_dev": Expected("flux1", "flow", "transformer", "flux-1-dev", edits=True, guided=True, encoders=1),
+    "flux_schnell": Expected("flux1", "flow", "transformer", "flux-1-schnell", edits=True, encoders=1),
+    "flux2_dev": Expected("flux2", "flow", "transformer", "Flux.2-dev", edits=True, guided=True),
+    "flux2_klein": Expected("flux2", "flow", "transformer", "Flux.2-klein-4b", edits=True),
+    "chroma": Expected("chroma", "flow", "transformer", "chroma"),
+    "lumina2": Expected("lumina2", "flow", "transformer", "lumina-2"),
+    "z_image": Expected("z-image", "flow", "transformer", "Z-Image"),
+    "krea2": Expected("krea2", "flow", "transformer", "Krea-2"),
+    "qwen_image": Expected("qwen-image", "flow", "transformer", "Qwen-Image", edits=True),
+    "anima": Expected("anima", "flow", "native", "anima-preview"),
+    "ideogram4": Expected("ideogram4", "flow", "native", "Ideogram-4"),
+    "wan21": Expected("wan", "flow", "native", "wan2.1"),
+    "wan22": Expected("wan", "flow", "native", "wan2.1"),
+    "ltx_video": Expected("ltx-video", "flow", "native", "lightricks-ltx-video"),
+    "hidream": Expected("hidream", "flow", "transformer", "hidream-i1"),
+    "ernie_image": Expected("ernie-image", "flow", "transformer", "ERNIE-Image"),
+    "hunyuan_image": Expected("hunyuanimage21", "flow", "native", "hunyuanimage21"),
+    "aura_flow": Expected("auraflow", "flow", "transformer", "auraflow"),
+    "omnigen2": Expected("omnigen2", "flow", "native", "omnigen2", edits=True),
+}
+every_family = pytest.mark.parametrize("family", FAMILIES)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("families")
+
+
+@pytest.fixture(scope="module")
+def results(files: Path, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What was found of the families of the tests that run, from one process for all."""
+    chosen = {item.callspec.params["family"] for item in request.session.items if hasattr(item, "callspec")}
+    return run_inside(HERE / "inside_every_family.py", "every", files, *sorted(chosen), folder=files, timeout=1200)
+
+
+@pytest.fixture
+def found(family: str, results: dict[str, Any]) -> dict[str, Any]:
+    if family not in results:
+        pytest.skip("this ComfyUI doesn't have it")
+    assert "error" not in results[family], results[family]["error"]
+    return results[family]
+
+
+@every_family
+def test_it_is_described(family: str, found: dict[str, Any]) -> None:
+    told, expected = found["info"], FAMILIES[family]
+    assert (told["family"], told["prediction_type"], told["style"], told["architecture"]) == expected[:4]
+    assert told["styles_agree"]
+    assert ("guidance_input" in told["capabilities"]) == expected.guided
+    assert ("classifier_free_guidance" in told["capabilities"]) != expected.guided
+    assert ("reference_pictures" in told["capabilities"]) == expected.edits
+    assert ("text_encoder_training" in told["capabilities"]) == bool(expected.encoders)
+
+
+@every_family
+def test_it_learns_a_picture_and_goes_on_to_the_same_bits(family: str, found: dict[str, Any]) -> None:
+    trained = found["trained"]
+    first, last = trained["losses"]
+    assert trained["finite"]
+    assert last < 0.97 * first
+    assert (trained["resumed_at"], trained["same_bits"]) == (10, True)
+    assert len(trained["encoders"]) == FAMILIES[family].encoders
+    assert trained["encoders_learned"]
+    assert trained["latent"][2:] == [8, 8]
+    assert not trained["changed"]
+    assert trained["architecture"] == f"{FAMILIES[family].architecture}/lora"
+
+
+@every_family
+def test_the_stock_loader_takes_every_key_of_its_files(family: str, found: dict[str, Any]) -> None:
+    for told in (found["trained"]["patches"], found["carried"]["stock"]):
+        assert not told["unmatched"]
+        assert told["patches"][0]
+        assert bool(told["alphas"]) == (FAMILIES[family].style == "kohya")
+    assert bool(found["trained"]["patches"]["patches"][1]) == bool(FAMILIES[family].encoders)
+    assert found["carried"]["stock"]["patches"][0] == found["carried"]["layers"]
+
+
+@every_family
+def test_adapters_are_the_same_in_training_and_as_patches(family: str, found: dict[str, Any]) -> None:
+    carried = found["carried"]
+    assert carried["finite"]
+    assert carried["moved"] > 0.01
+    assert carried["stacked_apart"] < 1e-4
+    assert carried["stock_apart"] < 1e-4
+    assert carried["restored"] == 0
+
+
+@every_family
+def test_its_conditioning_is_right_in_batches(family: str, found: dict[str, Any]) -> None:
+    prompted, expected = found["prompted"], FAMILIES[family]
+    assert prompted["apart"] < 1e-4
+    assert prompted["prompts"] > 1e-4
+    assert (prompted["guidance"] > 1e-4) == expected.guided
+    assert (prompted["reference"] > 1e-4) == expected.edits
+
+
+@every_family
+def test_it_samples_in_batches_as_alone(family: str, found: dict[str, Any]) -> None:
+    sampled = found["sampled"]
+    assert sampled["finite"]
+    assert sampled["apart"] < 1e-3
+    assert sampled["picture"][:2] == [2, 3]
