@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from ..core.seeds import derived_seed
 from ..diffusion.noise import add_noise, gaussian_noise
 from ..diffusion.prediction import target
-from ..diffusion.timesteps import DISTRIBUTIONS
 from ..diffusion.weighting import min_snr_weight
 from ..models.contract import Backbone, Conditioning
 from .caption_order import pick
+from .levels import tokens_of, trained_levels
 from .recipe import Recipe
 from .training_set import TrainingSet, step_generator
 
@@ -107,14 +107,13 @@ def denoising_loss(
         backbone: the base model.
         x0: clean latents (B, C, h, w).
         conditioning: batch B.
-        recipe: for noise, timesteps and min-SNR weighting.
-        generator: of timesteps and noise.
+        recipe: for noise, its levels and min-SNR weighting.
+        generator: of noise and its levels.
         weights: of each latent pixel, (B, 1, h, w).
     """
     noise = gaussian_noise(x0.shape, generator, offset=recipe.noise.noise_offset).to(x0.device)
-    sample = DISTRIBUTIONS.get(recipe.noise.timestep_distribution)
-    u = sample(len(x0), generator, mean=recipe.noise.logit_mean, std=recipe.noise.logit_std)
-    timesteps = backbone.timesteps(u)
+    levels, tokens = trained_levels(recipe.noise, backbone.info), tokens_of(backbone.info, *x0.shape[-2:])
+    timesteps = backbone.timesteps(levels.draw(len(x0), generator, tokens=tokens))
     x_t = add_noise(x0, noise, timesteps.alpha, timesteps.sigma)
     predicted = backbone.predict(x_t, timesteps.t, conditioning)
     prediction_type = backbone.info.prediction_type
