@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lora_workbench.engine.models import sd1
+from lora_workbench.engine.models.families import sd1
 from lora_workbench.engine.models.family import Family, Part
 
 if TYPE_CHECKING:

@@ -91,7 +91,32 @@ def save_tiny_sdxl(folder: Path, *, prediction_type: str = "epsilon", seed: int 
     return folder
 
 
-TINY: dict[str, Callable[..., Path]] = {"sd1": save_tiny_sd1, "sdxl": save_tiny_sdxl}
+def save_tiny_flux1(folder: Path, *, seed: int = 0, guidance: bool = True) -> Path:
+    """A FLUX.1 pipeline with one double and one single block for 32 px pictures, as a diffusers folder."""
+    import torch
+    from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+    from tiny_text import clip_encoder, t5_encoder, t5_tokenizer
+    from transformers import CLIPTokenizer
+
+    torch.manual_seed(seed)
+    transformer = FluxTransformer2DModel(
+        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=32, pooled_projection_dim=32, guidance_embeds=guidance, axes_dims_rope=(4, 4, 8),
+    )  # fmt: skip
+    vae = AutoencoderKL(
+        block_out_channels=(32, 32), down_block_types=("DownEncoderBlock2D",) * 2, use_quant_conv=False,
+        up_block_types=("UpDecoderBlock2D",) * 2, latent_channels=4, sample_size=32, norm_num_groups=32,
+        scaling_factor=0.36, shift_factor=0.11, use_post_quant_conv=False,
+    )  # fmt: skip
+    FluxPipeline(
+        transformer=transformer, vae=vae, text_encoder=clip_encoder(), text_encoder_2=t5_encoder(),
+        tokenizer=CLIPTokenizer.from_pretrained(TOKENIZER), tokenizer_2=t5_tokenizer(),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=guidance),
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+TINY: dict[str, Callable[..., Path]] = {"sd1": save_tiny_sd1, "sdxl": save_tiny_sdxl, "flux1": save_tiny_flux1}
 """Family -> what saves a tiny base model of it into a folder, with random weights by ``seed``.
 
 The contract tests run on every registered family.

@@ -1,7 +1,7 @@
 """Base models: the contract, and one file per family."""
 
-from . import sd1, sdxl
+from .families import flux1, sd1, sdxl
 from .registry import FAMILIES
 
-FAMILIES.register("sd1", sd1.FAMILY)
-FAMILIES.register("sdxl", sdxl.FAMILY)
+for _family in (sd1, sdxl, flux1):
+    FAMILIES.register(_family.FAMILY.traits.name, _family.FAMILY)

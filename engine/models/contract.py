@@ -9,42 +9,33 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from ..core.fields import positive, raise_all
 from ..diffusion.prediction import PredictionType
 from ..diffusion.shift import Shift
+from .traits import GenerationDefaults, KeyStyle, Traits
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-KeyStyle = Literal["kohya", "transformer", "native"]
-"""How adapter files of a family name their tensors; see ``adapters/names.py``, which declares the same."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GenerationDefaults:
-    """Settings that a model generates well with."""
-
-    steps: int = 25
-    """1 or more."""
-    guidance: float = 7.0
-    """Classifier-free guidance scale, 0 or more; 1 switches it off."""
-
-    def __post_init__(self) -> None:
-        problems: list[str] = []
-        positive(problems, self, "steps")
-        positive(problems, self, "guidance", zero=True)
-        raise_all(problems, "generation")
+CAPABILITIES: Mapping[str, str] = {
+    "classifier_free_guidance": "is guided by a negative prompt",
+    "guidance_input": "takes the guidance scale as an input, ``guidance`` in the conditioning",
+    "prompts_see_pictures": "its text encoder sees the pictures to edit",
+    "reference_pictures": "edits pictures, ``reference`` in the conditioning",
+    "size_conditioning": "is told the size of pictures",
+    "text_encoder_training": "has text encoders that take adapters",
+}
+"""What a base model may be able to do -> in words, after *it*."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneInfo:
     """What is known about a base model without running it."""
 
-    family: str
-    """Registered name, for example ``sd1``, for people and file names. Code checks capabilities instead."""
+    traits: Traits
+    """Of its family. Code outside a family's file checks capabilities instead of its name."""
     content_hash: str
     prediction_type: PredictionType
     latent_channels: int
@@ -63,15 +54,23 @@ class BackboneInfo:
     """With ``flow``: side of the square of latent pixels that makes one token, of which ``shift`` counts them."""
     name: str = ""
     """File or folder name of the model, for people."""
-    architecture: str = ""
-    """``modelspec.architecture`` without the ``/lora``, for example ``stable-diffusion-v1``."""
     generation: GenerationDefaults = field(default_factory=GenerationDefaults)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     """Recipe settings by name that suit this model better than the general ones."""
     recipe_reason: str = ""
     """Why these settings, for people."""
     capabilities: frozenset[str] = field(default_factory=frozenset)
-    """Any of ``classifier_free_guidance``, ``text_encoder_training``, ``size_conditioning``."""
+    """Any of :data:`CAPABILITIES`."""
+
+    @property
+    def family(self) -> str:
+        """Name of the family, for people and files."""
+        return self.traits.name
+
+    @property
+    def architecture(self) -> str:
+        """``modelspec.architecture`` without the ``/lora``."""
+        return self.traits.architecture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +86,13 @@ class Timesteps:
 
 
 class Conditioning(dict[str, "Tensor"]):
-    """Encoded prompts: named tensors with the batch as first dimension."""
+    """Encoded prompts: named tensors with the batch as first dimension.
+
+    Two names mean the same for every base model:
+
+    - ``guidance``, shape (B,): the guidance scale, where the base model takes it as an input; 1 if there is none;
+    - ``reference``, shape (B, C, h, w): the latents of the pictures to edit, as ``encode_images`` gives them.
+    """
 
     @staticmethod
     def join(parts: Sequence[Conditioning]) -> Conditioning:
@@ -176,10 +181,14 @@ class Backbone(ABC):
         """Pictures (B, 3, H, W) in [-1, 1] -> scaled latents (B, C, h, w), float32."""
 
     @abstractmethod
-    def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
+    def encode_prompts(self, prompts: Sequence[str], pictures: Tensor | None = None) -> Conditioning:
         """Prompts -> conditioning of batch B, differentiable with respect to the text encoders' adapters.
 
         No token is cut off: prompts beyond what a text encoder reads at once are encoded in chunks.
+
+        Args:
+            prompts: of any lengths.
+            pictures: the pictures to edit, (B, 3, H, W) in [-1, 1]; read with the capability ``prompts_see_pictures``.
 
         Raises:
             CaptionError: a prompt is absurdly long.

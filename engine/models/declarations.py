@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.errors import BaseModelError, ConfigError
 from ..core.fields import build
-from .contract import GenerationDefaults
+from .traits import GenerationDefaults
 
 FILE = "lora_workbench.json"
 

@@ -7,6 +7,7 @@ on; the family lists its own. Each is read on request and not kept here, so that
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import textwrap
 from abc import ABC, abstractmethod
@@ -106,7 +107,7 @@ class FolderParts(Parts):
     def _check(self, part: str) -> None:
         if not (self._folder / part).is_dir():
             raise FileNotFoundError(f"there is no folder {part}")
-        if self._parts[part].prefix:
+        if self._parts[part].prefix or self._parts[part].weights:
             read_config(self._folder, part)
             files = list((self._folder / part).glob("*.safetensors"))
             if not files:
@@ -129,11 +130,18 @@ class FolderParts(Parts):
                 return _tokenizer(self._folder / part)
             if kind == "scheduler":
                 return _scheduler(read_config(self._folder, part))
-            module, found = _module_class(self._parts[part]).from_pretrained(
+            if kind == "library" and not self._parts[part].weights:
+                return _library_class(self._folder, part).from_pretrained(self._folder / part, local_files_only=True)
+            module, found = self._class(part).from_pretrained(
                 self._folder / part, local_files_only=True, use_safetensors=True, output_loading_info=True
             )
             _refuse_gaps(found["missing_keys"])
             return module
+
+    def _class(self, part: str) -> Any:
+        if self._parts[part].kind == "library":
+            return _library_class(self._folder, part)
+        return _module_class(self._parts[part])
 
     def _named(self, part: str) -> contextlib.AbstractContextManager[None]:
         return _reporting(
@@ -209,6 +217,14 @@ def read_config(folder: Path, part: str) -> dict[str, Any]:
     """The configuration that diffusers or transformers saves with a part."""
     name = "scheduler_config.json" if part == "scheduler" else "config.json"
     return json.loads((folder / part / name).read_text(encoding="utf-8"))
+
+
+def _library_class(folder: Path, part: str) -> Any:
+    """The class that ``model_index.json`` names for a part, of diffusers or transformers."""
+    library, name = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))[part]
+    if library not in ("diffusers", "transformers"):
+        raise ValueError(f"model_index.json wants {library}.{name}, and only diffusers and transformers are used")
+    return getattr(importlib.import_module(library), name)
 
 
 def _module_class(part: Part) -> Any:

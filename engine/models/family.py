@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from .contract import Backbone, GenerationDefaults, KeyStyle
+from .contract import Backbone
+from .traits import Traits
 
-PartKind = Literal["unet", "vae", "clip", "clip_with_projection", "tokenizer", "scheduler"]
+PartKind = Literal["unet", "vae", "clip", "clip_with_projection", "tokenizer", "scheduler", "library"]
+"""``library`` is a model or processor of the class that ``model_index.json`` names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +20,9 @@ class Part:
 
     kind: PartKind
     prefix: str = ""
-    """Prefix of the names of its tensors in single-file checkpoints; empty for parts without weights."""
+    """Prefix of the names of its tensors in single-file checkpoints; empty for parts without weights there."""
+    weights: bool = False
+    """Whether its folder has weights, where ``prefix`` doesn't say it."""
     open_clip: bool = False
     """Whether checkpoints store it in OpenCLIP's layout."""
 
@@ -27,27 +31,22 @@ class Part:
 class Family:
     """A family of base models."""
 
-    name: str
-    architecture: str
-    """``modelspec.architecture`` without the ``/lora``."""
+    traits: Traits
     pipeline: str
     """``_class_name`` in ``model_index.json`` of a diffusers folder."""
     parts: Mapping[str, Part]
     """Folder name -> part."""
-    config: Path
-    """Folder with the configuration of each part, for checkpoints, which hold only weights."""
-    recognizes: Callable[[Path, frozenset[str]], bool]
-    """Whether a folder of this pipeline, or a checkpoint with tensors of these names, belongs to the family; the set of
-    names is empty for folders."""
     load: Callable[..., Backbone]
-    targets: Mapping[str, tuple[str, ...]]
-    """Preset -> suffixes of module names in the denoiser."""
-    text_targets: Mapping[str, tuple[str, ...]]
-    """The same for the text encoders."""
-    key_style: KeyStyle = "kohya"
-    generation: GenerationDefaults = field(default_factory=GenerationDefaults)
-    timestep_distribution: str = "uniform"
-    """Suggested distribution of timesteps for training."""
+    recognizes: Callable[[Path, frozenset[str]], bool] = lambda _, names: not names
+    """Whether a folder of this pipeline, or a checkpoint with tensors of these names, belongs to the family; the set of
+    names is empty for folders. By default only folders do."""
+    targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Preset -> suffixes of module names in the denoiser, where ``presets.py`` doesn't find them."""
+    text_targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The same for the text encoders that take adapters."""
+    config: Path | None = None
+    """Folder with the configuration of each part, for checkpoints, which hold only weights; ``None`` where there are no
+    checkpoints that hold all parts."""
     capabilities: frozenset[str] = frozenset()
 
     @property

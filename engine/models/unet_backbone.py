@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..core.devices import pick_device, pick_dtype
 from ..core.errors import BaseModelError
@@ -17,6 +17,7 @@ from .contract import Backbone, BackboneInfo, Conditioning, Timesteps
 from .declarations import declarations
 from .diffusers_parts import CheckpointParts, FolderParts, Parts
 from .family import Family
+from .layers import layer_shapes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -54,7 +55,7 @@ def load_parts(path: Path, family: Family, config: Path | None = None) -> Parts:
     return (
         FolderParts(path, family.parts)
         if path.is_dir()
-        else CheckpointParts(path, family.parts, config or family.config)
+        else CheckpointParts(path, family.parts, config or cast(Path, family.config))
     )
 
 
@@ -221,19 +222,6 @@ class UNetBackbone(Backbone):
         return arguments
 
 
-def layer_shapes(roots: Mapping[str, nn.Module]) -> dict[str, tuple[int, ...]]:
-    """Module key -> shape of its weight, for every linear layer, convolution and norm."""
-    from torch import nn
-
-    layers = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    return {
-        f"{component}.{path}": tuple(weight.shape)
-        for component, root in roots.items()
-        for path, module in root.named_modules()
-        if (weight := getattr(module, "weight", None)) is not None and (isinstance(module, layers) or weight.ndim == 1)
-    }
-
-
 def _describe(parts: Parts, family: Family, prediction_type: str) -> BackboneInfo:
     if prediction_type not in ("epsilon", "v_prediction"):
         raise BaseModelError(
@@ -243,21 +231,20 @@ def _describe(parts: Parts, family: Family, prediction_type: str) -> BackboneInf
         )
     unet, vae = parts.config("unet"), parts.config("vae")
     factor = 2 ** (len(vae["block_out_channels"]) - 1)
-    own = declarations(parts.folder, family.generation)
+    own = declarations(parts.folder, family.traits.generation)
     return BackboneInfo(
-        family=family.name,
+        traits=family.traits,
         name=parts.name,
         content_hash=parts.content_hash(),
         prediction_type=prediction_type,
         latent_channels=unet["in_channels"],
         latent_factor=factor,
         resolution=unet["sample_size"] * factor,
-        key_style=family.key_style,
-        architecture=family.architecture,
+        key_style=family.traits.key_style,
         target_presets=family.targets,
         text_target_presets=family.text_targets,
         generation=own.generation,
-        recipe={"timestep_distribution": family.timestep_distribution} | dict(own.recipe),
+        recipe={name: sourced.value for name, sourced in family.traits.recipe.items()} | dict(own.recipe),
         recipe_reason=own.reason,
         capabilities=family.capabilities,
     )

@@ -14,7 +14,7 @@ from ...engine.core.errors import AdapterError, BaseModelError
 from ...engine.models.contract import Backbone, BackboneInfo, Conditioning, Timesteps
 from ...engine.models.declarations import declarations
 from .conditioning import CLIP_ENCODERS, as_comfy, chunk_lengths, encode, in_groups, together_in_groups, tokens_of
-from .families import TEXT_TARGETS, family_of, target_presets
+from .families import TEXT_TARGETS, presets_of, traits_of
 from .identity import content_hash
 from .mirror import mirrored, normal, twin
 from .names import Names, denoiser_names, text_encoder_names
@@ -147,8 +147,10 @@ class NativeBackbone(Backbone):
             scaled = self._base.process_latent_in(latents.to(self.device, torch.float32))
         return normal(scaled.squeeze(2) if scaled.ndim > 4 else scaled)
 
-    def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
+    def encode_prompts(self, prompts: Sequence[str], pictures: Tensor | None = None) -> Conditioning:
         import torch
+
+        del pictures
 
         with_gradients = self._encoder is not None and torch.is_grad_enabled()
         return encode(self._clip, prompts, self._encoder if with_gradients else None).to(self.device)
@@ -321,32 +323,31 @@ def _encoders(root: TextEncoder) -> dict[str, ClipEncoder]:
 def _describe(patcher: ModelPatcher, clip: CLIP, vae: VAE, names: Names, name: str) -> BackboneInfo:
     model = patcher.model
     prediction_type = prediction_type_of(patcher)
-    family = family_of(model, prediction_type)
-    presets = target_presets(names)
+    traits = traits_of(model, names, prediction_type)
+    presets = presets_of(names)
     if not presets["attention"]:
         raise BaseModelError(
             f"No attention layers were found in this model ({type(model).__name__}).",
             expected="a diffusion model with attention layers",
             hint="use another base model.",
         )
-    own = declarations(getattr(model.model_config, "declared_in", None), family.generation)
+    own = declarations(getattr(model.model_config, "declared_in", None), traits.generation)
     capabilities = {"text_encoder_training"} if _encoders(clip.cond_stage_model) else set()
-    if not model.model_config.unet_config.get("guidance_embed"):
-        capabilities.add("classifier_free_guidance")
+    guided = model.model_config.unet_config.get("guidance_embed")
+    capabilities.add("guidance_input" if guided else "classifier_free_guidance")
     return BackboneInfo(
-        family=family.name,
+        traits=traits,
         name=name or _file_name(patcher) or type(model).__name__,
         content_hash=content_hash(patcher, clip, vae),
         prediction_type=prediction_type,
         latent_channels=model.latent_format.latent_channels,
         latent_factor=vae.spacial_compression_encode(),
-        resolution=family.resolution,
+        resolution=traits.resolution,
         key_style=names.style,
-        architecture=family.architecture,
         target_presets=presets,
         text_target_presets=TEXT_TARGETS,
         generation=own.generation,
-        recipe=own.recipe,
+        recipe={name: sourced.value for name, sourced in traits.recipe.items()} | dict(own.recipe),
         recipe_reason=own.reason,
         capabilities=frozenset(capabilities),
     )

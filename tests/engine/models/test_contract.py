@@ -18,9 +18,10 @@ from lora_workbench.engine.adapters.binding import changeable
 from lora_workbench.engine.adapters.binding import shapes as binding_shapes
 from lora_workbench.engine.adapters.inject import injected
 from lora_workbench.engine.adapters.kinds import KINDS
-from lora_workbench.engine.models import FAMILIES, registry, sd1
-from lora_workbench.engine.models.contract import Backbone, Conditioning
-from lora_workbench.engine.models.sd1 import StableDiffusion1
+from lora_workbench.engine.models import FAMILIES, registry
+from lora_workbench.engine.models.contract import CAPABILITIES, Backbone, Conditioning
+from lora_workbench.engine.models.families import sd1
+from lora_workbench.engine.models.families.sd1 import StableDiffusion1
 from lora_workbench.engine.models.unet_backbone import load_parts
 from tiny import TINY, save_tiny_sd1
 
@@ -33,7 +34,7 @@ PROMPTS = ["a photo of a fox", "a drawing of a red bus on a blue background", ""
 class Toy(StableDiffusion1):
     """A family whose prompts are read backwards."""
 
-    def encode_prompts(self, prompts):
+    def encode_prompts(self, prompts, pictures=None):
         return super().encode_prompts([prompt[::-1] for prompt in prompts])
 
 
@@ -43,7 +44,7 @@ def recognizes_toy(path: Path, names: frozenset[str]) -> bool:
 
 TOY = replace(
     sd1.FAMILY,
-    name="toy",
+    traits=replace(sd1.TRAITS, name="toy"),
     pipeline="ToyPipeline",
     recognizes=recognizes_toy,
     load=lambda path, *, device, precision: Toy(load_parts(path, TOY), TOY, device, precision),
@@ -121,7 +122,7 @@ def test_it_describes_itself(base: Backbone, family: str):
     assert info.family == family
     assert info.prediction_type in ("epsilon", "v_prediction", "flow")
     assert info.key_style in ("kohya", "transformer")
-    assert info.capabilities <= {"classifier_free_guidance", "text_encoder_training", "size_conditioning"}
+    assert info.capabilities <= CAPABILITIES.keys()
     assert info.name
     assert info.architecture
     assert info.resolution % info.latent_factor == 0

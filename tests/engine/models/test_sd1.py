@@ -13,7 +13,8 @@ import pytest
 from lora_workbench.engine.core.errors import BaseModelError
 from lora_workbench.engine.core.quiet import quiet
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
-from lora_workbench.engine.models import registry, sd1
+from lora_workbench.engine.models import registry
+from lora_workbench.engine.models.families import sd1
 from tiny import save_tiny_sd1
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from lora_workbench.engine.core.errors import BaseModelError
 from lora_workbench.engine.core.events import StepDone
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
-from lora_workbench.engine.models import FAMILIES, registry, sd1, sdxl
+from lora_workbench.engine.models import FAMILIES, registry
 from lora_workbench.engine.models.diffusers_parts import tensor_names
+from lora_workbench.engine.models.families import sd1, sdxl
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
 from lora_workbench.engine.training.recipe import Recipe

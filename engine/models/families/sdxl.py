@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.resources import ASSETS
-from .chunks import LENGTHS
-from .contract import Conditioning
-from .family import Family, Part
-from .unet_backbone import TARGETS, TEXT_TARGETS, UNET_BLOCKS, UNetBackbone, load_parts
+from ...core.resources import ASSETS
+from ..chunks import LENGTHS
+from ..contract import Conditioning
+from ..family import Family, Part
+from ..traits import GenerationDefaults, Traits
+from ..unet_backbone import TARGETS, TEXT_TARGETS, UNET_BLOCKS, UNetBackbone, load_parts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,11 +22,12 @@ OPEN_CLIP = "conditioner.embedders.1.model."
 class StableDiffusionXL(UNetBackbone):
     """The diffusers backbone of SDXL."""
 
-    def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
+    def encode_prompts(self, prompts: Sequence[str], pictures: Tensor | None = None) -> Conditioning:
         """The penultimate hidden states of both encoders, concatenated, and the pooled projection of the second for a
         prompt's first chunk."""
         import torch
 
+        del pictures
         encoded = self._encoded(prompts, output_hidden_states=True)
         states = torch.cat([own.output.hidden_states[-2] for own in encoded.values()], dim=-1)
         second = encoded["text_encoder_2"]
@@ -67,9 +69,17 @@ def load(path: Path, *, device: str = "auto", precision: str = "auto", config: P
     return StableDiffusionXL(load_parts(path, FAMILY, config), FAMILY, device, precision)
 
 
-FAMILY = Family(
+TRAITS = Traits(
     name="sdxl",
+    title="Stable Diffusion XL",
     architecture="stable-diffusion-xl-v1-base",
+    resolution=1024,
+    key_style="kohya",
+    generation=GenerationDefaults(steps=30, guidance=5.0),
+)
+
+FAMILY = Family(
+    traits=TRAITS,
     pipeline="StableDiffusionXLPipeline",
     parts={
         "unet": Part(kind="unet", prefix="model.diffusion_model."),

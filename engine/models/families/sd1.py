@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.resources import ASSETS
-from .chunks import LENGTHS
-from .contract import Conditioning
-from .diffusers_parts import read_config
-from .family import Family, Part
-from .unet_backbone import TARGETS, TEXT_TARGETS, UNET_BLOCKS, UNetBackbone, load_parts
+from ...core.resources import ASSETS
+from ..chunks import LENGTHS
+from ..contract import Conditioning
+from ..diffusers_parts import read_config
+from ..family import Family, Part
+from ..traits import Traits
+from ..unet_backbone import TARGETS, TEXT_TARGETS, UNET_BLOCKS, UNetBackbone, load_parts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +24,8 @@ TEXT_ENCODER = "cond_stage_model.transformer."
 class StableDiffusion1(UNetBackbone):
     """The diffusers backbone of SD1.x."""
 
-    def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
+    def encode_prompts(self, prompts: Sequence[str], pictures: Tensor | None = None) -> Conditioning:
+        del pictures
         encoded = self._encoded(prompts)["text_encoder"]
         states = encoded.output.last_hidden_state
         return Conditioning({"states": encoded.sequences(states), LENGTHS: encoded.lengths(states)})
@@ -51,9 +53,12 @@ def load(path: Path, *, device: str = "auto", precision: str = "auto", config: P
     return StableDiffusion1(load_parts(path, FAMILY, config), FAMILY, device, precision)
 
 
+TRAITS = Traits(
+    name="sd1", title="Stable Diffusion 1.x", architecture="stable-diffusion-v1", resolution=512, key_style="kohya"
+)
+
 FAMILY = Family(
-    name="sd1",
-    architecture="stable-diffusion-v1",
+    traits=TRAITS,
     pipeline="StableDiffusionPipeline",
     parts={
         "unet": Part(kind="unet", prefix="model.diffusion_model."),

@@ -1,0 +1,103 @@
+"""FLUX.1 dev, schnell and Krea (Black Forest Labs 2024): two text encoders, guidance as an input of dev."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..contract import Conditioning
+from ..family import Family, Part
+from ..flow_backbone import FlowBackbone, folder_parts
+from ..latents import packed, scaled, unpacked, unscaled
+from ..traits import GenerationDefaults, Traits
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TOKENS = 512
+"""Of T5, at least; longer prompts get as many as they need."""
+
+
+class Flux1(FlowBackbone):
+    """The diffusers backbone of FLUX.1."""
+
+    def _encode(self, pipeline: Any, prompts: Sequence[str], pictures: Tensor | None) -> Conditioning:
+        del pictures
+        longest = max(len(ids) for ids in pipeline.tokenizer_2(list(prompts)).input_ids)
+        states, pooled, _ = pipeline.encode_prompt(
+            prompt=list(prompts), prompt_2=None, device=self.device, max_sequence_length=max(TOKENS, longest)
+        )
+        return Conditioning({"states": states, "pooled": pooled})
+
+    def _apply(self, x: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
+        import torch
+
+        height, width = x.shape[-2:]
+        ids = torch.cartesian_prod(torch.zeros(1), torch.arange(height // 2.0), torch.arange(width // 2.0))
+        states = conditioning["states"].to(self.dtype)
+        guidance = None
+        if "guidance_input" in self.info.capabilities:
+            guidance = conditioning.get("guidance", torch.ones(len(x), device=x.device)).float()
+        predicted = self._transformer(
+            hidden_states=packed(x, self.patch),
+            timestep=sigma.float(),
+            guidance=guidance,
+            pooled_projections=conditioning["pooled"].to(self.dtype),
+            encoder_hidden_states=states,
+            txt_ids=torch.zeros(states.shape[1], 3, device=x.device),
+            img_ids=ids.to(x.device),
+        ).sample
+        return unpacked(predicted, self.patch, height, width)
+
+    def _from_autoencoder(self, latents: Tensor) -> Tensor:
+        return scaled(latents, self._encoder("vae").config)
+
+    def _to_autoencoder(self, latents: Tensor) -> Tensor:
+        return unscaled(latents, self._encoder("vae").config)
+
+    @property
+    def _capabilities(self) -> frozenset[str]:
+        return frozenset({"guidance_input"} if self._transformer.config.guidance_embeds else ())
+
+    @property
+    def _traits(self) -> Traits:
+        return DEV if self._transformer.config.guidance_embeds else SCHNELL
+
+
+def load(path: Path, *, device: str = "auto", precision: str = "auto") -> Flux1:
+    """Load a diffusers folder.
+
+    Raises:
+        BaseModelError: a part is missing or damaged, or the device or precision doesn't exist.
+    """
+    return Flux1(folder_parts(path, FAMILY), FAMILY, device, precision)
+
+
+DEV = Traits(
+    name="flux1",
+    title="FLUX.1 dev and Krea",
+    architecture="flux-1-dev",
+    resolution=1024,
+    key_style="transformer",
+    generation=GenerationDefaults(steps=28, guidance=3.5),
+)
+SCHNELL = replace(
+    DEV, title="FLUX.1 schnell", architecture="flux-1-schnell", generation=GenerationDefaults(steps=4, guidance=1.0)
+)
+
+FAMILY = Family(
+    traits=DEV,
+    pipeline="FluxPipeline",
+    parts={
+        "transformer": Part(kind="library", weights=True),
+        "vae": Part(kind="library", weights=True),
+        "text_encoder": Part(kind="library", weights=True),
+        "text_encoder_2": Part(kind="library", weights=True),
+        "tokenizer": Part(kind="library"),
+        "tokenizer_2": Part(kind="library"),
+        "scheduler": Part(kind="library"),
+    },
+    load=load,
+)

@@ -1,0 +1,14 @@
+"""Lumina Image 2.0 (Alpha-VLLM 2025)."""
+
+from __future__ import annotations
+
+from ..traits import GenerationDefaults, Traits
+
+TRAITS = Traits(
+    name="lumina2",
+    title="Lumina Image 2.0",
+    architecture="lumina-2",
+    resolution=1024,
+    key_style="transformer",
+    generation=GenerationDefaults(steps=30, guidance=4.0),
+)

@@ -1,0 +1,14 @@
+"""Qwen-Image (Wu et al. 2025, arXiv:2508.02324)."""
+
+from __future__ import annotations
+
+from ..traits import GenerationDefaults, Traits
+
+TRAITS = Traits(
+    name="qwen-image",
+    title="Qwen-Image",
+    architecture="qwen-image",
+    resolution=1328,
+    key_style="transformer",
+    generation=GenerationDefaults(steps=30, guidance=4.0),
+)

@@ -1,0 +1,33 @@
+"""Which layers of a transformer the target presets mean, by the names that all families give such layers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+_IN_BLOCK = r"\.\d+\.(?:.*\.)?"
+_MODULATION = re.compile(r"norm|mod(ulation)?(\.|_|$)|adaln", re.IGNORECASE)
+_ATTENTION = re.compile(rf"{_IN_BLOCK}\w*(?:attn|attention)\w*\.|{_IN_BLOCK}linear[12]$", re.IGNORECASE)
+_FEED_FORWARD = re.compile(
+    rf"{_IN_BLOCK}\w*(?:ff|ffn|mlp|feed_forward)\w*\.|{_IN_BLOCK}proj_(?:mlp|out)$", re.IGNORECASE
+)
+
+
+def target_presets(paths: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    """Preset -> paths of the layers to adapt.
+
+    ``attention`` are the projections of the attention layers inside the blocks; in FLUX's single blocks they may share
+    a layer with the feed-forward part. Layers that modulate or normalize are in ``all_layers`` only.
+
+    Args:
+        paths: of all linear layers and convolutions.
+    """
+    paths = tuple(paths)
+    inner = [path for path in paths if not _MODULATION.search(path)]
+    attention = tuple(path for path in inner if _ATTENTION.search(path))
+    feed_forward = tuple(path for path in inner if _FEED_FORWARD.search(path) and path not in attention)
+    return {
+        "attention": attention,
+        "attention_and_feed_forward": attention + feed_forward,
+        "all_layers": paths,
+    }

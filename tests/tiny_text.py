@@ -1,0 +1,70 @@
+"""Tiny tokenizers and text encoders of the kinds that transformers have, trained or made on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+WORDS = """a an the photo drawing picture painting of in on with and by at to from very long short prompt fox dog cat
+red blue green bus house tree beach background style zwx riso person product light dark old new small large"""
+
+
+def t5_tokenizer() -> Any:
+    """A tokenizer of T5's class with a vocabulary of words and letters."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import T5TokenizerFast
+
+    letters = [chr(code) for code in range(33, 127)]
+    pieces = ["<pad>", "</s>", "<unk>", *(f"▁{word}" for word in WORDS.split()), "▁", *letters]
+    trained = Tokenizer(models.Unigram([(piece, -float(place)) for place, piece in enumerate(pieces)], unk_id=2))
+    trained.pre_tokenizer = pre_tokenizers.Metaspace()
+    trained.decoder = decoders.Metaspace()
+    trained.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return T5TokenizerFast(tokenizer_object=trained, extra_ids=0)
+
+
+def t5_encoder(width: int = 32) -> Any:
+    """A T5 encoder with random weights."""
+    from transformers import T5Config, T5EncoderModel
+
+    return T5EncoderModel(
+        T5Config(vocab_size=256, d_model=width, d_kv=8, d_ff=32, num_layers=2, num_heads=2, is_encoder_decoder=False)
+    )
+
+
+def clip_encoder(width: int = 32, **more: Any) -> Any:
+    """A CLIP text encoder with random weights for the demo base's tokenizer."""
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    return CLIPTextModel(CLIPTextConfig(
+        vocab_size=2048, hidden_size=width, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        max_position_embeddings=32, bos_token_id=2046, eos_token_id=2047, pad_token_id=2047, **more,
+    ))  # fmt: skip
+
+
+CHAT = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""Qwen's template for conversations without tools, thinking or pictures."""
+
+
+def qwen_tokenizer(more: Sequence[str] = ()) -> Any:
+    """A tokenizer of Qwen's class, byte-level, with its marks of conversations.
+
+    Args:
+        more: further special tokens, such as those for pictures.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import Qwen2TokenizerFast
+
+    marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *more]
+    trained = Tokenizer(models.BPE())
+    trained.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trained.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=marks, initial_alphabet=alphabet, show_progress=False)
+    trained.train_from_iterator([WORDS], trainer)
+    return Qwen2TokenizerFast(
+        tokenizer_object=trained, chat_template=CHAT, eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
