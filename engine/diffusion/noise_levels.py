@@ -56,14 +56,14 @@ class NoiseLevels:
         return self._placed(distribution.level(random(count, generator=generator), self), tokens)
 
     def quantiles(self, shares: Sequence[float] | Tensor, *, tokens: float) -> Tensor:
-        """The levels below which these shares of all samples lie, float32. ``shares`` are in (0, 1)."""
+        """The levels below which these shares of all samples lie, float64. ``shares`` are in (0, 1)."""
         import torch
 
         distribution = DISTRIBUTIONS.get(self.distribution)
         random = torch.as_tensor(shares, dtype=torch.float64)
         if distribution.of_normal:
             random = torch.special.ndtri(random)
-        return self._placed(distribution.level(random, self), tokens).float()
+        return self._placed(distribution.level(random, self), tokens)
 
     def share_below(self, level: float, *, tokens: float) -> float:
         """The share of all samples below a level, to a thousandth."""
@@ -71,6 +71,11 @@ class NoiseLevels:
 
         shares = (torch.arange(1000) + 0.5) / 1000
         return (self.quantiles(shares, tokens=tokens) < level).float().mean().item()
+
+    def in_words(self, *, tokens: float) -> str:
+        """For example ``a tenth of the steps below 0.47, half below 0.76, a tenth above 0.92``."""
+        low, middle, high = self.quantiles([0.1, 0.5, 0.9], tokens=tokens).tolist()
+        return f"a tenth of the steps below {low:.2f}, half below {middle:.2f}, a tenth above {high:.2f}"
 
     def _placed(self, u: Tensor, tokens: float) -> Tensor:
         shifted = self.shift.apply(u.clamp(0, 1), tokens)  # rounding may have left the range

@@ -19,7 +19,7 @@ from .identity import content_hash
 from .mirror import mirrored, normal, twin
 from .names import Names, denoiser_names, text_encoder_names
 from .patches import with_stack
-from .prediction import model_input, prediction_type_of, raw, timesteps
+from .prediction import model_input, patch_of, prediction_type_of, raw, shift_of, timesteps
 from .sampling import apply_arguments, euler
 from .seam import CLIP, COMFY, VAE, BaseModel, ClipEncoder, ModelPatcher, ModelSampling, TextEncoder
 
@@ -343,6 +343,8 @@ def _describe(patcher: ModelPatcher, clip: CLIP, vae: VAE, names: Names, name: s
         latent_channels=model.latent_format.latent_channels,
         latent_factor=vae.spacial_compression_encode(),
         resolution=traits.resolution,
+        shift=shift_of(patcher.get_model_object("model_sampling"), prediction_type),
+        patch=patch_of(model.diffusion_model),
         key_style=names.style,
         target_presets=presets,
         text_target_presets=TEXT_TARGETS,
