@@ -19,6 +19,7 @@ from .dataset.inspect_dataset import InspectDataset
 from .dataset.join_datasets import JoinDatasets
 from .dataset.load_dataset import LoadDataset
 from .dataset.mask_dataset import MaskDataset
+from .dataset.pair_dataset import PairDataset
 from .dataset.preview_dataset import PreviewDataset
 from .dataset.regularization_set import RegularizationSet
 from .dataset.save_dataset import SaveDataset
@@ -27,15 +28,18 @@ from .generation.generate import Generate
 from .generation.save_images import SaveImages
 from .host import io
 from .training.base_from_comfy import BaseFromComfy
+from .training.companion import Companion
 from .training.demo_checkpoint import DemoCheckpoint
 from .training.load_base import LoadBase
 from .training.recipe import Recipe
 from .training.recipe_groups import RECIPE_NODES
 from .training.train_lora import TrainLoRA
+from .training.train_slider import TrainSlider
 
 NODES: list[type[io.ComfyNode]] = [
     LoadDataset,
     DatasetFromImages,
+    PairDataset,
     JoinDatasets,
     CaptionDataset,
     CaptionsFromText,
@@ -55,7 +59,9 @@ NODES: list[type[io.ComfyNode]] = [
     Recipe,
     *RECIPE_NODES,
     RegularizationSet,
+    Companion,
     TrainLoRA,
+    TrainSlider,
     LoadAdapter,
     StackAdapters,
     ApplyStack,

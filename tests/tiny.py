@@ -113,10 +113,28 @@ def save_tiny_flux1(folder: Path, *, seed: int = 0, guidance: bool = True) -> Pa
         tokenizer=CLIPTokenizer.from_pretrained(TOKENIZER), tokenizer_2=t5_tokenizer(),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=guidance),
     ).save_pretrained(folder)  # fmt: skip
+    return for_small_pictures(folder)
+
+
+def for_small_pictures(folder: Path) -> Path:
+    """Declare in the folder that the model is for pictures of 32 px, which transformers' configurations don't say."""
+    (folder / "lora_workbench.json").write_text('{"resolution": 32}')
     return folder
 
 
-TINY: dict[str, Callable[..., Path]] = {"sd1": save_tiny_sd1, "sdxl": save_tiny_sdxl, "flux1": save_tiny_flux1}
+def save_tiny_ip2p(folder: Path, *, seed: int = 0) -> Path:
+    """An InstructPix2Pix pipeline: a tiny SD1.x whose UNet has as many random channels more for the picture to edit."""
+    from editing import save_edit_base
+
+    return save_edit_base(save_tiny_sd1(folder, seed=seed), folder, noise=0.1)
+
+
+TINY: dict[str, Callable[..., Path]] = {
+    "sd1": save_tiny_sd1,
+    "sdxl": save_tiny_sdxl,
+    "ip2p": save_tiny_ip2p,
+    "flux1": save_tiny_flux1,
+}
 """Family -> what saves a tiny base model of it into a folder, with random weights by ``seed``.
 
 The contract tests run on every registered family.

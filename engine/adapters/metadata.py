@@ -15,6 +15,7 @@ from typing import Any
 from ..core.paths import portable
 
 _LOSS_POINTS = 200
+_COMPANIONS = "lw.companions"
 _PREDICTION_TYPES = {"epsilon": "epsilon", "v_prediction": "v"}
 _SS_BASE_VERSIONS = {
     "stable-diffusion-v1": "sd_v1",
@@ -52,7 +53,11 @@ class RunFacts:
     """One per step."""
     trigger: str = ""
     """The trigger phrase, for example ``ohwx fox``."""
+    companions: Sequence[Mapping[str, Any]] = ()
+    """The adapters that were on while it was trained: ``name``, ``role``, ``weight`` and ``hash`` of each."""
     suggested_weight: float = 1.0
+    slider: Mapping[str, Any] | None = None
+    """If the adapter is a slider: what it was trained on, and its ``range`` of weights."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Library name -> version."""
     date: str = ""
@@ -114,7 +119,21 @@ def _kohya(facts: RunFacts) -> dict[str, str]:
     return {key: str(value) for key, value in fields.items()}
 
 
+def contexts(metadata: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The adapters that belong to the base model of this one, as in ``RunFacts.companions``; names may be missing."""
+    try:
+        companions = json.loads(metadata.get(_COMPANIONS, "[]"))
+        return [
+            {"name": str(found.get("name", "another adapter")), "weight": float(found["weight"]), "hash": found["hash"]}
+            for found in companions
+            if found["role"] == "context"
+        ]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return []  # written by somebody else
+
+
 def _own(facts: RunFacts) -> dict[str, str]:
+    companions = {_COMPANIONS: _json(list(facts.companions))} if facts.companions else {}
     return {
         "lw.version": "1",
         "lw.family": facts.family,
@@ -127,6 +146,8 @@ def _own(facts: RunFacts) -> dict[str, str]:
         "lw.losses": _json(thinned(facts.losses)),
         "lw.suggested_weight": str(facts.suggested_weight),
         "lw.versions": _json(facts.versions),
+        **companions,
+        **({"lw.slider": _json(facts.slider)} if facts.slider else {}),
     }
 
 

@@ -29,9 +29,18 @@ def private(metadata: Mapping[str, str]) -> dict[str, str]:
         for key, value in metadata.items()
         if key in _KEPT or (key.startswith("modelspec.") and key not in _LEFT_OUT)
     }
+    if "lw.companions" in metadata:
+        found["lw.companions"] = _without_names(metadata["lw.companions"])
     if "lw.recipe" in found:
         found["lw.recipe"] = _without_prompts(found["lw.recipe"])
     return found
+
+
+def _without_names(companions: str) -> str:
+    try:
+        return json.dumps([{key: one[key] for key in ("role", "weight", "hash")} for one in json.loads(companions)])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return "[]"
 
 
 def _without_prompts(recipe: str) -> str:

@@ -6,7 +6,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from ..core.errors import AdapterError
 from ..core.hashing import value_hash
@@ -14,6 +14,7 @@ from .adapter import Adapter
 from .binding import bind, changeable
 from .files import AdapterFile
 from .kinds.summing import Part, bias_change, updated
+from .metadata import contexts
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,6 +25,8 @@ TOO_MUCH = 2.0
 """Sum of absolute weights above which pictures tend to break."""
 FAR_OFF = 2.0
 """Absolute weight above which it is probably a mistake; usually 0.5 to 1."""
+Role = Literal["", "training_only", "context", "start_from"]
+"""What an adapter is to a training: nothing, or one of the roles of ``companions.py``. Pictures don't depend on it."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class StackEntry:
     text_encoder_weight: float = 1.0
     """Of its text-encoder updates."""
     enabled: bool = True
+    role: Role = ""
+    """What it is to a training that takes the stack as companions."""
 
     @property
     def active(self) -> bool:
@@ -84,15 +89,33 @@ class Stack:
         for entry in self.active():
             if max(abs(entry.weight), abs(entry.text_encoder_weight)) > FAR_OFF:
                 found.append(f"{entry.adapter.name} has a weight beyond {FAR_OFF:g}; usual weights are 0.5 to 1.")
-            if not entry.adapter.trigger:
+            if not (entry.adapter.trigger or entry.adapter.is_slider):
                 found.append(f"{entry.adapter.name} doesn't say its trigger word; look it up where you got the file.")
             notes = entry.adapter.origin.notes if entry.adapter.origin else ()
             found += [f"{entry.adapter.name}: {note}" for note in notes]
         found += [f"{name} is in the stack more than once; its weights add up." for name in self._repeated()]
+        found += self.remarks_on_companions()
         families = sorted({entry.adapter.family for entry in self.active() if entry.adapter.family})
         if len(families) > 1:
             found.append(f"The adapters are for different families ({', '.join(families)}); no base model fits all.")
         return found
+
+    def remarks_on_companions(self) -> list[str]:
+        """What pictures ignore of roles, and the contexts that adapters were trained in and that are missing here."""
+        found = [
+            f"{entry.adapter.name} has the role {entry.role}, which only training reads: in pictures it is an adapter "
+            "like any other."
+            for entry in self.active()
+            if entry.role
+        ]
+        present = {entry.adapter.content_hash for entry in self.active()}
+        return found + [
+            f"{entry.adapter.name} was trained in the context of {context['name']} with weight "
+            f"{context['weight']:g}, which isn't in the stack: add it, unless the base model carries it."
+            for entry in self.active()
+            for context in contexts(entry.adapter.metadata)
+            if context["hash"] not in present
+        ]
 
     def _repeated(self) -> list[str]:
         """Names of adapters that are in the stack more than once, by content."""

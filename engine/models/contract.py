@@ -23,6 +23,7 @@ CAPABILITIES: Mapping[str, str] = {
     "classifier_free_guidance": "is guided by a negative prompt",
     "guidance_input": "takes the guidance scale as an input, ``guidance`` in the conditioning",
     "prompts_see_pictures": "its text encoder sees the pictures to edit",
+    "reference_guidance": "is guided by the picture to edit too, ``reference_guidance`` in the conditioning",
     "reference_pictures": "edits pictures, ``reference`` in the conditioning",
     "size_conditioning": "is told the size of pictures",
     "text_encoder_training": "has text encoders that take adapters",
@@ -44,7 +45,7 @@ class BackboneInfo:
     resolution: int
     """Side of the pictures that the model was trained on, in pixels."""
     target_presets: Mapping[str, tuple[str, ...]]
-    """Preset -> suffixes of module names in the denoiser; has all of ``TARGETS`` in ``training/recipe.py``."""
+    """Preset -> ends of module keys in the denoiser; has all of ``TARGETS`` in ``training/recipe.py``."""
     text_target_presets: Mapping[str, tuple[str, ...]]
     """The same for the text encoders."""
     key_style: KeyStyle
@@ -56,7 +57,7 @@ class BackboneInfo:
     """File or folder name of the model, for people."""
     generation: GenerationDefaults = field(default_factory=GenerationDefaults)
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    """Recipe settings by name that suit this model better than the general ones."""
+    """Recipe settings by name that this model declares; they suit it better than its family's."""
     recipe_reason: str = ""
     """Why these settings, for people."""
     capabilities: frozenset[str] = field(default_factory=frozenset)
@@ -88,10 +89,11 @@ class Timesteps:
 class Conditioning(dict[str, "Tensor"]):
     """Encoded prompts: named tensors with the batch as first dimension.
 
-    Two names mean the same for every base model:
+    These names mean the same for every base model:
 
     - ``guidance``, shape (B,): the guidance scale, where the base model takes it as an input; 1 if there is none;
-    - ``reference``, shape (B, C, h, w): the latents of the pictures to edit, as ``encode_images`` gives them.
+    - ``reference``, shape (B, C, h, w): the latents of the pictures to edit, as ``encode_images`` gives them;
+    - ``reference_guidance``, shape (B,): the scale of guidance by these pictures, which ``sample`` reads.
     """
 
     @staticmethod
@@ -157,7 +159,7 @@ class Backbone(ABC):
         """The modules in adapter files that make up a module of ``load_components()``: (module key, its output rows).
 
         Usually one, with all rows. Fused layers, such as one projection to queries, keys and values, are several in
-        files.
+        files. Layers that files have no name for have none.
         """
         return [(key, slice(None))]
 

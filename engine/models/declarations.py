@@ -24,6 +24,8 @@ class Declarations:
     reason: str = ""
     """Why these settings, for people."""
     generation: GenerationDefaults = field(default_factory=GenerationDefaults)
+    resolution: int = 0
+    """Side of the pictures that it was trained on, in pixels; 0 where its family's is right."""
 
 
 def declarations(folder: Path | None, general: GenerationDefaults) -> Declarations:

@@ -219,7 +219,7 @@ class FlowBackbone(Backbone):
             prediction_type="flow",
             latent_channels=self._latent_channels,
             latent_factor=self._latent_factor,
-            resolution=traits.resolution,
+            resolution=own.resolution or traits.resolution,
             shift=self._shift(own.generation.steps),
             patch=self.patch,
             key_style=traits.key_style,
@@ -228,7 +228,7 @@ class FlowBackbone(Backbone):
             ),
             text_target_presets={},
             generation=own.generation,
-            recipe={name: sourced.value for name, sourced in traits.recipe.items()} | dict(own.recipe),
+            recipe=own.recipe,
             recipe_reason=own.reason,
             capabilities=self._capabilities,
         )

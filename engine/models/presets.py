@@ -14,20 +14,21 @@ _FEED_FORWARD = re.compile(
 
 
 def target_presets(paths: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
-    """Preset -> paths of the layers to adapt.
+    """Preset -> module keys of the layers to adapt.
 
     ``attention`` are the projections of the attention layers inside the blocks; in FLUX's single blocks they may share
     a layer with the feed-forward part. Layers that modulate or normalize are in ``all_layers`` only.
 
     Args:
-        paths: of all linear layers and convolutions.
+        paths: of all linear layers and convolutions of the denoiser.
     """
-    paths = tuple(paths)
+    paths = list(paths)
     inner = [path for path in paths if not _MODULATION.search(path)]
-    attention = tuple(path for path in inner if _ATTENTION.search(path))
-    feed_forward = tuple(path for path in inner if _FEED_FORWARD.search(path) and path not in attention)
-    return {
+    attention = [path for path in inner if _ATTENTION.search(path)]
+    feed_forward = [path for path in inner if _FEED_FORWARD.search(path) and path not in attention]
+    presets = {
         "attention": attention,
         "attention_and_feed_forward": attention + feed_forward,
         "all_layers": paths,
     }
+    return {preset: tuple(f"denoiser.{path}" for path in chosen) for preset, chosen in presets.items()}

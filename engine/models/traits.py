@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 from ..core.fields import positive, raise_all
+from .published import Published
 
 KeyStyle = Literal["kohya", "transformer", "native"]
 """How adapter files of a family name their tensors; see ``adapters/names.py``, which declares the same."""
@@ -20,20 +20,14 @@ class GenerationDefaults:
     """1 or more."""
     guidance: float = 7.0
     """Classifier-free guidance scale, 0 or more; 1 switches it off. Where guidance is an input, its value."""
+    reference_guidance: float = 1.5
+    """Scale of guidance by the picture to edit, 0 or more; 1 switches it off."""
 
     def __post_init__(self) -> None:
         problems: list[str] = []
         positive(problems, self, "steps")
-        positive(problems, self, "guidance", zero=True)
+        positive(problems, self, "guidance", "reference_guidance", zero=True)
         raise_all(problems, "generation")
-
-
-class Sourced(NamedTuple):
-    """A value of a recipe with where it comes from."""
-
-    value: Any
-    source: str
-    """Who published it, for people: ``OneTrainer's preset for 16 GB``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +44,7 @@ class Traits:
     """Side of the pictures that it was trained on, in pixels, where a model doesn't say it."""
     key_style: KeyStyle
     generation: GenerationDefaults = field(default_factory=GenerationDefaults)
-    recipe: Mapping[str, Sourced] = field(default_factory=dict)
-    """Settings of a recipe that suit it, whatever the goal."""
-    goals: Mapping[str, Mapping[str, Sourced]] = field(default_factory=dict)
-    """Goal -> settings that suit it besides, or instead."""
+    published: Published = field(default_factory=Published)
+    """What others found to train it well."""
     missing: str = ""
     """What can't be done with it here, for people."""

@@ -11,33 +11,36 @@ import importlib.metadata
 import json
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from ..adapters.adapter import Adapter
 from ..adapters.binding import bind
+from ..adapters.companions import Companions, text_part
 from ..adapters.files import load_adapter, save_adapter
-from ..adapters.inject import Injection, injected
 from ..adapters.kinds import TRAINED, Update
 from ..adapters.metadata import RunFacts, training_metadata
+from ..adapters.stack import Stack
 from ..core.errors import AdapterError, TrainingError
 from ..core.events import Event, Message
 from ..core.locks import Exclusive
-from ..core.seeds import derived_seed
 from ..core.storage import touch, write_json
 from ..data.dataset import Dataset
 from ..models.contract import Backbone
 from ..training.epochs import in_steps, length
 from ..training.loop import Trainer
+from ..training.loss import StepLoss
 from ..training.notes import Plan, notes
 from ..training.recipe import Recipe
+from ..training.slider import Slider
 from ..training.state import TrainingState
 from ..training.training_set import TrainingSet, encode
 from .caption_notes import caption_notes, tag_changes
+from .companions import check_companions, companion_notes
+from .inside import beside, injected, on_text_encoders, samples_of
 from .key import Run
 from .resuming import newest_state
-from .samples import sample_pictures
 from .store import RunStore
 
 
@@ -57,7 +60,9 @@ class TrainedAdapter:
     length: str
     """Steps and epochs, for people."""
     notes: tuple[str, ...] = ()
-    """What didn't do what the recipe says, and what is remarkable about the captions, for people."""
+    """What didn't do what the recipe says, and what is remarkable about captions and companions, for people."""
+    companions: Companions = field(default_factory=Companions)
+    """The adapters that were on while it was trained, or that it started from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +85,8 @@ def train_adapter(
     name: str,
     regularization: Dataset | None = None,
     graph: Graph | None = None,
+    companions: Stack | None = None,
+    slider: Slider | None = None,
 ) -> Generator[Event, None, TrainedAdapter]:
     """Train an adapter, or return the one that was trained before.
 
@@ -93,18 +100,25 @@ def train_adapter(
         name: of the adapter, for files and labels; not part of the run's key.
         regularization: captioned pictures of the class, for prior preservation.
         graph: for the file's metadata.
+        companions: adapters with roles, see ``adapters/companions.py``.
+        slider: makes the adapter a slider; see ``sliders.py``.
 
     Raises:
         DatasetError: a data set is empty.
         CaptionError: a caption is missing, or lacks the trigger word.
-        AdapterError: the base model has none of the recipe's targets.
+        AdapterError: the base model has none of the recipe's targets, or a companion can't be used.
         TrainingError: a loss isn't finite, or nothing was learned.
         StorageError: results can't be written.
     """
     recipe = in_steps(recipe.changed(resolution=recipe.batches.resolution or base.info.resolution), dataset)
-    run = Run(base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=seed)
+    run = Run(
+        base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=seed,
+        companions=Companions.of(companions), slider=slider,
+    )  # fmt: skip
     run.check()
+    check_companions(run)
     told = (
+        *companion_notes(run, companions),
         *caption_notes(run),
         *notes(Plan(recipe=recipe, dataset=dataset, base=base, has_prior=bool(regularization))),
     )
@@ -114,7 +128,7 @@ def train_adapter(
         yield from lock.acquire(name)
         if (found := _finished(run, store, name)) is not None:
             yield Message(text=f"{name}: trained before, loaded from the run store")
-            return replace(found, notes=told)
+            return replace(found, notes=told, companions=run.companions)
         began = time.monotonic()
         start, why_not = newest_state(store, run)
         if start is not None:
@@ -131,6 +145,7 @@ def train_adapter(
             seconds=time.monotonic() - began,
             length=length(recipe, dataset),
             notes=told,
+            companions=run.companions,
         )
     finally:
         lock.release()
@@ -158,21 +173,25 @@ def _train(
 ) -> Generator[Event, None, tuple[Adapter, list[float]]]:
     base, recipe, steps = run.base, run.recipe, run.recipe.schedule.steps
     subject, prior = yield from _encode_sets(run, store)
+    as_slider = (yield from run.slider.encoded(base, recipe.batches.resolution, store.encoded)) if run.slider else None
     samples = bool(recipe.samples.sample_every and recipe.samples.sample_prompts)
     if not recipe.adapter.train_text_encoder and not samples:
         base.release_encoders()
     pictures = recipe.batches.batch_size + (recipe.prior.prior_batch_size if prior else 0)
     side = base.info.latent_factor * max(encoded.side for encoded in (subject, prior) if encoded)
-    with base.training(pictures, side), _injected(run) as injection:
+    with (
+        base.training(pictures, side),
+        beside(run) as training_only,
+        injected(run) as injection,
+    ):
+        loss = StepLoss(backbone=base, recipe=recipe, subject=subject, prior=prior, seed=run.seed)
         trainer = Trainer(
             backbone=base,
             trainee=injection,
             recipe=recipe,
-            subject=subject,
-            prior=prior,
-            seed=run.seed,
+            loss=as_slider(loss, injection) if as_slider else loss,
             state_path=store.state(run.lineage, steps),
-            generate_samples=partial(sample_pictures, base, recipe.samples) if samples else None,
+            generate_samples=partial(samples_of, run, training_only, injection) if samples else None,
         )
         trainer.keep_snapshot = lambda step, updates: _save(
             make(updates, trainer.losses), store.snapshot(run.lineage, step)
@@ -189,20 +208,9 @@ def _save(adapter: Adapter, path: Path) -> Adapter:
     return save_adapter(adapter, path, key_style=adapter.key_style, dtype="float32")
 
 
-def _injected(run: Run) -> contextlib.AbstractContextManager[Injection]:
-    """The adapter in the base model, initialized by module names that all backbones of a family share."""
-    base, settings = run.base, run.recipe.adapter
-    components = base.load_components() if settings.train_text_encoder else {"denoiser": base.denoiser}
-    presets = {"denoiser": base.info.target_presets}
-    targets = {name: presets.get(name, base.info.text_target_presets)[settings.targets] for name in components}
-    return injected(
-        TRAINED.get(settings.kind), components, targets, rank=settings.rank, alpha=settings.alpha,
-        seed=derived_seed(run.seed, "adapter"), common_name=lambda key: base.file_parts(key)[0][0],
-    )  # fmt: skip
-
-
 def _encode_sets(run: Run, store: RunStore) -> Generator[Event, None, tuple[TrainingSet, TrainingSet | None]]:
     recipe, sets = run.recipe, []
+    stack = run.bound_companions.while_training
     for dataset in (run.dataset, run.regularization):
         if dataset is None:
             sets.append(None)
@@ -214,8 +222,10 @@ def _encode_sets(run: Run, store: RunStore) -> Generator[Event, None, tuple[Trai
             store.encoded,
             embed=not recipe.adapter.train_text_encoder,
             changes=tag_changes(recipe),
+            adapted=text_part(stack).content_hash if text_part(stack).entries else "",
         )
-        sets.append((yield from events))
+        with on_text_encoders(run, stack):
+            sets.append((yield from events))
     return sets[0], sets[1]
 
 
@@ -239,10 +249,12 @@ def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], loss
         dataset_name=run.dataset.name,
         dataset_hash=run.dataset.content_hash,
         dataset=run.dataset.manifest(),
+        companions=run.companions.facts(),
         recipe=run.recipe.flat(),
         network_module=TRAINED.get(run.recipe.adapter.kind).network_module,
         seed=run.seed,
         losses=losses,
+        slider=run.slider.facts() if run.slider else None,
         trigger=", ".join(f"{word.word} {word.class_word}".strip() for word in run.dataset.triggers),
         workflow=graph.workflow,
         prompt=graph.prompt,

@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any
 
 from ..core.fields import defaults_of, settings_of
 from ..core.words import first_of
 from ..data.dataset import Dataset
+from ..data.goals import USUAL
 from ..diffusion.shift import Shift
 from ..models.contract import Backbone
 from .epochs import bucket_sizes, length, steps_per_epoch
 from .levels import DETAIL, trained_levels, usual_tokens
 from .recipe import GROUPS, Circumstances, Recipe
+from .suggestions import suggested_values
+from .targets import chosen_layers, remarks
 
 _LOW_PEAK = 0.75
 """Share of the learning rate that a run should reach."""
@@ -44,7 +48,14 @@ class Plan:
             has_prior=self.has_prior is not False,
             all_cropped=all(record.crops for record in self.dataset),
             prediction_type=self.base.info.prediction_type,
+            capabilities=self.base.info.capabilities,
+            drops_references=self.dataset.has_pairs and "reference_guidance" in self.base.info.capabilities,
         )
+
+    @property
+    def suggested(self) -> list[dict[str, Any]]:
+        """The values that are suggested for this base model, by goal."""
+        return [suggested_values(goal, self.base.info) for goal in USUAL]
 
 
 def notes(plan: Plan) -> list[str]:
@@ -56,20 +67,26 @@ def _unused(plan: Plan) -> list[str]:
     """Settings that were chosen and are declared to have no effect here."""
     told, circumstances = [], plan.circumstances
     for group, cls in GROUPS.items():
-        usual = defaults_of(cls) | {"resolution": plan.base.info.resolution} | dict(plan.base.info.recipe)
+        defaults = defaults_of(cls)
         for name, declared in settings_of(cls).items():
             value = getattr(getattr(plan.recipe, group), name)
-            if declared.used and value not in (usual[name], declared.neutral) and not declared.used(circumstances):
+            usual = [defaults[name], declared.neutral, *(own[name] for own in plan.suggested if name in own)]
+            if declared.used and value not in usual and not declared.used(circumstances):
                 told.append(f"{name} = {_number(value)} has no effect {declared.unused}.")
     return told
 
 
+def _targets(plan: Plan) -> Iterator[str]:
+    yield from remarks(plan.base, plan.recipe.adapter)
+
+
 def _rank(plan: Plan) -> Iterator[str]:
-    settings = plan.recipe.adapter
-    endings = tuple(f".{suffix}" for suffix in plan.base.info.target_presets[settings.targets])
-    sides = [
-        min(shape[0], prod(shape[1:])) for key, shape in plan.base.module_shapes().items() if key.endswith(endings)
-    ]
+    settings, base = plan.recipe.adapter, plan.base
+    shapes = base.module_shapes()
+    sides = []
+    for layer in chosen_layers(base, settings):
+        parts = [shapes[part] for part, _ in base.file_parts(layer.key)]
+        sides.append(min(sum(shape[0] for shape in parts), prod(parts[0][1:])))
     if not (small := sum(side < settings.rank for side in sides)):
         return
     yield (
@@ -81,7 +98,7 @@ def _rank(plan: Plan) -> Iterator[str]:
 def _alpha(plan: Plan) -> Iterator[str]:
     settings = plan.recipe.adapter
     scale = settings.alpha / settings.rank
-    if scale > _WEAK:
+    if scale > _WEAK or any((own["rank"], own["alpha"]) == (settings.rank, settings.alpha) for own in plan.suggested):
         return
     yield (
         f"alpha {settings.alpha:g} with rank {settings.rank} scales the update by {scale:.2g}, so that it learns "
@@ -161,7 +178,7 @@ def _high_noise(plan: Plan) -> Iterator[str]:
     """A shift that was chosen and leaves hardly any steps at the levels of details."""
     info, tokens = plan.base.info, usual_tokens(plan.recipe, plan.dataset, plan.base.info)
     levels = trained_levels(plan.recipe.noise, info)
-    if levels == trained_levels(Recipe().changed(**info.recipe).noise, info):
+    if levels in [trained_levels(Recipe.of(**own).noise, info) for own in plan.suggested]:
         return
     shifted, plain = (kept.share_below(DETAIL, tokens=tokens) for kept in (levels, replace(levels, shift=Shift())))
     if shifted >= _FEW or plain < _FEW:
@@ -170,6 +187,17 @@ def _high_noise(plan: Plan) -> Iterator[str]:
     yield (
         f"Only {shifted:.1%} of the steps train below noise level {DETAIL}, where details are: the shift by "
         f"{factor:.3g} leaves half of them above {middle:.2f}. Choose a weaker shift, or none, to learn details."
+    )
+
+
+def _contrastive(plan: Plan) -> Iterator[str]:
+    scale, info = plan.recipe.loss.contrastive_guidance, plan.base.info
+    if scale == 1 or "classifier_free_guidance" not in info.capabilities or info.generation.guidance <= 1:
+        return
+    yield (
+        f"contrastive_guidance {scale:g} is for base models that guidance was distilled into. Pictures of {info.name} "
+        f"are generated with guidance {info.generation.guidance:g}, which then counts twice. Set it to 1, or generate "
+        "with guidance 1."
     )
 
 
@@ -183,6 +211,15 @@ def _captions(plan: Plan) -> Iterator[str]:
     if plan.recipe.captions.caption_dropout < 1:
         return
     yield "caption_dropout 1 drops every caption, so that no word, nor the trigger word, is learned. Usually 0 to 0.1."
+
+
+def _pairs(plan: Plan) -> Iterator[str]:
+    if plan.dataset.has_pairs or "reference_guidance" not in plan.base.info.capabilities:
+        return
+    yield (
+        f"{plan.base.info.name} edits pictures, and the data set has none before editing: it is trained as if they "
+        "were blank. Load pairs with LW_PairDataset, or choose a base model that doesn't edit."
+    )
 
 
 def _samples(plan: Plan) -> Iterator[str]:
@@ -218,6 +255,6 @@ def _number(value: object) -> str:
 
 
 _CHECKS: tuple[Callable[[Plan], Iterable[str]], ...] = (
-    _unused, _rank, _alpha, _text_encoder, _peak, _length, _unseen, _fullness, _resolution, _shift, _high_noise, _prior,
-    _captions, _samples, _saving, _repeats,
+    _unused, _targets, _rank, _alpha, _text_encoder, _peak, _length, _unseen, _fullness, _resolution, _shift,
+    _high_noise, _contrastive, _prior, _captions, _pairs, _samples, _saving, _repeats,
 )  # fmt: skip

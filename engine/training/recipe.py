@@ -10,6 +10,7 @@ from ..adapters.kinds import TRAINED
 from ..core.fields import Settings, build, problems_of, raise_all, setting, settings_of, unknown_setting
 from ..diffusion.noise_levels import DISTRIBUTIONS, STEEPEST_MODE
 from ..diffusion.prediction import PredictionType
+from .blocks import blocks_problem, pattern_problem
 from .optimizers import OPTIMIZERS
 from .schedules import SCHEDULES, learning_rate_factor
 
@@ -27,10 +28,18 @@ class Circumstances:
     all_cropped: bool
     """Whether every picture has crops of its own, from buckets."""
     prediction_type: PredictionType
+    capabilities: frozenset[str] = frozenset()
+    """Of the base model."""
+    drops_references: bool = False
+    """Whether there are pairs, and the base model is guided by pictures before editing."""
 
 
 def _has_prior(now: Circumstances) -> bool:
     return now.has_prior
+
+
+def _is_told_guidance(now: Circumstances) -> bool:
+    return "guidance_input" in now.capabilities and now.recipe.loss.contrastive_guidance == 1
 
 
 def _shuffles_captions(now: Circumstances) -> bool:
@@ -39,6 +48,10 @@ def _shuffles_captions(now: Circumstances) -> bool:
 
 def _changes_tags(now: Circumstances) -> bool:
     return _shuffles_captions(now) or now.recipe.captions.tag_dropout > 0
+
+
+def _has_targets(now: Circumstances) -> bool:
+    return not now.recipe.adapter.layers or now.recipe.adapter.train_text_encoder
 
 
 def _is_logit_normal(now: Circumstances) -> bool:
@@ -79,10 +92,21 @@ class AdapterSettings(Settings):
         "attention",
         "Layers to adapt. Attention is enough for subjects; add feed-forward layers for styles.",
         choices=TARGETS,
+        used=_has_targets,
+        unused="where layers chooses them",
     )
     train_text_encoder: bool = setting(
         False, "Train the text encoder as well. Rarely needed, and slower, since captions can't be encoded in advance.",
         neutral=False,
+    )  # fmt: skip
+    layers: str = setting(
+        "", "The denoiser's layers to adapt, in place of targets: a regular expression that is found in their names, "
+        "as in adapter files or in ComfyUI, such as to_[qv]$. Empty to go by targets.",
+        neutral="", check=pattern_problem,
+    )  # fmt: skip
+    blocks: str = setting(
+        "", "The denoiser's blocks to adapt, such as 0-7, 12 or single_blocks 1-16; double_blocks 0-1. Empty for all.",
+        neutral="", check=blocks_problem,
     )  # fmt: skip
 
 
@@ -168,6 +192,23 @@ class LossSettings(Settings):
         minimum=0, maximum=1000, step=0.5, neutral=0.0, used=lambda now: not _is_flow(now),
         unused="on flow models",
     )  # fmt: skip
+    training_guidance: float = setting(
+        1.0, "Guidance that the base model is told while training, where it takes guidance as an input, as FLUX.1 dev "
+        "does. Usually 1, whatever pictures are generated with later.",
+        minimum=0, maximum=100, step=0.1, neutral=1.0, used=_is_told_guidance,
+        unused="on base models that don't take guidance as an input, nor with contrastive_guidance",
+    )  # fmt: skip
+    contrastive_guidance: float = setting(
+        1.0, "For base models that guidance was distilled into: targets are moved away from the prediction without a "
+        "prompt by this factor, so that pictures keep their contrast. Usually 3 to 4 there, at 1.5 times the time; 1 "
+        "turns it off.",
+        minimum=1, maximum=100, step=0.5, neutral=1.0,
+    )  # fmt: skip
+
+    @property
+    def told_guidance(self) -> float:
+        """What base models are told that take guidance as an input: that of the targets, as in ai-toolkit."""
+        return self.training_guidance if self.contrastive_guidance == 1 else self.contrastive_guidance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,6 +316,12 @@ class CaptionSettings(Settings):
         "", "Where captions are split into tags, such as | or /. Empty: at commas of all scripts and line ends, and "
         "not in prose.",
         neutral="", used=_changes_tags, unused="without caption_shuffle or tag_dropout",
+    )  # fmt: skip
+    reference_dropout: float = setting(
+        0.0, "Probability of hiding the picture before editing, for models that are guided by it. Half of the dropped "
+        "captions lose it too. Usually 0.1 with a caption_dropout of 0.1 (arXiv:2211.09800), or 0 for both.",
+        minimum=0, maximum=1, step=0.01, neutral=0.0, used=lambda now: now.drops_references,
+        unused="without pairs, or on models that aren't guided by the picture",
     )  # fmt: skip
 
 

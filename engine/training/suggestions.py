@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..core.errors import ConfigError
 from ..core.fields import settings_of
 from ..data.goals import USUAL, Goal
+from ..models.published import GENERAL, Sourced
 from .recipe import GROUPS, Recipe
 
 if TYPE_CHECKING:
@@ -37,37 +38,49 @@ def suggest(goal: Goal, pictures: int, base: BackboneInfo, quality: Quality = "s
             expected=f"a goal ({', '.join(USUAL)}), a quality ({', '.join(QUALITIES)}) and at least one picture",
             hint="choose a goal and a quality, and connect a data set with pictures.",
         )
-    # A style needs more capacity than a subject, and fewer views of each of its more numerous pictures.
-    rank, views = (32, 15) if goal == "style" else (16, 60)
-    recipe = Recipe.of(
-        steps=round(min(2000, max(600, pictures * views)), -1),
-        rank=rank,
-        alpha=float(rank),
-        targets="attention_and_feed_forward" if goal == "style" else "attention",
-    ).changed(**base.recipe)
+    recipe = Recipe.of(**{"steps": _length(goal, pictures)} | suggested_values(goal, base))
     steps = max(1, round(recipe.schedule.steps * _STEPS[quality]))
-    recipe = recipe.changed(steps=steps, resolution=recipe.batches.resolution or base.resolution)
-    return replace(recipe, reason=f"{_count(goal, pictures)} {_why(recipe, base, pictures, quality)}")
+    recipe = recipe.changed(steps=steps)
+    return replace(recipe, reason=" ".join(_reasons(recipe, goal, pictures, base, quality)))
 
 
-def _count(goal: Goal, pictures: int) -> str:
+def suggested_values(goal: str, base: BackboneInfo) -> dict[str, Any]:
+    """Settings for a goal, without the number of steps: the general ones, those of the family, and what the base model
+    declares, each of which replaces those before it."""
+    general = {"resolution": base.resolution} | GENERAL.values(goal)
+    return general | base.traits.published.values(goal) | dict(base.recipe)
+
+
+def _length(goal: Goal, pictures: int) -> int:
+    """Steps by the number of pictures; each of a style's more numerous ones is seen less often."""
+    return round(min(2000, max(600, pictures * (15 if goal == "style" else 60))), -1)
+
+
+def _reasons(recipe: Recipe, goal: Goal, pictures: int, base: BackboneInfo, quality: Quality) -> Iterator[str]:
     fewest, most = USUAL[goal]
-    told = f"{pictures} pictures of a {goal}; usually there are {fewest} to {most}."
+    yield f"{pictures} pictures of a {goal}; usually there are {fewest} to {most}."
     if pictures < fewest:
-        told += " So few are quickly memorized: check samples early, and add pictures if you can."
-    return told
-
-
-def _why(recipe: Recipe, base: BackboneInfo, pictures: int, quality: Quality) -> str:
-    steps = recipe.schedule.steps
+        yield "So few are quickly memorized: check samples early, and add pictures if you can."
+    adapter, steps = recipe.adapter, recipe.schedule.steps
     views = steps * recipe.batches.batch_size * recipe.batches.gradient_accumulation / pictures
-    told = (
-        f"{steps} steps with learning rate {recipe.optimizer.learning_rate:g} and rank {recipe.adapter.rank}; "
-        f"each picture is seen about {views:.0f} times."
+    yield (
+        f"{steps} steps with learning rate {recipe.optimizer.learning_rate:g}, rank {adapter.rank} and alpha "
+        f"{adapter.alpha:g} (scale {adapter.alpha / adapter.rank:.3g}); each picture is seen about {views:.0f} times."
     )
     if quality != "standard":
-        told += f" The quality {quality} trains for {_STEPS[quality]:g} times the usual steps."
-    return f"{told} {base.recipe_reason}".strip()
+        yield f"The quality {quality} trains for {_STEPS[quality]:g} times the usual steps."
+    published = base.traits.published
+    if told := _sources({name: own for name, own in published.of(goal).items() if name not in base.recipe}):
+        yield f"For {base.traits.title}: {told}."
+    yield from filter(None, (published.advice, base.recipe_reason))
+
+
+def _sources(settings: Mapping[str, Sourced]) -> str:
+    """Settings by who published them: ``learning_rate 0.0001 from ai-toolkit's example``."""
+    by_source: dict[str, list[str]] = {}
+    for name, own in settings.items():
+        by_source.setdefault(own.source, []).append(f"{name} {_shown(own.value)}")
+    return "; ".join(f"{', '.join(values)} from {source}" for source, values in by_source.items())
 
 
 def with_changes(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:

@@ -56,7 +56,7 @@ class ComparisonGrid(io.ComfyNode):
         request = GenerationRequest(
             prompts=lines(prompts), seeds=seeds(seed, seeds_per_prompt), steps=steps, guidance=guidance
         )
-        tell("\n".join(prompt_lines(base, request.prompts)))
+        tell("\n".join([*prompt_lines(base, request.prompts), *stack.remarks_on_companions()]))
         columns = host().drive(compare(base, request, stack))
         grid = to_tensor([_grid(columns)])
         report = {

@@ -74,7 +74,8 @@ class Generate(io.ComfyNode):
             prompts=lines(prompts), seeds=seeds(seed, seeds_per_prompt), negative_prompt=negative_prompt.strip(),
             steps=steps, guidance=guidance, width=width, height=height, batch_size=batch_size,
         )  # fmt: skip
-        notes = "\n".join(prompt_lines(base, [*request.prompts, request.negative_prompt]))
+        remarks = stack.remarks_on_companions() if stack else []
+        notes = "\n".join([*prompt_lines(base, [*request.prompts, request.negative_prompt]), *remarks])
         tell(notes)
         batch = host().drive(generate(base, request, stack))
         return io.NodeOutput(to_tensor([picture.image for picture in batch]), batch, ui=shown(text=notes))

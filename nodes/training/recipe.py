@@ -37,7 +37,7 @@ class Recipe(io.ComfyNode):
                     "goal",
                     options=list(USUAL),
                     default="subject",
-                    tooltip="What to teach: a thing or person, a style, or a product. A style gets more capacity.",
+                    tooltip="What to teach: a thing, a style, a product or a person. A style gets more capacity.",
                 ),
                 io.Combo.Input(
                     "quality",

@@ -12,6 +12,7 @@ from ..kit.shown import shown
 from . import CATEGORY
 
 if TYPE_CHECKING:
+    from ...engine.adapters.stack import Stack
     from ...engine.data.dataset import Dataset
     from ...engine.models.contract import Backbone
     from ...engine.runs.train import TrainedAdapter
@@ -49,6 +50,12 @@ class TrainLoRA(io.ComfyNode):
                     tooltip="Captioned pictures of other members of the class, without the trigger word. They keep the "
                     "base model's idea of the class.",
                 ),
+                sockets.Stack.Input(
+                    "companions",
+                    optional=True,
+                    tooltip="Adapters beside the one that is trained, from Companion Adapter: on while training, part "
+                    "of the base model, or the values to start from.",
+                ),
             ],
             outputs=[
                 sockets.Adapter.Output("adapter", tooltip="The trained adapter."),
@@ -68,6 +75,7 @@ class TrainLoRA(io.ComfyNode):
         seed: int,
         name: str,
         regularization: Dataset | None = None,
+        companions: Stack | None = None,
     ) -> io.NodeOutput:
         from ...engine.adapters.files import file_tensors
         from ...engine.figures.plots import loss_plot
@@ -78,7 +86,7 @@ class TrainLoRA(io.ComfyNode):
         trained = host().drive(
             train_adapter(
                 base, dataset, recipe, seed=seed, store=RunStore(host().store_root()), name=name,
-                regularization=regularization, graph=Graph(**host().workflow_metadata(cls)),
+                regularization=regularization, graph=Graph(**host().workflow_metadata(cls)), companions=companions,
             )
         )  # fmt: skip
         steps = len(trained.losses)  # of the recipe, or of its epochs
@@ -107,6 +115,7 @@ def training_report(trained: TrainedAdapter) -> dict[str, Any]:
         "last_loss": round(sum(losses[-tenth:]) / tenth, 5),
         "trigger": trained.adapter.trigger,
         "adapter": str(trained.adapter.path),
+        "companions": trained.companions.facts(),
         "notes": list(trained.notes),
     }
 
@@ -121,4 +130,10 @@ def in_words(report: dict[str, Any]) -> str:
         done = f"{report['steps']} steps in {report['seconds']:.0f} s"
     trigger = f"; trigger phrase: {report['trigger']}" if report["trigger"] else ""
     told = f"{report['name']}: {done}; loss {report['first_loss']:.4g} to {report['last_loss']:.4g}{trigger}"
-    return "\n".join([told, report["length"], *report["notes"]])
+    return "\n".join([told, report["length"], *map(_companion, report["companions"]), *report["notes"]])
+
+
+def _companion(fact: dict[str, Any]) -> str:
+    from ...engine.adapters.companions import ROLES
+
+    return f"companion: {fact['name']}, {ROLES[fact['role']]}, with weight {fact['weight']:g}"

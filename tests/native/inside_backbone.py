@@ -25,11 +25,12 @@ def diffusers_demo() -> Any:
     return load_base(DEMO_BASE, device="cpu", precision="fp32")
 
 
-def finished(events: Any) -> Any:
-    """Drive a loop to its end."""
+def finished(events: Any, seen: list[Any] | None = None) -> Any:
+    """Drive a loop to its end; ``seen`` gets its events."""
+    seen = [] if seen is None else seen
     while True:
         try:
-            next(events)
+            seen.append(next(events))
         except StopIteration as stop:
             return stop.value
 
@@ -77,8 +78,10 @@ def agree() -> dict[str, Any]:
     }
 
 
-def fox_run(base: Any, folder: str, steps: int, **changes: Any) -> Any:
-    """A training on the fox pictures, as (trained adapter, its file's tensors)."""
+def fox_run(
+    base: Any, folder: str, steps: int, companions: Any = None, seen: list[Any] | None = None, **changes: Any
+) -> Any:
+    """A training on the fox pictures, as (trained adapter, its file's tensors); ``seen`` gets its events."""
     from lora_workbench.engine.adapters.files import file_tensors
     from lora_workbench.engine.captions.templates import apply_trigger
     from lora_workbench.engine.core.resources import PROJECT_ROOT
@@ -91,7 +94,9 @@ def fox_run(base: Any, folder: str, steps: int, **changes: Any) -> Any:
     dataset = load_dataset(PROJECT_ROOT / "assets" / "datasets" / "fox")
     captioned = apply_trigger(dataset, TriggerWord(word="ohwx", class_word="fox"), "replace")
     recipe = with_changes(suggest("subject", len(dataset), base.info), {"steps": steps, "batch_size": 4, **changes})
-    trained = finished(train_adapter(base, captioned, recipe, seed=3, store=RunStore(Path(folder)), name="fox"))
+    store = RunStore(Path(folder))
+    events = train_adapter(base, captioned, recipe, seed=3, store=store, name="fox", companions=companions)
+    trained = finished(events, seen)
     return trained, file_tensors(trained.adapter, dtype="float32")
 
 

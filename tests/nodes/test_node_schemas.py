@@ -19,6 +19,7 @@ FIXED = {
     "LW_LoadDataset": ("path on_unreadable uncaptioned", "dataset"),
     "LW_JoinDatasets": ("first second third fourth", "dataset"),
     "LW_DatasetFromImages": ("images batch captions name", "dataset"),
+    "LW_PairDataset": ("path references instruction on_unreadable", "dataset"),
     "LW_CaptionDataset": (
         "dataset captioner overwrite prompt max_tokens threshold character_threshold device precision",
         "dataset captions report",
@@ -51,7 +52,15 @@ FIXED = {
         "dataset prompts count path seed steps guidance batch_size pictures base recipe",
         "regularization report",
     ),
-    "LW_TrainLoRA": ("base dataset recipe seed name regularization", "adapter loss_plot report lora_model"),
+    "LW_Companion": ("adapter role weight companions", "companions"),
+    "LW_TrainLoRA": ("base dataset recipe seed name regularization companions", "adapter loss_plot report lora_model"),
+    "LW_TrainSlider": (
+        (
+            "base positive negative neutral preserve guidance pictures seed name strip_prompts strip_weights settings "
+            "recipe positive_pictures negative_pictures"
+        ),
+        "adapter strip report lora_model",
+    ),
     "LW_LoadAdapter": ("adapter", "adapter trigger"),
     "LW_StackAdapters": (
         "adapter weight text_encoder_weight enabled stack lora_stack",
@@ -145,6 +154,7 @@ def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
         "LW_RegularizationSet": "fixed",
         "LW_EditCaptions": "fixed",
         "LW_TrainLoRA": "fixed",
+        "LW_TrainSlider": "fixed",
         "LW_Generate": True,
         "LW_ComparisonGrid": True,
     }

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import published
 from ..contract import Conditioning
 from ..family import Family, Part
 from ..flow_backbone import FlowBackbone, folder_parts
@@ -81,10 +82,15 @@ DEV = Traits(
     architecture="flux-1-dev",
     resolution=1024,
     key_style="transformer",
+    published=published.FLUX1,
     generation=GenerationDefaults(steps=28, guidance=3.5),
 )
 SCHNELL = replace(
-    DEV, title="FLUX.1 schnell", architecture="flux-1-schnell", generation=GenerationDefaults(steps=4, guidance=1.0)
+    DEV,
+    title="FLUX.1 schnell",
+    architecture="flux-1-schnell",
+    published=published.FLUX1_SCHNELL,
+    generation=GenerationDefaults(steps=4, guidance=1.0),
 )
 
 FAMILY = Family(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import published
 from ..traits import GenerationDefaults, Traits
 
 TRAITS = Traits(
@@ -10,5 +11,6 @@ TRAITS = Traits(
     architecture="lumina-2",
     resolution=1024,
     key_style="transformer",
+    published=published.LUMINA2,
     generation=GenerationDefaults(steps=30, guidance=4.0),
 )

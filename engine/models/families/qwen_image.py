@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from .. import published
 from ..traits import GenerationDefaults, Traits
 
 TRAITS = Traits(
     name="qwen-image",
     title="Qwen-Image",
-    architecture="qwen-image",
+    architecture="Qwen-Image",
     resolution=1328,
     key_style="transformer",
+    published=published.QWEN_IMAGE,
     generation=GenerationDefaults(steps=30, guidance=4.0),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import published
 from ..traits import GenerationDefaults, Traits
 
 TRAITS = Traits(
@@ -10,5 +11,6 @@ TRAITS = Traits(
     architecture="stable-diffusion-3",
     resolution=1024,
     key_style="transformer",
+    published=published.SD3,
     generation=GenerationDefaults(steps=28, guidance=4.5),
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.resources import ASSETS
+from .. import published
 from ..chunks import LENGTHS
 from ..contract import Conditioning
 from ..family import Family, Part
@@ -75,6 +76,7 @@ TRAITS = Traits(
     architecture="stable-diffusion-xl-v1-base",
     resolution=1024,
     key_style="kohya",
+    published=published.SDXL,
     generation=GenerationDefaults(steps=30, guidance=5.0),
 )
 

@@ -129,14 +129,13 @@ def test_it_describes_itself(base: Backbone, family: str):
 
 
 def test_presets_name_modules_that_exist(base: Backbone):
-    for module, presets in [(base.denoiser, base.info.target_presets)] + [
-        (encoder, base.info.text_target_presets) for encoder in map(base.load_component, base.text_encoder_names)
-    ]:
+    for component, module in base.load_components().items():
+        presets = base.info.target_presets if component == "denoiser" else base.info.text_target_presets
         assert {"attention", "attention_and_feed_forward"} <= presets.keys()
         assert set(presets["attention"]) < set(presets["attention_and_feed_forward"])
-        names = [name for name, _ in module.named_modules()]
+        keys = [f".{component}.{name}" for name, _ in module.named_modules()]
         for suffix in presets["attention_and_feed_forward"]:
-            assert any(name.endswith(f".{suffix}") for name in names), suffix
+            assert any(key.endswith(f".{suffix}") for key in keys), suffix
 
 
 def test_content_hash_is_that_of_the_weights(base: Backbone, family: str, folder: Path, tmp_path: Path):

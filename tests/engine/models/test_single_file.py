@@ -150,13 +150,13 @@ SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
 """Of some tensors of the original checkpoints."""
 
 
-@pytest.mark.parametrize("family", [sd1.FAMILY, sdxl.FAMILY], ids=lambda family: family.name)
+@pytest.mark.parametrize("family", [sd1.FAMILY, sdxl.FAMILY], ids=lambda family: family.traits.name)
 def test_standard_configuration_is_that_of_the_original(family: Family):
     """By the numbers of parameters of the original, and some names and sizes in its checkpoint."""
     import torch
 
     shapes: dict[str, tuple[int, ...]] = {}
-    for name, parameters in SIZES[family.name].items():
+    for name, parameters in SIZES[family.traits.name].items():
         part, config = family.parts[name], diffusers_parts.read_config(family.config, name)
         with torch.device("meta"):
             made = diffusers_parts._module_class(part)
@@ -167,7 +167,7 @@ def test_standard_configuration_is_that_of_the_original(family: Family):
         shapes |= {tensor_name: tuple(tensor.shape) for tensor_name, tensor in tensors.items()}
         if not text:
             diffusers_parts._converted(part, config, tensors)
-    expected = SHAPES[family.name]
+    expected = SHAPES[family.traits.name]
     assert {name: shapes.get(name) for name in expected} == expected
 
 

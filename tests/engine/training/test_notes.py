@@ -38,7 +38,7 @@ def told(base: Backbone, dataset: Dataset, has_prior: bool | None = None, **sett
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("goal", ["subject", "style", "product"])
+@pytest.mark.parametrize("goal", ["subject", "style", "product", "person"])
 @pytest.mark.parametrize("quality", ["draft", "standard", "thorough"])
 def test_a_suggested_recipe_needs_no_note(base, pictures, goal, quality):
     recipe = suggest(goal, len(pictures), base.info, quality).changed(rank=4, alpha=4.0)
@@ -57,6 +57,7 @@ def test_a_suggested_recipe_needs_no_note(base, pictures, goal, quality):
         ({"text_encoder_learning_rate": 1e-3}, "text_encoder_learning_rate = 0.001 has no effect without"),
         ({"train_text_encoder": True, "text_encoder_learning_rate": 0.0}, "train_text_encoder has no effect"),
         ({"logit_mean": 0.5}, "logit_mean = 0.5 has no effect unless timestep_distribution is logit_normal"),
+        ({"contrastive_guidance": 3.5}, "contrastive_guidance 3.5 is for base models that guidance was distilled into"),
         ({"caption_keep": 2}, "caption_keep = 2 has no effect without caption_shuffle"),
         ({"caption_shuffle": 1}, "caption_shuffle = 1 has no effect below 2"),
         ({"rank": 1000, "alpha": 1000.0}, "rank 1000 is more than"),

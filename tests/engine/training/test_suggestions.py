@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pytest
 from lora_workbench.engine.core.errors import ConfigError
+from lora_workbench.engine.data.goals import USUAL
 from lora_workbench.engine.models.contract import BackboneInfo
+from lora_workbench.engine.models.families import flux1, sd1
+from lora_workbench.engine.training.recipe import Recipe
 from lora_workbench.engine.training.suggestions import suggest, with_changes
 
 
 def base(**changes) -> BackboneInfo:
     plain = {
-        "family": "sd1", "content_hash": "0", "prediction_type": "epsilon", "latent_channels": 4, "latent_factor": 8,
-        "resolution": 512, "target_presets": {}, "text_target_presets": {}, "key_style": "kohya",
+        "traits": sd1.TRAITS, "content_hash": "0", "prediction_type": "epsilon", "latent_channels": 4,
+        "latent_factor": 8, "resolution": 512, "target_presets": {}, "text_target_presets": {}, "key_style": "kohya",
     }  # fmt: skip
     return BackboneInfo(**plain | changes)
 
@@ -64,3 +67,30 @@ def test_chosen_settings_are_named_with_what_they_replace():
     told = "steps 300 (was 600), sample_prompts a house | a bell (was none)"
     assert recipe.reason == f"{suggested.reason} Chosen by hand: {told}."
     assert with_changes(suggested, {}) == suggested
+
+
+def test_every_published_value_is_a_setting_that_can_be():
+    from lora_workbench.engine.models import published
+    from lora_workbench.engine.models.published import Published
+
+    recipes = {name: own for name, own in vars(published).items() if isinstance(own, Published)}
+    assert len(recipes) > 15
+    for own in recipes.values():
+        for goal in USUAL:
+            Recipe.of(**published.GENERAL.values(goal) | own.values(goal))
+            assert all(sourced.source for sourced in own.of(goal).values())
+        assert own.goals.keys() <= USUAL.keys()
+
+
+def test_the_family_decides_and_the_source_is_told():
+    flux = base(traits=flux1.DEV, prediction_type="flow", key_style="transformer", resolution=1024)
+    recipe = suggest("subject", 16, flux)
+    assert recipe.noise.timestep_distribution == "logit_normal"
+    assert recipe.captions.caption_dropout == 0.05
+    assert "For FLUX.1 dev and Krea: learning_rate 0.0001, timestep_distribution logit_normal" in recipe.reason
+    assert "from ai-toolkit's example" in recipe.reason
+    assert "training adapter" in suggest("subject", 16, base(traits=flux1.SCHNELL)).reason
+
+
+def test_the_scale_is_told_beside_the_rate():
+    assert "learning rate 0.0001, rank 16 and alpha 16 (scale 1)" in suggest("person", 20, base()).reason

@@ -1,0 +1,84 @@
+"""Layers of a base model that are several modules in adapter files, such as one projection to queries, keys, values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from .adapter import Adapter
+from .binding import bind
+from .kinds import LowRank, Update
+from .names import flat
+from .stack import HasComponents
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Places: TypeAlias = Mapping[str, Sequence[tuple[str, slice]]]
+"""Layer key -> (module key in adapter files, its output rows), for each module that the layer is in files."""
+
+
+class HasParts(HasComponents, Protocol):
+    """A base model that knows what its layers are in adapter files, such as any ``Backbone``."""
+
+    def file_parts(self, key: str) -> Sequence[tuple[str, slice]]:
+        """The modules in adapter files that make up a layer; see ``Backbone.file_parts``."""
+        ...
+
+
+def places(base: HasParts) -> Places:
+    """What the denoiser's layers are in adapter files; those that files have no name for are left out."""
+    known = base.module_shapes()
+    paths = [
+        path
+        for path, module in base.load_component("denoiser").named_modules()
+        if (weight := getattr(module, "weight", None)) is not None and weight.ndim > 1
+    ]
+    found = {key: base.file_parts(key) for key in (f"denoiser.{path}" for path in paths)}
+    return {key: parts for key, parts in found.items() if parts and all(part in known for part, _ in parts)}
+
+
+def bind_to(base: HasParts, adapter: Adapter) -> Adapter:
+    """The adapter with the module keys of a base model; updates of its fused layers are cut into what files have.
+
+    Raises:
+        AdapterError: a module is missing or has another shape, or its kind can't be cut.
+    """
+    fused = {
+        flat(key): parts for key, parts in places(base).items() if len(parts) > 1 or flat(parts[0][0]) != flat(key)
+    }
+    modules: dict[str, Update] = {}
+    for name, update in adapter.modules.items():
+        if parts := fused.get(flat(name)):
+            modules |= {part: update.rows(rows) for part, rows in parts}
+        else:
+            modules[name] = update
+    return bind(replace(adapter, modules=modules), base.module_shapes())
+
+
+def whole(pieces: Sequence[tuple[slice, LowRank]], rows: int) -> tuple[Tensor, Tensor]:
+    """The factors of a layer, from those of its parts.
+
+    Args:
+        pieces: (output rows, update) of each part; parts with the same down factor share its place in the rank.
+        rows: of the layer's weight.
+
+    Returns:
+        Down (r, in · kh · kw) and up (rows, r), float32, with a scale of 1; r is the sum of the ranks.
+    """
+    import torch
+
+    downs: list[Tensor] = []
+    ups: list[Tensor] = []
+    for at, update in pieces:
+        down = update.down.detach().float().flatten(1)
+        up = torch.zeros(rows, update.rank, device=down.device)
+        up[at] = update.up.detach().float().flatten(1) * (update.alpha / update.rank)
+        same = next((i for i, other in enumerate(downs) if torch.equal(other, down)), None)
+        if same is None:
+            downs.append(down)
+            ups.append(up)
+        else:
+            ups[same] = ups[same] + up
+    return torch.cat(downs), torch.cat(ups, dim=1)

@@ -1,0 +1,65 @@
+"""What is inside the base model while a run trains: companions, and on top of them the adapter in training."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..adapters import companions, inject
+from ..adapters.frozen import Frozen
+from ..adapters.inject import Injection
+from ..adapters.kinds import TRAINED
+from ..adapters.stack import Stack, applied
+from ..core.seeds import derived_seed
+from ..training.targets import targets_of
+from .companions import begin_with_companion
+from .key import Run
+from .samples import sample_pictures, slider_samples
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import nn
+
+
+@contextlib.contextmanager
+def injected(run: Run) -> Iterator[Injection]:
+    """The adapter in training, with the first values of the run.
+
+    These follow from module names that all backbones of a family share, or from the companion that it starts from.
+    """
+    base, settings = run.base, run.recipe.adapter
+    components = _components(run)
+    with inject.injected(
+        TRAINED.get(settings.kind), components, targets_of(base, settings), rank=settings.rank, alpha=settings.alpha,
+        seed=derived_seed(run.seed, "adapter"), common_name=lambda key: base.file_parts(key)[0][0],
+    ) as injection:  # fmt: skip
+        begin_with_companion(run, injection)
+        yield injection
+
+
+def beside(run: Run) -> contextlib.AbstractContextManager[Frozen]:
+    """The companions of the run on the components that are trained; gives those that are on while training only."""
+    return companions.beside(run.base, run.bound_companions, _components(run), run.base.dtype)
+
+
+def on_text_encoders(run: Run, stack: Stack) -> contextlib.AbstractContextManager[None]:
+    """A stack on text encoders that aren't trained, whose layers carry nothing else."""
+    trained = run.recipe.adapter.train_text_encoder
+    return applied(run.base, Stack() if trained else companions.text_part(stack))
+
+
+def samples_of(run: Run, training_only: Frozen, injection: Injection) -> list[tuple[str, Image.Image]]:
+    """Labeled sample pictures of the adapter in training, as it will be used: without what is on while training only.
+
+    Sliders are shown at both ends and off.
+    """
+    with training_only.off(), on_text_encoders(run, run.bound_companions.context):
+        if run.slider:
+            return slider_samples(run.base, run.recipe.samples, run.dataset, injection)
+        return sample_pictures(run.base, run.recipe.samples, run.dataset)
+
+
+def _components(run: Run) -> dict[str, nn.Module]:
+    """Component -> module, of those that are trained."""
+    return run.base.load_components() if run.recipe.adapter.train_text_encoder else {"denoiser": run.base.denoiser}

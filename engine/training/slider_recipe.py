@@ -1,0 +1,33 @@
+"""The suggested recipe of a slider."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from ..models.contract import BackboneInfo
+
+_OWN: dict[str, Any] = {
+    "steps": 500, "rank": 8, "alpha": 4.0, "learning_rate": 2e-4, "targets": "attention", "batch_size": 1,
+    "warmup_steps": 0, "schedule": "constant",
+}  # fmt: skip
+"""As in ai-toolkit's example of a slider, which has these values for Stable Diffusion 1.5."""
+_KEPT = {"steps", "rank", "alpha", "schedule", "train_text_encoder"}
+"""What suits a slider whatever the base model wants for other adapters: it learns a single direction."""
+
+
+def suggest_slider(base: BackboneInfo) -> Recipe:
+    """A recipe, with the reason for its values; other settings that the base model declares take precedence."""
+    wanted = {name: value for name, value in base.recipe.items() if name not in _KEPT}
+    recipe = Recipe.of(**(_OWN | wanted))
+    recipe = recipe.changed(resolution=recipe.batches.resolution or base.resolution)
+    adapter = recipe.adapter
+    reason = (
+        f"A slider learns a single direction: {recipe.schedule.steps} steps with learning rate "
+        f"{recipe.optimizer.learning_rate:g}, rank {adapter.rank} and alpha {adapter.alpha:g}, which scales the update "
+        f"by {adapter.alpha / adapter.rank:g}. The text encoder stays as it is."
+    )
+    return replace(recipe, reason=reason)
