@@ -88,7 +88,7 @@ def generate(
     label = stack_label(stack)
     results: list[GeneratedImage] = []
     with applied(backbone, stack):
-        encoded = Encoded(backbone, request)
+        encoded = Encoded(backbone, request.reference_guidance)
         for chunk in _chunks(wanted, request.batch_size):
             latents, done = None, len(results) * request.steps
             for number, latents in enumerate(_denoise(backbone, request, chunk, encoded), 1):  # noqa: B007

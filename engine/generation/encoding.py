@@ -12,14 +12,17 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from .batch import GenerationRequest
-
 
 class Encoded:
-    """What a base model is told of each picture of a request."""
+    """What a base model is told of each picture.
 
-    def __init__(self, backbone: Backbone, request: GenerationRequest) -> None:
-        self._backbone, self._request = backbone, request
+    Args:
+        backbone: the base model.
+        reference_guidance: scale of guidance by the pictures to edit.
+    """
+
+    def __init__(self, backbone: Backbone, reference_guidance: float) -> None:
+        self._backbone, self._reference_guidance = backbone, reference_guidance
         self._prompts: dict[tuple[str, int], Conditioning] = {}
         self._pictures: dict[int, tuple[Tensor, Tensor]] = {}
 
@@ -32,7 +35,7 @@ class Encoded:
         if latents:
             joined["reference"] = torch.cat(latents)
         if latents and "reference_guidance" in self._backbone.info.capabilities:
-            joined["reference_guidance"] = torch.full((len(latents),), self._request.reference_guidance)
+            joined["reference_guidance"] = torch.full((len(latents),), self._reference_guidance)
         return joined
 
     def _prompt(self, prompt: str, picture: Image.Image | None) -> Conditioning:

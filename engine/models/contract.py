@@ -50,9 +50,9 @@ class BackboneInfo:
     """The same for the text encoders."""
     key_style: KeyStyle
     shift: Shift = field(default_factory=Shift)
-    """With ``flow``: how the model's own sampler shifts noise levels by picture size."""
+    """How the model's own sampler shifts noise levels; none unless it predicts ``flow``."""
     patch: int = 1
-    """With ``flow``: side of the square of latent pixels that makes one token, of which ``shift`` counts them."""
+    """Side of the square of latent pixels that is one of the tokens that ``shift`` goes by."""
     name: str = ""
     """File or folder name of the model, for people."""
     generation: GenerationDefaults = field(default_factory=GenerationDefaults)

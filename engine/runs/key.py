@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from ..adapters.companions import Companions
 from ..core.errors import CaptionError, DatasetError, TrainingError
@@ -14,6 +15,7 @@ from ..data.limits import MAX_CHARACTERS
 from ..data.regularization import refuse_shared
 from ..models import FAMILIES
 from ..models.contract import Backbone
+from ..training.levels import trained_levels
 from ..training.recipe import Circumstances, Recipe
 from ..training.slider import Slider
 
@@ -60,7 +62,7 @@ class Run:
             self.base.info.content_hash,
             f"{self.base.device.type} {self.base.dtype}",
             self.dataset.content_hash,
-            self.recipe.keyed(circumstances) | self._never_dropped(),
+            self.recipe.keyed(circumstances) | self._never_dropped() | self._shift(),
             self.regularization.content_hash if self.regularization else None,
             self.seed,
             *([self.companions.identity()] if self.companions.entries else []),
@@ -72,6 +74,13 @@ class Run:
         if not (self.recipe.captions.tag_dropout and self.dataset.triggers):
             return {}
         return {"never_dropped": ", ".join(trigger.word for trigger in self.dataset.triggers)}
+
+    def _shift(self) -> dict[str, Any]:
+        """The shift of noise levels, where the recipe's settings don't say all of it."""
+        info, noise = self.base.info, self.recipe.noise
+        if info.prediction_type != "flow" or noise.noise_shift in ("none", "fixed"):
+            return {}
+        return {"shift": trained_levels(noise, info).shift.lines, "patch": info.patch}
 
     def check(self) -> None:
         """Refuse inputs that can't be trained on, before any work is done.

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from ..core.seeds import derived_seed
 from ..diffusion.noise import add_noise, gaussian_noise
 from ..diffusion.prediction import target
-from ..diffusion.timesteps import DISTRIBUTIONS
 from ..diffusion.weighting import min_snr_weight
 from ..models.contract import Backbone, Conditioning, Timesteps
 from .caption_order import pick
 from .contrastive import guided_target, unconditional_prediction, without_prompt
+from .levels import tokens_of, trained_levels
 from .recipe import CaptionSettings, Recipe
 from .training_set import TrainingSet, step_generator
 
@@ -178,19 +178,18 @@ def denoising_loss(
         backbone: the base model.
         x0: clean latents (B, C, h, w).
         conditioning: batch B.
-        recipe: for noise, timesteps, min-SNR weighting and contrastive guidance.
-        generator: of timesteps and noise.
+        recipe: for noise, its levels, min-SNR weighting and contrastive guidance.
+        generator: of noise and its levels.
         weights: of each latent pixel, (B, 1, h, w).
         empty: the empty prompt, batch B, for contrastive guidance.
         goal: gives what the prediction should be; without it, that is the noise or velocity between ``x0`` and noise.
     """
     noise = gaussian_noise(x0.shape, generator, offset=recipe.noise.noise_offset).to(x0.device)
-    sample = DISTRIBUTIONS.get(recipe.noise.timestep_distribution)
-    u = sample(len(x0), generator, mean=recipe.noise.logit_mean, std=recipe.noise.logit_std)
+    levels, tokens = trained_levels(recipe.noise, backbone.info), tokens_of(backbone.info, *x0.shape[-2:])
+    timesteps = backbone.timesteps(levels.draw(len(x0), generator, tokens=tokens))
     if "guidance_input" in backbone.info.capabilities:
         guidance = x0.new_full((len(x0),), recipe.loss.told_guidance)
         conditioning = Conditioning(conditioning | {"guidance": guidance})
-    timesteps = backbone.timesteps(u)
     x_t = add_noise(x0, noise, timesteps.alpha, timesteps.sigma)
     prediction_type = backbone.info.prediction_type
     if goal is None:

@@ -216,6 +216,7 @@ def test_timesteps_go_from_clean_to_noise(base: Backbone):
     assert levels.sigma[-1] > 0.9
     if base.info.prediction_type == "flow":
         torch.testing.assert_close(levels.alpha + levels.sigma, torch.ones(499))
+        torch.testing.assert_close(levels.sigma, torch.linspace(0, 1, 500)[:-1])  # no shift but the recipe's
     else:
         torch.testing.assert_close(levels.alpha**2 + levels.sigma**2, torch.ones(499))
 
