@@ -24,7 +24,7 @@ _TRAITS: Mapping[str, Traits] = {
     "Flux": flux1.DEV,
     "Flux2": flux2.TRAITS,
     "QwenImage": qwen_image.TRAITS,
-    "ZImage": z_image.TRAITS,
+    "ZImage": z_image.TURBO,
     "Lumina2": lumina2.TRAITS,
 }
 """By the name of ComfyUI's configuration class, or of the nearest class that it inherits from."""
