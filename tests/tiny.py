@@ -94,7 +94,7 @@ def save_tiny_sdxl(folder: Path, *, prediction_type: str = "epsilon", seed: int 
 def save_tiny_flux1(folder: Path, *, seed: int = 0, guidance: bool = True) -> Path:
     """A FLUX.1 pipeline with one double and one single block for 32 px pictures, as a diffusers folder."""
     import torch
-    from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+    from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
     from tiny_text import clip_encoder, t5_encoder, t5_tokenizer
     from transformers import CLIPTokenizer
 
@@ -103,17 +103,43 @@ def save_tiny_flux1(folder: Path, *, seed: int = 0, guidance: bool = True) -> Pa
         patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
         joint_attention_dim=32, pooled_projection_dim=32, guidance_embeds=guidance, axes_dims_rope=(4, 4, 8),
     )  # fmt: skip
-    vae = AutoencoderKL(
-        block_out_channels=(32, 32), down_block_types=("DownEncoderBlock2D",) * 2, use_quant_conv=False,
-        up_block_types=("UpDecoderBlock2D",) * 2, latent_channels=4, sample_size=32, norm_num_groups=32,
-        scaling_factor=0.36, shift_factor=0.11, use_post_quant_conv=False,
-    )  # fmt: skip
     FluxPipeline(
-        transformer=transformer, vae=vae, text_encoder=clip_encoder(), text_encoder_2=t5_encoder(),
+        transformer=transformer, vae=flux_autoencoder(), text_encoder=clip_encoder(), text_encoder_2=t5_encoder(),
         tokenizer=CLIPTokenizer.from_pretrained(TOKENIZER), tokenizer_2=t5_tokenizer(),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=guidance),
     ).save_pretrained(folder)  # fmt: skip
     return for_small_pictures(folder)
+
+
+def save_tiny_z_image(folder: Path, *, seed: int = 0, shift: float = 6.0) -> Path:
+    """A Z-Image pipeline with one layer and one refiner of each kind for 32 px pictures, as a diffusers folder."""
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
+    from tiny_text import qwen3_encoder, qwen_tokenizer
+
+    torch.manual_seed(seed)
+    transformer = ZImageTransformer2DModel(
+        in_channels=4, dim=32, n_layers=1, n_refiner_layers=1, n_heads=2, n_kv_heads=2, cap_feat_dim=16,
+        axes_dims=[8, 4, 4], axes_lens=[8192, 32, 32],
+    )  # fmt: skip
+    for token in (transformer.x_pad_token, transformer.cap_pad_token):
+        torch.nn.init.normal_(token)
+    ZImagePipeline(
+        transformer=transformer, vae=flux_autoencoder(), text_encoder=qwen3_encoder(), tokenizer=qwen_tokenizer(),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=shift),
+    ).save_pretrained(folder)  # fmt: skip
+    return for_small_pictures(folder)
+
+
+def flux_autoencoder() -> Any:
+    """An autoencoder of FLUX.1's kind, to half the size and four channels."""
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(
+        block_out_channels=(32, 32), down_block_types=("DownEncoderBlock2D",) * 2, use_quant_conv=False,
+        up_block_types=("UpDecoderBlock2D",) * 2, latent_channels=4, sample_size=32, norm_num_groups=32,
+        scaling_factor=0.36, shift_factor=0.11, use_post_quant_conv=False,
+    )  # fmt: skip
 
 
 def for_small_pictures(folder: Path) -> Path:
@@ -134,6 +160,7 @@ TINY: dict[str, Callable[..., Path]] = {
     "sdxl": save_tiny_sdxl,
     "ip2p": save_tiny_ip2p,
     "flux1": save_tiny_flux1,
+    "z-image": save_tiny_z_image,
 }
 """Family -> what saves a tiny base model of it into a folder, with random weights by ``seed``.
 
