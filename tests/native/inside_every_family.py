@@ -244,5 +244,71 @@ def sampled(case: Case, folder: Path) -> dict[str, Any]:
     }
 
 
+def zero_terminal_snr(folder: str) -> dict[str, Any]:
+    """NoobAI's noise levels and losses at both ends, beside the same model without zero terminal SNR."""
+    import torch
+    from lora_workbench.engine.diffusion.noise import add_noise
+    from lora_workbench.engine.diffusion.prediction import target
+
+    del folder
+    case, x0 = Case("noobai"), Case("noobai").latents()
+    noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(1))
+    levels = case.base.timesteps(torch.tensor([0.0, 0.9999]))
+    x_t = add_noise(x0, noise, levels.alpha, levels.sigma)
+    wanted = target("v_prediction", x0, noise, levels.alpha, levels.sigma)
+    with torch.no_grad():
+        predicted = case.base.predict(x_t, levels.t, case.base.encode_prompts(PROMPTS))
+    plain = Case("sdxl").base.timesteps(torch.tensor([0.9999]))
+    return {
+        "alpha": levels.alpha.tolist(), "plain_alpha": plain.alpha.tolist(),
+        "noise_alone": float((x_t[1] - noise[1]).abs().max()),
+        "wants_the_picture": float((wanted[1] + x0[1]).abs().max()),
+        "losses": (predicted - wanted).square().mean(dim=(1, 2, 3)).tolist(),
+        "predicted": float(predicted.abs().max()),
+    }  # fmt: skip
+
+
+def refused(folder: str) -> dict[str, str]:
+    """What is said of models and pictures that can't be trained on, before the first step."""
+    from types import SimpleNamespace
+
+    from lora_workbench.engine.core.errors import WorkbenchError
+    from lora_workbench.engine.data.loading import dataset_from_images
+    from lora_workbench.engine.runs.store import RunStore
+    from lora_workbench.engine.runs.train import train_adapter
+    from lora_workbench.engine.training.recipe import Recipe
+    from lora_workbench.nodes import native
+    from PIL import Image
+    from tiny_families import Tiny, model, wan
+    from tiny_parts import autoencoder, words
+
+    sd = FAMILIES["sd15"]
+    inpainting = Tiny(config="SD15", denoiser={**sd.denoiser, "in_channels": 9}, text=sd.text, vae=sd.vae)
+    to_film = {**wan(16), "model_type": "i2v", "in_dim": 36}
+    animating = Tiny(config="WAN21_I2V", denoiser=to_film, text=words, vae=sd.vae)
+    cascade = model(sd)
+    cascade.model.model_config.__class__ = type("Stable_Cascade_C", (type(cascade.model.model_config),), {})
+    sounding = model(sd)
+    sounding.model.latent_format = SimpleNamespace(latent_channels=4, latent_dimensions=1)
+    given = {
+        "inpainting": (model(inpainting), sd.vae()), "animating": (model(animating), sd.vae()),
+        "cascade": (cascade, sd.vae()), "sound": (sounding, sd.vae()), "vae": (model(sd), autoencoder(16)),
+    }  # fmt: skip
+    found = {}
+    for name, (patcher, vae) in given.items():
+        try:
+            native.NativeBackbone(patcher, sd.text(), vae)
+        except WorkbenchError as error:
+            found[name] = str(error)
+    base = Case("flux_dev").base
+    dataset = dataset_from_images([Image.new("RGB", (72, 72))], ["a zwx thing"], "odd")
+    try:
+        recipe = Recipe.of(steps=1, resolution=72)
+        finished(train_adapter(base, dataset, recipe, seed=1, store=RunStore(Path(folder) / "odd"), name="odd"))
+    except WorkbenchError as error:
+        found["size"] = str(error)
+    return found
+
+
 if __name__ == "__main__":
-    main({"every": every})
+    main({"every": every, "zero_terminal_snr": zero_terminal_snr, "refused": refused})

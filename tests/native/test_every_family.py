@@ -135,3 +135,27 @@ def test_it_samples_in_batches_as_alone(family: str, found: dict[str, Any]) -> N
     assert sampled["finite"]
     assert sampled["apart"] < 1e-3
     assert sampled["picture"][:2] == [2, 3]
+
+
+def test_zero_terminal_snr_ends_in_noise_alone(tmp_path: Path) -> None:
+    found = run_inside(HERE / "inside_every_family.py", "zero_terminal_snr", tmp_path, folder=tmp_path)
+    first, last = found["alpha"]
+    assert first > 0.999
+    assert 0 < last < 3e-4 < 0.05 < found["plain_alpha"][0]
+    assert found["noise_alone"] < 1e-3
+    assert found["wants_the_picture"] < 1e-3
+    assert all(0 < loss < 100 for loss in found["losses"])
+    assert found["predicted"] < 100
+
+
+def test_what_cannot_be_trained_is_refused_with_words(tmp_path: Path) -> None:
+    found = run_inside(HERE / "inside_every_family.py", "refused", tmp_path, folder=tmp_path)
+    for name, words in {
+        "inpainting": "it takes a picture to fill in or to animate",
+        "animating": "it takes another film, a picture, sound or poses besides the prompt",
+        "cascade": "it is one stage of a cascade",
+        "sound": "it makes no pictures",
+        "vae": "its latents have 16 channels, those of the model 4",
+        "size": "sides that are multiples of 16",
+    }.items():
+        assert words in found.get(name, "nothing was refused"), name
