@@ -44,6 +44,7 @@ def _tried(name: str, folder: Path) -> dict[str, Any]:
     try:
         case = Case(name)
         found["info"] = _info(case)
+        found["attention"] = _attention(case)
         checks: tuple[Callable[[Case, Path], dict[str, Any]], ...] = (trained, carried, prompted, sampled)
         for check in checks:
             found[check.__name__] = check(case, folder)
@@ -59,6 +60,15 @@ def _info(case: Case) -> dict[str, Any]:
         "architecture": info.architecture, "capabilities": sorted(info.capabilities),
         "styles_agree": info.key_style == info.traits.key_style,
     }  # fmt: skip
+
+
+def _attention(case: Case) -> list[str]:
+    """What tensors of the attention preset's layers are called in files, up to the part."""
+    from lora_workbench.engine.adapters.names import stems
+
+    base = case.base
+    parts = [part for key in base.info.target_presets["attention"] for part, _ in base.file_parts(key)]
+    return sorted(stems(parts, base.info.key_style).values())
 
 
 def trained(case: Case, folder: Path) -> dict[str, Any]:
@@ -164,7 +174,7 @@ def carried(case: Case, folder: Path) -> dict[str, Any]:
             injected(KINDS.get("lora"), {"denoiser": base.denoiser}, targets, rank=2, alpha=1, seed=0) as injection,
         ):
             for parameter in injection.parameters.values():
-                parameter.normal_(std=0.05, generator=torch.Generator().manual_seed(parameter.numel()))
+                parameter.normal_(std=0.2, generator=torch.Generator().manual_seed(parameter.numel()))
             mirrored = base.predict(x, levels.t, conditioning)
             updates = injection.result()
         modules = {part: u.rows(rows) for key, u in updates.items() for part, rows in base.file_parts(key)}

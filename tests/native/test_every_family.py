@@ -37,7 +37,7 @@ FAMILIES: Mapping[str, Expected] = {
     "flux2_dev": Expected("flux2", "flow", "transformer", "Flux.2-dev", edits=True, guided=True),
     "flux2_klein": Expected("flux2", "flow", "transformer", "Flux.2-klein-4b", edits=True),
     "chroma": Expected("chroma", "flow", "transformer", "chroma"),
-    "lumina2": Expected("lumina2", "flow", "transformer", "lumina-2"),
+    "lumina2": Expected("lumina2", "flow", "native", "lumina-2"),
     "z_image": Expected("z-image", "flow", "transformer", "Z-Image"),
     "krea2": Expected("krea2", "flow", "transformer", "Krea-2"),
     "qwen_image": Expected("qwen-image", "flow", "transformer", "Qwen-Image", edits=True),
@@ -91,7 +91,7 @@ def test_it_learns_a_picture_and_goes_on_to_the_same_bits(family: str, found: di
     trained = found["trained"]
     first, last = trained["losses"]
     assert trained["finite"]
-    assert last < 0.97 * first
+    assert last < 0.998 * first  # over the same noises
     assert (trained["resumed_at"], trained["same_bits"]) == (10, True)
     assert len(trained["encoders"]) == FAMILIES[family].encoders
     assert trained["encoders_learned"]
@@ -114,7 +114,7 @@ def test_the_stock_loader_takes_every_key_of_its_files(family: str, found: dict[
 def test_adapters_are_the_same_in_training_and_as_patches(family: str, found: dict[str, Any]) -> None:
     carried = found["carried"]
     assert carried["finite"]
-    assert carried["moved"] > 0.01
+    assert carried["moved"] > 1e-3
     assert carried["stacked_apart"] < 1e-4
     assert carried["stock_apart"] < 1e-4
     assert carried["restored"] == 0
@@ -159,3 +159,76 @@ def test_what_cannot_be_trained_is_refused_with_words(tmp_path: Path) -> None:
         "size": "sides that are multiples of 16",
     }.items():
         assert words in found.get(name, "nothing was refused"), name
+
+
+IN_DIFFUSERS: Mapping[str, tuple[str, str, dict[str, Any]]] = {
+    "sd3": ("SD3", "SD3Transformer2DModel", {
+        "num_layers": 2, "attention_head_dim": 64, "num_attention_heads": 2, "caption_projection_dim": 128,
+        "pooled_projection_dim": 128, "pos_embed_max_size": 32,
+    }),
+    "flux_dev": ("Flux", "FluxTransformer2DModel", {
+        "num_layers": 2, "num_single_layers": 2, "num_attention_heads": 1, "joint_attention_dim": 64,
+        "pooled_projection_dim": 64, "guidance_embeds": True,
+    }),
+    "flux2_klein": ("Flux2", "Flux2Transformer2DModel", {
+        "num_layers": 2, "num_single_layers": 2, "num_attention_heads": 1, "joint_attention_dim": 192,
+        "guidance_embeds": False,
+    }),
+    "chroma": ("Flux", "ChromaTransformer2DModel", {
+        "num_layers": 2, "num_single_layers": 2, "num_attention_heads": 1, "joint_attention_dim": 64,
+        "approximator_hidden_dim": 64, "approximator_layers": 1,
+    }),
+    "z_image": ("ZImage", "ZImageTransformer2DModel", {
+        "dim": 256, "n_layers": 2, "n_refiner_layers": 1, "n_heads": 2, "n_kv_heads": 2, "cap_feat_dim": 64,
+    }),
+    "krea2": ("Krea2", "Krea2Transformer2DModel", {
+        "num_layers": 2, "num_attention_heads": 1, "num_key_value_heads": 1, "text_hidden_dim": 32,
+        "num_text_layers": 3, "text_num_attention_heads": 1, "text_num_key_value_heads": 1,
+    }),
+    "qwen_image": ("QwenImage", "QwenImageTransformer2DModel", {
+        "num_layers": 2, "num_attention_heads": 1, "joint_attention_dim": 64,
+    }),
+    "anima": ("Anima", "CosmosTransformer3DModel", {
+        "in_channels": 16, "num_layers": 2, "num_attention_heads": 1, "attention_head_dim": 128, "adaln_lora_dim": 32,
+    }),
+    "ideogram4": ("Ideogram4", "Ideogram4Transformer2DModel", {"num_layers": 2}),
+    "wan21": ("Wan", "WanTransformer3DModel", {
+        "num_layers": 2, "num_attention_heads": 1, "attention_head_dim": 128, "ffn_dim": 128, "text_dim": 64,
+    }),
+    "ltx_video": ("LTXVideo", "LTXVideoTransformer3DModel", {
+        "num_layers": 2, "num_attention_heads": 2, "attention_head_dim": 32, "cross_attention_dim": 64,
+        "caption_channels": 64,
+    }),
+    "hidream": ("HiDreamImage", "HiDreamImageTransformer2DModel", {
+        "patch_size": 2, "num_layers": 1, "num_single_layers": 1, "attention_head_dim": 128, "num_attention_heads": 1,
+        "caption_channels": [64, 64], "text_emb_dim": 32, "num_routed_experts": 2, "num_activated_experts": 1,
+        "axes_dims_rope": (64, 32, 32), "max_resolution": (128, 128), "llama_layers": [0, 1],
+    }),
+    "ernie_image": ("ErnieImage", "ErnieImageTransformer2DModel", {
+        "hidden_size": 128, "num_attention_heads": 1, "num_layers": 2, "ffn_hidden_size": 128, "text_in_dim": 64,
+    }),
+}  # fmt: skip
+"""Family -> beginning of the name of diffusers' LoRA mixin, class of its transformer, and what makes that as small."""
+
+
+@pytest.mark.parametrize("family", IN_DIFFUSERS)
+def test_diffusers_takes_every_key_of_its_files(family: str, found: dict[str, Any], files: Path) -> None:
+    """Whether all layers are adapted, or only those of the attention preset."""
+    import diffusers
+    import torch
+    from diffusers.loaders import lora_pipeline
+    from safetensors.torch import load_file
+
+    mixin, transformer, sizes = IN_DIFFUSERS[family]
+    with torch.device("meta"):
+        modules = {f"transformer.{name}" for name, _ in getattr(diffusers, transformer)(**sizes).named_modules()}
+    tensors = load_file(files / f"{family}.safetensors")
+    attention = {key: tensor for key, tensor in tensors.items() if key.partition(".lora_")[0] in found["attention"]}
+    assert attention
+    for written in (tensors, attention):
+        read = getattr(lora_pipeline, f"{mixin}LoraLoaderMixin").lora_state_dict(dict(written))
+        meant = {key.partition(".lora_")[0] for key in (read[0] if isinstance(read, tuple) else read)}
+        # A part of Anima's pipeline of its own.
+        elsewhere = {key for key in meant if key.startswith("text_conditioner.")}
+        assert not sorted(meant - modules - elsewhere)[:5]
+        assert len(meant) >= len(written) / 2
