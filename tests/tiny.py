@@ -131,6 +131,84 @@ def save_tiny_z_image(folder: Path, *, seed: int = 0, shift: float = 6.0) -> Pat
     return for_small_pictures(folder)
 
 
+def save_tiny_flux2(folder: Path, *, seed: int = 0, is_distilled: bool = False) -> Path:
+    """A FLUX.2 klein pipeline with one double and one single block for 32 px pictures, as a diffusers folder."""
+    import torch
+    from diffusers import (
+        AutoencoderKLFlux2,
+        FlowMatchEulerDiscreteScheduler,
+        Flux2KleinPipeline,
+        Flux2Transformer2DModel,
+    )  # fmt: skip
+    from tiny_text import qwen3_for_text, qwen_tokenizer
+
+    torch.manual_seed(seed)
+    transformer = Flux2Transformer2DModel(
+        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=24, axes_dims_rope=[4, 4, 4, 4], guidance_embeds=False,
+    )  # fmt: skip
+    vae = AutoencoderKLFlux2(
+        block_out_channels=(32, 32), down_block_types=("DownEncoderBlock2D",) * 2, latent_channels=4, sample_size=32,
+        up_block_types=("UpDecoderBlock2D",) * 2, norm_num_groups=32,
+    )  # fmt: skip
+    vae.bn.running_mean.normal_(std=0.1)
+    vae.bn.running_var.uniform_(0.5, 2)
+    Flux2KleinPipeline(
+        transformer=transformer, vae=vae, text_encoder=qwen3_for_text(width=8, layers=28), tokenizer=qwen_tokenizer(),
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True), is_distilled=is_distilled,
+    ).save_pretrained(folder)  # fmt: skip
+    return for_small_pictures(folder)
+
+
+def save_tiny_qwen_image(folder: Path, *, seed: int = 0) -> Path:
+    """A Qwen-Image pipeline with two blocks for 32 px pictures, as a diffusers folder."""
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, QwenImagePipeline, QwenImageTransformer2DModel
+    from tiny_text import qwen25_vl, qwen_tokenizer
+
+    torch.manual_seed(seed)
+    transformer = QwenImageTransformer2DModel(
+        patch_size=2, in_channels=16, out_channels=4, num_layers=2, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=16, axes_dims_rope=(8, 4, 4),
+    )  # fmt: skip
+    QwenImagePipeline(
+        transformer=transformer, vae=qwen_autoencoder(), text_encoder=qwen25_vl(), tokenizer=qwen_tokenizer(),
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, max_shift=0.9, max_image_seq_len=8192),
+    ).save_pretrained(folder)  # fmt: skip
+    return for_small_pictures(folder)
+
+
+def save_tiny_krea2(folder: Path, *, seed: int = 0, is_distilled: bool = False) -> Path:
+    """A Krea 2 pipeline with two blocks for 32 px pictures, as a diffusers folder."""
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, Krea2Pipeline, Krea2Transformer2DModel
+    from tiny_text import qwen3_vl_encoder, qwen_tokenizer
+
+    torch.manual_seed(seed)
+    transformer = Krea2Transformer2DModel(
+        in_channels=16, num_layers=2, attention_head_dim=8, num_attention_heads=4, num_key_value_heads=2,
+        intermediate_size=32, timestep_embed_dim=8, text_hidden_dim=16, num_text_layers=3, text_num_attention_heads=2,
+        text_num_key_value_heads=1, text_intermediate_size=16, num_layerwise_text_blocks=1, num_refiner_text_blocks=1,
+        axes_dims_rope=(4, 2, 2),
+    )  # fmt: skip
+    Krea2Pipeline(
+        transformer=transformer, vae=qwen_autoencoder(), text_encoder=qwen3_vl_encoder(), tokenizer=qwen_tokenizer(),
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, max_image_seq_len=6400),
+        text_encoder_select_layers=(1, 2, 3), is_distilled=is_distilled,
+    ).save_pretrained(folder)  # fmt: skip
+    return for_small_pictures(folder)
+
+
+def qwen_autoencoder() -> Any:
+    """An autoencoder of Qwen-Image's kind, to a quarter of the size and four channels."""
+    from diffusers import AutoencoderKLQwenImage
+
+    return AutoencoderKLQwenImage(
+        base_dim=16, z_dim=4, dim_mult=[1, 2, 2], num_res_blocks=1, temperal_downsample=[False, True],
+        latents_mean=[0.1, -0.2, 0.3, 0.0], latents_std=[0.5, 0.8, 1.1, 1.4],
+    )  # fmt: skip
+
+
 def flux_autoencoder() -> Any:
     """An autoencoder of FLUX.1's kind, to half the size and four channels."""
     from diffusers import AutoencoderKL
@@ -160,7 +238,10 @@ TINY: dict[str, Callable[..., Path]] = {
     "sdxl": save_tiny_sdxl,
     "ip2p": save_tiny_ip2p,
     "flux1": save_tiny_flux1,
+    "flux2": save_tiny_flux2,
     "z-image": save_tiny_z_image,
+    "qwen-image": save_tiny_qwen_image,
+    "krea2": save_tiny_krea2,
 }
 """Family -> what saves a tiny base model of it into a folder, with random weights by ``seed``.
 

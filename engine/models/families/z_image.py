@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...core.errors import CaptionError
 from .. import published
-from ..chunks import LENGTHS
 from ..contract import Conditioning
+from ..conversations import conversation, refuse_longer
 from ..family import Family, Part
 from ..flow_backbone import FlowBackbone, folder_parts
 from ..latents import scaled, unscaled
@@ -28,48 +26,22 @@ TURBO_SHIFT = 3.0
 class ZImage(FlowBackbone):
     """The diffusers backbone of Z-Image."""
 
-    def _encode(self, pipeline: Any, prompts: Sequence[str], pictures: Tensor | None) -> Conditioning:
-        import torch
-
-        del pictures
-        longest = max(self._length(pipeline.tokenizer, prompt) for prompt in prompts)
-        found, _ = pipeline.encode_prompt(
-            list(prompts), device=self.device, do_classifier_free_guidance=False, max_sequence_length=longest
-        )
-        lengths = [len(states) for states in found]
-        return Conditioning(
-            {
-                "states": torch.nn.utils.rnn.pad_sequence(found, batch_first=True),
-                LENGTHS: torch.tensor(lengths, device=self.device),
-            }
-        )
-
-    def _length(self, tokenizer: Any, prompt: str) -> int:
-        """Tokens of a prompt within the conversation that the pipeline makes of it."""
-        conversation = tokenizer.apply_chat_template(
-            [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True, enable_thinking=True
-        )
-        length = len(tokenizer(conversation).input_ids)
+    def _encode(self, pipeline: Any, prompt: str, picture: Tensor | None) -> Conditioning:
+        del picture
+        tokens = len(pipeline.tokenizer(conversation(pipeline.tokenizer, prompt, thinking=True)).input_ids)
         # Prompt, filled up, and picture follow each other on an axis of positions, which begins with one for the fill.
         places = (self._transformer.config.axes_lens[0] - 2) // BLOCK * BLOCK
-        if length > places:
-            raise CaptionError(
-                f"A caption or prompt has {length:,} tokens; it begins {prompt[:60]!r}.",
-                expected=f"at most {places:,} tokens, which is all that {self._traits.title} has positions for",
-                hint="shorten it; if it comes from a file, check that the file holds a caption.",
-            )
-        return length
+        refuse_longer(prompt, tokens, places, self._traits.title)
+        [states], _ = pipeline.encode_prompt(
+            [prompt], device=self.device, do_classifier_free_guidance=False, max_sequence_length=tokens
+        )
+        return Conditioning({"states": states[None]})
 
     def _apply(self, x: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
         import torch
 
-        states = conditioning["states"].to(self.dtype)
-        lengths = conditioning[LENGTHS].tolist()
-        predicted = self._transformer(
-            list(x.unsqueeze(2)),
-            1 - sigma,
-            [own[:length] for own, length in zip(states, lengths, strict=True)],
-        ).sample
+        states = list(conditioning["states"].to(self.dtype))
+        predicted = self._transformer(list(x.unsqueeze(2)), 1 - sigma, states).sample
         return -torch.stack(predicted).squeeze(2)
 
     def _from_autoencoder(self, latents: Tensor) -> Tensor:

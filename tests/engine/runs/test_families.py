@@ -27,11 +27,15 @@ from PIL import Image
 from tiny import TINY
 
 RECIPE = Recipe.of(
-    steps=20, learning_rate=1e-2, rank=4, alpha=4, batch_size=4, schedule="constant", warmup_steps=0,
+    steps=20, learning_rate=1e-2, rank=4, alpha=4, batch_size=2, schedule="constant", warmup_steps=0,
     targets="all_layers",
 )  # fmt: skip
 CAPTION = "a photo of a fox"
-ARCHITECTURES = {"sd1": "stable-diffusion-v1", "sdxl": "stable-diffusion-xl-v1-base", "flux1": "flux-1-dev"}
+ARCHITECTURES = {
+    "sd1": "stable-diffusion-v1", "sdxl": "stable-diffusion-xl-v1-base", "ip2p": "stable-diffusion-v1",
+    "flux1": "flux-1-dev", "flux2": "Flux.2-klein-4b", "z-image": "z-image", "qwen-image": "Qwen-Image",
+    "krea2": "Krea-2",
+}  # fmt: skip
 """Family -> its name in ``modelspec.architecture``, as kohya's trainers write it."""
 
 
