@@ -154,13 +154,13 @@ def _tensors(family: Family) -> dict[str, Tensor]:
     markers = {f"{prefix}{module}.weight": found for module in DETECTED_TEXT_ENCODERS.get(family.config, ())}
     options = {key: dict(sizes) for key, sizes in family.text_options.items()}
     text = config.clip_target(markers).clip(device="cpu", dtype=torch.float16, model_options=options)
-    parts = (model.diffusion_model, text, _autoencoder(family))
+    parts = (model.diffusion_model, text, autoencoder(family))
     tensors = model.state_dict_for_saving(*({n: t.half() for n, t in randomized(part).items()} for part in parts))
     # Released files of Flux have the older name, which ComfyUI turns into its own on loading.
     return {re.sub(r"((?:query|key)_norm)\.weight$", r"\1.scale", name): tensor for name, tensor in tensors.items()}
 
 
-def _autoencoder(family: Family) -> nn.Module:
+def autoencoder(family: Family) -> nn.Module:
     """The autoencoder of Stable Diffusion, whose widths ComfyUI takes for granted."""
     from comfy.ldm.models.autoencoder import AutoencoderKL, AutoencodingEngine
 

@@ -320,5 +320,71 @@ def refused(folder: str) -> dict[str, str]:
     return found
 
 
+def detected(folder: str) -> dict[str, Any]:
+    """Families that ComfyUI recognizes in a small file: loaded by its loader, trained, and the file's patches."""
+    import comfy.sd
+    import torch
+    from lora_workbench.engine.data.loading import dataset_from_images
+    from lora_workbench.engine.runs.store import RunStore
+    from lora_workbench.engine.runs.train import train_adapter
+    from lora_workbench.engine.training.recipe import Recipe
+    from lora_workbench.nodes import native
+    from PIL import Image
+    from safetensors.torch import save_file
+    from tiny_families import detectable, model
+
+    found, here = {}, known()
+    for name, (tiny, text) in detectable().items():
+        if name not in here:
+            continue
+        path = Path(folder) / f"{name}_model.safetensors"
+        with torch.inference_mode():
+            save_file({k: t.contiguous() for k, t in model(tiny).model.diffusion_model.state_dict().items()}, path)
+            case = object.__new__(Case)
+            case.model = comfy.sd.load_diffusion_model(str(path), model_options={"dtype": torch.float32})
+            case.clip, case.vae = text(), tiny.vae()
+        base = native.NativeBackbone(case.model, case.clip, case.vae, precision="fp32")
+        side = 4 * base.info.latent_factor
+        dataset = dataset_from_images([Image.linear_gradient("L").convert("RGB").resize((side, side))], ["a"], name)
+        recipe = Recipe.of(steps=2, rank=2, alpha=2, warmup_steps=0, resolution=side)
+        store = RunStore(Path(folder) / "detected" / name)
+        run = finished(train_adapter(base, dataset, recipe, seed=1, store=store, name=name))
+        found[name] = {
+            "config": type(case.model.model.model_config).__name__,
+            "expected": tiny.config,
+            "name": base.info.name,
+            "stock": _in_stock_loader(case, run.adapter.path),
+        }
+    return found
+
+
+def sd3_parts(models: str) -> list[str]:
+    """Files of a small SD3 for ComfyUI's loaders: denoiser, one text encoder of the real size, autoencoder."""
+    import comfy.sd1_clip
+    import torch
+    from checkpoints import FAMILIES as CHECKPOINTS
+    from checkpoints import autoencoder, randomized
+    from safetensors.torch import save_file
+    from tiny_families import Tiny, model, words
+
+    denoiser = {**FAMILIES["sd3"].denoiser, "adm_in_channels": 2048}
+    with torch.inference_mode():
+        parts = {
+            "diffusion_models": model(
+                Tiny(config="SD3", denoiser=denoiser, text=words, vae=words)
+            ).model.diffusion_model,
+            "text_encoders": comfy.sd1_clip.SDClipModel(dtype=torch.float16).transformer,
+            "vae": autoencoder(CHECKPOINTS["sd3"]),
+        }
+        for folder, part in parts.items():
+            path = Path(models) / folder / "small_sd3.safetensors"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_file({name: tensor.half().contiguous() for name, tensor in randomized(part).items()}, path)
+    return sorted(parts)
+
+
 if __name__ == "__main__":
-    main({"every": every, "zero_terminal_snr": zero_terminal_snr, "refused": refused})
+    main({
+        "every": every, "zero_terminal_snr": zero_terminal_snr, "refused": refused, "detected": detected,
+        "sd3_parts": sd3_parts,
+    })  # fmt: skip

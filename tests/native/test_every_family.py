@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from comfyui_process import run_inside
+from comfyui_server import Server
+from workspace import chosen, in_api_format
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 
@@ -232,3 +234,58 @@ def test_diffusers_takes_every_key_of_its_files(family: str, found: dict[str, An
         elsewhere = {key for key in meant if key.startswith("text_conditioner.")}
         assert not sorted(meant - modules - elsewhere)[:5]
         assert len(meant) >= len(written) / 2
+
+
+def test_families_that_comfyui_recognizes_train_from_a_file(tmp_path: Path) -> None:
+    found = run_inside(HERE / "inside_every_family.py", "detected", tmp_path, folder=tmp_path)
+    assert {"flux_dev", "flux_schnell"} <= found.keys()
+    for name, told in found.items():
+        assert told["config"] == told["expected"], name
+        assert told["name"] == f"{name}_model"
+        assert not told["stock"]["unmatched"]
+        assert told["stock"]["patches"][0]
+
+
+def test_sd3_trains_in_a_graph_of_stock_loaders(server: Server) -> None:
+    run_inside(HERE / "inside_every_family.py", "sd3_parts", server.folder / "models", folder=server.folder)
+    file = "small_sd3.safetensors"
+    graph = in_api_format({
+        "model": ("UNETLoader", {"unet_name": file, "weight_dtype": "default"}),
+        "clip": ("CLIPLoader", {"clip_name": file, "type": "sd3"}),
+        "vae": ("VAELoader", {"vae_name": file}),
+        "base": ("LW_BaseFromComfy", {
+            "model": ["model", 0], "clip": ["clip", 0], "vae": ["vae", 0], "precision": "fp32",
+        }),
+        "data": ("LW_LoadDataset", {"path": "assets/datasets/fox", "on_unreadable": "skip"}),
+        "recipe": ("LW_Recipe", {
+            "dataset": ["data", 0], "base": ["base", 0],
+            **chosen(steps=3, rank=2, alpha=2.0, resolution=64, blocks="joint_blocks 0-1", layers="attn.(qkv|proj)$"),
+        }),
+        "train": ("LW_TrainLoRA", {
+            "dataset": ["data", 0], "base": ["base", 0], "recipe": ["recipe", 0], "seed": 1, "name": "sd3 fox",
+        }),
+        "save": ("LW_SaveAdapter", {"adapter": ["train", 0], "filename": "sd3 fox", "dtype": "float32"}),
+    })  # fmt: skip
+    ended = server.run(graph)
+    assert ended.status == "success"
+    report = ended.report("train")
+    assert not report["cached"]
+    loras = [path.name for path in server.folder.rglob("sd3*fox*.safetensors") if "loras" in path.parts]
+    loader = in_api_format({
+        "loader": ("LoraLoader", {
+            "model": ["model", 0], "clip": ["clip", 0], "lora_name": loras[0], "strength_model": 1.0,
+            "strength_clip": 1.0,
+        }),
+        "positive": ("CLIPTextEncode", {"clip": ["loader", 1], "text": "a zwx animal"}),
+        "empty": ("EmptySD3LatentImage", {"width": 64, "height": 64, "batch_size": 1}),
+        "latent": ("KSampler", {
+            "model": ["loader", 0], "positive": ["positive", 0], "negative": ["positive", 0],
+            "latent_image": ["empty", 0], "seed": 1, "steps": 2, "cfg": 1.0, "sampler_name": "euler",
+            "scheduler": "simple", "denoise": 1.0,
+        }),
+        "picture": ("VAEDecode", {"samples": ["latent", 0], "vae": ["vae", 0]}),
+        "file": ("SaveImage", {"images": ["picture", 0], "filename_prefix": "sd3"}),
+    })  # fmt: skip
+    drawn = server.run({name: graph[name] for name in ("model", "clip", "vae")} | loader)
+    assert drawn.pixels("file").shape == (1, 64, 64, 3)
+    assert "lora key not loaded" not in server.log.read_text()

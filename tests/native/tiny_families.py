@@ -277,3 +277,25 @@ FAMILIES: Mapping[str, Tiny] = {
         vae=FLUX_VAE,
     ),
 }  # fmt: skip
+
+
+def detectable() -> Mapping[str, tuple[Tiny, Callable[[], Any]]]:
+    """Family -> a model small enough whose class ComfyUI recognizes in a file, and its text encoder.
+
+    What ComfyUI doesn't read from a file has the real values.
+    """
+    from dataclasses import replace
+
+    def at_real(name: str, **real: Any) -> Tiny:
+        return replace(FAMILIES[name], denoiser={**FAMILIES[name].denoiser, **real})
+
+    krea2 = {name: v for name, v in FAMILIES["krea2"].denoiser.items() if name in (
+        "image_model", "features", "heads", "kvheads", "txtlayers", "layers", "channels", "patch"
+    )}  # fmt: skip
+    return {
+        "flux_dev": (at_real("flux_dev", mlp_ratio=4.0), FLUX_CLIP),
+        "flux_schnell": (at_real("flux_schnell", mlp_ratio=4.0), FLUX_CLIP),
+        "flux2_klein": (FAMILIES["flux2_klein"], FAMILIES["flux2_klein"].text),
+        "krea2": (replace(FAMILIES["krea2"], denoiser={**krea2, "txtdim": 80}), lambda: words(3 * 80)),
+        "wan21": (at_real("wan21", text_dim=4096), lambda: words(4096)),
+    }
