@@ -13,7 +13,7 @@ from ..diffusion.timesteps import DISTRIBUTIONS
 from ..diffusion.weighting import min_snr_weight
 from ..models.contract import Backbone, Conditioning, Timesteps
 from .caption_order import pick
-from .contrastive import guided_target, unconditional_prediction, without_prompt
+from .contrastive import guided_target, unconditional_prediction, with_prompt
 from .recipe import Recipe
 from .training_set import TrainingSet, step_generator
 
@@ -160,7 +160,7 @@ def denoising_loss(
     else:
         wanted = goal(x_t, timesteps, conditioning, generator)
     if empty is not None:
-        unguided = unconditional_prediction(backbone, x_t, timesteps.t, without_prompt(empty, conditioning))
+        unguided = unconditional_prediction(backbone, x_t, timesteps.t, with_prompt(empty, conditioning))
         wanted = guided_target(wanted, unguided, recipe.loss.contrastive_guidance)
     error = (backbone.predict(x_t, timesteps.t, conditioning) - wanted).square()
     if weights is not None:
