@@ -94,7 +94,7 @@ def encode(
         DatasetError: the size of a crop doesn't fit the base model, or a mask leaves nothing of its picture.
     """
     samples = [(record, views) for record in dataset for views in record.views(resolution)]
-    _check_sizes(samples, backbone.info.latent_factor)
+    _check_sizes(samples, backbone.info.latent_factor * backbone.info.patch)
     latents = yield from _latents(backbone, samples, cache)
     words = dataset.triggers
 
@@ -133,6 +133,11 @@ def shown_before(samples: Samples) -> Shown:
 
 
 def _check_sizes(samples: Samples, factor: int) -> None:
+    """Refuse sides that aren't whole tokens: of latents, and of squares of them where the model joins those.
+
+    Raises:
+        DatasetError: with the sizes.
+    """
     sizes = {views[0].crop.size for _, views in samples}
     if wrong := [f"{width} x {height}" for width, height in sorted(sizes) if width % factor or height % factor]:
         raise DatasetError(

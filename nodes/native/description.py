@@ -84,10 +84,10 @@ def reference_input(model: BaseModel) -> ReferenceInput:
         return "concat_latent_image"
     denoiser = model.diffusion_model
     call = inspect.signature(getattr(denoiser, "_forward", denoiser.forward))
-    # Lumina's class takes references, but only its omni variant has learned to; that one has a SigLIP embedder.
-    if "ref_latents" in call.parameters and getattr(denoiser, "siglip_embedder", True) is not None:
-        return "reference_latents"
-    return ""
+    # Some classes take references that only a variant has learned: Lumina's with a SigLIP embedder, Krea's with a way
+    # to number them.
+    learned = all(getattr(denoiser, name, True) is not None for name in ("siglip_embedder", "default_ref_method"))
+    return "reference_latents" if learned and "ref_latents" in call.parameters else ""
 
 
 def _capabilities(model: BaseModel, clip: CLIP) -> set[str]:

@@ -57,6 +57,8 @@ def shift_of(sampling: ModelSampling, prediction_type: PredictionType) -> Shift:
 
 def patch_of(denoiser: nn.Module) -> int:
     """Side of the square of latents that is one token; 1 where the model doesn't say it."""
+    if hasattr(denoiser, "ae_channels"):  # Ideogram's autoencoder has joined such squares already
+        return 1
     found = next((getattr(denoiser, name) for name in _PATCH_NAMES if hasattr(denoiser, name)), 1)
     return int(found[-1] if isinstance(found, (tuple, list)) else found)
 
