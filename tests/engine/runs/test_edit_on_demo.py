@@ -78,7 +78,9 @@ def distances(
     }
     wanted = [np.asarray(drawn(picture), np.float64) for picture in held_out]
     return {
-        name: np.array([np.abs(np.asarray(image, np.float64) - true).mean() for image, true in zip(images, wanted)])
+        name: np.array(
+            [np.abs(np.asarray(image, np.float64) - true).mean() for image, true in zip(images, wanted, strict=True)]
+        )
         for name, images in made.items()
     }
 
