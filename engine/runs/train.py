@@ -33,7 +33,7 @@ from ..training.loop import Trainer
 from ..training.loss import StepLoss
 from ..training.notes import Plan, notes
 from ..training.recipe import Recipe
-from ..training.slider import Slider
+from ..training.slider import MakeLoss, Slider
 from ..training.state import TrainingState
 from ..training.training_set import TrainingSet, encode
 from .caption_notes import caption_notes, tag_changes
@@ -173,7 +173,7 @@ def _train(
 ) -> Generator[Event, None, tuple[Adapter, list[float]]]:
     base, recipe, steps = run.base, run.recipe, run.recipe.schedule.steps
     subject, prior = yield from _encode_sets(run, store)
-    as_slider = (yield from run.slider.encoded(base, recipe.batches.resolution, store.encoded)) if run.slider else None
+    as_slider = yield from _encode_slider(run, store)
     samples = bool(recipe.samples.sample_every and recipe.samples.sample_prompts)
     if not recipe.adapter.train_text_encoder and not samples:
         base.release_encoders()
@@ -222,11 +222,24 @@ def _encode_sets(run: Run, store: RunStore) -> Generator[Event, None, tuple[Trai
             store.encoded,
             embed=not recipe.adapter.train_text_encoder,
             changes=tag_changes(recipe),
-            adapted=text_part(stack).content_hash if text_part(stack).entries else "",
+            adapted=_adapted(stack),
         )
         with on_text_encoders(run, stack):
             sets.append((yield from events))
     return sets[0], sets[1]
+
+
+def _encode_slider(run: Run, store: RunStore) -> Generator[Event, None, MakeLoss | None]:
+    if run.slider is None:
+        return None
+    stack = run.bound_companions.while_training
+    with on_text_encoders(run, stack):
+        return (yield from run.slider.encoded(run.base, run.recipe.batches.resolution, store.encoded, _adapted(stack)))
+
+
+def _adapted(stack: Stack) -> str:
+    """Content hash of what a stack has for text encoders; empty if that is nothing."""
+    return text_part(stack).content_hash if text_part(stack).entries else ""
 
 
 def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], losses: list[float]) -> Adapter:

@@ -12,7 +12,7 @@ from ..diffusion.prediction import target
 from ..diffusion.weighting import min_snr_weight
 from ..models.contract import Backbone, Conditioning, Timesteps
 from .caption_order import pick
-from .contrastive import guided_target, unconditional_prediction, without_prompt
+from .contrastive import guided_target, unconditional_prediction, with_prompt
 from .levels import tokens_of, trained_levels
 from .recipe import CaptionSettings, Recipe
 from .training_set import TrainingSet, step_generator
@@ -197,7 +197,7 @@ def denoising_loss(
     else:
         wanted = goal(x_t, timesteps, conditioning, generator)
     if empty is not None:
-        unguided = unconditional_prediction(backbone, x_t, timesteps.t, without_prompt(empty, conditioning))
+        unguided = unconditional_prediction(backbone, x_t, timesteps.t, with_prompt(empty, conditioning))
         wanted = guided_target(wanted, unguided, recipe.loss.contrastive_guidance)
     error = (backbone.predict(x_t, timesteps.t, conditioning) - wanted).square()
     if weights is not None:

@@ -73,11 +73,13 @@ class PromptSlider:
         """One end of the slider with each of the attributes to preserve."""
         return tuple(f"{prompt}, {attribute}" for attribute in self.preserve) or (prompt,)
 
-    def encoded(self, base: Backbone, resolution: int, cache: TensorCache) -> Generator[Event, None, MakeLoss]:
-        """Encode the prompts; ``resolution`` isn't used."""
+    def encoded(
+        self, base: Backbone, resolution: int, cache: TensorCache, adapted: str
+    ) -> Generator[Event, None, MakeLoss]:
+        """Encode the prompts; ``adapted`` is as for ``encode``, and ``resolution`` isn't used."""
         del resolution
         ends = [self.ends(prompt) for prompt in (self.positive, self.negative)]
-        known = yield from embed(base, {prompt: (prompt, None) for end in ends for prompt in end}, cache)
+        known = yield from embed(base, {prompt: (prompt, None) for end in ends for prompt in end}, cache, adapted)
         up, down = (Conditioning.join([known[prompt] for prompt in end]) for end in ends)
 
         def make(loss: StepLoss, injection: Injection) -> Loss:
@@ -104,8 +106,11 @@ class PictureSlider:
         """For the file's metadata."""
         return {"negative_pictures": self.negatives.manifest(), "range": RANGE}
 
-    def encoded(self, base: Backbone, resolution: int, cache: TensorCache) -> Generator[Event, None, MakeLoss]:
-        """Encode the negative pictures."""
+    def encoded(
+        self, base: Backbone, resolution: int, cache: TensorCache, adapted: str
+    ) -> Generator[Event, None, MakeLoss]:
+        """Encode the negative pictures; ``adapted`` isn't used, as they have the captions of the positive ones."""
+        del adapted
         negatives = yield from encode(base, self.negatives, resolution, cache, embed=False)
 
         def make(loss: StepLoss, injection: Injection) -> Loss:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..adapters.inject import Injection
 from ..models.contract import Backbone, Conditioning, Timesteps
+from .contrastive import with_prompt
 from .loss import Loss
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Direction:
             attributes = torch.randint(count, (len(x_t),), generator=generator).to(x_t.device)
             with torch.no_grad(), self.injection.at(0.0):
                 neutral, up, down = (
-                    self.backbone.predict(x_t, timesteps.t, prompt)
+                    self.backbone.predict(x_t, timesteps.t, with_prompt(prompt, conditioning))
                     for prompt in (conditioning, self.positive.pick(attributes), self.negative.pick(attributes))
                 )
             self._latest = (x_t, neutral, up - down)

@@ -20,10 +20,12 @@ _KEPT = {"steps", "rank", "alpha", "schedule", "train_text_encoder"}
 
 
 def suggest_slider(base: BackboneInfo) -> Recipe:
-    """A recipe, with the reason for its values; other settings that the base model declares take precedence."""
-    wanted = {name: value for name, value in base.recipe.items() if name not in _KEPT}
-    recipe = Recipe.of(**(_OWN | wanted))
-    recipe = recipe.changed(resolution=recipe.batches.resolution or base.resolution)
+    """A recipe, with the reason for its values. What is published for the family, and what the base model declares,
+    replaces the rest of them: rates, noise levels, batches.
+    """
+    declared = base.traits.published.values("subject") | dict(base.recipe)
+    wanted = {name: value for name, value in declared.items() if name not in _KEPT}
+    recipe = Recipe.of(**({"resolution": base.resolution} | _OWN | wanted))
     adapter = recipe.adapter
     reason = (
         f"A slider learns a single direction: {recipe.schedule.steps} steps with learning rate "

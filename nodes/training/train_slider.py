@@ -16,6 +16,7 @@ from .train_lora import in_words, training_report
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
+    from ...engine.adapters.stack import Stack
     from ...engine.core.events import Event
     from ...engine.data.dataset import Dataset
     from ...engine.models.contract import Backbone
@@ -65,6 +66,7 @@ class TrainSlider(io.ComfyNode):
         recipe: Recipe | None = None,
         positive_pictures: Dataset | None = None,
         negative_pictures: Dataset | None = None,
+        companions: Stack | None = None,
         **prompts: Any,
     ) -> io.NodeOutput:
         """``prompts`` are the inputs from ``positive`` to ``pictures``."""
@@ -77,7 +79,7 @@ class TrainSlider(io.ComfyNode):
         recipe = with_changes(recipe or suggest_slider(base.info), parse_settings(settings))
         run = {
             "recipe": recipe, "seed": seed, "store": RunStore(host().store_root()),
-            "graph": Graph(**host().workflow_metadata(cls)),
+            "graph": Graph(**host().workflow_metadata(cls)), "companions": companions,
         }  # fmt: skip
         if positive_pictures is None and negative_pictures is None:
             events = _by_prompts(base, or_else(name, _named(prompts)), prompts, run)
@@ -233,5 +235,11 @@ def _inputs() -> list[io.Input]:
             "negative_pictures",
             optional=True,
             tooltip="Their opposites: the same pictures with less of the property, under the same file names.",
+        ),
+        sockets.Stack.Input(
+            "companions",
+            optional=True,
+            tooltip="Adapters beside the slider, from Companion Adapter: on while training, part of the base model, or "
+            "the values to start from.",
         ),
     ]

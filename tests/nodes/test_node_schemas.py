@@ -57,7 +57,7 @@ FIXED = {
     "LW_TrainSlider": (
         (
             "base positive negative neutral preserve guidance pictures seed name strip_prompts strip_weights settings "
-            "recipe positive_pictures negative_pictures"
+            "recipe positive_pictures negative_pictures companions"
         ),
         "adapter strip report lora_model",
     ),

@@ -33,7 +33,7 @@ RECIPE = Recipe.of(
 CAPTION = "a photo of a fox"
 ARCHITECTURES = {
     "sd1": "stable-diffusion-v1", "sdxl": "stable-diffusion-xl-v1-base", "ip2p": "stable-diffusion-v1",
-    "flux1": "flux-1-dev", "flux2": "Flux.2-klein-4b", "z-image": "z-image", "qwen-image": "Qwen-Image",
+    "flux1": "flux-1-dev", "flux2": "Flux.2-klein-4b", "z-image": "Z-Image", "qwen-image": "Qwen-Image",
     "krea2": "Krea-2",
 }  # fmt: skip
 """Family -> its name in ``modelspec.architecture``, as kohya's trainers write it."""

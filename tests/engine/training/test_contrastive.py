@@ -17,7 +17,7 @@ from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.contract import Backbone, Conditioning
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
-from lora_workbench.engine.training.contrastive import guided_target, without_prompt
+from lora_workbench.engine.training.contrastive import guided_target, with_prompt
 from lora_workbench.engine.training.loss import denoising_loss
 from lora_workbench.engine.training.recipe import Recipe
 from PIL import Image
@@ -86,7 +86,7 @@ def test_what_the_sample_has_beside_its_prompt_is_kept() -> None:
     given = Conditioning(
         states=torch.ones(2, 5, 4), lengths=torch.tensor([5, 5]), reference=torch.ones(2, 1), guidance=torch.ones(2)
     )
-    found = without_prompt(empty, given)
+    found = with_prompt(empty, given)
     assert found["states"].shape == (2, 3, 4) and not found["states"].any()
     assert found["lengths"].tolist() == [3, 3]
     assert torch.equal(found["reference"], given["reference"]) and torch.equal(found["guidance"], given["guidance"])
