@@ -11,9 +11,10 @@ from PIL import Image, ImageFilter, ImageOps
 MAKE = Path(__file__).parents[1] / "assets" / "make"
 sys.path.append(str(MAKE))
 
+import features  # noqa: E402
 from edit_base import save_edit_base  # noqa: E402
 
-__all__ = ["line_drawing", "save_edit_base"]
+__all__ = ["features", "line_drawing", "save_edit_base"]
 
 
 def line_drawing(picture: Image.Image) -> Image.Image:

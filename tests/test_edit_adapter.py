@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from editing import line_drawing, save_edit_base
+from editing import features, line_drawing, save_edit_base
 from lora_workbench.engine.adapters.stack import Stack, StackEntry
 from lora_workbench.engine.data.pairs import load_pairs
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
@@ -18,19 +18,9 @@ from PIL import Image
 
 INSTRUCTION = "make it a line drawing"
 SHOWN = [
-    "cat face",
-    "dog face",
-    "red apple",
-    "banana",
-    "penguin",
-    "owl",
-    "frog face",
-    "hamburger",
-    "tomato",
-    "car",
-    "bus",
+    "cat face", "dog face", "red apple", "banana", "penguin", "owl", "frog face", "hamburger", "tomato", "car", "bus",
     "house",
-]
+]  # fmt: skip
 HELD_OUT = ["fish", "butterfly", "bear face", "carrot", "doughnut", "umbrella", "panda face", "cookie"]
 BACKGROUNDS = ["white", "red", "blue", "yellow", "green", "pink", "gray", "teal", "orange", "purple"]
 
@@ -48,15 +38,15 @@ def drawn(base, request: GenerationRequest, *adapters) -> list[Image.Image]:
     return [picture.image for picture in finish(generate(base, request, stack))]
 
 
-def apart(pictures: list[Image.Image], wanted: list[Image.Image]) -> float:
-    """Mean distance of the pixels, 0 to 255."""
-    arrays = [(np.asarray(one, float), np.asarray(other, float)) for one, other in zip(pictures, wanted, strict=True)]
-    return float(np.mean([np.abs(one - other).mean() for one, other in arrays]))
+def apart(pictures: list[Image.Image], wanted: list[Image.Image]) -> np.ndarray:
+    """Distances of each picture from each wanted one, in the space of the demo base's measures, 0 to 2."""
+    return features.distance(features.describe(pictures), features.describe(wanted))
 
 
 @pytest.mark.slow
 def test_twelve_pairs_teach_an_edit(demo_base: Path, tmp_path: Path) -> None:
-    """Measured: 105 for the base, 115 for the pictures unchanged, 39 for the adapter."""
+    """Measured: 0.49 for the base, 0.45 for the pictures unchanged, 0.11 for the adapter, and 0.15 from the drawings of
+    other pictures."""
     prompts = [f"a {thing} on a {BACKGROUNDS[n % 10]} background" for n, thing in enumerate([*SHOWN, *HELD_OUT])]
     pictures = drawn(
         load_base(demo_base, device="cpu"), GenerationRequest(prompts=tuple(prompts), guidance=3.0, batch_size=20)
@@ -79,7 +69,8 @@ def test_twelve_pairs_teach_an_edit(demo_base: Path, tmp_path: Path) -> None:
     request = GenerationRequest(
         prompts=(INSTRUCTION,), references=tuple(before), steps=20, guidance=1.0, reference_guidance=1.0
     )
-    edited = drawn(base, request, trained.adapter)
-    assert apart(edited, wanted) < 0.5 * min(apart(before, wanted), apart(drawn(base, request), wanted))
-    others = [apart(edited, wanted[place:] + wanted[:place]) for place in range(1, len(wanted))]
-    assert apart(edited, wanted) < 0.9 * np.mean(others), "each drawing is one of its own picture"
+    edited = apart(drawn(base, request, trained.adapter), wanted)
+    own = np.trace(edited) / len(wanted)
+    assert own < 0.5 * min(np.trace(apart(drawn(base, request), wanted)), np.trace(apart(before, wanted))) / len(wanted)
+    others = edited[~np.eye(len(wanted), dtype=bool)].mean()
+    assert own < 0.9 * others, "each drawing is one of its own picture"

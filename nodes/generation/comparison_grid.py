@@ -85,7 +85,7 @@ class ComparisonGrid(io.ComfyNode):
 
 
 def _grid(columns: list[list[GeneratedImage]]) -> Image:
-    """The columns of the pictures to edit, if there are any, of the base, of each adapter alone, and of all together."""
+    """The columns of the pictures to edit, the base, each adapter alone and all together, with labels."""
     from ...engine.figures.grid import Label, labeled_grid
 
     notes = ["no adapter", *["alone"] * (len(columns) - 1)]
