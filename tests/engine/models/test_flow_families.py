@@ -181,7 +181,7 @@ def test_the_noise_levels_of_qwen_image_21_turbo(tmp_path: Path) -> None:
     noise = noise_for(base, 1, 32, 32)
     [expected] = pipeline_of(folder, "qwen-image-2.1")(
         prompt=PROMPTS[0], height=32, width=32, latents=packed(noise, 1), output_type="np"
-    ).images
+    ).images  # pyright: ignore[reportAttributeAccessIssue]
     [found] = generated(base, noise, PROMPTS[:1], None, steps=3, guidance=1.0)
     torch.testing.assert_close(found, torch.from_numpy(expected[..., :3]), rtol=0, atol=1e-4)
 
