@@ -19,6 +19,7 @@ from .dataset.inspect_dataset import InspectDataset
 from .dataset.join_datasets import JoinDatasets
 from .dataset.load_dataset import LoadDataset
 from .dataset.mask_dataset import MaskDataset
+from .dataset.pair_dataset import PairDataset
 from .dataset.preview_dataset import PreviewDataset
 from .dataset.regularization_set import RegularizationSet
 from .dataset.save_dataset import SaveDataset
@@ -38,6 +39,7 @@ from .training.train_slider import TrainSlider
 NODES: list[type[io.ComfyNode]] = [
     LoadDataset,
     DatasetFromImages,
+    PairDataset,
     JoinDatasets,
     CaptionDataset,
     CaptionsFromText,

@@ -68,3 +68,54 @@ def qwen_tokenizer(more: Sequence[str] = ()) -> Any:
     return Qwen2TokenizerFast(
         tokenizer_object=trained, chat_template=CHAT, eos_token="<|im_end|>", pad_token="<|endoftext|>"
     )
+
+
+def qwen3_encoder(width: int = 16, layers: int = 3) -> Any:
+    """A Qwen3 language model with random weights for :func:`qwen_tokenizer`."""
+    from transformers import Qwen3Config, Qwen3Model
+
+    return Qwen3Model(Qwen3Config(**_qwen3(width, layers)))
+
+
+def qwen3_for_text(width: int = 16, layers: int = 3) -> Any:
+    """:func:`qwen3_encoder` with its output for words."""
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    return Qwen3ForCausalLM(Qwen3Config(**_qwen3(width, layers)))
+
+
+def qwen25_vl(width: int = 16) -> Any:
+    """A Qwen2.5-VL model with random weights for :func:`qwen_tokenizer`."""
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+    text = {
+        "vocab_size": 400, "hidden_size": width, "intermediate_size": 32, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 8192,
+        "rope_scaling": {"type": "mrope", "mrope_section": [1, 1, 2], "rope_type": "default"}, "rope_theta": 1e6,
+    }  # fmt: skip
+    vision = {
+        "depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": width,
+        "fullatt_block_indexes": [0],
+    }  # fmt: skip
+    return Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(text_config=text, vision_config=vision))
+
+
+def qwen3_vl_encoder(width: int = 16, layers: int = 3) -> Any:
+    """A Qwen3-VL model with random weights, whose language model is that of :func:`qwen3_encoder`."""
+    from transformers import Qwen3VLConfig, Qwen3VLModel
+
+    rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "mrope_interleaved": True, "rope_theta": 1e6}
+    vision = {
+        "depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": width,
+        "deepstack_visual_indexes": [0], "num_position_embeddings": 16,
+    }  # fmt: skip
+    return Qwen3VLModel(Qwen3VLConfig(
+        text_config=_qwen3(width, layers) | {"rope_parameters": rope, "rope_scaling": rope}, vision_config=vision,
+    ))  # fmt: skip
+
+
+def _qwen3(width: int, layers: int) -> dict[str, Any]:
+    return {
+        "vocab_size": 400, "hidden_size": width, "intermediate_size": 32, "num_hidden_layers": layers,
+        "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8, "max_position_embeddings": 8192,
+    }  # fmt: skip

@@ -81,6 +81,10 @@ class Parts(ABC):
             BaseModelError: the part is damaged, or weights are missing.
         """
 
+    def settings(self) -> dict[str, Any]:
+        """What ``model_index.json`` says of the pipeline beside its parts."""
+        return {}
+
     def empty(self, part: str) -> nn.Module:
         """A text encoder on the meta device, for the names and shapes of its layers."""
         import torch
@@ -122,6 +126,10 @@ class FolderParts(Parts):
     def config(self, part: str) -> dict[str, Any]:
         with self._named(part):
             return read_config(self._folder, part)
+
+    def settings(self) -> dict[str, Any]:
+        index = json.loads((self._folder / "model_index.json").read_text(encoding="utf-8"))
+        return {name: value for name, value in index.items() if name not in self._parts and not name.startswith("_")}
 
     def load(self, part: str) -> Any:
         with self._named(part), quiet():

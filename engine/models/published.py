@@ -68,6 +68,8 @@ GENERAL = Published(
 )
 """What is suggested for SD1.x, SD2.x and every family that nothing is known of."""
 
+IP2P = Published(settings=_by("arXiv:2211.09800, section 3.2.1", caption_dropout=0.1, reference_dropout=0.1))
+
 SDXL = Published(settings=_by(_SD_SCRIPTS, learning_rate=1e-4, rank=32, alpha=16.0))
 
 SD3 = Published(settings=_by(_AI_TOOLKIT, learning_rate=1e-4) | _by(_SD3, timestep_distribution="logit_normal"))

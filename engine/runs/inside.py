@@ -56,8 +56,8 @@ def samples_of(run: Run, training_only: Frozen, injection: Injection) -> list[tu
     """
     with training_only.off(), on_text_encoders(run, run.bound_companions.context):
         if run.slider:
-            return slider_samples(run.base, run.recipe.samples, injection)
-        return sample_pictures(run.base, run.recipe.samples)
+            return slider_samples(run.base, run.recipe.samples, run.dataset, injection)
+        return sample_pictures(run.base, run.recipe.samples, run.dataset)
 
 
 def _components(run: Run) -> dict[str, nn.Module]:

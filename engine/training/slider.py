@@ -16,9 +16,10 @@ from ..core.events import Event
 from ..core.fields import positive, raise_all
 from ..data.dataset import Dataset
 from ..models.contract import Backbone, Conditioning
+from .embeddings import embed
 from .loss import Loss, StepLoss
 from .slider_loss import Direction, SliderLoss
-from .training_set import embed_prompts, encode
+from .training_set import encode
 
 RANGE = (-1.0, 1.0)
 """The weights that a slider is trained at, and the suggested range; somewhat further often works."""
@@ -78,7 +79,7 @@ class PromptSlider:
         """Encode the prompts; ``adapted`` is as for ``encode``, and ``resolution`` isn't used."""
         del resolution
         ends = [self.ends(prompt) for prompt in (self.positive, self.negative)]
-        known = yield from embed_prompts(base, [prompt for end in ends for prompt in end], cache, adapted)
+        known = yield from embed(base, {prompt: (prompt, None) for end in ends for prompt in end}, cache, adapted)
         up, down = (Conditioning.join([known[prompt] for prompt in end]) for end in ends)
 
         def make(loss: StepLoss, injection: Injection) -> Loss:

@@ -12,6 +12,7 @@ from ...engine.core.errors import AdapterError
 from ...engine.models.contract import Backbone, Conditioning, Timesteps
 from .conditioning import as_comfy, chunk_lengths, encode, in_groups, one_by_one, together_in_groups, tokens_of
 from .description import describe, encoders_of, reference_input
+from .kernels import differentiable_kernels
 from .loading import compute_dtype, loadable, loadable_clip, own_dtype
 from .mirror import mirrored, normal, twin
 from .names import Names, denoiser_names, text_encoder_names
@@ -102,7 +103,8 @@ class NativeBackbone(Backbone):
         self._mirror = self._mirrored()
         COMFY.in_training = True  # ComfyUI's layers then don't overwrite their inputs
         try:
-            yield
+            with differentiable_kernels():
+                yield
         finally:
             COMFY.in_training = before
             self._mirror = self._encoder = None
@@ -206,7 +208,7 @@ class NativeBackbone(Backbone):
             pictures = images[:, 0] if images.ndim > 4 else images
         return normal(pictures.movedim(-1, 1)).to(self.device, torch.float32).clamp(0, 1)
 
-    def releaseencoders_of(self) -> None:
+    def release_encoders(self) -> None:
         """Nothing: ComfyUI moves its models itself when the denoiser needs the memory."""
 
     @property

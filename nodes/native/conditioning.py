@@ -15,6 +15,8 @@ LENGTH = ".length"
 """Suffix of a tensor's name: how much of its second axis belongs to each prompt, shape (B,); the rest is padding."""
 _ROW = ".row"
 """Suffix of the name of a tensor that has no axis for the batch in ComfyUI, such as Anima's token ids."""
+_LAYERS = ".layers"
+"""Suffix of the name of a tensor with an axis for a text encoder's layers, which ComfyUI has before that of tokens."""
 _MASK = "attention_mask"
 RESERVED = ("guidance", "reference")
 """Names that mean the same for every base model; see ``Conditioning``."""
@@ -132,6 +134,8 @@ def _with_lengths(encoded: dict[str, Any]) -> Conditioning:
         tensor = value if value.requires_grad else normal(value)
         if tensor.ndim == 1:
             name, tensor = name + _ROW, tensor[None]
+        elif tensor.ndim > 3:
+            name, tensor = name + _LAYERS, tensor.transpose(1, 2)
         result[name] = tensor.float() if tensor.is_floating_point() else tensor
         if tensor.ndim > 2 or name == _MASK or name.endswith(_ROW):
             result[name + LENGTH] = torch.tensor([tensor.shape[1]])
@@ -197,4 +201,5 @@ def as_comfy(conditioning: Conditioning, **more: Any) -> Conditionings:
     left_out = (_TEXT, *RESERVED)
     rest = {name: value for name, value in conditioning.items() if name not in left_out and not name.endswith(LENGTH)}
     rest |= {name.removesuffix(_ROW): rest.pop(name)[0] for name in list(rest) if name.endswith(_ROW)}
+    rest |= {n.removesuffix(_LAYERS): rest.pop(n).transpose(1, 2) for n in list(rest) if n.endswith(_LAYERS)}
     return [[conditioning[_TEXT], {**rest, **more}]]

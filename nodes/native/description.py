@@ -14,7 +14,7 @@ from .conditioning import CLIP_ENCODERS
 from .families import TEXT_TARGETS, presets_of, refusal, traits_of
 from .identity import content_hash
 from .names import Names
-from .prediction import prediction_type_of
+from .prediction import patch_of, prediction_type_of, shift_of
 from .seam import CLIP, VAE, BaseModel, ClipEncoder, ModelPatcher, TextEncoder
 
 _TOLD_SIZES = ("SDXL", "SDXLRefiner", "HunyuanDiT")
@@ -59,6 +59,8 @@ def describe(patcher: ModelPatcher, clip: CLIP, vae: VAE, names: Names, name: st
         latent_channels=model.latent_format.latent_channels,
         latent_factor=vae.spacial_compression_encode(),
         resolution=traits.resolution,
+        shift=shift_of(patcher.get_model_object("model_sampling"), prediction_type),
+        patch=patch_of(model.diffusion_model),
         key_style=names.style,
         target_presets=presets,
         text_target_presets=TEXT_TARGETS,
@@ -82,10 +84,10 @@ def reference_input(model: BaseModel) -> ReferenceInput:
         return "concat_latent_image"
     denoiser = model.diffusion_model
     call = inspect.signature(getattr(denoiser, "_forward", denoiser.forward))
-    # Lumina's class takes references, but only its omni variant has learned to; that one has a SigLIP embedder.
-    if "ref_latents" in call.parameters and getattr(denoiser, "siglip_embedder", True) is not None:
-        return "reference_latents"
-    return ""
+    # Some classes take references that only a variant has learned: Lumina's with a SigLIP embedder, Krea's with a way
+    # to number them.
+    learned = all(getattr(denoiser, name, True) is not None for name in ("siglip_embedder", "default_ref_method"))
+    return "reference_latents" if learned and "ref_latents" in call.parameters else ""
 
 
 def _capabilities(model: BaseModel, clip: CLIP) -> set[str]:

@@ -43,7 +43,7 @@ _TRAITS: Mapping[str, Traits] = {
     "Flux2": flux2.TRAITS,
     "Chroma": chroma.TRAITS,
     "QwenImage": qwen_image.TRAITS,
-    "ZImage": z_image.TRAITS,
+    "ZImage": z_image.TURBO,
     "Lumina2": lumina2.TRAITS,
     "Krea2": krea2.TRAITS,
     "Anima": anima.TRAITS,

@@ -391,6 +391,17 @@ def missing() -> list[Name]:
     return [name for name in names() if not _exists(name.place)]
 
 
+def kernels() -> tuple[Any, Any] | None:
+    """The module of ComfyUI's fused kernels, and that of the same rotary embeddings in torch's own operations.
+
+    ``None`` where it has no such kernels, as without the package comfy-kitchen.
+    """
+    try:
+        return _found("comfy.quant_ops:ck"), import_module("comfy_kitchen.backends.eager.rope")
+    except (ImportError, AttributeError):
+        return None
+
+
 def version() -> str:
     """This ComfyUI's version."""
     try:

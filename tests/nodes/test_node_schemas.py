@@ -19,6 +19,7 @@ FIXED = {
     "LW_LoadDataset": ("path on_unreadable uncaptioned", "dataset"),
     "LW_JoinDatasets": ("first second third fourth", "dataset"),
     "LW_DatasetFromImages": ("images batch captions name", "dataset"),
+    "LW_PairDataset": ("path references instruction on_unreadable", "dataset"),
     "LW_CaptionDataset": (
         "dataset captioner overwrite prompt max_tokens threshold character_threshold device precision",
         "dataset captions report",
