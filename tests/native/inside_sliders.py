@@ -41,6 +41,7 @@ def trained() -> dict[str, Any]:
     ours, theirs = demo(), diffusers_demo()
     before = snapshot(ours)
     runs = [slider_run(base, name) for base, name in ((ours, "native"), (theirs, "diffusers"))]
+    changed = [name for name, tensor in snapshot(ours).items() if not torch.equal(tensor, before[name])]
     x_t = torch.randn(2, 8, 16, 16, generator=torch.Generator().manual_seed(0))
     predicted: dict[float, list[Any]] = {}
     for weight in (-1.0, 0.0, 1.0):
@@ -56,7 +57,7 @@ def trained() -> dict[str, Any]:
         "predictions_apart": max(difference(native, other) for native, other in predicted.values()),
         "moved": difference(up, plain),
         "opposite": float(torch.nn.functional.cosine_similarity((up - plain).flatten(), (down - plain).flatten(), 0)),
-        "changed": [name for name, tensor in snapshot(ours).items() if not torch.equal(tensor, before[name])],
+        "changed": changed,
     }
 
 
