@@ -32,6 +32,7 @@ from lora_workbench.engine.core.resources import ASSETS
 from lora_workbench.engine.models.contract import Conditioning
 from lora_workbench.engine.models.registry import load_base
 from lora_workbench.engine.training.loop import Trainer
+from lora_workbench.engine.training.loss import StepLoss
 from lora_workbench.engine.training.recipe import Recipe
 from lora_workbench.engine.training.training_set import TrainingSet
 from torch.nn import functional
@@ -75,7 +76,8 @@ def our_step(base: Any, recipe: Recipe, latents: torch.Tensor, folder: Path) -> 
     )  # fmt: skip
     injection = manager.__enter__()
     trainer = Trainer(
-        backbone=base, trainee=injection, recipe=recipe, subject=subject, prior=None, seed=0,
+        backbone=base, trainee=injection, recipe=recipe,
+        loss=StepLoss(backbone=base, recipe=recipe, subject=subject, prior=None, seed=0),
         state_path=folder / "state.safetensors",
     )  # fmt: skip
     events = trainer.run()

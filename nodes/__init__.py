@@ -19,6 +19,7 @@ from .dataset.inspect_dataset import InspectDataset
 from .dataset.join_datasets import JoinDatasets
 from .dataset.load_dataset import LoadDataset
 from .dataset.mask_dataset import MaskDataset
+from .dataset.pair_dataset import PairDataset
 from .dataset.preview_dataset import PreviewDataset
 from .dataset.regularization_set import RegularizationSet
 from .dataset.save_dataset import SaveDataset
@@ -33,10 +34,12 @@ from .training.load_base import LoadBase
 from .training.recipe import Recipe
 from .training.recipe_groups import RECIPE_NODES
 from .training.train_lora import TrainLoRA
+from .training.train_slider import TrainSlider
 
 NODES: list[type[io.ComfyNode]] = [
     LoadDataset,
     DatasetFromImages,
+    PairDataset,
     JoinDatasets,
     CaptionDataset,
     CaptionsFromText,
@@ -58,6 +61,7 @@ NODES: list[type[io.ComfyNode]] = [
     RegularizationSet,
     Companion,
     TrainLoRA,
+    TrainSlider,
     LoadAdapter,
     StackAdapters,
     ApplyStack,

@@ -154,12 +154,12 @@ def drawn_by_us(base: Path, weights: dict[Path, float]) -> Tensor:
     """One picture of each prompt, (B, 3, H, W) in [0, 1]."""
     import torch
     from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
-    from lora_workbench.engine.generation.batch import GenerationRequest, starting_noise
+    from lora_workbench.engine.generation.batch import starting_noise
     from lora_workbench.engine.models.registry import load_base
 
     backbone = load_base(base, device="cpu", precision="fp32")
     entries = [StackEntry(load_adapter(path), weight=w, text_encoder_weight=w) for path, w in weights.items()]
-    noise = starting_noise(backbone, GenerationRequest(prompts=PROMPTS), range(len(PROMPTS)))
+    noise = starting_noise(backbone, (backbone.info.resolution,) * 2, range(len(PROMPTS)))
     with torch.no_grad(), applied(backbone, Stack(tuple(entries))):
         prompts, negative = backbone.encode_prompts(PROMPTS), backbone.encode_prompts([""] * len(PROMPTS))
         *_, latents = backbone.sample(noise, prompts, negative, steps=4, guidance=3.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ def save_tiny_sdxl(folder: Path, *, prediction_type: str = "epsilon", seed: int 
 def save_tiny_flux1(folder: Path, *, seed: int = 0, guidance: bool = True) -> Path:
     """A FLUX.1 pipeline with one double and one single block for 32 px pictures, as a diffusers folder."""
     import torch
-    from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+    from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
     from tiny_text import clip_encoder, t5_encoder, t5_tokenizer
     from transformers import CLIPTokenizer
 
@@ -103,17 +104,151 @@ def save_tiny_flux1(folder: Path, *, seed: int = 0, guidance: bool = True) -> Pa
         patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
         joint_attention_dim=32, pooled_projection_dim=32, guidance_embeds=guidance, axes_dims_rope=(4, 4, 8),
     )  # fmt: skip
-    vae = AutoencoderKL(
-        block_out_channels=(32, 32), down_block_types=("DownEncoderBlock2D",) * 2, use_quant_conv=False,
-        up_block_types=("UpDecoderBlock2D",) * 2, latent_channels=4, sample_size=32, norm_num_groups=32,
-        scaling_factor=0.36, shift_factor=0.11, use_post_quant_conv=False,
-    )  # fmt: skip
     FluxPipeline(
-        transformer=transformer, vae=vae, text_encoder=clip_encoder(), text_encoder_2=t5_encoder(),
+        transformer=transformer, vae=flux_autoencoder(), text_encoder=clip_encoder(), text_encoder_2=t5_encoder(),
         tokenizer=CLIPTokenizer.from_pretrained(TOKENIZER), tokenizer_2=t5_tokenizer(),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=guidance),
     ).save_pretrained(folder)  # fmt: skip
     return for_small_pictures(folder)
+
+
+def save_tiny_z_image(folder: Path, *, seed: int = 0, shift: float = 6.0) -> Path:
+    """A Z-Image pipeline with one layer and one refiner of each kind for 32 px pictures, as a diffusers folder."""
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
+    from tiny_text import qwen3_encoder, qwen_tokenizer
+
+    torch.manual_seed(seed)
+    transformer = ZImageTransformer2DModel(
+        in_channels=4, dim=32, n_layers=1, n_refiner_layers=1, n_heads=2, n_kv_heads=2, cap_feat_dim=16,
+        axes_dims=[8, 4, 4], axes_lens=[8192, 32, 32],
+    )  # fmt: skip
+    for token in (transformer.x_pad_token, transformer.cap_pad_token):
+        torch.nn.init.normal_(token)
+    ZImagePipeline(
+        transformer=transformer, vae=flux_autoencoder(), text_encoder=qwen3_encoder(), tokenizer=qwen_tokenizer(),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=shift),
+    ).save_pretrained(folder)  # fmt: skip
+    return for_small_pictures(folder)
+
+
+def save_tiny_flux2(folder: Path, *, seed: int = 0, is_distilled: bool = False) -> Path:
+    """A FLUX.2 klein pipeline with one double and one single block for 32 px pictures, as a diffusers folder."""
+    import torch
+    from diffusers import (
+        AutoencoderKLFlux2,
+        FlowMatchEulerDiscreteScheduler,
+        Flux2KleinPipeline,
+        Flux2Transformer2DModel,
+    )  # fmt: skip
+    from tiny_text import qwen3_for_text, qwen_tokenizer
+
+    torch.manual_seed(seed)
+    transformer = Flux2Transformer2DModel(
+        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=24, axes_dims_rope=[4, 4, 4, 4], guidance_embeds=False,
+    )  # fmt: skip
+    vae = AutoencoderKLFlux2(
+        block_out_channels=(32, 32), down_block_types=("DownEncoderBlock2D",) * 2, latent_channels=4, sample_size=32,
+        up_block_types=("UpDecoderBlock2D",) * 2, norm_num_groups=32,
+    )  # fmt: skip
+    vae.bn.running_mean.normal_(std=0.1)
+    vae.bn.running_var.uniform_(0.5, 2)
+    Flux2KleinPipeline(
+        transformer=transformer, vae=vae, text_encoder=qwen3_for_text(width=8, layers=28), tokenizer=qwen_tokenizer(),
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True), is_distilled=is_distilled,
+    ).save_pretrained(folder)  # fmt: skip
+    return for_small_pictures(folder)
+
+
+def save_tiny_qwen_image(folder: Path, *, seed: int = 0) -> Path:
+    """A Qwen-Image pipeline with two blocks for 32 px pictures, as a diffusers folder."""
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, QwenImagePipeline, QwenImageTransformer2DModel
+    from tiny_text import qwen25_vl, qwen_tokenizer
+
+    torch.manual_seed(seed)
+    transformer = QwenImageTransformer2DModel(
+        patch_size=2, in_channels=16, out_channels=4, num_layers=2, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=16, axes_dims_rope=(8, 4, 4),
+    )  # fmt: skip
+    QwenImagePipeline(
+        transformer=transformer, vae=qwen_autoencoder(), text_encoder=qwen25_vl(), tokenizer=qwen_tokenizer(),
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, max_shift=0.9, max_image_seq_len=8192),
+    ).save_pretrained(folder)  # fmt: skip
+    return for_small_pictures(folder)
+
+
+def save_tiny_krea2(folder: Path, *, seed: int = 0, is_distilled: bool = False) -> Path:
+    """A Krea 2 pipeline with two blocks for 32 px pictures, as a diffusers folder."""
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, Krea2Pipeline, Krea2Transformer2DModel
+    from tiny_text import qwen3_vl_encoder, qwen_tokenizer
+
+    torch.manual_seed(seed)
+    transformer = Krea2Transformer2DModel(
+        in_channels=16, num_layers=2, attention_head_dim=8, num_attention_heads=4, num_key_value_heads=2,
+        intermediate_size=32, timestep_embed_dim=8, text_hidden_dim=16, num_text_layers=3, text_num_attention_heads=2,
+        text_num_key_value_heads=1, text_intermediate_size=16, num_layerwise_text_blocks=1, num_refiner_text_blocks=1,
+        axes_dims_rope=(4, 2, 2),
+    )  # fmt: skip
+    Krea2Pipeline(
+        transformer=transformer, vae=qwen_autoencoder(), text_encoder=qwen3_vl_encoder(), tokenizer=qwen_tokenizer(),
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, max_image_seq_len=6400),
+        text_encoder_select_layers=(1, 2, 3), is_distilled=is_distilled,
+    ).save_pretrained(folder)  # fmt: skip
+    return for_small_pictures(folder)
+
+
+def save_tiny_qwen_image21(folder: Path, *, seed: int = 0, sample_sigmas: list[float] | None = None) -> Path:
+    """A Qwen-Image 2.1 pipeline with two blocks for 32 px pictures, as a diffusers folder."""
+    import torch
+    from diffusers import AutoencoderKLQwenImage21, FlowMatchEulerDiscreteScheduler, QwenImage21Transformer2DModel
+    from tiny_text import qwen3_vl_for_text, save_qwen3_vl_processor
+
+    torch.manual_seed(seed)
+    parts = {
+        "transformer": QwenImage21Transformer2DModel(
+            in_channels=4, out_channels=4, num_layers=2, attention_head_dim=16, num_attention_heads=2,
+            context_in_dim=16, axes_dims_rope=(4, 6, 6),
+        ),
+        "vae": AutoencoderKLQwenImage21(
+            base_dim=8, decoder_base_dim=8, z_dim=4, dim_mult=[1, 1, 1, 2, 2], num_res_blocks=1,
+            latents_mean=[0.1, -0.2, 0.3, 0.0], latents_std=[0.5, 0.8, 1.1, 1.4],
+        ),
+        "text_encoder": qwen3_vl_for_text(),
+        "scheduler": FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, max_shift=0.9, max_image_seq_len=8192),
+    }  # fmt: skip
+    for name, part in parts.items():
+        part.save_pretrained(folder / name)
+    save_qwen3_vl_processor(folder / "processor")
+    libraries = {"text_encoder": "transformers", "processor": "transformers"}
+    classes = {name: type(part).__name__ for name, part in parts.items()} | {"processor": "Qwen3VLProcessor"}
+    index = {name: [libraries.get(name, "diffusers"), own] for name, own in classes.items()}
+    named = {"_class_name": "QwenImage21Pipeline", "sample_sigmas": sample_sigmas, **index}
+    (folder / "model_index.json").write_text(json.dumps(named))
+    return for_small_pictures(folder)
+
+
+def qwen_autoencoder() -> Any:
+    """An autoencoder of Qwen-Image's kind, to a quarter of the size and four channels."""
+    from diffusers import AutoencoderKLQwenImage
+
+    return AutoencoderKLQwenImage(
+        base_dim=16, z_dim=4, dim_mult=[1, 2, 2], num_res_blocks=1, temperal_downsample=[False, True],
+        latents_mean=[0.1, -0.2, 0.3, 0.0], latents_std=[0.5, 0.8, 1.1, 1.4],
+    )  # fmt: skip
+
+
+def flux_autoencoder() -> Any:
+    """An autoencoder of FLUX.1's kind, to half the size and four channels."""
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(
+        block_out_channels=(32, 32), down_block_types=("DownEncoderBlock2D",) * 2, use_quant_conv=False,
+        up_block_types=("UpDecoderBlock2D",) * 2, latent_channels=4, sample_size=32, norm_num_groups=32,
+        scaling_factor=0.36, shift_factor=0.11, use_post_quant_conv=False,
+    )  # fmt: skip
 
 
 def for_small_pictures(folder: Path) -> Path:
@@ -122,7 +257,24 @@ def for_small_pictures(folder: Path) -> Path:
     return folder
 
 
-TINY: dict[str, Callable[..., Path]] = {"sd1": save_tiny_sd1, "sdxl": save_tiny_sdxl, "flux1": save_tiny_flux1}
+def save_tiny_ip2p(folder: Path, *, seed: int = 0) -> Path:
+    """An InstructPix2Pix pipeline: a tiny SD1.x whose UNet has as many random channels more for the picture to edit."""
+    from editing import save_edit_base
+
+    return save_edit_base(save_tiny_sd1(folder, seed=seed), folder, noise=0.1)
+
+
+TINY: dict[str, Callable[..., Path]] = {
+    "sd1": save_tiny_sd1,
+    "sdxl": save_tiny_sdxl,
+    "ip2p": save_tiny_ip2p,
+    "flux1": save_tiny_flux1,
+    "flux2": save_tiny_flux2,
+    "z-image": save_tiny_z_image,
+    "qwen-image": save_tiny_qwen_image,
+    "krea2": save_tiny_krea2,
+    "qwen-image-2.1": save_tiny_qwen_image21,
+}
 """Family -> what saves a tiny base model of it into a folder, with random weights by ``seed``.
 
 The contract tests run on every registered family.

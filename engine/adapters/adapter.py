@@ -58,6 +58,11 @@ class Adapter:
         return self.metadata.get("modelspec.trigger_phrase", "")
 
     @property
+    def is_slider(self) -> bool:
+        """Whether it was trained to be used at negative weights as well, without a trigger word."""
+        return "lw.slider" in self.metadata
+
+    @property
     def rank(self) -> int:
         return max(update.rank for update in self._ranked)
 

@@ -29,7 +29,7 @@ class Injection:
     Args:
         kind: kind of adapter.
         components: component -> module.
-        targets: component -> suffixes of the names of modules to adapt.
+        targets: component -> ends of the keys of modules to adapt; a whole key means one module.
         rank: inner dimension of the update.
         alpha: the update is scaled by alpha / rank.
         seed: of the initialization.
@@ -54,6 +54,8 @@ class Injection:
         self.kind, self.alpha, self._scale = kind, alpha, alpha / rank
         self.parameters: dict[str, nn.Parameter] = {}
         """``<component>.<module path>.<part>`` -> trainable tensor, float32."""
+        self.weight = 1.0
+        """Factor of the update in forward passes: 0 switches the adapter off, negative weights reverse it."""
         self._layers: dict[str, Any] = {}
         self._wrapped = Wrapped()
         layers = {}
@@ -80,7 +82,23 @@ class Injection:
         factors = {part: torch.nn.Parameter(value.to(layer.weight.device)) for part, value in first.items()}
         self.parameters |= {f"{key}.{part}": parameter for part, parameter in factors.items()}
         self._layers[key] = layer
-        self._wrapped.put(layer, partial(self.kind.forward, layer, layer.forward, factors, self._scale))
+        self._wrapped.put(layer, partial(self._forward, layer, layer.forward, factors))
+
+    def _forward(
+        self, layer: Any, base: Callable[..., Tensor], factors: Mapping[str, Tensor], *args: Any, **kwargs: Any
+    ) -> Tensor:
+        if not self.weight:
+            return base(*args, **kwargs)
+        return self.kind.forward(layer, base, factors, self._scale * self.weight, *args, **kwargs)
+
+    @contextlib.contextmanager
+    def at(self, weight: float) -> Iterator[None]:
+        """Within the block, the adapter has this weight."""
+        before, self.weight = self.weight, weight
+        try:
+            yield
+        finally:
+            self.weight = before
 
     def load(self, values: Mapping[str, Tensor]) -> None:
         """Set all trainable tensors; names as in ``parameters``."""
@@ -114,15 +132,15 @@ def injected(*args: Any, **kwargs: Any) -> Iterator[Injection]:
 
 
 def _matching(component: str, model: nn.Module, suffixes: tuple[str, ...]) -> dict[str, Any]:
-    """Module key -> layer with one of these suffixes, in the order of the model."""
+    """Module key -> layer whose key ends so, in the order of the model."""
     layers = adaptable({component: model})
     endings = tuple(f".{suffix}" for suffix in suffixes)
     if missing := [
-        s for s, ending in zip(suffixes, endings, strict=True) if not any(k.endswith(ending) for k in layers)
+        s for s, ending in zip(suffixes, endings, strict=True) if not any(f".{key}".endswith(ending) for key in layers)
     ]:
         raise AdapterError(
             f"No layer of the {component} has a name that ends in {first_of(missing)}.",
             expected="targets that the base model has",
             hint="choose another target preset in the recipe.",
         )
-    return {key: layer for key, layer in layers.items() if key.endswith(endings)}
+    return {key: layer for key, layer in layers.items() if f".{key}".endswith(endings)}

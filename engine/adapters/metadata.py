@@ -56,6 +56,8 @@ class RunFacts:
     companions: Sequence[Mapping[str, Any]] = ()
     """The adapters that were on while it was trained: ``name``, ``role``, ``weight`` and ``hash`` of each."""
     suggested_weight: float = 1.0
+    slider: Mapping[str, Any] | None = None
+    """If the adapter is a slider: what it was trained on, and its ``range`` of weights."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Library name -> version."""
     date: str = ""
@@ -145,6 +147,7 @@ def _own(facts: RunFacts) -> dict[str, str]:
         "lw.suggested_weight": str(facts.suggested_weight),
         "lw.versions": _json(facts.versions),
         **companions,
+        **({"lw.slider": _json(facts.slider)} if facts.slider else {}),
     }
 
 

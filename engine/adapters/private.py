@@ -31,6 +31,8 @@ def private(metadata: Mapping[str, str]) -> dict[str, str]:
     }
     if "lw.companions" in metadata:
         found["lw.companions"] = _without_names(metadata["lw.companions"])
+    if "lw.slider" in metadata:
+        found["lw.slider"] = _range_alone(metadata["lw.slider"])
     if "lw.recipe" in found:
         found["lw.recipe"] = _without_prompts(found["lw.recipe"])
     return found
@@ -41,6 +43,14 @@ def _without_names(companions: str) -> str:
         return json.dumps([{key: one[key] for key in ("role", "weight", "hash")} for one in json.loads(companions)])
     except (ValueError, TypeError, KeyError, RecursionError):
         return "[]"
+
+
+def _range_alone(slider: str) -> str:
+    """Sliders are known by this entry, so something of it stays."""
+    try:
+        return json.dumps({"range": json.loads(slider)["range"]})
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return "{}"
 
 
 def _without_prompts(recipe: str) -> str:

@@ -89,7 +89,7 @@ class Stack:
         for entry in self.active():
             if max(abs(entry.weight), abs(entry.text_encoder_weight)) > FAR_OFF:
                 found.append(f"{entry.adapter.name} has a weight beyond {FAR_OFF:g}; usual weights are 0.5 to 1.")
-            if not entry.adapter.trigger:
+            if not (entry.adapter.trigger or entry.adapter.is_slider):
                 found.append(f"{entry.adapter.name} doesn't say its trigger word; look it up where you got the file.")
             notes = entry.adapter.origin.notes if entry.adapter.origin else ()
             found += [f"{entry.adapter.name}: {note}" for note in notes]

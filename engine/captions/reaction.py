@@ -32,7 +32,7 @@ RANDOM_WORDS = (
 """Half without a vowel, half with one; none is in a dictionary."""
 
 TIMES = (0.8, 0.5)
-"""Times u on the noise schedule, where 1 is pure noise: the content of a picture is decided between these."""
+"""Places in the sampling of a picture, where 1 is pure noise: its content is decided between these."""
 NOISES = 2
 """Noise samples at each time."""
 MAX_SIDE = 256
@@ -112,7 +112,8 @@ class _Meter:
         side = min(info.resolution, MAX_SIDE) // info.latent_factor
         generator = torch.Generator().manual_seed(0)
         noise = torch.randn(NOISES, info.latent_channels, side, side, generator=generator).to(backbone.device)
-        self._timesteps = backbone.timesteps(torch.tensor(TIMES).repeat_interleave(NOISES))
+        levels = info.shift.apply(torch.tensor(TIMES), max(1, side // info.patch) ** 2)
+        self._timesteps = backbone.timesteps(levels.repeat_interleave(NOISES))
         self._x = noise.repeat(len(TIMES), 1, 1, 1) * self._timesteps.sigma.reshape(-1, 1, 1, 1)
         self._without = self._predict("")
 

@@ -37,6 +37,8 @@ class Setting:
     """Increment of the number's widget."""
     choices: Registry[Any] | Sequence[str] = ()
     """Allowed values of a string."""
+    check: Callable[[Any], str] | None = None
+    """What is wrong with a value beyond all that; empty if nothing is."""
     keyed: bool = True
     """Whether results depend on it."""
     neutral: Any = _NEVER
@@ -61,7 +63,7 @@ class Setting:
         for number in value if isinstance(value, (list, tuple)) else (value,):
             if isinstance(number, (int, float)) and not isinstance(number, bool) and not self._in_range(number):
                 return f"expected {self._range()}"
-        return ""
+        return self.check(value) if self.check else ""
 
     def _in_range(self, number: float) -> bool:
         return (

@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 from .hashing import value_hash
 
-Computation = Literal["run", "latent", "embedding", "reaction", "caption", "class pictures"]
+Computation = Literal["run", "slider", "latent", "embedding", "reaction", "caption", "class pictures"]
 
 VERSIONS: dict[Computation, int] = {
     "run": 2,
+    "slider": 1,
     "latent": 2,
     "embedding": 2,
     "reaction": 2,

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -21,6 +21,33 @@ TEXT_COLUMNS = ("text", "caption", "captions", "prompt", "description", "tags", 
 """Where captions stand; of several, the first that isn't blank is used."""
 
 _MAX_PROBLEMS = 20
+_IMAGEFOLDER = "_file_name"
+"""Ending of columns that Hugging Face's imagefolder reads as pictures."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of columns, in lower case; of several with a value, the first counts."""
+
+    files: tuple[str, ...]
+    texts: tuple[str, ...]
+    references: tuple[str, ...] = ()
+    """Of pictures before editing."""
+
+
+CAPTIONS = Columns(FILE_COLUMNS, TEXT_COLUMNS)
+PAIRS = Columns(
+    files=("edited_image", "target_image", "output_image", "after_image", "end_image", "target", *FILE_COLUMNS),
+    texts=("edit_prompt", "instruction", "edit_instruction", "edit", *TEXT_COLUMNS),
+    references=(
+        "control_path", *(f"control_path_{number}" for number in range(10)), "control_image", "control",
+        "source_image", "source_path", "source",
+        "input_image", "input_path", "edit_image", "original_image", "original", "conditioning_image",
+        "condition_image", "cond_image", "reference_image", "reference", "before_image", "before", "start_image",
+        "start",
+    ),
+)  # fmt: skip
+"""The names in the scripts of diffusers, in ai-toolkit, musubi-tuner and DiffSynth-Studio, and their relatives."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +62,15 @@ class CaptionEntry:
     """The file, and the line or key if it has several, for messages."""
     unused: tuple[str, ...] = ()
     """Other columns with text of their own."""
+    references: tuple[str, ...] = ()
+    """Paths of pictures before editing, where columns of such were asked for."""
 
 
 class NoCaptionsError(DatasetError):
     """A table that holds no captions, as it has no columns for files or texts."""
 
 
-def parse_table(text: str, name: str) -> list[CaptionEntry]:
+def parse_table(text: str, name: str, columns: Columns = CAPTIONS) -> list[CaptionEntry]:
     """Parse a table by its ending: ``.jsonl``, ``.csv``, ``.tsv`` or ``.json``. Paths are relative to the table.
 
     - JSON lines: an object per line, with a file's name and a text, such as ``file_name`` and ``text``.
@@ -54,10 +83,10 @@ def parse_table(text: str, name: str) -> list[CaptionEntry]:
         DatasetError: lines that can't be used, the first ones named.
     """
     if name.lower().endswith(".jsonl"):
-        return _entries(_json_lines(text), name)
+        return _entries(_json_lines(text), name, columns)
     if name.lower().endswith((".csv", ".tsv")):
-        return _entries(_separated(text, name), name)
-    return _entries(_json_rows(parsed_json(text, name), name), name, place="entry")
+        return _entries(_separated(text, name, columns), name, columns)
+    return _entries(_json_rows(parsed_json(text, name), name), name, columns, place="entry")
 
 
 def parsed_json(text: str, name: str) -> Any:
@@ -72,13 +101,13 @@ def parsed_json(text: str, name: str) -> Any:
         raise NoCaptionsError(f"{name}: it isn't JSON ({error})") from error
 
 
-def text_of(row: Mapping[str, Any]) -> tuple[Any, tuple[str, ...]]:
+def text_of(row: Mapping[str, Any], columns: Columns = CAPTIONS) -> tuple[Any, tuple[str, ...]]:
     """The caption in a row, and the other columns that have a text of their own; ``None`` if no column is known.
 
     A list of tags becomes a text with commas.
     """
     lower = _by_lower_name(row)
-    texts = {column: lower[column] for column in TEXT_COLUMNS if column in lower}
+    texts = {column: lower[column] for column in columns.texts if column in lower}
     tags = texts.get("tags")
     if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags):
         texts["tags"] = ", ".join(tags)
@@ -102,7 +131,7 @@ def _json_lines(text: str) -> Iterator[tuple[int, Any]]:
                 yield number, f"not JSON ({error})"
 
 
-def _separated(text: str, name: str) -> Iterator[tuple[int, Any]]:
+def _separated(text: str, name: str, wanted: Columns) -> Iterator[tuple[int, Any]]:
     """Rows of separated values.
 
     Raises:
@@ -114,7 +143,7 @@ def _separated(text: str, name: str) -> Iterator[tuple[int, Any]]:
         columns = {(column or "").strip().lower() for column in reader.fieldnames or ()}
     except csv.Error as error:
         raise NoCaptionsError(f"{name}: its first line is not CSV ({error})") from error
-    if not columns & {*FILE_COLUMNS} or not columns & {*TEXT_COLUMNS}:
+    if not _has(columns, wanted.files) or not _has(columns, (*wanted.texts, *wanted.references)):
         separated = "tabs" if delimiter == "\t" else "commas"
         raise NoCaptionsError(
             f"{name}: its first line lacks the columns file_name and text, separated by {separated}; "
@@ -129,6 +158,10 @@ def _separated(text: str, name: str) -> Iterator[tuple[int, Any]]:
         yield reader.line_num, f"not CSV ({error})"
 
 
+def _has(columns: Iterable[str], wanted: Collection[str]) -> bool:
+    return any(column.removesuffix(_IMAGEFOLDER) in wanted for column in columns)
+
+
 def _json_rows(value: Any, name: str) -> Iterator[tuple[int, Any]]:
     if isinstance(value, list | dict) and len(value) > limits.MAX_TABLE_ROWS:
         raise NoCaptionsError(f"{name}: it has more than {limits.MAX_TABLE_ROWS:,} rows")
@@ -141,15 +174,15 @@ def _json_rows(value: Any, name: str) -> Iterator[tuple[int, Any]]:
         raise NoCaptionsError(f"{name}: it holds no captions")
 
 
-def _entries(rows: Iterable[tuple[int, Any]], name: str, place: str = "line") -> list[CaptionEntry]:
+def _entries(rows: Iterable[tuple[int, Any]], name: str, columns: Columns, place: str = "line") -> list[CaptionEntry]:
     """Entries from (number, row) pairs; a row that is a string says what is wrong with it."""
     entries: list[CaptionEntry] = []
     problems: list[str] = []
     read, texts = 0, False
     for number, row in islice(rows, limits.MAX_TABLE_ROWS + 1):
         read += 1
-        entry = row if isinstance(row, str) else _entry(row, name, f"{place} {number}")
-        texts = texts or (isinstance(row, dict) and text_of(row)[0] is not None)
+        entry = row if isinstance(row, str) else _entry(row, name, columns, f"{place} {number}")
+        texts = texts or (isinstance(row, dict) and text_of(row, columns)[0] is not None)
         if isinstance(entry, CaptionEntry):
             entries.append(entry)
         elif len(problems) < _MAX_PROBLEMS:
@@ -159,23 +192,41 @@ def _entries(rows: Iterable[tuple[int, Any]], name: str, place: str = "line") ->
             break
     if read > limits.MAX_TABLE_ROWS:
         problems = [f"it has more than {limits.MAX_TABLE_ROWS:,} rows"]
-    if entries and not texts and not problems:
-        raise NoCaptionsError(f"{name}: no {place} has a text; known are {', '.join(TEXT_COLUMNS)}")
+    if entries and not texts and not problems and not any(entry.references for entry in entries):
+        raise NoCaptionsError(f"{name}: no {place} has a text; known are {', '.join(columns.texts)}")
     if problems:
         raise (DatasetError if entries else NoCaptionsError)(f"{name}: " + "; ".join(problems))
     return entries
 
 
-def _entry(row: Any, name: str, place: str) -> CaptionEntry | str:
+def _entry(row: Any, name: str, columns: Columns, place: str) -> CaptionEntry | str:
     """One row as an entry, or what is wrong with it."""
     if not isinstance(row, dict):
         return "no file_name"
     lower = _by_lower_name(row)
-    file = next((lower[column] for column in FILE_COLUMNS if isinstance(lower.get(column), str)), None)
+    file = next(_paths(lower, columns.files), None)
     if file is None:
         return "no file_name"
-    text, unused = text_of(lower)
-    if not isinstance(text or "", str) or not is_unicode((text or "") + file):
+    text, unused = text_of(lower, columns)
+    references = list(_paths(lower, columns.references))
+    if not isinstance(text or "", str) or not is_unicode((text or "") + file + "".join(references)):
         return "its caption or file name isn't text"
-    path = posixpath.normpath(posixpath.join(posixpath.dirname(name), file.strip().replace("\\", "/")))
-    return CaptionEntry(canonical(path), (text or "").strip() or None, f"{name}, {place}", unused)
+    return CaptionEntry(
+        _beside(name, file),
+        (text or "").strip() or None,
+        f"{name}, {place}",
+        unused,
+        tuple(_beside(name, reference) for reference in dict.fromkeys(references)),
+    )
+
+
+def _paths(row: Mapping[str, Any], columns: Iterable[str]) -> Iterator[str]:
+    """The texts in these columns, and in lists in them."""
+    for column in columns:
+        for value in (row.get(column), row.get(column + _IMAGEFOLDER)):
+            yield from (path for path in (value if isinstance(value, list) else [value]) if isinstance(path, str))
+
+
+def _beside(table: str, path: str) -> str:
+    """A path that is relative to a table, in canonical spelling."""
+    return canonical(posixpath.normpath(posixpath.join(posixpath.dirname(table), path.strip().replace("\\", "/"))))

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from ..core.errors import DatasetError
 from . import limits
-from .caption_tables import TEXT_COLUMNS, CaptionEntry, NoCaptionsError, parse_table, parsed_json, text_of
+from .caption_tables import CAPTIONS, CaptionEntry, Columns, NoCaptionsError, parse_table, parsed_json, text_of
 from .dataset import Skipped
 from .listing import Listing, is_metadata
 from .names import canonical, stem
 from .trees import FileTree
 
 
-def read_captions(tree: FileTree, listing: Listing, readable: Collection[str]) -> tuple[dict[str, str], list[Skipped]]:
+def read_captions(
+    tree: FileTree,
+    listing: Listing,
+    readable: Collection[str],
+    columns: Columns = CAPTIONS,
+    also_called: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[dict[str, str], list[Skipped]]:
     """The captions by picture name, and everything that was skipped.
 
     A text file beside the picture counts first, in the order of ``listing.CAPTION_EXTENSIONS``, then JSON beside it,
@@ -26,14 +33,16 @@ def read_captions(tree: FileTree, listing: Listing, readable: Collection[str]) -
         tree: the files.
         listing: the files by kind.
         readable: the pictures that can be read; captions of others are skipped.
+        columns: of tables.
+        also_called: other paths without endings by which text files may call a picture -> the picture.
 
     Raises:
         DatasetError: files that aren't text or can't be parsed, all named at once.
     """
-    reading = _Reading(tree, listing.pictures)
+    reading = _Reading(tree, PictureNames(listing.pictures, also_called), columns)
     captions: dict[str, str] = {}
     for entry in [*reading.texts(listing.captions), *reading.tables(listing.tables)]:
-        names = reading.named(entry)
+        names = reading.names.named(entry.picture)
         if not names:
             reading.skip(entry.origin, f"there is no picture {entry.picture}")
         for name in names:
@@ -53,48 +62,72 @@ def read_captions(tree: FileTree, listing: Listing, readable: Collection[str]) -
     return captions, reading.skipped
 
 
-class _Reading:
-    """Reads caption files one by one, and gathers what can't be used."""
+class PictureNames:
+    """Pictures by the paths that captions and tables call them by.
 
-    def __init__(self, tree: FileTree, pictures: Sequence[str]) -> None:
-        self.problems: list[str] = []
-        self.skipped: list[Skipped] = []
-        self._tree = tree
-        self._bytes_left = limits.MAX_TEXT_BYTES
+    Args:
+        pictures: their paths.
+        also_called: further paths without endings -> picture.
+    """
+
+    def __init__(self, pictures: Sequence[str], also_called: Mapping[str, str] = MappingProxyType({})) -> None:
         self._known: dict[str, list[str]] = defaultdict(list)
         self._folded: dict[str, list[str]] = defaultdict(list)
         self._last: dict[str, list[str]] = defaultdict(list)
         for name in pictures:
             for key in {canonical(name), stem(name)}:
-                self._known[key].append(name)
-                self._folded[key.casefold()].append(name)
-                self._last[PurePosixPath(key).name].append(name)
+                self._add(key, name)
+        for key, name in also_called.items():
+            self._add(canonical(key), name)
 
-    def skip(self, name: str, reason: str) -> None:
-        self.skipped.append(Skipped(name=name, reason=reason))
+    def _add(self, key: str, name: str) -> None:
+        self._known[key].append(name)
+        self._folded[key.casefold()].append(name)
+        self._last[PurePosixPath(key).name].append(name)
 
-    def named(self, entry: CaptionEntry) -> list[str]:
-        """The pictures that an entry names: by its path, or by the name alone if it is the only one of that name."""
-        path = entry.picture
+    def beside(self, text: str) -> bool:
+        """Whether a file's path without its ending is that of a picture."""
+        return stem(text).casefold() in self._folded
+
+    def named(self, path: str) -> list[str]:
+        """The pictures at a path; if it is of another machine, the one that has its end, if there is only one."""
         if found := self._known.get(path) or self._folded.get(path.casefold()):
             return found
         if not path.startswith("/") and ":" not in path:
             return []
-        # sd-scripts writes absolute paths of the machine where it ran.
-        found = self._last.get(PurePosixPath(path).name, [])
+        # sd-scripts and musubi-tuner write absolute paths of the machine where they ran.
+        parts = path.split("/")
+        for start in range(1, len(parts) - 1):
+            if len(found := self._known.get("/".join(parts[start:]), [])) == 1:
+                return found
+        found = self._last.get(parts[-1], [])
         return found if len(found) == 1 else []
+
+
+class _Reading:
+    """Reads caption files one by one, and gathers what can't be used."""
+
+    def __init__(self, tree: FileTree, names: PictureNames, columns: Columns) -> None:
+        self.problems: list[str] = []
+        self.skipped: list[Skipped] = []
+        self.names = names
+        self._tree, self._columns = tree, columns
+        self._bytes_left = limits.MAX_TEXT_BYTES
+
+    def skip(self, name: str, reason: str) -> None:
+        self.skipped.append(Skipped(name=name, reason=reason))
 
     def texts(self, names: Sequence[str]) -> Iterator[CaptionEntry]:
         """Captions from plain text files, called as their pictures with or without the pictures' endings."""
         for name in names:
-            if stem(name).casefold() not in self._folded:
+            if not self.names.beside(name):
                 self.skip(name, "no picture has its name")
             elif (text := self._read(name, limits.MAX_CAPTION_BYTES)) is not None:
                 yield CaptionEntry(stem(name), text.strip() or None, name)
 
     def tables(self, names: Sequence[str]) -> Iterator[CaptionEntry]:
         """Captions from JSON beside pictures, and from tables."""
-        beside = [name for name in names if name.lower().endswith(".json") and stem(name).casefold() in self._folded]
+        beside = [name for name in names if name.lower().endswith(".json") and self.names.beside(name)]
         for name in beside:
             if (text := self._read(name, limits.MAX_TABLE_BYTES)) is not None:
                 yield from self._sidecar(text, name)
@@ -108,16 +141,16 @@ class _Reading:
         except DatasetError as error:
             self.problems.append(error.got)
             return
-        caption, unused = text_of(value) if isinstance(value, dict) else (value, ())
+        caption, unused = text_of(value, self._columns) if isinstance(value, dict) else (value, ())
         if isinstance(caption, str):
             yield CaptionEntry(stem(name), caption.strip() or None, name, unused)
         else:
-            self.skip(name, f"its JSON has no text under {', '.join(TEXT_COLUMNS)}")
+            self.skip(name, f"its JSON has no text under {', '.join(self._columns.texts)}")
 
     def _table(self, text: str, name: str) -> Iterator[CaptionEntry]:
         try:
-            entries = parse_table(text, name)
-            if not is_metadata(name) and not any(map(self.named, entries)):
+            entries = parse_table(text, name, self._columns)
+            if not is_metadata(name) and not any(self.names.named(entry.picture) for entry in entries):
                 raise NoCaptionsError(f"{name}: it names no picture of the data set")
         except DatasetError as error:
             if isinstance(error, NoCaptionsError) and not is_metadata(name):

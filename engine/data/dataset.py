@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.hashing import value_hash
 from .masks import Mask
+from .references import Reference
 from .scripts import composed, find_word
 from .sources import ImageSource, read_unchanged
 from .views import Augmentation, Crop, View, fitted
@@ -32,6 +33,8 @@ class ImageRecord:
     """How often an epoch shows the picture."""
     mask: Mask | None = None
     """Weight of each pixel in the loss."""
+    reference: Reference | None = None
+    """The picture before editing, of which this one is the result and the caption the instruction."""
     crops: tuple[Crop, ...] = ()
     """Crops to train on, each a sample of its own; empty for the center square at the run's resolution."""
     augmentation: Augmentation | None = None
@@ -79,6 +82,8 @@ class ImageRecord:
             identity.append({"crops": self.crops})
         if self.augmentation:
             identity.append({"augmentation": self.augmentation})
+        if self.reference:
+            identity.append(self.reference.identity())
         return identity
 
     def views(self, side: int) -> list[tuple[View, ...]]:
@@ -148,6 +153,11 @@ class Dataset:
         return value_hash([record.identity() for record in self.records])
 
     @property
+    def has_pairs(self) -> bool:
+        """Whether any record is a pair: a picture with the one that it was edited from."""
+        return any(record.reference for record in self.records)
+
+    @property
     def samples_per_epoch(self) -> int:
         return sum(r.repeats for r in self.records)
 
@@ -183,5 +193,6 @@ class Dataset:
         return [
             {"name": r.name, "sha256": r.content_hash, "caption": r.caption, "repeats": r.repeats}
             | ({"sizes": [crop.size for crop in r.crops]} if r.crops else {})
+            | ({"reference": {"name": r.reference.name, "sha256": r.reference.content_hash}} if r.reference else {})
             for r in self.records
         ]

@@ -50,6 +50,7 @@ def notes(dataset: Dataset, layout: str, pictures: Pictures) -> Iterator[str]:
     if layout in ARCHIVES and len({r.repeats for r in dataset}) > 1:
         yield "This trainer has no repeats, so pictures with more repeats are included more than once."
     yield from _about_masks(dataset, layout)
+    yield from _about_pairs(dataset, layout)
     if dataset.skipped:
         names = [skipped.name for skipped in dataset.skipped]
         yield f"Skipped when the data set was loaded, so not saved: {first_of(names, _NAMED)}."
@@ -97,3 +98,18 @@ def _about_masks(dataset: Dataset, layout: str) -> Iterator[str]:
         yield f"The masks' floor, {named}, isn't saved: set it in LW_MaskDataset or the other trainer again."
     if layout == "kohya":
         yield "Masks are used only with masked_loss and conditioning_data_dir set to their folder."
+
+
+def _about_pairs(dataset: Dataset, layout: str) -> Iterator[str]:
+    pairs = sum(record.reference is not None for record in dataset)
+    if not pairs:
+        return
+    if layout == "replicate":
+        yield f"This trainer doesn't train on pairs: {pairs} pictures before editing were left out."
+    if layout == "kohya":
+        yield (
+            "The pictures before editing are in the folder control, which ai-toolkit takes as control_path and "
+            "musubi-tuner as control_directory; sd-scripts trains no edit models."
+        )
+    if layout == "fal" and any(record.mask for record in dataset):
+        yield "This trainer uses no masks with pairs."

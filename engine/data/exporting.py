@@ -14,6 +14,7 @@ from .file_types import HEAD_BYTES, file_type
 from .images import to_rgb
 from .opening import opened
 from .png_chunks import without_text
+from .references import Reference
 from .sources import read_unchanged
 from .views import Crop, Size, View
 
@@ -48,7 +49,7 @@ class Encoded:
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """One picture to write, with its mask."""
+    """One picture to write, with its mask and the picture before editing."""
 
     record: ImageRecord
     view: View | None = None
@@ -62,13 +63,18 @@ class Export:
         Raises:
             DatasetError: the file is missing, damaged, or has changed since the data set was read.
         """
-        if self.view:
-            return Encoded(data=_png(self.view.of(self.record.load())), ending=".png")
-        data = self.record.read()
-        traits = tuple(_traits(data, self.record))
-        if traits and not self.keep:
-            return Encoded(data=_png(self.record.load()), ending=".png", traits=traits)
-        return Encoded(data=data, ending=_ending(data, self.record.name), traits=traits)
+        return self._encoded(self.record, self.view)
+
+    def reference(self) -> Encoded | None:
+        """The picture before editing, with the same crop; whole pictures keep their own sizes.
+
+        Raises:
+            DatasetError: as for :meth:`picture`.
+        """
+        reference = self.record.reference
+        if reference is None:
+            return None
+        return self._encoded(reference, reference.view(self.view, self._size) if self.view else None)
 
     def mask(self) -> Encoded | None:
         """The mask, in the size of the picture that is written, as a gray picture; its own bytes where they are that.
@@ -96,6 +102,15 @@ class Export:
         if encoded is None or mask is None:
             return None
         return encoded.data if encoded.ending == ".jpg" else _encoded(self._seen(mask.load()), "JPEG", quality=95)
+
+    def _encoded(self, picture: ImageRecord | Reference, view: View | None) -> Encoded:
+        if view:
+            return Encoded(data=_png(view.of(picture.load())), ending=".png")
+        data = picture.read()
+        traits = tuple(_traits(data, picture))
+        if traits and not self.keep:
+            return Encoded(data=_png(picture.load()), ending=".png", traits=traits)
+        return Encoded(data=data, ending=_ending(data, picture.name), traits=traits)
 
     @property
     def _size(self) -> Size:
@@ -144,10 +159,10 @@ def _whole(record: ImageRecord) -> Crop:
     return Crop(box=(0.0, 0.0, float(record.width), float(record.height)), size=(record.width, record.height))
 
 
-def _traits(data: bytes, record: ImageRecord) -> Iterator[Trait]:
+def _traits(data: bytes, picture: ImageRecord | Reference) -> Iterator[Trait]:
     if _is_refused(data):
         yield "metadata"
-    with opened(data, record.name) as image:
+    with opened(data, picture.name) as image:
         if image.format not in _PLAIN_FORMATS:
             yield "format"
         if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
@@ -158,7 +173,7 @@ def _traits(data: bytes, record: ImageRecord) -> Iterator[Trait]:
             yield "transparent"
         if image.mode not in _EIGHT_BITS or _has_16_bits(data):
             yield "depth"
-        if _says_its_colors(image) and _differs_without(image, record):
+        if _says_its_colors(image) and _differs_without(image, picture):
             yield "color"
 
 
@@ -190,13 +205,13 @@ def _says_its_colors(image: Image.Image) -> bool:
     return color_space != _SRGB or any(name in image.info for name in _COLOR_INFO)
 
 
-def _differs_without(image: Image.Image, record: ImageRecord) -> bool:
+def _differs_without(image: Image.Image, picture: ImageRecord | Reference) -> bool:
     """Whether the pixels differ from what is shown if nothing but transparency and orientation is respected."""
     from PIL import ImageChops, ImageOps
 
     bare = ImageOps.exif_transpose(image)
     bare.info = {name: value for name, value in bare.info.items() if name == "transparency"}
-    return ImageChops.difference(to_rgb(bare), record.load()).getbbox() is not None
+    return ImageChops.difference(to_rgb(bare), picture.load()).getbbox() is not None
 
 
 def _is_plain_mask(data: bytes, name: str, size: Size) -> bool:

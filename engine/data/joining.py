@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from ..core.errors import DatasetError
 from ..core.words import first_of
-from .dataset import Dataset
+from .dataset import Dataset, ImageRecord, TriggerWord
 from .sources import RenamedSource
 
 
 def joined(parts: Sequence[Dataset]) -> Dataset:
-    """All pictures of several data sets, in order, each with its caption, repeats, mask, crops and trigger word.
+    """All pictures of several data sets, in order, each with its caption, repeats, mask, reference, crops and trigger
+    word.
 
     Names get that of their data set in front, as if it were a folder.
 
@@ -20,20 +21,18 @@ def joined(parts: Sequence[Dataset]) -> Dataset:
         parts: at least two.
 
     Raises:
-        DatasetError: a picture is in two of them; its repeats would be counted twice unseen.
+        DatasetError: a picture, or a pair, is in two of them; its repeats would be counted twice unseen.
     """
-    seen: dict[str, str] = {}
+    seen: dict[tuple[str, str | None], str] = {}
     shared: list[str] = []
     records, skipped, notes = [], [], []
     for folder, part in zip(_folders(parts), parts, strict=True):
         for record in part:
             name = f"{folder}/{record.name}"
-            if record.content_hash in seen:
-                shared.append(f"{name} = {seen[record.content_hash]}")
-            records.append(
-                replace(record, source=RenamedSource(record.source, name), trigger=record.trigger or part.trigger)
-            )
-        seen |= {record.content_hash: f"{folder}/{record.name}" for record in part}
+            if _content(record) in seen:
+                shared.append(f"{name} = {seen[_content(record)]}")
+            records.append(_renamed(record, folder, record.trigger or part.trigger))
+        seen |= {_content(record): f"{folder}/{record.name}" for record in part}
         skipped += [replace(file, name=f"{folder}/{file.name}") for file in part.skipped]
         notes += [replace(note, name=f"{folder}/{note.name}") for note in part.notes]
     if shared:
@@ -52,6 +51,18 @@ def joined(parts: Sequence[Dataset]) -> Dataset:
     if len(triggers) > 1:
         return whole
     return replace(whole, records=tuple(replace(r, trigger=None) for r in records), trigger=triggers.pop())
+
+
+def _content(record: ImageRecord) -> tuple[str, str | None]:
+    """What makes a picture the same in two data sets; one result may have been edited from several pictures."""
+    return record.content_hash, record.reference.content_hash if record.reference else None
+
+
+def _renamed(record: ImageRecord, folder: str, trigger: TriggerWord | None) -> ImageRecord:
+    source, reference = RenamedSource(record.source, f"{folder}/{record.name}"), record.reference
+    if reference:
+        reference = replace(reference, source=RenamedSource(reference.source, f"{folder}/{reference.name}"))
+    return replace(record, source=source, reference=reference, trigger=trigger)
 
 
 def _folders(parts: Sequence[Dataset]) -> list[str]:

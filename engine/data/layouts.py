@@ -1,4 +1,4 @@
-"""File layouts of other trainers: where each expects names, captions, repeats and masks."""
+"""File layouts of other trainers: where each expects names, captions, repeats, masks and pictures before editing."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .dataset import Dataset
 from .exporting import Encoded, Export, Trait
 from .folders import MAX_REPEATS, repeats_of
 from .names import canonical, is_unicode
+from .pairing import unmarked
 
 LAYOUTS = ("kohya", "diffusers", "replicate", "fal")
 ARCHIVES = ("replicate", "fal")
@@ -24,6 +25,7 @@ ONE_LINE = ("kohya", "replicate", "fal")
 """Layouts whose captions are text files, which other trainers read line by line."""
 
 _MASK_FOLDER = "masks"
+_REFERENCE_FOLDER = "control"
 _NOT_A_PICTURE = re.compile(r"(?:\.|~\$|\s)+")
 """The start of a name that is hidden or temporary, so that readers leave it out."""
 _MASK_START = re.compile(r"mask(?:[_-]|\Z)", re.IGNORECASE)
@@ -54,10 +56,11 @@ class Plan:
 def plan(dataset: Dataset, items: Sequence[Export], layout: str) -> Plan:
     """The files of a layout, one picture after the other; each is read when its turn comes.
 
-    - ``kohya``: ``N_name/picture.png`` with ``picture.txt``, and masks in ``masks/``, its ``conditioning_data_dir``.
+    - ``kohya``: ``N_name/picture.png`` with ``picture.txt``, and masks in ``masks/``, its ``conditioning_data_dir``;
+      pictures before editing in ``control/``, the ``control_directory`` of musubi-tuner.
     - ``diffusers``: pictures and ``metadata.jsonl``, the imagefolder of Hugging Face's datasets.
     - ``replicate``: a flat zip with captions in text files; repeats become copies.
-    - ``fal``: the same, with masks as ``picture_mask.jpg``.
+    - ``fal``: the same, with masks as ``picture_mask.jpg``, and pairs as ``picture_start.png`` and ``picture_end.png``.
 
     Raises:
         DatasetError: the layout is unknown, or can't hold the data set.
@@ -67,7 +70,7 @@ def plan(dataset: Dataset, items: Sequence[Export], layout: str) -> Plan:
     _refuse_unsavable(dataset)
     if layout in ARCHIVES:
         items = _copied(items)
-    make = {"kohya": _kohya, "diffusers": _diffusers}.get(layout, partial(_flat, masks=layout == "fal"))
+    make = {"kohya": _kohya, "diffusers": _diffusers}.get(layout, partial(_flat, fal=layout == "fal"))
     return Plan(pictures=len(items), files=make(dataset, items))
 
 
@@ -104,6 +107,8 @@ def _kohya(dataset: Dataset, items: Sequence[Export]) -> Iterator[tuple[str, lis
         files = [_file(at, item.picture()), *_caption(at, item)]
         if mask := item.mask():
             files.append(_file(f"{_MASK_FOLDER}/{at}", mask))
+        if reference := item.reference():
+            files.append(_file(f"{_REFERENCE_FOLDER}/{at}", reference))
         yield item.record.name, files
 
 
@@ -119,18 +124,26 @@ def _diffusers(dataset: Dataset, items: Sequence[Export]) -> Iterator[tuple[str,
             row["mask_file_name"] = None
         if mask := item.mask():
             files.append(_file(f"{_MASK_FOLDER}/{at}", mask))
-            row["mask_file_name"] = files[1].name
+            row["mask_file_name"] = files[-1].name
+        if dataset.has_pairs:
+            row["control_file_name"] = None
+        if reference := item.reference():
+            files.append(_file(f"{_REFERENCE_FOLDER}/{at}", reference))
+            row["control_file_name"] = files[-1].name
         rows.append(json.dumps(row, ensure_ascii=False) + "\n")
         yield item.record.name, files
     yield "", [WrittenFile("metadata.jsonl", "".join(rows).encode())]
 
 
-def _flat(dataset: Dataset, items: Sequence[Export], masks: bool) -> Iterator[tuple[str, list[WrittenFile]]]:
+def _flat(dataset: Dataset, items: Sequence[Export], *, fal: bool) -> Iterator[tuple[str, list[WrittenFile]]]:
     """One folder without subfolders."""
     del dataset
     for item, name in zip(items, _names(items), strict=True):
-        files = [_file(name, item.picture()), *_caption(name, item)]
-        if masks and (mask := item.mask_as_jpeg()):
+        reference = item.reference() if fal else None
+        files = [_file(f"{name}_end" if reference else name, item.picture()), *_caption(name, item)]
+        if reference:
+            files.append(_file(f"{name}_start", reference))
+        if fal and (mask := item.mask_as_jpeg()):
             files.append(WrittenFile(f"{name}_mask.jpg", mask))
         yield item.record.name, files
 
@@ -149,7 +162,8 @@ def _names(items: Sequence[Export]) -> list[str]:
     taken: set[str] = set()
     names = []
     for item in items:
-        own = _clean(PurePosixPath(item.record.name).stem)
+        own = PurePosixPath(item.record.name).stem
+        own = _clean(unmarked(own) if item.record.reference else own)
         name, number = own, 2
         while canonical(name).casefold() in taken:
             name, number = f"{own}_{number}", number + 1

@@ -41,7 +41,11 @@ class Listing:
 
 
 def list_files(
-    names: Iterable[str], head: Callable[[str], bytes] = lambda _: b"", *, regularization: bool = False
+    names: Iterable[str],
+    head: Callable[[str], bytes] = lambda _: b"",
+    *,
+    regularization: bool = False,
+    pairs: bool = False,
 ) -> Listing:
     """Sort relative file names (forward slashes) into pictures, captions, tables and masks; every other is skipped.
 
@@ -49,6 +53,7 @@ def list_files(
         names: the files.
         head: a file's first bytes, at least ``file_types.HEAD_BYTES``; asked for where the ending isn't a picture's.
         regularization: the pictures are meant as regularization pictures.
+        pairs: pictures before editing are wanted as well.
     """
     ordered = sorted(names, key=natural_key)
     usable = [name for name in ordered if is_unicode(name)]
@@ -69,7 +74,7 @@ def list_files(
         else:
             skipped.append(Skipped(name=name, reason=why_unused(name, start)))
     subject, aside = _set_aside(images, regularization)
-    sorted_masks = sort_masks(subject)
+    sorted_masks = sort_masks(subject, pairs=pairs)
     return Listing(
         pictures=tuple(name for name in sorted_masks.pictures if repeats_of(name) > 0),
         captions=tuple(sorted(captions, key=lambda name: _place(name, CAPTION_EXTENSIONS))),

@@ -66,14 +66,14 @@ def load_dataset(
         listing = list_files(tree.names(), tree.head, regularization=regularization)
         if not listing.pictures:
             raise _no_pictures(path, listing)
-        records, notes, unreadable = _read_pictures(tree, listing.pictures)
+        records, notes, unreadable = read_pictures(tree, listing.pictures)
         captions, unused = read_captions(tree, listing, {record.name for record in records})
         records = [replace(record, caption=captions.get(record.name)) for record in records]
-        records, mask_notes, unusable = _with_masks(tree, listing, records)
+        records, mask_notes, unusable = with_mask_files(tree, listing, records)
         hidden = [Skipped(name=name, reason="it is hidden, or belongs to the system") for name in tree.hidden()]
         notes = [*tree.remarks(), *_folder_notes(listing.pictures), *notes, *mask_notes]
     if unreadable and (on_unreadable == "refuse" or not records):
-        raise _unreadable_pictures(path, unreadable, len(listing.pictures))
+        raise unreadable_pictures(path, unreadable, len(listing.pictures))
     skipped = (*unreadable, *listing.skipped, *unused, *unusable, *hidden)
     name = path.resolve().name if path.is_dir() else path.stem
     records = [captioned(record, uncaptioned, name) for record in records]
@@ -90,7 +90,9 @@ def _folder_notes(pictures: Sequence[str]) -> list[Note]:
     ]
     for folder, other in paired_folders(pictures).items():
         told = f"its pictures have the names of those in {other}/; if they are masks, call the folder masks"
-        notes.append(Note(name=f"{folder}/", text=f"{told}, and if they are control pictures, remove it"))
+        notes.append(
+            Note(name=f"{folder}/", text=f"{told}; if they belong to pairs for an edit model, use LW_PairDataset")
+        )
     return notes
 
 
@@ -136,7 +138,7 @@ def _memory_source(image: Image.Image, name: str) -> MemorySource:
     return MemorySource(name, buffer.getvalue())
 
 
-def _read_pictures(tree: FileTree, names: Sequence[str]) -> tuple[list[ImageRecord], list[Note], list[Skipped]]:
+def read_pictures(tree: FileTree, names: Sequence[str]) -> tuple[list[ImageRecord], list[Note], list[Skipped]]:
     """The records, without captions; notes about them; and the pictures that can't be read."""
     records: list[ImageRecord] = []
     notes: list[Note] = []
@@ -154,7 +156,7 @@ def _read_pictures(tree: FileTree, names: Sequence[str]) -> tuple[list[ImageReco
     return records, notes, unreadable
 
 
-def _with_masks(
+def with_mask_files(
     tree: FileTree, listing: Listing, records: Sequence[ImageRecord]
 ) -> tuple[list[ImageRecord], list[Note], list[Skipped]]:
     """The records with their masks, notes about these, and the masks that can't be used."""
@@ -199,7 +201,7 @@ def _no_pictures(path: Path, listing: Listing) -> DatasetError:
     )
 
 
-def _unreadable_pictures(path: Path, unreadable: Sequence[Skipped], pictures: int) -> DatasetError:
+def unreadable_pictures(path: Path, unreadable: Sequence[Skipped], pictures: int) -> DatasetError:
     return DatasetError(
         f"{len(unreadable)} of {pictures} pictures in {path} can't be used:\n  "
         + first_of([f"{s.name}: {s.reason}" for s in unreadable], 20, "\n  "),

@@ -20,6 +20,7 @@ _FILE = re.compile(r"(?:mask[_-])(.+)|(.+?)(?:_mask|[_-]masklabel|[.-]mask)", re
 _MAYBE = re.compile(r".+[.-]mask|mask[_-].+", re.IGNORECASE)
 """A mask only if there is its picture; it may be a picture of a gas-mask, or of a mask-maker."""
 _CONDITION = re.compile(r".+[_-]condlabel", re.IGNORECASE)
+"""OneTrainer's pictures before editing."""
 
 
 @dataclass
@@ -33,12 +34,16 @@ class MaskFiles:
     """Masks that fit no picture, or one that has a mask already."""
 
 
-def sort_masks(images: Sequence[str]) -> MaskFiles:
+def sort_masks(images: Sequence[str], *, pairs: bool = False) -> MaskFiles:
     """Tell masks from pictures, and find the picture of each mask.
 
     ``fox_mask.png``, ``mask_fox.png``, ``fox-mask.png``, ``fox.mask.png`` and ``fox-masklabel.png`` belong to ``fox.*``
     beside them. A mask in a folder ``masks``, ``mask`` or ``images_mask`` (beside ``images``) belongs to the picture of
     its name beside that folder, in a folder beside it, or, if there is only one of its name, anywhere. Case is ignored.
+
+    Args:
+        images: their paths.
+        pairs: pictures before editing are wanted, so OneTrainer's conditioning images are pictures.
     """
     folders = {folder.lower() for name in images for folder in map(str, PurePosixPath(stem(name)).parents)}
     places = {name: _mask_folder(name, folders) for name in images}
@@ -46,8 +51,9 @@ def sort_masks(images: Sequence[str]) -> MaskFiles:
     candidates = []
     for name in images:
         last = stem(name).rpartition("/")[2]
-        if _CONDITION.fullmatch(last):
-            found.skipped.append(Skipped(name=name, reason="conditioning images of OneTrainer aren't used"))
+        if _CONDITION.fullmatch(last) and not pairs:
+            reason = "it is a conditioning image of OneTrainer; LW_PairDataset takes these"
+            found.skipped.append(Skipped(name=name, reason=reason))
         elif places[name] is not None or _FILE.fullmatch(last):
             candidates.append(name)
         else:

@@ -19,12 +19,13 @@ Levels = TypeVar("Levels", float, "Tensor")
 
 
 class Line(NamedTuple):
-    r""":math:`\mu` by the number of tokens."""
+    r""":math:`\mu` by the number of tokens n: slope n + exponent ln n + intercept."""
 
     slope: float
     intercept: float
     above: float = -1.0
     """The line holds above this number of tokens."""
+    exponent: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,15 @@ class Shift:
         """
         slope = (high - low) / (most - fewest)
         return Shift(lines=(Line(slope, low - slope * fewest),))
+
+    @staticmethod
+    def by_side(*, plain: float) -> Shift:
+        """In proportion to the picture's side: eq. 23 itself, and what Ideogram 4 does.
+
+        Args:
+            plain: number of tokens at which nothing is shifted.
+        """
+        return Shift(lines=(Line(0.0, -0.5 * math.log(plain), exponent=0.5),))
 
     @staticmethod
     def flux2(steps: int) -> Shift:
@@ -86,12 +96,12 @@ class Shift:
     @property
     def depends_on_size(self) -> bool:
         """Whether pictures of different sizes are shifted differently."""
-        return any(line.slope for line in self.lines)
+        return any(line.slope or line.exponent for line in self.lines)
 
     def mu(self, tokens: float) -> float:
-        """The logarithm of :meth:`factor`."""
+        """The logarithm of :meth:`factor`. ``tokens`` are 1 or more."""
         line = next(line for line in reversed(self.lines) if tokens > line.above)
-        return line.slope * tokens + line.intercept
+        return line.slope * tokens + line.exponent * math.log(tokens) + line.intercept
 
     def factor(self, tokens: float) -> float:
         """:math:`s` for pictures of so many tokens."""

@@ -25,6 +25,7 @@ _CAPTION_LINES = 4
 _FLAG_LINES = 2
 _FRAME = 4
 _NOTE_LINES = 4
+_PAIR_GAP = 8
 
 
 def contact_sheet(
@@ -40,7 +41,8 @@ def contact_sheet(
 
     Returns:
         An RGB picture. Each picture is shown whole, small ones enlarged by an integer factor, with its crops and its
-        mask drawn over it. Where no font on this computer has some letters, the lines below say so.
+        mask drawn over it, to the right of the picture before editing if it has one. Where no font on this computer has
+        some letters, the lines below say so.
 
     Raises:
         DatasetError: a picture is no longer readable and there are no flags.
@@ -112,20 +114,32 @@ def _draw(sheet: Image, record: ImageRecord, corner: tuple[int, int], flags: Seq
 
 
 def _picture(record: ImageRecord, *, tolerant: bool) -> Image:
-    """The picture as large as its cell allows; gray if it can't be read and ``tolerant`` is true."""
+    """The picture as large as its cell allows, beside the one before editing; gray if ``tolerant`` is true and it can't
+    be read."""
     from PIL import Image
 
+    side = (_CELL - _PAIR_GAP) // 2 if record.reference else _CELL
     try:
-        picture = record.load(at_least=_CELL)
+        picture = with_overlays(_fitted(record.load(at_least=side), side), record)
+        before = _fitted(record.reference.load(at_least=side), side) if record.reference else None
     except DatasetError:
         if not tolerant:
             raise
         return Image.new("RGB", (_CELL, _CELL), LINE)
-    if scale := _CELL // max(picture.size):
-        size = (picture.width * scale, picture.height * scale)
-        fitted = picture.resize(size, Image.Resampling.NEAREST)
-    else:
-        longest = max(picture.size)
-        size = (max(1, round(picture.width * _CELL / longest)), max(1, round(picture.height * _CELL / longest)))
-        fitted = picture.resize(size, Image.Resampling.LANCZOS)
-    return with_overlays(fitted, record)
+    if before is None:
+        return picture
+    both = Image.new("RGB", (_CELL, max(before.height, picture.height)), PAPER)
+    both.paste(before, (side - before.width, (both.height - before.height) // 2))
+    both.paste(picture, (_CELL - side, (both.height - picture.height) // 2))
+    return both
+
+
+def _fitted(picture: Image, side: int) -> Image:
+    """The picture as large as a square of this side allows."""
+    from PIL import Image
+
+    if scale := side // max(picture.size):
+        return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+    longest = max(picture.size)
+    size = (max(1, round(picture.width * side / longest)), max(1, round(picture.height * side / longest)))
+    return picture.resize(size, Image.Resampling.LANCZOS)

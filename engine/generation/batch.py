@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from math import sqrt
 from typing import TYPE_CHECKING
 
 from ..adapters.stack import Stack, applied
+from ..core.errors import BaseModelError
 from ..core.events import Event, Progress
 from ..core.fields import positive, raise_all
-from ..models.contract import Backbone, Conditioning
+from ..data.views import Size
+from ..models.contract import Backbone, BackboneInfo
+from .encoding import Encoded, in_shape
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -33,11 +38,17 @@ class GenerationRequest:
     """In pixels; 0 for the base model's own resolution."""
     batch_size: int = 8
     """Pictures denoised at once."""
+    references: tuple[Image.Image, ...] = ()
+    """Pictures to edit, RGB: each prompt is used with each of them. They are scaled to the size of the result, and
+    cropped to its shape around the middle."""
+    reference_guidance: float = 1.5
+    """Scale of guidance by the picture to edit (arXiv:2211.09800, eq. 3), with the capability of this name; 1 disables
+    it."""
 
     def __post_init__(self) -> None:
         problems: list[str] = []
         positive(problems, self, "steps", "batch_size")
-        positive(problems, self, "guidance", "width", "height", zero=True)
+        positive(problems, self, "guidance", "reference_guidance", "width", "height", zero=True)
         if not self.prompts:
             problems.append("prompts: got none, expected at least one")
         if not self.seeds:
@@ -54,12 +65,14 @@ class GeneratedImage:
     seed: int
     label: str
     """The adapters used, as in ``stack_label``."""
+    reference: Image.Image | None = None
+    """The picture that was edited, as it was shown to the base model."""
 
 
 def generate(
     backbone: Backbone, request: GenerationRequest, stack: Stack | None = None
 ) -> Generator[Event, None, list[GeneratedImage]]:
-    """Generate a picture for every prompt and seed, all seeds of the first prompt first.
+    """Generate a picture for every prompt, picture to edit and seed; those of the first prompt first.
 
     Args:
         backbone: the base model; unchanged afterwards.
@@ -68,30 +81,66 @@ def generate(
 
     Raises:
         AdapterError: an adapter of the stack doesn't fit the base model.
+        BaseModelError: there are pictures to edit, and the base model doesn't edit pictures.
     """
-    import torch
-
-    wanted = [(prompt, seed) for prompt in request.prompts for seed in request.seeds]
+    wanted = list(_wanted(backbone, request))
     stack = stack or Stack()
     label = stack_label(stack)
     results: list[GeneratedImage] = []
     with applied(backbone, stack):
-        with torch.no_grad():
-            prompts = dict.fromkeys([*request.prompts, request.negative_prompt])
-            embeddings = {prompt: backbone.encode_prompts([prompt]) for prompt in prompts}
-        for at in range(0, len(wanted), request.batch_size):
-            chunk = wanted[at : at + request.batch_size]
-            latents = None
-            for number, latents in enumerate(_denoise(backbone, request, chunk, embeddings), 1):  # noqa: B007
+        encoded = Encoded(backbone, request.reference_guidance)
+        for chunk in _chunks(wanted, request.batch_size):
+            latents, done = None, len(results) * request.steps
+            for number, latents in enumerate(_denoise(backbone, request, chunk, encoded), 1):  # noqa: B007
                 # Some samplers take a step more than requested.
-                done = at * request.steps + len(chunk) * min(number, request.steps)
-                yield Progress(done=done, total=len(wanted) * request.steps, label=f"generating {label}")
+                yield Progress(
+                    done=done + len(chunk) * min(number, request.steps),
+                    total=len(wanted) * request.steps,
+                    label=f"generating {label}",
+                )
             assert latents is not None
             images = to_pictures(backbone.decode(latents))
             results += [
-                GeneratedImage(image=i, prompt=p, seed=s, label=label) for i, (p, s) in zip(images, chunk, strict=True)
+                GeneratedImage(image=image, prompt=one.prompt, seed=one.seed, label=label, reference=one.reference)
+                for image, one in zip(images, chunk, strict=True)
             ]
     return results
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """One picture to generate."""
+
+    prompt: str
+    seed: int
+    size: Size
+    reference: Image.Image | None
+    """Of this size."""
+
+
+def _wanted(backbone: Backbone, request: GenerationRequest) -> Iterator[_Wanted]:
+    info = backbone.info
+    if request.references and "reference_pictures" not in info.capabilities:
+        raise BaseModelError(
+            f"{info.name} doesn't edit pictures.",
+            expected="a base model that edits, or no reference",
+            hint="disconnect reference, or load an edit model such as InstructPix2Pix.",
+        )
+    shown: list[tuple[Size, Image.Image | None]] = [(picture_size(info, request), None)]
+    if request.references:
+        sizes = [picture_size(info, request, picture.size) for picture in request.references]
+        shown = [(size, in_shape(picture, size)) for size, picture in zip(sizes, request.references, strict=True)]
+    for prompt in request.prompts:
+        for size, reference in shown:
+            for seed in request.seeds:
+                yield _Wanted(prompt=prompt, seed=seed, size=size, reference=reference)
+
+
+def _chunks(wanted: Sequence[_Wanted], most: int) -> Iterator[list[_Wanted]]:
+    """Neighbors of one size, at most so many at once."""
+    for _, group in groupby(wanted, key=lambda one: one.size):
+        alike = list(group)
+        yield from (alike[at : at + most] for at in range(0, len(alike), most))
 
 
 def compare(
@@ -115,24 +164,43 @@ def stack_label(stack: Stack) -> str:
 
 
 def _denoise(
-    backbone: Backbone, request: GenerationRequest, chunk: list[tuple[str, int]], embeddings: dict[str, Conditioning]
+    backbone: Backbone, request: GenerationRequest, chunk: Sequence[_Wanted], encoded: Encoded
 ) -> Iterator[Tensor]:
     """The latents of one chunk after each denoising step."""
-    conditioning = Conditioning.join([embeddings[prompt] for prompt, _ in chunk])
+    guided = request.guidance != 1 or (request.references and request.reference_guidance != 1)
     negative = None
-    if request.guidance != 1 and "classifier_free_guidance" in backbone.info.capabilities:
-        negative = Conditioning.join([embeddings[request.negative_prompt]] * len(chunk))
-    noise = starting_noise(backbone, request, [seed for _, seed in chunk])
+    if guided and "classifier_free_guidance" in backbone.info.capabilities:
+        negative = encoded.conditioning([request.negative_prompt] * len(chunk), [one.reference for one in chunk])
+    conditioning = encoded.conditioning([one.prompt for one in chunk], [one.reference for one in chunk])
+    noise = starting_noise(backbone, chunk[0].size, [one.seed for one in chunk])
     return backbone.sample(noise, conditioning, negative, steps=request.steps, guidance=request.guidance)
 
 
-def starting_noise(backbone: Backbone, request: GenerationRequest, seeds: Sequence[int]) -> Tensor:
-    """Standard normal noise (B, C, h, w), one seed per picture, generated on the CPU as in diffusers."""
+def picture_size(info: BackboneInfo, request: GenerationRequest, reference: Size | None = None) -> Size:
+    """Width and height of the pictures of a request.
+
+    Without a width and height, that of the base model: a square, or the shape of the picture to edit with as many
+    pixels, in steps of eight latent pixels.
+    """
+    side, step = info.resolution, 8 * info.latent_factor
+    if reference is None or request.width or request.height:
+        return request.width or side, request.height or side
+    stretched = sqrt(reference[0] / reference[1])
+    return max(step, round(side * stretched / step) * step), max(step, round(side / stretched / step) * step)
+
+
+def starting_noise(backbone: Backbone, size: Size, seeds: Sequence[int]) -> Tensor:
+    """Standard normal noise (B, C, h, w), one seed per picture, generated on the CPU as in diffusers.
+
+    Args:
+        backbone: the base model.
+        size: width and height of the pictures, in pixels.
+        seeds: one per picture.
+    """
     import torch
 
-    info = backbone.info
-    height, width = ((side or info.resolution) // info.latent_factor for side in (request.height, request.width))
-    shape = (1, info.latent_channels, height, width)
+    factor = backbone.info.latent_factor
+    shape = (1, backbone.info.latent_channels, size[1] // factor, size[0] // factor)
     return torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 

@@ -23,6 +23,7 @@ CAPABILITIES: Mapping[str, str] = {
     "classifier_free_guidance": "is guided by a negative prompt",
     "guidance_input": "takes the guidance scale as an input, ``guidance`` in the conditioning",
     "prompts_see_pictures": "its text encoder sees the pictures to edit",
+    "reference_guidance": "is guided by the picture to edit too, ``reference_guidance`` in the conditioning",
     "reference_pictures": "edits pictures, ``reference`` in the conditioning",
     "size_conditioning": "is told the size of pictures",
     "text_encoder_training": "has text encoders that take adapters",
@@ -44,14 +45,14 @@ class BackboneInfo:
     resolution: int
     """Side of the pictures that the model was trained on, in pixels."""
     target_presets: Mapping[str, tuple[str, ...]]
-    """Preset -> suffixes of module names in the denoiser; has all of ``TARGETS`` in ``training/recipe.py``."""
+    """Preset -> ends of module keys in the denoiser; has all of ``TARGETS`` in ``training/recipe.py``."""
     text_target_presets: Mapping[str, tuple[str, ...]]
     """The same for the text encoders."""
     key_style: KeyStyle
     shift: Shift = field(default_factory=Shift)
-    """With ``flow``: how the model's own sampler shifts noise levels by picture size."""
+    """How the model's own sampler shifts noise levels; none unless it predicts ``flow``."""
     patch: int = 1
-    """With ``flow``: side of the square of latent pixels that makes one token, of which ``shift`` counts them."""
+    """Side of the square of latent pixels that is one of the tokens that ``shift`` goes by."""
     name: str = ""
     """File or folder name of the model, for people."""
     generation: GenerationDefaults = field(default_factory=GenerationDefaults)
@@ -88,10 +89,11 @@ class Timesteps:
 class Conditioning(dict[str, "Tensor"]):
     """Encoded prompts: named tensors with the batch as first dimension.
 
-    Two names mean the same for every base model:
+    These names mean the same for every base model:
 
     - ``guidance``, shape (B,): the guidance scale, where the base model takes it as an input; 1 if there is none;
-    - ``reference``, shape (B, C, h, w): the latents of the pictures to edit, as ``encode_images`` gives them.
+    - ``reference``, shape (B, C, h, w): the latents of the pictures to edit, as ``encode_images`` gives them;
+    - ``reference_guidance``, shape (B,): the scale of guidance by these pictures, which ``sample`` reads.
     """
 
     @staticmethod

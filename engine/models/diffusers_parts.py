@@ -19,6 +19,7 @@ from ..core.errors import BaseModelError
 from ..core.hashing import file_hash, value_hash
 from ..core.quiet import quiet
 from ..core.words import first_of
+from .picture_processor import PictureProcessor
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -81,6 +82,10 @@ class Parts(ABC):
             BaseModelError: the part is damaged, or weights are missing.
         """
 
+    def settings(self) -> dict[str, Any]:
+        """What ``model_index.json`` says of the pipeline beside its parts."""
+        return {}
+
     def empty(self, part: str) -> nn.Module:
         """A text encoder on the meta device, for the names and shapes of its layers."""
         import torch
@@ -123,11 +128,17 @@ class FolderParts(Parts):
         with self._named(part):
             return read_config(self._folder, part)
 
+    def settings(self) -> dict[str, Any]:
+        index = json.loads((self._folder / "model_index.json").read_text(encoding="utf-8"))
+        return {name: value for name, value in index.items() if name not in self._parts and not name.startswith("_")}
+
     def load(self, part: str) -> Any:
         with self._named(part), quiet():
             kind = self._parts[part].kind
             if kind == "tokenizer":
                 return _tokenizer(self._folder / part)
+            if kind == "processor":
+                return PictureProcessor.load(self._folder / part)
             if kind == "scheduler":
                 return _scheduler(read_config(self._folder, part))
             if kind == "library" and not self._parts[part].weights:

@@ -18,6 +18,7 @@ from .declarations import declarations
 from .diffusers_parts import FolderParts, Parts
 from .family import Family
 from .layers import layer_shapes
+from .lengths import by_length, with_length
 from .presets import target_presets
 from .traits import Traits
 
@@ -57,12 +58,28 @@ class FlowBackbone(Backbone):
         self.info = self._describe()
 
     @abstractmethod
-    def _encode(self, pipeline: Any, prompts: Sequence[str], pictures: Tensor | None) -> Conditioning:
-        """Prompts by the family's pipeline, which has tokenizers and text encoders."""
+    def _encode(self, pipeline: Any, prompt: str, picture: Tensor | None) -> Conditioning:
+        """A prompt, by the family's pipeline with tokenizers and text encoders, as ``states`` and what else there is.
+
+        Args:
+            pipeline: diffusers' pipeline.
+            prompt: all of it must be encoded.
+            picture: the picture to edit, (1, 3, H, W) in [-1, 1].
+        """
 
     @abstractmethod
     def _apply(self, x: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
-        """The transformer's prediction of the velocity, noise minus picture, (B, C, h, w)."""
+        """The transformer's prediction of the velocity, noise minus picture, (B, C, h, w), for prompts of one length.
+
+        Args:
+            x: noisy latents (B, C, h, w) in the transformer's dtype.
+            sigma: noise levels (B,), float32.
+            conditioning: batch B, without padding.
+        """
+
+    def _guided(self, without: Tensor, towards: Tensor, guidance: float) -> Tensor:
+        """Classifier-free guidance of predictions (B, C, h, w)."""
+        return without + guidance * (towards - without)
 
     @abstractmethod
     def _from_autoencoder(self, latents: Tensor) -> Tensor:
@@ -77,13 +94,22 @@ class FlowBackbone(Backbone):
         del steps
         return Shift.of_scheduler(self._scheduler.config)
 
+    def _levels(self, steps: int) -> list[float]:
+        """The noise levels of sampling before the shift, falling from 1."""
+        import torch
+
+        return torch.linspace(1, 1 / steps, steps).tolist()
+
     @property
     def _latent_channels(self) -> int:
         return self._transformer.config.in_channels // self.patch**2
 
     @property
     def _latent_factor(self) -> int:
-        return 2 ** (len(self._parts.config("vae")["block_out_channels"]) - 1)
+        config = self._parts.config("vae")
+        if "temperal_downsample" in config:
+            return 2 ** len(config["temperal_downsample"])
+        return 2 ** (len(config["block_out_channels"]) - 1)
 
     @property
     def _capabilities(self) -> frozenset[str]:
@@ -144,15 +170,26 @@ class FlowBackbone(Backbone):
         import torch
 
         check_length(prompts)
+        pipeline = self._encoder("prompts")
+        shown = [None] * len(prompts) if pictures is None else pictures.split(1)
         with torch.no_grad(), quiet():
-            return self._encode(self._encoder("prompts"), prompts, pictures)
+            # One by one: in a batch, shorter prompts would be padded, and padding isn't neutral.
+            encoded = [self._encode(pipeline, *one) for one in zip(prompts, shown, strict=True)]
+        return Conditioning.join([with_length(own) for own in encoded])
 
     def timesteps(self, u: Tensor) -> Timesteps:
         sigma = u.float().to(self.device)
         return Timesteps(t=sigma, alpha=1 - sigma, sigma=sigma)
 
     def predict(self, x_t: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
-        return self._apply(x_t.to(self.dtype), t, conditioning).float()
+        import torch
+
+        x, parts, places = x_t.to(self.dtype), [], []
+        for members, own in by_length(conditioning):
+            parts.append(self._apply(x[members], t[members], own).float())
+            places += members
+        predicted = torch.cat(parts)
+        return predicted if places == sorted(places) else predicted[torch.tensor(places).argsort()]
 
     def sample(
         self, noise: Tensor, conditioning: Conditioning, negative: Conditioning | None, *, steps: int, guidance: float
@@ -162,8 +199,7 @@ class FlowBackbone(Backbone):
         scheduler = copy.deepcopy(self._scheduler)
         x = noise.to(self.device)
         tokens = x.shape[-2] * x.shape[-1] // self.patch**2
-        levels = torch.linspace(1, 1 / steps, steps).tolist()
-        scheduler.set_timesteps(sigmas=levels, mu=self._shift(steps).mu(tokens), device=self.device)
+        scheduler.set_timesteps(sigmas=self._levels(steps), mu=self._shift(steps).mu(tokens), device=self.device)
         states = Conditioning(conditioning)
         if "guidance_input" in self.info.capabilities:
             states["guidance"] = torch.full((len(x),), guidance, device=self.device)
@@ -177,8 +213,7 @@ class FlowBackbone(Backbone):
                 given = torch.cat([x, x]) if doubled else x
                 predicted = self.predict(given, sigma.to(self.device).expand(len(given)), states)
                 if doubled:
-                    without, towards = predicted.chunk(2)
-                    predicted = without + guidance * (towards - without)
+                    predicted = self._guided(*predicted.chunk(2), guidance)
                 x = scheduler.step(predicted, t, x).prev_sample
             yield x
 
@@ -207,7 +242,7 @@ class FlowBackbone(Backbone):
                 dtype = pick_dtype(self._precision, self.device, _size(module))
                 module.requires_grad_(False).to(self.device, torch.float32 if dtype == torch.float16 else dtype)
         absent = dict.fromkeys(name for name in self._family.parts if name not in loaded)
-        return getattr(diffusers, self._family.pipeline)(**absent, **loaded)
+        return getattr(diffusers, self._family.pipeline)(**absent, **loaded, **self._parts.settings())
 
     def _describe(self) -> BackboneInfo:
         parts, traits = self._parts, self._traits

@@ -51,6 +51,7 @@ def _ranks(source: str, rank: int) -> dict[str, Sourced]:
     return _by(source, rank=rank, alpha=float(rank))
 
 
+_OWN = "our own choice"
 _DIFFUSERS = "diffusers' DreamBooth examples"
 _MIN_SNR = "arXiv:2303.09556"
 _SD3 = "arXiv:2403.03206, section 3.1"
@@ -62,12 +63,14 @@ _FIZGIG = "Fizgig's recipe"
 _FEED_FORWARD = "attention_and_feed_forward"
 
 GENERAL = Published(
-    settings=_by(_DIFFUSERS, learning_rate=1e-4) | _by(_MIN_SNR, snr_gamma=5.0) | _ranks(_SD_SCRIPTS, 16),
-    goals={"style": _ranks(_SD_SCRIPTS, 32) | _by(_ONE_TRAINER, targets=_FEED_FORWARD)},
+    settings=_by(_DIFFUSERS, learning_rate=1e-4) | _by(_MIN_SNR, snr_gamma=5.0) | _ranks(_OWN, 16),
+    goals={"style": _ranks(_OWN, 32) | _by(_OWN, targets=_FEED_FORWARD)},
 )
 """What is suggested for SD1.x, SD2.x and every family that nothing is known of."""
 
-SDXL = Published(settings=_by(_SD_SCRIPTS, learning_rate=1e-4), goals={"style": _ranks(_SD_SCRIPTS, 32)})
+IP2P = Published(settings=_by("arXiv:2211.09800, section 3.2.1", caption_dropout=0.1, reference_dropout=0.1))
+
+SDXL = Published(settings=_by(_SD_SCRIPTS, learning_rate=1e-4, rank=32, alpha=16.0))
 
 SD3 = Published(settings=_by(_AI_TOOLKIT, learning_rate=1e-4) | _by(_SD3, timestep_distribution="logit_normal"))
 
@@ -95,8 +98,10 @@ FLUX2_DISTILLED = Published(
 )
 
 Z_IMAGE = Published(
-    settings=_by(_MUSUBI, learning_rate=1e-4) | _by(_ONE_TRAINER, timestep_distribution="logit_normal"),
-    goals={"style": _ranks(_MUSUBI, 32) | _by(_ONE_TRAINER, targets=_FEED_FORWARD)},
+    settings=_by(_AI_TOOLKIT, learning_rate=1e-4)
+    | _ranks(_AI_TOOLKIT, 32)
+    | _by(_ONE_TRAINER, timestep_distribution="logit_normal"),
+    goals={"style": _by(_ONE_TRAINER, targets=_FEED_FORWARD)},
 )
 
 Z_IMAGE_TURBO = Published(
@@ -128,7 +133,8 @@ QWEN_IMAGE_21 = Published(
 )
 
 ANIMA = Published(
-    settings=_by(_SD_SCRIPTS, learning_rate=1e-4, timestep_distribution="logit_normal")
+    settings=_by("FHfanshu's Anima_Trainer", learning_rate=1e-4, rank=32, alpha=32.0)
+    | _by(_SD_SCRIPTS, timestep_distribution="logit_normal")
     | _by(_ONE_TRAINER, targets=_FEED_FORWARD)
 )
 
@@ -143,8 +149,9 @@ IDEOGRAM4 = Published(
 )
 
 WAN = Published(
-    settings=_ranks(_MUSUBI, 32)
-    | _by(_MUSUBI, learning_rate=2e-4, timestep_distribution="logit_normal", noise_shift="fixed", shift_factor=3.0)
+    settings=_ranks(_AI_TOOLKIT, 32)
+    | _by(_AI_TOOLKIT, learning_rate=1e-4, caption_dropout=0.05)
+    | _by(_MUSUBI, timestep_distribution="logit_normal", noise_shift="fixed", shift_factor=3.0)
 )
 
 LUMINA2 = Published(

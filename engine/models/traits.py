@@ -20,11 +20,13 @@ class GenerationDefaults:
     """1 or more."""
     guidance: float = 7.0
     """Classifier-free guidance scale, 0 or more; 1 switches it off. Where guidance is an input, its value."""
+    reference_guidance: float = 1.5
+    """Scale of guidance by the picture to edit, 0 or more; 1 switches it off."""
 
     def __post_init__(self) -> None:
         problems: list[str] = []
         positive(problems, self, "steps")
-        positive(problems, self, "guidance", zero=True)
+        positive(problems, self, "guidance", "reference_guidance", zero=True)
         raise_all(problems, "generation")
 
 

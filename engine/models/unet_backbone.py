@@ -155,19 +155,29 @@ class UNetBackbone(Backbone):
 
         scheduler = copy.deepcopy(self._scheduler)
         scheduler.set_timesteps(steps, device=self.device)
-        if guidance == 1:
-            negative = None
-        states = conditioning if negative is None else Conditioning.join([negative, conditioning])
+        branches = self._branches(conditioning, negative, guidance)
+        states = Conditioning.join(branches)
         x = noise.to(self.device) * scheduler.init_noise_sigma
         for t in scheduler.timesteps:
             with torch.no_grad():
-                scaled = scheduler.scale_model_input(x if negative is None else torch.cat([x, x]), t)
-                predicted = self.predict(scaled, t, states)
-                if negative is not None:
-                    without, towards = predicted.chunk(2)
-                    predicted = without + guidance * (towards - without)
-                x = scheduler.step(predicted, t, x).prev_sample
+                scaled = scheduler.scale_model_input(torch.cat([x] * len(branches)), t)
+                parts = self.predict(scaled, t, states).chunk(len(branches))
+                x = scheduler.step(self._guided(parts, conditioning, guidance), t, x).prev_sample
             yield x
+
+    def _branches(
+        self, conditioning: Conditioning, negative: Conditioning | None, guidance: float
+    ) -> list[Conditioning]:
+        """What a step of the sampler predicts with, one after the other."""
+        return [conditioning] if negative is None or guidance == 1 else [negative, conditioning]
+
+    def _guided(self, parts: Sequence[Tensor], conditioning: Conditioning, guidance: float) -> Tensor:
+        """The predictions of ``_branches`` as one."""
+        del conditioning
+        if len(parts) == 1:
+            return parts[0]
+        without, towards = parts
+        return without + guidance * (towards - without)
 
     def decode(self, latents: Tensor) -> Tensor:
         import torch
@@ -237,7 +247,7 @@ def _describe(parts: Parts, family: Family, prediction_type: str) -> BackboneInf
         name=parts.name,
         content_hash=parts.content_hash(),
         prediction_type=prediction_type,
-        latent_channels=unet["in_channels"],
+        latent_channels=unet["out_channels"],
         latent_factor=factor,
         resolution=unet["sample_size"] * factor,
         key_style=family.traits.key_style,

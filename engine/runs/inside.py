@@ -12,9 +12,10 @@ from ..adapters.inject import Injection
 from ..adapters.kinds import TRAINED
 from ..adapters.stack import Stack, applied
 from ..core.seeds import derived_seed
+from ..training.targets import targets_of
 from .companions import begin_with_companion
 from .key import Run
-from .samples import sample_pictures
+from .samples import sample_pictures, slider_samples
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,10 +30,8 @@ def injected(run: Run) -> Iterator[Injection]:
     """
     base, settings = run.base, run.recipe.adapter
     components = _components(run)
-    presets = {"denoiser": base.info.target_presets}
-    targets = {name: presets.get(name, base.info.text_target_presets)[settings.targets] for name in components}
     with inject.injected(
-        TRAINED.get(settings.kind), components, targets, rank=settings.rank, alpha=settings.alpha,
+        TRAINED.get(settings.kind), components, targets_of(base, settings), rank=settings.rank, alpha=settings.alpha,
         seed=derived_seed(run.seed, "adapter"), common_name=lambda key: base.file_parts(key)[0][0],
     ) as injection:  # fmt: skip
         begin_with_companion(run, injection)
@@ -50,10 +49,15 @@ def on_text_encoders(run: Run, stack: Stack) -> contextlib.AbstractContextManage
     return applied(run.base, Stack() if trained else companions.text_part(stack))
 
 
-def samples_of(run: Run, training_only: Frozen) -> list[Image.Image]:
-    """Sample pictures of the adapter in training, as it will be used: without what is on while training only."""
+def samples_of(run: Run, training_only: Frozen, injection: Injection) -> list[tuple[str, Image.Image]]:
+    """Labeled sample pictures of the adapter in training, as it will be used: without what is on while training only.
+
+    Sliders are shown at both ends and off.
+    """
     with training_only.off(), on_text_encoders(run, run.bound_companions.context):
-        return sample_pictures(run.base, run.recipe.samples)
+        if run.slider:
+            return slider_samples(run.base, run.recipe.samples, run.dataset, injection)
+        return sample_pictures(run.base, run.recipe.samples, run.dataset)
 
 
 def _components(run: Run) -> dict[str, nn.Module]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from ..adapters.companions import Companions
 from ..core.errors import CaptionError, DatasetError, TrainingError
@@ -12,8 +13,11 @@ from ..core.words import first_of
 from ..data.dataset import Dataset
 from ..data.limits import MAX_CHARACTERS
 from ..data.regularization import refuse_shared
+from ..models import FAMILIES
 from ..models.contract import Backbone
+from ..training.levels import trained_levels
 from ..training.recipe import Circumstances, Recipe
+from ..training.slider import Slider
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +42,9 @@ class Run:
         """
         return self.companions.bound_to(self.base)
 
+    slider: Slider | None = None
+    """What makes the adapter a slider; the data set then has its pictures."""
+
     @property
     def lineage(self) -> str:
         """Content hash of everything but the number of steps: runs that differ only in it continue each other."""
@@ -48,16 +55,18 @@ class Run:
             all_cropped=all(record.crops for dataset in sets for record in dataset),
             prediction_type=self.base.info.prediction_type,
             capabilities=self.base.info.capabilities,
+            drops_references=self.dataset.has_pairs and "reference_guidance" in self.base.info.capabilities,
         )
         return content_key(
             "run",
             self.base.info.content_hash,
             f"{self.base.device.type} {self.base.dtype}",
             self.dataset.content_hash,
-            self.recipe.keyed(circumstances) | self._never_dropped(),
+            self.recipe.keyed(circumstances) | self._never_dropped() | self._shift(),
             self.regularization.content_hash if self.regularization else None,
             self.seed,
             *([self.companions.identity()] if self.companions.entries else []),
+            *([content_key("slider", self.slider.key)] if self.slider else []),
         )
 
     def _never_dropped(self) -> dict[str, str]:
@@ -66,12 +75,19 @@ class Run:
             return {}
         return {"never_dropped": ", ".join(trigger.word for trigger in self.dataset.triggers)}
 
+    def _shift(self) -> dict[str, Any]:
+        """The shift of noise levels, where the recipe's settings don't say all of it."""
+        info, noise = self.base.info, self.recipe.noise
+        if info.prediction_type != "flow" or noise.noise_shift in ("none", "fixed"):
+            return {}
+        return {"shift": trained_levels(noise, info).shift.lines, "patch": info.patch}
+
     def check(self) -> None:
         """Refuse inputs that can't be trained on, before any work is done.
 
         Raises:
-            TrainingError: the recipe trains the text encoder, which this base model doesn't support.
-            DatasetError: a set is empty, or both have a picture in common.
+            TrainingError: the recipe trains the text encoder, or there are pairs, and this base model can't.
+            DatasetError: a set is empty, holds pairs and other pictures, or both have a picture in common.
             CaptionError: a caption is missing, absurdly long, or lacks the trigger word.
         """
         if self.recipe.adapter.train_text_encoder and "text_encoder_training" not in self.base.info.capabilities:
@@ -83,6 +99,7 @@ class Run:
         for dataset in (self.dataset, self.regularization):
             if dataset is not None:
                 _check_captions(dataset)
+        _check_pairs(self)
         if self.regularization is not None:
             refuse_shared(self.dataset, self.regularization)
         if self.dataset.triggers and (lost := self.dataset.missing_trigger()):
@@ -92,6 +109,32 @@ class Run:
                 expected="the trigger word in every caption",
                 hint="use LW_TriggerCaptions with mode prepend or replace.",
             )
+
+
+def _check_pairs(run: Run) -> None:
+    """Regularization pictures may be plain where the data set has pairs: they keep what the model does without any."""
+    sets = [dataset for dataset in (run.dataset, run.regularization) if dataset and dataset.has_pairs]
+    for dataset in sets:
+        if plain := [record.name for record in dataset if not record.reference]:
+            raise DatasetError(
+                f"{len(plain)} of {len(dataset)} pictures in {dataset.name} have no picture before editing: "
+                f"{first_of(plain)}",
+                expected="pairs alone, or no pairs",
+                hint="train pairs and other pictures in two runs, or leave one kind out.",
+            )
+    if sets and not run.dataset.has_pairs:
+        raise DatasetError(
+            "The regularization set holds pairs, and the data set doesn't.",
+            expected="regularization pictures without pictures before editing",
+            hint="load them with LW_LoadDataset, or load the data set's pairs with LW_PairDataset.",
+        )
+    if sets and "reference_pictures" not in run.base.info.capabilities:
+        able = [family.traits.title for family in FAMILIES if "reference_pictures" in family.capabilities]
+        raise TrainingError(
+            f"{run.dataset.name} holds pairs for an edit model, and {run.base.info.name} doesn't edit pictures.",
+            expected=f"an edit model ({', '.join(able)}), or pictures without those before editing",
+            hint="choose an edit model; to train on the results alone, load their folder with LW_LoadDataset.",
+        )
 
 
 def _check_captions(dataset: Dataset) -> None:

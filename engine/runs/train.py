@@ -30,8 +30,10 @@ from ..data.dataset import Dataset
 from ..models.contract import Backbone
 from ..training.epochs import in_steps, length
 from ..training.loop import Trainer
+from ..training.loss import StepLoss
 from ..training.notes import Plan, notes
 from ..training.recipe import Recipe
+from ..training.slider import MakeLoss, Slider
 from ..training.state import TrainingState
 from ..training.training_set import TrainingSet, encode
 from .caption_notes import caption_notes, tag_changes
@@ -84,6 +86,7 @@ def train_adapter(
     regularization: Dataset | None = None,
     graph: Graph | None = None,
     companions: Stack | None = None,
+    slider: Slider | None = None,
 ) -> Generator[Event, None, TrainedAdapter]:
     """Train an adapter, or return the one that was trained before.
 
@@ -98,6 +101,7 @@ def train_adapter(
         regularization: captioned pictures of the class, for prior preservation.
         graph: for the file's metadata.
         companions: adapters with roles, see ``adapters/companions.py``.
+        slider: makes the adapter a slider; see ``sliders.py``.
 
     Raises:
         DatasetError: a data set is empty.
@@ -109,7 +113,7 @@ def train_adapter(
     recipe = in_steps(recipe.changed(resolution=recipe.batches.resolution or base.info.resolution), dataset)
     run = Run(
         base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=seed,
-        companions=Companions.of(companions),
+        companions=Companions.of(companions), slider=slider,
     )  # fmt: skip
     run.check()
     check_companions(run)
@@ -169,6 +173,7 @@ def _train(
 ) -> Generator[Event, None, tuple[Adapter, list[float]]]:
     base, recipe, steps = run.base, run.recipe, run.recipe.schedule.steps
     subject, prior = yield from _encode_sets(run, store)
+    as_slider = yield from _encode_slider(run, store)
     samples = bool(recipe.samples.sample_every and recipe.samples.sample_prompts)
     if not recipe.adapter.train_text_encoder and not samples:
         base.release_encoders()
@@ -179,15 +184,14 @@ def _train(
         beside(run) as training_only,
         injected(run) as injection,
     ):
+        loss = StepLoss(backbone=base, recipe=recipe, subject=subject, prior=prior, seed=run.seed)
         trainer = Trainer(
             backbone=base,
             trainee=injection,
             recipe=recipe,
-            subject=subject,
-            prior=prior,
-            seed=run.seed,
+            loss=as_slider(loss, injection) if as_slider else loss,
             state_path=store.state(run.lineage, steps),
-            generate_samples=partial(samples_of, run, training_only) if samples else None,
+            generate_samples=partial(samples_of, run, training_only, injection) if samples else None,
         )
         trainer.keep_snapshot = lambda step, updates: _save(
             make(updates, trainer.losses), store.snapshot(run.lineage, step)
@@ -218,11 +222,24 @@ def _encode_sets(run: Run, store: RunStore) -> Generator[Event, None, tuple[Trai
             store.encoded,
             embed=not recipe.adapter.train_text_encoder,
             changes=tag_changes(recipe),
-            adapted=text_part(stack).content_hash if text_part(stack).entries else "",
+            adapted=_adapted(stack),
         )
         with on_text_encoders(run, stack):
             sets.append((yield from events))
     return sets[0], sets[1]
+
+
+def _encode_slider(run: Run, store: RunStore) -> Generator[Event, None, MakeLoss | None]:
+    if run.slider is None:
+        return None
+    stack = run.bound_companions.while_training
+    with on_text_encoders(run, stack):
+        return (yield from run.slider.encoded(run.base, run.recipe.batches.resolution, store.encoded, _adapted(stack)))
+
+
+def _adapted(stack: Stack) -> str:
+    """Content hash of what a stack has for text encoders; empty if that is nothing."""
+    return text_part(stack).content_hash if text_part(stack).entries else ""
 
 
 def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], losses: list[float]) -> Adapter:
@@ -250,6 +267,7 @@ def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], loss
         network_module=TRAINED.get(run.recipe.adapter.kind).network_module,
         seed=run.seed,
         losses=losses,
+        slider=run.slider.facts() if run.slider else None,
         trigger=", ".join(f"{word.word} {word.class_word}".strip() for word in run.dataset.triggers),
         workflow=graph.workflow,
         prompt=graph.prompt,

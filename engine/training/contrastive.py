@@ -49,13 +49,13 @@ def unconditional_prediction(backbone: Backbone, x_t: Tensor, t: Tensor, conditi
         return backbone.predict(x_t, t, conditioning).detach()
 
 
-def without_prompt(empty: Conditioning, conditioning: Conditioning) -> Conditioning:
-    """The conditioning of a batch with the empty prompt in place of its prompts.
+def with_prompt(prompt: Conditioning, conditioning: Conditioning) -> Conditioning:
+    """The conditioning of a batch with another prompt in place of its own.
 
     Args:
-        empty: the empty prompt, batch 1.
+        prompt: batch 1, or B.
         conditioning: batch B; what it says beside the prompt is kept.
     """
     count = len(next(iter(conditioning.values())))
     kept = {name: conditioning[name] for name in _OF_THE_SAMPLE if name in conditioning}
-    return Conditioning({name: value.expand(count, *value.shape[1:]) for name, value in empty.items()} | kept)
+    return Conditioning({name: value.expand(count, *value.shape[1:]) for name, value in prompt.items()} | kept)

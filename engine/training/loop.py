@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import TrainingError
 from ..core.events import Event, Message, SamplesGenerated, SnapshotSaved, StateSaved, StepDone
 from ..models.contract import Backbone
-from .loss import StepLoss
+from .loss import Loss
 from .optimizers import OPTIMIZERS
 from .recipe import Recipe
 from .schedules import learning_rate_factor
 from .state import TrainingState, restore
 from .trainee import Trainee
-from .training_set import TrainingSet
 
 if TYPE_CHECKING:
     import torch
@@ -36,14 +35,11 @@ class Trainer:
     backbone: Backbone
     trainee: Trainee
     recipe: Recipe
-    subject: TrainingSet
-    """The pictures to learn from."""
-    prior: TrainingSet | None
-    """Regularization pictures of the class, if there are any."""
-    seed: int
+    loss: Loss
     state_path: Path
     """Where the training state is saved."""
-    generate_samples: Callable[[], list[Image.Image]] | None = None
+    generate_samples: Callable[[], Sequence[tuple[str, Image.Image]]] | None = None
+    """Gives each sample picture with its prompt."""
     keep_snapshot: Callable[[int, Any], Any] | None = None
     """Saves a snapshot, given the step and ``Trainee.result()``."""
     step: int = 0
@@ -64,7 +60,6 @@ class Trainer:
         import torch
 
         recipe = self.recipe
-        loss = StepLoss(backbone=self.backbone, recipe=recipe, subject=self.subject, prior=self.prior, seed=self.seed)
         optimizer = self._optimizer()
         scaler = torch.amp.GradScaler(self.backbone.device.type, enabled=self.backbone.dtype == torch.float16)
         if start is not None:
@@ -77,7 +72,7 @@ class Trainer:
         try:
             while self.step < recipe.schedule.steps:
                 began = time.monotonic()
-                value = self._optimize(loss, optimizer, scaler)
+                value = self._optimize(optimizer, scaler)
                 self.step += 1
                 self.losses.append(value)
                 yield StepDone(
@@ -105,7 +100,8 @@ class Trainer:
         """The sample pictures and the snapshot that are due after this step."""
         samples, snapshots = self.recipe.samples, self.recipe.saving.snapshot_steps
         if self.generate_samples and self.step % samples.sample_every == 0:
-            yield SamplesGenerated(step=self.step, images=self.generate_samples(), prompts=list(samples.sample_prompts))
+            prompts, images = zip(*self.generate_samples(), strict=True)
+            yield SamplesGenerated(step=self.step, images=[*images], prompts=[*prompts])
         if self.keep_snapshot and self.step in snapshots:
             self.keep_snapshot(self.step, self.trainee.result())
             yield SnapshotSaved(step=self.step)
@@ -125,14 +121,14 @@ class Trainer:
         state = TrainingState.capture(self.step, self.losses, self.trainee.parameters, optimizer, scaler)
         state.save(self.state_path)
 
-    def _optimize(self, loss: StepLoss, optimizer: optim.Optimizer, scaler: torch.amp.GradScaler) -> float:
+    def _optimize(self, optimizer: optim.Optimizer, scaler: torch.amp.GradScaler) -> float:
         """One optimizer step; returns its mean loss."""
         import torch
 
         recipe, total = self.recipe, 0.0
-        for micro in range(recipe.batches.gradient_accumulation):
+        for micro in range(self.loss.micro_batches):
             with self.backbone.gradients():
-                value = loss.of_micro_batch(self.step, micro) / recipe.batches.gradient_accumulation
+                value = self.loss.of_micro_batch(self.step, micro) / self.loss.micro_batches
                 total += value.item()
                 if not math.isfinite(total):
                     raise TrainingError(

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ..core.seeds import derived_seed
 from ..diffusion.noise import add_noise, gaussian_noise
 from ..diffusion.prediction import target
-from ..diffusion.timesteps import DISTRIBUTIONS
 from ..diffusion.weighting import min_snr_weight
-from ..models.contract import Backbone, Conditioning
+from ..models.contract import Backbone, Conditioning, Timesteps
 from .caption_order import pick
-from .contrastive import guided_target, unconditional_prediction, without_prompt
-from .recipe import Recipe
+from .contrastive import guided_target, unconditional_prediction, with_prompt
+from .levels import tokens_of, trained_levels
+from .recipe import CaptionSettings, Recipe
 from .training_set import TrainingSet, step_generator
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+
+Goal: TypeAlias = "Callable[[Tensor, Timesteps, Conditioning, torch.Generator], Tensor]"
+"""(x_t, its noise levels, conditioning, generator) -> what the prediction should be, (B, C, h, w)."""
+
+
+class Loss(Protocol):
+    """The loss of a run as a function of the step's number."""
+
+    @property
+    def micro_batches(self) -> int:
+        """In one step, whose loss is their mean."""
+        ...
+
+    def of_micro_batch(self, step: int, micro: int) -> Tensor:
+        """A scalar, differentiated before that of the next micro-batch is computed."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +48,13 @@ class Batch:
     weights: Tensor | None
     """(B, 1, h, w), mean 1 in each sample; ``None`` if all are 1."""
     captions: list[str]
+    prompts: list[str]
+    """Names of the captions' embeddings."""
+    blanks: list[str]
+    """Names of the embeddings of the empty prompt."""
     source: TrainingSet
+    references: Tensor | None
+    """Latents of the pictures before editing, (B, C, h, w); ``None`` without pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +69,12 @@ class StepLoss:
     prior: TrainingSet | None
     """Regularization pictures of the class, if there are any."""
     seed: int
+    goal: Goal | None = None
+    """What is learned instead of the pictures themselves, if it is something else."""
+
+    @property
+    def micro_batches(self) -> int:
+        return self.recipe.batches.gradient_accumulation
 
     def of_micro_batch(self, step: int, micro: int) -> Tensor:
         r"""A scalar: :math:`L_{subject} + \lambda L_{prior}` (arXiv:2208.12242, eq. 2)."""
@@ -64,19 +93,31 @@ class StepLoss:
 
         seed = derived_seed(self.seed, name)
         chosen = source.sample(number, count, seed)
-        kept = (torch.rand(len(chosen), generator=generator) >= self.recipe.captions.caption_dropout).tolist()
+        drawn = torch.rand(len(chosen), generator=generator)
+        kept = (drawn >= self.recipe.captions.caption_dropout).tolist()
         captions = [
             pick(source.captions[i], seed, number, place) if kept[place] else "" for place, (i, _) in enumerate(chosen)
         ]
         latents = torch.stack([source.latents[i][v] for i, v in chosen])
         weights = torch.stack([source.weights[i][v] for i, v in chosen]) if source.weights else None
-        return Batch(latents=latents, weights=weights, captions=captions, source=source)
+        references = torch.stack([source.references[i][v] for i, v in chosen]) if source.references else None
+        if references is not None and "reference_guidance" in self.backbone.info.capabilities:
+            references[reference_dropped(drawn, self.recipe.captions)] = 0
+        return Batch(
+            latents=latents,
+            weights=weights,
+            captions=captions,
+            prompts=[source.prompt(i, v, caption) for (i, v), caption in zip(chosen, captions, strict=True)],
+            blanks=[source.prompt(i, v, "") for i, v in chosen],
+            source=source,
+            references=references,
+        )
 
     def _losses(self, parts: Sequence[Batch], generator: torch.Generator) -> Sequence[Tensor]:
-        """The losses of the samples, by part; parts of equal shape go through the denoiser together."""
+        """The losses of the samples, by part; parts of one kind and shape go through the denoiser together."""
         import torch
 
-        if len({part.latents.shape[1:] for part in parts}) > 1:
+        if len({(part.latents.shape[1:], part.references is None) for part in parts}) > 1:
             return [losses for part in parts for losses in self._losses([part], generator)]
         x0 = torch.cat([part.latents for part in parts])
         weights = None
@@ -85,20 +126,40 @@ class StepLoss:
             weights = torch.cat(
                 [ones.expand(len(p.latents), -1, -1, -1) if p.weights is None else p.weights for p in parts]
             )
-        captions = [(part.source.embeddings, caption) for part in parts for caption in part.captions]
         if self.recipe.adapter.train_text_encoder:
-            conditioning = self.backbone.encode_prompts([caption for _, caption in captions])
+            conditioning = self.backbone.encode_prompts([caption for part in parts for caption in part.captions])
         else:
-            conditioning = Conditioning.join([embeddings[caption] for embeddings, caption in captions if embeddings])
-        empty = self._empty_prompt() if self.recipe.loss.contrastive_guidance != 1 else None
-        losses = denoising_loss(self.backbone, x0, conditioning, self.recipe, generator, weights, empty)
+            conditioning = _joined((part.source.embeddings, prompt) for part in parts for prompt in part.prompts)
+        if references := [part.references for part in parts if part.references is not None]:
+            conditioning["reference"] = torch.cat(references)
+        empty = self._without_prompts(parts) if self.recipe.loss.contrastive_guidance != 1 else None
+        losses = denoising_loss(self.backbone, x0, conditioning, self.recipe, generator, weights, empty, self.goal)
         return losses.split([len(part.captions) for part in parts])
 
-    def _empty_prompt(self) -> Conditioning:
-        """The conditioning of the empty prompt, batch 1."""
-        if self.subject.embeddings is not None:
-            return self.subject.embeddings[""]
-        return self.backbone.encode_prompts([""])
+    def _without_prompts(self, parts: Sequence[Batch]) -> Conditioning:
+        """The conditioning of the empty prompt for each sample."""
+        if self.recipe.adapter.train_text_encoder:
+            return self.backbone.encode_prompts([""] * sum(len(part.captions) for part in parts))
+        return _joined((part.source.embeddings, blank) for part in parts for blank in part.blanks)
+
+
+def _joined(wanted: Iterable[tuple[Mapping[str, Conditioning] | None, str]]) -> Conditioning:
+    """The embeddings of these names as one batch."""
+    return Conditioning.join([embeddings[name] for embeddings, name in wanted if embeddings])
+
+
+def reference_dropped(drawn: Tensor, settings: CaptionSettings) -> Tensor:
+    """Which pictures before editing are dropped, as booleans.
+
+    Half of the dropped captions lose the picture as well, as in InstructPix2Pix (arXiv:2211.09800, section 3.2.1), so
+    that the base model also learns what it makes of neither.
+
+    Args:
+        drawn: uniform in [0, 1), (B,); captions are dropped below ``caption_dropout``.
+        settings: with the rates.
+    """
+    start = min(settings.caption_dropout / 2, 1 - settings.reference_dropout)
+    return (drawn >= start) & (drawn < start + settings.reference_dropout)
 
 
 def denoising_loss(
@@ -109,6 +170,7 @@ def denoising_loss(
     generator: torch.Generator,
     weights: Tensor | None = None,
     empty: Conditioning | None = None,
+    goal: Goal | None = None,
 ) -> Tensor:
     """Weighted mean squared error in the model's prediction space, shape (B,).
 
@@ -116,23 +178,26 @@ def denoising_loss(
         backbone: the base model.
         x0: clean latents (B, C, h, w).
         conditioning: batch B.
-        recipe: for noise, timesteps, min-SNR weighting and contrastive guidance.
-        generator: of timesteps and noise.
+        recipe: for noise, its levels, min-SNR weighting and contrastive guidance.
+        generator: of noise and its levels.
         weights: of each latent pixel, (B, 1, h, w).
-        empty: the empty prompt, batch 1, for contrastive guidance.
+        empty: the empty prompt, batch B, for contrastive guidance.
+        goal: gives what the prediction should be; without it, that is the noise or velocity between ``x0`` and noise.
     """
     noise = gaussian_noise(x0.shape, generator, offset=recipe.noise.noise_offset).to(x0.device)
-    sample = DISTRIBUTIONS.get(recipe.noise.timestep_distribution)
-    u = sample(len(x0), generator, mean=recipe.noise.logit_mean, std=recipe.noise.logit_std)
+    levels, tokens = trained_levels(recipe.noise, backbone.info), tokens_of(backbone.info, *x0.shape[-2:])
+    timesteps = backbone.timesteps(levels.draw(len(x0), generator, tokens=tokens))
     if "guidance_input" in backbone.info.capabilities:
         guidance = x0.new_full((len(x0),), recipe.loss.told_guidance)
         conditioning = Conditioning(conditioning | {"guidance": guidance})
-    timesteps = backbone.timesteps(u)
     x_t = add_noise(x0, noise, timesteps.alpha, timesteps.sigma)
     prediction_type = backbone.info.prediction_type
-    wanted = target(prediction_type, x0, noise, timesteps.alpha, timesteps.sigma)
+    if goal is None:
+        wanted = target(prediction_type, x0, noise, timesteps.alpha, timesteps.sigma)
+    else:
+        wanted = goal(x_t, timesteps, conditioning, generator)
     if empty is not None:
-        unguided = unconditional_prediction(backbone, x_t, timesteps.t, without_prompt(empty, conditioning))
+        unguided = unconditional_prediction(backbone, x_t, timesteps.t, with_prompt(empty, conditioning))
         wanted = guided_target(wanted, unguided, recipe.loss.contrastive_guidance)
     error = (backbone.predict(x_t, timesteps.t, conditioning) - wanted).square()
     if weights is not None:

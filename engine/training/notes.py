@@ -6,7 +6,7 @@ Each note is one sentence with what was given, what comes of it and what to do. 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -14,13 +14,18 @@ from ..core.fields import defaults_of, settings_of
 from ..core.words import first_of
 from ..data.dataset import Dataset
 from ..data.goals import USUAL
+from ..diffusion.shift import Shift
 from ..models.contract import Backbone
 from .epochs import bucket_sizes, length, steps_per_epoch
+from .levels import DETAIL, trained_levels, usual_tokens
 from .recipe import GROUPS, Circumstances, Recipe
 from .suggestions import suggested_values
+from .targets import chosen_layers, remarks
 
 _LOW_PEAK = 0.75
 """Share of the learning rate that a run should reach."""
+_FEW = 0.1
+"""Share of the steps below which noise levels are hardly trained."""
 _WEAK = 1 / 16
 """alpha / rank below which an update is all but switched off at usual learning rates."""
 
@@ -44,6 +49,7 @@ class Plan:
             all_cropped=all(record.crops for record in self.dataset),
             prediction_type=self.base.info.prediction_type,
             capabilities=self.base.info.capabilities,
+            drops_references=self.dataset.has_pairs and "reference_guidance" in self.base.info.capabilities,
         )
 
     @property
@@ -70,12 +76,17 @@ def _unused(plan: Plan) -> list[str]:
     return told
 
 
+def _targets(plan: Plan) -> Iterator[str]:
+    yield from remarks(plan.base, plan.recipe.adapter)
+
+
 def _rank(plan: Plan) -> Iterator[str]:
-    settings = plan.recipe.adapter
-    endings = tuple(f".{suffix}" for suffix in plan.base.info.target_presets[settings.targets])
-    sides = [
-        min(shape[0], prod(shape[1:])) for key, shape in plan.base.module_shapes().items() if key.endswith(endings)
-    ]
+    settings, base = plan.recipe.adapter, plan.base
+    shapes = base.module_shapes()
+    sides = []
+    for layer in chosen_layers(base, settings):
+        parts = [shapes[part] for part, _ in base.file_parts(layer.key)]
+        sides.append(min(sum(shape[0] for shape in parts), prod(parts[0][1:])))
     if not (small := sum(side < settings.rank for side in sides)):
         return
     yield (
@@ -153,6 +164,32 @@ def _resolution(plan: Plan) -> Iterator[str]:
     )
 
 
+def _shift(plan: Plan) -> Iterator[str]:
+    noise, info = plan.recipe.noise, plan.base.info
+    if info.prediction_type != "flow":
+        return
+    if noise.noise_shift == "fixed" and noise.shift_factor == 1:
+        yield "noise_shift = fixed has no effect, as shift_factor is 1."
+    elif noise.noise_shift == "model" and info.shift == Shift():
+        yield f"noise_shift = model has no effect, as {info.name or 'the base model'} is sampled without a shift."
+
+
+def _high_noise(plan: Plan) -> Iterator[str]:
+    """A shift that was chosen and leaves hardly any steps at the levels of details."""
+    info, tokens = plan.base.info, usual_tokens(plan.recipe, plan.dataset, plan.base.info)
+    levels = trained_levels(plan.recipe.noise, info)
+    if levels in [trained_levels(Recipe.of(**own).noise, info) for own in plan.suggested]:
+        return
+    shifted, plain = (kept.share_below(DETAIL, tokens=tokens) for kept in (levels, replace(levels, shift=Shift())))
+    if shifted >= _FEW or plain < _FEW:
+        return
+    factor, middle = levels.shift.factor(tokens), levels.quantiles([0.5], tokens=tokens).item()
+    yield (
+        f"Only {shifted:.1%} of the steps train below noise level {DETAIL}, where details are: the shift by "
+        f"{factor:.3g} leaves half of them above {middle:.2f}. Choose a weaker shift, or none, to learn details."
+    )
+
+
 def _contrastive(plan: Plan) -> Iterator[str]:
     scale, info = plan.recipe.loss.contrastive_guidance, plan.base.info
     if scale == 1 or "classifier_free_guidance" not in info.capabilities or info.generation.guidance <= 1:
@@ -174,6 +211,15 @@ def _captions(plan: Plan) -> Iterator[str]:
     if plan.recipe.captions.caption_dropout < 1:
         return
     yield "caption_dropout 1 drops every caption, so that no word, nor the trigger word, is learned. Usually 0 to 0.1."
+
+
+def _pairs(plan: Plan) -> Iterator[str]:
+    if plan.dataset.has_pairs or "reference_guidance" not in plan.base.info.capabilities:
+        return
+    yield (
+        f"{plan.base.info.name} edits pictures, and the data set has none before editing: it is trained as if they "
+        "were blank. Load pairs with LW_PairDataset, or choose a base model that doesn't edit."
+    )
 
 
 def _samples(plan: Plan) -> Iterator[str]:
@@ -209,6 +255,6 @@ def _number(value: object) -> str:
 
 
 _CHECKS: tuple[Callable[[Plan], Iterable[str]], ...] = (
-    _unused, _rank, _alpha, _text_encoder, _peak, _length, _unseen, _fullness, _resolution, _contrastive, _prior,
-    _captions, _samples, _saving, _repeats,
+    _unused, _targets, _rank, _alpha, _text_encoder, _peak, _length, _unseen, _fullness, _resolution, _shift,
+    _high_noise, _contrastive, _prior, _captions, _pairs, _samples, _saving, _repeats,
 )  # fmt: skip

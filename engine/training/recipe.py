@@ -8,11 +8,13 @@ from typing import Any
 
 from ..adapters.kinds import TRAINED
 from ..core.fields import Settings, build, problems_of, raise_all, setting, settings_of, unknown_setting
+from ..diffusion.noise_levels import DISTRIBUTIONS, STEEPEST_MODE
 from ..diffusion.prediction import PredictionType
-from ..diffusion.timesteps import DISTRIBUTIONS
+from .blocks import blocks_problem, pattern_problem
 from .optimizers import OPTIMIZERS
 from .schedules import SCHEDULES, learning_rate_factor
 
+NOISE_SHIFTS = ("none", "fixed", "resolution", "model")
 TARGETS = ("attention", "attention_and_feed_forward", "all_layers")
 
 
@@ -28,6 +30,8 @@ class Circumstances:
     prediction_type: PredictionType
     capabilities: frozenset[str] = frozenset()
     """Of the base model."""
+    drops_references: bool = False
+    """Whether there are pairs, and the base model is guided by pictures before editing."""
 
 
 def _has_prior(now: Circumstances) -> bool:
@@ -46,8 +50,24 @@ def _changes_tags(now: Circumstances) -> bool:
     return _shuffles_captions(now) or now.recipe.captions.tag_dropout > 0
 
 
+def _has_targets(now: Circumstances) -> bool:
+    return not now.recipe.adapter.layers or now.recipe.adapter.train_text_encoder
+
+
 def _is_logit_normal(now: Circumstances) -> bool:
     return now.recipe.noise.timestep_distribution == "logit_normal"
+
+
+def _is_mode(now: Circumstances) -> bool:
+    return now.recipe.noise.timestep_distribution == "mode"
+
+
+def _is_flow(now: Circumstances) -> bool:
+    return now.prediction_type == "flow"
+
+
+def _shifts_by_factor(now: Circumstances) -> bool:
+    return _is_flow(now) and now.recipe.noise.noise_shift == "fixed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +92,21 @@ class AdapterSettings(Settings):
         "attention",
         "Layers to adapt. Attention is enough for subjects; add feed-forward layers for styles.",
         choices=TARGETS,
+        used=_has_targets,
+        unused="where layers chooses them",
     )
     train_text_encoder: bool = setting(
         False, "Train the text encoder as well. Rarely needed, and slower, since captions can't be encoded in advance.",
         neutral=False,
+    )  # fmt: skip
+    layers: str = setting(
+        "", "The denoiser's layers to adapt, in place of targets: a regular expression that is found in their names, "
+        "as in adapter files or in ComfyUI, such as to_[qv]$. Empty to go by targets.",
+        neutral="", check=pattern_problem,
+    )  # fmt: skip
+    blocks: str = setting(
+        "", "The denoiser's blocks to adapt, such as 0-7, 12 or single_blocks 1-16; double_blocks 0-1. Empty for all.",
+        neutral="", check=blocks_problem,
     )  # fmt: skip
 
 
@@ -158,7 +189,7 @@ class LossSettings(Settings):
 
     snr_gamma: float = setting(
         5.0, "Gamma of min-SNR loss weighting (arXiv:2303.09556). Usually 5; 0 turns it off. No effect on flow models.",
-        minimum=0, maximum=1000, step=0.5, neutral=0.0, used=lambda now: now.prediction_type != "flow",
+        minimum=0, maximum=1000, step=0.5, neutral=0.0, used=lambda now: not _is_flow(now),
         unused="on flow models",
     )  # fmt: skip
     training_guidance: float = setting(
@@ -187,16 +218,17 @@ class NoiseSettings(Settings):
     title = "Noise levels"
 
     timestep_distribution: str = setting(
-        "uniform", "Distribution of the timesteps. logit_normal favors the middle ones (arXiv:2403.03206).",
+        "uniform", "Distribution of the noise levels. logit_normal, mode and cosmap are from arXiv:2403.03206, "
+        "inverted_parabola from OneTrainer. The sigmoid of other trainers is logit_normal with its scale as logit_std.",
         choices=DISTRIBUTIONS, neutral="uniform",
     )  # fmt: skip
     logit_mean: float = setting(
-        0.0, "Mean of logit_normal. Above 0 favors noisier timesteps.", minimum=-10, maximum=10, step=0.1,
+        0.0, "Mean of logit_normal. Above 0 favors noisier levels.", minimum=-10, maximum=10, step=0.1,
         used=_is_logit_normal, unused="unless timestep_distribution is logit_normal",
     )  # fmt: skip
     logit_std: float = setting(
         1.0,
-        "Standard deviation of logit_normal. Lower values narrow the range of timesteps.",
+        "Standard deviation of logit_normal. Lower values narrow the range of noise levels.",
         above=0,
         maximum=10,
         step=0.1,
@@ -208,6 +240,35 @@ class NoiseSettings(Settings):
         "0 turns it off.",
         minimum=0, maximum=1, step=0.01, neutral=0.0,
     )  # fmt: skip
+    mode_scale: float = setting(
+        1.29, "Scale of mode. Above 0 favors the middle levels, below 0 both ends.", minimum=-1,
+        maximum=int(STEEPEST_MODE * 100) / 100, step=0.01, used=_is_mode,
+        unused="unless timestep_distribution is mode",
+    )  # fmt: skip
+    noise_shift: str = setting(
+        "none", "Shift of flow models' noise levels toward noise: none; fixed by shift_factor; by the resolution, as "
+        "FLUX.1 is sampled; or as the base model itself is sampled.",
+        choices=NOISE_SHIFTS, used=_is_flow, unused="on models other than flow models",
+    )  # fmt: skip
+    shift_factor: float = setting(
+        3.0, "Factor of a fixed shift: s in s u / (1 + (s - 1) u). Above 1 favors noisier levels. Usually 1 to 4.",
+        above=0, maximum=100, step=0.1, used=_shifts_by_factor, unused="unless noise_shift is fixed, on a flow model",
+    )  # fmt: skip
+    sigma_min: float = setting(
+        0.0, "The lowest noise level; all are mapped into the range. 0 is clean, 1 pure noise. Raise it to leave "
+        "details alone.",
+        minimum=0, maximum=1, step=0.01, neutral=0.0,
+    )  # fmt: skip
+    sigma_max: float = setting(
+        1.0, "The highest noise level. Lower it to leave composition alone, for example to 0.4 for a style.",
+        minimum=0, maximum=1, step=0.01, neutral=1.0,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.sigma_min >= self.sigma_max:
+            line = f"sigma_min: got {self.sigma_min:g}, expected less than sigma_max, which is {self.sigma_max:g}"
+            raise_all([line], self.title)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,6 +316,12 @@ class CaptionSettings(Settings):
         "", "Where captions are split into tags, such as | or /. Empty: at commas of all scripts and line ends, and "
         "not in prose.",
         neutral="", used=_changes_tags, unused="without caption_shuffle or tag_dropout",
+    )  # fmt: skip
+    reference_dropout: float = setting(
+        0.0, "Probability of hiding the picture before editing, for models that are guided by it. Half of the dropped "
+        "captions lose it too. Usually 0.1 with a caption_dropout of 0.1 (arXiv:2211.09800), or 0 for both.",
+        minimum=0, maximum=1, step=0.01, neutral=0.0, used=lambda now: now.drops_references,
+        unused="without pairs, or on models that aren't guided by the picture",
     )  # fmt: skip
 
 

@@ -22,6 +22,8 @@ from ..data.dataset import Dataset, ImageRecord
 from ..data.views import View
 from ..models.contract import Backbone, Conditioning
 from .caption_order import TagChanges, variants
+from .embeddings import Picture, Shown, identity, picture_batch, prompts_of, with_picture
+from .embeddings import embed as embed_captions
 from .order import chosen, variant
 
 if TYPE_CHECKING:
@@ -43,9 +45,14 @@ class TrainingSet:
     captions: list[tuple[str, ...]]
     """The variants of its caption that steps choose from."""
     embeddings: dict[str, Conditioning] | None
-    """Caption -> conditioning of batch 1; ``None`` if the text encoder is trained, so that nothing can be cached."""
+    """Caption, as :meth:`prompt` spells it -> conditioning of batch 1; ``None`` if the text encoder is trained, so that
+    nothing can be cached."""
     buckets: list[list[int]]
     """Samples of each shape, with repeats, before shuffling: one epoch."""
+    references: list[list[Tensor]] | None = None
+    """Latents of the pictures before editing, as ``latents``; ``None`` without pairs."""
+    seen: list[list[str]] | None = None
+    """What tells the pictures before editing apart, as ``latents``, where prompts are encoded with them."""
 
     @property
     def side(self) -> int:
@@ -56,6 +63,10 @@ class TrainingSet:
         """The (sample, variant) pairs of a batch: at most ``count``, all of one shape."""
         samples = chosen(self.buckets, number, count, seed)
         return [(i, variant(len(self.latents[i]), number, place, seed)) for place, i in enumerate(samples)]
+
+    def prompt(self, sample: int, variant: int, caption: str) -> str:
+        """The key of a caption's embedding."""
+        return with_picture(caption, self.seen[sample][variant]) if self.seen else caption
 
 
 def encode(
@@ -72,19 +83,18 @@ def encode(
 
     Args:
         backbone: the base model, whose encoders stay loaded.
-        dataset: every record needs a caption.
+        dataset: every record needs a caption, and all or none a reference.
         resolution: side in pixels to which pictures without crops are resized and center-cropped.
         cache: of latents and embeddings.
         embed: whether to encode captions too.
         changes: how the tags of captions vary; by default they don't. Tags with the trigger word are never dropped.
-
         adapted: content hash of the adapters that the text encoders carry, if there are any.
 
     Raises:
         DatasetError: the size of a crop doesn't fit the base model, or a mask leaves nothing of its picture.
     """
     samples = [(record, views) for record in dataset for views in record.views(resolution)]
-    _check_sizes(samples, backbone.info.latent_factor)
+    _check_sizes(samples, backbone.info.latent_factor * backbone.info.patch)
     latents = yield from _latents(backbone, samples, cache)
     words = dataset.triggers
 
@@ -92,7 +102,10 @@ def encode(
         return any(word.is_in(tag) for word in words)
 
     captions = [variants(record.caption or "", changes or TagChanges(), stays) for record, _ in samples]
-    embeddings = (yield from _embeddings(backbone, captions, cache, adapted)) if embed else None
+    shown = shown_before(samples) if dataset.has_pairs else None
+    references = (yield from _latents(backbone, shown, cache)) if shown else None
+    seen = shown if "prompts_see_pictures" in backbone.info.capabilities else None
+    embeddings = (yield from embed_captions(backbone, prompts_of(captions, seen), cache, adapted)) if embed else None
     weights = None
     if any(record.mask and record.mask.weighs for record in dataset):
         weights = [
@@ -100,11 +113,31 @@ def encode(
             for (record, views), of_sample in zip(samples, latents, strict=True)
         ]
     return TrainingSet(
-        latents=latents, weights=weights, captions=captions, embeddings=embeddings, buckets=_buckets(samples)
+        latents=latents,
+        weights=weights,
+        captions=captions,
+        embeddings=embeddings,
+        buckets=_buckets(samples),
+        references=references,
+        seen=[[identity(picture, view) for view in views] for picture, views in seen] if seen else None,
     )
 
 
+def shown_before(samples: Samples) -> Shown:
+    """The pictures before editing, in the views that show what those of the results show."""
+    return [
+        (record.reference, [record.reference.view(view, (record.width, record.height)) for view in views])
+        for record, views in samples
+        if record.reference
+    ]
+
+
 def _check_sizes(samples: Samples, factor: int) -> None:
+    """Refuse sides that aren't whole tokens: of latents, and of squares of them where the model joins those.
+
+    Raises:
+        DatasetError: with the sizes.
+    """
     sizes = {views[0].crop.size for _, views in samples}
     if wrong := [f"{width} x {height}" for width, height in sorted(sizes) if width % factor or height % factor]:
         raise DatasetError(
@@ -114,14 +147,14 @@ def _check_sizes(samples: Samples, factor: int) -> None:
         )
 
 
-def _latents(backbone: Backbone, samples: Samples, cache: TensorCache) -> Generator[Event, None, list[list[Tensor]]]:
-    """Latents of all variants of all samples, on the base model's device.
+def _latents(backbone: Backbone, samples: Shown, cache: TensorCache) -> Generator[Event, None, list[list[Tensor]]]:
+    """Latents of all views of all pictures, on the base model's device.
 
     Pictures are encoded one by one: in a batch, the last bits of each depend on the others, so that an interrupted run,
     or the same picture in another data set, would train on other values.
     """
 
-    def key_of(record: ImageRecord, view: View) -> str:
+    def key_of(record: Picture, view: View) -> str:
         return content_key("latent", record.content_hash, view, backbone.info.content_hash)
 
     wanted = {key_of(record, view): (record, view) for record, views in samples for view in views}
@@ -160,36 +193,6 @@ def _buckets(samples: Samples) -> list[list[int]]:
     for number, (record, views) in enumerate(samples):
         buckets.setdefault(views[0].crop.size, []).extend([number] * record.repeats)
     return [buckets[size] for size in sorted(buckets)]
-
-
-def _embeddings(
-    backbone: Backbone, captions: Sequence[Sequence[str]], cache: TensorCache, adapted: str
-) -> Generator[Event, None, dict[str, Conditioning]]:
-    """Embeddings of every distinct caption and the empty one (for caption dropout), encoded one by one, so that no
-    caption's padding depends on another."""
-    import torch
-
-    wanted = sorted({caption for orders in captions for caption in orders} | {""})
-    result = {}
-    for done, caption in enumerate(wanted, 1):
-        key = content_key("embedding", caption, backbone.info.content_hash, *filter(None, [adapted]))
-        entry = cache.get(key)
-        if entry is None:
-            with torch.no_grad():
-                entry = backbone.encode_prompts([caption])
-            cache.put(key, entry)
-            yield Progress(done=done, total=len(wanted), label="encoding captions")
-        result[caption] = Conditioning(entry).to(backbone.device)
-    return result
-
-
-def picture_batch(pairs: Sequence[tuple[ImageRecord, View]]) -> Tensor:
-    """Views of one size as a batch (B, 3, H, W), float32 in [-1, 1]."""
-    import numpy as np
-    import torch
-
-    arrays = [np.asarray(view.of(record.load()), dtype=np.float32) for record, view in pairs]
-    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2) / 127.5 - 1
 
 
 def step_generator(seed: int, step: int, micro: int) -> torch.Generator:

@@ -22,6 +22,8 @@ def in_words(dataset: Dataset) -> str:
     words = f"{dataset.name}: {len(dataset)} pictures, {bare or 'none'} without a caption"
     if masked := sum(record.mask is not None for record in dataset):
         words += f", {masked} with a mask"
+    if pairs := sum(record.reference is not None for record in dataset):
+        words += f", {pairs} with the picture before editing"
     repeats = Counter(record.repeats for record in dataset if record.repeats > 1)
     words += "".join(f", {count} shown {times} times an epoch" for times, count in repeats.items())
     return "\n".join([words, *remarks(dataset)])
@@ -34,6 +36,7 @@ def in_figures(dataset: Dataset) -> dict[str, Any]:
         "pictures": len(dataset),
         "without_caption": sum(not record.caption for record in dataset),
         "samples_per_epoch": dataset.samples_per_epoch,
+        **({"pairs": pairs} if (pairs := sum(record.reference is not None for record in dataset)) else {}),
         **files_in_figures(dataset),
     }
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
-from ...engine.core.errors import WorkbenchError
+from ...engine.core.errors import ConfigError, WorkbenchError
 from ..host import io
 
 ADVANCED = {"advanced": True}
@@ -62,3 +63,20 @@ def lines(text: str) -> tuple[str, ...]:
 def or_else(text: str, other: Any) -> str:
     """The text, stripped, or ``other`` if it is blank."""
     return text.strip() or str(other)
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """The finite numbers of a text, separated by commas or blanks.
+
+    Raises:
+        ConfigError: there is none, or something else.
+    """
+    try:
+        found = tuple(float(part) for part in text.replace(",", " ").split())
+    except ValueError:
+        found = ()
+    if not found or not all(map(math.isfinite, found)):
+        raise ConfigError(
+            f"{text!r} isn't a list of numbers.", expected="such as -1, 0, 1", hint="separate the numbers by commas."
+        )
+    return found

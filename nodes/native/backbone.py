@@ -5,30 +5,27 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ...engine.adapters.stack import Stack
-from ...engine.core.devices import pick_dtype
-from ...engine.core.errors import AdapterError, BaseModelError
-from ...engine.models.contract import Backbone, BackboneInfo, Conditioning, Timesteps
-from ...engine.models.declarations import declarations
-from .conditioning import CLIP_ENCODERS, as_comfy, chunk_lengths, encode, in_groups, together_in_groups, tokens_of
-from .families import TEXT_TARGETS, presets_of, traits_of
-from .identity import content_hash
+from ...engine.core.errors import AdapterError
+from ...engine.models.contract import Backbone, Conditioning, Timesteps
+from .conditioning import as_comfy, chunk_lengths, encode, in_groups, one_by_one, together_in_groups, tokens_of
+from .description import describe, encoders_of, reference_input
+from .kernels import differentiable_kernels
+from .loading import compute_dtype, loadable, loadable_clip, own_dtype
 from .mirror import mirrored, normal, twin
 from .names import Names, denoiser_names, text_encoder_names
 from .patches import with_stack
-from .prediction import model_input, prediction_type_of, raw, timesteps
+from .prediction import model_input, raw, timesteps
 from .sampling import apply_arguments, euler
-from .seam import CLIP, COMFY, VAE, BaseModel, ClipEncoder, ModelPatcher, ModelSampling, TextEncoder
+from .seam import CLIP, COMFY, VAE, BaseModel, Conditionings, ModelPatcher, ModelSampling, TextEncoder
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
 _DISTILLED = 1.0
-"""Guidance that models which take it as an input are trained at, whatever they are sampled with later."""
+"""Guidance that models which take it as an input are trained at where nothing else is said."""
 _ACTIVATIONS = 8
 """Memory of a training step over that of a call without gradients, which keeps nothing for a backward pass."""
 
@@ -51,14 +48,14 @@ class NativeBackbone(Backbone):
     """
 
     def __init__(self, model: ModelPatcher, clip: CLIP, vae: VAE, *, precision: str = "auto", name: str = "") -> None:
-        self._patcher = _loadable(model)
-        self._clip, self._vae = _loadable_clip(clip), vae
+        self._patcher = loadable(model)
+        self._clip, self._vae = loadable_clip(clip), vae
         self.device = self._patcher.load_device
-        self.dtype = _compute_dtype(self._patcher, precision)
+        self.dtype = compute_dtype(self._patcher, precision)
         self._names = denoiser_names(self._base)
         self._mirror: BaseModel | None = None
         self._encoder: TextEncoder | None = None
-        self.info = _describe(self._patcher, clip, vae, self._names, name)
+        self.info = describe(self._patcher, clip, vae, self._names, name)
 
     @property
     def _base(self) -> BaseModel:
@@ -74,7 +71,7 @@ class NativeBackbone(Backbone):
 
     @property
     def text_encoder_names(self) -> tuple[str, ...]:
-        return tuple(_encoders(self._clip.cond_stage_model))
+        return tuple(encoders_of(self._clip.cond_stage_model))
 
     def load_component(self, name: str) -> nn.Module:
         if name == "denoiser":
@@ -83,11 +80,11 @@ class NativeBackbone(Backbone):
         if self._mirror is not None:
             self._clip.load_model()
             root = self._encoder = self._encoder or mirrored(root)
-        return _encoders(root)[name].transformer
+        return encoders_of(root)[name].transformer
 
     @cached_property
     def _text_names(self) -> dict[str, Names]:
-        encoders = _encoders(self._clip.cond_stage_model)
+        encoders = encoders_of(self._clip.cond_stage_model)
         return {component: text_encoder_names(component, e.transformer) for component, e in encoders.items()}
 
     def module_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -106,7 +103,8 @@ class NativeBackbone(Backbone):
         self._mirror = self._mirrored()
         COMFY.in_training = True  # ComfyUI's layers then don't overwrite their inputs
         try:
-            yield
+            with differentiable_kernels():
+                yield
         finally:
             COMFY.in_training = before
             self._mirror = self._encoder = None
@@ -198,7 +196,7 @@ class NativeBackbone(Backbone):
 
     def _euler(self, noise: Tensor, prompts: Mapping[str, Conditioning], told: float, **how: Any) -> Iterator[Tensor]:
         """Sample with prompts of equal lengths. ``told`` is the guidance that some models take as an input."""
-        given = {kind: as_comfy(prompt, guidance=told) for kind, prompt in prompts.items()}
+        given = {kind: self._prompt(prompt, told) for kind, prompt in prompts.items()}
         for x in euler(self._patcher, self._with_time(noise), given, loaded=self._mirror_for_sampling(), **how):
             yield self._without_time(x)
 
@@ -233,7 +231,7 @@ class NativeBackbone(Backbone):
 
     def _mirrored(self) -> BaseModel:
         """The loaded model's mirror, which computes in ``dtype`` and gives predictions as they are."""
-        mirror = mirrored(self._base, None if self.dtype == _own_dtype(self._base) else self.dtype)
+        mirror = mirrored(self._base, None if self.dtype == own_dtype(self._base) else self.dtype)
         mirror.manual_cast_dtype = self.dtype
         mirror.current_patcher = self._patcher
         mirror.model_sampling = raw(self._sampling)
@@ -249,112 +247,31 @@ class NativeBackbone(Backbone):
 
     def _apply(self, mirror: BaseModel, x: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
         """One call of ComfyUI's ``apply_model``, for prompts of equal lengths."""
-        factor = self.info.latent_factor
-        prompt = as_comfy(conditioning, guidance=_DISTILLED, height=x.shape[-2] * factor, width=x.shape[-1] * factor)
-        given = apply_arguments(mirror, prompt, x)
+        height, width = (side * self.info.latent_factor for side in x.shape[-2:])
+        guided = conditioning["guidance"].tolist() if "guidance" in conditioning else [_DISTILLED] * len(x)
+        prompts = [
+            self._prompt(own, guidance, height=height, width=width)
+            for own, guidance in zip(one_by_one(conditioning), guided, strict=True)
+        ]
+        given = apply_arguments(mirror, prompts, x)
         options = {
             **self._patcher.model_options["transformer_options"],
             "cond_or_uncond": [0], "sigmas": sigma, "optimized_attention_override": _differentiable_attention,
         }  # fmt: skip
         return mirror.apply_model(x, sigma, **given, transformer_options=options)
 
+    def _prompt(self, conditioning: Conditioning, guidance: float, **sizes: int) -> Conditionings:
+        """ComfyUI's CONDITIONING, with what this model takes besides: its guidance scale, and pictures to edit."""
+        more: dict[str, Any] = dict(sizes)
+        if "guidance_input" in self.info.capabilities:
+            more["guidance"] = guidance
+        if (name := reference_input(self._base)) and "reference" in conditioning:
+            latents = self._base.process_latent_out(self._with_time(conditioning["reference"]))
+            more[name] = [latents] if name == "reference_latents" else latents
+        return as_comfy(conditioning, **more)
+
 
 def _differentiable_attention(function: Any, *args: Any, **kwargs: Any) -> Tensor:
     """torch's own attention, whatever ComfyUI was started with: others have no gradients, or need more memory."""
     del function
     return COMFY.attention_pytorch(*args, **kwargs)
-
-
-def _loadable(model: ModelPatcher) -> ModelPatcher:
-    """A patcher whose weights stay where they are between forward and backward pass.
-
-    Raises:
-        BaseModelError: ComfyUI streams its weights, and doesn't know how to load it in another way.
-    """
-    if not model.is_dynamic():
-        return model
-    try:
-        return model.clone(disable_dynamic=True)
-    except RuntimeError as error:
-        raise BaseModelError(
-            f"This model's weights are streamed, and it can't be loaded in another way: {error}",
-            expected="a model from one of ComfyUI's own loaders, or ComfyUI started with --disable-dynamic-vram",
-            hint="load the model with the stock loader, or restart ComfyUI with that option.",
-        ) from error
-
-
-def _loadable_clip(clip: CLIP) -> CLIP:
-    """The same for text encoders.
-
-    Raises:
-        BaseModelError: as for a model.
-    """
-    patcher = _loadable(clip.patcher)
-    if patcher is clip.patcher:
-        return clip
-    kept = clip.clone()
-    kept.patcher, kept.cond_stage_model = patcher, cast(Any, patcher.model)
-    return kept
-
-
-def _own_dtype(model: BaseModel) -> torch.dtype:
-    """dtype of the activations, as ComfyUI chose it."""
-    return model.manual_cast_dtype or model.get_dtype()
-
-
-def _compute_dtype(patcher: ModelPatcher, precision: str) -> torch.dtype:
-    """dtype of the activations: on the CPU one that it is fast at, elsewhere ComfyUI's choice."""
-    import torch
-
-    if precision == "auto" and patcher.load_device.type != "cpu":
-        own = _own_dtype(patcher.model)
-        return own if own.itemsize > 1 else torch.bfloat16  # eight bits store weights; activations need more
-    parameters = sum(p.numel() for p in patcher.model.diffusion_model.parameters())
-    return pick_dtype(precision, patcher.load_device, parameters)
-
-
-def _encoders(root: TextEncoder) -> dict[str, ClipEncoder]:
-    """Component name -> each of CLIP's text encoders."""
-    found = [getattr(root, name, None) for name in CLIP_ENCODERS]
-    present = [encoder for encoder in found if encoder is not None]
-    return {"text_encoder" + (f"_{number}" if number > 1 else ""): e for number, e in enumerate(present, 1)}
-
-
-def _describe(patcher: ModelPatcher, clip: CLIP, vae: VAE, names: Names, name: str) -> BackboneInfo:
-    model = patcher.model
-    prediction_type = prediction_type_of(patcher)
-    traits = traits_of(model, names, prediction_type)
-    presets = presets_of(names)
-    if not presets["attention"]:
-        raise BaseModelError(
-            f"No attention layers were found in this model ({type(model).__name__}).",
-            expected="a diffusion model with attention layers",
-            hint="use another base model.",
-        )
-    own = declarations(getattr(model.model_config, "declared_in", None), traits.generation)
-    capabilities = {"text_encoder_training"} if _encoders(clip.cond_stage_model) else set()
-    guided = model.model_config.unet_config.get("guidance_embed")
-    capabilities.add("guidance_input" if guided else "classifier_free_guidance")
-    return BackboneInfo(
-        traits=traits,
-        name=name or _file_name(patcher) or type(model).__name__,
-        content_hash=content_hash(patcher, clip, vae),
-        prediction_type=prediction_type,
-        latent_channels=model.latent_format.latent_channels,
-        latent_factor=vae.spacial_compression_encode(),
-        resolution=traits.resolution,
-        key_style=names.style,
-        target_presets=presets,
-        text_target_presets=TEXT_TARGETS,
-        generation=own.generation,
-        recipe=own.recipe,
-        recipe_reason=own.reason,
-        capabilities=frozenset(capabilities),
-    )
-
-
-def _file_name(patcher: ModelPatcher) -> str:
-    """Name of the checkpoint that a stock loader read, without folder and suffix."""
-    init = patcher.cached_patcher_init
-    given = init[1][0] if init and init[1] else ""
-    return Path(given).stem if isinstance(given, str) else ""

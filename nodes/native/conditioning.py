@@ -13,7 +13,14 @@ from .seam import CLIP, ClipEncoder, Conditionings, TextEncoder
 
 LENGTH = ".length"
 """Suffix of a tensor's name: how much of its second axis belongs to each prompt, shape (B,); the rest is padding."""
-_TEXT = "cond"
+_ROW = ".row"
+"""Suffix of the name of a tensor that has no axis for the batch in ComfyUI, such as Anima's token ids."""
+_LAYERS = ".layers"
+"""Suffix of the name of a tensor with an axis for a text encoder's layers, which ComfyUI has before that of tokens."""
+_MASK = "attention_mask"
+RESERVED = ("guidance", "reference")
+"""Names that mean the same for every base model; see ``Conditioning``."""
+_TEXT, _POOLED = "cond", "pooled_output"
 CLIP_ENCODERS = ("clip_l", "clip_g", "clip_h")
 """The text encoders that can be trained: attributes of ComfyUI's text-encoder models."""
 
@@ -84,7 +91,7 @@ def _by_mirror(clip: CLIP, tokens: list[dict[str, Any]], encoder: TextEncoder) -
                 passes.enter_context(_in_one_pass(part, [section for own in tokens for section in own[key]]))
         for own in tokens:
             states, pooled, *extra = encoder.encode_token_weights(own)
-            encoded.append({_TEXT: states, "pooled_output": pooled, **(extra[0] if extra else {})})
+            encoded.append({_TEXT: states, _POOLED: pooled, **(extra[0] if extra else {})})
     return encoded
 
 
@@ -125,40 +132,74 @@ def _with_lengths(encoded: dict[str, Any]) -> Conditioning:
         if not isinstance(value, torch.Tensor) or value.ndim == 0:
             continue
         tensor = value if value.requires_grad else normal(value)
+        if tensor.ndim == 1:
+            name, tensor = name + _ROW, tensor[None]
+        elif tensor.ndim > 3:
+            name, tensor = name + _LAYERS, tensor.transpose(1, 2)
         result[name] = tensor.float() if tensor.is_floating_point() else tensor
-        if tensor.ndim > 2 or name == "attention_mask":
+        if tensor.ndim > 2 or name == _MASK or name.endswith(_ROW):
             result[name + LENGTH] = torch.tensor([tensor.shape[1]])
     return result
 
 
 def in_groups(conditioning: Conditioning) -> Iterator[tuple[list[int], Conditioning]]:
-    """(positions in the batch, their conditioning without padding) of the prompts of each length."""
+    """(positions in the batch, their conditioning without padding) of the prompts that one call can take: those with
+    equal lengths, and as many tokens that count, which some models take as a number for all."""
     import torch
 
     lengths = {name: value.tolist() for name, value in conditioning.items() if name.endswith(LENGTH)}
+    counted = [value.sum(1).tolist() for name, value in conditioning.items() if name.endswith(_MASK)]
     count = len(next(iter(conditioning.values())))
     groups: dict[tuple[int, ...], list[int]] = {}
     for index in range(count):
-        groups.setdefault(tuple(values[index] for values in lengths.values()), []).append(index)
+        groups.setdefault(tuple(values[index] for values in (*lengths.values(), *counted)), []).append(index)
     for key, members in groups.items():
-        own = dict(zip(lengths, key, strict=True))
+        own = dict(zip(lengths, key, strict=False))
         picked = conditioning if len(members) == count else conditioning.pick(torch.tensor(members))
         cut = {name: t[:, : own[name + LENGTH]] if name + LENGTH in own else t for name, t in picked.items()}
         yield members, Conditioning(cut)
 
 
 def together_in_groups(prompts: Mapping[str, Conditioning]) -> Iterator[tuple[list[int], dict[str, Conditioning]]]:
-    """The same for several conditionings of one batch: in a group, each of them has prompts of one length."""
+    """The same for several conditionings of one batch, for sampling: those of a group can be sampled at once."""
     joined = Conditioning({f"{kind}/{name}": t for kind, own in prompts.items() for name, t in own.items()})
     for members, picked in in_groups(joined):
-        parts: dict[str, Conditioning] = {kind: Conditioning() for kind in prompts}
-        for name, tensor in picked.items():
-            kind, own = name.split("/", 1)
-            parts[kind][own] = tensor
-        yield members, parts
+        if needs_own_call(joined):
+            parts = zip(members, one_by_one(picked), strict=True)
+            yield from (([member], _by_kind(own)) for member, own in parts)
+        else:
+            yield members, _by_kind(picked)
+
+
+def _by_kind(joined: Conditioning) -> dict[str, Conditioning]:
+    parts: dict[str, Conditioning] = {}
+    for name, tensor in joined.items():
+        kind, own = name.split("/", 1)
+        parts.setdefault(kind, Conditioning())[own] = tensor
+    return parts
+
+
+def one_by_one(conditioning: Conditioning) -> Iterator[Conditioning]:
+    """The conditioning of each prompt."""
+    count = len(next(iter(conditioning.values())))
+    yield from (conditioning.pick(slice(index, index + 1)) for index in range(count))
+
+
+def needs_own_call(conditioning: Conditioning) -> bool:
+    """Whether ComfyUI can sample only one of these prompts at a time: it counts the tokens of a whole batch as one
+    prompt's, and has no axis for the batch in some tensors."""
+    return any(name.endswith((_MASK, _ROW)) for name in conditioning)
 
 
 def as_comfy(conditioning: Conditioning, **more: Any) -> Conditionings:
-    """ComfyUI's CONDITIONING of one entry for the whole batch; without its padding, so of equal lengths."""
-    rest = {name: value for name, value in conditioning.items() if name != _TEXT and not name.endswith(LENGTH)}
-    return [[conditioning[_TEXT], {**rest, **more}]]
+    """ComfyUI's CONDITIONING of one entry for the whole batch; without its padding, so of equal lengths.
+
+    Args:
+        conditioning: the reserved names are left out.
+        more: what else the entry has.
+    """
+    left_out = (_TEXT, *RESERVED)
+    rest = {name: value for name, value in conditioning.items() if name not in left_out and not name.endswith(LENGTH)}
+    rest |= {name.removesuffix(_ROW): rest.pop(name)[0] for name in list(rest) if name.endswith(_ROW)}
+    rest |= {n.removesuffix(_LAYERS): rest.pop(n).transpose(1, 2) for n in list(rest) if n.endswith(_LAYERS)}
+    return [[conditioning[_TEXT], {_POOLED: None, **rest, **more}]]  # ComfyUI names it even where there is none

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
 DENOISER = "diffusion_model."
 _FLUX_2 = (".attn.to_qkv_mlp_proj", ".attn.to_out", ".linear_in", ".linear_out")
 """Ends of names that ComfyUI's table has for FLUX.2 beside those of FLUX.1, for the same layers."""
+_UNREAD: Mapping[str, re.Pattern[str]] = {
+    "Flux2": re.compile(r"^(?:time|guidance)_in\."),
+    "Ideogram4": re.compile(r"^(?!layers\.)"),
+    "LTXV": re.compile(r"^(?:adaln_single|patchify_proj)\b"),
+    "WAN21": re.compile(r"^patch_embedding$"),
+}
+"""ComfyUI's class of a model -> layers that diffusers doesn't find, or refuses the whole file for; they aren't trained,
+as an adapter should be the same everywhere."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +57,19 @@ def denoiser_names(model: BaseModel) -> Names:
     UNets have kohya's names. Transformers have diffusers' names where ComfyUI has a table of them; it says which rows
     of a fused layer are which. Others go by ComfyUI's own paths.
     """
-    shapes = _layer_shapes(model.diffusion_model)
+    unread = [_UNREAD[cls.__name__] for cls in type(model).__mro__ if cls.__name__ in _UNREAD]
+    shapes = {
+        path: shape
+        for path, shape in _layer_shapes(model.diffusion_model).items()
+        if not any(pattern.search(path) for pattern in unread)
+    }
     unet = COMFY.unet_to_diffusers(model.model_config.unet_config)
     if unet:
         found = {_layer(to): [_whole(_layer(name), shapes.get(_layer(to), ()))] for name, to in unet.items()}
         return Names(style="kohya", layers={path: parts for path, parts in found.items() if path in shapes})
-    transformer = dict(_transformer_layers(model, shapes))
+    # ComfyUI's table for Lumina has the names of Z-Image, which is of the same class; diffusers' Lumina has others.
+    other_names = type(model).__name__ == "Lumina2" and not model.model_config.unet_config.get("z_image_modulation")
+    transformer = {} if other_names else dict(_transformer_layers(model, shapes))
     if transformer:
         return Names(style="transformer", layers=transformer)
     return Names(style="native", layers={path: [_whole(path, shape)] for path, shape in shapes.items()})

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 from ...engine.core.errors import BaseModelError
 from ...engine.diffusion.prediction import PredictionType
+from ...engine.diffusion.shift import Shift
 from ...engine.models.contract import Timesteps
 from .seam import COMFY, ModelPatcher, ModelSampling
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
+
+_PATCH_NAMES = ("patch_size", "patch_spatial", "patch")
+"""What ComfyUI's transformers call the side of a token."""
 
 
 def prediction_type_of(patcher: ModelPatcher) -> PredictionType:
@@ -40,17 +44,34 @@ def prediction_type_of(patcher: ModelPatcher) -> PredictionType:
     )
 
 
-def timesteps(sampling: ModelSampling, prediction_type: PredictionType, u: Tensor) -> Timesteps:
-    r"""Timesteps of the model for u in [0, 1), shape (B,); ``t`` is ComfyUI's sigma.
+def shift_of(sampling: ModelSampling, prediction_type: PredictionType) -> Shift:
+    """How ComfyUI shifts a flow model's noise levels in sampling: by a factor that is the same for all sizes.
 
-    With ``epsilon`` and ``v_prediction`` u chooses among the model's timesteps, and ComfyUI's :math:`\sigma` is noise
-    over signal: :math:`\alpha_t = 1 / \sqrt{1 + \sigma^2}`. With ``flow`` it passes through the model's own shift, and
-    :math:`\alpha_t = 1 - \sigma`.
+    A MODEL that has been through one of the nodes that set a shift has theirs.
     """
-    import torch
+    if prediction_type != "flow":
+        return Shift()
+    middle = float(sampling.percent_to_sigma(0.5))
+    return Shift.fixed(middle / (1 - middle))
 
+
+def patch_of(denoiser: nn.Module) -> int:
+    """Side of the square of latents that is one token; 1 where the model doesn't say it."""
+    if hasattr(denoiser, "ae_channels"):  # Ideogram's autoencoder has joined such squares already
+        return 1
+    found = next((getattr(denoiser, name) for name in _PATCH_NAMES if hasattr(denoiser, name)), 1)
+    return int(found[-1] if isinstance(found, (tuple, list)) else found)
+
+
+def timesteps(sampling: ModelSampling, prediction_type: PredictionType, u: Tensor) -> Timesteps:
+    r"""Timesteps of the model for u in [0, 1], shape (B,); ``t`` is ComfyUI's sigma.
+
+    With ``flow`` u is :math:`\sigma`, and :math:`\alpha_t = 1 - \sigma`. With ``epsilon`` and ``v_prediction`` it
+    chooses among the model's timesteps, and ComfyUI's :math:`\sigma` is noise over signal:
+    :math:`\alpha_t = 1 / \sqrt{1 + \sigma^2}`.
+    """
     if prediction_type == "flow":
-        sigma = torch.tensor([float(sampling.percent_to_sigma(1.0 - value)) for value in u.tolist()])
+        sigma = u.float().cpu()
         return Timesteps(t=sigma, alpha=1 - sigma, sigma=sigma)
     table = sampling.sigmas.float().cpu()
     sigma = table[(u.cpu() * len(table)).long().clamp(max=len(table) - 1)]

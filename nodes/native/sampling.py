@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .mirror import normal
@@ -16,18 +16,19 @@ SCHEDULER = "simple"
 """Evenly spaced timesteps from the noisiest on, which works for every family that ComfyUI knows."""
 
 
-def apply_arguments(model: BaseModel, prompt: Conditionings, x: Tensor) -> dict[str, Any]:
-    """What ``apply_model`` takes besides latents and noise level, as ComfyUI's samplers make it of a prompt.
+def apply_arguments(model: BaseModel, prompts: Sequence[Conditionings], x: Tensor) -> dict[str, Any]:
+    """What ``apply_model`` takes besides latents and noise level, as ComfyUI's samplers make it of each prompt.
 
     Args:
         model: the loaded model, or its mirror.
-        prompt: CONDITIONING of one entry for the whole batch.
+        prompts: CONDITIONING of one prompt for each sample, all of equal lengths.
         x: latents, shape (B, …).
     """
-    conds = COMFY.convert_cond(prompt)
-    [cond] = COMFY.encode_model_conds(model.extra_conds, conds, x, x.device, "positive")
-    made = {name: c.process_cond(batch_size=len(x), area=None) for name, c in cond["model_conds"].items()}
-    return COMFY.cond_cat([made])
+    made = []
+    for prompt, own in zip(prompts, x.split(1), strict=True):
+        [cond] = COMFY.encode_model_conds(model.extra_conds, COMFY.convert_cond(prompt), own, x.device, "positive")
+        made.append({name: c.process_cond(batch_size=1, area=None) for name, c in cond["model_conds"].items()})
+    return COMFY.cond_cat(made)
 
 
 def euler(

@@ -72,6 +72,8 @@ class BaseModel(Protocol):
     manual_cast_dtype: torch.dtype | None
     """dtype of the activations, where it isn't that of the weights."""
     current_patcher: ModelPatcher
+    concat_keys: Sequence[str]
+    """What an inpainting model's further channels hold."""
 
     def get_dtype(self) -> torch.dtype:
         """dtype of the weights."""
@@ -91,6 +93,10 @@ class BaseModel(Protocol):
 
     def extra_conds(self, **kwargs: Any) -> dict[str, Any]:
         """What the denoiser takes beside latents and timestep, from a prompt."""
+        ...
+
+    def concat_cond(self, **kwargs: Any) -> Tensor | None:
+        """Channels that are added to the latents, such as a picture to fill in."""
         ...
 
     def apply_model(self, x: Tensor, t: Tensor, **kwargs: Any) -> Tensor:
@@ -383,6 +389,17 @@ def names() -> Iterator[Name]:
 def missing() -> list[Name]:
     """The names that this ComfyUI lacks."""
     return [name for name in names() if not _exists(name.place)]
+
+
+def kernels() -> tuple[Any, Any] | None:
+    """The module of ComfyUI's fused kernels, and that of the same rotary embeddings in torch's own operations.
+
+    ``None`` where it has no such kernels, as without the package comfy-kitchen.
+    """
+    try:
+        return _found("comfy.quant_ops:ck"), import_module("comfy_kitchen.backends.eager.rope")
+    except (ImportError, AttributeError):
+        return None
 
 
 def version() -> str:

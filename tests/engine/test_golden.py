@@ -25,9 +25,11 @@ from lora_workbench.engine.core.keys import VERSIONS, Computation
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
 from lora_workbench.engine.models import registry
+from lora_workbench.engine.runs.sliders import train_prompt_slider
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
 from lora_workbench.engine.training.recipe import Recipe
+from lora_workbench.engine.training.slider import PromptSlider
 from lora_workbench.engine.training.training_set import encode
 from PIL import Image
 from tiny_captioners import save_tiny_wd14
@@ -65,6 +67,16 @@ def run(base, folder: Path) -> list[float]:
     return [event.loss for event in events if isinstance(event, StepDone)]
 
 
+def slider(base, folder: Path) -> list[float]:
+    """Losses of four steps, at both ends and with attributes to preserve."""
+    ends = PromptSlider(
+        positive="a big thing", negative="a small thing", neutral=("a thing",), preserve=("red", "green"), guidance=2.0
+    )
+    recipe = Recipe.of(steps=4, learning_rate=1e-2, rank=4, alpha=2, batch_size=2, warmup_steps=0)
+    events = train_prompt_slider(base, ends, recipe, pictures=2, seed=5, store=RunStore(folder), name="golden")
+    return [event.loss for event in events if isinstance(event, StepDone)]
+
+
 def latent(base, folder: Path) -> list[float]:
     dataset = dataset_from_images([gradient(40)], ["x"], "gradient")
     return thumbprint(finish(encode(base, dataset, 32, TensorCache(folder), embed=False)).latents[0][0])
@@ -94,6 +106,7 @@ def class_pictures(base, folder: Path) -> list[float]:
 
 PROBES: dict[Computation, Callable[..., list[Any]]] = {
     "run": run,
+    "slider": slider,
     "latent": latent,
     "embedding": embedding,
     "reaction": reaction,

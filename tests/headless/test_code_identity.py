@@ -145,6 +145,6 @@ def test_a_change_of_the_training_leaves_data_sets_alone(root: Path) -> None:
     for node in NODES:
         reached[node.GET_SCHEMA().node_id] = code.digests(node.__module__.removeprefix("lora_workbench."))
     assert "engine/training/loop.py" in reached["LW_TrainLoRA"]
-    assert "engine/models/sd1.py" in reached["LW_LoadBase"]
+    assert "engine/models/families/sd1.py" in reached["LW_LoadBase"]
     for name in ("LW_LoadDataset", "LW_InspectDataset", "LW_TriggerCaptions", "LW_SaveDataset"):
         assert not [path for path in reached[name] if path.startswith(("engine/training", "engine/models"))], name

@@ -154,13 +154,13 @@ def _tensors(family: Family) -> dict[str, Tensor]:
     markers = {f"{prefix}{module}.weight": found for module in DETECTED_TEXT_ENCODERS.get(family.config, ())}
     options = {key: dict(sizes) for key, sizes in family.text_options.items()}
     text = config.clip_target(markers).clip(device="cpu", dtype=torch.float16, model_options=options)
-    parts = (model.diffusion_model, text, _autoencoder(family))
-    tensors = model.state_dict_for_saving(*(_randomized(part) for part in parts))
+    parts = (model.diffusion_model, text, autoencoder(family))
+    tensors = model.state_dict_for_saving(*({n: t.half() for n, t in randomized(part).items()} for part in parts))
     # Released files of Flux have the older name, which ComfyUI turns into its own on loading.
     return {re.sub(r"((?:query|key)_norm)\.weight$", r"\1.scale", name): tensor for name, tensor in tensors.items()}
 
 
-def _autoencoder(family: Family) -> nn.Module:
+def autoencoder(family: Family) -> nn.Module:
     """The autoencoder of Stable Diffusion, whose widths ComfyUI takes for granted."""
     from comfy.ldm.models.autoencoder import AutoencoderKL, AutoencodingEngine
 
@@ -178,11 +178,9 @@ def _autoencoder(family: Family) -> nn.Module:
     )
 
 
-def _randomized(module: nn.Module) -> dict[str, Tensor]:
-    """The names of a module's tensors with new values, in fp16: matrices keep their inputs' scale, norms do nothing."""
-    import torch
-
-    return {name: _random(name, tensor.shape).to(torch.float16) for name, tensor in module.state_dict().items()}
+def randomized(module: nn.Module) -> dict[str, Tensor]:
+    """The names of a module's tensors with new values: matrices keep their inputs' scale, norms do nothing."""
+    return {name: _random(name, tensor.shape).to(tensor.dtype) for name, tensor in module.state_dict().items()}
 
 
 def _random(name: str, shape: torch.Size) -> Tensor:

@@ -218,5 +218,25 @@ def on_a_style(folder: str) -> dict[str, Any]:
     }
 
 
+def levels(name: str, folder: str) -> dict[str, Any]:
+    """Noise levels in training, and the shift of sampling beside ComfyUI's own levels."""
+    import torch
+
+    base, model, _ = backbone(name, folder)
+    u = torch.tensor([0.05, 0.3, 0.5, 0.8, 0.999])
+    made = base.timesteps(u)
+    own = model.get_model_object("model_sampling")
+    sampled = torch.tensor([own.percent_to_sigma(1 - float(value)) for value in u])
+    return {
+        "flow": base.info.prediction_type == "flow",
+        "sigma": (made.sigma - u).abs().max().item(),
+        "alpha": (made.alpha - (1 - u)).abs().max().item(),
+        "told": (made.t - u).abs().max().item(),
+        "shift": (base.info.shift.apply(u, 1024) - sampled).abs().max().item(),
+        "factor": base.info.shift.factor(1024),
+        "patch": base.info.patch,
+    }
+
+
 if __name__ == "__main__":
-    main({"trained": trained, "carried": carried, "eight_bits": eight_bits, "on_a_style": on_a_style})
+    main({"levels": levels, "trained": trained, "carried": carried, "eight_bits": eight_bits, "on_a_style": on_a_style})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +98,18 @@ def test_a_family_is_trained_and_its_file_loads_in_the_stock_loader(
     assert found["text"], "the text encoder was not trained"
     assert all(patches > 0 for patches in found["patched"])
     assert not found["changed"]
+
+
+@pytest.mark.parametrize(
+    ("family", "factor", "patch"), [("sd3", 3.0, 2), ("flux_dev", math.exp(1.15), 2), ("flux_schnell", 1.0, 2)]
+)
+def test_flow_models_are_trained_at_the_levels_that_the_recipe_draws(
+    family: str, factor: float, patch: int, checkpoints: Path, tmp_path: Path
+) -> None:
+    """Not at those that ComfyUI's sampling shift makes of them, which a recipe can ask for."""
+    found = on_family("levels", family, checkpoints, tmp_path)
+    assert found["flow"]
+    assert max(found["sigma"], found["alpha"], found["told"]) < 1e-6
+    assert found["shift"] < 1e-5
+    assert found["factor"] == pytest.approx(factor, rel=1e-4)
+    assert found["patch"] == patch

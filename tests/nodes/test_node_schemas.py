@@ -19,6 +19,7 @@ FIXED = {
     "LW_LoadDataset": ("path on_unreadable uncaptioned", "dataset"),
     "LW_JoinDatasets": ("first second third fourth", "dataset"),
     "LW_DatasetFromImages": ("images batch captions name", "dataset"),
+    "LW_PairDataset": ("path references instruction on_unreadable", "dataset"),
     "LW_CaptionDataset": (
         "dataset captioner overwrite prompt max_tokens threshold character_threshold device precision",
         "dataset captions report",
@@ -53,6 +54,13 @@ FIXED = {
     ),
     "LW_Companion": ("adapter role weight companions", "companions"),
     "LW_TrainLoRA": ("base dataset recipe seed name regularization companions", "adapter loss_plot report lora_model"),
+    "LW_TrainSlider": (
+        (
+            "base positive negative neutral preserve guidance pictures seed name strip_prompts strip_weights settings "
+            "recipe positive_pictures negative_pictures companions"
+        ),
+        "adapter strip report lora_model",
+    ),
     "LW_LoadAdapter": ("adapter", "adapter trigger"),
     "LW_StackAdapters": (
         "adapter weight text_encoder_weight enabled stack lora_stack",
@@ -61,10 +69,16 @@ FIXED = {
     "LW_ApplyStack": ("model clip stack lora_stack", "model clip triggers"),
     "LW_SaveAdapter": ("adapter filename dtype private", "path"),
     "LW_Generate": (
-        "base prompts seed seeds_per_prompt steps guidance negative_prompt width height batch_size stack",
+        (
+            "base prompts seed seeds_per_prompt steps guidance negative_prompt width height batch_size stack reference "
+            "reference_guidance"
+        ),
         "images batch",
     ),
-    "LW_ComparisonGrid": ("base prompts seed seeds_per_prompt steps guidance stack", "grid batch"),
+    "LW_ComparisonGrid": (
+        "base prompts seed seeds_per_prompt steps guidance stack reference reference_guidance",
+        "grid batch",
+    ),
     "LW_SaveImages": ("filename_prefix images batch", ""),
 }
 """Node id -> its inputs and outputs. Saved workflows hold these by name and position: only ever add at the end."""
@@ -146,6 +160,7 @@ def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
         "LW_RegularizationSet": "fixed",
         "LW_EditCaptions": "fixed",
         "LW_TrainLoRA": "fixed",
+        "LW_TrainSlider": "fixed",
         "LW_Generate": True,
         "LW_ComparisonGrid": True,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,11 +23,11 @@ TOKENS = 512
 class Flux1(FlowBackbone):
     """The diffusers backbone of FLUX.1."""
 
-    def _encode(self, pipeline: Any, prompts: Sequence[str], pictures: Tensor | None) -> Conditioning:
-        del pictures
-        longest = max(len(ids) for ids in pipeline.tokenizer_2(list(prompts)).input_ids)
+    def _encode(self, pipeline: Any, prompt: str, picture: Tensor | None) -> Conditioning:
+        del picture
+        tokens = len(pipeline.tokenizer_2(prompt).input_ids)
         states, pooled, _ = pipeline.encode_prompt(
-            prompt=list(prompts), prompt_2=None, device=self.device, max_sequence_length=max(TOKENS, longest)
+            prompt=prompt, prompt_2=None, device=self.device, max_sequence_length=max(TOKENS, tokens)
         )
         return Conditioning({"states": states, "pooled": pooled})
 

@@ -10,7 +10,8 @@ TRAITS = Traits(
     title="Lumina Image 2.0",
     architecture="lumina-2",
     resolution=1024,
-    key_style="transformer",
+    key_style="native",
     published=published.LUMINA2,
     generation=GenerationDefaults(steps=30, guidance=4.0),
+    missing="diffusers reads adapters of it only with all layers of all blocks; ComfyUI reads all.",
 )

@@ -1,16 +1,86 @@
-"""Qwen-Image (Wu et al. 2025, arXiv:2508.02324)."""
+"""Qwen-Image (Wu et al. 2025, arXiv:2508.02324), up to 2512."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from .. import published
+from ..contract import Conditioning
+from ..family import Family, Part
+from ..flow_backbone import FlowBackbone, folder_parts
+from ..latents import packed, standardized, unpacked, unstandardized
 from ..traits import GenerationDefaults, Traits
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class QwenImage(FlowBackbone):
+    """The diffusers backbone of Qwen-Image."""
+
+    def _encode(self, pipeline: Any, prompt: str, picture: Tensor | None) -> Conditioning:
+        del picture
+        tokens = len(pipeline.tokenizer(pipeline.prompt_template_encode.format(prompt)).input_ids)
+        pipeline.tokenizer_max_length = tokens  # where the pipeline would cut prompts off
+        states, _ = pipeline.encode_prompt(prompt, device=self.device, max_sequence_length=tokens)
+        return Conditioning({"states": states})
+
+    def _apply(self, x: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
+        height, width = x.shape[-2:]
+        predicted = self._transformer(
+            hidden_states=packed(x, self.patch),
+            timestep=sigma,
+            encoder_hidden_states=conditioning["states"].to(self.dtype),
+            encoder_hidden_states_mask=None,
+            img_shapes=[[(1, height // self.patch, width // self.patch)]] * len(x),
+        ).sample
+        return unpacked(predicted, self.patch, height, width)
+
+    def _guided(self, without: Tensor, towards: Tensor, guidance: float) -> Tensor:
+        """Guided, with each token as long as without guidance."""
+        tokens = packed(super()._guided(without, towards, guidance), self.patch)
+        length = packed(towards, self.patch).norm(dim=-1, keepdim=True)
+        scaled = tokens * (length / tokens.norm(dim=-1, keepdim=True))
+        return unpacked(scaled, self.patch, *towards.shape[-2:])
+
+    def _from_autoencoder(self, latents: Tensor) -> Tensor:
+        return standardized(latents, self._encoder("vae").config)
+
+    def _to_autoencoder(self, latents: Tensor) -> Tensor:
+        return unstandardized(latents, self._encoder("vae").config)
+
+
+def load(path: Path, *, device: str = "auto", precision: str = "auto") -> QwenImage:
+    """Load a diffusers folder.
+
+    Raises:
+        BaseModelError: a part is missing or damaged, or the device or precision doesn't exist.
+    """
+    return QwenImage(folder_parts(path, FAMILY), FAMILY, device, precision)
+
 
 TRAITS = Traits(
     name="qwen-image",
     title="Qwen-Image",
-    architecture="qwen-image",
+    architecture="Qwen-Image",
     resolution=1328,
     key_style="transformer",
     published=published.QWEN_IMAGE,
-    generation=GenerationDefaults(steps=30, guidance=4.0),
+    generation=GenerationDefaults(steps=50, guidance=4.0),
+    missing="diffusers folders of Qwen-Image-Edit; ComfyUI's models edit.",
+)
+
+FAMILY = Family(
+    traits=TRAITS,
+    pipeline="QwenImagePipeline",
+    parts={
+        "transformer": Part(kind="library", weights=True),
+        "vae": Part(kind="library", weights=True),
+        "text_encoder": Part(kind="library", weights=True),
+        "tokenizer": Part(kind="library"),
+        "scheduler": Part(kind="library"),
+    },
+    load=load,
+    capabilities=frozenset({"classifier_free_guidance"}),
 )

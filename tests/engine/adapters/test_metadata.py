@@ -117,6 +117,7 @@ def trained() -> dict[str, str]:
         "dataset_name": folder,
         "base_name": base,
         "recipe": recipe,
+        "slider": {"positive": prompt, "negative_pictures": [{"name": picture}], "range": (-1, 1)},
         "workflow": json.dumps({"nodes": [caption]}),
         "prompt": json.dumps({"1": {"inputs": {"text": prompt}}}),
     }
@@ -135,6 +136,7 @@ def test_what_other_programs_need_stays() -> None:
     assert kept["modelspec.trigger_phrase"] == "ohwx fox"
     assert (kept["ss_network_dim"], kept["lw.family"]) == ("8", "sd1")
     assert json.loads(kept["lw.recipe"])["steps"] == 3
+    assert json.loads(kept["lw.slider"]) == {"range": [-1, 1]}
     assert private(kept) == kept
 
 

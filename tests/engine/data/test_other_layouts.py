@@ -201,7 +201,9 @@ def test_a_folder_with_the_names_of_another_is_told_of(encode, write_folder):
         f"depth/{n}.jpg": encode("blue", "JPEG") for n in "abc"
     }
     notes = load_dataset(write_folder(files)).notes
-    assert [(note.name, "images/" in note.text and "control" in note.text) for note in notes] == [("depth/", True)]
+    assert [(note.name, "images/" in note.text and "LW_PairDataset" in note.text) for note in notes] == [
+        ("depth/", True)
+    ]
     apart = {f"day/{n}.png": encode("red") for n in "abc"} | {f"night/{n}.png": encode("blue") for n in "cde"}
     assert load_dataset(write_folder({f"other/{name}": data for name, data in apart.items()}) / "other").notes == ()
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 from lora_workbench.engine.diffusion.noise import add_noise, gaussian_noise
 from lora_workbench.engine.diffusion.prediction import target
-from lora_workbench.engine.diffusion.timesteps import logit_normal, uniform
 from lora_workbench.engine.diffusion.weighting import min_snr_weight
 
 
@@ -67,13 +66,6 @@ def test_min_snr_weights():
     assert min_snr_weight("epsilon", alpha, sigma, 0).tolist() == [1, 1, 1, 1]
 
 
-def test_timesteps_are_repeatable():
-    first, again = (uniform(2000, torch.Generator().manual_seed(3)) for _ in range(2))
-    assert torch.equal(first, again)
-    assert first.min() >= 0 and first.max() < 1
-    assert torch.histc(first, 4, 0, 1).min() > 400
-
-
 def test_an_unknown_objective_is_an_error(pair):
     with pytest.raises(ValueError, match="unknown prediction type"):
         target("x0", *pair, ALPHA, SIGMA)  # type: ignore[arg-type]
@@ -87,17 +79,3 @@ def test_offset_noise_shifts_whole_channels():
     shift = noise(0.5) - noise(0)
     assert torch.allclose(shift, shift[..., :1, :1].expand_as(shift), atol=1e-6)
     assert shift[..., 0, 0].std() == pytest.approx(0.5, rel=0.1)
-
-
-@pytest.mark.parametrize(("mean", "std"), [(0.0, 1.0), (0.5, 0.5), (-1.0, 2.0)])
-def test_logit_normal_has_the_quantiles_of_its_formula(mean: float, std: float):
-    """P(u < q) is the normal distribution's at (logit(q) - mean) / std."""
-    u = logit_normal(20_000, torch.Generator().manual_seed(0), mean=mean, std=std)
-    for q in (0.1, 0.25, 0.5, 0.75, 0.9):
-        expected = torch.distributions.Normal(mean, std).cdf(torch.logit(torch.tensor(q))).item()
-        assert (u < q).float().mean().item() == pytest.approx(expected, abs=0.012)
-
-
-def test_uniform_timesteps_are_uniform():
-    u = uniform(20_000, torch.Generator().manual_seed(0))
-    assert torch.quantile(u, torch.tensor([0.1, 0.5, 0.9])).tolist() == pytest.approx([0.1, 0.5, 0.9], abs=0.012)

@@ -9,6 +9,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from diffusers.pipelines.flux2.pipeline_flux2 import compute_empirical_mu
+from diffusers.pipelines.ideogram4.pipeline_ideogram4 import _resolution_aware_mu
 from lora_workbench.engine.diffusion.shift import Shift, shifted
 
 LEVELS = torch.linspace(0.01, 0.99, 99)
@@ -54,6 +55,12 @@ def test_a_shift_by_size_is_that_of_the_scheduler(own: dict[str, float], tokens:
 @pytest.mark.parametrize("tokens", TOKENS)
 def test_the_shift_of_flux2_is_that_of_its_pipeline(tokens: int, steps: int):
     assert Shift.flux2(steps).mu(tokens) == pytest.approx(compute_empirical_mu(tokens, steps), rel=1e-6)
+
+
+@pytest.mark.parametrize("side", [512, 768, 1024])
+def test_the_shift_of_ideogram_4_is_that_of_its_pipeline(side: int):
+    mu = _resolution_aware_mu(side, side, 0.0)
+    assert Shift.by_side(plain=(512 // 16) ** 2).mu((side // 16) ** 2) == pytest.approx(mu, abs=1e-9)
 
 
 def test_a_scheduler_that_shifts_in_another_way_is_refused():

@@ -13,12 +13,11 @@ from lora_workbench.engine.core.events import StepDone
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.diffusion.noise import add_noise, gaussian_noise
 from lora_workbench.engine.diffusion.prediction import target
-from lora_workbench.engine.diffusion.timesteps import DISTRIBUTIONS
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.contract import Backbone, Conditioning
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
-from lora_workbench.engine.training.contrastive import guided_target, without_prompt
+from lora_workbench.engine.training.contrastive import guided_target, with_prompt
 from lora_workbench.engine.training.loss import denoising_loss
 from lora_workbench.engine.training.recipe import Recipe
 from PIL import Image
@@ -38,11 +37,11 @@ def latents(base: Backbone) -> torch.Tensor:
 
 def test_the_target_is_guided(base: Backbone, latents: torch.Tensor) -> None:
     with torch.no_grad():
-        conditioning, empty = base.encode_prompts(["a fox", "an owl"]), base.encode_prompts([""])
+        conditioning, empty = base.encode_prompts(["a fox", "an owl"]), base.encode_prompts(["", ""])
         found = denoising_loss(base, latents, conditioning, RECIPE, torch.Generator().manual_seed(2), empty=empty)
         generator = torch.Generator().manual_seed(2)
         noise = gaussian_noise(latents.shape, generator, offset=0.0)
-        u = DISTRIBUTIONS.get("uniform")(2, generator, mean=0.0, std=1.0)
+        u = torch.rand(2, generator=generator)
         levels = base.timesteps(u)
         x_t = add_noise(latents, noise, levels.alpha, levels.sigma)
         without = base.predict(x_t, levels.t, base.encode_prompts(["", ""]))
@@ -65,7 +64,7 @@ def test_the_unconditional_prediction_has_the_adapter_and_no_gradients(
         return seen[-1]
 
     monkeypatch.setattr(type(base), "predict", watched)
-    conditioning, empty = (Conditioning(base.encode_prompts(p)) for p in (["a fox", "an owl"], [""]))
+    conditioning, empty = (Conditioning(base.encode_prompts(p)) for p in (["a fox", "an owl"], ["", ""]))
     targets = {"denoiser": base.info.target_presets["attention"]}
 
     def losses() -> torch.Tensor:
@@ -83,11 +82,11 @@ def test_the_unconditional_prediction_has_the_adapter_and_no_gradients(
 
 
 def test_what_the_sample_has_beside_its_prompt_is_kept() -> None:
-    empty = Conditioning(states=torch.zeros(1, 3, 4), lengths=torch.tensor([3]))
+    empty = Conditioning(states=torch.zeros(2, 3, 4), lengths=torch.tensor([3, 3]))
     given = Conditioning(
         states=torch.ones(2, 5, 4), lengths=torch.tensor([5, 5]), reference=torch.ones(2, 1), guidance=torch.ones(2)
     )
-    found = without_prompt(empty, given)
+    found = with_prompt(empty, given)
     assert found["states"].shape == (2, 3, 4) and not found["states"].any()
     assert found["lengths"].tolist() == [3, 3]
     assert torch.equal(found["reference"], given["reference"]) and torch.equal(found["guidance"], given["guidance"])
@@ -105,7 +104,7 @@ def test_models_that_take_guidance_are_told_that_of_the_target(
     monkeypatch.setattr(base, "info", replace(base.info, capabilities=frozenset({"guidance_input"})))
     monkeypatch.setattr(base, "predict", predict)
     given = Conditioning(states=torch.ones(2, 5, 4))
-    for empty, scale in ((None, 1.0), (given.pick(slice(1)), 3.5)):
+    for empty, scale in ((None, 1.0), (given, 3.5)):
         recipe = RECIPE.changed(contrastive_guidance=scale)
         denoising_loss(base, latents, given, recipe, torch.Generator().manual_seed(0), empty=empty)
     assert told == [[1.0, 1.0], [3.5, 3.5], [3.5, 3.5]]

@@ -11,6 +11,7 @@ from lora_workbench.engine.core.fields import settings_of
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.views import fitted
+from lora_workbench.engine.diffusion.shift import Shift
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.contract import Backbone
 from lora_workbench.engine.training.notes import Plan, notes
@@ -89,6 +90,47 @@ def test_flow_models_name_min_snr_if_it_was_chosen(base, pictures, monkeypatch):
     monkeypatch.setattr(base, "info", replace(base.info, prediction_type="flow"))
     assert told(base, pictures) == []
     assert told(base, pictures, snr_gamma=4.0) == ["snr_gamma = 4 has no effect on flow models."]
+
+
+@pytest.fixture
+def flow(base, monkeypatch) -> Backbone:
+    """A base that predicts flow and is sampled with FLUX.2's shift; 64 of its tokens are a picture of 32 pixels."""
+    shift = Shift.fixed(7.5)
+    monkeypatch.setattr(base, "info", replace(base.info, prediction_type="flow", shift=shift, latent_factor=4))
+    return base
+
+
+def test_a_shift_that_leaves_no_steps_for_details_is_named_with_figures(flow, pictures):
+    (note,) = told(flow, pictures, noise_shift="model")
+    assert "Only 9.8% of the steps train below noise level 0.45" in note
+    assert "the shift by 7.5 leaves half of them above 0.88" in note
+    assert told(flow, pictures, noise_shift="none") == told(flow, pictures, noise_shift="resolution") == []
+    assert told(flow, pictures, noise_shift="model", sigma_max=0.4) == []
+    suggested = replace(flow.info, recipe={"noise_shift": "model"})
+    flow.info = suggested
+    assert told(flow, pictures, noise_shift="model") == [], "what a family's recipe is isn't held against a person"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"noise_shift": "fixed", "shift_factor": 1.0}, "noise_shift = fixed has no effect, as shift_factor is 1"),
+        ({"shift_factor": 2.0}, "shift_factor = 2 has no effect unless noise_shift is fixed"),
+        ({"mode_scale": 0.5}, "mode_scale = 0.5 has no effect unless timestep_distribution is mode"),
+    ],
+)
+def test_noise_settings_without_effect_on_flow_models_are_named(flow, pictures, settings, words):
+    (note,) = told(flow, pictures, **settings)
+    assert words in note
+
+
+def test_the_shift_of_a_base_without_one_is_named(base, pictures, monkeypatch):
+    assert told(base, pictures, noise_shift="model") == [
+        "noise_shift = model has no effect on models other than flow models."
+    ]
+    monkeypatch.setattr(base, "info", replace(base.info, prediction_type="flow"))
+    (note,) = told(base, pictures, noise_shift="model")
+    assert "is sampled without a shift" in note
 
 
 def test_equal_repeats_change_nothing_by_steps(base, pictures):

@@ -34,6 +34,12 @@ def test_all_mistakes_of_a_group_are_named_at_once():
         ({"caption_dropout": 1.5}, "expected a number from 0 to 1"),
         ({"snapshot_steps": (5, 0)}, "snapshot_steps: got (5, 0)"),
         ({"raank": 4}, "did you mean rank?"),
+        ({"sigma_min": 0.4, "sigma_max": 0.4}, "sigma_min: got 0.4, expected less than sigma_max, which is 0.4"),
+        ({"sigma_min": 1.0}, "sigma_min: got 1, expected less than sigma_max, which is 1"),
+        ({"sigma_max": 400}, "sigma_max: got 400, expected a number from 0 to 1"),
+        ({"mode_scale": 1.8}, "mode_scale: got 1.8, expected a number from -1 to 1.75"),
+        ({"shift_factor": 0.0}, "shift_factor: got 0.0, expected"),
+        ({"noise_shift": "models"}, "did you mean model?"),
     ],
 )
 def test_values_that_make_no_sense_are_refused(changes, told):
@@ -82,11 +88,14 @@ def test_changes_reach_their_groups():
         ({"prior_batch_size": 3}, {"has_prior": True}),
         ({"caption_keep": 3}, {"caption_shuffle": 2}),
         ({"logit_mean": 1.0}, {"timestep_distribution": "logit_normal"}),
+        ({"mode_scale": 1.0}, {"timestep_distribution": "mode"}),
+        ({"noise_shift": "model"}, {"prediction_type": "flow"}),
+        ({"shift_factor": 2.0}, {"prediction_type": "flow", "noise_shift": "fixed"}),
     ],
 )
 def test_a_setting_without_effect_is_not_in_the_key(without_effect, with_effect):
-    circumstances = {name: with_effect[name] for name in with_effect if name == "has_prior"}
-    settings = {name: with_effect[name] for name in with_effect if name != "has_prior"}
+    circumstances = {name: value for name, value in with_effect.items() if name not in GROUP_OF}
+    settings = {name: value for name, value in with_effect.items() if name in GROUP_OF}
     assert keyed(Recipe()) == keyed(Recipe.of(**without_effect))
     effective = Recipe.of(**settings)
     assert keyed(effective, **circumstances) != keyed(effective.changed(**without_effect), **circumstances)
@@ -97,6 +106,8 @@ def test_what_is_neutral_or_does_not_change_the_weights_is_not_in_the_key():
     assert not {"caption_dropout", "gradient_accumulation", "timestep_distribution", "train_text_encoder"} & {*names}
     assert not {"steps", "save_every", "sample_every", "sample_prompts", "snapshot_steps"} & {*names}
     assert "snr_gamma" in names and "snr_gamma" not in keyed(Recipe(), prediction_type="flow")
+    assert not {"noise_shift", "shift_factor", "mode_scale", "sigma_min", "sigma_max"} & {*names}
+    assert keyed(Recipe(), prediction_type="flow")["noise_shift"] == "none", "keys of versions without it differ"
     assert "resolution" in names and "resolution" not in keyed(Recipe(), all_cropped=True)
 
 

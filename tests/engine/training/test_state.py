@@ -16,6 +16,7 @@ from lora_workbench.engine.models import registry
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
 from lora_workbench.engine.training.loop import Trainer
+from lora_workbench.engine.training.loss import StepLoss
 from lora_workbench.engine.training.optimizers import OPTIMIZERS
 from lora_workbench.engine.training.recipe import Recipe
 from lora_workbench.engine.training.state import TrainingState, flatten, restore
@@ -171,7 +172,8 @@ def test_the_same_loop_trains_a_whole_denoiser(tiny_sd1: Path, dataset, tmp_path
         store = RunStore(tmp_path / folder)
         subject, _ = finish(encode(base, dataset, 32, store.encoded, embed=True))
         return Trainer(
-            backbone=base, trainee=WholeDenoiser(base.denoiser), recipe=RECIPE, subject=subject, prior=None, seed=1,
+            backbone=base, trainee=WholeDenoiser(base.denoiser), recipe=RECIPE,
+            loss=StepLoss(backbone=base, recipe=RECIPE, subject=subject, prior=None, seed=1),
             state_path=tmp_path / folder / "state.safetensors",
         )  # fmt: skip
 

@@ -1,0 +1,149 @@
+"""Every family of base models trains on one picture, and its adapter works in diffusers' own pipeline.
+
+On a tiny model of each with random weights, with adapters in all layers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers_pipelines import pipeline_of
+from lora_workbench.engine.adapters.files import read_file
+from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+from lora_workbench.engine.core.events import StepDone
+from lora_workbench.engine.data.dataset import Dataset
+from lora_workbench.engine.data.loading import dataset_from_images
+from lora_workbench.engine.models import FAMILIES, registry
+from lora_workbench.engine.models.contract import Backbone
+from lora_workbench.engine.runs.store import RunStore
+from lora_workbench.engine.runs.train import TrainedAdapter, train_adapter
+from lora_workbench.engine.training.loss import denoising_loss
+from lora_workbench.engine.training.recipe import Recipe
+from PIL import Image
+from tiny import TINY
+
+RECIPE = Recipe.of(
+    steps=20, learning_rate=1e-2, rank=4, alpha=4, batch_size=2, schedule="constant", warmup_steps=0,
+    targets="all_layers",
+)  # fmt: skip
+CAPTION = "a photo of a fox"
+ARCHITECTURES = {
+    "sd1": "stable-diffusion-v1", "sdxl": "stable-diffusion-xl-v1-base", "ip2p": "stable-diffusion-v1",
+    "flux1": "flux-1-dev", "flux2": "Flux.2-klein-4b", "z-image": "Z-Image", "qwen-image": "Qwen-Image",
+    "krea2": "Krea-2", "qwen-image-2.1": "Qwen-Image-2.1",
+}  # fmt: skip
+"""Family -> its name in ``modelspec.architecture``, as kohya's trainers write it."""
+
+
+@pytest.fixture(scope="module", params=FAMILIES.names())
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return TINY[request.param](tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module")
+def base(folder: Path) -> Backbone:
+    return registry.load_base(folder, device="cpu", precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    picture = Image.new("RGB", (32, 32), (200, 60, 30))
+    picture.paste((30, 90, 200), (8, 8, 20, 24))
+    return dataset_from_images([picture], [CAPTION], "one")
+
+
+def run(base: Backbone, dataset: Dataset, store: Path, stop_after: int = 0) -> TrainedAdapter | None:
+    """The trained adapter, or ``None`` if the run was to stop before its end."""
+    events = train_adapter(base, dataset, RECIPE, seed=7, store=RunStore(store), name="fox")
+    with contextlib.closing(events):
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as done:
+                return done.value
+            if isinstance(event, StepDone) and event.step == stop_after:
+                return None
+
+
+@pytest.fixture(scope="module")
+def trained(base: Backbone, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> TrainedAdapter:
+    trained = run(base, dataset, tmp_path_factory.mktemp("store"))
+    assert trained is not None
+    return trained
+
+
+def loss(base: Backbone, dataset: Dataset) -> float:
+    """Mean over 16 noise levels with a noise each, the same in every call."""
+    pixels = torch.from_numpy(np.array(dataset.records[0].load())).permute(2, 0, 1)[None] / 127.5 - 1
+    latents = base.encode_images(pixels)
+    conditioning = base.encode_prompts([CAPTION] * 16)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        return denoising_loss(base, latents.expand(16, -1, -1, -1), conditioning, RECIPE, generator).mean().item()
+
+
+def test_the_loss_falls(base: Backbone, dataset: Dataset, trained: TrainedAdapter):
+    before = loss(base, dataset)
+    with applied(base, Stack((StackEntry(trained.adapter),))):
+        after = loss(base, dataset)
+    assert len(trained.losses) == 20
+    assert after < 0.95 * before
+
+
+def test_a_stopped_run_goes_on_to_the_same_bits(
+    base: Backbone, dataset: Dataset, trained: TrainedAdapter, tmp_path: Path
+):
+    assert run(base, dataset, tmp_path, stop_after=10) is None
+    resumed = run(base, dataset, tmp_path)
+    assert resumed is not None
+    assert resumed.resumed_at == 10
+    assert resumed.losses == trained.losses
+    found, expected = (read_file(made.adapter.path)[0] for made in (resumed, trained))
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+def test_its_file_says_what_it_is_for(base: Backbone, trained: TrainedAdapter):
+    metadata = trained.adapter.metadata
+    assert metadata["modelspec.architecture"] == ARCHITECTURES[base.info.family] + "/lora"
+    assert metadata["modelspec.resolution"] == "32x32"
+    assert metadata["lw.family"] == base.info.family
+    assert metadata["lw.base_hash"] == base.info.content_hash
+    assert metadata["lw.prediction_type"] == base.info.prediction_type
+    assert json.loads(metadata["lw.recipe"])["rank"] == 4
+    names = read_file(trained.adapter.path)[0]
+    assert any(name.endswith(".alpha") for name in names) == (base.info.key_style == "kohya")
+
+
+def test_diffusers_loads_every_key_and_predicts_the_same(base: Backbone, folder: Path, trained: TrainedAdapter):
+    """In the family's pipeline, given what our backbone gives its denoiser."""
+    from peft.tuners.lora import LoraLayer
+
+    calls = []
+    watching = base.denoiser.register_forward_hook(
+        lambda _, arguments, named, output: calls.append((arguments, named, output)), with_kwargs=True
+    )
+    side = base.info.resolution // base.info.latent_factor
+    noise = torch.randn(2, base.info.latent_channels, side, side, generator=torch.Generator().manual_seed(0))
+    levels = base.timesteps(torch.tensor([0.3, 0.9]))
+    with watching, torch.no_grad():
+        conditioning = base.encode_prompts([CAPTION, "a drawing of a red bus"])
+        plain = base.predict(noise, levels.t, conditioning)
+        with applied(base, Stack((StackEntry(trained.adapter),))):
+            adapted = base.predict(noise, levels.t, conditioning)
+    assert (adapted - plain).abs().max() > 0.05
+
+    pipeline = pipeline_of(folder, base.info.family)
+    path = trained.adapter.path
+    pipeline.load_lora_weights(str(path.parent), weight_name=path.name)
+    denoiser = getattr(pipeline, "transformer", None) or pipeline.unet
+    layers = [module for module in denoiser.modules() if isinstance(module, LoraLayer)]
+    assert len(layers) == len(trained.adapter.modules)
+    arguments, named, expected = calls[-1]
+    with torch.no_grad():
+        torch.testing.assert_close(denoiser(*arguments, **named), expected, rtol=1e-4, atol=1e-4)
