@@ -9,12 +9,26 @@ from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.adapters.inject import injected
 from lora_workbench.engine.adapters.kinds import KINDS
+from lora_workbench.engine.models import FAMILIES
+from lora_workbench.engine.models.diffusers_parts import FolderParts
 
 if TYPE_CHECKING:
     from lora_workbench.engine.models.contract import Backbone
     from torch import Tensor
 
 PROMPTS = ["a photo of a fox", "a drawing of a red bus on a blue background"]
+
+
+def pipeline_of(folder: Path, family: str) -> Any:
+    """diffusers' pipeline of a family, from the parts of a folder, because some processors need torchvision."""
+    import diffusers
+
+    known = FAMILIES.get(family)
+    parts = FolderParts(folder, known.parts)
+    if "processor" not in known.parts:
+        return getattr(diffusers, known.pipeline).from_pretrained(folder, local_files_only=True)
+    loaded = {name: parts.load(name) for name in known.parts}
+    return getattr(diffusers, known.pipeline)(**loaded, **parts.settings())
 
 
 def noise_for(base: Backbone, count: int, height: int, width: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,36 @@ def save_tiny_krea2(folder: Path, *, seed: int = 0, is_distilled: bool = False) 
     return for_small_pictures(folder)
 
 
+def save_tiny_qwen_image21(folder: Path, *, seed: int = 0, sample_sigmas: list[float] | None = None) -> Path:
+    """A Qwen-Image 2.1 pipeline with two blocks for 32 px pictures, as a diffusers folder."""
+    import torch
+    from diffusers import AutoencoderKLQwenImage21, FlowMatchEulerDiscreteScheduler, QwenImage21Transformer2DModel
+    from tiny_text import qwen3_vl_for_text, save_qwen3_vl_processor
+
+    torch.manual_seed(seed)
+    parts = {
+        "transformer": QwenImage21Transformer2DModel(
+            in_channels=4, out_channels=4, num_layers=2, attention_head_dim=16, num_attention_heads=2,
+            context_in_dim=16, axes_dims_rope=(4, 6, 6),
+        ),
+        "vae": AutoencoderKLQwenImage21(
+            base_dim=8, decoder_base_dim=8, z_dim=4, dim_mult=[1, 1, 1, 2, 2], num_res_blocks=1,
+            latents_mean=[0.1, -0.2, 0.3, 0.0], latents_std=[0.5, 0.8, 1.1, 1.4],
+        ),
+        "text_encoder": qwen3_vl_for_text(),
+        "scheduler": FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, max_shift=0.9, max_image_seq_len=8192),
+    }  # fmt: skip
+    for name, part in parts.items():
+        part.save_pretrained(folder / name)
+    save_qwen3_vl_processor(folder / "processor")
+    libraries = {"text_encoder": "transformers", "processor": "transformers"}
+    classes = {name: type(part).__name__ for name, part in parts.items()} | {"processor": "Qwen3VLProcessor"}
+    index = {name: [libraries.get(name, "diffusers"), own] for name, own in classes.items()}
+    named = {"_class_name": "QwenImage21Pipeline", "sample_sigmas": sample_sigmas, **index}
+    (folder / "model_index.json").write_text(json.dumps(named))
+    return for_small_pictures(folder)
+
+
 def qwen_autoencoder() -> Any:
     """An autoencoder of Qwen-Image's kind, to a quarter of the size and four channels."""
     from diffusers import AutoencoderKLQwenImage
@@ -242,6 +273,7 @@ TINY: dict[str, Callable[..., Path]] = {
     "z-image": save_tiny_z_image,
     "qwen-image": save_tiny_qwen_image,
     "krea2": save_tiny_krea2,
+    "qwen-image-2.1": save_tiny_qwen_image21,
 }
 """Family -> what saves a tiny base model of it into a folder, with random weights by ``seed``.
 

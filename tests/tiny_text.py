@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 WORDS = """a an the photo drawing picture painting of in on with and by at to from very long short prompt fox dog cat
@@ -47,6 +48,26 @@ CHAT = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 """Qwen's template for conversations without tools, thinking or pictures."""
+
+
+PICTURES_CHAT = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{% for part in message.content %}{{ part.text }}"
+    "{% endfor %}<|im_end|>\n{% endfor %}"
+)
+"""Qwen-VL's template for conversations whose messages are lists of parts."""
+
+
+def save_qwen3_vl_processor(folder: Path) -> None:
+    """The files of a processor of Qwen3-VL's class, which need no torchvision."""
+    from transformers import Qwen2VLImageProcessor
+
+    tokenizer = qwen_tokenizer(["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"])
+    tokenizer.chat_template = PICTURES_CHAT
+    tokenizer.save_pretrained(folder)
+    half = [0.5, 0.5, 0.5]
+    Qwen2VLImageProcessor(
+        patch_size=16, merge_size=2, min_pixels=32 * 32, max_pixels=4096 * 4096, image_mean=half, image_std=half
+    ).save_pretrained(folder)
 
 
 def qwen_tokenizer(more: Sequence[str] = ()) -> Any:
@@ -111,6 +132,17 @@ def qwen3_vl_encoder(width: int = 16, layers: int = 3) -> Any:
     }  # fmt: skip
     return Qwen3VLModel(Qwen3VLConfig(
         text_config=_qwen3(width, layers) | {"rope_parameters": rope, "rope_scaling": rope}, vision_config=vision,
+    ))  # fmt: skip
+
+
+def qwen3_vl_for_text(width: int = 16) -> Any:
+    """:func:`qwen3_vl_encoder` with its output for words, for :func:`save_qwen3_vl_processor`."""
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+
+    parts = qwen3_vl_encoder(width).config
+    return Qwen3VLForConditionalGeneration(Qwen3VLConfig(
+        text_config=parts.text_config.to_dict(), vision_config=parts.vision_config.to_dict(),
+        vision_start_token_id=3, vision_end_token_id=4, image_token_id=5, video_token_id=6,
     ))  # fmt: skip
 
 

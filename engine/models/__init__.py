@@ -1,7 +1,7 @@
 """Base models: the contract, and one file per family."""
 
-from .families import flux1, flux2, ip2p, krea2, qwen_image, sd1, sdxl, z_image
+from .families import flux1, flux2, ip2p, krea2, qwen_image, qwen_image21, sd1, sdxl, z_image
 from .registry import FAMILIES
 
-for _family in (sd1, sdxl, ip2p, flux1, flux2, z_image, qwen_image, krea2):
+for _family in (sd1, sdxl, ip2p, flux1, flux2, z_image, qwen_image, qwen_image21, krea2):
     FAMILIES.register(_family.FAMILY.traits.name, _family.FAMILY)

@@ -19,6 +19,7 @@ from ..core.errors import BaseModelError
 from ..core.hashing import file_hash, value_hash
 from ..core.quiet import quiet
 from ..core.words import first_of
+from .picture_processor import PictureProcessor
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -136,6 +137,8 @@ class FolderParts(Parts):
             kind = self._parts[part].kind
             if kind == "tokenizer":
                 return _tokenizer(self._folder / part)
+            if kind == "processor":
+                return PictureProcessor.load(self._folder / part)
             if kind == "scheduler":
                 return _scheduler(read_config(self._folder, part))
             if kind == "library" and not self._parts[part].weights:

@@ -10,8 +10,8 @@ from typing import Literal
 from .contract import Backbone
 from .traits import Traits
 
-PartKind = Literal["unet", "vae", "clip", "clip_with_projection", "tokenizer", "scheduler", "library"]
-"""``library`` is a model or processor of the class that ``model_index.json`` names."""
+PartKind = Literal["unet", "vae", "clip", "clip_with_projection", "tokenizer", "scheduler", "library", "processor"]
+"""``library`` is a model or tokenizer of the class that ``model_index.json`` names, ``processor`` one of Qwen-VL's."""
 
 
 @dataclass(frozen=True, kw_only=True)

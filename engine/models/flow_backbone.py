@@ -94,6 +94,12 @@ class FlowBackbone(Backbone):
         del steps
         return Shift.of_scheduler(self._scheduler.config)
 
+    def _levels(self, steps: int) -> list[float]:
+        """The noise levels of sampling before the shift, falling from 1."""
+        import torch
+
+        return torch.linspace(1, 1 / steps, steps).tolist()
+
     @property
     def _latent_channels(self) -> int:
         return self._transformer.config.in_channels // self.patch**2
@@ -193,8 +199,7 @@ class FlowBackbone(Backbone):
         scheduler = copy.deepcopy(self._scheduler)
         x = noise.to(self.device)
         tokens = x.shape[-2] * x.shape[-1] // self.patch**2
-        levels = torch.linspace(1, 1 / steps, steps).tolist()
-        scheduler.set_timesteps(sigmas=levels, mu=self._shift(steps).mu(tokens), device=self.device)
+        scheduler.set_timesteps(sigmas=self._levels(steps), mu=self._shift(steps).mu(tokens), device=self.device)
         states = Conditioning(conditioning)
         if "guidance_input" in self.info.capabilities:
             states["guidance"] = torch.full((len(x),), guidance, device=self.device)

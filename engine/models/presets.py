@@ -9,8 +9,9 @@ _IN_BLOCK = r"\.\d+\.(?:.*\.)?"
 _MODULATION = re.compile(r"norm|mod(ulation)?(\.|_|$)|adaln", re.IGNORECASE)
 _ATTENTION = re.compile(rf"{_IN_BLOCK}\w*(?:attn|attention)\w*\.|{_IN_BLOCK}linear[12]$", re.IGNORECASE)
 _FEED_FORWARD = re.compile(
-    rf"{_IN_BLOCK}\w*(?:ff|ffn|mlp|feed_forward)\w*\.|{_IN_BLOCK}proj_(?:mlp|out)$", re.IGNORECASE
+    rf"{_IN_BLOCK}\w*(?:ff|ffn|mlp|feed_forward)\w*\.|(?:blocks|layers)\.\d+\.proj_(?:mlp|out)$", re.IGNORECASE
 )
+"""With the projections of FLUX's single blocks, and without those out of a U-Net's transformers."""
 
 
 def target_presets(paths: Iterable[str]) -> Mapping[str, tuple[str, ...]]:

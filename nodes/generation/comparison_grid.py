@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from ..host import host, io
 from ..kit import sockets
-from ..kit.generation import generation_inputs, seeds
+from ..kit.generation import (
+    DEFAULT_REFERENCE_GUIDANCE,
+    generation_inputs,
+    pictures_to_edit,
+    reference_inputs,
+    reference_remarks,
+    seeds,
+)
 from ..kit.inputs import lines
 from ..kit.pictures import to_tensor
 from ..kit.shown import shown, tell
@@ -14,6 +21,7 @@ from . import CATEGORY
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from torch import Tensor
 
     from ...engine.adapters.stack import Stack
     from ...engine.generation.batch import GeneratedImage
@@ -31,7 +39,11 @@ class ComparisonGrid(io.ComfyNode):
             category=CATEGORY,
             description="Generates the same prompts and seeds with the base model, with each adapter alone and "
             "with the whole stack, as a labeled grid.",
-            inputs=[*generation_inputs(), sockets.Stack.Input("stack", tooltip="Adapters to compare.")],
+            inputs=[
+                *generation_inputs(),
+                sockets.Stack.Input("stack", tooltip="Adapters to compare."),
+                *reference_inputs(),
+            ],
             outputs=[
                 io.Image.Output("grid", tooltip="The labeled grid, as one picture; one row per prompt and seed."),
                 sockets.Batch.Output("batch", tooltip="The single pictures, column by column, with their settings."),
@@ -49,14 +61,18 @@ class ComparisonGrid(io.ComfyNode):
         steps: int,
         guidance: float,
         stack: Stack,
+        reference: Tensor | None = None,
+        reference_guidance: float = DEFAULT_REFERENCE_GUIDANCE,
     ) -> io.NodeOutput:
         from ...engine.data.caption_tokens import prompt_lines
         from ...engine.generation.batch import GenerationRequest, compare
 
         request = GenerationRequest(
-            prompts=lines(prompts), seeds=seeds(seed, seeds_per_prompt), steps=steps, guidance=guidance
-        )
-        tell("\n".join([*prompt_lines(base, request.prompts), *stack.remarks_on_companions()]))
+            prompts=lines(prompts), seeds=seeds(seed, seeds_per_prompt), steps=steps, guidance=guidance,
+            references=pictures_to_edit(reference), reference_guidance=reference_guidance,
+        )  # fmt: skip
+        remarks = reference_remarks(base, request.references, reference_guidance)
+        tell("\n".join([*prompt_lines(base, request.prompts), *remarks, *stack.remarks_on_companions()]))
         columns = host().drive(compare(base, request, stack))
         grid = to_tensor([_grid(columns)])
         report = {
@@ -69,14 +85,16 @@ class ComparisonGrid(io.ComfyNode):
 
 
 def _grid(columns: list[list[GeneratedImage]]) -> Image:
-    """The columns of the base, of each adapter alone, and of all together, with labels."""
+    """The columns of the pictures to edit, the base, each adapter alone and all together, with labels."""
     from ...engine.figures.grid import Label, labeled_grid
 
     notes = ["no adapter", *["alone"] * (len(columns) - 1)]
     if len(columns) > 2:
         notes[-1] = "together"
-    return labeled_grid(
-        [Label(picture.prompt, f"seed {picture.seed}") for picture in columns[0]],
-        [Label(column[0].label, note) for column, note in zip(columns, notes, strict=True)],
-        [[picture.image for picture in row] for row in zip(*columns, strict=True)],
-    )
+    heads = [Label(column[0].label, note) for column, note in zip(columns, notes, strict=True)]
+    cells = [[picture.image for picture in row] for row in zip(*columns, strict=True)]
+    edited = [picture.reference for picture in columns[0] if picture.reference]
+    if edited:
+        heads = [Label("reference", "before editing"), *heads]
+        cells = [[before, *row] for before, row in zip(edited, cells, strict=True)]
+    return labeled_grid([Label(picture.prompt, f"seed {picture.seed}") for picture in columns[0]], heads, cells)

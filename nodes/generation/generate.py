@@ -6,13 +6,22 @@ from typing import TYPE_CHECKING
 
 from ..host import host, io
 from ..kit import sockets
-from ..kit.generation import generation_inputs, seeds
+from ..kit.generation import (
+    DEFAULT_REFERENCE_GUIDANCE,
+    generation_inputs,
+    pictures_to_edit,
+    reference_inputs,
+    reference_remarks,
+    seeds,
+)
 from ..kit.inputs import lines
 from ..kit.pictures import to_tensor
 from ..kit.shown import shown, tell
 from . import CATEGORY
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ...engine.adapters.stack import Stack
     from ...engine.models.contract import Backbone
 
@@ -45,6 +54,7 @@ class Generate(io.ComfyNode):
                     tooltip="Pictures to generate at once. Lower it to save memory; the pictures stay the same.",
                 ),
                 sockets.Stack.Input("stack", optional=True, tooltip="Adapters to use; empty: the base model alone."),
+                *reference_inputs(),
             ],
             outputs=[
                 io.Image.Output("images", tooltip="All pictures as one batch, prompt by prompt."),
@@ -66,6 +76,8 @@ class Generate(io.ComfyNode):
         height: int,
         batch_size: int,
         stack: Stack | None = None,
+        reference: Tensor | None = None,
+        reference_guidance: float = DEFAULT_REFERENCE_GUIDANCE,
     ) -> io.NodeOutput:
         from ...engine.data.caption_tokens import prompt_lines
         from ...engine.generation.batch import GenerationRequest, generate
@@ -73,8 +85,10 @@ class Generate(io.ComfyNode):
         request = GenerationRequest(
             prompts=lines(prompts), seeds=seeds(seed, seeds_per_prompt), negative_prompt=negative_prompt.strip(),
             steps=steps, guidance=guidance, width=width, height=height, batch_size=batch_size,
+            references=pictures_to_edit(reference), reference_guidance=reference_guidance,
         )  # fmt: skip
-        remarks = stack.remarks_on_companions() if stack else []
+        remarks = reference_remarks(base, request.references, reference_guidance)
+        remarks += stack.remarks_on_companions() if stack else []
         notes = "\n".join([*prompt_lines(base, [*request.prompts, request.negative_prompt]), *remarks])
         tell(notes)
         batch = host().drive(generate(base, request, stack))

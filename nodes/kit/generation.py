@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from ..host import io
 from . import sockets
-from .inputs import LARGEST_SEED
+from .inputs import ADVANCED, LARGEST_SEED
+from .pictures import to_pictures
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from ...engine.models.contract import Backbone
+
+DEFAULT_REFERENCE_GUIDANCE = 1.5
 
 
 def generation_inputs() -> list[io.Input]:
@@ -42,6 +54,42 @@ def generation_inputs() -> list[io.Input]:
             "takes half the time.",
         ),
     ]
+
+
+def reference_inputs() -> list[io.Input]:
+    """The inputs of base models that edit pictures."""
+    return [
+        io.Image.Input(
+            "reference",
+            optional=True,
+            tooltip="Pictures to edit, for edit models; each prompt is used with each of them.",
+        ),
+        io.Float.Input(
+            "reference_guidance",
+            default=DEFAULT_REFERENCE_GUIDANCE,
+            min=0.0,
+            max=100.0,
+            step=0.1,
+            optional=True,
+            tooltip="How closely to keep to the reference, for InstructPix2Pix; usually 1 to 2. 1 turns it off, and "
+            "takes a third less time.",
+            extra_dict=ADVANCED,
+        ),
+    ]
+
+
+def pictures_to_edit(reference: Tensor | None) -> tuple[Image, ...]:
+    return tuple(to_pictures(reference)) if reference is not None else ()
+
+
+def reference_remarks(base: Backbone, references: Sequence[Image], reference_guidance: float) -> list[str]:
+    """What a person should know of the pictures to edit, one sentence each."""
+    name, able = base.info.name, "reference_guidance" in base.info.capabilities
+    if able and not references:
+        return [f"{name} edits pictures, and reference isn't connected: it draws as if it had been shown a blank one."]
+    if references and not able and reference_guidance != DEFAULT_REFERENCE_GUIDANCE:
+        return [f"reference_guidance has no effect: {name} isn't guided by the picture apart from the prompt."]
+    return []
 
 
 def seeds(first: int, count: int) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ _LAYERS = ".layers"
 _MASK = "attention_mask"
 RESERVED = ("guidance", "reference")
 """Names that mean the same for every base model; see ``Conditioning``."""
-_TEXT = "cond"
+_TEXT, _POOLED = "cond", "pooled_output"
 CLIP_ENCODERS = ("clip_l", "clip_g", "clip_h")
 """The text encoders that can be trained: attributes of ComfyUI's text-encoder models."""
 
@@ -91,7 +91,7 @@ def _by_mirror(clip: CLIP, tokens: list[dict[str, Any]], encoder: TextEncoder) -
                 passes.enter_context(_in_one_pass(part, [section for own in tokens for section in own[key]]))
         for own in tokens:
             states, pooled, *extra = encoder.encode_token_weights(own)
-            encoded.append({_TEXT: states, "pooled_output": pooled, **(extra[0] if extra else {})})
+            encoded.append({_TEXT: states, _POOLED: pooled, **(extra[0] if extra else {})})
     return encoded
 
 
@@ -202,4 +202,4 @@ def as_comfy(conditioning: Conditioning, **more: Any) -> Conditionings:
     rest = {name: value for name, value in conditioning.items() if name not in left_out and not name.endswith(LENGTH)}
     rest |= {name.removesuffix(_ROW): rest.pop(name)[0] for name in list(rest) if name.endswith(_ROW)}
     rest |= {n.removesuffix(_LAYERS): rest.pop(n).transpose(1, 2) for n in list(rest) if n.endswith(_LAYERS)}
-    return [[conditioning[_TEXT], {**rest, **more}]]
+    return [[conditioning[_TEXT], {_POOLED: None, **rest, **more}]]  # ComfyUI names it even where there is none

@@ -21,7 +21,7 @@ class BaseFromComfy(io.ComfyNode):
             display_name="Base Model from ComfyUI",
             category=CATEGORY,
             description="Uses a MODEL, CLIP and VAE as a base model for training and generation, without loading it "
-            "twice. Supports every model family that ComfyUI does.",
+            "twice. Supports the families that make pictures from prompts.",
             inputs=[
                 io.Model.Input(
                     "model",

@@ -69,10 +69,16 @@ FIXED = {
     "LW_ApplyStack": ("model clip stack lora_stack", "model clip triggers"),
     "LW_SaveAdapter": ("adapter filename dtype private", "path"),
     "LW_Generate": (
-        "base prompts seed seeds_per_prompt steps guidance negative_prompt width height batch_size stack",
+        (
+            "base prompts seed seeds_per_prompt steps guidance negative_prompt width height batch_size stack reference "
+            "reference_guidance"
+        ),
         "images batch",
     ),
-    "LW_ComparisonGrid": ("base prompts seed seeds_per_prompt steps guidance stack", "grid batch"),
+    "LW_ComparisonGrid": (
+        "base prompts seed seeds_per_prompt steps guidance stack reference reference_guidance",
+        "grid batch",
+    ),
     "LW_SaveImages": ("filename_prefix images batch", ""),
 }
 """Node id -> its inputs and outputs. Saved workflows hold these by name and position: only ever add at the end."""

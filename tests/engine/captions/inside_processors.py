@@ -10,7 +10,11 @@ from comfyui_process import main
 
 def compared() -> dict[str, dict[str, bool]]:
     """Captioner -> each input that its own processor makes, and whether ours is equal."""
-    return {**{kind: qwen_vl(kind) for kind in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")}, "florence2": florence2()}
+    return {
+        **{kind: qwen_vl(kind) for kind in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")},
+        "florence2": florence2(),
+        "prompts_with_pictures": prompts_with_pictures(),
+    }
 
 
 def picture() -> Any:
@@ -43,6 +47,32 @@ def qwen_vl(kind: str) -> dict[str, bool]:
     return equal(
         processor(images=[picture()], text=[talk], return_tensors="pt"), captioner._inputs(picture(), "what is it?")
     )
+
+
+def prompts_with_pictures() -> dict[str, bool]:
+    """The processor of base models that see the pictures to edit, which diffusers' pipelines call."""
+    import transformers
+    from lora_workbench.engine.models.picture_processor import PictureProcessor
+    from tiny_text import PICTURES_CHAT, save_qwen3_vl_processor
+
+    folder = Path("prompts_with_pictures")
+    save_qwen3_vl_processor(folder)
+    ours = PictureProcessor.load(folder)
+    theirs = transformers.Qwen3VLProcessor(
+        image_processor=ours.images,
+        tokenizer=ours.tokenizer,
+        video_processor=transformers.Qwen3VLVideoProcessor(),
+        chat_template=PICTURES_CHAT,
+    )
+    asked: dict[str, Any] = {
+        "text": ["<|vision_start|><|image_pad|><|vision_end|> a fox, <|image_pad|>", "a <|image_pad|> bus"],
+        "images": [picture().resize((64, 96)), picture(), picture().resize((32, 64))],
+        "padding": True, "padding_side": "left", "return_tensors": "pt",
+    }  # fmt: skip
+    said = [{"role": "system", "content": [{"type": "text", "text": "Look."}]}]
+    talk: dict[str, Any] = {"tokenize": True, "return_dict": False}
+    same = theirs.apply_chat_template(said, **talk) == ours.apply_chat_template(said, **talk)
+    return {"talk": same, **equal(theirs(**asked), dict(ours(**asked)))}
 
 
 def florence2() -> dict[str, bool]:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from diffusers_pipelines import PROMPTS, generated, noise_for
-from lora_workbench.engine.core.errors import CaptionError
+from diffusers_pipelines import PROMPTS, generated, noise_for, pipeline_of
+from lora_workbench.engine.core.errors import BaseModelError, CaptionError
 from lora_workbench.engine.models.contract import Backbone, Conditioning
 from lora_workbench.engine.models.latents import packed
 from lora_workbench.engine.models.registry import load_base
-from tiny import TINY, save_tiny_flux1, save_tiny_flux2, save_tiny_krea2, save_tiny_z_image
+from tiny import (
+    TINY,
+    save_tiny_flux1,
+    save_tiny_flux2,
+    save_tiny_krea2,
+    save_tiny_qwen_image21,
+    save_tiny_z_image,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +43,8 @@ class Theirs:
     """Our scale -> its arguments."""
     negative: bool = True
     """Whether it takes a negative prompt; else its own is empty."""
-    more: Mapping[str, Any] = field(default_factory=dict)
+    width: int = 48
+    """Of the pictures, in pixels."""
 
 
 PIPELINES = {
@@ -44,6 +52,9 @@ PIPELINES = {
     "flux2": Theirs("Flux2KleinPipeline", as_they_are, negative=False),
     "z-image": Theirs("ZImagePipeline", as_they_are, lambda scale: {"guidance_scale": scale - 1}),
     "qwen-image": Theirs("QwenImagePipeline", guidance=lambda scale: {"true_cfg_scale": scale}),
+    "qwen-image-2.1": Theirs(
+        "QwenImage21Pipeline", lambda latents: packed(latents, 1), lambda scale: {"true_cfg_scale": scale}, width=64
+    ),
     "krea2": Theirs("Krea2Pipeline", guidance=lambda scale: {"guidance_scale": scale - 1}),
 }
 
@@ -65,23 +76,22 @@ def base(folder: Path) -> Backbone:
 
 @pytest.mark.parametrize("guidance", [1.0, 4.5])
 def test_it_generates_what_the_pipeline_generates(base: Backbone, folder: Path, family: str, guidance: float) -> None:
-    import diffusers
     import torch
 
     theirs = PIPELINES[family]
-    pipeline = getattr(diffusers, theirs.pipeline).from_pretrained(folder, local_files_only=True)
+    pipeline = pipeline_of(folder, family)
     pipeline.set_progress_bar_config(disable=True)
-    noise = noise_for(base, 1, 32, 48)
+    noise = noise_for(base, 1, 32, theirs.width)
     for prompt in PROMPTS:
         negative = {"negative_prompt": NEGATIVE} if theirs.negative and guidance != 1 else {}
         [expected] = pipeline(
-            prompt=prompt, height=32, width=48, num_inference_steps=4, latents=theirs.latents(noise), output_type="np",
-            **theirs.guidance(guidance), **negative,
+            prompt=prompt, height=32, width=theirs.width, num_inference_steps=4, latents=theirs.latents(noise),
+            output_type="np", **theirs.guidance(guidance), **negative,
         ).images  # fmt: skip
         unguided = guidance == 1 or "classifier_free_guidance" not in base.info.capabilities
         negatives = None if unguided else [NEGATIVE if theirs.negative else ""]
         [found] = generated(base, noise, [prompt], negatives, steps=4, guidance=guidance)
-        torch.testing.assert_close(found, torch.from_numpy(expected), rtol=0, atol=1e-4)
+        torch.testing.assert_close(found, torch.from_numpy(expected[..., :3]), rtol=0, atol=1e-4)
 
 
 def test_a_prediction_depends_on_no_other_prompt_of_the_batch(base: Backbone) -> None:
@@ -103,11 +113,14 @@ def test_the_reference_is_seen(base: Backbone) -> None:
         pytest.skip(f"{base.info.family} doesn't edit")
     x, t = noise_for(base, 2, 32, 32), torch.tensor([0.3, 0.8])
     with torch.no_grad():
-        states = base.encode_prompts(PROMPTS)
-        plain = base.predict(x, t, states)
-        edited = base.predict(x, t, Conditioning(states | {"reference": x.flip(0)}))
+        plain = base.predict(x, t, base.encode_prompts(PROMPTS))
+        sees = "prompts_see_pictures" in base.info.capabilities
+        states = base.encode_prompts(PROMPTS, torch.zeros(2, 3, 32, 32) if sees else None)
+        unlike = [base.predict(x, t, Conditioning(states | {"reference": shown})) for shown in (x, x.flip(0))]
+        edited = unlike[0]
     assert edited.shape == plain.shape
     assert (edited - plain).abs().max() > 1e-3
+    assert (edited - unlike[1]).abs().max() > 1e-3
 
 
 def test_klein_edits_as_the_pipeline_does(tmp_path: Path) -> None:
@@ -129,6 +142,56 @@ def test_klein_edits_as_the_pipeline_does(tmp_path: Path) -> None:
         states = Conditioning(base.encode_prompts(PROMPTS[:1]) | {"reference": base.encode_images(pixels)})
     *_, latents = base.sample(noise, states, None, steps=3, guidance=1.0)
     torch.testing.assert_close(base.decode(latents)[0].permute(1, 2, 0), torch.from_numpy(expected), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_qwen_image_21_edits_as_the_pipeline_does(tmp_path: Path, guidance: float) -> None:
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    folder = save_tiny_qwen_image21(tmp_path)
+    base = load_base(folder, device="cpu", precision="fp32")
+    shown = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+    pixels = torch.from_numpy(np.array(shown)).permute(2, 0, 1)[None] / 127.5 - 1
+    noise = noise_for(base, 1, 64, 64)
+    [expected] = pipeline_of(folder, "qwen-image-2.1")(
+        image=shown, prompt=PROMPTS[0], negative_prompt=NEGATIVE, true_cfg_scale=guidance, height=64, width=64,
+        num_inference_steps=3, latents=packed(noise, 1), output_resolution=64, output_type="np",
+    ).images  # fmt: skip
+    with torch.no_grad():
+        reference = {"reference": base.encode_images(pixels)}
+        wanted, avoided = (
+            Conditioning(base.encode_prompts([prompt], pixels) | reference) for prompt in (PROMPTS[0], NEGATIVE)
+        )
+    *_, latents = base.sample(noise, wanted, avoided, steps=3, guidance=guidance)
+    found = base.decode(latents)[0].permute(1, 2, 0)
+    torch.testing.assert_close(found, torch.from_numpy(expected[..., :3]), rtol=0, atol=1e-4)
+    blind = Conditioning(base.encode_prompts(PROMPTS[:1]) | reference)
+    with pytest.raises(BaseModelError, match="prompt has places for 0"):
+        base.predict(noise, torch.ones(1), blind)
+
+
+def test_the_noise_levels_of_qwen_image_21_turbo(tmp_path: Path) -> None:
+    import torch
+
+    folder = save_tiny_qwen_image21(tmp_path, sample_sigmas=[1.0, 0.7, 0.2])
+    base = load_base(folder, device="cpu", precision="fp32")
+    assert (base.info.traits.title, base.info.generation.steps) == ("Qwen-Image 2.1 Turbo", 3)
+    noise = noise_for(base, 1, 32, 32)
+    [expected] = pipeline_of(folder, "qwen-image-2.1")(
+        prompt=PROMPTS[0], height=32, width=32, latents=packed(noise, 1), output_type="np"
+    ).images  # pyright: ignore[reportAttributeAccessIssue]
+    [found] = generated(base, noise, PROMPTS[:1], None, steps=3, guidance=1.0)
+    torch.testing.assert_close(found, torch.from_numpy(expected[..., :3]), rtol=0, atol=1e-4)
+
+
+def test_qwen_image_21_refuses_sides_that_it_has_no_tokens_for(tmp_path: Path) -> None:
+    import torch
+
+    base = load_base(save_tiny_qwen_image21(tmp_path), device="cpu", precision="fp32")
+    with pytest.raises(BaseModelError, match="multiples of 32"):
+        base.encode_images(torch.zeros(1, 3, 32, 48))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers_pipelines import pipeline_of
 from lora_workbench.engine.adapters.files import read_file
 from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
 from lora_workbench.engine.core.events import StepDone
@@ -34,7 +35,7 @@ CAPTION = "a photo of a fox"
 ARCHITECTURES = {
     "sd1": "stable-diffusion-v1", "sdxl": "stable-diffusion-xl-v1-base", "ip2p": "stable-diffusion-v1",
     "flux1": "flux-1-dev", "flux2": "Flux.2-klein-4b", "z-image": "Z-Image", "qwen-image": "Qwen-Image",
-    "krea2": "Krea-2",
+    "krea2": "Krea-2", "qwen-image-2.1": "Qwen-Image-2.1",
 }  # fmt: skip
 """Family -> its name in ``modelspec.architecture``, as kohya's trainers write it."""
 
@@ -121,7 +122,6 @@ def test_its_file_says_what_it_is_for(base: Backbone, trained: TrainedAdapter):
 
 def test_diffusers_loads_every_key_and_predicts_the_same(base: Backbone, folder: Path, trained: TrainedAdapter):
     """In the family's pipeline, given what our backbone gives its denoiser."""
-    import diffusers
     from peft.tuners.lora import LoraLayer
 
     calls = []
@@ -138,7 +138,7 @@ def test_diffusers_loads_every_key_and_predicts_the_same(base: Backbone, folder:
             adapted = base.predict(noise, levels.t, conditioning)
     assert (adapted - plain).abs().max() > 0.05
 
-    pipeline = getattr(diffusers, FAMILIES.get(base.info.family).pipeline).from_pretrained(folder)
+    pipeline = pipeline_of(folder, base.info.family)
     path = trained.adapter.path
     pipeline.load_lora_weights(str(path.parent), weight_name=path.name)
     denoiser = getattr(pipeline, "transformer", None) or pipeline.unet
