@@ -19,13 +19,12 @@ ROOT = Path(lora_workbench.__file__).parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip tests marked ``comfyui`` where no ComfyUI is, and ``kills`` or ``proofs`` unless they are asked for."""
+    """Skip tests marked ``comfyui`` where no ComfyUI is, and those marked ``kills`` unless they are asked for."""
     for item in items:
         if "comfyui" in item.keywords and not os.environ.get("COMFYUI_PATH"):
             item.add_marker(pytest.mark.skip(reason="COMFYUI_PATH names no ComfyUI checkout"))
-        for long in ("kills", "proofs"):
-            if long in item.keywords and long not in config.getoption("-m"):
-                item.add_marker(pytest.mark.skip(reason=f"it takes minutes; -m {long} runs it"))
+        if "kills" in item.keywords and "kills" not in config.getoption("-m"):
+            item.add_marker(pytest.mark.skip(reason="it takes minutes; -m kills runs it"))
 
 
 @pytest.fixture(scope="session")
