@@ -27,7 +27,7 @@ def add_to(commands: Any) -> None:
 
 def families(arguments: argparse.Namespace) -> int:
     if arguments.markdown:
-        say(page())
+        say(page().rstrip())
         return 0
     for traits in all_traits():
         say(f"{traits.name:<16} {traits.title:<32} {_where(traits)}")
