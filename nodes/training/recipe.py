@@ -24,7 +24,7 @@ class Recipe(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ...engine.training.suggestions import QUALITIES
+        from ...engine.training.quality import QUALITIES
 
         return io.Schema(
             node_id="LW_Recipe",
