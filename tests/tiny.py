@@ -112,6 +112,13 @@ def save_tiny_flux1(folder: Path, *, seed: int = 0, guidance: bool = True) -> Pa
     return for_small_pictures(folder)
 
 
+def save_tiny_kontext(folder: Path, *, seed: int = 0) -> Path:
+    """A tiny FLUX.1 as a pipeline of Kontext, whose parts are the same."""
+    index = save_tiny_flux1(folder, seed=seed) / "model_index.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | {"_class_name": "FluxKontextPipeline"}))
+    return folder
+
+
 def save_tiny_z_image(folder: Path, *, seed: int = 0, shift: float = 6.0) -> Path:
     """A Z-Image pipeline with one layer and one refiner of each kind for 32 px pictures, as a diffusers folder."""
     import torch
@@ -269,6 +276,7 @@ TINY: dict[str, Callable[..., Path]] = {
     "sdxl": save_tiny_sdxl,
     "ip2p": save_tiny_ip2p,
     "flux1": save_tiny_flux1,
+    "flux1-kontext": save_tiny_kontext,
     "flux2": save_tiny_flux2,
     "z-image": save_tiny_z_image,
     "qwen-image": save_tiny_qwen_image,

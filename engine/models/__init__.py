@@ -5,3 +5,4 @@ from .registry import FAMILIES
 
 for _family in (sd1, sdxl, ip2p, flux1, flux2, z_image, qwen_image, qwen_image21, krea2):
     FAMILIES.register(_family.FAMILY.traits.name, _family.FAMILY)
+FAMILIES.register("flux1-kontext", flux1.KONTEXT_FAMILY)

@@ -1,4 +1,4 @@
-"""FLUX.1 dev, schnell and Krea (Black Forest Labs 2024): two text encoders, guidance as an input of dev."""
+"""FLUX.1 dev, schnell, Krea and Kontext (Black Forest Labs 2024): two text encoders, guidance as an input of dev."""
 
 from __future__ import annotations
 
@@ -35,21 +35,24 @@ class Flux1(FlowBackbone):
         import torch
 
         height, width = x.shape[-2:]
-        ids = torch.cartesian_prod(torch.zeros(1), torch.arange(height // 2.0), torch.arange(width // 2.0))
+        pictures = [x]
+        if "reference" in conditioning:
+            pictures.append(conditioning["reference"].to(x))
+        ids = [_places(shown, self.patch, number) for number, shown in enumerate(pictures)]
         states = conditioning["states"].to(self.dtype)
         guidance = None
         if "guidance_input" in self.info.capabilities:
             guidance = conditioning.get("guidance", torch.ones(len(x), device=x.device)).float()
         predicted = self._transformer(
-            hidden_states=packed(x, self.patch),
+            hidden_states=torch.cat([packed(shown, self.patch) for shown in pictures], dim=1),
             timestep=sigma.float(),
             guidance=guidance,
             pooled_projections=conditioning["pooled"].to(self.dtype),
             encoder_hidden_states=states,
             txt_ids=torch.zeros(states.shape[1], 3, device=x.device),
-            img_ids=ids.to(x.device),
+            img_ids=torch.cat(ids).to(x.device),
         ).sample
-        return unpacked(predicted, self.patch, height, width)
+        return unpacked(predicted[:, : len(ids[0])], self.patch, height, width)
 
     def _from_autoencoder(self, latents: Tensor) -> Tensor:
         return scaled(latents, self._encoder("vae").config)
@@ -59,11 +62,20 @@ class Flux1(FlowBackbone):
 
     @property
     def _capabilities(self) -> frozenset[str]:
-        return frozenset({"guidance_input"} if self._transformer.config.guidance_embeds else ())
+        guided = {"guidance_input"} if self._transformer.config.guidance_embeds else set()
+        return self._family.capabilities | guided
 
     @property
     def _traits(self) -> Traits:
-        return DEV if self._transformer.config.guidance_embeds else SCHNELL
+        return self._family.traits if self._transformer.config.guidance_embeds else SCHNELL
+
+
+def _places(picture: Tensor, patch: int, number: int) -> Tensor:
+    """(number, row, column) of each token of latents (B, C, h, w); the picture that is made is number 0."""
+    import torch
+
+    rows, columns = (torch.arange(float(side // patch)) for side in picture.shape[-2:])
+    return torch.cartesian_prod(torch.tensor([float(number)]), rows, columns)
 
 
 def load(path: Path, *, device: str = "auto", precision: str = "auto") -> Flux1:
@@ -73,6 +85,15 @@ def load(path: Path, *, device: str = "auto", precision: str = "auto") -> Flux1:
         BaseModelError: a part is missing or damaged, or the device or precision doesn't exist.
     """
     return Flux1(folder_parts(path, FAMILY), FAMILY, device, precision)
+
+
+def load_kontext(path: Path, *, device: str = "auto", precision: str = "auto") -> Flux1:
+    """Load a diffusers folder of Kontext.
+
+    Raises:
+        BaseModelError: a part is missing or damaged, or the device or precision doesn't exist.
+    """
+    return Flux1(folder_parts(path, KONTEXT_FAMILY), KONTEXT_FAMILY, device, precision)
 
 
 DEV = Traits(
@@ -91,6 +112,7 @@ SCHNELL = replace(
     published=published.FLUX1_SCHNELL,
     generation=GenerationDefaults(steps=4, guidance=1.0),
 )
+KONTEXT = replace(DEV, title="FLUX.1 Kontext dev", generation=GenerationDefaults(steps=28, guidance=2.5))
 
 FAMILY = Family(
     traits=DEV,
@@ -106,3 +128,11 @@ FAMILY = Family(
     },
     load=load,
 )
+KONTEXT_FAMILY = replace(
+    FAMILY,
+    traits=KONTEXT,
+    pipeline="FluxKontextPipeline",
+    load=load_kontext,
+    capabilities=frozenset({"reference_pictures"}),
+)
+"""Its adapters are those of FLUX.1."""

@@ -119,7 +119,7 @@ def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
 
 def test_it_describes_itself(base: Backbone, family: str):
     info = base.info
-    assert info.family == family
+    assert info.family == FAMILIES.get(family).traits.name
     assert info.prediction_type in ("epsilon", "v_prediction", "flow")
     assert info.key_style in ("kohya", "transformer")
     assert info.capabilities <= CAPABILITIES.keys()

@@ -17,6 +17,7 @@ from tiny import (
     TINY,
     save_tiny_flux1,
     save_tiny_flux2,
+    save_tiny_kontext,
     save_tiny_krea2,
     save_tiny_qwen_image21,
     save_tiny_z_image,
@@ -141,6 +142,27 @@ def test_klein_edits_as_the_pipeline_does(tmp_path: Path) -> None:
     with torch.no_grad():
         states = Conditioning(base.encode_prompts(PROMPTS[:1]) | {"reference": base.encode_images(pixels)})
     *_, latents = base.sample(noise, states, None, steps=3, guidance=1.0)
+    torch.testing.assert_close(base.decode(latents)[0].permute(1, 2, 0), torch.from_numpy(expected), rtol=0, atol=1e-4)
+
+
+def test_kontext_edits_as_the_pipeline_does(tmp_path: Path) -> None:
+    import numpy as np
+    import torch
+    from diffusers import FluxKontextPipeline
+    from PIL import Image
+
+    folder = save_tiny_kontext(tmp_path)
+    base = load_base(folder, device="cpu", precision="fp32")
+    shown = Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8))
+    pixels = torch.from_numpy(np.array(shown)).permute(2, 0, 1)[None] / 127.5 - 1
+    noise = noise_for(base, 1, 64, 64)
+    [expected] = FluxKontextPipeline.from_pretrained(folder)(
+        image=shown, prompt=PROMPTS[0], height=64, width=64, max_area=64 * 64, num_inference_steps=3,
+        guidance_scale=2.5, latents=packed(noise, 2), output_type="np", _auto_resize=False,
+    ).images  # fmt: skip
+    with torch.no_grad():
+        states = Conditioning(base.encode_prompts(PROMPTS[:1]) | {"reference": base.encode_images(pixels)})
+    *_, latents = base.sample(noise, states, None, steps=3, guidance=2.5)
     torch.testing.assert_close(base.decode(latents)[0].permute(1, 2, 0), torch.from_numpy(expected), rtol=0, atol=1e-4)
 
 
