@@ -1,0 +1,30 @@
+"""ComfyUI's models and diffusers' with the same weights predict and train alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from comfyui_process import run_inside
+
+pytestmark = pytest.mark.comfyui
+HERE = Path(__file__).parent
+FAMILIES = ("qwen_image", "flux2_klein", "z_image")
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("agreement")
+    return run_inside(HERE / "inside_agreement.py", "every", folder=folder)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_predictions_and_losses_agree(found: dict[str, Any], family: str) -> None:
+    result = found[family]
+    assert "error" not in result, result["error"]
+    assert result["apart"] < 1e-3 * result["size"]
+    assert result["layers"] > 2
+    native, diffusers = result["losses"]
+    assert native[-1] != native[0]
+    assert max(abs(one - other) for one, other in zip(native, diffusers, strict=True)) < 1e-3
