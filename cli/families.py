@@ -27,7 +27,7 @@ def add_to(commands: Any) -> None:
 
 def families(arguments: argparse.Namespace) -> int:
     if arguments.markdown:
-        say(page())
+        say(page().rstrip())
         return 0
     for traits in all_traits():
         say(f"{traits.name:<16} {traits.title:<32} {_where(traits)}")
@@ -77,7 +77,7 @@ def _where(traits: Traits) -> str:
     from ..nodes.native.families import COMFY_CLASSES
 
     names = [family.traits.name for family in FAMILIES]
-    here = ["diffusers"] if traits.name in names else []
+    here = ["diffusers"] if traits.folders and traits.name in names else []
     return ", ".join([*here, *(["ComfyUI"] if traits.name in COMFY_CLASSES else [])])
 
 

@@ -19,12 +19,13 @@ ROOT = Path(lora_workbench.__file__).parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip tests marked ``comfyui`` where no ComfyUI is, and those marked ``kills`` unless they are asked for."""
+    """Skip tests that need a ComfyUI where there is none, and those that take minutes unless they are asked for."""
     for item in items:
         if "comfyui" in item.keywords and not os.environ.get("COMFYUI_PATH"):
             item.add_marker(pytest.mark.skip(reason="COMFYUI_PATH names no ComfyUI checkout"))
-        if "kills" in item.keywords and "kills" not in config.getoption("-m"):
-            item.add_marker(pytest.mark.skip(reason="it takes minutes; -m kills runs it"))
+        for name in ("kills", "proofs"):
+            if name in item.keywords and name not in config.getoption("-m"):
+                item.add_marker(pytest.mark.skip(reason=f"it takes minutes; -m {name} runs it"))
 
 
 @pytest.fixture(scope="session")

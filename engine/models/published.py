@@ -118,7 +118,7 @@ Z_IMAGE_TURBO = Published(
 KREA2 = Published(
     settings=_ranks(_MUSUBI, 32)
     | _by(_MUSUBI, learning_rate=1e-4, targets=_FEED_FORWARD, timestep_distribution="logit_normal")
-    | _by(_MUSUBI, noise_shift="resolution")
+    | _by(_MUSUBI, noise_shift="fixed", shift_factor=2.5)
 )
 
 KREA2_TURBO = Published(
@@ -160,7 +160,7 @@ WAN = Published(
 
 LUMINA2 = Published(
     settings=_by(_SD_SCRIPTS, learning_rate=1e-4, rank=8, alpha=8.0)
-    | _by(_SD_SCRIPTS, timestep_distribution="uniform", noise_shift="fixed", shift_factor=6.0)
+    | _by(_SD_SCRIPTS, timestep_distribution="logit_normal", noise_shift="resolution")
 )
 
 HIDREAM = Published(

@@ -46,5 +46,7 @@ class Traits:
     generation: GenerationDefaults = field(default_factory=GenerationDefaults)
     published: Published = field(default_factory=Published)
     """What others found to train it well."""
+    folders: bool = True
+    """Whether diffusers folders of this variant are read, if those of its family are."""
     missing: str = ""
     """What can't be done with it here, for people."""

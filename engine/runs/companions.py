@@ -12,6 +12,7 @@ from ..adapters.stack import FAR_OFF, Stack, StackEntry
 from ..adapters.starting import Factors, begun_with, layer_factors, other_layers, refuse_higher_ranks
 from ..core.errors import AdapterError
 from ..core.words import counted, first_of
+from ..training.targets import targets_of
 
 if TYPE_CHECKING:
     from .key import Run
@@ -69,17 +70,11 @@ def companion_notes(run: Run, given: Stack | None) -> Iterator[str]:
 
 def trained_layers(run: Run) -> Places:
     """Layer key -> its modules in adapter files, for all layers that the run trains."""
-    base, settings = run.base, run.recipe.adapter
-    found = dict(_ending(places(base), base.info.target_presets[settings.targets]))
-    if settings.train_text_encoder:
-        text = {key: base.file_parts(key) for key in base.module_shapes() if not key.startswith("denoiser.")}
-        found |= _ending(text, base.info.text_target_presets[settings.targets])
-    return found
-
-
-def _ending(layers: Places, suffixes: tuple[str, ...]) -> Places:
-    endings = tuple(f".{suffix}" for suffix in suffixes)
-    return {key: parts for key, parts in layers.items() if key.endswith(endings)}
+    base, found = run.base, dict(places(run.base))
+    found |= {key: base.file_parts(key) for key in base.module_shapes() if not key.startswith("denoiser.")}
+    targets = targets_of(base, run.recipe.adapter)
+    endings = {component: tuple(f".{suffix}" for suffix in suffixes) for component, suffixes in targets.items()}
+    return {key: parts for key, parts in found.items() if f".{key}".endswith(endings.get(key.split(".", 1)[0], ()))}
 
 
 def _factors(run: Run, start: StackEntry) -> dict[str, Factors]:

@@ -17,16 +17,13 @@ _DECILES = [tenth / 10 for tenth in range(1, 10)]
 
 
 def trained_levels(settings: NoiseSettings, base: BackboneInfo) -> NoiseLevels:
-    """The levels that a recipe trains on."""
-    return NoiseLevels(
-        distribution=settings.timestep_distribution,
-        logit_mean=settings.logit_mean,
-        logit_std=settings.logit_std,
-        mode_scale=settings.mode_scale,
-        shift=_shift(settings, base),
-        lowest=settings.sigma_min,
-        highest=settings.sigma_max,
-    )
+    """The levels that a recipe trains on. Models other than flow models have no shift."""
+    return _levels(settings, _shift(settings, base.shift) if base.prediction_type == "flow" else Shift())
+
+
+def levels_without_base(settings: NoiseSettings) -> NoiseLevels:
+    """Those on a flow model that has no shift of its own."""
+    return _levels(settings, _shift(settings, Shift()))
 
 
 def sampled_levels(base: BackboneInfo) -> NoiseLevels:
@@ -55,13 +52,24 @@ def levels_report(levels: NoiseLevels, tokens: float) -> dict[str, Any]:
     }
 
 
-def _shift(settings: NoiseSettings, base: BackboneInfo) -> Shift:
-    if base.prediction_type != "flow":
-        return Shift()
+def _levels(settings: NoiseSettings, shift: Shift) -> NoiseLevels:
+    return NoiseLevels(
+        distribution=settings.timestep_distribution,
+        logit_mean=settings.logit_mean,
+        logit_std=settings.logit_std,
+        mode_scale=settings.mode_scale,
+        shift=shift,
+        lowest=settings.sigma_min,
+        highest=settings.sigma_max,
+    )
+
+
+def _shift(settings: NoiseSettings, own: Shift) -> Shift:
+    """The shift that is chosen, of a model with this one of its own."""
     shifts = {
         "none": Shift(),
         "fixed": Shift.fixed(settings.shift_factor),
         "resolution": Shift.by_tokens(),
-        "model": base.shift,
+        "model": own,
     }
     return shifts[settings.noise_shift]

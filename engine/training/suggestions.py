@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ConfigError
 from ..core.fields import settings_of
 from ..data.goals import USUAL, Goal
 from ..models.published import GENERAL, Sourced
+from .quality import QUALITIES, STEPS, Quality
 from .recipe import GROUPS, Recipe
 
 if TYPE_CHECKING:
     from ..models.contract import BackboneInfo
-
-Quality = Literal["draft", "standard", "thorough"]
-QUALITIES: tuple[Quality, ...] = get_args(Quality)
-_STEPS: Mapping[Quality, float] = {"draft": 0.5, "standard": 1.0, "thorough": 1.5}
 
 
 def suggest(goal: Goal, pictures: int, base: BackboneInfo, quality: Quality = "standard") -> Recipe:
@@ -32,14 +29,14 @@ def suggest(goal: Goal, pictures: int, base: BackboneInfo, quality: Quality = "s
     Raises:
         ConfigError: the goal or the quality is unknown, or the data set is empty.
     """
-    if goal not in USUAL or quality not in _STEPS or pictures < 1:
+    if goal not in USUAL or quality not in STEPS or pictures < 1:
         raise ConfigError(
             f"There is no recipe for the goal {goal!r}, the quality {quality!r} and {pictures} pictures.",
             expected=f"a goal ({', '.join(USUAL)}), a quality ({', '.join(QUALITIES)}) and at least one picture",
             hint="choose a goal and a quality, and connect a data set with pictures.",
         )
     recipe = Recipe.of(**{"steps": _length(goal, pictures)} | suggested_values(goal, base))
-    steps = max(1, round(recipe.schedule.steps * _STEPS[quality]))
+    steps = max(1, round(recipe.schedule.steps * STEPS[quality]))
     recipe = recipe.changed(steps=steps)
     return replace(recipe, reason=" ".join(_reasons(recipe, goal, pictures, base, quality)))
 
@@ -68,7 +65,7 @@ def _reasons(recipe: Recipe, goal: Goal, pictures: int, base: BackboneInfo, qual
         f"{adapter.alpha:g} (scale {adapter.alpha / adapter.rank:.3g}); each picture is seen about {views:.0f} times."
     )
     if quality != "standard":
-        yield f"The quality {quality} trains for {_STEPS[quality]:g} times the usual steps."
+        yield f"The quality {quality} trains for {STEPS[quality]:g} times the usual steps."
     published = base.traits.published
     if told := _sources({name: own for name, own in published.of(goal).items() if name not in base.recipe}):
         yield f"For {base.traits.title}: {told}."

@@ -8,6 +8,8 @@ from ...engine.data.goals import USUAL
 from ..host import io
 from ..kit import sockets
 from ..kit.inputs import problem
+from ..kit.noise_levels import levels_of_run
+from ..kit.pictures import to_tensor
 from ..kit.settings import in_lines, parse_settings
 from ..kit.shown import shown, tell
 from . import CATEGORY
@@ -22,7 +24,7 @@ class Recipe(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        from ...engine.training.suggestions import QUALITIES
+        from ...engine.training.quality import QUALITIES
 
         return io.Schema(
             node_id="LW_Recipe",
@@ -80,7 +82,11 @@ class Recipe(io.ComfyNode):
         planned = in_steps(recipe, dataset)
         told = notes(Plan(recipe=planned, dataset=dataset, base=base, has_prior=None))
         lasts = length(planned, dataset)
+        levels = levels_of_run(planned, dataset, base, f"Noise levels on {base.info.name or base.info.traits.title}")
         tell("\n".join([recipe.reason, *told]))
-        text = "\n\n".join(["\n".join([recipe.reason, lasts, *told]), recipe_table(recipe)])
-        report = {"settings": recipe.flat(), "length": lasts, "notes": told}
-        return io.NodeOutput(recipe, recipe.reason, ui=shown(text=text, report=report))
+        text = "\n\n".join(
+            ["\n".join([recipe.reason, lasts, *filter(None, [levels.text]), *told]), recipe_table(recipe)]
+        )
+        report = {"settings": recipe.flat(), "length": lasts, "noise_levels": levels.report, "notes": told}
+        plot = to_tensor([levels.plot]) if levels.plot else None
+        return io.NodeOutput(recipe, recipe.reason, ui=shown(text=text, preview=plot, report=report))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...engine.training.recipe import GROUPS
+from ...engine.training.recipe import GROUPS, NoiseSettings
 from ..host import io
 from ..kit import sockets
+from ..kit.noise_levels import levels_of_recipe
+from ..kit.pictures import to_tensor
 from ..kit.settings import setting_inputs, setting_values
 from ..kit.shown import shown, tell
 from . import CATEGORY
@@ -42,7 +44,10 @@ def _node(name: str, group: type[Settings]) -> type[io.ComfyNode]:
             made = with_changes(recipe, setting_values(group, inputs))
             changes = "\n".join(changed_settings(recipe.flat(), made.flat())) or "Nothing differs from the recipe."
             tell(changes)
-            return io.NodeOutput(made, changes, ui=shown(text=changes))
+            if group is not NoiseSettings:
+                return io.NodeOutput(made, changes, ui=shown(text=changes))
+            levels, plot = levels_of_recipe(made)
+            return io.NodeOutput(made, changes, ui=shown(text=f"{changes}\n\n{levels}", preview=to_tensor([plot])))
 
     RecipeGroup.__name__ = RecipeGroup.__qualname__ = f"Recipe{name.title()}"
     RecipeGroup.__doc__ = group.__doc__

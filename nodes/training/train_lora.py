@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..host import host, io
 from ..kit import sockets
 from ..kit.inputs import or_else, seed_input
+from ..kit.noise_levels import levels_of_run
 from ..kit.pictures import to_tensor
 from ..kit.shown import shown
 from . import CATEGORY
@@ -91,12 +92,14 @@ class TrainLoRA(io.ComfyNode):
         )  # fmt: skip
         steps = len(trained.losses)  # of the recipe, or of its epochs
         rates = recipe.changed(steps=steps).learning_rates(steps)
-        plot = to_tensor([loss_plot(trained.losses, learning_rates=rates, title=name)])
-        report = training_report(trained)
-        text = in_words(report)
+        levels = levels_of_run(recipe, dataset, base, f"{name}: noise levels")
+        plots = [loss_plot(trained.losses, learning_rates=rates, title=name), *filter(None, [levels.plot])]
+        pictures = to_tensor(plots)
+        report = training_report(trained) | {"noise_levels": levels.report}
+        text = "\n".join(filter(None, [in_words(report), levels.text]))
         tensors = file_tensors(trained.adapter, dtype="float32")
         return io.NodeOutput(
-            trained.adapter, plot, text, tensors, ui=shown(text=text, preview=plot, report=report, cls=cls)
+            trained.adapter, pictures[:1], text, tensors, ui=shown(text=text, preview=pictures, report=report, cls=cls)
         )
 
 

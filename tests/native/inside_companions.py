@@ -44,11 +44,12 @@ def trained(text_encoder: bool) -> dict[str, Any]:
 
     ours, theirs = demo(), diffusers_demo()
     before = snapshot(ours)
+    settings: dict[str, Any] = {"train_text_encoder": text_encoder, "targets": "attention"}
     found = {}
     for name, base in (("native", ours), ("diffusers", theirs)):
         stack = companions(base, "training_only", "context", "start_from")
-        found[name] = fox_run(base, name, STEPS, companions=stack, train_text_encoder=text_encoder)
-    plain, _ = fox_run(ours, "plain", STEPS, train_text_encoder=text_encoder)
+        found[name] = fox_run(base, name, STEPS, companions=stack, **settings)
+    plain, _ = fox_run(ours, "plain", STEPS, **settings)
     (run, tensors), (other, tensors_too) = found["native"], found["diffusers"]
     largest = max(float(t.abs().max()) for t in tensors_too.values() if t.ndim)
     return {

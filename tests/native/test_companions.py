@@ -20,7 +20,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("action", ["with_text_encoder", "without_text_encoder"])
 def test_both_backbones_train_alike_beside_companions(action: str, tmp_path: Path) -> None:
     found = run_inside(SCRIPT, action, folder=tmp_path)
-    assert found["moved"] > 0.01, "companions change every step"
+    assert found["moved"] > 1e-3, "companions change every step"
     assert found["losses_apart"] < 1e-4
     assert found["factors_apart"] < 1e-2
     assert not found["names_differ"]

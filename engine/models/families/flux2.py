@@ -115,10 +115,11 @@ TRAITS = Traits(
     key_style="transformer",
     published=published.FLUX2,
     generation=GenerationDefaults(steps=50, guidance=4.0),
+    folders=False,
     missing="diffusers folders of dev, whose text encoder is another; klein's are read.",
 )
-KLEIN_4B = replace(TRAITS, title="FLUX.2 klein 4B base", architecture="Flux.2-klein-4b", missing="")
-KLEIN_9B = replace(TRAITS, title="FLUX.2 klein 9B base", architecture="Flux.2-klein-9b", missing="")
+KLEIN_4B = replace(TRAITS, title="FLUX.2 klein 4B base", architecture="Flux.2-klein-4b", folders=True, missing="")
+KLEIN_9B = replace(TRAITS, title="FLUX.2 klein 9B base", architecture="Flux.2-klein-9b", folders=True, missing="")
 _KLEIN_9B_WIDTH = 4096
 
 
