@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,24 @@ def pipeline_of(folder: Path, family: str) -> Any:
 
     known = FAMILIES.get(family)
     parts = FolderParts(folder, known.parts)
+    kind = getattr(diffusers, known.pipeline)
+    if issubclass(kind, diffusers.ModularPipeline):
+        return modular(kind, {name: parts.load(name) for name in known.parts})
     if "processor" not in known.parts:
-        return getattr(diffusers, known.pipeline).from_pretrained(folder, local_files_only=True)
+        return kind.from_pretrained(folder, local_files_only=True)
     loaded = {name: parts.load(name) for name in known.parts}
-    return getattr(diffusers, known.pipeline)(**loaded, **parts.settings())
+    return kind(**loaded, **parts.settings())
+
+
+def modular(kind: Any, parts: Mapping[str, Any]) -> Any:
+    """A modular pipeline for text and edits that takes prompts as they are written."""
+    import diffusers
+
+    blocks = getattr(diffusers, kind.default_blocks_name)()
+    blocks.sub_blocks.pop("prompt_upsampler")
+    pipeline = blocks.init_pipeline()
+    pipeline.update_components(**parts)
+    return pipeline
 
 
 def noise_for(base: Backbone, count: int, height: int, width: int) -> Tensor:

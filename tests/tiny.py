@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -142,12 +143,7 @@ def save_tiny_z_image(folder: Path, *, seed: int = 0, shift: float = 6.0) -> Pat
 def save_tiny_flux2(folder: Path, *, seed: int = 0, is_distilled: bool = False) -> Path:
     """A FLUX.2 klein pipeline with one double and one single block for 32 px pictures, as a diffusers folder."""
     import torch
-    from diffusers import (
-        AutoencoderKLFlux2,
-        FlowMatchEulerDiscreteScheduler,
-        Flux2KleinPipeline,
-        Flux2Transformer2DModel,
-    )  # fmt: skip
+    from diffusers import FlowMatchEulerDiscreteScheduler, Flux2KleinPipeline, Flux2Transformer2DModel
     from tiny_text import qwen3_for_text, qwen_tokenizer
 
     torch.manual_seed(seed)
@@ -155,16 +151,41 @@ def save_tiny_flux2(folder: Path, *, seed: int = 0, is_distilled: bool = False) 
         patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
         joint_attention_dim=24, axes_dims_rope=[4, 4, 4, 4], guidance_embeds=False,
     )  # fmt: skip
-    vae = AutoencoderKLFlux2(
-        block_out_channels=(32, 32), down_block_types=("DownEncoderBlock2D",) * 2, latent_channels=4, sample_size=32,
-        up_block_types=("UpDecoderBlock2D",) * 2, norm_num_groups=32,
-    )  # fmt: skip
-    vae.bn.running_mean.normal_(std=0.1)
-    vae.bn.running_var.uniform_(0.5, 2)
     Flux2KleinPipeline(
-        transformer=transformer, vae=vae, text_encoder=qwen3_for_text(width=8, layers=28), tokenizer=qwen_tokenizer(),
-        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True), is_distilled=is_distilled,
+        transformer=transformer, vae=flux2_autoencoder(), tokenizer=qwen_tokenizer(), is_distilled=is_distilled,
+        text_encoder=qwen3_for_text(width=8, layers=28),
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
     ).save_pretrained(folder)  # fmt: skip
+    return for_small_pictures(folder)
+
+
+def save_tiny_flux3(folder: Path, *, seed: int = 0, distilled: bool = False) -> Path:
+    """A FLUX.3 with a block of each kind for 32 px pictures, as the folder of a modular pipeline."""
+    import torch
+    from diffusers import Flux3Transformer2DModel
+    from tiny_text import qwen3_vl_for_text, save_qwen3_vl_processor
+
+    torch.manual_seed(seed)
+    parts = {
+        "transformer": Flux3Transformer2DModel(
+            in_channels=16, cond_in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16,
+            num_attention_heads=2, joint_attention_dim=64, axes_dims_rope=(4, 4, 4, 4), flow_map=distilled,
+        ),
+        "vae": flux2_autoencoder(),
+        "text_encoder": qwen3_vl_for_text(width=8, layers=32),
+    }  # fmt: skip
+    for name, part in parts.items():
+        part.save_pretrained(folder / name)
+    save_qwen3_vl_processor(folder / "tokenizer")
+    hints = {name: ["diffusers", type(part).__name__] for name, part in parts.items()}
+    hints |= {
+        "text_encoder": ["transformers", "Qwen3VLForConditionalGeneration"],
+        "tokenizer": ["transformers", "AutoProcessor"],
+    }
+    index = {name: [None, None, {"subfolder": name, "type_hint": hint}] for name, hint in hints.items()}
+    kind = "Flux3Distilled" if distilled else "Flux3"
+    named = {"_class_name": f"{kind}ModularPipeline", "_blocks_class_name": f"{kind}AutoBlocks", **index}
+    (folder / "modular_model_index.json").write_text(json.dumps(named))
     return for_small_pictures(folder)
 
 
@@ -258,6 +279,19 @@ def flux_autoencoder() -> Any:
     )  # fmt: skip
 
 
+def flux2_autoencoder() -> Any:
+    """An autoencoder of FLUX.2's kind, to half the size and four channels, which are packed to sixteen."""
+    from diffusers import AutoencoderKLFlux2
+
+    vae = AutoencoderKLFlux2(
+        block_out_channels=(32, 32), down_block_types=("DownEncoderBlock2D",) * 2, latent_channels=4, sample_size=32,
+        up_block_types=("UpDecoderBlock2D",) * 2, norm_num_groups=32,
+    )  # fmt: skip
+    vae.bn.running_mean.normal_(std=0.1)
+    vae.bn.running_var.uniform_(0.5, 2)
+    return vae
+
+
 def for_small_pictures(folder: Path) -> Path:
     """Declare in the folder that the model is for pictures of 32 px, which transformers' configurations don't say."""
     (folder / "lora_workbench.json").write_text('{"resolution": 32}')
@@ -278,6 +312,8 @@ TINY: dict[str, Callable[..., Path]] = {
     "flux1": save_tiny_flux1,
     "flux1-kontext": save_tiny_kontext,
     "flux2": save_tiny_flux2,
+    "flux3": save_tiny_flux3,
+    "flux3-distilled": partial(save_tiny_flux3, distilled=True),
     "z-image": save_tiny_z_image,
     "qwen-image": save_tiny_qwen_image,
     "krea2": save_tiny_krea2,

@@ -51,10 +51,11 @@ CHAT = (
 
 
 PICTURES_CHAT = (
-    "{% for message in messages %}<|im_start|>{{ message.role }}\n{% for part in message.content %}{{ part.text }}"
-    "{% endfor %}<|im_end|>\n{% endfor %}"
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{% if message.content is string %}"
+    "{{ message.content }}{% else %}{% for part in message.content %}{{ part.text }}{% endfor %}{% endif %}"
+    "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-"""Qwen-VL's template for conversations whose messages are lists of parts."""
+"""Qwen-VL's template for conversations whose messages are text, or lists of parts."""
 
 
 def save_qwen3_vl_processor(folder: Path) -> None:
@@ -135,11 +136,11 @@ def qwen3_vl_encoder(width: int = 16, layers: int = 3) -> Any:
     ))  # fmt: skip
 
 
-def qwen3_vl_for_text(width: int = 16) -> Any:
+def qwen3_vl_for_text(width: int = 16, layers: int = 3) -> Any:
     """:func:`qwen3_vl_encoder` with its output for words, for :func:`save_qwen3_vl_processor`."""
     from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
-    parts = qwen3_vl_encoder(width).config
+    parts = qwen3_vl_encoder(width, layers).config
     return Qwen3VLForConditionalGeneration(Qwen3VLConfig(
         text_config=parts.text_config.to_dict(), vision_config=parts.vision_config.to_dict(),
         vision_start_token_id=3, vision_end_token_id=4, image_token_id=5, video_token_id=6,

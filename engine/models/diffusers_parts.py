@@ -129,7 +129,7 @@ class FolderParts(Parts):
             return read_config(self._folder, part)
 
     def settings(self) -> dict[str, Any]:
-        index = json.loads((self._folder / "model_index.json").read_text(encoding="utf-8"))
+        index = read_index(self._folder)
         return {name: value for name, value in index.items() if name not in self._parts and not name.startswith("_")}
 
     def load(self, part: str) -> Any:
@@ -230,11 +230,25 @@ def read_config(folder: Path, part: str) -> dict[str, Any]:
     return json.loads((folder / part / name).read_text(encoding="utf-8"))
 
 
+def read_index(folder: Path) -> dict[str, Any]:
+    """What a diffusers folder says of itself: its pipeline, and the classes of its parts.
+
+    Raises:
+        OSError: it holds no index, or one that can't be read.
+        ValueError: the index isn't JSON.
+    """
+    names = ("model_index.json", "modular_model_index.json")
+    there = next((name for name in names if (folder / name).is_file()), names[0])
+    return json.loads((folder / there).read_text(encoding="utf-8"))
+
+
 def _library_class(folder: Path, part: str) -> Any:
-    """The class that ``model_index.json`` names for a part, of diffusers or transformers."""
-    library, name = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))[part]
+    """The class that a folder's index names for a part, of diffusers or transformers."""
+    library, name, *modular = read_index(folder)[part]
+    if library is None and modular:
+        library, name = modular[0]["type_hint"]
     if library not in ("diffusers", "transformers"):
-        raise ValueError(f"model_index.json wants {library}.{name}, and only diffusers and transformers are used")
+        raise ValueError(f"its index wants {library}.{name}, and only diffusers and transformers are used")
     return getattr(importlib.import_module(library), name)
 
 

@@ -33,7 +33,7 @@ class Family:
 
     traits: Traits
     pipeline: str
-    """``_class_name`` in ``model_index.json`` of a diffusers folder."""
+    """``_class_name`` in the index of a diffusers folder, ``model_index.json`` or that of a modular pipeline."""
     parts: Mapping[str, Part]
     """Folder name -> part."""
     load: Callable[..., Backbone]

@@ -49,7 +49,7 @@ class FlowBackbone(Backbone):
         self._parts, self._family = parts, family
         self.device = pick_device(device)
         self._precision = precision
-        self._scheduler = parts.load("scheduler")
+        self._scheduler = self._load_scheduler()
         self._encoders: dict[str, Any] = {}
         self._transformer = parts.load("transformer").requires_grad_(False)
         self.dtype = pick_dtype(precision, self.device, _size(self._transformer))
@@ -81,6 +81,11 @@ class FlowBackbone(Backbone):
         """Classifier-free guidance of predictions (B, C, h, w)."""
         return without + guidance * (towards - without)
 
+    def _going_to(self, conditioning: Conditioning, sigma: Tensor) -> Conditioning:
+        """The conditioning of a step of sampling that ends at noise level ``sigma``, a scalar."""
+        del sigma
+        return conditioning
+
     @abstractmethod
     def _from_autoencoder(self, latents: Tensor) -> Tensor:
         """The autoencoder's latents as the transformer wants them."""
@@ -88,6 +93,9 @@ class FlowBackbone(Backbone):
     @abstractmethod
     def _to_autoencoder(self, latents: Tensor) -> Tensor:
         """The way back."""
+
+    def _load_scheduler(self) -> Any:
+        return self._parts.load("scheduler")
 
     def _shift(self, steps: int) -> Shift:
         """Of the noise levels in sampling, which may depend on the number of steps."""
@@ -208,10 +216,11 @@ class FlowBackbone(Backbone):
         if negative is not None and "guidance_input" not in self.info.capabilities:
             states = Conditioning.join([negative, conditioning])
         doubled = len(next(iter(states.values()))) > len(x)
-        for t, sigma in zip(scheduler.timesteps, scheduler.sigmas, strict=False):
+        sigmas = scheduler.sigmas.to(self.device)
+        for t, sigma, end in zip(scheduler.timesteps, sigmas, sigmas[1:], strict=False):
             with torch.no_grad():
                 given = torch.cat([x, x]) if doubled else x
-                predicted = self.predict(given, sigma.to(self.device).expand(len(given)), states)
+                predicted = self.predict(given, sigma.expand(len(given)), self._going_to(states, end))
                 if doubled:
                     predicted = self._guided(*predicted.chunk(2), guidance)
                 x = scheduler.step(predicted, t, x).prev_sample
@@ -231,8 +240,15 @@ class FlowBackbone(Backbone):
         return self._encoders[part]
 
     def _prompt_pipeline(self) -> Any:
-        """diffusers' pipeline with tokenizers and text encoders. T5 and its like overflow in float16."""
+        """diffusers' pipeline with tokenizers and text encoders."""
         import diffusers
+
+        loaded = self._prompt_parts()
+        absent = dict.fromkeys(name for name in self._family.parts if name not in loaded)
+        return getattr(diffusers, self._family.pipeline)(**absent, **loaded, **self._parts.settings())
+
+    def _prompt_parts(self) -> dict[str, Any]:
+        """Tokenizers and text encoders by name. T5 and its like overflow in float16."""
         import torch
 
         names = [name for name in self._family.parts if name.startswith(("tokenizer", "text_encoder", "processor"))]
@@ -241,8 +257,7 @@ class FlowBackbone(Backbone):
             if isinstance(module, torch.nn.Module):
                 dtype = pick_dtype(self._precision, self.device, _size(module))
                 module.requires_grad_(False).to(self.device, torch.float32 if dtype == torch.float16 else dtype)
-        absent = dict.fromkeys(name for name in self._family.parts if name not in loaded)
-        return getattr(diffusers, self._family.pipeline)(**absent, **loaded, **self._parts.settings())
+        return loaded
 
     def _describe(self) -> BackboneInfo:
         parts, traits = self._parts, self._traits

@@ -56,9 +56,10 @@ class PictureProcessor:
         pictures = written["input_ids"] == self.tokenizer.convert_tokens_to_ids(IMAGE_PAD)
         return BatchFeature({**written, **shown, "mm_token_type_ids": pictures.long()})
 
-    def apply_chat_template(self, messages: list[dict[str, Any]], **options: Any) -> list[list[int]]:
-        """The tokens of a conversation, as a batch of one."""
-        return [self.tokenizer.apply_chat_template(messages, **options)]
+    def apply_chat_template(self, messages: list[dict[str, Any]], **options: Any) -> str | list[list[int]]:
+        """A conversation as its tokens, in a batch of one, or with ``tokenize=False`` as its text."""
+        written = self.tokenizer.apply_chat_template(messages, **options)
+        return written if isinstance(written, str) else [written]
 
 
 def _repeated(prompts: list[str], tokens: list[int]) -> list[str]:

@@ -97,6 +97,10 @@ FLUX2_DISTILLED = Published(
     advice="klein is distilled: train on klein base, whose adapters work on klein too.",
 )
 
+FLUX3_DISTILLED = Published(
+    advice="klein is distilled: train on klein base, whose adapters work on klein too.",
+)
+
 Z_IMAGE = Published(
     settings=_by(_AI_TOOLKIT, learning_rate=1e-4)
     | _ranks(_AI_TOOLKIT, 32)

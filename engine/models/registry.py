@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from ..core.errors import BaseModelError
 from ..core.registry import Registry
 from .contract import Backbone
-from .diffusers_parts import tensor_names
+from .diffusers_parts import read_index, tensor_names
 from .family import Family
 
 FAMILIES: Registry[Family] = Registry("family of base models", BaseModelError)
@@ -47,6 +46,6 @@ def load_base(path: str | Path, *, device: str = "auto", precision: str = "auto"
 def _pipeline(folder: Path) -> str | None:
     """The pipeline class of a diffusers folder; ``None`` for other folders."""
     try:
-        return json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
+        return read_index(folder)["_class_name"]
     except (OSError, ValueError, KeyError, TypeError):
         return None

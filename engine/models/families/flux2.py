@@ -23,10 +23,36 @@ _REFERENCE_TIME = 10
 """Place of the picture to edit on the axis of time, where the picture that is made has 0."""
 
 
-class Flux2Klein(FlowBackbone):
-    """The diffusers backbone of FLUX.2 klein."""
+class PackedLatents(FlowBackbone):
+    """A backbone with FLUX.2's autoencoder, whose latents are packed to tokens by squares of two."""
 
     patch = 1
+
+    def _from_autoencoder(self, latents: Tensor) -> Tensor:
+        from torch.nn.functional import pixel_unshuffle
+
+        mean, deviation = self._statistics()
+        return (pixel_unshuffle(latents, 2) - mean) / deviation
+
+    def _to_autoencoder(self, latents: Tensor) -> Tensor:
+        from torch.nn.functional import pixel_shuffle
+
+        mean, deviation = self._statistics()
+        return pixel_shuffle(latents * deviation + mean, 2)
+
+    def _statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the latents' channels, each (1, C, 1, 1), as the autoencoder has seen them."""
+        vae = self._encoder("vae")
+        mean, variance = (values.reshape(1, -1, 1, 1) for values in (vae.bn.running_mean, vae.bn.running_var))
+        return mean, (variance + vae.config.batch_norm_eps).sqrt()
+
+    @property
+    def _latent_factor(self) -> int:
+        return 2 * super()._latent_factor
+
+
+class Flux2Klein(PackedLatents):
+    """The diffusers backbone of FLUX.2 klein."""
 
     def _encode(self, pipeline: Any, prompt: str, picture: Tensor | None) -> Conditioning:
         del picture
@@ -51,28 +77,6 @@ class Flux2Klein(FlowBackbone):
             img_ids=torch.cat(ids).to(x.device),
         ).sample
         return predicted[:, : x[0, 0].numel()].transpose(1, 2).reshape(x.shape)
-
-    def _from_autoencoder(self, latents: Tensor) -> Tensor:
-        from torch.nn.functional import pixel_unshuffle
-
-        mean, deviation = self._statistics()
-        return (pixel_unshuffle(latents, 2) - mean) / deviation
-
-    def _to_autoencoder(self, latents: Tensor) -> Tensor:
-        from torch.nn.functional import pixel_shuffle
-
-        mean, deviation = self._statistics()
-        return pixel_shuffle(latents * deviation + mean, 2)
-
-    def _statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of the latents' channels, each (1, C, 1, 1), as the autoencoder has seen them."""
-        vae = self._encoder("vae")
-        mean, variance = (values.reshape(1, -1, 1, 1) for values in (vae.bn.running_mean, vae.bn.running_var))
-        return mean, (variance + vae.config.batch_norm_eps).sqrt()
-
-    @property
-    def _latent_factor(self) -> int:
-        return 2 * super()._latent_factor
 
     def _shift(self, steps: int) -> Shift:
         return Shift.flux2(steps)

@@ -17,6 +17,7 @@ from tiny import (
     TINY,
     save_tiny_flux1,
     save_tiny_flux2,
+    save_tiny_flux3,
     save_tiny_kontext,
     save_tiny_krea2,
     save_tiny_qwen_image21,
@@ -166,6 +167,36 @@ def test_kontext_edits_as_the_pipeline_does(tmp_path: Path) -> None:
     torch.testing.assert_close(base.decode(latents)[0].permute(1, 2, 0), torch.from_numpy(expected), rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize(("family", "guidance"), [("flux3", 1.0), ("flux3", 3.5), ("flux3-distilled", 1.0)])
+@pytest.mark.parametrize("edits", [False, True])
+def test_flux3_generates_and_edits_as_the_modular_pipeline_does(
+    tmp_path: Path, family: str, guidance: float, edits: bool
+) -> None:
+    import numpy as np
+    import torch
+    from diffusers import ClassifierFreeGuidance
+    from PIL import Image
+
+    folder = TINY[family](tmp_path)
+    base = load_base(folder, device="cpu", precision="fp32")
+    shown = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 80, 3), np.uint8))
+    pixels = torch.from_numpy(np.array(shown)).permute(2, 0, 1)[None] / 127.5 - 1
+    noise = noise_for(base, 1, 64, 80)
+    pipeline = pipeline_of(folder, family)
+    if family == "flux3":
+        pipeline.update_components(guider=ClassifierFreeGuidance(guidance_scale=guidance))
+    [expected] = pipeline(
+        prompt=PROMPTS[0], height=64, width=80, num_inference_steps=3, latents=noise, output_type="np",
+        output="images", **({"image": shown} if edits else {}),
+    )  # fmt: skip
+    with torch.no_grad():
+        reference = {"reference": base.encode_images(pixels)} if edits else {}
+        wanted, avoided = (Conditioning(base.encode_prompts([prompt]) | reference) for prompt in (PROMPTS[0], ""))
+    *_, latents = base.sample(noise, wanted, avoided, steps=3, guidance=guidance)
+    found = base.decode(latents)[0].permute(1, 2, 0)
+    torch.testing.assert_close(found, torch.from_numpy(expected), rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_qwen_image_21_edits_as_the_pipeline_does(tmp_path: Path, guidance: float) -> None:
     import numpy as np
@@ -222,6 +253,7 @@ def test_qwen_image_21_refuses_sides_that_it_has_no_tokens_for(tmp_path: Path) -
         (save_tiny_z_image, {"shift": 3.0}, "Z-Image Turbo", 9, 1.0),
         (save_tiny_krea2, {"is_distilled": True}, "Krea 2 Turbo", 8, 1.0),
         (save_tiny_flux2, {"is_distilled": True}, "FLUX.2 klein 4B", 4, 1.0),
+        (save_tiny_flux3, {"distilled": True}, "FLUX.3 klein", 16, 1.0),
         (save_tiny_flux1, {"guidance": False}, "FLUX.1 schnell", 4, 1.0),
     ],
 )

@@ -35,6 +35,7 @@ CAPTION = "a photo of a fox"
 ARCHITECTURES = {
     "sd1": "stable-diffusion-v1", "sdxl": "stable-diffusion-xl-v1-base", "ip2p": "stable-diffusion-v1",
     "flux1": "flux-1-dev", "flux1-kontext": "flux-1-dev", "flux2": "Flux.2-klein-4b",
+    "flux3": "flux-3-image", "flux3-distilled": "flux-3-image",
     "z-image": "Z-Image", "qwen-image": "Qwen-Image", "krea2": "Krea-2", "qwen-image-2.1": "Qwen-Image-2.1",
 }  # fmt: skip
 """Family -> its name in ``modelspec.architecture``, as kohya's trainers write it."""
