@@ -59,8 +59,46 @@ def z_image(weights: dict[str, Any], sizes: Mapping[str, Any]) -> tuple[Any, typ
     return _with(made, convert_z_image_transformer_checkpoint_to_diffusers(dict(weights))), ZImage
 
 
+def krea2(weights: dict[str, Any], sizes: Mapping[str, Any]) -> tuple[Any, type]:
+    """The same for Krea 2."""
+    from diffusers import Krea2Transformer2DModel
+    from lora_workbench.engine.models.families.krea2 import Krea2
+
+    head = sizes["features"] // sizes["heads"]
+    axis = 6 * (head // 16)
+    made = Krea2Transformer2DModel(
+        in_channels=sizes["channels"] * sizes["patch"] ** 2, num_layers=sizes["layers"], attention_head_dim=head,
+        num_attention_heads=sizes["heads"], num_key_value_heads=sizes["kvheads"], timestep_embed_dim=sizes["tdim"],
+        intermediate_size=len(weights["blocks.0.mlp.up.weight"]), text_hidden_dim=sizes["txtdim"],
+        num_text_layers=sizes["txtlayers"], text_num_attention_heads=sizes["txtheads"],
+        text_num_key_value_heads=sizes["txtkvheads"],
+        text_intermediate_size=len(weights["txtfusion.refiner_blocks.0.mlp.up.weight"]),
+        num_layerwise_text_blocks=2, num_refiner_text_blocks=2, axes_dims_rope=(head - 2 * axis, axis, axis),
+    )  # fmt: skip
+    renamed = {}
+    for name, tensor in weights.items():
+        for theirs, ours in _KREA2.items():
+            name = name.replace(theirs, ours)
+        name = f"transformer_{name}" if name.startswith("blocks.") else name
+        renamed[name] = tensor.reshape(6, -1) if name.endswith("scale_shift_table") and tensor.ndim == 1 else tensor
+    return _with(made, renamed), Krea2
+
+
+_KREA2 = {
+    "first.": "img_in.", "txtmlp.0.scale": "txt_in.norm.weight", "txtmlp.1.": "txt_in.linear_1.",
+    "txtmlp.3.": "txt_in.linear_2.", "tmlp.0.": "time_embed.linear_1.", "tmlp.2.": "time_embed.linear_2.",
+    "tproj.1.": "time_mod_proj.", "txtfusion.": "text_fusion.", ".mod.lin": ".scale_shift_table",
+    ".prenorm.scale": ".norm1.weight", ".postnorm.scale": ".norm2.weight", ".attn.gate.": ".attn.to_gate.",
+    ".attn.wq.": ".attn.to_q.", ".attn.wk.": ".attn.to_k.", ".attn.wv.": ".attn.to_v.", ".attn.wo.": ".attn.to_out.0.",
+    ".qknorm.qnorm.scale": ".norm_q.weight", ".qknorm.knorm.scale": ".norm_k.weight", ".mlp.": ".ff.",
+    "last.modulation.lin": "final_layer.scale_shift_table", "last.norm.scale": "final_layer.norm.weight",
+    "last.linear.": "final_layer.linear.",
+}  # fmt: skip
+"""ComfyUI's names -> diffusers', for Krea 2."""
+
+
 FAMILIES: Mapping[str, Callable[[dict[str, Any], Mapping[str, Any]], tuple[Any, type]]] = {
-    "qwen_image": qwen_image, "flux2_klein": flux2_klein, "z_image": z_image,
+    "qwen_image": qwen_image, "flux2_klein": flux2_klein, "z_image": z_image, "krea2": krea2,
 }  # fmt: skip
 
 
@@ -99,6 +137,8 @@ def prompts(native: Any, count: int) -> tuple[Any, Any]:
     with torch.no_grad():
         encoded = native.encode_prompts(["a zwx thing"] * count)
     states = encoded["cond"].clone()
+    if layers := native._base.model_config.unet_config.get("txtlayers"):
+        states = states.unflatten(-1, (layers, -1))
     return encoded, with_length(Conditioning({"states": states, "mask": torch.ones(states.shape[:2])}))
 
 
