@@ -27,6 +27,16 @@ class Part:
     """Whether checkpoints store it in OpenCLIP's layout."""
 
 
+ONE_ENCODER: Mapping[str, Part] = {
+    "transformer": Part(kind="library", weights=True),
+    "vae": Part(kind="library", weights=True),
+    "text_encoder": Part(kind="library", weights=True),
+    "tokenizer": Part(kind="library"),
+    "scheduler": Part(kind="library"),
+}
+"""The parts of a flow transformer with one text encoder."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """A family of base models."""

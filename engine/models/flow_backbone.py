@@ -17,6 +17,7 @@ from .contract import Backbone, BackboneInfo, Conditioning, Timesteps
 from .declarations import declarations
 from .diffusers_parts import FolderParts, Parts
 from .family import Family
+from .latents import standardized, unstandardized
 from .layers import layer_shapes
 from .lengths import by_length, with_length
 from .presets import target_presets
@@ -282,6 +283,16 @@ class FlowBackbone(Backbone):
             recipe_reason=own.reason,
             capabilities=self._capabilities,
         )
+
+
+class StandardizedLatents(FlowBackbone):
+    """With an autoencoder whose latents are standardized channel by channel, as Qwen-Image's is."""
+
+    def _from_autoencoder(self, latents: Tensor) -> Tensor:
+        return standardized(latents, self._encoder("vae").config)
+
+    def _to_autoencoder(self, latents: Tensor) -> Tensor:
+        return unstandardized(latents, self._encoder("vae").config)
 
 
 def folder_parts(path: Path, family: Family) -> Parts:

@@ -10,7 +10,7 @@ from ...diffusion.shift import Shift
 from .. import published
 from ..contract import Conditioning
 from ..conversations import conversation
-from ..family import Family, Part
+from ..family import ONE_ENCODER, Family
 from ..flow_backbone import FlowBackbone, folder_parts
 from ..traits import GenerationDefaults, Traits
 
@@ -150,13 +150,7 @@ def distilled(traits: Traits) -> Traits:
 FAMILY = Family(
     traits=KLEIN_4B,
     pipeline="Flux2KleinPipeline",
-    parts={
-        "transformer": Part(kind="library", weights=True),
-        "vae": Part(kind="library", weights=True),
-        "text_encoder": Part(kind="library", weights=True),
-        "tokenizer": Part(kind="library"),
-        "scheduler": Part(kind="library"),
-    },
+    parts=ONE_ENCODER,
     load=load,
     capabilities=frozenset({"classifier_free_guidance", "reference_pictures"}),
 )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ...diffusion.shift import Shift
 from .. import published
 from ..contract import Conditioning
-from ..family import Family, Part
-from ..flow_backbone import FlowBackbone, folder_parts
-from ..latents import packed, standardized, unpacked, unstandardized
+from ..family import ONE_ENCODER, Family
+from ..flow_backbone import StandardizedLatents, folder_parts
+from ..latents import packed, unpacked
 from ..traits import GenerationDefaults, Traits
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ TURBO_MU = 1.15
 """Logarithm of the shift that Turbo is sampled with at any size."""
 
 
-class Krea2(FlowBackbone):
+class Krea2(StandardizedLatents):
     """The diffusers backbone of Krea 2."""
 
     def _encode(self, pipeline: Any, prompt: str, picture: Tensor | None) -> Conditioning:
@@ -51,12 +51,6 @@ class Krea2(FlowBackbone):
             encoder_attention_mask=conditioning["mask"].bool(),
         ).sample
         return unpacked(predicted, self.patch, height, width)
-
-    def _from_autoencoder(self, latents: Tensor) -> Tensor:
-        return standardized(latents, self._encoder("vae").config)
-
-    def _to_autoencoder(self, latents: Tensor) -> Tensor:
-        return unstandardized(latents, self._encoder("vae").config)
 
     def _shift(self, steps: int) -> Shift:
         return Shift.fixed(math.exp(TURBO_MU)) if self._is_distilled else super()._shift(steps)
@@ -99,13 +93,7 @@ TURBO = replace(
 FAMILY = Family(
     traits=TRAITS,
     pipeline="Krea2Pipeline",
-    parts={
-        "transformer": Part(kind="library", weights=True),
-        "vae": Part(kind="library", weights=True),
-        "text_encoder": Part(kind="library", weights=True),
-        "tokenizer": Part(kind="library"),
-        "scheduler": Part(kind="library"),
-    },
+    parts=ONE_ENCODER,
     load=load,
     capabilities=frozenset({"classifier_free_guidance"}),
 )

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from .. import published
 from ..contract import Conditioning
-from ..family import Family, Part
-from ..flow_backbone import FlowBackbone, folder_parts
-from ..latents import packed, standardized, unpacked, unstandardized
+from ..family import ONE_ENCODER, Family
+from ..flow_backbone import StandardizedLatents, folder_parts
+from ..latents import packed, unpacked
 from ..traits import GenerationDefaults, Traits
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class QwenImage(FlowBackbone):
+class QwenImage(StandardizedLatents):
     """The diffusers backbone of Qwen-Image."""
 
     def _encode(self, pipeline: Any, prompt: str, picture: Tensor | None) -> Conditioning:
@@ -44,12 +44,6 @@ class QwenImage(FlowBackbone):
         scaled = tokens * (length / tokens.norm(dim=-1, keepdim=True))
         return unpacked(scaled, self.patch, *towards.shape[-2:])
 
-    def _from_autoencoder(self, latents: Tensor) -> Tensor:
-        return standardized(latents, self._encoder("vae").config)
-
-    def _to_autoencoder(self, latents: Tensor) -> Tensor:
-        return unstandardized(latents, self._encoder("vae").config)
-
 
 def load(path: Path, *, device: str = "auto", precision: str = "auto") -> QwenImage:
     """Load a diffusers folder.
@@ -74,13 +68,7 @@ TRAITS = Traits(
 FAMILY = Family(
     traits=TRAITS,
     pipeline="QwenImagePipeline",
-    parts={
-        "transformer": Part(kind="library", weights=True),
-        "vae": Part(kind="library", weights=True),
-        "text_encoder": Part(kind="library", weights=True),
-        "tokenizer": Part(kind="library"),
-        "scheduler": Part(kind="library"),
-    },
+    parts=ONE_ENCODER,
     load=load,
     capabilities=frozenset({"classifier_free_guidance"}),
 )

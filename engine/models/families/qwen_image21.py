@@ -11,8 +11,7 @@ from .. import published
 from ..contract import Conditioning
 from ..conversations import refuse_longer
 from ..family import Family, Part
-from ..flow_backbone import FlowBackbone, folder_parts
-from ..latents import standardized, unstandardized
+from ..flow_backbone import StandardizedLatents, folder_parts
 from ..traits import GenerationDefaults, Traits
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ _MOST_TOKENS = 8000
 """Of a prompt; the transformer has 8,192 positions, and places the picture behind the prompt."""
 
 
-class QwenImage21(FlowBackbone):
+class QwenImage21(StandardizedLatents):
     """The diffusers backbone of Qwen-Image 2.1.
 
     Its autoencoder has a fourth channel for transparency, which is opaque in pictures that go in, and left out of those
@@ -72,12 +71,6 @@ class QwenImage21(FlowBackbone):
 
     def decode(self, latents: Tensor) -> Tensor:
         return super().decode(latents)[:, :3]
-
-    def _from_autoencoder(self, latents: Tensor) -> Tensor:
-        return standardized(latents, self._encoder("vae").config)
-
-    def _to_autoencoder(self, latents: Tensor) -> Tensor:
-        return unstandardized(latents, self._encoder("vae").config)
 
     def _levels(self, steps: int) -> list[float]:
         few = self._parts.settings().get("sample_sigmas")

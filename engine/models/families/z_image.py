@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import published
 from ..contract import Conditioning
 from ..conversations import conversation, refuse_longer
-from ..family import Family, Part
+from ..family import ONE_ENCODER, Family
 from ..flow_backbone import FlowBackbone, folder_parts
 from ..latents import scaled, unscaled
 from ..traits import GenerationDefaults, Traits
@@ -88,13 +88,7 @@ TURBO = replace(
 FAMILY = Family(
     traits=TRAITS,
     pipeline="ZImagePipeline",
-    parts={
-        "transformer": Part(kind="library", weights=True),
-        "vae": Part(kind="library", weights=True),
-        "text_encoder": Part(kind="library", weights=True),
-        "tokenizer": Part(kind="library"),
-        "scheduler": Part(kind="library"),
-    },
+    parts=ONE_ENCODER,
     load=load,
     capabilities=frozenset({"classifier_free_guidance"}),
 )
