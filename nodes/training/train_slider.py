@@ -163,6 +163,15 @@ def _captions(trained: TrainedAdapter) -> tuple[str, ...]:
 def _inputs() -> list[io.Input]:
     return [
         sockets.Base.Input("base", tooltip="Base model to train on."),
+        *_direction_inputs(),
+        *_run_inputs(),
+        *_optional_inputs(),
+    ]
+
+
+def _direction_inputs() -> list[io.Input]:
+    """What the slider moves, and how far."""
+    return [
         io.String.Input(
             "positive", default="", placeholder="an old person", tooltip="What weight 1 moves toward, as a prompt."
         ),
@@ -203,6 +212,12 @@ def _inputs() -> list[io.Input]:
             max=10_000,
             tooltip="Pictures of the neutral prompts that the base model generates to learn on; usually 8 to 32.",
         ),
+    ]
+
+
+def _run_inputs() -> list[io.Input]:
+    """What doesn't change the direction: seed, name and strip."""
+    return [
         seed_input(
             tooltip="Seed of the pictures, initial weights and noise. Keep it fixed: another seed trains again."
         ),
@@ -218,6 +233,12 @@ def _inputs() -> list[io.Input]:
             tooltip="Prompts of the strip, one per line. Empty: the neutral prompts. They never train again.",
         ),
         io.String.Input("strip_weights", default="-1, 0, 1", tooltip="Weights of the strip, separated by commas."),
+    ]
+
+
+def _optional_inputs() -> list[io.Input]:
+    """The recipe, pictures in place of prompts, and companions."""
+    return [
         io.String.Input(
             "settings",
             default="",
