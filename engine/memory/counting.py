@@ -7,7 +7,7 @@ are added up while they are alive. So whatever a model keeps for its backward pa
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -58,10 +58,11 @@ def counted(compute: Callable[[Tally], T], fakes: FakeTensorMode | None = None) 
     Raises:
         Exception: of any class, where the computation depends on values that fake tensors don't have.
     """
+    import torch
+    from torch import Tensor
     from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves, tree_map_only
-    from torch import Tensor
 
     tally, fakes = Tally(), fakes or FakeTensorMode(allow_non_fake_inputs=True)
 
@@ -70,14 +71,23 @@ def counted(compute: Callable[[Tally], T], fakes: FakeTensorMode | None = None) 
         tally.outside(fake)
         return fake
 
+    ops = torch.ops.aten
+    by_places = (ops.index, ops.index_put, ops.index_put_, ops._index_put_impl_, ops._unsafe_index)
+
     class Counting(TorchDispatchMode):
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             del types
+            kwargs = kwargs or {}
             given = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
-            if given and not any(isinstance(t, FakeTensor) or t.is_floating_point() for t in given):
-                with unset_fake_temporarily():  # of lengths and places, on which shapes and branches depend
-                    return func(*args, **(kwargs or {}))
-            result = func(*tree_map_only(Tensor, faked, args), **tree_map_only(Tensor, faked, kwargs or {}))
+            if not any(isinstance(t, FakeTensor) or t.is_floating_point() for t in given):
+                result = func(*args, **kwargs) if not given else None
+                if not any(isinstance(t, Tensor) and t.is_floating_point() for t in tree_leaves(result)):
+                    with unset_fake_temporarily():  # lengths and places, on which shapes and branches depend
+                        return func(*args, **kwargs)
+            else:
+                if func.overloadpacket in by_places:
+                    args = (args[0], _as_places(args[1]), *args[2:])
+                result = func(*tree_map_only(Tensor, faked, args), **tree_map_only(Tensor, faked, kwargs))
             for tensor in tree_leaves(result):
                 if isinstance(tensor, FakeTensor):
                     tally.add(tensor)
@@ -86,3 +96,18 @@ def counted(compute: Callable[[Tally], T], fakes: FakeTensorMode | None = None) 
     with fakes, Counting():
         compute(tally)
     return tally
+
+
+def _as_places(indices: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """Indices with the places of masks instead of the masks: a fake mask would hide how many there are."""
+    import torch
+    from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
+
+    found: list[Tensor | None] = []
+    for index in indices:
+        if index is None or isinstance(index, FakeTensor) or index.dtype != torch.bool:
+            found.append(index)
+        else:
+            with unset_fake_temporarily():
+                found += index.nonzero(as_tuple=True)
+    return found
