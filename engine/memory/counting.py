@@ -29,18 +29,21 @@ class Tally:
 
     def outside(self, tensor: Tensor) -> None:
         """Don't count the storage of a tensor, unless it is counted already."""
-        self._seen.add(tensor.untyped_storage()._cdata)
+        self._see(tensor, 0)
 
     def add(self, tensor: Tensor) -> None:
         """Count a tensor's storage until it is freed."""
+        self._see(tensor, tensor.untyped_storage().nbytes())
+
+    def _see(self, tensor: Tensor, size: int) -> None:
         storage = tensor.untyped_storage()
-        key, size = storage._cdata, storage.nbytes()
+        key = storage._cdata
         if key in self._seen:
             return
         self._seen.add(key)
         self.alive += size
         self.peak = max(self.peak, self.alive)
-        weakref.finalize(storage, self._freed, key, size)
+        weakref.finalize(storage, self._freed, key, size)  # its address may be that of another storage later
 
     def _freed(self, key: int, size: int) -> None:
         self._seen.discard(key)
