@@ -27,10 +27,15 @@ def test_both_backbones_train_alike_beside_companions(action: str, tmp_path: Pat
     assert not found["changed"], "the model that came in is another one afterwards"
 
 
-def test_sample_pictures_have_the_context_alone(tmp_path: Path) -> None:
+def test_sample_pictures_have_what_was_learned_and_the_context_alone(tmp_path: Path) -> None:
     found = run_inside(SCRIPT, "samples", folder=tmp_path)
-    assert found["training_only"]["base"] <= 1 < found["training_only"]["with"]
-    assert found["context"]["with"] <= 1 < found["context"]["base"]
+    for text_encoder in ("frozen", "trained"):
+        alone, beside, within = (found[f"{text_encoder} {role}".strip()] for role in ("", "training_only", "context"))
+        assert alone["alone"] <= 1
+        assert beside["alone"] <= 1 < beside["with"]
+        assert within["with"] <= 1 < within["alone"]
+    assert min(found[name]["not learned"] for name in ("trained", "trained context")) > 5
+    assert found["frozen"]["base"] <= 1
 
 
 @pytest.mark.parametrize("family", ["sd15", "flux_dev"])
