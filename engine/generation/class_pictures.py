@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..adapters.stack import Stack
 from ..core.errors import DatasetError
 from ..core.events import Event, Message
 from ..core.hashing import bytes_hash
@@ -22,7 +23,7 @@ _SEEDS = 2**64
 
 
 def class_pictures(
-    base: Backbone, request: GenerationRequest, count: int, root: Path
+    base: Backbone, request: GenerationRequest, count: int, root: Path, context: Stack | None = None
 ) -> Generator[Event, None, Dataset]:
     """Class pictures for prior preservation (DreamBooth, arXiv:2208.12242), each with its prompt as caption.
 
@@ -31,22 +32,24 @@ def class_pictures(
     is generated again as a whole, since the last bits of each depend on the others; those that are there are kept.
 
     Args:
-        base: the base model, used without adapters.
+        base: the base model.
         request: the prompts, used in turn, and the first seed; each round of the prompts uses the next seed.
         count: number of pictures.
         root: folder for all class pictures, with one subfolder per key.
+        context: adapters that are part of the base model.
 
     Raises:
+        AdapterError: one of these doesn't fit the base model.
         StorageError: the folder isn't writable.
     """
-    folder = root / _key(base, request)[:24]
+    folder = root / _key(base, request, context)[:24]
     missing = {number for number in range(count) if not _is_complete(folder, number)}
     if len(missing) < count:
         yield Message(text=f"{count - len(missing)} of {count} class pictures already exist")
     for prompt, numbers in _batches(request, count):
         if not missing.isdisjoint(numbers):
             seeds = tuple((request.seeds[0] + number // len(request.prompts)) % _SEEDS for number in numbers)
-            generated = yield from generate(base, replace(request, prompts=(prompt,), seeds=seeds))
+            generated = yield from generate(base, replace(request, prompts=(prompt,), seeds=seeds), context)
             for number, picture in zip(numbers, generated, strict=True):
                 if number in missing:
                     save_png(picture.image, folder / _name(number))
@@ -54,11 +57,12 @@ def class_pictures(
     return Dataset(name="class pictures", records=records)
 
 
-def _key(base: Backbone, request: GenerationRequest) -> str:
+def _key(base: Backbone, request: GenerationRequest, context: Stack | None) -> str:
     """Hash of everything that the pictures depend on; the batch size isn't part of it."""
     precision = f"{base.device.type} {base.dtype}"
     plain = replace(request, seeds=request.seeds[:1], batch_size=1)
-    return content_key("class pictures", base.info.content_hash, precision, plain)
+    beside = [context.content_hash] if context and context.active() else []
+    return content_key("class pictures", base.info.content_hash, precision, plain, *beside)
 
 
 def _batches(request: GenerationRequest, count: int) -> Iterator[tuple[str, range]]:

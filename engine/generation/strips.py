@@ -12,15 +12,27 @@ from .batch import GeneratedImage, GenerationRequest, generate
 
 
 def strip(
-    backbone: Backbone, request: GenerationRequest, adapter: Adapter, weights: Sequence[float]
+    backbone: Backbone,
+    request: GenerationRequest,
+    adapter: Adapter,
+    weights: Sequence[float],
+    context: Stack | None = None,
 ) -> Generator[Event, None, list[list[GeneratedImage]]]:
     """One list of pictures for each weight; 0 is the base model alone.
 
+    Args:
+        backbone: the base model.
+        request: the pictures of each weight.
+        adapter: at the weights.
+        weights: of denoiser and text encoder.
+        context: adapters that are part of the base model, on at every weight.
+
     Raises:
-        AdapterError: the adapter doesn't fit the base model.
+        AdapterError: an adapter doesn't fit the base model.
     """
     columns = []
     for weight in weights:
-        images = yield from generate(backbone, request, Stack((StackEntry(adapter, weight, weight),)))
+        stack = (context or Stack()).adding(StackEntry(adapter, weight, weight))
+        images = yield from generate(backbone, request, stack)
         columns.append(images)
     return columns

@@ -6,6 +6,8 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
+from ..adapters.companions import Companions
+from ..adapters.stack import Stack
 from ..core.errors import ConfigError, TrainingError
 from ..core.events import Event, Message
 from ..data.dataset import Dataset
@@ -20,11 +22,20 @@ from .train import TrainedAdapter, train_adapter
 
 
 def train_prompt_slider(
-    base: Backbone, slider: PromptSlider, recipe: Recipe, *, pictures: int, seed: int, store: RunStore, **named: Any
+    base: Backbone,
+    slider: PromptSlider,
+    recipe: Recipe,
+    *,
+    pictures: int,
+    seed: int,
+    store: RunStore,
+    companions: Stack | None = None,
+    **named: Any,
 ) -> Generator[Event, None, TrainedAdapter]:
     """Train a slider between two prompts on pictures that the base model generates of the neutral prompts.
 
-    The pictures are only where the base model's predictions are asked for; they are kept in the run store.
+    The pictures are only where the base model's predictions are asked for; they are kept in the run store. A context is
+    part of the base model in them too.
 
     Args:
         base: left unchanged.
@@ -32,14 +43,16 @@ def train_prompt_slider(
         recipe: how to train.
         pictures: how many to generate, 1 or more; the neutral prompts take turns.
         seed: of the pictures and of the run.
-        store: as for :func:`train_adapter`, which has also what is ``named``.
+        store: as for :func:`train_adapter`, which has also ``companions`` and what is ``named``.
 
     Raises:
+        AdapterError: a companion can't be used.
         ConfigError: there are fewer pictures than neutral prompts.
         TrainingError: the recipe trains the text encoder.
         WorkbenchError: as for :func:`train_adapter`.
     """
     _check(recipe)
+    context = Companions.of(companions).context
     if pictures < len(slider.neutral):
         raise ConfigError(
             f"{pictures} pictures are too few for {len(slider.neutral)} neutral prompts.",
@@ -50,9 +63,13 @@ def train_prompt_slider(
     request = GenerationRequest(
         prompts=slider.neutral, seeds=(seed,), steps=usual.steps, guidance=usual.guidance, width=side, height=side
     )
-    made = yield from class_pictures(base, request, pictures, store.class_pictures)
+    made = yield from class_pictures(base, request, pictures, store.class_pictures, context)
     dataset = replace(made, name="neutral pictures")
-    return (yield from train_adapter(base, dataset, recipe, seed=seed, store=store, slider=slider, **named))
+    return (
+        yield from train_adapter(
+            base, dataset, recipe, seed=seed, store=store, slider=slider, companions=companions, **named
+        )
+    )
 
 
 def train_picture_slider(

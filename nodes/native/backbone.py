@@ -146,12 +146,8 @@ class NativeBackbone(Backbone):
         return normal(scaled.squeeze(2) if scaled.ndim > 4 else scaled)
 
     def encode_prompts(self, prompts: Sequence[str], pictures: Tensor | None = None) -> Conditioning:
-        import torch
-
         del pictures
-
-        with_gradients = self._encoder is not None and torch.is_grad_enabled()
-        return encode(self._clip, prompts, self._encoder if with_gradients else None).to(self.device)
+        return encode(self._clip, prompts, self._encoder).to(self.device)
 
     def tokenize(self, text: str) -> dict[str, list[str]]:
         return tokens_of(self._clip, text)

@@ -31,7 +31,8 @@ def encode(clip: CLIP, prompts: Sequence[str], encoder: TextEncoder | None = Non
     Args:
         clip: the text encoders.
         prompts: read literally: parentheses weigh nothing.
-        encoder: a mirror of their model to encode with, with gradients; without one ComfyUI encodes.
+        encoder: a mirror of their model that carries the adapters in training, to encode with; without one ComfyUI
+            encodes.
 
     Raises:
         CaptionError: a prompt is absurdly long.

@@ -56,7 +56,11 @@ class Companion(io.ComfyNode):
                     "companions", optional=True, tooltip="Companions to add to; leave empty to start with this one."
                 ),
             ],
-            outputs=[sockets.Stack.Output("companions", tooltip="The companions with this one added, for Train LoRA.")],
+            outputs=[
+                sockets.Stack.Output(
+                    "companions", tooltip="The companions with this one added, for Train LoRA and Train Slider."
+                )
+            ],
         )
 
     @classmethod

@@ -91,7 +91,8 @@ class TrainSlider(io.ComfyNode):
         trained = host().drive(events)
         shown_prompts = lines(strip_prompts) or lines(prompts["neutral"]) or _captions(trained)
         weights = numbers(strip_weights)
-        picture = labeled_strip(base, trained.adapter, shown_prompts, weights, seed)
+        context = trained.companions.context
+        picture = labeled_strip(base, trained.adapter, shown_prompts, weights, seed, context)
         report = training_report(trained)
         report["notes"] += unused
         text = "\n\n".join(["\n".join([in_words(report), recipe.reason]).strip(), recipe_table(recipe)])

@@ -16,8 +16,28 @@ WIDER = {"dim": 1536, "n_heads": 12, "n_kv_heads": 12, "n_layers": 1, "ffn_dim_m
 """Z-Image, so that the embedding of time has its real width, and feed-forward layers are as wide in both programs."""
 
 
-def qwen_image(weights: dict[str, Any], sizes: Mapping[str, Any]) -> tuple[Any, type]:
-    """diffusers' transformer with the weights of ComfyUI's, which have the same names, and its backbone's class."""
+def sdxl(weights: dict[str, Any], sizes: Mapping[str, Any]) -> Any:
+    """The diffusers backbone of SDXL with the weights of ComfyUI's model, by diffusers' converter of checkpoints."""
+    from diffusers import DDIMScheduler, UNet2DConditionModel
+    from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
+    from lora_workbench.engine.models.families.sdxl import StableDiffusionXL
+
+    width = sizes["model_channels"]
+    made = UNet2DConditionModel(
+        sample_size=8, layers_per_block=1, block_out_channels=(width,) * 3, attention_head_dim=1,
+        cross_attention_dim=sizes["context_dim"], use_linear_projection=True, addition_embed_type="text_time",
+        addition_time_embed_dim=256, projection_class_embeddings_input_dim=sizes["adm_in_channels"],
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    )  # fmt: skip
+    checkpoint = {f"model.diffusion_model.{name}": tensor for name, tensor in weights.items()}
+    scheduler = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+    unet = _with(made, convert_ldm_unet_checkpoint(checkpoint, dict(made.config)))
+    return _backbone(StableDiffusionXL, _unet=unet, _alphas_cumprod=scheduler.alphas_cumprod)
+
+
+def qwen_image(weights: dict[str, Any], sizes: Mapping[str, Any]) -> Any:
+    """The same for Qwen-Image, whose names are the same in both programs."""
     from diffusers import QwenImageTransformer2DModel
     from lora_workbench.engine.models.families.qwen_image import QwenImage
 
@@ -25,11 +45,11 @@ def qwen_image(weights: dict[str, Any], sizes: Mapping[str, Any]) -> tuple[Any, 
         in_channels=sizes["in_channels"], out_channels=sizes["out_channels"], num_layers=sizes["num_layers"],
         num_attention_heads=sizes["num_attention_heads"], joint_attention_dim=sizes["joint_attention_dim"],
     )  # fmt: skip
-    return _with(made, weights), QwenImage
+    return _backbone(QwenImage, _transformer=_with(made, weights))
 
 
-def flux2_klein(weights: dict[str, Any], sizes: Mapping[str, Any]) -> tuple[Any, type]:
-    """The same for FLUX.2 klein, by diffusers' converter of checkpoints."""
+def flux2_klein(weights: dict[str, Any], sizes: Mapping[str, Any]) -> Any:
+    """The same for FLUX.2 klein."""
     from diffusers import Flux2Transformer2DModel
     from diffusers.loaders.single_file_utils import convert_flux2_transformer_checkpoint_to_diffusers
     from lora_workbench.engine.models.families.flux2 import Flux2Klein
@@ -41,10 +61,10 @@ def flux2_klein(weights: dict[str, Any], sizes: Mapping[str, Any]) -> tuple[Any,
         rope_theta=sizes["theta"],
     )  # fmt: skip
     renamed = {_scale(name): tensor for name, tensor in weights.items()}
-    return _with(made, convert_flux2_transformer_checkpoint_to_diffusers(renamed)), Flux2Klein
+    return _backbone(Flux2Klein, _transformer=_with(made, convert_flux2_transformer_checkpoint_to_diffusers(renamed)))
 
 
-def z_image(weights: dict[str, Any], sizes: Mapping[str, Any]) -> tuple[Any, type]:
+def z_image(weights: dict[str, Any], sizes: Mapping[str, Any]) -> Any:
     """The same for Z-Image, at the least width that both give the same feed-forward layers."""
     from diffusers import ZImageTransformer2DModel
     from diffusers.loaders.single_file_utils import convert_z_image_transformer_checkpoint_to_diffusers
@@ -56,12 +76,14 @@ def z_image(weights: dict[str, Any], sizes: Mapping[str, Any]) -> tuple[Any, typ
         cap_feat_dim=sizes["cap_feat_dim"], rope_theta=sizes["rope_theta"], t_scale=sizes["time_scale"],
         axes_dims=sizes["axes_dims"], axes_lens=sizes["axes_lens"],
     )  # fmt: skip
-    return _with(made, convert_z_image_transformer_checkpoint_to_diffusers(dict(weights))), ZImage
+    converted = convert_z_image_transformer_checkpoint_to_diffusers(dict(weights))
+    return _backbone(ZImage, _transformer=_with(made, converted))
 
 
-def krea2(weights: dict[str, Any], sizes: Mapping[str, Any]) -> tuple[Any, type]:
+def krea2(weights: dict[str, Any], sizes: Mapping[str, Any]) -> Any:
     """The same for Krea 2."""
     from diffusers import Krea2Transformer2DModel
+    from diffusers.loaders.single_file_utils import convert_krea2_transformer_checkpoint_to_diffusers
     from lora_workbench.engine.models.families.krea2 import Krea2
 
     head = sizes["features"] // sizes["heads"]
@@ -75,30 +97,12 @@ def krea2(weights: dict[str, Any], sizes: Mapping[str, Any]) -> tuple[Any, type]
         text_intermediate_size=len(weights["txtfusion.refiner_blocks.0.mlp.up.weight"]),
         num_layerwise_text_blocks=2, num_refiner_text_blocks=2, axes_dims_rope=(head - 2 * axis, axis, axis),
     )  # fmt: skip
-    renamed = {}
-    for name, tensor in weights.items():
-        for theirs, ours in _KREA2.items():
-            name = name.replace(theirs, ours)
-        name = f"transformer_{name}" if name.startswith("blocks.") else name
-        renamed[name] = tensor.reshape(6, -1) if name.endswith("scale_shift_table") and tensor.ndim == 1 else tensor
-    return _with(made, renamed), Krea2
+    converted = convert_krea2_transformer_checkpoint_to_diffusers(dict(weights))
+    return _backbone(Krea2, _transformer=_with(made, converted))
 
 
-_KREA2 = {
-    "first.": "img_in.", "txtmlp.0.scale": "txt_in.norm.weight", "txtmlp.1.": "txt_in.linear_1.",
-    "txtmlp.3.": "txt_in.linear_2.", "tmlp.0.": "time_embed.linear_1.", "tmlp.2.": "time_embed.linear_2.",
-    "tproj.1.": "time_mod_proj.", "txtfusion.": "text_fusion.", ".mod.lin": ".scale_shift_table",
-    ".prenorm.scale": ".norm1.weight", ".postnorm.scale": ".norm2.weight", ".attn.gate.": ".attn.to_gate.",
-    ".attn.wq.": ".attn.to_q.", ".attn.wk.": ".attn.to_k.", ".attn.wv.": ".attn.to_v.", ".attn.wo.": ".attn.to_out.0.",
-    ".qknorm.qnorm.scale": ".norm_q.weight", ".qknorm.knorm.scale": ".norm_k.weight", ".mlp.": ".ff.",
-    "last.modulation.lin": "final_layer.scale_shift_table", "last.norm.scale": "final_layer.norm.weight",
-    "last.linear.": "final_layer.linear.",
-}  # fmt: skip
-"""ComfyUI's names -> diffusers', for Krea 2."""
-
-
-FAMILIES: Mapping[str, Callable[[dict[str, Any], Mapping[str, Any]], tuple[Any, type]]] = {
-    "qwen_image": qwen_image, "flux2_klein": flux2_klein, "z_image": z_image, "krea2": krea2,
+FAMILIES: Mapping[str, Callable[[dict[str, Any], Mapping[str, Any]], Any]] = {
+    "sdxl": sdxl, "qwen_image": qwen_image, "flux2_klein": flux2_klein, "z_image": z_image, "krea2": krea2,
 }  # fmt: skip
 
 
@@ -112,11 +116,20 @@ def _with(made: Any, weights: Mapping[str, Any]) -> Any:
     return made.eval().requires_grad_(False)
 
 
+def _backbone(cls: type, **parts: Any) -> Any:
+    """A backbone of these parts alone, without the encoders that its loader wants."""
+    import torch
+    from lora_workbench.engine.models.layers import layer_shapes
+
+    made: Any = object.__new__(cls)
+    vars(made).update(parts, dtype=torch.float32, device=torch.device("cpu"))
+    vars(made)["_shapes"] = layer_shapes({"denoiser": made.denoiser})
+    return made
+
+
 def both(case: Case) -> tuple[Any, Any]:
     """The native backbone, and diffusers' with its weights."""
     import torch
-    from lora_workbench.engine.models.layers import layer_shapes
-    from lora_workbench.engine.models.presets import target_presets
 
     native = case.base
     model = case.model.model
@@ -124,16 +137,13 @@ def both(case: Case) -> tuple[Any, Any]:
         for number, parameter in enumerate(model.diffusion_model.parameters()):
             if parameter.ndim < 2:
                 parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(number)))
-    transformer, cls = FAMILIES[case.name](dict(model.diffusion_model.state_dict()), model.model_config.unet_config)
-    theirs: Any = object.__new__(cls)
-    theirs._transformer, theirs.dtype, theirs.device = transformer, torch.float32, torch.device("cpu")
-    keys = [key for key, shape in layer_shapes({"denoiser": transformer}).items() if len(shape) > 1]
-    theirs.info = replace(native.info, target_presets=target_presets(key.removeprefix("denoiser.") for key in keys))
+    theirs = FAMILIES[case.name](dict(model.diffusion_model.state_dict()), model.model_config.unet_config)
+    theirs.info = native.info
     return native, theirs
 
 
 def prompts(native: Any, count: int) -> tuple[Any, Any]:
-    """The same encoded prompts for both: one without padding."""
+    """The same encoded prompts for both, without padding."""
     import torch
     from lora_workbench.engine.models.contract import Conditioning
     from lora_workbench.engine.models.lengths import with_length
@@ -143,6 +153,8 @@ def prompts(native: Any, count: int) -> tuple[Any, Any]:
     states = encoded["cond"].clone()
     if layers := native._base.model_config.unet_config.get("txtlayers"):
         states = states.unflatten(-1, (layers, -1))
+    if "pooled_output" in encoded:
+        return encoded, Conditioning({"states": states, "pooled": encoded["pooled_output"]})
     return encoded, with_length(Conditioning({"states": states, "mask": torch.ones(states.shape[:2])}))
 
 
@@ -195,9 +207,10 @@ def compared(name: str) -> dict[str, Any]:
         case = Case(name)
         native, theirs = both(case)
         ours, own = prompts(native, 2)
-        x0, levels = case.latents(), native.timesteps(torch.tensor([0.3, 0.8]))
+        x0, u = case.latents(), torch.tensor([0.3, 0.8])
         with torch.no_grad():
-            first, second = native.predict(x0, levels.t, ours), theirs.predict(x0, levels.t, own)
+            first = native.predict(x0, native.timesteps(u).t, ours)
+            second = theirs.predict(x0, theirs.timesteps(u).t, own)
         paths, keys = shared_layers(native, theirs)
         return {
             "size": float(first.abs().mean()), "apart": float((first - second).abs().max()), "layers": len(paths),

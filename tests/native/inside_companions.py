@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from comfyui_process import main
-from inside_backbone import demo, difference, diffusers_demo, fox_run, snapshot
+from inside_backbone import demo, difference, diffusers_demo, finished, fox_run, snapshot
 from inside_families import SIDE, backbone
 
 STEPS = 8
-SAMPLES = {"sample_every": STEPS, "sample_prompts": ("an emoji of a fox",)}
+SAMPLES: dict[str, Any] = {"sample_every": STEPS, "sample_prompts": ("an emoji of a fox",)}
 
 
 def random_lora(shapes: dict[str, tuple[int, ...]], name: str, seed: int, ending: tuple[str, ...], by: float) -> Any:
@@ -70,35 +70,53 @@ def without_text_encoder() -> dict[str, Any]:
 
 
 def samples() -> dict[str, Any]:
-    """Sample pictures of an adapter that learns nothing, beside companions of one role, and by the base alone."""
-    import numpy as np
+    """Sample pictures beside a companion of each role, and what they should be and shouldn't, as largest differences.
+
+    Without a text encoder in training the adapter learns nothing; with one, its text part learns alone.
+    """
     from lora_workbench.engine.adapters.stack import Stack, StackEntry
+
+    base, found = demo(), {}
+    learning: dict[str, dict[str, Any]] = {
+        "frozen": {"train_text_encoder": False},
+        "trained": {"train_text_encoder": True, "text_encoder_learning_rate": 5e-3, "warmup_steps": 0},
+    }
+    for name, settings in learning.items():
+        for role in ("", "training_only", "context"):
+            stack, seen = companions(base, *filter(None, [role])), []
+            run, _ = fox_run(
+                base, name + role, STEPS, companions=stack, seen=seen, **{"learning_rate": 1e-12, **settings, **SAMPLES}
+            )
+            plain = tuple(StackEntry(e.adapter, e.weight, e.text_encoder_weight) for e in stack.entries)
+            learned = StackEntry(run.adapter)
+            ways = {
+                "alone": (learned,), "with": (*plain, learned), "not learned": plain, "base": (),
+            }  # fmt: skip
+            shown = shown_last(seen)
+            found[f"{name} {role}".strip()] = {
+                way: int(abs(shown - drawn(base, Stack(entries))).max()) for way, entries in ways.items()
+            }
+    return found
+
+
+def shown_last(seen: list[Any]) -> Any:
+    """The pixels of a training's last sample picture."""
+    import numpy as np
     from lora_workbench.engine.core.events import SamplesGenerated
+
+    *_, last = [event.images[0] for event in seen if isinstance(event, SamplesGenerated)]
+    return np.asarray(last).astype(int)
+
+
+def drawn(base: Any, stack: Any) -> Any:
+    """The pixels of the same prompt with a stack."""
+    import numpy as np
     from lora_workbench.engine.generation.batch import GenerationRequest, generate
 
-    base, nothing = demo(), {"learning_rate": 1e-12, "text_encoder_learning_rate": 1e-12, **SAMPLES}
-    defaults = base.info.generation
-    request = GenerationRequest(
-        prompts=SAMPLES["sample_prompts"], steps=defaults.steps, guidance=defaults.guidance  # type: ignore[arg-type]
-    )  # fmt: skip
-
-    def drawn(stack: Any = None) -> Any:
-        events = generate(base, request, stack)
-        while True:
-            try:
-                next(events)
-            except StopIteration as stop:
-                return np.asarray(stop.value[0].image).astype(int)
-
-    found = {}
-    for role in ("training_only", "context"):
-        stack, seen = companions(base, role), []
-        fox_run(base, role, STEPS, companions=stack, seen=seen, train_text_encoder=False, **nothing)
-        [shown] = [event.images[0] for event in seen if isinstance(event, SamplesGenerated)]
-        plain = Stack(tuple(StackEntry(e.adapter, e.weight, e.text_encoder_weight) for e in stack.entries))
-        pictures = {"base": drawn(), "with": drawn(plain)}
-        found[role] = {name: int(abs(np.asarray(shown).astype(int) - own).max()) for name, own in pictures.items()}
-    return found
+    usual = base.info.generation
+    request = GenerationRequest(prompts=SAMPLES["sample_prompts"], steps=usual.steps, guidance=usual.guidance)
+    [picture] = finished(generate(base, request, stack))
+    return np.asarray(picture.image).astype(int)
 
 
 def fused(name: str, folder: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from comfyui_process import run_inside
 
 pytestmark = pytest.mark.comfyui
 HERE = Path(__file__).parent
-FAMILIES = ("qwen_image", "flux2_klein", "z_image", "krea2")
+FAMILIES = ("sdxl", "qwen_image", "flux2_klein", "z_image", "krea2")
 
 
 @pytest.fixture(scope="module")

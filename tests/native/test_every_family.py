@@ -65,7 +65,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def results(files: Path, request: pytest.FixtureRequest) -> dict[str, Any]:
     """What was found of the families of the tests that run, from one process for all."""
-    chosen = {item.callspec.params["family"] for item in request.session.items if hasattr(item, "callspec")}
+    own = [item for item in request.session.items if item.path == request.path and hasattr(item, "callspec")]
+    chosen = {item.callspec.params["family"] for item in own}
     return run_inside(HERE / "inside_every_family.py", "every", files, *sorted(chosen), folder=files, timeout=1200)
 
 

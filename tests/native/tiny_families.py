@@ -119,13 +119,16 @@ def wan(channels: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-XL = unet(WIDTH, depths=[0, 1, 1], context_dim=2 * WIDTH, adm_in_channels=WIDTH + 6 * 256, num_classes="sequential")
+XL = unet(
+    WIDTH, depths=[0, 1, 1], context_dim=2 * WIDTH, adm_in_channels=WIDTH + 6 * 256, num_classes="sequential",
+    use_linear_in_transformer=True,
+)  # fmt: skip
 SD_CLIP = _clip("sd1_clip", "SD1Tokenizer", "SD1ClipModel")
 XL_CLIP = _clip("sdxl_clip", "SDXLTokenizer", "SDXLClipModel")
 FLUX_CLIP = _clip("text_encoders.flux", "FluxTokenizer", "flux_clip")
 SD_VAE, FLUX_VAE, FLUX2_VAE = (lambda: autoencoder(4)), (lambda: autoencoder(16)), (lambda: autoencoder(128, 16))
 
-FAMILIES: Mapping[str, Tiny] = {
+FAMILIES: dict[str, Tiny] = {
     "sd15": Tiny(config="SD15", denoiser=unet(WIDTH, context_dim=WIDTH), text=SD_CLIP, vae=SD_VAE),
     "sd15_ip2p": Tiny(
         config="SD15_instructpix2pix", denoiser=unet(WIDTH, context_dim=WIDTH, in_channels=8), text=SD_CLIP, vae=SD_VAE

@@ -91,6 +91,20 @@ def test_a_slider_from_pictures_names_what_it_does_not_use(graph: dict[str, Any]
         run(changed(graph, train__positive_pictures=["more", 0]))
 
 
+def test_a_slider_is_trained_in_the_context_of_another(graph: dict[str, Any], run: Any) -> None:
+    again = {"class_type": "LW_TrainSlider", "inputs": graph["train"]["inputs"] | {"companions": ["context", 0]}}
+    graph = {name: graph[name] for name in ("base", "train", "stack")} | {"again": again} | in_api_format({
+        "context": ("LW_Companion", {"adapter": ["train", 0], "role": "context", "weight": 0.5}),
+        "strip": ("LW_SaveImages", {"filename_prefix": "strip", "images": ["again", 1]}),
+    })  # fmt: skip
+    report = run(graph).reports["again"]
+    [companion] = report["companions"]
+    assert (companion["role"], companion["weight"]) == ("context", 0.5)
+    assert any(note.endswith("with weight 0.5: use them together.") for note in report["notes"])
+    with pytest.raises(NodeError, match="has no role"):
+        run(changed(graph, again__companions=["stack", 0]))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
