@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import AdapterError
 from ..core.words import first_of
 from .binding import adaptable
-from .fused import HasParts, whole
+from .fused import whole
 from .kinds import LowRank
 from .kinds.lora import product
 from .kinds.summing import Part, bias_change, joined, updated
-from .stack import Stack, no_bias
+from .stack import HasComponents, Stack, no_bias
 from .wrapping import Wrapped
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ class Frozen:
         AdapterError: an adapter changes a norm, or a bias that isn't there.
     """
 
-    def __init__(self, base: HasParts, stack: Stack, components: Mapping[str, nn.Module], dtype: torch.dtype) -> None:
+    def __init__(
+        self, base: HasComponents, stack: Stack, components: Mapping[str, nn.Module], dtype: torch.dtype
+    ) -> None:
         self._on, self._wrapped = True, Wrapped()
         updates = _by_module(stack, components)
         layers = adaptable(components) if updates else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -150,6 +150,10 @@ class HasComponents(Protocol):
         """The module of a component."""
         ...
 
+    def file_parts(self, key: str) -> Sequence[tuple[str, slice]]:
+        """The modules in adapter files that make up a layer; see ``Backbone.file_parts``."""
+        ...
+
 
 @runtime_checkable
 class CarriesStacks(Protocol):
@@ -186,7 +190,9 @@ def _exchanged(base: HasComponents, stack: Stack) -> Iterator[None]:
             if weight := entry.weight_for(key):
                 updates[key].append((update, weight))
     names = dict.fromkeys(key.split(".", 1)[0] for key in updates)
-    modules = changeable({name: base.load_component(name) for name in names})
+    layers = changeable({name: base.load_component(name) for name in names})
+    # Whole ones: models whose layers files cut into several carry stacks in their own way.
+    modules = {part: layer for key, layer in layers.items() for part, _ in base.file_parts(key)}
     originals: list[tuple[nn.Module, str, Any]] = []
     try:
         for key, parts in updates.items():
