@@ -16,9 +16,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import AdapterError
+from .binding import HasComponents
 from .frozen import Frozen
 from .fused import bind_to
-from .stack import HasComponents, Stack, StackEntry
+from .stack import Stack, StackEntry
 
 if TYPE_CHECKING:
     import torch

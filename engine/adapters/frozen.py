@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import AdapterError
 from ..core.words import first_of
-from .binding import adaptable
+from .binding import HasComponents, adaptable
 from .fused import whole
 from .kinds import LowRank
 from .kinds.lora import product
 from .kinds.summing import Part, bias_change, joined, updated
-from .stack import HasComponents, Stack, no_bias
+from .stack import Stack, no_bias
 from .wrapping import Wrapped
 
 if TYPE_CHECKING:

@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from .adapter import Adapter
-from .binding import bind
+from .binding import HasComponents, bind
 from .kinds import LowRank, Update
 from .names import flat
-from .stack import HasComponents
 
 if TYPE_CHECKING:
     from torch import Tensor

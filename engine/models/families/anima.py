@@ -31,18 +31,14 @@ class Anima(StandardizedLatents):
         rotary.inv_freq = type(rotary)(2 * len(rotary.inv_freq)).inv_freq.to(self.device)
 
     def _load_transformer(self) -> Any:
-        transformer = super()._load_transformer()
-        # Padding is a mask of zeros here, which diffusers would resize by torchvision; see _apply.
-        transformer.register_to_config(concat_padding_mask=False)
-        transformer.text_conditioner = self._parts.load("text_conditioner")
-        return transformer
+        return with_conditioner(super()._load_transformer(), self._parts.load("text_conditioner"))
 
     def _encode(self, pipeline: Any, prompt: str, picture: Tensor | None) -> Conditioning:
         del picture
         from diffusers.modular_pipelines.anima.encoders import AnimaTextEncoderStep
 
         tokens = max(len(read(prompt).input_ids) for read in (pipeline.tokenizer, pipeline.t5_tokenizer))
-        encoded = AnimaTextEncoderStep.encode_prompt(
+        encoded: dict[str, Any] = AnimaTextEncoderStep.encode_prompt(
             pipeline, prompt, prepare_unconditional_embeds=False, max_sequence_length=tokens, device=self.device
         )
         return Conditioning({"states": encoded["qwen_prompt_embeds"], "ids": encoded["t5_input_ids"]})
@@ -82,6 +78,14 @@ class Anima(StandardizedLatents):
         pipeline = AnimaTextEncoderStep().init_pipeline()
         pipeline.update_components(**self._prompt_parts())
         return pipeline
+
+
+def with_conditioner(transformer: Any, text_conditioner: Any) -> Any:
+    """Anima's denoiser: diffusers' transformer, with its text conditioner as a part of that name."""
+    # The mask of padding is zeros, which diffusers would resize by torchvision; Anima._apply gives it as it is.
+    transformer.register_to_config(concat_padding_mask=False)
+    transformer.text_conditioner = text_conditioner
+    return transformer
 
 
 _IN_COMFYUI = {
