@@ -40,10 +40,27 @@ def modular(kind: Any, parts: Mapping[str, Any]) -> Any:
     import diffusers
 
     blocks = getattr(diffusers, kind.default_blocks_name)()
-    blocks.sub_blocks.pop("prompt_upsampler")
+    blocks.sub_blocks.pop("prompt_upsampler", None)
     pipeline = blocks.init_pipeline()
     pipeline.update_components(**parts)
+    if "text_conditioner" in parts:
+        resize_padding_without_torchvision(pipeline.transformer)
     return pipeline
+
+
+def resize_padding_without_torchvision(transformer: Any) -> None:
+    """Resize the mask of padding of Anima's pipeline before its transformer does so, which needs torchvision."""
+    from torch.nn.functional import interpolate
+
+    def resized(_: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        if (mask := named.pop("padding_mask", None)) is not None:
+            latents = named["hidden_states"]
+            mask = interpolate(mask, latents.shape[-2:]).unsqueeze(2)
+            named["condition_mask"] = mask.expand(len(latents), -1, -1, -1, -1)  # joined in the same place
+        return arguments, named
+
+    transformer.register_to_config(concat_padding_mask=False)
+    transformer.register_forward_pre_hook(resized, with_kwargs=True)
 
 
 def noise_for(base: Backbone, count: int, height: int, width: int) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -177,13 +177,45 @@ def save_tiny_flux3(folder: Path, *, seed: int = 0, distilled: bool = False) -> 
     for name, part in parts.items():
         part.save_pretrained(folder / name)
     save_qwen3_vl_processor(folder / "tokenizer")
-    hints = {name: ["diffusers", type(part).__name__] for name, part in parts.items()}
-    hints |= {
-        "text_encoder": ["transformers", "Qwen3VLForConditionalGeneration"],
-        "tokenizer": ["transformers", "AutoProcessor"],
-    }
+    hints = {name: _class_of(part) for name, part in parts.items()} | {"tokenizer": ["transformers", "AutoProcessor"]}
+    return _modular(folder, "Flux3Distilled" if distilled else "Flux3", hints)
+
+
+def save_tiny_anima(folder: Path, *, seed: int = 0) -> Path:
+    """An Anima with two blocks for 32 px pictures, as the folder of a modular pipeline."""
+    import torch
+    from diffusers import AnimaTextConditioner, CosmosTransformer3DModel, FlowMatchEulerDiscreteScheduler
+    from tiny_text import qwen3_encoder, qwen_tokenizer, t5_tokenizer
+
+    torch.manual_seed(seed)
+    parts = {
+        "transformer": CosmosTransformer3DModel(
+            in_channels=4, out_channels=4, num_attention_heads=2, attention_head_dim=16, num_layers=2, mlp_ratio=2.0,
+            text_embed_dim=16, adaln_lora_dim=8, rope_scale=(1.0, 4.0, 4.0), extra_pos_embed_type=None,
+        ),
+        "text_conditioner": AnimaTextConditioner(
+            source_dim=16, target_dim=16, model_dim=16, num_layers=2, num_attention_heads=2, mlp_ratio=2.0,
+            target_vocab_size=256,
+        ),
+        "vae": qwen_autoencoder(),
+        "text_encoder": qwen3_encoder(),
+        "tokenizer": qwen_tokenizer(),
+        "t5_tokenizer": t5_tokenizer(),
+        "scheduler": FlowMatchEulerDiscreteScheduler(shift=3.0),
+    }  # fmt: skip
+    for name, part in parts.items():
+        part.save_pretrained(folder / name)
+    return _modular(folder, "Anima", {name: _class_of(part) for name, part in parts.items()})
+
+
+def _class_of(part: Any) -> list[str]:
+    """Library and class, as an index names them."""
+    return [type(part).__module__.partition(".")[0], type(part).__name__]
+
+
+def _modular(folder: Path, kind: str, hints: Mapping[str, list[str]]) -> Path:
+    """The folder with the index of a modular pipeline, whose parts have these classes."""
     index = {name: [None, None, {"subfolder": name, "type_hint": hint}] for name, hint in hints.items()}
-    kind = "Flux3Distilled" if distilled else "Flux3"
     named = {"_class_name": f"{kind}ModularPipeline", "_blocks_class_name": f"{kind}AutoBlocks", **index}
     (folder / "modular_model_index.json").write_text(json.dumps(named))
     return for_small_pictures(folder)
@@ -318,6 +350,7 @@ TINY: dict[str, Callable[..., Path]] = {
     "qwen-image": save_tiny_qwen_image,
     "krea2": save_tiny_krea2,
     "qwen-image-2.1": save_tiny_qwen_image21,
+    "anima": save_tiny_anima,
 }
 """Family -> what saves a tiny base model of it into a folder, with random weights by ``seed``.
 
@@ -335,3 +368,6 @@ class Parts(dict[str, Any]):
         from lora_workbench.engine.adapters.binding import changeable, shapes
 
         return shapes(changeable(self))
+
+    def file_parts(self, key: str) -> list[tuple[str, slice]]:
+        return [(key, slice(None))]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from ..core.errors import AdapterError
 from ..core.words import first_of
@@ -23,6 +23,22 @@ if TYPE_CHECKING:
 _DENOISER = "denoiser."
 _SHOWN = 3
 """Number of examples in an error."""
+
+
+class HasComponents(Protocol):
+    """A base model whose weights can be replaced, such as any ``Backbone``."""
+
+    def module_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Module key -> shape of its weight."""
+        ...
+
+    def load_component(self, name: str) -> nn.Module:
+        """The module of a component."""
+        ...
+
+    def file_parts(self, key: str) -> Sequence[tuple[str, slice]]:
+        """The modules in adapter files that make up a layer; see ``Backbone.file_parts``."""
+        ...
 
 
 def adaptable(components: Mapping[str, nn.Module]) -> dict[str, Weighted]:

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import AdapterError
+from .binding import HasComponents
 from .frozen import Frozen
-from .fused import HasParts, bind_to
+from .fused import bind_to
 from .stack import Stack, StackEntry
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Companions:
         """What results depend on."""
         return [[e.role, e.adapter.content_hash, e.weight, e.text_encoder_weight] for e in self.entries]
 
-    def bound_to(self, base: HasParts) -> Companions:
+    def bound_to(self, base: HasComponents) -> Companions:
         """The companions with the module keys of a base model.
 
         Raises:
@@ -114,7 +115,7 @@ def text_part(stack: Stack) -> Stack:
 
 @contextlib.contextmanager
 def beside(
-    base: HasParts, companions: Companions, components: Mapping[str, nn.Module], dtype: torch.dtype
+    base: HasComponents, companions: Companions, components: Mapping[str, nn.Module], dtype: torch.dtype
 ) -> Iterator[Frozen]:
     """Within the block, the layers of the components carry what is on while training.
 

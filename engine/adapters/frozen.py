@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import AdapterError
 from ..core.words import first_of
-from .binding import adaptable
-from .fused import HasParts, whole
+from .binding import HasComponents, adaptable
+from .fused import whole
 from .kinds import LowRank
 from .kinds.lora import product
 from .kinds.summing import Part, bias_change, joined, updated
@@ -44,7 +44,9 @@ class Frozen:
         AdapterError: an adapter changes a norm, or a bias that isn't there.
     """
 
-    def __init__(self, base: HasParts, stack: Stack, components: Mapping[str, nn.Module], dtype: torch.dtype) -> None:
+    def __init__(
+        self, base: HasComponents, stack: Stack, components: Mapping[str, nn.Module], dtype: torch.dtype
+    ) -> None:
         self._on, self._wrapped = True, Wrapped()
         updates = _by_module(stack, components)
         layers = adaptable(components) if updates else {}

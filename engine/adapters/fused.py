@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from .adapter import Adapter
-from .binding import bind
+from .binding import HasComponents, bind
 from .kinds import LowRank, Update
 from .names import flat
-from .stack import HasComponents
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,15 +18,7 @@ Places: TypeAlias = Mapping[str, Sequence[tuple[str, slice]]]
 """Layer key -> (module key in adapter files, its output rows), for each module that the layer is in files."""
 
 
-class HasParts(HasComponents, Protocol):
-    """A base model that knows what its layers are in adapter files, such as any ``Backbone``."""
-
-    def file_parts(self, key: str) -> Sequence[tuple[str, slice]]:
-        """The modules in adapter files that make up a layer; see ``Backbone.file_parts``."""
-        ...
-
-
-def places(base: HasParts) -> Places:
+def places(base: HasComponents) -> Places:
     """What the denoiser's layers are in adapter files; those that files have no name for are left out."""
     known = base.module_shapes()
     paths = [
@@ -39,7 +30,7 @@ def places(base: HasParts) -> Places:
     return {key: parts for key, parts in found.items() if parts and all(part in known for part, _ in parts)}
 
 
-def bind_to(base: HasParts, adapter: Adapter) -> Adapter:
+def bind_to(base: HasComponents, adapter: Adapter) -> Adapter:
     """The adapter with the module keys of a base model; updates of its fused layers are cut into what files have.
 
     Raises:

@@ -29,7 +29,7 @@ _DOTTED = (
 )
 _DENOISER_ROOT = re.compile(
     r"(?:(?:down|up|input|output|double|single|transformer|single_transformer)_blocks|mid_block|middle_block|blocks"
-    r"|layers|conv_in|conv_out|time_embedding|add_embedding|time_embed|label_emb)(?:[._]|$)"
+    r"|layers|conv_in|conv_out|time_embedding|add_embedding|time_embed|label_emb|text_conditioner)(?:[._]|$)"
 )
 _TEXT_ROOT = re.compile(r"(?:text_model|encoder[._]layers)[._]")
 

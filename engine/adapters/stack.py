@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from ..core.errors import AdapterError
 from ..core.hashing import value_hash
 from .adapter import Adapter
-from .binding import bind, changeable
+from .binding import HasComponents, changeable
 from .files import AdapterFile
+from .fused import bind_to
 from .kinds.summing import Part, bias_change, updated
 from .metadata import contexts
 
@@ -139,18 +140,6 @@ class WeightedFile:
     text_encoder_weight: float
 
 
-class HasComponents(Protocol):
-    """A base model whose weights can be replaced, such as any ``Backbone``."""
-
-    def module_shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """Module key -> shape of its weight."""
-        ...
-
-    def load_component(self, name: str) -> nn.Module:
-        """The module of a component."""
-        ...
-
-
 @runtime_checkable
 class CarriesStacks(Protocol):
     """A base model that applies stacks in its own way, such as by ComfyUI's patches."""
@@ -179,14 +168,15 @@ def applied(base: HasComponents | CarriesStacks, stack: Stack) -> contextlib.Abs
 @contextlib.contextmanager
 def _exchanged(base: HasComponents, stack: Stack) -> Iterator[None]:
     """Replace the parameters that the stack changes; only their components are loaded."""
-    known = base.module_shapes() if stack.active() else {}
     updates: dict[str, list[Part]] = defaultdict(list)
     for entry in stack.active():
-        for key, update in bind(entry.adapter, known).modules.items():
+        for key, update in bind_to(base, entry.adapter).modules.items():
             if weight := entry.weight_for(key):
                 updates[key].append((update, weight))
     names = dict.fromkeys(key.split(".", 1)[0] for key in updates)
-    modules = changeable({name: base.load_component(name) for name in names})
+    layers = changeable({name: base.load_component(name) for name in names})
+    # Whole ones: models whose layers files cut into several carry stacks in their own way.
+    modules = {part: layer for key, layer in layers.items() for part, _ in base.file_parts(key)}
     originals: list[tuple[nn.Module, str, Any]] = []
     try:
         for key, parts in updates.items():

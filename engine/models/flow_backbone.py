@@ -26,6 +26,9 @@ from .traits import Traits
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+_READS_PROMPTS = ("tokenizer", "text_encoder", "processor", "t5_tokenizer")
+"""What the names of the parts that encode prompts begin with."""
+
 
 class FlowBackbone(Backbone):
     """A transformer with its encoders, which are loaded on first use.
@@ -52,7 +55,7 @@ class FlowBackbone(Backbone):
         self._precision = precision
         self._scheduler = self._load_scheduler()
         self._encoders: dict[str, Any] = {}
-        self._transformer = parts.load("transformer").requires_grad_(False)
+        self._transformer = self._load_transformer().requires_grad_(False)
         self.dtype = pick_dtype(precision, self.device, _size(self._transformer))
         with quiet():
             self._transformer.to(self.device, self.dtype)
@@ -94,6 +97,9 @@ class FlowBackbone(Backbone):
     @abstractmethod
     def _to_autoencoder(self, latents: Tensor) -> Tensor:
         """The way back."""
+
+    def _load_transformer(self) -> Any:
+        return self._parts.load("transformer")
 
     def _load_scheduler(self) -> Any:
         return self._parts.load("scheduler")
@@ -252,7 +258,7 @@ class FlowBackbone(Backbone):
         """Tokenizers and text encoders by name. T5 and its like overflow in float16."""
         import torch
 
-        names = [name for name in self._family.parts if name.startswith(("tokenizer", "text_encoder", "processor"))]
+        names = [name for name in self._family.parts if name.startswith(_READS_PROMPTS)]
         loaded = {name: self._parts.load(name) for name in names}
         for module in loaded.values():
             if isinstance(module, torch.nn.Module):

@@ -6,7 +6,7 @@ lengths, and those of one length go through the transformer together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from .chunks import LENGTHS
 from .contract import Conditioning
@@ -15,24 +15,33 @@ STATES = "states"
 """Name in the conditioning of the encoded tokens, shape (B, L, …)."""
 MASK = "mask"
 """Name of what belongs to each of them, shape (B, L)."""
+IDS = "ids"
+"""Name of the prompts' tokens of a second tokenizer, shape (B, M), where the transformer reads them itself."""
+_IDS_LENGTHS = "ids_lengths"
+_LENGTHS: Mapping[str, str] = {STATES: LENGTHS, MASK: LENGTHS, IDS: _IDS_LENGTHS}
+"""Name of what is cut to a length -> name of the lengths, shape (B,)."""
 
 
 def with_length(conditioning: Conditioning) -> Conditioning:
-    """The conditioning with the length of its prompts, which have none of the padding of others."""
-    states = conditioning[STATES]
-    lengths = states.new_full((len(states),), states.shape[1]).long()
-    return Conditioning(conditioning | {LENGTHS: lengths})
+    """The conditioning with the lengths of its prompts, which have none of the padding of others."""
+    cut = {_LENGTHS[name]: tensor for name, tensor in conditioning.items() if name in (STATES, IDS)}
+    counts = {name: own.new_full((len(own),), own.shape[1]).long() for name, own in cut.items()}
+    return Conditioning(conditioning | counts)
 
 
 def by_length(conditioning: Conditioning) -> Iterator[tuple[list[int], Conditioning]]:
     """(positions in the batch, their conditioning without padding) of the prompts of each length."""
     import torch
 
-    lengths = conditioning[LENGTHS].tolist()
-    for length in sorted(set(lengths)):
-        members = [place for place, own in enumerate(lengths) if own == length]
-        picked = conditioning if len(members) == len(lengths) else conditioning.pick(torch.tensor(members))
+    measured = [name for name in (LENGTHS, _IDS_LENGTHS) if name in conditioning]
+    of_prompts = list(zip(*(conditioning[name].tolist() for name in measured), strict=True))
+    for lengths in sorted(set(of_prompts)):
+        members = [place for place, own in enumerate(of_prompts) if own == lengths]
+        picked = conditioning if len(members) == len(of_prompts) else conditioning.pick(torch.tensor(members))
+        length = dict(zip(measured, lengths, strict=True))
         yield (
             members,
-            Conditioning({name: own[:, :length] if name in (STATES, MASK) else own for name, own in picked.items()}),
-        )
+            Conditioning({
+                name: own[:, : length[_LENGTHS[name]]] if name in _LENGTHS else own for name, own in picked.items()
+            }),
+        )  # fmt: skip

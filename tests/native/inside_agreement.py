@@ -101,8 +101,29 @@ def krea2(weights: dict[str, Any], sizes: Mapping[str, Any]) -> Any:
     return _backbone(Krea2, _transformer=_with(made, converted))
 
 
+def anima(weights: dict[str, Any], sizes: Mapping[str, Any]) -> Any:
+    """The same for Anima, whose text conditioner is of one size and has the same names in both programs."""
+    from diffusers import AnimaTextConditioner, CosmosTransformer3DModel
+    from diffusers.loaders.single_file_utils import convert_cosmos_transformer_checkpoint_to_diffusers
+    from lora_workbench.engine.models.families.anima import Anima, with_conditioner
+
+    conditioner = "llm_adapter."
+    made = CosmosTransformer3DModel(
+        in_channels=sizes["in_channels"], out_channels=sizes["out_channels"], num_layers=sizes["num_blocks"],
+        num_attention_heads=sizes["num_heads"], attention_head_dim=sizes["model_channels"] // sizes["num_heads"],
+        mlp_ratio=sizes["mlp_ratio"], text_embed_dim=sizes["crossattn_emb_channels"],
+        adaln_lora_dim=sizes["adaln_lora_dim"], rope_scale=(1.0, 1.0, 1.0), extra_pos_embed_type=None,
+    )  # fmt: skip
+    blocks = {name: tensor for name, tensor in weights.items() if not name.startswith(conditioner)}
+    own = {name.removeprefix(conditioner): tensor for name, tensor in weights.items() if name not in blocks}
+    transformer = _with(made, convert_cosmos_transformer_checkpoint_to_diffusers(blocks))
+    conditioned = with_conditioner(transformer, _with(AnimaTextConditioner(), own))
+    return _backbone(Anima, _transformer=conditioned)
+
+
 FAMILIES: Mapping[str, Callable[[dict[str, Any], Mapping[str, Any]], Any]] = {
     "sdxl": sdxl, "qwen_image": qwen_image, "flux2_klein": flux2_klein, "z_image": z_image, "krea2": krea2,
+    "anima": anima,
 }  # fmt: skip
 
 
@@ -155,17 +176,21 @@ def prompts(native: Any, count: int) -> tuple[Any, Any]:
         states = states.unflatten(-1, (layers, -1))
     if "pooled_output" in encoded:
         return encoded, Conditioning({"states": states, "pooled": encoded["pooled_output"]})
-    return encoded, with_length(Conditioning({"states": states, "mask": torch.ones(states.shape[:2])}))
+    given = Conditioning({"states": states, "mask": torch.ones(states.shape[:2])})
+    if "t5xxl_ids.row" in encoded:
+        given["ids"] = encoded["t5xxl_ids.row"].long()
+    return encoded, with_length(given)
 
 
 def shared_layers(native: Any, theirs: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Layers of the attention and feed-forward preset that both have as one: ComfyUI's keys, and diffusers'."""
-    wanted, known = native.info.target_presets["attention_and_feed_forward"], theirs.module_shapes()
+    preset = "attention_and_feed_forward"
+    known = {part: key for key in theirs.info.target_presets[preset] for part, _ in theirs.file_parts(key)}
     pairs = []
-    for key in wanted:
+    for key in native.info.target_presets[preset]:
         parts = native.file_parts(key)
         if len(parts) == 1 and parts[0][0] in known:
-            pairs.append((key, parts[0][0]))
+            pairs.append((key, known[parts[0][0]]))
     return tuple(ours for ours, _ in pairs), tuple(own for _, own in pairs)
 
 
@@ -212,7 +237,9 @@ def compared(name: str) -> dict[str, Any]:
             first = native.predict(x0, native.timesteps(u).t, ours)
             second = theirs.predict(x0, theirs.timesteps(u).t, own)
         paths, keys = shared_layers(native, theirs)
+        strange = [key for key, shape in theirs.module_shapes().items() if len(shape) > 1]
         return {
+            "strange": sorted({*strange} - {*native.module_shapes()}),
             "size": float(first.abs().mean()), "apart": float((first - second).abs().max()), "layers": len(paths),
             "losses": [losses(native, ours, paths, x0), losses(theirs, own, keys, x0)],
         }  # fmt: skip

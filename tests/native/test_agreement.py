@@ -10,7 +10,7 @@ from comfyui_process import run_inside
 
 pytestmark = pytest.mark.comfyui
 HERE = Path(__file__).parent
-FAMILIES = ("sdxl", "qwen_image", "flux2_klein", "z_image", "krea2")
+FAMILIES = ("sdxl", "qwen_image", "flux2_klein", "z_image", "krea2", "anima")
 
 
 @pytest.fixture(scope="module")
@@ -28,3 +28,9 @@ def test_predictions_and_losses_agree(found: dict[str, Any], family: str) -> Non
     native, diffusers = result["losses"]
     assert native[-1] != native[0]
     assert max(abs(one - other) for one, other in zip(native, diffusers, strict=True)) < 1e-3
+
+
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name != "flux2_klein"])
+def test_files_of_diffusers_backbones_have_names_that_comfyui_knows(found: dict[str, Any], family: str) -> None:
+    """Of all layers; ComfyUI has no table of those that modulate FLUX.2."""
+    assert not found[family]["strange"]

@@ -121,7 +121,7 @@ def test_it_describes_itself(base: Backbone, family: str):
     info = base.info
     assert info.family == FAMILIES.get(family).traits.name
     assert info.prediction_type in ("epsilon", "v_prediction", "flow")
-    assert info.key_style in ("kohya", "transformer")
+    assert info.key_style in ("kohya", "transformer", "native")
     assert info.capabilities <= CAPABILITIES.keys()
     assert info.name
     assert info.architecture
@@ -194,7 +194,9 @@ def test_names_of_layers_load_nothing(folder: Path):
     assert {key.split(".", 1)[0] for key in shapes} == {"denoiser", *base.text_encoder_names}
     components = base.load_components()
     assert loaded == list(base.text_encoder_names)
-    assert shapes == binding_shapes(changeable(components))
+    layers = binding_shapes(changeable(components))
+    assert shapes == {part: shape for key, shape in layers.items() for part, _ in base.file_parts(key)}
+    assert len(shapes) == len(layers)
 
 
 def test_no_end_of_a_long_prompt_is_cut_off(base: Backbone):

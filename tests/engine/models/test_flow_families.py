@@ -47,6 +47,8 @@ class Theirs:
     """Whether it takes a negative prompt; else its own is empty."""
     width: int = 48
     """Of the pictures, in pixels."""
+    modular: bool = False
+    """Whether guidance is one of its components."""
 
 
 PIPELINES = {
@@ -58,6 +60,9 @@ PIPELINES = {
         "QwenImage21Pipeline", lambda latents: packed(latents, 1), lambda scale: {"true_cfg_scale": scale}, width=64
     ),
     "krea2": Theirs("Krea2Pipeline", guidance=lambda scale: {"guidance_scale": scale - 1}),
+    "anima": Theirs(
+        "AnimaModularPipeline", lambda latents: latents.unsqueeze(2), lambda _: {"output": "images"}, modular=True
+    ),
 }
 
 
@@ -79,17 +84,21 @@ def base(folder: Path) -> Backbone:
 @pytest.mark.parametrize("guidance", [1.0, 4.5])
 def test_it_generates_what_the_pipeline_generates(base: Backbone, folder: Path, family: str, guidance: float) -> None:
     import torch
+    from diffusers import ClassifierFreeGuidance
 
     theirs = PIPELINES[family]
     pipeline = pipeline_of(folder, family)
     pipeline.set_progress_bar_config(disable=True)
+    if theirs.modular:
+        pipeline.update_components(guider=ClassifierFreeGuidance(guidance_scale=guidance))
     noise = noise_for(base, 1, 32, theirs.width)
     for prompt in PROMPTS:
         negative = {"negative_prompt": NEGATIVE} if theirs.negative and guidance != 1 else {}
-        [expected] = pipeline(
+        made = pipeline(
             prompt=prompt, height=32, width=theirs.width, num_inference_steps=4, latents=theirs.latents(noise),
             output_type="np", **theirs.guidance(guidance), **negative,
-        ).images  # fmt: skip
+        )  # fmt: skip
+        [expected] = made if theirs.modular else made.images
         unguided = guidance == 1 or "classifier_free_guidance" not in base.info.capabilities
         negatives = None if unguided else [NEGATIVE if theirs.negative else ""]
         [found] = generated(base, noise, [prompt], negatives, steps=4, guidance=guidance)

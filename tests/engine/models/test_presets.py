@@ -17,6 +17,8 @@ from lora_workbench.engine.models.presets import target_presets
         ("single_transformer_blocks.3.proj_out", "attention_and_feed_forward"),
         ("layers.5.feed_forward.w1", "attention_and_feed_forward"),
         ("transformer_blocks.0.norm1.linear", "all_layers"),
+        ("llm_adapter.blocks.0.self_attn.q_proj", "all_layers"),
+        ("text_conditioner.blocks.0.mlp.0", "all_layers"),
     ],
 )
 def test_the_narrowest_preset_of_a_layer(path: str, preset: str) -> None:

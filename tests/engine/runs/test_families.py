@@ -37,6 +37,7 @@ ARCHITECTURES = {
     "flux1": "flux-1-dev", "flux1-kontext": "flux-1-dev", "flux2": "Flux.2-klein-4b",
     "flux3": "flux-3-image", "flux3-distilled": "flux-3-image",
     "z-image": "Z-Image", "qwen-image": "Qwen-Image", "krea2": "Krea-2", "qwen-image-2.1": "Qwen-Image-2.1",
+    "anima": "anima-preview",
 }  # fmt: skip
 """Family -> its name in ``modelspec.architecture``, as kohya's trainers write it."""
 
@@ -150,7 +151,8 @@ def test_diffusers_loads_every_key_and_predicts_the_same(
     path = trained.adapter.path
     pipeline.load_lora_weights(str(path.parent), weight_name=path.name)
     denoiser = getattr(pipeline, "transformer", None) or pipeline.unet
-    layers = [module for module in denoiser.modules() if isinstance(module, LoraLayer)]
+    adapted = filter(None, (denoiser, getattr(pipeline, "text_conditioner", None)))
+    layers = [layer for module in adapted for layer in module.modules() if isinstance(layer, LoraLayer)]
     assert len(layers) == len(trained.adapter.modules)
     arguments, named, expected = calls[-1]
     with torch.no_grad():
