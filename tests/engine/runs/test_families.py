@@ -37,6 +37,7 @@ ARCHITECTURES = {
     "flux1": "flux-1-dev", "flux1-kontext": "flux-1-dev", "flux2": "Flux.2-klein-4b",
     "flux3": "flux-3-image", "flux3-distilled": "flux-3-image",
     "z-image": "Z-Image", "qwen-image": "Qwen-Image", "krea2": "Krea-2", "qwen-image-2.1": "Qwen-Image-2.1",
+    "qwen-image-edit": "Qwen-Image-Edit", "qwen-image-edit-plus": "Qwen-Image-Edit-Plus",
 }  # fmt: skip
 """Family -> its name in ``modelspec.architecture``, as kohya's trainers write it."""
 
