@@ -148,10 +148,9 @@ class NativeBackbone(Backbone):
     def encode_prompts(self, prompts: Sequence[str], pictures: Tensor | None = None) -> Conditioning:
         import torch
 
-        del pictures
-
+        seen = pictures if "prompts_see_pictures" in self.info.capabilities else None
         with_gradients = self._encoder is not None and torch.is_grad_enabled()
-        return encode(self._clip, prompts, self._encoder if with_gradients else None).to(self.device)
+        return encode(self._clip, prompts, self._encoder if with_gradients else None, seen).to(self.device)
 
     def tokenize(self, text: str) -> dict[str, list[str]]:
         return tokens_of(self._clip, text)

@@ -104,16 +104,21 @@ EDIT = replace(
     architecture="Qwen-Image-Edit",
     resolution=1024,
     published=published.QWEN_IMAGE_EDIT,
-    missing="In ComfyUI it counts as Qwen-Image, whose text encoder doesn't see the pictures to edit.",
+    missing="In ComfyUI it counts as Qwen-Image, and its text encoder sees pictures as that of 2509 does.",
 )
 EDIT_2509 = replace(
     EDIT,
     title="Qwen-Image-Edit 2509",
     architecture="Qwen-Image-Edit-Plus",
     generation=GenerationDefaults(steps=40, guidance=4.0),
-    missing=f"More than one picture to edit at once. {EDIT.missing}",
+    missing="More than one picture to edit at once. In ComfyUI it counts as Qwen-Image.",
 )
-EDIT_2511 = replace(EDIT_2509, title="Qwen-Image-Edit 2511", architecture="Qwen-Image-Edit-2511")
+EDIT_2511 = replace(
+    EDIT_2509,
+    title="Qwen-Image-Edit 2511",
+    architecture="Qwen-Image-Edit-2511",
+    missing="More than one picture to edit at once.",
+)
 """Its pictures to edit count as free of noise, which the transformer sees to."""
 
 FAMILY = Family(
