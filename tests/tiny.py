@@ -163,7 +163,7 @@ def save_tiny_flux3(folder: Path, *, seed: int = 0, distilled: bool = False) -> 
     """A FLUX.3 with a block of each kind for 32 px pictures, as the folder of a modular pipeline."""
     import torch
     from diffusers import Flux3Transformer2DModel
-    from tiny_text import qwen3_vl_for_text, save_qwen3_vl_processor
+    from tiny_text import qwen3_vl_for_text, save_qwen_vl_processor
 
     torch.manual_seed(seed)
     parts = {
@@ -176,7 +176,7 @@ def save_tiny_flux3(folder: Path, *, seed: int = 0, distilled: bool = False) -> 
     }  # fmt: skip
     for name, part in parts.items():
         part.save_pretrained(folder / name)
-    save_qwen3_vl_processor(folder / "tokenizer")
+    save_qwen_vl_processor(folder / "tokenizer")
     hints = {name: _class_of(part) for name, part in parts.items()} | {"tokenizer": ["transformers", "AutoProcessor"]}
     return _modular(folder, "Flux3Distilled" if distilled else "Flux3", hints)
 
@@ -239,6 +239,28 @@ def save_tiny_qwen_image(folder: Path, *, seed: int = 0) -> Path:
     return for_small_pictures(folder)
 
 
+def save_tiny_qwen_image_edit(folder: Path, *, seed: int = 0, plus: bool = False, zero_cond_t: bool = False) -> Path:
+    """A Qwen-Image-Edit pipeline with two blocks for 32 px pictures, as a diffusers folder.
+
+    Args:
+        folder: where it is saved.
+        seed: of its weights.
+        plus: whether it is of the pipeline of 2509 and 2511.
+        zero_cond_t: whether pictures to edit count as free of noise, as in 2511.
+    """
+    from tiny_text import save_qwen_vl_processor
+
+    save_tiny_qwen_image(folder, seed=seed)
+    save_qwen_vl_processor(folder / "processor", patch_size=14)
+    named = {
+        "_class_name": "QwenImageEditPlusPipeline" if plus else "QwenImageEditPipeline",
+        "processor": ["transformers", "Qwen2_5_VLProcessor"],
+    }
+    for file, more in {"model_index.json": named, "transformer/config.json": {"zero_cond_t": zero_cond_t}}.items():
+        (folder / file).write_text(json.dumps(json.loads((folder / file).read_text()) | more))
+    return folder
+
+
 def save_tiny_krea2(folder: Path, *, seed: int = 0, is_distilled: bool = False) -> Path:
     """A Krea 2 pipeline with two blocks for 32 px pictures, as a diffusers folder."""
     import torch
@@ -264,7 +286,7 @@ def save_tiny_qwen_image21(folder: Path, *, seed: int = 0, sample_sigmas: list[f
     """A Qwen-Image 2.1 pipeline with two blocks for 32 px pictures, as a diffusers folder."""
     import torch
     from diffusers import AutoencoderKLQwenImage21, FlowMatchEulerDiscreteScheduler, QwenImage21Transformer2DModel
-    from tiny_text import qwen3_vl_for_text, save_qwen3_vl_processor
+    from tiny_text import qwen3_vl_for_text, save_qwen_vl_processor
 
     torch.manual_seed(seed)
     parts = {
@@ -281,7 +303,7 @@ def save_tiny_qwen_image21(folder: Path, *, seed: int = 0, sample_sigmas: list[f
     }  # fmt: skip
     for name, part in parts.items():
         part.save_pretrained(folder / name)
-    save_qwen3_vl_processor(folder / "processor")
+    save_qwen_vl_processor(folder / "processor")
     libraries = {"text_encoder": "transformers", "processor": "transformers"}
     classes = {name: type(part).__name__ for name, part in parts.items()} | {"processor": "Qwen3VLProcessor"}
     index = {name: [libraries.get(name, "diffusers"), own] for name, own in classes.items()}
@@ -348,6 +370,8 @@ TINY: dict[str, Callable[..., Path]] = {
     "flux3-distilled": partial(save_tiny_flux3, distilled=True),
     "z-image": save_tiny_z_image,
     "qwen-image": save_tiny_qwen_image,
+    "qwen-image-edit": save_tiny_qwen_image_edit,
+    "qwen-image-edit-plus": partial(save_tiny_qwen_image_edit, plus=True),
     "krea2": save_tiny_krea2,
     "qwen-image-2.1": save_tiny_qwen_image21,
     "anima": save_tiny_anima,

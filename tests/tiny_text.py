@@ -58,8 +58,8 @@ PICTURES_CHAT = (
 """Qwen-VL's template for conversations whose messages are text, or lists of parts."""
 
 
-def save_qwen3_vl_processor(folder: Path) -> None:
-    """The files of a processor of Qwen3-VL's class, which need no torchvision."""
+def save_qwen_vl_processor(folder: Path, *, patch_size: int = 16) -> None:
+    """The files of a processor of Qwen-VL's classes, which need no torchvision."""
     from transformers import Qwen2VLImageProcessor
 
     tokenizer = qwen_tokenizer(["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"])
@@ -67,7 +67,7 @@ def save_qwen3_vl_processor(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
     half = [0.5, 0.5, 0.5]
     Qwen2VLImageProcessor(
-        patch_size=16, merge_size=2, min_pixels=32 * 32, max_pixels=4096 * 4096, image_mean=half, image_std=half
+        patch_size=patch_size, merge_size=2, min_pixels=32 * 32, max_pixels=4096 * 4096, image_mean=half, image_std=half
     ).save_pretrained(folder)
 
 
@@ -107,19 +107,26 @@ def qwen3_for_text(width: int = 16, layers: int = 3) -> Any:
 
 
 def qwen25_vl(width: int = 16) -> Any:
-    """A Qwen2.5-VL model with random weights for :func:`qwen_tokenizer`."""
+    """A Qwen2.5-VL model with random weights for :func:`qwen_tokenizer`, or :func:`save_qwen_vl_processor`.
+
+    They are large enough for its attention to depend on the places of tokens.
+    """
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
     text = {
         "vocab_size": 400, "hidden_size": width, "intermediate_size": 32, "num_hidden_layers": 2,
         "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 8192,
         "rope_scaling": {"type": "mrope", "mrope_section": [1, 1, 2], "rope_type": "default"}, "rope_theta": 1e6,
+        "initializer_range": 0.4,
     }  # fmt: skip
     vision = {
         "depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": width,
-        "fullatt_block_indexes": [0],
+        "fullatt_block_indexes": [0], "initializer_range": 0.4,
     }  # fmt: skip
-    return Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(text_config=text, vision_config=vision))
+    return Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(
+        text_config=text, vision_config=vision, vision_start_token_id=3, vision_end_token_id=4, image_token_id=5,
+        video_token_id=6,
+    ))  # fmt: skip
 
 
 def qwen3_vl_encoder(width: int = 16, layers: int = 3) -> Any:
@@ -137,7 +144,7 @@ def qwen3_vl_encoder(width: int = 16, layers: int = 3) -> Any:
 
 
 def qwen3_vl_for_text(width: int = 16, layers: int = 3) -> Any:
-    """:func:`qwen3_vl_encoder` with its output for words, for :func:`save_qwen3_vl_processor`."""
+    """:func:`qwen3_vl_encoder` with its output for words, for :func:`save_qwen_vl_processor`."""
     from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
     parts = qwen3_vl_encoder(width, layers).config

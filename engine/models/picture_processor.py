@@ -62,6 +62,14 @@ class PictureProcessor:
         return written if isinstance(written, str) else [written]
 
 
+def as_image(picture: Tensor) -> Any:
+    """A picture (1, 3, H, W) in [-1, 1] as processors take it, of PIL."""
+    from PIL import Image
+
+    pixels = ((picture[0].permute(1, 2, 0).float() + 1) * 127.5).round().clamp(0, 255).byte()
+    return Image.fromarray(pixels.cpu().numpy())
+
+
 def _repeated(prompts: list[str], tokens: list[int]) -> list[str]:
     """Prompts with as many marks for each picture as it has tokens."""
     counts = iter(tokens)

@@ -131,6 +131,8 @@ QWEN_IMAGE = Published(
     | _by(_MUSUBI, timestep_distribution="logit_normal", noise_shift="fixed", shift_factor=2.2)
 )
 
+QWEN_IMAGE_EDIT = Published(settings={**QWEN_IMAGE.settings, **_by(_AI_TOOLKIT, caption_dropout=0.05)})
+
 QWEN_IMAGE_21 = Published(
     settings=_by(_FIZGIG, learning_rate=1.5e-4, resolution=704),
     advice="It is distilled: train it with a training adapter (companions), which is off when you generate.",

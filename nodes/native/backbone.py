@@ -146,8 +146,8 @@ class NativeBackbone(Backbone):
         return normal(scaled.squeeze(2) if scaled.ndim > 4 else scaled)
 
     def encode_prompts(self, prompts: Sequence[str], pictures: Tensor | None = None) -> Conditioning:
-        del pictures
-        return encode(self._clip, prompts, self._encoder).to(self.device)
+        seen = pictures if "prompts_see_pictures" in self.info.capabilities else None
+        return encode(self._clip, prompts, self._encoder, seen).to(self.device)
 
     def tokenize(self, text: str) -> dict[str, list[str]]:
         return tokens_of(self._clip, text)

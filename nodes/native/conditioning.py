@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...engine.models.chunks import check_length
 from ...engine.models.contract import Conditioning
 from .mirror import normal
 from .seam import CLIP, ClipEncoder, Conditionings, TextEncoder
+from .shown import showing
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LENGTH = ".length"
 """Suffix of a tensor's name: how much of its second axis belongs to each prompt, shape (B,); the rest is padding."""
@@ -25,7 +29,9 @@ CLIP_ENCODERS = ("clip_l", "clip_g", "clip_h")
 """The text encoders that can be trained: attributes of ComfyUI's text-encoder models."""
 
 
-def encode(clip: CLIP, prompts: Sequence[str], encoder: TextEncoder | None = None) -> Conditioning:
+def encode(
+    clip: CLIP, prompts: Sequence[str], encoder: TextEncoder | None = None, pictures: Tensor | None = None
+) -> Conditioning:
     """Encode prompts so that each is what it would be alone.
 
     Args:
@@ -33,6 +39,7 @@ def encode(clip: CLIP, prompts: Sequence[str], encoder: TextEncoder | None = Non
         prompts: read literally: parentheses weigh nothing.
         encoder: a mirror of their model that carries the adapters in training, to encode with; without one ComfyUI
             encodes.
+        pictures: what the prompts show, (B, 3, H, W) in [-1, 1], where the text encoder sees pictures.
 
     Raises:
         CaptionError: a prompt is absurdly long.
@@ -40,7 +47,8 @@ def encode(clip: CLIP, prompts: Sequence[str], encoder: TextEncoder | None = Non
     import torch
 
     check_length(prompts)
-    tokens = [clip.tokenize(_literal(prompt)) for prompt in prompts]
+    shown = [{}] * len(prompts) if pictures is None else [showing(clip, picture) for picture in pictures.split(1)]
+    tokens = [clip.tokenize(_literal(prompt), **own) for prompt, own in zip(prompts, shown, strict=True)]
     if encoder is not None:
         encoded = _by_mirror(clip, tokens, encoder)
     else:

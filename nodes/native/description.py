@@ -16,6 +16,7 @@ from .identity import content_hash
 from .names import Names
 from .prediction import patch_of, prediction_type_of, shift_of
 from .seam import CLIP, VAE, BaseModel, ClipEncoder, ModelPatcher, TextEncoder
+from .shown import sees_pictures
 
 _TOLD_SIZES = ("SDXL", "SDXLRefiner", "HunyuanDiT")
 """ComfyUI's classes of models that are told the size of pictures."""
@@ -99,6 +100,8 @@ def _capabilities(model: BaseModel, clip: CLIP) -> set[str]:
         found.add("size_conditioning")
     if reference_input(model):
         found.add("reference_pictures")
+    if sees_pictures(model, clip):
+        found.add("prompts_see_pictures")
     return found
 
 

@@ -17,6 +17,7 @@ from ...engine.models.families import (
     ltx_video,
     lumina2,
     qwen_image,
+    qwen_image_edit,
     sd1,
     sd2,
     sd3,
@@ -110,6 +111,8 @@ def traits_of(model: BaseModel, names: Names, prediction_type: str) -> Traits:
     known = next((_TRAITS[name] for name in classes if name in _TRAITS), None)
     if known is flux2.TRAITS:
         return flux2.variant(**model.model_config.unet_config)
+    if known is qwen_image.TRAITS and model.model_config.unet_config.get("default_ref_method") == "index_timestep_zero":
+        return qwen_image_edit.EDIT_2511
     if known is None:
         own = classes[0].lower()
         return Traits(name=own, title=classes[0], architecture=own, resolution=1024, key_style=names.style)

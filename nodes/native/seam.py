@@ -173,8 +173,8 @@ class CLIP(Protocol):
     layer_idx: int | None
     """The layer whose output is used, if that was chosen."""
 
-    def tokenize(self, text: str) -> dict[str, list[list[tuple[Any, ...]]]]:
-        """Encoder -> sections of (token, weight)."""
+    def tokenize(self, text: str, **options: Any) -> dict[str, list[list[tuple[Any, ...]]]]:
+        """Encoder -> sections of (token, weight). Options depend on the tokenizer."""
         ...
 
     def encode_from_tokens(self, tokens: dict[str, Any], return_pooled: bool, return_dict: bool) -> Any: ...

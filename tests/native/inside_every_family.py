@@ -254,6 +254,39 @@ def sampled(case: Case, folder: Path) -> dict[str, Any]:
     }
 
 
+def seen(folder: str) -> dict[str, Any]:
+    """Prompts that show pictures, beside ComfyUI's node for them, and a run on pairs."""
+    import torch
+    from comfy_extras.nodes_qwen import TextEncodeQwenImageEditPlus
+    from lora_workbench.engine.data.pairs import load_pairs
+    from lora_workbench.engine.runs.store import RunStore
+    from lora_workbench.engine.runs.train import train_adapter
+    from lora_workbench.engine.training.recipe import Recipe
+    from PIL import Image
+
+    case = Case("qwen_image_edit_2511")
+    base, prompts = case.base, ["a zwx thing (red)", "a zwx thing"]
+    pictures = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        ours = base.encode_prompts(prompts, 2 * pictures - 1)
+        swapped = base.encode_prompts(prompts, 2 * pictures.flip(0) - 1)
+        theirs = [
+            TextEncodeQwenImageEditPlus.execute(case.clip, prompt, image1=picture[None].movedim(1, -1)).result[0][0][0]
+            for prompt, picture in zip(prompts, pictures, strict=True)
+        ]
+    for name, color in {"a_start": "red", "a_end": "blue", "b_start": "green", "b_end": "white"}.items():
+        Image.new("RGB", (case.side, case.side), color).save(Path(folder) / f"{name}.png")
+    recipe = Recipe.of(steps=2, rank=2, alpha=2, warmup_steps=0, resolution=case.side)
+    pairs = load_pairs(Path(folder), instruction="do it")
+    run = finished(train_adapter(base, pairs, recipe, seed=1, store=RunStore(Path(folder) / "runs"), name="edit"))
+    return {
+        "capabilities": sorted(base.info.capabilities),
+        "apart": [float((ours["cond"][i, : len(own[0])] - own[0]).abs().max()) for i, own in enumerate(theirs)],
+        "pictures": float((ours["cond"] - swapped["cond"]).abs().max()),
+        "trained": all(map(torch.isfinite, map(torch.tensor, run.losses))),
+    }
+
+
 def zero_terminal_snr(folder: str) -> dict[str, Any]:
     """NoobAI's noise levels and losses at both ends, beside the same model without zero terminal SNR."""
     import torch
@@ -385,6 +418,6 @@ def sd3_parts(models: str) -> list[str]:
 
 if __name__ == "__main__":
     main({
-        "every": every, "zero_terminal_snr": zero_terminal_snr, "refused": refused, "detected": detected,
+        "every": every, "zero_terminal_snr": zero_terminal_snr, "refused": refused, "detected": detected, "seen": seen,
         "sd3_parts": sd3_parts,
     })  # fmt: skip

@@ -43,6 +43,7 @@ FAMILIES: Mapping[str, Expected] = {
     "z_image": Expected("z-image", "flow", "transformer", "Z-Image"),
     "krea2": Expected("krea2", "flow", "transformer", "Krea-2"),
     "qwen_image": Expected("qwen-image", "flow", "transformer", "Qwen-Image", edits=True),
+    "qwen_image_edit_2511": Expected("qwen-image", "flow", "transformer", "Qwen-Image-Edit-2511", edits=True),
     "anima": Expected("anima", "flow", "native", "anima-preview"),
     "ideogram4": Expected("ideogram4", "flow", "native", "Ideogram-4"),
     "wan21": Expected("wan", "flow", "native", "wan2.1"),
@@ -138,6 +139,14 @@ def test_it_samples_in_batches_as_alone(family: str, found: dict[str, Any]) -> N
     assert sampled["finite"]
     assert sampled["apart"] < 1e-3
     assert sampled["picture"][:2] == [2, 3]
+
+
+def test_prompts_of_qwen_image_edit_see_pictures_as_in_its_node(tmp_path: Path) -> None:
+    found = run_inside(HERE / "inside_every_family.py", "seen", tmp_path, folder=tmp_path)
+    assert "prompts_see_pictures" in found["capabilities"]
+    assert found["apart"] == [0, 0]
+    assert found["pictures"] > 1e-3
+    assert found["trained"]
 
 
 def test_zero_terminal_snr_ends_in_noise_alone(tmp_path: Path) -> None:

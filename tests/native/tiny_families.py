@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from checkpoints import randomized, unet
-from tiny_parts import WIDTH, autoencoder, masked, text_encoder, wan_autoencoder, words
+from tiny_parts import WIDTH, autoencoder, masked, qwen_image_text, text_encoder, wan_autoencoder, words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -194,6 +194,15 @@ FAMILIES: dict[str, Tiny] = {
             "num_attention_heads": 1, "joint_attention_dim": WIDTH,
         },
         text=words,
+        vae=wan_autoencoder,
+    ),
+    "qwen_image_edit_2511": Tiny(
+        config="QwenImage",
+        denoiser={
+            "image_model": "qwen_image", "in_channels": 64, "out_channels": 16, "num_layers": 2,
+            "num_attention_heads": 1, "joint_attention_dim": WIDTH, "default_ref_method": "index_timestep_zero",
+        },
+        text=qwen_image_text,
         vae=wan_autoencoder,
     ),
     "anima": Tiny(

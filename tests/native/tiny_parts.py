@@ -1,8 +1,9 @@
 """Text encoders and autoencoders of a few thousand weights for ComfyUI's models; imported inside ComfyUI's own Python.
 
-CLIP, T5 and Qwen3 are ComfyUI's own classes at tiny sizes, by the options that its loaders take for unusual text
-encoders. Those of other families can't be built small (they bring vision towers, or a vocabulary in the checkpoint):
-:class:`Words` stands in for them, a real text encoder of one embedding that gives tensors of the family's shapes.
+CLIP, T5, Qwen3 and Qwen2.5-VL are ComfyUI's own classes at tiny sizes, by the options that its loaders take for unusual
+text encoders. Those of other families can't be built small (they bring vision towers, or a vocabulary in the
+checkpoint): :class:`Words` stands in for them, a real text encoder of one embedding that gives tensors of the family's
+shapes.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ _QWEN3 = {
     "num_hidden_layers": 28, "hidden_size": WIDTH, "intermediate_size": WIDTH, "num_attention_heads": 1,
     "num_key_value_heads": 1,
 }  # fmt: skip
+_QWEN25 = {**_QWEN3, "num_hidden_layers": 2}
+_VISION = {"hidden_size": WIDTH, "intermediate_size": WIDTH, "num_heads": 2, "num_layers": 2}
 OPTIONS = {
     "clip_l_model_config": _CLIP, "clip_g_model_config": _CLIP, "clip_h_model_config": _CLIP,
-    "t5xxl_model_config": _T5, "qwen3_4b_model_config": _QWEN3,
+    "t5xxl_model_config": _T5, "qwen3_4b_model_config": _QWEN3, "qwen25_7b_model_config": _QWEN25,
 }  # fmt: skip
 """Sizes of ComfyUI's own classes."""
 ROWS = 256
@@ -46,6 +49,18 @@ def text_encoder(tokenizer: Any, model: Any) -> Any:
     clip = comfy.sd.CLIP(ClipTarget(tokenizer, model), model_options=options)
     clip.cond_stage_model.load_state_dict(randomized(clip.cond_stage_model))
     return clip
+
+
+def qwen_image_text() -> Any:
+    """A CLIP object of ComfyUI's text encoder of Qwen-Image, whose class has a vision tower of one size."""
+    from comfy.text_encoders import qwen_image, qwen_vl
+
+    tower = qwen_vl.Qwen2VLVisionTransformer
+    qwen_vl.Qwen2VLVisionTransformer = lambda **given: tower(**given | _VISION)
+    try:
+        return text_encoder(qwen_image.QwenImageTokenizer, qwen_image.te())
+    finally:
+        qwen_vl.Qwen2VLVisionTransformer = tower
 
 
 class Tokenizer:

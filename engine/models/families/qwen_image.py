@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import published
 from ..contract import Conditioning
+from ..conversations import refuse_longer
 from ..family import ONE_ENCODER, Family
 from ..flow_backbone import StandardizedLatents, folder_parts
 from ..latents import packed, unpacked
@@ -14,6 +15,9 @@ from ..traits import GenerationDefaults, Traits
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+MOST_TOKENS = 3900
+"""Of a prompt; the transformer has 4,096 positions, and places the prompt behind half the side of the picture."""
 
 
 class QwenImage(StandardizedLatents):
@@ -24,18 +28,22 @@ class QwenImage(StandardizedLatents):
         tokens = len(pipeline.tokenizer(pipeline.prompt_template_encode.format(prompt)).input_ids)
         pipeline.tokenizer_max_length = tokens  # where the pipeline would cut prompts off
         states, _ = pipeline.encode_prompt(prompt, device=self.device, max_sequence_length=tokens)
+        refuse_longer(prompt, states.shape[1], MOST_TOKENS, self.info.traits.title)
         return Conditioning({"states": states})
 
     def _apply(self, x: Tensor, sigma: Tensor, conditioning: Conditioning) -> Tensor:
-        height, width = x.shape[-2:]
+        import torch
+
+        pictures = [x, conditioning["reference"].to(x)] if "reference" in conditioning else [x]
+        tokens = [packed(shown, self.patch) for shown in pictures]
         predicted = self._transformer(
-            hidden_states=packed(x, self.patch),
+            hidden_states=torch.cat(tokens, dim=1),
             timestep=sigma,
             encoder_hidden_states=conditioning["states"].to(self.dtype),
             encoder_hidden_states_mask=None,
-            img_shapes=[[(1, height // self.patch, width // self.patch)]] * len(x),
+            img_shapes=[[(1, *(side // self.patch for side in shown.shape[-2:])) for shown in pictures]] * len(x),
         ).sample
-        return unpacked(predicted, self.patch, height, width)
+        return unpacked(predicted[:, : tokens[0].shape[1]], self.patch, *x.shape[-2:])
 
     def _guided(self, without: Tensor, towards: Tensor, guidance: float) -> Tensor:
         """Guided, with each token as long as without guidance."""
@@ -62,7 +70,6 @@ TRAITS = Traits(
     key_style="transformer",
     published=published.QWEN_IMAGE,
     generation=GenerationDefaults(steps=50, guidance=4.0),
-    missing="diffusers folders of Qwen-Image-Edit; ComfyUI's models edit.",
 )
 
 FAMILY = Family(

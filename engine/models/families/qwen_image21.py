@@ -12,6 +12,7 @@ from ..contract import Conditioning
 from ..conversations import refuse_longer
 from ..family import Family, Part
 from ..flow_backbone import StandardizedLatents, folder_parts
+from ..picture_processor import as_image
 from ..traits import GenerationDefaults, Traits
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class QwenImage21(StandardizedLatents):
         tokens = len(pipeline.processor.tokenizer(pipeline.prompt_template_t2i.format(prompt)).input_ids)
         refuse_longer(prompt, tokens, _MOST_TOKENS, TRAITS.title)
         pipeline.processor.images.do_resize = False  # its tokens must be in step with the latents
-        shown = None if picture is None else [_as_image(picture)]
+        shown = None if picture is None else [as_image(picture)]
         states, _, slots = pipeline.encode_prompt(prompt, image=shown, device=self.device)
         return Conditioning({"states": states, "mask": slots})
 
@@ -80,14 +81,6 @@ class QwenImage21(StandardizedLatents):
     def _traits(self) -> Traits:
         few = self._parts.settings().get("sample_sigmas")
         return turbo(len(few)) if few else TRAITS
-
-
-def _as_image(picture: Tensor) -> Any:
-    """A picture (1, 3, H, W) in [-1, 1] for the text encoder."""
-    from PIL import Image
-
-    pixels = ((picture[0].permute(1, 2, 0).float() + 1) * 127.5).round().clamp(0, 255).byte()
-    return Image.fromarray(pixels.cpu().numpy())
 
 
 def _refuse_unseen(slots: Tensor, references: list[Tensor]) -> None:

@@ -53,10 +53,10 @@ def prompts_with_pictures() -> dict[str, bool]:
     """The processor of base models that see the pictures to edit, which diffusers' pipelines call."""
     import transformers
     from lora_workbench.engine.models.picture_processor import PictureProcessor
-    from tiny_text import PICTURES_CHAT, save_qwen3_vl_processor
+    from tiny_text import PICTURES_CHAT, save_qwen_vl_processor
 
     folder = Path("prompts_with_pictures")
-    save_qwen3_vl_processor(folder)
+    save_qwen_vl_processor(folder)
     ours = PictureProcessor.load(folder)
     theirs = transformers.Qwen3VLProcessor(
         image_processor=ours.images,

@@ -38,6 +38,7 @@ ARCHITECTURES = {
     "flux3": "flux-3-image", "flux3-distilled": "flux-3-image",
     "z-image": "Z-Image", "qwen-image": "Qwen-Image", "krea2": "Krea-2", "qwen-image-2.1": "Qwen-Image-2.1",
     "anima": "anima-preview",
+    "qwen-image-edit": "Qwen-Image-Edit", "qwen-image-edit-plus": "Qwen-Image-Edit-Plus",
 }  # fmt: skip
 """Family -> its name in ``modelspec.architecture``, as kohya's trainers write it."""
 

@@ -19,7 +19,7 @@ from lora_workbench.engine.training.loss import reference_dropped
 from lora_workbench.engine.training.recipe import CaptionSettings, Recipe
 from lora_workbench.engine.training.training_set import encode, picture_batch
 from PIL import Image
-from tiny import save_tiny_ip2p
+from tiny import TINY, save_tiny_ip2p
 
 RECIPE = Recipe.of(steps=2, rank=2, alpha=2.0, resolution=32)
 
@@ -102,6 +102,17 @@ def test_half_of_the_dropped_captions_lose_the_picture_too():
     assert [int(part.sum()) for part in (dropped, bare & dropped, bare & ~dropped)] == [100, 50, 50]
     assert reference_dropped(drawn, CaptionSettings(caption_dropout=1.0, reference_dropout=1.0)).all()
     assert not reference_dropped(drawn, CaptionSettings(caption_dropout=0.5)).any()
+
+
+@pytest.mark.parametrize("family", ["qwen-image-2.1", "qwen-image-edit", "qwen-image-edit-plus"])
+def test_text_encoders_that_see_pictures_see_those_before_editing(family, pairs, tmp_path):
+    base = load_base(TINY[family](tmp_path / "base"), device="cpu", precision="fp32")
+    made = finish(encode(base, pairs, 32, TensorCache(tmp_path / "cache"), embed=True))
+    for caption in ("do it", ""):
+        first, second = (made.embeddings[made.prompt(sample, 0, caption)]["states"] for sample in range(2))
+        assert (first - second).abs().max() > 1e-4
+    recipe = RECIPE.changed(caption_dropout=0.5, sample_every=2, sample_prompts=("do it",))
+    assert all(torch.tensor(trained(base, pairs, tmp_path / "store", recipe).losses).isfinite())
 
 
 def test_samples_edit_the_first_pairs(base, pairs, tmp_path):
