@@ -1,10 +1,13 @@
-"""Make the two demo data sets from art that the base has never seen.
+"""Make the demo data sets.
 
-- ``fox``, a subject: the held-out fox face of Noto Emoji in 16 poses, in files as people have them.
+- ``fox``, a subject: the held-out fox face of Noto Emoji, which the base has never seen, in 16 poses, in files as people
+  have them.
 - ``riso``, a style: 30 subjects that the base knows, as the prints of ``riso.py``.
+- ``lines``, an edit: 12 pairs of a picture and its line drawing, for the base that edits.
 
-Captions carry ``[trigger]`` where the trigger word goes, and name only what varies. The held-out poses and subjects at
-the end are for measuring; they are in no data set. Everything is fixed, so that the files can be made again.
+Captions carry ``[trigger]`` where the trigger word goes, and name only what varies; the pairs share one instruction, which
+the workflow gives. The held-out poses and subjects are for measuring; they are in no data set. Everything is fixed, so
+that the files can be made again.
 """
 
 from __future__ import annotations
@@ -12,11 +15,13 @@ from __future__ import annotations
 import argparse
 import io
 import random
+import shutil
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import world
+from line_drawing import line_drawing
 from PIL import Image, ImageOps
 from riso import riso_print
 
@@ -121,6 +126,12 @@ RISO_HELD_OUT = (
 )
 """Subjects in the look of the style data set that aren't in it, for measuring."""
 
+LINES = (
+    "cat face, red apple, penguin, automobile, sunflower, hamburger, owl, house building, strawberry, frog face, rocket, "
+    "birthday cake"
+)
+"""Subjects of the pairs."""
+
 RISO_SIDES = (96, 128, 160, 192)
 RISO_ENDINGS = (".png", ".jpg", ".webp")
 
@@ -170,6 +181,19 @@ def write_riso(packages: Path, folder: Path) -> None:
         )
 
 
+def write_lines(packages: Path, folder: Path) -> None:
+    """The pairs: 12 pictures in all three styles of art, each on another background, and their line drawings."""
+    rng = random.Random(7)
+    styles, backgrounds = list(world.PACKAGES), list(world.BACKGROUNDS)
+    for number, name in enumerate(names(LINES)):
+        cutout = world.picture_of(packages, name, styles[number % len(styles)]).cutout()
+        pose = Pose(rng.uniform(0.78, 0.90), (rng.uniform(-0.04, 0.04), rng.uniform(-0.04, 0.04)))
+        before = pose.picture(cutout, backgrounds[number])
+        for part, image in (("control", before), ("target", line_drawing(before))):
+            (folder / part).mkdir(exist_ok=True)
+            save(image, folder / part / f"{world.SPOKEN.get(name, name)}.webp")
+
+
 def save(image: Image.Image, path: Path, *, stored_rotated: bool = False) -> None:
     """Write a picture in the format of its ending, whatever its case."""
     options: dict = {".png": dict(optimize=True), ".webp": dict(quality=92, method=6)}.get(
@@ -194,13 +218,12 @@ def main() -> None:
     parser.add_argument("--packages", type=Path, required=True, help="the folder node_modules")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "datasets")
     args = parser.parse_args()
-    for name, write in (("fox", write_fox), ("riso", write_riso)):
+    for name, write in (("fox", write_fox), ("riso", write_riso), ("lines", write_lines)):
         folder = args.out / name
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.iterdir():
-            old.unlink()
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         write(args.packages, folder)
-        print(f"{folder}: {sum(f.stat().st_size for f in folder.iterdir()) / 1000:.0f} kB")
+        print(f"{folder}: {sum(f.stat().st_size for f in folder.rglob('*') if f.is_file()) / 1000:.0f} kB")
 
 
 if __name__ == "__main__":
