@@ -1,12 +1,12 @@
 """Make the demo data sets.
 
-- ``fox``, a subject: the held-out fox face of Noto Emoji, which the base has never seen, in 16 poses, in files as people
-  have them.
+- ``fox``, a subject: the fox face of Noto Emoji, which the base has never seen, in 16 poses, in files as people have
+  them.
 - ``riso``, a style: 30 subjects that the base knows, as the prints of ``riso.py``.
-- ``lines``, an edit: 12 pairs of a picture and its line drawing, for the base that edits.
+- ``negatives``, an edit: 24 pairs of a picture and its negative, for the base that edits.
 
-Captions carry ``[trigger]`` where the trigger word goes, and name only what varies; the pairs share one instruction, which
-the workflow gives. The held-out poses and subjects are for measuring; they are in no data set. Everything is fixed, so
+Captions carry ``[trigger]`` where the trigger word goes, and name only what varies. The pairs have none, for they share
+one instruction. The held-out poses and subjects are for measuring; they are in no data set. Everything is fixed, so
 that the files can be made again.
 """
 
@@ -21,7 +21,6 @@ from functools import cache
 from pathlib import Path
 
 import world
-from line_drawing import line_drawing
 from PIL import Image, ImageOps
 from riso import riso_print
 
@@ -126,9 +125,10 @@ RISO_HELD_OUT = (
 )
 """Subjects in the look of the style data set that aren't in it, for measuring."""
 
-LINES = (
-    "cat face, red apple, penguin, automobile, sunflower, hamburger, owl, house building, strawberry, frog face, rocket, "
-    "birthday cake"
+NEGATIVES = (
+    "cat face, red apple, penguin, automobile, sunflower, hamburger, owl, house building, strawberry, frog face, "
+    "rocket, birthday cake, tulip, guitar, crown, mushroom, bell, banana, snowman without snow, wrapped present, "
+    "turtle, tiger face, airplane, pear"
 )
 """Subjects of the pairs."""
 
@@ -181,17 +181,19 @@ def write_riso(packages: Path, folder: Path) -> None:
         )
 
 
-def write_lines(packages: Path, folder: Path) -> None:
-    """The pairs: 12 pictures in all three styles of art, each on another background, and their line drawings."""
+def write_negatives(packages: Path, folder: Path) -> None:
+    """The pairs: 24 pictures in all three styles of art, on changing backgrounds, and their negatives."""
     rng = random.Random(7)
     styles, backgrounds = list(world.PACKAGES), list(world.BACKGROUNDS)
-    for number, name in enumerate(names(LINES)):
+    for part in ("control", "target"):
+        (folder / part).mkdir()
+    for number, name in enumerate(names(NEGATIVES)):
         cutout = world.picture_of(packages, name, styles[number % len(styles)]).cutout()
         pose = Pose(rng.uniform(0.78, 0.90), (rng.uniform(-0.04, 0.04), rng.uniform(-0.04, 0.04)))
-        before = pose.picture(cutout, backgrounds[number])
-        for part, image in (("control", before), ("target", line_drawing(before))):
-            (folder / part).mkdir(exist_ok=True)
-            save(image, folder / part / f"{world.SPOKEN.get(name, name)}.webp")
+        before = pose.picture(cutout, backgrounds[number % len(backgrounds)])
+        file = f"{world.SPOKEN.get(name, name)}.webp"
+        save(before, folder / "control" / file)
+        save(ImageOps.invert(before), folder / "target" / file)
 
 
 def save(image: Image.Image, path: Path, *, stored_rotated: bool = False) -> None:
@@ -218,7 +220,7 @@ def main() -> None:
     parser.add_argument("--packages", type=Path, required=True, help="the folder node_modules")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "datasets")
     args = parser.parse_args()
-    for name, write in (("fox", write_fox), ("riso", write_riso), ("lines", write_lines)):
+    for name, write in (("fox", write_fox), ("riso", write_riso), ("negatives", write_negatives)):
         folder = args.out / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)

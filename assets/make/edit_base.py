@@ -1,6 +1,6 @@
-"""Save an edit model of a Stable Diffusion 1.x for other programs: its UNet gets input channels for the picture to edit.
+"""Save an edit model of a Stable Diffusion 1.x: its UNet gets input channels for the picture to edit.
 
-It is what ``demo_edit_base`` becomes as it is loaded, with all weights in its folder.
+It is what ``demo_edit_base`` becomes as it is loaded, with all weights in its folder, for other programs.
 
     python assets/make/edit_base.py assets/demo_base output/demo_edit_base
 """
