@@ -1,10 +1,13 @@
-"""Make the two demo data sets from art that the base has never seen.
+"""Make the demo data sets.
 
-- ``fox``, a subject: the held-out fox face of Noto Emoji in 16 poses, in files as people have them.
+- ``fox``, a subject: the fox face of Noto Emoji, which the base has never seen, in 16 poses, in files as people have
+  them.
 - ``riso``, a style: 30 subjects that the base knows, as the prints of ``riso.py``.
+- ``negatives``, an edit: 24 pairs of a picture and its negative, for the base that edits.
 
-Captions carry ``[trigger]`` where the trigger word goes, and name only what varies. The held-out poses and subjects at
-the end are for measuring; they are in no data set. Everything is fixed, so that the files can be made again.
+Captions carry ``[trigger]`` where the trigger word goes, and name only what varies. The pairs have none, for they share
+one instruction. The held-out poses and subjects are for measuring; they are in no data set. Everything is fixed, so
+that the files can be made again.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import argparse
 import io
 import random
+import shutil
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -121,6 +125,13 @@ RISO_HELD_OUT = (
 )
 """Subjects in the look of the style data set that aren't in it, for measuring."""
 
+NEGATIVES = (
+    "cat face, red apple, penguin, automobile, sunflower, hamburger, owl, house building, strawberry, frog face, "
+    "rocket, birthday cake, tulip, guitar, crown, mushroom, bell, banana, snowman without snow, wrapped present, "
+    "turtle, tiger face, airplane, pear"
+)
+"""Subjects of the pairs."""
+
 RISO_SIDES = (96, 128, 160, 192)
 RISO_ENDINGS = (".png", ".jpg", ".webp")
 
@@ -170,6 +181,21 @@ def write_riso(packages: Path, folder: Path) -> None:
         )
 
 
+def write_negatives(packages: Path, folder: Path) -> None:
+    """The pairs: 24 pictures in all three styles of art, on changing backgrounds, and their negatives."""
+    rng = random.Random(7)
+    styles, backgrounds = list(world.PACKAGES), list(world.BACKGROUNDS)
+    for part in ("control", "target"):
+        (folder / part).mkdir()
+    for number, name in enumerate(names(NEGATIVES)):
+        cutout = world.picture_of(packages, name, styles[number % len(styles)]).cutout()
+        pose = Pose(rng.uniform(0.78, 0.90), (rng.uniform(-0.04, 0.04), rng.uniform(-0.04, 0.04)))
+        before = pose.picture(cutout, backgrounds[number % len(backgrounds)])
+        file = f"{world.SPOKEN.get(name, name)}.webp"
+        save(before, folder / "control" / file)
+        save(ImageOps.invert(before), folder / "target" / file)
+
+
 def save(image: Image.Image, path: Path, *, stored_rotated: bool = False) -> None:
     """Write a picture in the format of its ending, whatever its case."""
     options: dict = {".png": dict(optimize=True), ".webp": dict(quality=92, method=6)}.get(
@@ -194,13 +220,12 @@ def main() -> None:
     parser.add_argument("--packages", type=Path, required=True, help="the folder node_modules")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "datasets")
     args = parser.parse_args()
-    for name, write in (("fox", write_fox), ("riso", write_riso)):
+    for name, write in (("fox", write_fox), ("riso", write_riso), ("negatives", write_negatives)):
         folder = args.out / name
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.iterdir():
-            old.unlink()
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         write(args.packages, folder)
-        print(f"{folder}: {sum(f.stat().st_size for f in folder.iterdir()) / 1000:.0f} kB")
+        print(f"{folder}: {sum(f.stat().st_size for f in folder.rglob('*') if f.is_file()) / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

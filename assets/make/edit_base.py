@@ -1,7 +1,6 @@
-"""Make an edit model of a Stable Diffusion 1.x: its UNet gets input channels for the picture to edit.
+"""Save an edit model of a Stable Diffusion 1.x: its UNet gets input channels for the picture to edit.
 
-The new channels begin at zero, as in InstructPix2Pix (Brooks et al. 2022, arXiv:2211.09800, section 3.2), so that the
-model makes what it made before, until an adapter with all layers teaches it to look.
+It is what ``demo_edit_base`` becomes as it is loaded, with all weights in its folder, for other programs.
 
     python assets/make/edit_base.py assets/demo_base output/demo_edit_base
 """
@@ -12,6 +11,8 @@ import argparse
 import json
 import shutil
 from pathlib import Path
+
+from lora_workbench.engine.models.reference_channels import add_reference_channels
 
 PIPELINE = "StableDiffusionInstructPix2PixPipeline"
 
@@ -29,14 +30,13 @@ def save_edit_base(source: Path, folder: Path, *, noise: float = 0.0) -> Path:
 
     if folder != source:
         shutil.copytree(source, folder, dirs_exist_ok=True)
-    plain = UNet2DConditionModel.from_pretrained(source / "unet", local_files_only=True)
-    channels = plain.config["in_channels"]
-    unet = UNet2DConditionModel.from_config({**plain.config, "in_channels": 2 * channels})
-    state = plain.state_dict()
-    weight = state["conv_in.weight"]
+    unet = UNet2DConditionModel.from_pretrained(source / "unet", local_files_only=True)
+    channels = unet.config["in_channels"]
+    add_reference_channels(unet)
     torch.manual_seed(0)
-    state["conv_in.weight"] = torch.cat([weight, noise * torch.randn_like(weight)], dim=1)
-    unet.load_state_dict(state)
+    with torch.no_grad():
+        added = unet.conv_in.weight[:, channels:]
+        added.copy_(noise * torch.randn(added.shape))
     unet.save_pretrained(folder / "unet")
     index = folder / "model_index.json"
     index.write_text(json.dumps(json.loads(index.read_text()) | {"_class_name": PIPELINE}, indent=2) + "\n")

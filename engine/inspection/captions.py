@@ -21,8 +21,9 @@ def caption_findings(dataset: Dataset) -> Iterator[Finding]:
             "no caption", dataset, bare, "have no caption",
             "write .txt files beside the pictures, or add captions with LW_TriggerCaptions", 0.4,
         )  # fmt: skip
-    yield from _repeated(dataset)
-    yield from _short(dataset, set(bare))
+    if not dataset.has_pairs:  # an instruction may be short, and the same for all
+        yield from _repeated(dataset)
+        yield from _short(dataset, set(bare))
     if dataset.triggers and (lost := [name for name in dataset.missing_trigger() if name not in set(bare)]):
         named = ", ".join(repr(trigger.word) for trigger in dataset.triggers)
         yield _finding(

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ..core.errors import ConfigError
-from ..data.dataset import ImageRecord
-from .measures import Measures
+from .measures import Measures, Picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +29,14 @@ KINDS = {
     "unreadable": Kind(
         label="unreadable", what="can't be read", weight=1.0,
         advice="save them again in an image editor, or remove them",
+    ),
+    "unreadable_before": Kind(
+        label="unreadable before editing", what="without a readable picture before editing", weight=1.0,
+        advice="save the pictures before editing again in an image editor, or remove the pairs",
+    ),
+    "unedited": Kind(
+        label="unedited", what="the same before and after editing", weight=0.8,
+        advice="edit them, or remove them: the adapter would learn to change nothing",
     ),
     "blurred": Kind(
         label="blurred", what="blurred at the training resolution", weight=0.9,
@@ -66,6 +73,14 @@ KINDS = {
     "border": Kind(
         label="border", what="framed by bars of one color", weight=0.7,
         advice="crop the bars away: the adapter would reproduce them",
+    ),
+    "flawed_before": Kind(
+        label="flawed before editing", what="flawed before editing", weight=0.5, drop=False,
+        advice="look at them: unless to mend it is the edit, replace the pictures before editing",
+    ),
+    "reshaped": Kind(
+        label="other shape before editing", what="of another shape before editing", weight=0.5, drop=False,
+        advice="crop both pictures alike, or the adapter is shown parts that don't belong together",
     ),
     "aspect": Kind(
         label="long", what="so long that more than half is cropped away", weight=0.4, drop=False,
@@ -146,7 +161,7 @@ class Flag:
         return f"{KINDS[self.kind].label} {self.of}".rstrip()
 
 
-def flags_of(record: ImageRecord, measures: Measures, side: int, limits: Limits) -> list[Flag]:
+def flags_of(record: Picture, measures: Measures, side: int, limits: Limits) -> list[Flag]:
     """All flaws of a picture by itself, without duplicates and odd ones; the most serious first."""
     parts = (
         _softness(record, measures, side, limits),
@@ -158,7 +173,7 @@ def flags_of(record: ImageRecord, measures: Measures, side: int, limits: Limits)
     return sorted(found, key=lambda flag: list(KINDS).index(flag.kind))
 
 
-def _softness(record: ImageRecord, measures: Measures, side: int, limits: Limits) -> Iterator[tuple[str, str]]:
+def _softness(record: Picture, measures: Measures, side: int, limits: Limits) -> Iterator[tuple[str, str]]:
     edges, evenness = measures.sharpness
     finest, idle = measures.detail
     shorter = min(record.width, record.height)
@@ -174,7 +189,7 @@ def _softness(record: ImageRecord, measures: Measures, side: int, limits: Limits
         yield "blurred", f"motion blur: in one direction its edges are {1 / max(evenness, 1e-3):.1f} times as wide"
 
 
-def _size(record: ImageRecord, side: int, limits: Limits) -> Iterator[tuple[str, str]]:
+def _size(record: Picture, side: int, limits: Limits) -> Iterator[tuple[str, str]]:
     shorter, longer = sorted((record.width, record.height))
     if shorter < limits.size * side:
         yield "small", f"{record.width} x {record.height} pixels, but training uses {side} px"

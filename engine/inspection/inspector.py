@@ -1,4 +1,5 @@
-"""Inspection of a data set: every picture is measured once, then the set is judged as a whole."""
+"""Inspection of a data set: every picture, also those before editing, is measured once, then the set is judged as a
+whole."""
 
 from __future__ import annotations
 
@@ -16,13 +17,13 @@ from .caption_text import length_findings, mark_findings
 from .captions import caption_findings
 from .duplicates import duplicate_groups, similarity
 from .flags import KINDS, Flag, Limits, flags_of
-from .measures import Measures, try_measure
+from .measures import Measured, Measures, Picture, try_measure
 from .oddness import odd_ones
-from .report import Finding, Inspected, Inspection, picture_findings
+from .pairs import flaws_before_editing, groups_of_pairs, mended, pair_findings, pair_flags
+from .report import Inspected, Inspection, picture_findings
 from .variety import Seen, count_finding, variety_findings
 
 _MAX_THREADS = 8
-_Measured = list["Measures | DatasetError"]
 
 
 def inspect(
@@ -51,28 +52,61 @@ def inspect(
             expected=f"one of {', '.join(USUAL)}, and a side of at least 1 pixel",
             hint="choose a goal, and a resolution or a base model.",
         )
-    measured = yield from _measure_all(dataset.records, side)
-    flags = [_own_flags(r, m, side, limits or Limits()) for r, m in zip(dataset, measured, strict=True)]
-    measures = [None if isinstance(m, DatasetError) else m for m in measured]
-    groups = _flag_copies(dataset, measures, flags)
-    if goal != "style":
+    limits = limits or Limits()
+    measured, before = yield from _measure_results_and_references(dataset, side)
+    flags = [_own_flags(r, m, side, limits) for r, m in zip(dataset, measured, strict=True)]
+    mends = _flag_pairs(dataset, measured, before, flags, side, limits)
+    measures = [m if isinstance(m, Measures) else None for m in measured]
+    groups = _flag_copies(dataset, measures, before, flags)
+    if goal != "style" and not dataset.has_pairs:
         _flag_odd_ones(measures, groups, flags)
+    seen = _without_copies(dataset, measures, groups)
+    of_set = (
+        pair_findings(dataset, before, len(seen), mends, goal)
+        if dataset.has_pairs
+        else (*count_finding(len(dataset), len(seen), goal), *variety_findings(seen, goal))
+    )
+    found = [
+        *of_set,
+        *picture_findings(dataset, flags),
+        *caption_findings(dataset),
+        *mark_findings(dataset),
+        *(length_findings(dataset, backbone) if backbone else ()),
+    ]
     return Inspection(
         dataset=dataset,
         goal=goal,
         side=side,
-        pictures=tuple(Inspected(flags=tuple(f), measures=m) for f, m in zip(flags, measures, strict=True)),
+        pictures=tuple(map(_inspected, flags, measured, before)),
         groups=tuple(groups),
-        findings=_findings(dataset, flags, measures, groups, goal, backbone),
+        findings=tuple(sorted(found, key=lambda finding: -finding.importance)),
     )
 
 
-def _measure_all(records: Sequence[ImageRecord], side: int) -> Generator[Event, None, _Measured]:
-    """Measures in the order of the records, computed by one thread per core with little read ahead."""
+def _inspected(flags: list[Flag], measured: Measured, before: Measured | None) -> Inspected:
+    return Inspected(
+        flags=tuple(flags),
+        measures=measured if isinstance(measured, Measures) else None,
+        before=before if isinstance(before, Measures) else None,
+    )
+
+
+def _measure_results_and_references(
+    dataset: Dataset, side: int
+) -> Generator[Event, None, tuple[list[Measured], list[Measured | None]]]:
+    """Measures of each record's picture, and of its reference if it has one."""
+    references = [record.reference for record in dataset if record.reference]
+    measured = yield from _measure_all([*dataset.records, *references], side)
+    left = iter(measured[len(dataset) :])
+    return measured[: len(dataset)], [next(left) if record.reference else None for record in dataset]
+
+
+def _measure_all(records: Sequence[Picture], side: int) -> Generator[Event, None, list[Measured]]:
+    """Measures in the order of the pictures, computed by one thread per core with little read ahead."""
     threads = min(_MAX_THREADS, os.cpu_count() or 1)
     pool = ThreadPoolExecutor(threads, "inspect")
-    waiting: deque[Future[Measures | DatasetError]] = deque()
-    measured: _Measured = []
+    waiting: deque[Future[Measured]] = deque()
+    measured: list[Measured] = []
     left = iter(records)
     try:
         while len(measured) < len(records):
@@ -85,16 +119,36 @@ def _measure_all(records: Sequence[ImageRecord], side: int) -> Generator[Event, 
     return measured
 
 
-def _own_flags(record: ImageRecord, measured: Measures | DatasetError, side: int, limits: Limits) -> list[Flag]:
+def _own_flags(record: ImageRecord, measured: Measured, side: int, limits: Limits) -> list[Flag]:
     if isinstance(measured, DatasetError):
         return [Flag(kind="unreadable", reason=measured.got.removeprefix(f"{record.name}: "))]
     return flags_of(record, measured, side, limits)
 
 
+def _flag_pairs(
+    dataset: Dataset,
+    measured: Sequence[Measured],
+    before: Sequence[Measured | None],
+    flags: list[list[Flag]],
+    side: int,
+    limits: Limits,
+) -> dict[str, int]:
+    """Flag what is wrong with pairs, and give the flaws that the edit mends, as in ``pairs.mended``."""
+    flaws = flaws_before_editing(dataset, before, flags, side, limits)
+    mends = mended(flaws, sum(record.reference is not None for record in dataset))
+    for record, result, reference, own, listed in zip(dataset, measured, before, flaws, flags, strict=True):
+        listed += pair_flags(record, result, reference, own, list(mends))
+    return mends
+
+
 def _flag_copies(
-    dataset: Dataset, measures: Sequence[Measures | None], flags: list[list[Flag]]
+    dataset: Dataset,
+    measures: Sequence[Measures | None],
+    before: Sequence[Measured | None],
+    flags: list[list[Flag]],
 ) -> list[tuple[int, ...]]:
-    """Flag all copies but the best of each group: the one with the fewest flaws, then with the most pixels.
+    """Flag all copies but the best of each group: the one with the fewest flaws, then with the most pixels. Pairs are
+    copies if both of their pictures are.
 
     Returns:
         The groups, by index, each with the best copy first.
@@ -107,7 +161,8 @@ def _flag_copies(
         return sum(KINDS[flag.kind].weight for flag in flags[number]), -record.width * record.height, number
 
     found = duplicate_groups(list(signatures.values()))
-    groups = [tuple(sorted((numbers[place] for place in group), key=rank)) for group in found]
+    alike = groups_of_pairs(dataset, [[numbers[place] for place in group] for group in found], before)
+    groups = [tuple(sorted(group, key=rank)) for group in alike]
     for best, *others in groups:
         for number in others:
             reason = f"{similarity(signatures[number], signatures[best]):.0%} similar"
@@ -126,26 +181,12 @@ def _flag_odd_ones(
         flags[numbers[place]].append(Flag(kind="odd", reason=reason))
 
 
-def _findings(
-    dataset: Dataset,
-    flags: list[list[Flag]],
-    measures: Sequence[Measures | None],
-    groups: list[tuple[int, ...]],
-    goal: Goal,
-    backbone: Tokenizing | None,
-) -> tuple[Finding, ...]:
+def _without_copies(
+    dataset: Dataset, measures: Sequence[Measures | None], groups: Sequence[tuple[int, ...]]
+) -> list[Seen]:
     copies = {number for group in groups for number in group[1:]}
-    seen = [
+    return [
         Seen(record=record, measures=m)
         for number, (record, m) in enumerate(zip(dataset, measures, strict=True))
         if number not in copies and m is not None
     ]
-    found = [
-        *count_finding(len(dataset), len(seen), goal),
-        *picture_findings(dataset, flags),
-        *variety_findings(seen, goal),
-        *caption_findings(dataset),
-        *mark_findings(dataset),
-        *(length_findings(dataset, backbone) if backbone else ()),
-    ]
-    return tuple(sorted(found, key=lambda finding: -finding.importance))

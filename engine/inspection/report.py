@@ -9,6 +9,7 @@ from typing import Any
 from ..core.words import first_of
 from ..data.dataset import Dataset
 from ..data.goals import Goal
+from ..data.references import Reference
 from ..data.remarks import remarks
 from .flags import KINDS, Flag
 from .measures import Measures
@@ -26,7 +27,8 @@ class Finding:
     """One problem of the data set, and what to do about it."""
 
     kind: str
-    """A kind of flaw of a picture, ``count``, ``background``, ``light``, ``framing``, ``pose``, or one of captions."""
+    """A kind of flaw of a picture, ``count``, ``background``, ``light``, ``framing``, ``pose``, ``mended``, or one of
+    captions."""
     text: str
     """A statement with numbers, without names."""
     advice: str
@@ -49,6 +51,8 @@ class Inspected:
     """The most serious first."""
     measures: Measures | None = field(repr=False)
     """``None`` if it can't be read."""
+    before: Measures | None = field(repr=False, default=None)
+    """Of the picture before editing; ``None`` if there is none or it can't be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +127,7 @@ class Inspection:
                     "sha256": record.content_hash,
                     "flags": [asdict(flag) for flag in picture.flags],
                     "measures": _figures(picture.measures) if picture.measures else None,
+                    **({"before": _before(record.reference, picture.before)} if record.reference else {}),
                 }
                 for record, picture in zip(self.dataset, self.pictures, strict=True)
             ],
@@ -138,6 +143,14 @@ class Inspection:
 
 def _pictures(count: int) -> str:
     return "1 picture" if count == 1 else f"{count} pictures"
+
+
+def _before(reference: Reference, measures: Measures | None) -> dict[str, Any]:
+    return {
+        "name": reference.name,
+        "sha256": reference.content_hash,
+        "measures": _figures(measures) if measures else None,
+    }
 
 
 def _figures(measures: Measures) -> dict[str, Any]:

@@ -80,7 +80,8 @@ def _backgrounds(seen: Sequence[Seen]) -> Iterator[Finding]:
     )
     if len(shared) < _MANY * len(seen):
         return
-    captions = [(seen[i].record.caption or "").lower() for i in shared]
+    # An instruction says what to do, not what is seen.
+    captions = [(seen[i].record.caption or "").lower() for i in shared if not seen[i].record.reference]
     silent = sum(not any(word in caption for word in _PLACES) for caption in captions)
     unnamed = f"; {silent} of their captions don't name it" if silent else ""
     yield _one_sided(

@@ -21,7 +21,11 @@ _SWITCHES = {
     "drop_compressed": (("compressed",), True, "Drop pictures with strong JPEG artifacts."),
     "drop_noisy": (("noisy",), True, "Drop pictures with strong noise."),
     "drop_borders": (("border",), True, "Drop pictures with solid-color bars or borders."),
-    "drop_duplicates": (("duplicate",), True, "Keep only the best of scaled, mirrored or recolored duplicates."),
+    "drop_duplicates": (
+        ("duplicate", "unedited"),
+        True,
+        "Keep only the best of scaled, mirrored or recolored duplicates; drop pairs that aren't edited.",
+    ),
     "drop_odd": (("odd",), False, "Drop outliers: pictures unlike all others of a subject or product."),
     "drop_long": (("aspect",), False, "Drop pictures with an aspect ratio above 2:1."),
 }
@@ -72,7 +76,7 @@ class CurateDataset(io.ComfyNode):
         from ...engine.inspection.curation import curate
 
         switched_on = [name for name in _SWITCHES if values.pop(name)]
-        kinds = {"unreadable"} | {kind for name in switched_on for kind in _SWITCHES[name][0]}
+        kinds = {"unreadable", "unreadable_before"} | {kind for name in switched_on for kind in _SWITCHES[name][0]}
         curated = curate(inspected(dataset, **values), flaws=kinds, keep=lines(keep), drop=lines(drop))
         text = curated.text()
         tell(text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..host import io
 from . import sockets
+from .files import stamp_of
 
 if TYPE_CHECKING:
     from ...engine.models.contract import Backbone
@@ -27,6 +28,14 @@ def loaded(path: Path, changed: str, device: str, precision: str) -> Backbone:
 
     del changed  # part of the key only
     return load_base(path, device=device, precision=precision)
+
+
+def stamp_of_base(path: Path) -> str:
+    """Changes with any file that a base model is read from; no weights are read."""
+    from ...engine.models.reference_channels import plain_model
+
+    plain = plain_model(path)
+    return stamp_of(path) + (stamp_of(plain) if plain else "")
 
 
 def in_words(backbone: Backbone) -> str:

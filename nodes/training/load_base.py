@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..host import host, io
-from ..kit.base_models import base_output, in_words, loaded
-from ..kit.files import stamp_of
+from ..kit.base_models import base_output, in_words, loaded, stamp_of_base
 from ..kit.inputs import device_input, precision_input, problem
 from ..kit.shown import tell
 from . import CATEGORY
@@ -27,7 +26,8 @@ class LoadBase(io.ComfyNode):
                     "base",
                     default="demo_base",
                     tooltip="A diffusers folder or .safetensors checkpoint: a full path, or a name in the model "
-                    "folders. demo_base is the small model included with the extension.",
+                    "folders. demo_base is the small model included with the extension, demo_edit_base the same for "
+                    "editing pictures.",
                 ),
                 device_input(),
                 precision_input(
@@ -44,12 +44,12 @@ class LoadBase(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, base: str, **_: Any) -> str:
-        return stamp_of(host().base_path(base))
+        return stamp_of_base(host().base_path(base))
 
     @classmethod
     def execute(cls, base: str, device: str, precision: str) -> io.NodeOutput:
         path = host().base_path(base)
         with host().computing():
-            backbone = loaded(path, stamp_of(path), device, precision)
+            backbone = loaded(path, stamp_of_base(path), device, precision)
         tell(in_words(backbone))
         return io.NodeOutput(backbone)

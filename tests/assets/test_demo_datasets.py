@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import features
+import numpy as np
 import pytest
 from lora_workbench.engine.data.loading import load_dataset
+from lora_workbench.engine.data.pairs import load_pairs
 from PIL import Image
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
@@ -49,5 +51,14 @@ def test_the_rotated_picture_is_loaded_upright(datasets):
     assert apart[0, 0] < apart[1, 0]
 
 
-def test_both_folders_stay_small(datasets):
-    assert sum(path.stat().st_size for path in datasets.glob("*/*")) < 1_000_000
+def test_the_pairs_are_pictures_and_their_negatives(datasets):
+    pairs = load_pairs(datasets / "negatives", instruction="turn it into a negative")
+    assert len(pairs) == 24
+    assert not (*pairs.skipped, *pairs.notes)
+    for record in pairs:
+        before, after = (np.asarray(picture.load(), float) for picture in (record.reference, record))
+        assert np.abs(before + after - 255).mean() < 10, "but for compression"
+
+
+def test_all_folders_stay_small(datasets):
+    assert sum(path.stat().st_size for path in datasets.rglob("*")) < 1_000_000

@@ -21,7 +21,14 @@ from PIL import Image
 from stock_nodes import stock_nodes
 
 HERE = Path(__file__).resolve().parent
-WITHOUT_COMFYUI = ["quickstart", "prepare-a-dataset", "train-one-adapter", "train-a-slider", "generate-with-stack"]
+WITHOUT_COMFYUI = [
+    "quickstart",
+    "prepare-a-dataset",
+    "train-one-adapter",
+    "train-a-slider",
+    "train-edit-adapter",
+    "generate-with-stack",
+]
 IN_COMFYUI = ["quickstart-in-comfyui", "train-on-a-checkpoint", "apply-a-stack"]
 """Those that use ComfyUI's own nodes beside ours."""
 NAMES = [*WITHOUT_COMFYUI, *IN_COMFYUI]

@@ -9,6 +9,7 @@ from ...core.errors import BaseModelError
 from .. import published
 from ..contract import Conditioning
 from ..family import Family
+from ..reference_channels import PartsWithReferenceChannels, plain_model
 from ..traits import GenerationDefaults, Traits
 from ..unet_backbone import TARGETS, TEXT_TARGETS, load_parts
 from . import sd1
@@ -64,12 +65,14 @@ class InstructPix2Pix(StableDiffusion1):
 
 
 def load(path: Path, *, device: str = "auto", precision: str = "auto") -> InstructPix2Pix:
-    """Load a diffusers folder.
+    """Load a diffusers folder, with weights of its own or those of a plain model that its index names.
 
     Raises:
         BaseModelError: a part is missing or damaged, or the device or precision doesn't exist.
     """
-    return InstructPix2Pix(load_parts(path, FAMILY), FAMILY, device, precision)
+    plain = plain_model(path)
+    parts = PartsWithReferenceChannels(path, plain, FAMILY.parts) if plain else load_parts(path, FAMILY)
+    return InstructPix2Pix(parts, FAMILY, device, precision)
 
 
 TRAITS = Traits(
