@@ -96,7 +96,9 @@ def measure(size: str, precision: str, checkpointing: str, steps: int) -> dict[s
         injected(TRAINED.get("lora"), {"denoiser": base.denoiser}, targets, rank=16, alpha=16, seed=0) as injection,
     ):
         began = time.perf_counter()
-        planned = Planned(step=LargestStep(run=run, conditioning=encoded, caption="x", size=(pixels,) * 2), injection=injection)
+        planned = Planned(
+            step=LargestStep(run=run, conditioning=encoded, caption="x", size=(pixels,) * 2), injection=injection
+        )
         counting = time.perf_counter() - began
         forget_peak()
         before = kilobytes("VmRSS")

@@ -13,7 +13,7 @@ from .checkpointing import checkpointed
 from .counting import Tally, counted
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 _COPIES_OF_TRAINED = 3
 """Beside the trained values themselves: their gradients, and the two moments of AdamW."""
@@ -81,9 +81,7 @@ def demand(step: Callable[[], None], denoiser: nn.Module, trained: Iterable[nn.P
     return Demand(activations=peak, optimizer=_COPIES_OF_TRAINED * gradients, blocks=kept)
 
 
-def recounted(
-    step: Callable[[], None], denoiser: nn.Module, trained: Iterable[nn.Parameter], paths: Set[str]
-) -> int:
+def recounted(step: Callable[[], None], denoiser: nn.Module, trained: Iterable[nn.Parameter], paths: Set[str]) -> int:
     """Bytes of activations that a step needs at most with these blocks checkpointed; arguments as for :func:`demand`."""
     parameters = list(trained)
     try:
