@@ -1,0 +1,106 @@
+"""Formats of quantized weights: each packs a weight into two tensors, values and scales, and unpacks them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..core.errors import BaseModelError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+BLOCK = 64
+"""Values of NF4 that share a scale."""
+
+
+class Format(NamedTuple):
+    """A way to store weights."""
+
+    pack: Callable[[Tensor], tuple[Tensor, Tensor]]
+    """A weight (out, in, …), float32 -> its values, and their scales in float32."""
+    unpack: Callable[[Tensor, Tensor, tuple[int, ...], torch.dtype], Tensor]
+    """Values, scales, the weight's shape, a dtype -> the weight in that dtype."""
+
+
+def _pack_rows(weight: Tensor, dtype: str, largest: float) -> tuple[Tensor, Tensor]:
+    """Values such that each row's largest is the dtype's largest."""
+    import torch
+
+    within = tuple(range(1, weight.ndim))
+    scale = (weight.abs().amax(within, keepdim=True) / largest).clamp_(min=torch.finfo(torch.float32).tiny)
+    values = weight / scale
+    if dtype == "int8":
+        values.round_()
+    return values.clamp_(-largest, largest).to(getattr(torch, dtype)), scale
+
+
+def _unpack_rows(values: Tensor, scale: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """All values are exact in 16 bits, so the product, computed in float32, is rounded once."""
+    del shape
+    return values.to(dtype).mul_(scale)
+
+
+def _pack_nf4(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """4-bit NormalFloat (Dettmers et al. 2023, arXiv:2305.14314, section 3), two values a byte."""
+    values, state = _bitsandbytes().functional.quantize_4bit(weight.contiguous(), blocksize=BLOCK, quant_type="nf4")
+    return values, state.absmax
+
+
+def _unpack_nf4(values: Tensor, scale: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """As one row: bitsandbytes' kernel for CPUs lets blocks begin anew in each row, that for GPUs doesn't."""
+    functional = _bitsandbytes().functional
+    state = functional.QuantState(
+        absmax=scale, shape=(values.numel() * 2,), dtype=dtype, blocksize=BLOCK, quant_type="nf4"
+    )
+    return functional.dequantize_4bit(values, state).reshape(shape)
+
+
+FORMATS: Mapping[str, Format] = {
+    "fp8": Format(partial(_pack_rows, dtype="float8_e4m3fn", largest=448.0), _unpack_rows),
+    "int8": Format(partial(_pack_rows, dtype="int8", largest=127.0), _unpack_rows),
+    "nf4": Format(_pack_nf4, _unpack_nf4),
+}
+"""The formats of ``core/precision.py``: 8-bit floats with 4 bits of exponent and 8-bit integers with a scale a row, and
+bitsandbytes' NF4 with a scale a block."""
+
+
+def check_format(name: str, device: torch.device) -> None:
+    """Pack and unpack something small.
+
+    Raises:
+        BaseModelError: the library for the format is missing, or the device can't compute with it.
+    """
+    import torch
+
+    weight = torch.ones(BLOCK, BLOCK, device=device)
+    try:
+        FORMATS[name].unpack(*FORMATS[name].pack(weight), weight.shape, torch.bfloat16)
+    except (RuntimeError, NotImplementedError, TypeError) as error:
+        raise BaseModelError(
+            f"Weights in {name} can't be used on {device}: {str(error).splitlines()[0]}",
+            expected="a format that the device computes with",
+            hint="choose int8, which all devices have, or bf16.",
+        ) from error
+
+
+def _bitsandbytes() -> ModuleType:
+    logger = logging.getLogger("bitsandbytes")
+    before = logger.level
+    logger.setLevel(logging.ERROR)  # it warns of faster kernels that it would download
+    try:
+        import bitsandbytes
+    except ImportError as error:
+        raise BaseModelError(
+            f"Weights in nf4 need bitsandbytes, which can't be imported: {error}.",
+            expected="bitsandbytes beside torch",
+            hint='install it: pip install "lora-workbench[quantized]", or in ComfyUI\'s Python, pip install '
+            "bitsandbytes. int8 and fp8 need nothing.",
+        ) from error
+    finally:
+        logger.setLevel(before)
+    return bitsandbytes
