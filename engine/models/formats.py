@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 BLOCK = 64
 """Values of NF4 that share a scale."""
+AT_ONCE = 1 << 16
+"""Values that are packed at a time."""
 
 
 class Format(NamedTuple):
@@ -46,9 +48,15 @@ def _unpack_rows(values: Tensor, scale: Tensor, shape: tuple[int, ...], dtype: t
 
 
 def _pack_nf4(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """4-bit NormalFloat (Dettmers et al. 2023, arXiv:2305.14314, section 3), two values a byte."""
-    values, state = _bitsandbytes().functional.quantize_4bit(weight.contiguous(), blocksize=BLOCK, quant_type="nf4")
-    return values, state.absmax
+    """4-bit NormalFloat (Dettmers et al. 2023, arXiv:2305.14314, section 3), two values a byte.
+
+    Piece by piece, since on a CPU bitsandbytes compares each value with all sixteen at once.
+    """
+    import torch
+
+    quantize = partial(_bitsandbytes().functional.quantize_4bit, blocksize=BLOCK, quant_type="nf4")
+    pieces = [quantize(piece) for piece in weight.flatten().split(AT_ONCE)]
+    return torch.cat([values for values, _ in pieces]), torch.cat([state.absmax for _, state in pieces])
 
 
 def _unpack_nf4(values: Tensor, scale: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
