@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.errors import BaseModelError
+from ..core.quiet import without_warnings
 
 if TYPE_CHECKING:
     import torch
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 BLOCK = 64
 """Values of NF4 that share a scale."""
-AT_ONCE = 1 << 16
-"""Values that are packed at a time."""
+AT_ONCE = 1 << 18
+"""Values that are packed at a time: in float32, a layer would take more memory than anything else in loading."""
 
 
 class Format(NamedTuple):
     """A way to store weights."""
 
     pack: Callable[[Tensor], tuple[Tensor, Tensor]]
-    """A weight (out, in, …), float32 -> its values, and their scales in float32."""
+    """A weight (out, in, …) -> its values, and their scales in float32."""
     unpack: Callable[[Tensor, Tensor, tuple[int, ...], torch.dtype], Tensor]
     """Values, scales, the weight's shape, a dtype -> the weight in that dtype."""
 
@@ -33,12 +33,15 @@ def _pack_rows(weight: Tensor, dtype: str, largest: float) -> tuple[Tensor, Tens
     """Values such that each row's largest is the dtype's largest."""
     import torch
 
-    within = tuple(range(1, weight.ndim))
-    scale = (weight.abs().amax(within, keepdim=True) / largest).clamp_(min=torch.finfo(torch.float32).tiny)
-    values = weight / scale
-    if dtype == "int8":
-        values.round_()
-    return values.clamp_(-largest, largest).to(getattr(torch, dtype)), scale
+    values = torch.empty_like(weight, dtype=getattr(torch, dtype))
+    scale = torch.empty((len(weight), *[1] * (weight.ndim - 1)), device=weight.device)
+    within, rows = tuple(range(1, weight.ndim)), max(1, AT_ONCE // weight[0].numel())
+    for own, packed, scales in zip(weight.split(rows), values.split(rows), scale.split(rows), strict=True):
+        whole = own.float()
+        scales.copy_(whole.abs().amax(within, keepdim=True) / largest).clamp_(min=torch.finfo(torch.float32).tiny)
+        whole = whole / scales
+        packed.copy_((whole.round() if dtype == "int8" else whole).clamp_(-largest, largest))
+    return values, scale
 
 
 def _unpack_rows(values: Tensor, scale: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -50,12 +53,12 @@ def _unpack_rows(values: Tensor, scale: Tensor, shape: tuple[int, ...], dtype: t
 def _pack_nf4(weight: Tensor) -> tuple[Tensor, Tensor]:
     """4-bit NormalFloat (Dettmers et al. 2023, arXiv:2305.14314, section 3), two values a byte.
 
-    Piece by piece, since on a CPU bitsandbytes compares each value with all sixteen at once.
+    In smaller pieces, since on a CPU bitsandbytes compares each value with all sixteen at once.
     """
     import torch
 
     quantize = partial(_bitsandbytes().functional.quantize_4bit, blocksize=BLOCK, quant_type="nf4")
-    pieces = [quantize(piece) for piece in weight.flatten().split(AT_ONCE)]
+    pieces = [quantize(piece.float()) for piece in weight.flatten().split(AT_ONCE // 4)]
     return torch.cat([values for values, _ in pieces]), torch.cat([state.absmax for _, state in pieces])
 
 
@@ -97,11 +100,9 @@ def check_format(name: str, device: torch.device) -> None:
 
 
 def _bitsandbytes() -> ModuleType:
-    logger = logging.getLogger("bitsandbytes")
-    before = logger.level
-    logger.setLevel(logging.ERROR)  # it warns of faster kernels that it would download
     try:
-        import bitsandbytes
+        with without_warnings("bitsandbytes"):  # of faster kernels that it would download
+            import bitsandbytes
     except ImportError as error:
         raise BaseModelError(
             f"Weights in nf4 need bitsandbytes, which can't be imported: {error}.",
@@ -109,6 +110,4 @@ def _bitsandbytes() -> ModuleType:
             hint='install it: pip install "lora-workbench[quantized]", or in ComfyUI\'s Python, pip install '
             "bitsandbytes. int8 and fp8 need nothing.",
         ) from error
-    finally:
-        logger.setLevel(before)
     return bitsandbytes

@@ -68,7 +68,7 @@ def place(
             continue
         name = "int8" if precision.format == "nf4" and not isinstance(module, torch.nn.Linear) else precision.format
         weight = module._parameters.pop("weight")
-        packed = FORMATS[name].pack(moved(weight.detach(), torch.float32))  # type: ignore[union-attr]
+        packed = FORMATS[name].pack(moved(weight.detach(), weight.dtype))  # type: ignore[union-attr]
         del weight
         module._apply(moved, recurse=False)
         _become_quantized(module, name, packed, precision.dtype)
