@@ -64,6 +64,13 @@ def test_half_precision_learns_like_float32(folder: Path, dataset, tmp_path: Pat
     torch.testing.assert_close(torch.tensor(half), torch.tensor(single), rtol=0.05, atol=0.02)
 
 
+@pytest.mark.parametrize("precision", ["fp8", "int8", "nf4"])
+def test_quantized_weights_learn_like_float32(folder: Path, dataset, tmp_path: Path, precision: str):
+    packed = trained(folder, dataset, tmp_path / "packed", "cuda", precision=precision).losses
+    single = trained(folder, dataset, tmp_path / "single", "cuda").losses
+    torch.testing.assert_close(torch.tensor(packed), torch.tensor(single), rtol=0.1, atol=0.02)
+
+
 def test_a_text_encoder_trains_there_too(folder: Path, dataset, tmp_path: Path):
     recipe = RECIPE.changed(train_text_encoder=True)
     adapter = trained(folder, dataset, tmp_path, "cuda", recipe).adapter

@@ -64,9 +64,10 @@ def changeable(components: Mapping[str, nn.Module]) -> dict[str, Weighted]:
     found = adaptable(components)
     for component, root in components.items():
         for path, module in root.named_modules():
-            weight = getattr(module, "weight", None)
+            key = f"{component}.{path}"
+            weight = None if key in found else getattr(module, "weight", None)
             if isinstance(weight, Tensor) and weight.ndim == 1:
-                found[f"{component}.{path}"] = cast("Weighted", module)
+                found[key] = cast("Weighted", module)
     return found
 
 

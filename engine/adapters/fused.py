@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from .adapter import Adapter
 from .binding import HasComponents, bind
-from .kinds import LowRank, Update
+from .kinds import Update
 from .names import flat
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Places: TypeAlias = Mapping[str, Sequence[tuple[str, slice]]]
 """Layer key -> (module key in adapter files, its output rows), for each module that the layer is in files."""
@@ -46,30 +43,3 @@ def bind_to(base: HasComponents, adapter: Adapter) -> Adapter:
         else:
             modules[name] = update
     return bind(replace(adapter, modules=modules), base.module_shapes())
-
-
-def whole(pieces: Sequence[tuple[slice, LowRank]], rows: int) -> tuple[Tensor, Tensor]:
-    """The factors of a layer, from those of its parts.
-
-    Args:
-        pieces: (output rows, update) of each part; parts with the same down factor share its place in the rank.
-        rows: of the layer's weight.
-
-    Returns:
-        Down (r, in · kh · kw) and up (rows, r), float32, with a scale of 1; r is the sum of the ranks.
-    """
-    import torch
-
-    downs: list[Tensor] = []
-    ups: list[Tensor] = []
-    for at, update in pieces:
-        down = update.down.detach().float().flatten(1)
-        up = torch.zeros(rows, update.rank, device=down.device)
-        up[at] = update.up.detach().float().flatten(1) * (update.alpha / update.rank)
-        same = next((i for i, other in enumerate(downs) if torch.equal(other, down)), None)
-        if same is None:
-            downs.append(down)
-            ups.append(up)
-        else:
-            ups[same] = ups[same] + up
-    return torch.cat(downs), torch.cat(ups, dim=1)

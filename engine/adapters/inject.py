@@ -73,13 +73,14 @@ class Injection:
                 expected="linear layers and ordinary convolutions",
                 hint="choose another target preset in the recipe.",
             )
+        weight = layer.weight.detach()  # asked for once: quantized layers unpack it
         first = self.kind.begin(
-            tuple(layer.weight.shape),
-            lambda: layer.weight.detach().to("cpu", torch.float32),
+            tuple(weight.shape),
+            lambda: weight.to("cpu", torch.float32),
             rank=rank,
             generator=torch.Generator().manual_seed(seed),
         )
-        factors = {part: torch.nn.Parameter(value.to(layer.weight.device)) for part, value in first.items()}
+        factors = {part: torch.nn.Parameter(value.to(weight.device)) for part, value in first.items()}
         self.parameters |= {f"{key}.{part}": parameter for part, parameter in factors.items()}
         self._layers[key] = layer
         self._wrapped.put(layer, partial(self._forward, layer, layer.forward, factors))

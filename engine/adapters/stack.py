@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from ..core.errors import AdapterError
 from ..core.hashing import value_hash
 from .adapter import Adapter
 from .binding import HasComponents, changeable
+from .changes import change_of, no_bias
 from .files import AdapterFile
 from .fused import bind_to
 from .kinds.summing import Part, bias_change, updated
 from .metadata import contexts
+from .wrapping import Wrapped
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from .binding import Weighted
 
@@ -153,7 +154,8 @@ def applied(base: HasComponents | CarriesStacks, stack: Stack) -> contextlib.Abs
     r"""Within the block, the base model's weights are :math:`W + \sum_i w_i \Delta W_i`, and its biases likewise.
 
     However many adapters there are, each affected weight is computed once, in float32, and cast to its dtype. The
-    original parameters are put back untouched when the block ends, even after an error.
+    original parameters are put back untouched when the block ends, even after an error. Quantized layers compute
+    :math:`W x + \sum_i w_i \Delta W_i x` instead: a changed weight would have to be rounded to few bits again.
 
     Args:
         base: the model.
@@ -178,15 +180,27 @@ def _exchanged(base: HasComponents, stack: Stack) -> Iterator[None]:
     # Whole ones: models whose layers files cut into several carry stacks in their own way.
     modules = {part: layer for key, layer in layers.items() for part, _ in base.file_parts(key)}
     originals: list[tuple[nn.Module, str, Any]] = []
+    wrapped = Wrapped()
     try:
         for key, parts in updates.items():
+            if "weight" not in modules[key]._parameters:
+                wrapped.put(modules[key], _adding(key, modules[key], parts))
+                continue
             for name, new in _changed(key, modules[key], parts):
                 originals.append((modules[key], name, getattr(modules[key], name)))
                 setattr(modules[key], name, new)
         yield
     finally:
+        wrapped.remove()
         for module, name, original in originals:
             setattr(module, name, original)
+
+
+def _adding(key: str, layer: Any, parts: list[Part]) -> Callable[[Tensor], Tensor]:
+    """The forward of a quantized layer with updates beside its weight."""
+    base = layer.forward
+    change = change_of(key, layer, [(slice(None), parts)], layer.weight.dtype)
+    return lambda x: base(x) + change(x)
 
 
 def _changed(key: str, module: Weighted, parts: list[Part]) -> Iterator[tuple[str, nn.Parameter]]:
@@ -206,12 +220,3 @@ def _changed(key: str, module: Weighted, parts: list[Part]) -> Iterator[tuple[st
             raise no_bias(key)
         new = (bias.float() + change.to(bias.device)).to(bias.dtype)
         yield "bias", torch.nn.Parameter(new, requires_grad=False)
-
-
-def no_bias(key: str) -> AdapterError:
-    """The error for an adapter that changes a bias where there is none."""
-    return AdapterError(
-        f"The stack changes the bias of {key}, which has none in this base model.",
-        expected="a base model whose layers have the biases that the adapters were trained with",
-        hint="use the adapters with the base model that they were trained on.",
-    )

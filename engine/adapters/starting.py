@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import AdapterError
 from .adapter import Adapter
-from .fused import Places, whole
+from .fused import Places
 from .kinds import LowRank
+from .kinds.summing import whole
 
 if TYPE_CHECKING:
     from torch import Tensor

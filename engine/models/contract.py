@@ -128,7 +128,9 @@ class Backbone(ABC):
     info: BackboneInfo
     device: torch.device
     dtype: torch.dtype
-    """Dtype of the denoiser's frozen weights."""
+    """Dtype of the denoiser's activations, and of those of its frozen weights that aren't quantized."""
+    weights: str = ""
+    """How the denoiser's frozen weights are quantized, for people, and why; empty where they aren't."""
 
     @property
     @abstractmethod

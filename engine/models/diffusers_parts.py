@@ -143,9 +143,11 @@ class FolderParts(Parts):
                 return _scheduler(read_config(self._folder, part))
             if kind == "library" and not self._parts[part].weights:
                 return _library_class(self._folder, part).from_pretrained(self._folder / part, local_files_only=True)
-            module, found = self._class(part).from_pretrained(
-                self._folder / part, local_files_only=True, use_safetensors=True, output_loading_info=True
-            )
+            kind_of_module = self._class(part)
+            module, found = kind_of_module.from_pretrained(
+                self._folder / part, local_files_only=True, use_safetensors=True, output_loading_info=True,
+                **_as_in_files(kind_of_module, self._folder / part),
+            )  # fmt: skip
             _refuse_gaps(found["missing_keys"])
             return module
 
@@ -256,6 +258,25 @@ def _module_class(part: Part) -> Any:
     from diffusers import AutoencoderKL, UNet2DConditionModel
 
     return {"unet": UNet2DConditionModel, "vae": AutoencoderKL}.get(part.kind) or _text_model(part)
+
+
+def _as_in_files(kind: type, folder: Path) -> dict[str, Any]:
+    """The option by which a class of diffusers leaves weights in their files' dtype, as transformers does by itself.
+
+    In diffusers' own choice, float32, weights of 16 bits would be copied into twice the memory before they are used.
+    """
+    import torch
+    from diffusers import ModelMixin
+    from safetensors import safe_open
+
+    if not issubclass(kind, ModelMixin):
+        return {}
+    stored = set()
+    for path in folder.glob("*.safetensors"):
+        with safe_open(str(path), "pt") as file:
+            stored |= {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 - not a mapping
+    halves = {"BF16": torch.bfloat16, "F16": torch.float16}
+    return {"torch_dtype": halves[stored.pop()]} if len(stored) == 1 and stored <= halves.keys() else {}
 
 
 def _text_model(part: Part) -> Any:

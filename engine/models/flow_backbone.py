@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.devices import pick_device, pick_dtype
+from ..core.precision import QUANTIZED, Precision, pick_precision
 from ..core.quiet import quiet
 from ..diffusion.shift import Shift
 from .chunks import check_length
@@ -21,6 +22,7 @@ from .latents import standardized, unstandardized
 from .layers import layer_shapes
 from .lengths import by_length, with_length
 from .presets import target_presets
+from .quantized import identity, place
 from .traits import Traits
 
 if TYPE_CHECKING:
@@ -52,14 +54,16 @@ class FlowBackbone(Backbone):
     def __init__(self, parts: Parts, family: Family, device: str, precision: str) -> None:
         self._parts, self._family = parts, family
         self.device = pick_device(device)
-        self._precision = precision
+        # Text encoders run before the first step only, and are released then.
+        self._encoder_precision = "auto" if precision in QUANTIZED else precision
         self._scheduler = self._load_scheduler()
         self._encoders: dict[str, Any] = {}
         self._transformer = self._load_transformer().requires_grad_(False)
-        self.dtype = pick_dtype(precision, self.device, _size(self._transformer))
+        chosen = pick_precision(precision, self.device, _size(self._transformer))
+        self.dtype, self.weights = chosen.dtype, chosen.in_words
         with quiet():
-            self._transformer.to(self.device, self.dtype)
-        self.info = self._describe()
+            place(self._transformer, self.device, chosen)
+        self.info = self._describe(chosen)
 
     @abstractmethod
     def _encode(self, pipeline: Any, prompt: str, picture: Tensor | None) -> Conditioning:
@@ -262,17 +266,17 @@ class FlowBackbone(Backbone):
         loaded = {name: self._parts.load(name) for name in names}
         for module in loaded.values():
             if isinstance(module, torch.nn.Module):
-                dtype = pick_dtype(self._precision, self.device, _size(module))
+                dtype = pick_dtype(self._encoder_precision, self.device, _size(module))
                 module.requires_grad_(False).to(self.device, torch.float32 if dtype == torch.float16 else dtype)
         return loaded
 
-    def _describe(self) -> BackboneInfo:
+    def _describe(self, precision: Precision) -> BackboneInfo:
         parts, traits = self._parts, self._traits
         own = declarations(parts.folder, traits.generation)
         return BackboneInfo(
             traits=traits,
             name=parts.name,
-            content_hash=parts.content_hash(),
+            content_hash=identity(parts.content_hash(), precision),
             prediction_type="flow",
             latent_channels=self._latent_channels,
             latent_factor=self._latent_factor,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from .quantized import weight_shape
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -19,8 +21,8 @@ def layer_shapes(roots: Mapping[str, nn.Module]) -> dict[str, tuple[int, ...]]:
 
     layers = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
     return {
-        f"{component}.{path}": tuple(weight.shape)
+        f"{component}.{path}": weight_shape(module)
         for component, root in roots.items()
         for path, module in root.named_modules()
-        if (weight := getattr(module, "weight", None)) is not None and (isinstance(module, layers) or weight.ndim == 1)
+        if isinstance(module, layers) or getattr(getattr(module, "weight", None), "ndim", 0) == 1
     }

@@ -19,7 +19,8 @@ def load_base(path: str | Path, *, device: str = "auto", precision: str = "auto"
     Args:
         path: the folder or ``.safetensors`` file.
         device: ``auto``, ``cpu``, ``cuda``, ``mps`` or a torch device string.
-        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``; of the frozen weights.
+        precision: of the frozen weights: ``auto``, ``fp32``, ``bf16``, ``fp16``, or quantized, ``fp8``, ``int8`` or
+            ``nf4``.
 
     Raises:
         BaseModelError: there is no such model, it is damaged, or no family recognizes it.

@@ -9,8 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ..core.devices import pick_device, pick_dtype
+from ..core.devices import pick_device
 from ..core.errors import BaseModelError
+from ..core.precision import Precision, pick_precision
 from ..core.quiet import quiet
 from .chunks import LENGTHS, MARKS, Encoded, chunks_of, in_rows
 from .contract import Backbone, BackboneInfo, Conditioning, Timesteps
@@ -18,6 +19,7 @@ from .declarations import declarations
 from .diffusers_parts import CheckpointParts, FolderParts, Parts
 from .family import Family
 from .layers import layer_shapes
+from .quantized import identity, place
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -84,10 +86,11 @@ class UNetBackbone(Backbone):
         self._lengths = {name: parts.config(name).get("max_position_embeddings", 77) for name in family.text_encoders}
         self._encoders: dict[str, nn.Module] = {}
         self._unet = parts.load("unet").requires_grad_(False)
-        self.dtype = pick_dtype(precision, self.device, sum(p.numel() for p in self._unet.parameters()))
-        self.info = _describe(parts, family, self._scheduler.config.prediction_type)
+        chosen = pick_precision(precision, self.device, sum(p.numel() for p in self._unet.parameters()))
+        self.dtype, self.weights = chosen.dtype, chosen.in_words
+        self.info = _describe(parts, family, self._scheduler.config.prediction_type, chosen)
         with quiet():
-            self._unet.to(self.device, self.dtype, memory_format=torch.channels_last)
+            place(self._unet, self.device, chosen, torch.channels_last)
 
     @abstractmethod
     def _arguments(self, x: Tensor, conditioning: Conditioning) -> dict[str, Any]:
@@ -232,7 +235,7 @@ class UNetBackbone(Backbone):
         return arguments
 
 
-def _describe(parts: Parts, family: Family, prediction_type: str) -> BackboneInfo:
+def _describe(parts: Parts, family: Family, prediction_type: str, precision: Precision) -> BackboneInfo:
     if prediction_type not in ("epsilon", "v_prediction"):
         raise BaseModelError(
             f"{parts.name} predicts {prediction_type!r}, which isn't supported.",
@@ -245,7 +248,7 @@ def _describe(parts: Parts, family: Family, prediction_type: str) -> BackboneInf
     return BackboneInfo(
         traits=family.traits,
         name=parts.name,
-        content_hash=parts.content_hash(),
+        content_hash=identity(parts.content_hash(), precision),
         prediction_type=prediction_type,
         latent_channels=unet["out_channels"],
         latent_factor=factor,

@@ -42,7 +42,11 @@ def in_words(backbone: Backbone) -> str:
     """For example ``demo_base: sd1, epsilon, 64 px, on cpu in float32``."""
     info = backbone.info
     dtype = str(backbone.dtype).removeprefix("torch.")
-    return f"{info.name}: {info.family}, {info.prediction_type}, {info.resolution} px, on {backbone.device} in {dtype}"
+    weights = f", its weights in {backbone.weights}" if backbone.weights else ""
+    return (
+        f"{info.name}: {info.family}, {info.prediction_type}, {info.resolution} px, on {backbone.device} in {dtype}"
+        f"{weights}"
+    )
 
 
 def base_output() -> io.Output:

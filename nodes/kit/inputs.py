@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ...engine.core.errors import ConfigError, WorkbenchError
@@ -36,10 +36,10 @@ def device_input(**options: Any) -> io.Input:
     )
 
 
-def precision_input(*, tooltip: str, **options: Any) -> io.Input:
-    return io.Combo.Input(
-        "precision", options=["auto", "fp32", "bf16", "fp16"], default="auto", tooltip=tooltip, **options
-    )
+def precision_input(*, tooltip: str, formats: Iterable[str] = (), **options: Any) -> io.Input:
+    """The dtype of weights, or one of some formats of quantized weights."""
+    names = ["auto", "fp32", "bf16", "fp16", *formats]
+    return io.Combo.Input("precision", options=names, default="auto", tooltip=tooltip, **options)
 
 
 def problem(check: Callable[[str], object], value: str | None) -> bool | str:

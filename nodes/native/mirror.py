@@ -11,6 +11,7 @@ import copy
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ...engine.models.frozen_layers import compute, made_ready_for_each_pass
 from .seam import COMFY
 
 if TYPE_CHECKING:
@@ -126,8 +127,8 @@ def _layer_class(kind: type, layer: type) -> type:
             return kind.forward(self, x, *more, **options)  # type: ignore[attr-defined]
         COMFY.run_every_op()
         if _is_ready(self, x):
-            return _compute(self, x, self.weight, self.bias)
-        return _frozen_layer().apply(x, self)
+            return compute(self, x, self.weight, self.bias)
+        return made_ready_for_each_pass(self, x, _made_ready)
 
     return type(kind.__name__, bases, {"forward": forward, "__module__": kind.__module__})
 
@@ -141,14 +142,6 @@ def _is_ready(layer: Any, x: Tensor) -> bool:
     return plain and not layer.weight_function and not layer.bias_function
 
 
-def _compute(layer: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    import torch
-
-    if isinstance(layer, torch.nn.Linear):
-        return torch.nn.functional.linear(x, weight, bias)
-    return layer._conv_forward(x, weight, bias)
-
-
 def _made_ready(layer: Any, like: Tensor) -> tuple[Tensor, Tensor | None]:
     """Weight and bias on the device and in the dtype of ``like``, with all of the model's own patches."""
     import torch
@@ -157,28 +150,3 @@ def _made_ready(layer: Any, like: Tensor) -> tuple[Tensor, Tensor | None]:
     if type(weight) not in (torch.Tensor, torch.nn.Parameter):
         weight = weight.dequantize().to(like.dtype)
     return weight, bias
-
-
-@cache
-def _frozen_layer() -> Any:
-    """The autograd function of layers whose weights are made ready for each pass: kept, they would fill the device."""
-    import torch
-    import torch.nn.grad
-
-    class FrozenLayer(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, x: Tensor, layer: Any) -> Tensor:
-            ctx.layer, ctx.shape = layer, x.shape
-            return _compute(layer, x, *_made_ready(layer, x))
-
-        @staticmethod
-        def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-            layer = ctx.layer
-            weight, _ = _made_ready(layer, gradient)
-            if isinstance(layer, torch.nn.Linear):
-                return gradient @ weight, None
-            backwards = getattr(torch.nn.grad, f"conv{gradient.ndim - 2}d_input")
-            places = (layer.stride, layer.padding, layer.dilation, layer.groups)
-            return backwards(ctx.shape, weight, gradient, *places), None
-
-    return FrozenLayer

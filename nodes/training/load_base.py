@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...engine.core.precision import QUANTIZED
 from ..host import host, io
 from ..kit.base_models import base_output, in_words, loaded, stamp_of_base
 from ..kit.inputs import device_input, precision_input, problem
@@ -31,8 +32,10 @@ class LoadBase(io.ComfyNode):
                 ),
                 device_input(),
                 precision_input(
-                    tooltip="dtype of the frozen weights. auto picks what is fast on the device; fp32 needs the most "
-                    "memory. The adapter itself is always trained in fp32."
+                    formats=QUANTIZED,
+                    tooltip="How the frozen weights are stored. auto picks the dtype that is fast on the device, and "
+                    "int8 where the weights would take more than 60 % of a GPU's memory. fp32 needs the most memory, "
+                    "fp8 and int8 half of bf16, nf4 about a third. The adapter itself is always trained in fp32.",
                 ),
             ],
             outputs=[base_output()],

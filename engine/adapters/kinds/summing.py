@@ -90,3 +90,30 @@ def joined(parts: Sequence[tuple[LowRank, float]], device: torch.device | str) -
     downs = torch.cat([factor(update.down) for update, _ in parts])
     ups = torch.cat([factor(update.up) * (weight * update.alpha / update.rank) for update, weight in parts], dim=1)
     return LowRank(down=downs, up=ups, alpha=float(len(downs)))
+
+
+def whole(pieces: Sequence[tuple[slice, LowRank]], rows: int) -> tuple[Tensor, Tensor]:
+    """The factors of a layer, from those of its parts.
+
+    Args:
+        pieces: (output rows, update) of each part; parts with the same down factor share its place in the rank.
+        rows: of the layer's weight.
+
+    Returns:
+        Down (r, in · kh · kw) and up (rows, r), float32, with a scale of 1; r is the sum of the ranks.
+    """
+    import torch
+
+    downs: list[Tensor] = []
+    ups: list[Tensor] = []
+    for at, update in pieces:
+        down = update.down.detach().float().flatten(1)
+        up = torch.zeros(rows, update.rank, device=down.device)
+        up[at] = update.up.detach().float().flatten(1) * (update.alpha / update.rank)
+        same = next((i for i, other in enumerate(downs) if torch.equal(other, down)), None)
+        if same is None:
+            downs.append(down)
+            ups.append(up)
+        else:
+            ups[same] = ups[same] + up
+    return torch.cat(downs), torch.cat(ups, dim=1)
