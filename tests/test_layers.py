@@ -24,6 +24,7 @@ LEVELS = {
     "engine.figures": 3,
     "engine.generation": 3,
     "engine.inspection": 3,
+    "engine.memory": 3,
     "engine.training": 3,
     "engine.runs": 4,
     "headless": 5,

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.devices import is_out_of_memory
 from ..core.errors import TrainingError
 from ..core.events import Event, Message, SamplesGenerated, SnapshotSaved, StateSaved, StepDone
 from ..models.contract import Backbone
 from .loss import Loss
-from .optimizers import OPTIMIZERS
+from .optimizing import Launched, Optimization
 from .recipe import Recipe
-from .schedules import learning_rate_factor
 from .state import TrainingState, restore
 from .trainee import Trainee
 
 if TYPE_CHECKING:
-    import torch
     from PIL import Image
-    from torch import optim
-
-SMALLEST_SCALE = 2.0**-10
-"""Of the gradient scaler. If gradients overflow even below it, scaling can't help."""
 
 
 @dataclass(kw_only=True)
@@ -42,10 +38,17 @@ class Trainer:
     """Gives each sample picture with its prompt."""
     keep_snapshot: Callable[[int, Any], Any] | None = None
     """Saves a snapshot, given the step and ``Trainee.result()``."""
+    need_less_memory: Callable[[], str] | None = None
+    """Called when a step runs out of memory, before it is repeated; says what it did. Raises if nothing is left."""
+    ahead: int | None = None
+    """Steps given to the device before the loss of the first of them is read; by default 1 on CUDA, where the host
+    prepares a step while the device works on another, and 0 elsewhere."""
     step: int = 0
+    """Steps done whose losses are known."""
     losses: list[float] = field(default_factory=list)
-    overflows: int = 0
-    """Steps skipped because their gradients overflowed float16."""
+    _launched: deque[Launched] = field(default_factory=deque, init=False)
+    _since: float = field(default=0.0, init=False)
+    """When the latest step was done, or its work began."""
 
     def run(self, start: TrainingState | None = None) -> Generator[Event, None, None]:
         """Train up to the recipe's steps. If the run ends earlier, the state after the last complete step is saved.
@@ -57,44 +60,84 @@ class Trainer:
             TrainingError: a loss isn't finite, or gradients overflow at every step.
             StorageError: a training state can't be written.
         """
-        import torch
-
-        recipe = self.recipe
-        optimizer = self._optimizer()
-        scaler = torch.amp.GradScaler(self.backbone.device.type, enabled=self.backbone.dtype == torch.float16)
+        steps, save_every = self.recipe.schedule.steps, self.recipe.saving.save_every
+        optimization = Optimization(self.backbone, self.trainee, self.recipe, self.loss)
         if start is not None:
-            self.trainee.load(start.values)
-            restore(start.optimizer, self.trainee.parameters, optimizer)
-            if start.scaler:
-                scaler.load_state_dict(dict(start.scaler))
-            self.step, self.losses = start.step, list(start.losses)
-        saved = self.step
+            self._resume(start, optimization)
+        saved, ahead = self.step, self._ahead(optimization)
+        self._since = time.monotonic()
         try:
-            while self.step < recipe.schedule.steps:
-                began = time.monotonic()
-                value = self._optimize(optimizer, scaler)
-                self.step += 1
-                self.losses.append(value)
-                yield StepDone(
-                    step=self.step,
-                    steps=recipe.schedule.steps,
-                    loss=value,
-                    learning_rate=optimizer.param_groups[0]["lr"],
-                    seconds=time.monotonic() - began,
-                )
+            while self.step < steps:
+                yield from self._launch(optimization)
+                newest = self.step + len(self._launched)
+                waits = newest == steps or newest % save_every == 0 or self._shows(newest)
+                while len(self._launched) > (0 if waits else ahead):
+                    yield self._read()
+                if not waits:
+                    continue
                 yield from self._samples_and_snapshots()
-                if self.step % recipe.saving.save_every == 0 or self.step == recipe.schedule.steps:
-                    self._save(optimizer, scaler)
+                if self.step % save_every == 0 or self.step == steps:
+                    self._save(optimization)
                     saved = self.step
                     yield StateSaved(step=self.step, path=self.state_path)
+                self._since = time.monotonic()
         except (KeyboardInterrupt, SystemExit):  # may interrupt the optimizer halfway through its update
             raise
         except BaseException:  # closed between two steps, or stopped within one, which is then done again
-            if self.step > saved:
-                self._save(optimizer, scaler)
+            self._finish(optimization, saved)
             raise
-        if self.overflows:
-            yield Message(text=f"{self.overflows} steps were skipped: their gradients overflowed float16.")
+        if optimization.overflows:
+            yield Message(text=f"{optimization.overflows} steps were skipped: their gradients overflowed float16.")
+
+    def _resume(self, start: TrainingState, optimization: Optimization) -> None:
+        self.trainee.load(start.values)
+        restore(start.optimizer, self.trainee.parameters, optimization.optimizer)
+        if start.scaler:
+            optimization.scaler.load_state_dict(dict(start.scaler))
+        self.step, self.losses = start.step, list(start.losses)
+
+    def _ahead(self, optimization: Optimization) -> int:
+        if not optimization.skips_by_itself:
+            return 0
+        return (1 if self.backbone.device.type == "cuda" else 0) if self.ahead is None else self.ahead
+
+    def _launch(self, optimization: Optimization) -> Generator[Event, None, None]:
+        """Give the device one step, again after having made room if it runs out of memory."""
+        step, losses = self.step + len(self._launched), None
+        while losses is None:
+            try:
+                losses = optimization.gradients(step)
+            except RuntimeError as error:
+                if self.need_less_memory is None or not is_out_of_memory(error):
+                    raise
+            if losses is None:  # outside the handler, where the error no longer holds the tensors of the step
+                optimization.forget_gradients()
+                yield Message(text=self.need_less_memory())  # type: ignore[misc]
+        self._launched.append(optimization.update(step, losses))
+
+    def _read(self) -> StepDone:
+        """Wait for the oldest launched step."""
+        launched = self._launched.popleft()
+        try:
+            loss = launched.loss(self.step, self.recipe)
+        except TrainingError:
+            self._launched.clear()  # the parameters didn't move in this step, nor in any that came after it
+            raise
+        self.step += 1
+        self.losses.append(loss)
+        began, self._since = self._since, time.monotonic()
+        return StepDone(
+            step=self.step,
+            steps=self.recipe.schedule.steps,
+            loss=loss,
+            learning_rate=launched.learning_rate,
+            seconds=self._since - began,
+        )
+
+    def _shows(self, step: int) -> bool:
+        """Whether sample pictures or a snapshot are due after a step."""
+        samples = self.generate_samples is not None and step % self.recipe.samples.sample_every == 0
+        return samples or (self.keep_snapshot is not None and step in self.recipe.saving.snapshot_steps)
 
     def _samples_and_snapshots(self) -> Generator[Event, None, None]:
         """The sample pictures and the snapshot that are due after this step."""
@@ -106,56 +149,16 @@ class Trainer:
             self.keep_snapshot(self.step, self.trainee.result())
             yield SnapshotSaved(step=self.step)
 
-    def _optimizer(self) -> optim.Optimizer:
-        """The recipe's optimizer, with a learning rate of its own for the text encoders."""
-        settings, parameters = self.recipe.optimizer, self.trainee.parameters
-        denoiser = [p for name, p in parameters.items() if name.startswith("denoiser.")]
-        text = [p for name, p in parameters.items() if not name.startswith("denoiser.")]
-        rates = (settings.learning_rate, settings.text_encoder_learning_rate)
-        groups = [
-            {"params": own, "lr": rate, "peak": rate} for own, rate in zip((denoiser, text), rates, strict=True) if own
-        ]
-        return OPTIMIZERS.get(settings.optimizer)(groups, weight_decay=settings.weight_decay)
+    def _finish(self, optimization: Optimization, saved: int) -> None:
+        """Save what a run has done that ends early."""
+        with contextlib.suppress(TrainingError):  # it ends for another reason, which is told
+            while self._launched:
+                self._read()
+        if self.step > saved:
+            self._save(optimization)
 
-    def _save(self, optimizer: optim.Optimizer, scaler: torch.amp.GradScaler) -> None:
-        state = TrainingState.capture(self.step, self.losses, self.trainee.parameters, optimizer, scaler)
-        state.save(self.state_path)
-
-    def _optimize(self, optimizer: optim.Optimizer, scaler: torch.amp.GradScaler) -> float:
-        """One optimizer step; returns its mean loss."""
-        import torch
-
-        recipe, total = self.recipe, 0.0
-        for micro in range(self.loss.micro_batches):
-            with self.backbone.gradients():
-                value = self.loss.of_micro_batch(self.step, micro) / self.loss.micro_batches
-                total += value.item()
-                if not math.isfinite(total):
-                    raise TrainingError(
-                        f"The loss became {total} at step {self.step + 1}, and the run was stopped.",
-                        expected="a finite loss",
-                        hint=f"lower the learning rate (now {recipe.optimizer.learning_rate:g}; try a third), keep "
-                        "max_grad_norm at 1, or load the base model in fp32. The training state is kept.",
-                    )
-                scaler.scale(value).backward()
-        scaler.unscale_(optimizer)
-        if recipe.optimizer.max_grad_norm:
-            torch.nn.utils.clip_grad_norm_(self.trainee.parameters.values(), recipe.optimizer.max_grad_norm)
-        schedule = recipe.schedule
-        factor = learning_rate_factor(
-            schedule.schedule, self.step, steps=schedule.steps, warmup_steps=schedule.warmup_steps
+    def _save(self, optimization: Optimization) -> None:
+        state = TrainingState.capture(
+            self.step, self.losses, self.trainee.parameters, optimization.optimizer, optimization.scaler
         )
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * factor
-        scale = scaler.get_scale()
-        scaler.step(optimizer)
-        scaler.update()
-        optimizer.zero_grad(set_to_none=True)
-        self.overflows += scaler.get_scale() < scale
-        if scaler.is_enabled() and scaler.get_scale() < SMALLEST_SCALE:
-            raise TrainingError(
-                f"Gradients overflow float16 at step {self.step + 1} even with a loss scale of {scaler.get_scale():g}.",
-                expected="finite gradients",
-                hint="load the base model in bf16 or fp32, or lower the learning rate. The training state is kept.",
-            )
-        return total
+        state.save(self.state_path)

@@ -1,0 +1,113 @@
+"""Counting the memory of a computation without doing it, or any of its arithmetic.
+
+The real modules run on fake tensors, which have shapes and dtypes and no values, and the storages that operations make
+are added up while they are alive. So whatever a model keeps for its backward pass is counted as it will be kept.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+T = TypeVar("T")
+
+
+class Tally:
+    """Bytes of the tensors that a computation has made."""
+
+    def __init__(self) -> None:
+        self.alive = 0
+        """Now."""
+        self.peak = 0
+        """At most, at any time."""
+        self._seen: set[int] = set()
+
+    def outside(self, tensor: Tensor) -> None:
+        """Don't count the storage of a tensor, unless it is counted already."""
+        self._seen.add(tensor.untyped_storage()._cdata)
+
+    def add(self, tensor: Tensor) -> None:
+        """Count a tensor's storage until it is freed."""
+        storage = tensor.untyped_storage()
+        key, size = storage._cdata, storage.nbytes()
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        self.alive += size
+        self.peak = max(self.peak, self.alive)
+        weakref.finalize(storage, self._freed, key, size)
+
+    def _freed(self, key: int, size: int) -> None:
+        self._seen.discard(key)
+        self.alive -= size
+
+
+def counted(compute: Callable[[Tally], T], fakes: FakeTensorMode | None = None) -> Tally:
+    """Run a computation on fake tensors, and count what it makes.
+
+    Args:
+        compute: called with the tally, which it may read on its way. Tensors from outside may have real values, and
+            are not counted; results are fake, except those of whole numbers alone.
+        fakes: the mode that made what is fake already, such as a model of which only the structure is wanted.
+
+    Raises:
+        Exception: of any class, where the computation depends on values that fake tensors don't have.
+    """
+    import torch
+    from torch import Tensor
+    from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves, tree_map_only
+
+    tally, fakes = Tally(), fakes or FakeTensorMode(allow_non_fake_inputs=True)
+
+    def faked(tensor: Tensor) -> Tensor:
+        fake = tensor if isinstance(tensor, FakeTensor) else fakes.from_tensor(tensor)
+        tally.outside(fake)
+        return fake
+
+    ops = torch.ops.aten
+    by_places = (ops.index, ops.index_put, ops.index_put_, ops._index_put_impl_, ops._unsafe_index)
+
+    class Counting(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            del types
+            kwargs = kwargs or {}
+            given = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
+            if not any(isinstance(t, FakeTensor) or t.is_floating_point() for t in given):
+                result = func(*args, **kwargs) if not given else None
+                if not any(isinstance(t, Tensor) and t.is_floating_point() for t in tree_leaves(result)):
+                    with unset_fake_temporarily():  # lengths and places, on which shapes and branches depend
+                        return func(*args, **kwargs)
+            else:
+                if func.overloadpacket in by_places:
+                    args = (args[0], _as_places(args[1]), *args[2:])
+                result = func(*tree_map_only(Tensor, faked, args), **tree_map_only(Tensor, faked, kwargs))
+            for tensor in tree_leaves(result):
+                if isinstance(tensor, FakeTensor):
+                    tally.add(tensor)
+            return result
+
+    with fakes, Counting():
+        compute(tally)
+    return tally
+
+
+def _as_places(indices: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """Indices with the places of masks instead of the masks: a fake mask would hide how many there are."""
+    import torch
+    from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
+
+    found: list[Tensor | None] = []
+    for index in indices:
+        if index is None or isinstance(index, FakeTensor) or index.dtype != torch.bool:
+            found.append(index)
+        else:
+            with unset_fake_temporarily():
+                found += index.nonzero(as_tuple=True)
+    return found

@@ -1,0 +1,189 @@
+"""One optimizer step: the gradients of its micro-batches, clipped, and the update.
+
+Nothing here waits for the device where the optimizer can skip an update by itself. The losses stay there, and so does
+the check that they are finite, so that the host is free to prepare the next step meanwhile.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..core.errors import TrainingError
+from ..models.contract import Backbone
+from .loss import Loss
+from .optimizers import OPTIMIZERS
+from .recipe import Recipe
+from .schedules import learning_rate_factor
+from .trainee import Trainee
+
+if TYPE_CHECKING:
+    from torch import Tensor, optim
+
+SMALLEST_SCALE = 2.0**-10
+"""Of the gradient scaler. If gradients overflow even below it, scaling can't help."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launched:
+    """A step that the device has been given, and whose loss may not be known yet."""
+
+    losses: Tensor
+    """Of its micro-batches, (M,), on the base model's device."""
+    norm: Tensor | None
+    """Of its gradients, a scalar; ``None`` in float16, where the gradient scaler looks after it."""
+    learning_rate: float
+    """Of the denoiser."""
+
+    def unusable(self) -> Tensor:
+        """Whether a value isn't finite: 1 or 0, a scalar on the device."""
+        finite = self.losses.isfinite().all()
+        if self.norm is not None:
+            finite = finite & self.norm.isfinite()
+        return (~finite).float()
+
+    def loss(self, step: int, recipe: Recipe) -> float:
+        """Wait for the loss of the step.
+
+        Args:
+            step: number of the step, from 0.
+            recipe: for the advice.
+
+        Raises:
+            TrainingError: the loss or the gradients aren't finite.
+        """
+        total = sum(self.losses.tolist())
+        values = {"loss": total} if self.norm is None else {"loss": total, "gradient": self.norm.item()}
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"The {name} became {value} at step {step + 1}, and the run was stopped.",
+                    expected=f"a finite {name}",
+                    hint=f"lower the learning rate (now {recipe.optimizer.learning_rate:g}; try a third), keep "
+                    "max_grad_norm at 1, or load the base model in fp32. The training state before this step is kept.",
+                )
+        return total
+
+
+class Optimization:
+    """The optimizer of a run, with its gradient scaler.
+
+    Args:
+        backbone: the base model.
+        trainee: what is trained.
+        recipe: optimizer, learning rates and clipping.
+        loss: of each step.
+    """
+
+    def __init__(self, backbone: Backbone, trainee: Trainee, recipe: Recipe, loss: Loss) -> None:
+        import torch
+
+        self._backbone, self._trainee, self._recipe, self._loss = backbone, trainee, recipe, loss
+        self.optimizer = self._made()
+        self.scaler = torch.amp.GradScaler(backbone.device.type, enabled=backbone.dtype == torch.float16)
+        self.overflows = 0
+        """Steps skipped because their gradients overflowed float16."""
+        self._spoiled: Tensor | None = None
+        """1 once a value wasn't finite, else 0."""
+
+    @property
+    def skips_by_itself(self) -> bool:
+        """Whether an update after a loss that isn't finite is left out without the host looking at the loss."""
+        return not self.scaler.is_enabled() and getattr(self.optimizer, "_step_supports_amp_scaling", False)
+
+    def gradients(self, step: int) -> Tensor:
+        """Put the gradients of one step into the parameters' ``grad``, where they add to what is there.
+
+        Returns:
+            The losses of the micro-batches, which add up to that of the step, (M,), on the base model's device.
+        """
+        import torch
+
+        losses = []
+        for micro in range(self._loss.micro_batches):
+            with self._backbone.gradients():
+                value = self._loss.of_micro_batch(step, micro) / self._loss.micro_batches
+                losses.append(value.detach())
+                self.scaler.scale(value).backward()
+        return torch.stack(losses)
+
+    def update(self, step: int, losses: Tensor) -> Launched:
+        """Move the parameters along their gradients, unless something of this or an earlier step wasn't finite.
+
+        Args:
+            step: number of the step, from 0.
+            losses: as from :meth:`gradients`.
+
+        Raises:
+            TrainingError: gradients overflow float16 at any scale, or a value isn't finite where the host has to look.
+        """
+        self.scaler.unscale_(self.optimizer)
+        norm = None if self.scaler.is_enabled() else self._norm()
+        launched = Launched(losses=losses, norm=norm, learning_rate=self._set_rates(step))
+        if not self.skips_by_itself:
+            launched.loss(step, self._recipe)
+        self._clip(norm)
+        if self.scaler.is_enabled():
+            self._scaled_update(step)
+        else:
+            self._checked_update(launched)
+        self.forget_gradients()
+        return launched
+
+    def forget_gradients(self) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def _norm(self) -> Tensor:
+        """Of all gradients together."""
+        import torch
+
+        gradients = [p.grad for p in self._trainee.parameters.values() if p.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients)
+
+    def _clip(self, norm: Tensor | None) -> None:
+        import torch
+
+        if largest := self._recipe.optimizer.max_grad_norm:
+            parameters = self._trainee.parameters.values()
+            torch.nn.utils.clip_grads_with_norm_(parameters, largest, self._norm() if norm is None else norm)
+
+    def _set_rates(self, step: int) -> float:
+        """Set the learning rates of a step; returns the first, which is the denoiser's where that is trained."""
+        schedule = self._recipe.schedule
+        factor = learning_rate_factor(schedule.schedule, step, steps=schedule.steps, warmup_steps=schedule.warmup_steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+        return self.optimizer.param_groups[0]["lr"]
+
+    def _checked_update(self, launched: Launched) -> None:
+        """An update that the device leaves out from the first value on that isn't finite."""
+        if self.skips_by_itself:
+            unusable = launched.unusable()
+            self._spoiled = unusable if self._spoiled is None else unusable.maximum(self._spoiled)
+            # The name is that of torch's protocol with its gradient scaler: 1 makes fused optimizers skip the update.
+            self.optimizer.found_inf = self._spoiled  # type: ignore[attr-defined]
+        self.optimizer.step()
+
+    def _scaled_update(self, step: int) -> None:
+        scale = self.scaler.get_scale()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.overflows += self.scaler.get_scale() < scale
+        if self.scaler.get_scale() < SMALLEST_SCALE:
+            raise TrainingError(
+                f"Gradients overflow float16 at step {step + 1} even with a loss scale of {self.scaler.get_scale():g}.",
+                expected="finite gradients",
+                hint="load the base model in bf16 or fp32, or lower the learning rate. The training state is kept.",
+            )
+
+    def _made(self) -> optim.Optimizer:
+        """The recipe's optimizer, with a learning rate of its own for the text encoders."""
+        settings, parameters = self._recipe.optimizer, self._trainee.parameters
+        denoiser = [p for name, p in parameters.items() if name.startswith("denoiser.")]
+        text = [p for name, p in parameters.items() if not name.startswith("denoiser.")]
+        rates = (settings.learning_rate, settings.text_encoder_learning_rate)
+        groups = [
+            {"params": own, "lr": rate, "peak": rate} for own, rate in zip((denoiser, text), rates, strict=True) if own
+        ]
+        return OPTIMIZERS.get(settings.optimizer)(groups, weight_decay=settings.weight_decay)

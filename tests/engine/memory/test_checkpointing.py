@@ -1,0 +1,70 @@
+"""Gradient checkpointing changes no bit, and leaves the model as it was; on a tiny model of every family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+import torch
+from lora_workbench.engine.adapters.inject import injected
+from lora_workbench.engine.adapters.kinds import TRAINED
+from lora_workbench.engine.memory.blocks import blocks_of
+from lora_workbench.engine.memory.checkpointing import checkpointed
+from lora_workbench.engine.memory.counting import counted
+from lora_workbench.engine.models import FAMILIES, registry
+from lora_workbench.engine.models.contract import Backbone
+from tiny import TINY
+from torch import Tensor, nn
+
+
+@pytest.fixture(scope="module", params=FAMILIES.names())
+def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Backbone:
+    folder: Path = TINY[request.param](tmp_path_factory.mktemp(request.param))
+    return registry.load_base(folder, device="cpu", precision="fp32")
+
+
+def error_of(base: Backbone) -> Callable[[], Tensor]:
+    """A loss, as a function that can be computed again."""
+    side = base.info.resolution // base.info.latent_factor
+    noise = torch.randn(2, base.info.latent_channels, side, side, generator=torch.Generator().manual_seed(0))
+    conditioning = base.encode_prompts(["a photo of a fox", "a bus"])
+    t = base.timesteps(torch.tensor([0.3, 0.9])).t
+    return lambda: base.predict(noise, t, conditioning).square().mean()
+
+
+def gradients(base: Backbone, blocks: Iterable[nn.Module]) -> dict[str, Tensor]:
+    """Of an adapter in all layers, after one backward pass."""
+    targets = {"denoiser": base.info.target_presets["all_layers"]}
+    with injected(TRAINED.get("lora"), {"denoiser": base.denoiser}, targets, rank=2, alpha=2, seed=0) as injection:
+        for name, parameter in injection.parameters.items():
+            if name.endswith(".up"):
+                parameter.data.normal_(generator=torch.Generator().manual_seed(len(name)))
+        with checkpointed(blocks), base.gradients():
+            error_of(base)().backward()
+        return {name: p.grad for name, p in injection.parameters.items() if p.grad is not None}
+
+
+def test_gradients_have_the_same_bits(base: Backbone):
+    blocks = blocks_of(base.denoiser)
+    plain, less = gradients(base, ()), gradients(base, blocks.values())
+    assert plain.keys() == less.keys()
+    assert all(torch.equal(less[name], gradient) for name, gradient in plain.items())
+    assert not any("forward" in vars(module) for module in base.denoiser.modules())
+
+
+def test_most_of_what_is_kept_is_in_blocks(base: Backbone):
+    """Blocks are found wherever a family has them."""
+
+    error = error_of(base)
+
+    def step(_: object) -> None:
+        error().backward()
+
+    targets = {"denoiser": base.info.target_presets["all_layers"]}
+    blocks = blocks_of(base.denoiser)
+    with injected(TRAINED.get("lora"), {"denoiser": base.denoiser}, targets, rank=2, alpha=2, seed=0):
+        plain = counted(step)
+        with checkpointed(blocks.values()):
+            less = counted(step)
+    assert less.peak < 0.75 * plain.peak
