@@ -1,4 +1,4 @@
-"""The memory of a process after each of six runs of a tiny base model, for test_memory.py; prints JSON, in MB."""
+"""The memory of a process after each of six runs of a tiny base model, for test_memory.py; prints JSON, in MiB."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lora_workbench.engine.models.registry import load_base
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
 from lora_workbench.engine.training.recipe import Recipe
-from many_records import megabytes
+from many_records import mebibytes
 from PIL import Image
 from tiny import save_tiny_sd1
 
@@ -32,7 +32,7 @@ def run(folder: Path, seed: int) -> float:
     del base
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # what the C library keeps for the next run is no leak
-    return megabytes("VmRSS")
+    return mebibytes("VmRSS")
 
 
 if __name__ == "__main__":

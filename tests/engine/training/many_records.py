@@ -46,8 +46,8 @@ def small_base(folder: Path) -> Backbone:
     return load_base(folder, device="cpu")
 
 
-def megabytes(name: str) -> float:
-    """A figure of this process's memory: VmRSS for now, VmHWM for its highest."""
+def mebibytes(name: str) -> float:
+    """A figure of this process's memory: VmRSS for now, VmHWM for its highest; in MiB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(dict(line.split(":") for line in lines)[name].split()[0]) / 1024
 
@@ -98,11 +98,11 @@ def main(folder: Path, records: int, steps: int, share: int) -> None:
     train(base, Dataset(name="one", records=dataset.records[:1]), store, steps=8)
     fill(store.encoded, base, dataset)
     Path("/proc/self/clear_refs").write_text("5")  # forget the highest so far
-    before = megabytes("VmRSS")
+    before = mebibytes("VmRSS")
     began = time.monotonic()
     events = train(base, dataset, store, steps)
     seconds = time.monotonic() - began - sum(event.seconds for event in events)
-    after = {"grown": megabytes("VmHWM") - before, "outside_steps": seconds}
+    after = {"grown": mebibytes("VmHWM") - before, "outside_steps": seconds}
     print(json.dumps(after | {"losses": [event.loss for event in events]}))
 
 
