@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 from .hashing import value_hash
 
-Computation = Literal["run", "slider", "latent", "embedding", "reaction", "caption", "class pictures"]
+Computation = Literal["run", "slider", "latent", "weight", "embedding", "reaction", "caption", "class pictures"]
 
 VERSIONS: dict[Computation, int] = {
     "run": 2,
     "slider": 1,
     "latent": 2,
+    "weight": 1,
     "embedding": 2,
     "reaction": 2,
     "caption": 2,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ..core.host_memory import free_memory as free_host_memory
 
 if TYPE_CHECKING:
     import torch
-
-_LIMIT, _USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
 
 
 def free_memory(device: torch.device) -> int | None:
@@ -24,17 +23,7 @@ def free_memory(device: torch.device) -> int | None:
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
-    return _free_on_the_machine() if device.type == "cpu" else None
-
-
-def _free_on_the_machine() -> int:
-    import psutil
-
-    free = psutil.virtual_memory().available
-    try:
-        return min(free, int(_LIMIT.read_text()) - int(_USED.read_text()))
-    except (OSError, ValueError):  # there is no container, or it may have all
-        return free
+    return free_host_memory() if device.type == "cpu" else None
 
 
 def gigabytes(size: float) -> str:

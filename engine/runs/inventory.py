@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -111,7 +112,7 @@ def _title(adapter: Item) -> str:
 
 
 def prune(store: RunStore, wish: Wish, *, dry_run: bool = False, now: float | None = None) -> list[Item]:
-    """Remove items from the store. Runs in progress are left alone.
+    """Remove items from the store. Runs in progress are left alone, with all caches used since they began.
 
     Args:
         store: the run store.
@@ -125,7 +126,9 @@ def prune(store: RunStore, wish: Wish, *, dry_run: bool = False, now: float | No
     now = time.time() if now is None else now
     everything = inventory(store)
     kinds: set[Kind] = {*wish.kinds, *(("adapter",) if wish.adapters else ())}
+    began = _oldest_run_in_progress(store)
     items = [item for item in everything if item.kind in kinds and _is_free(store, item)]
+    items = [item for item in items if item.kind != "cache" or item.used < began]
     if wish.lineage:
         items = [item for item in items if item.kind != "cache" and item.name.startswith(wish.lineage)]
     if wish.older_than is not None:
@@ -133,6 +136,17 @@ def prune(store: RunStore, wish: Wish, *, dry_run: bool = False, now: float | No
     if wish.larger_than is not None:
         items = _beyond(items, sum(item.bytes for item in everything) - wish.larger_than)
     return items if dry_run else [item for item in items if _remove(store, item)]
+
+
+def _oldest_run_in_progress(store: RunStore) -> float:
+    """When it began, in seconds since the epoch; infinity if no run is in progress."""
+    began = math.inf
+    for folder in (store.root / "runs").glob("*"):
+        lock = store.lock(folder.name)
+        with if_free(lock) as free, contextlib.suppress(OSError):
+            if not free:
+                began = min(began, lock.with_suffix(".holder.json").stat().st_mtime)
+    return began
 
 
 def _beyond(items: list[Item], surplus: int) -> list[Item]:

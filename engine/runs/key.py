@@ -45,7 +45,7 @@ class Run:
     slider: Slider | None = None
     """What makes the adapter a slider; the data set then has its pictures."""
 
-    @property
+    @cached_property
     def lineage(self) -> str:
         """Content hash of everything but the number of steps: runs that differ only in it continue each other."""
         sets = [dataset for dataset in (self.dataset, self.regularization) if dataset]

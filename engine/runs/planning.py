@@ -81,7 +81,8 @@ def largest_step(run: Run, cache: TensorCache, adapted: str) -> Generator[Event,
     caption, picture = max((prompt for dataset in sets for prompt in _prompts(run, dataset)), key=lambda p: len(p[0]))
     conditioning = None
     if not run.recipe.adapter.train_text_encoder:
-        conditioning = (yield from embed(run.base, {"": (caption, picture)}, cache, adapted))[""]
+        embeddings = yield from embed(run.base, {"": (caption, picture)}, cache, adapted)
+        conditioning = embeddings[""].to(run.base.device)
     size = max((view.crop.size for view in views), key=lambda size: size[0] * size[1])
     return LargestStep(run=run, conditioning=conditioning, caption=caption, size=size)
 

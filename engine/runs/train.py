@@ -29,6 +29,7 @@ from ..core.storage import touch, write_json
 from ..data.dataset import Dataset
 from ..models.contract import Backbone
 from ..training.epochs import in_steps, length
+from ..training.held import Budget
 from ..training.loop import Trainer
 from ..training.loss import StepLoss
 from ..training.notes import Plan, notes
@@ -173,8 +174,9 @@ def _train(
     run: Run, store: RunStore, start: TrainingState | None, make: MakeAdapter
 ) -> Generator[Event, None, tuple[Adapter, list[float]]]:
     base, recipe, steps = run.base, run.recipe, run.recipe.schedule.steps
-    subject, prior = yield from _encode_sets(run, store)
-    as_slider = yield from _encode_slider(run, store)
+    budget = Budget.of_free_memory()
+    subject, prior = yield from _encode_sets(run, store, budget)
+    as_slider = yield from _encode_slider(run, store, budget)
     samples = bool(recipe.samples.sample_every and recipe.samples.sample_prompts)
     largest = yield from _largest_step(run, store)
     if not recipe.adapter.train_text_encoder and not samples:
@@ -214,7 +216,9 @@ def _save(adapter: Adapter, path: Path) -> Adapter:
     return save_adapter(adapter, path, key_style=adapter.key_style, dtype="float32")
 
 
-def _encode_sets(run: Run, store: RunStore) -> Generator[Event, None, tuple[TrainingSet, TrainingSet | None]]:
+def _encode_sets(
+    run: Run, store: RunStore, budget: Budget
+) -> Generator[Event, None, tuple[TrainingSet, TrainingSet | None]]:
     recipe, sets = run.recipe, []
     stack = run.bound_companions.while_training
     for dataset in (run.dataset, run.regularization):
@@ -229,6 +233,7 @@ def _encode_sets(run: Run, store: RunStore) -> Generator[Event, None, tuple[Trai
             embed=not recipe.adapter.train_text_encoder,
             changes=tag_changes(recipe),
             adapted=_adapted(stack),
+            budget=budget,
         )
         with on_text_encoders(run, stack):
             sets.append((yield from events))
@@ -241,12 +246,15 @@ def _largest_step(run: Run, store: RunStore) -> Generator[Event, None, LargestSt
         return (yield from largest_step(run, store.encoded, _adapted(stack)))
 
 
-def _encode_slider(run: Run, store: RunStore) -> Generator[Event, None, MakeLoss | None]:
+def _encode_slider(run: Run, store: RunStore, budget: Budget) -> Generator[Event, None, MakeLoss | None]:
     if run.slider is None:
         return None
     stack = run.bound_companions.while_training
     with on_text_encoders(run, stack):
-        return (yield from run.slider.encoded(run.base, run.recipe.batches.resolution, store.encoded, _adapted(stack)))
+        events = run.slider.encoded(
+            run.base, run.recipe.batches.resolution, store.encoded, adapted=_adapted(stack), budget=budget
+        )
+        return (yield from events)
 
 
 def _adapted(stack: Stack) -> str:

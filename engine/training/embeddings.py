@@ -6,13 +6,15 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..core.cache import TensorCache
-from ..core.events import Event, Progress
+from ..core.errors import TrainingError
+from ..core.events import Event
 from ..core.hashing import value_hash
 from ..core.keys import content_key
 from ..data.dataset import ImageRecord
 from ..data.references import Reference
 from ..data.views import View
 from ..models.contract import Backbone, Conditioning
+from .held import Budget, Held, LazyMapping
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,30 +27,54 @@ Shown: TypeAlias = Sequence[tuple[Picture, Sequence[View]]]
 
 
 def embed(
-    backbone: Backbone, prompts: Mapping[str, Prompt], cache: TensorCache, adapted: str = ""
-) -> Generator[Event, None, dict[str, Conditioning]]:
-    """Name -> conditioning of batch 1, encoded one by one, so that no prompt's padding depends on another.
+    backbone: Backbone,
+    prompts: Mapping[str, Prompt],
+    cache: TensorCache,
+    adapted: str = "",
+    budget: Budget | None = None,
+) -> Generator[Event, None, Mapping[str, Conditioning]]:
+    """Name -> conditioning of batch 1 on the CPU, encoded one by one, so that no prompt's padding depends on another.
 
     Args:
         backbone: the base model.
         prompts: name -> what is encoded.
         cache: of embeddings.
         adapted: content hash of the adapters that the text encoders carry, if there are any.
+        budget: of memory; by default a share of what is free.
     """
     import torch
 
-    result = {}
-    for done, (name, (caption, picture)) in enumerate(sorted(prompts.items()), 1):
+    def key_of(caption: str, picture: tuple[Picture, View] | None) -> str:
         seen = identity(*picture) if picture else ""
-        key = content_key("embedding", caption, backbone.info.content_hash, *filter(None, (seen, adapted)))
-        entry = cache.get(key)
-        if entry is None:
-            with torch.no_grad():
-                entry = backbone.encode_prompts([caption], picture_batch([picture]) if picture else None)
-            cache.put(key, entry)
-            yield Progress(done=done, total=len(prompts), label="encoding captions")
-        result[name] = Conditioning(entry).to(backbone.device)
-    return result
+        return content_key("embedding", caption, backbone.info.content_hash, *filter(None, (seen, adapted)))
+
+    keys = {name: key_of(*prompt) for name, prompt in sorted(prompts.items())}
+    wanted = {keys[name]: prompts[name] for name in keys}
+
+    def encoded(key: str) -> Conditioning:
+        caption, picture = wanted[key]
+        with torch.no_grad():
+            return backbone.encode_prompts([caption], picture_batch([picture]) if picture else None)
+
+    def encoded_again(key: str) -> Conditioning:
+        if adapted:
+            raise _lost(wanted[key][0])
+        conditioning = encoded(key)
+        backbone.release_encoders()
+        return conditioning
+
+    held = Held(cache, budget or Budget.of_free_memory(), encoded, encoded_again)
+    yield from held.prepare(wanted, "encoding captions")
+    return LazyMapping(keys, lambda key: Conditioning(held[key]))
+
+
+def _lost(caption: str) -> TrainingError:
+    """What to say when the text encoders no longer carry what they did when the caption was encoded."""
+    return TrainingError(
+        f"The embedding of the caption {caption[:60]!r} has been deleted or damaged during the run.",
+        expected="caches that stay in the run store while a run goes on",
+        hint="run again: it encodes the caption anew and goes on from the step that it had reached.",
+    )
 
 
 def prompts_of(captions: Sequence[Sequence[str]], seen: Shown | None) -> dict[str, Prompt]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from ..core.host_memory import sent
 from ..core.seeds import derived_seed
 from ..diffusion.noise import add_noise, gaussian_noise
 from ..diffusion.prediction import target
@@ -103,14 +104,15 @@ class StepLoss:
         references = torch.stack([source.references[i][v] for i, v in chosen]) if source.references else None
         if references is not None and "reference_guidance" in self.backbone.info.capabilities:
             references[reference_dropped(drawn, self.recipe.captions)] = 0
+        device = self.backbone.device
         return Batch(
-            latents=latents,
-            weights=weights,
+            latents=sent(latents, device),
+            weights=None if weights is None else sent(weights, device),
             captions=captions,
             prompts=[source.prompt(i, v, caption) for (i, v), caption in zip(chosen, captions, strict=True)],
             blanks=[source.prompt(i, v, "") for i, v in chosen],
             source=source,
-            references=references,
+            references=None if references is None else sent(references, device),
         )
 
     def _losses(self, parts: Sequence[Batch], generator: torch.Generator) -> Sequence[Tensor]:
@@ -129,7 +131,7 @@ class StepLoss:
         if self.recipe.adapter.train_text_encoder:
             conditioning = self.backbone.encode_prompts([caption for part in parts for caption in part.captions])
         else:
-            conditioning = _joined((part.source.embeddings, prompt) for part in parts for prompt in part.prompts)
+            conditioning = self._joined((part.source.embeddings, prompt) for part in parts for prompt in part.prompts)
         if references := [part.references for part in parts if part.references is not None]:
             conditioning["reference"] = torch.cat(references)
         empty = self._without_prompts(parts) if self.recipe.loss.contrastive_guidance != 1 else None
@@ -140,12 +142,12 @@ class StepLoss:
         """The conditioning of the empty prompt for each sample."""
         if self.recipe.adapter.train_text_encoder:
             return self.backbone.encode_prompts([""] * sum(len(part.captions) for part in parts))
-        return _joined((part.source.embeddings, blank) for part in parts for blank in part.blanks)
+        return self._joined((part.source.embeddings, blank) for part in parts for blank in part.blanks)
 
-
-def _joined(wanted: Iterable[tuple[Mapping[str, Conditioning] | None, str]]) -> Conditioning:
-    """The embeddings of these names as one batch."""
-    return Conditioning.join([embeddings[name] for embeddings, name in wanted if embeddings])
+    def _joined(self, wanted: Iterable[tuple[Mapping[str, Conditioning] | None, str]]) -> Conditioning:
+        """The embeddings of these names as one batch, on the base model's device."""
+        joined = Conditioning.join([embeddings[name] for embeddings, name in wanted if embeddings])
+        return Conditioning({name: sent(tensor, self.backbone.device) for name, tensor in joined.items()})
 
 
 def reference_dropped(drawn: Tensor, settings: CaptionSettings) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -43,8 +44,8 @@ def variant(count: int, number: int, place: int, seed: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def _shuffled(size: int, seed: int, epoch: int) -> tuple[int, ...]:
+def _shuffled(size: int, seed: int, epoch: int) -> array[int]:
     import torch
 
     generator = torch.Generator().manual_seed(derived_seed(seed, "epoch", epoch))
-    return tuple(torch.randperm(size, generator=generator).tolist())
+    return array("q", torch.randperm(size, generator=generator).tolist())  # a fifth of a tuple's memory

@@ -17,6 +17,7 @@ from ..core.fields import positive, raise_all
 from ..data.dataset import Dataset
 from ..models.contract import Backbone, Conditioning
 from .embeddings import embed
+from .held import Budget
 from .loss import Loss, StepLoss
 from .slider_loss import Direction, SliderLoss
 from .training_set import encode
@@ -74,13 +75,15 @@ class PromptSlider:
         return tuple(f"{prompt}, {attribute}" for attribute in self.preserve) or (prompt,)
 
     def encoded(
-        self, base: Backbone, resolution: int, cache: TensorCache, adapted: str
+        self, base: Backbone, resolution: int, cache: TensorCache, adapted: str, budget: Budget
     ) -> Generator[Event, None, MakeLoss]:
-        """Encode the prompts; ``adapted`` is as for ``encode``, and ``resolution`` isn't used."""
+        """Encode the prompts; ``adapted`` and ``budget`` are as for ``encode``, and ``resolution`` isn't used."""
         del resolution
         ends = [self.ends(prompt) for prompt in (self.positive, self.negative)]
-        known = yield from embed(base, {prompt: (prompt, None) for end in ends for prompt in end}, cache, adapted)
-        up, down = (Conditioning.join([known[prompt] for prompt in end]) for end in ends)
+        known = yield from embed(
+            base, {prompt: (prompt, None) for end in ends for prompt in end}, cache, adapted, budget
+        )
+        up, down = (Conditioning.join([known[prompt] for prompt in end]).to(base.device) for end in ends)
 
         def make(loss: StepLoss, injection: Injection) -> Loss:
             goal = Direction(backbone=base, injection=injection, positive=up, negative=down, guidance=self.guidance)
@@ -107,11 +110,11 @@ class PictureSlider:
         return {"negative_pictures": self.negatives.manifest(), "range": RANGE}
 
     def encoded(
-        self, base: Backbone, resolution: int, cache: TensorCache, adapted: str
+        self, base: Backbone, resolution: int, cache: TensorCache, adapted: str, budget: Budget
     ) -> Generator[Event, None, MakeLoss]:
         """Encode the negative pictures; ``adapted`` isn't used, as they have the captions of the positive ones."""
         del adapted
-        negatives = yield from encode(base, self.negatives, resolution, cache, embed=False)
+        negatives = yield from encode(base, self.negatives, resolution, cache, embed=False, budget=budget)
 
         def make(loss: StepLoss, injection: Injection) -> Loss:
             captioned = replace(negatives, captions=loss.subject.captions, embeddings=loss.subject.embeddings)

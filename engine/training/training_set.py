@@ -7,49 +7,46 @@ any random state being saved.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from ..core.cache import TensorCache
 from ..core.errors import DatasetError
-from ..core.events import Event, Progress
-from ..core.keys import content_key
+from ..core.events import Event
 from ..core.seeds import derived_seed
 from ..core.words import first_of
-from ..data.dataset import Dataset, ImageRecord
-from ..data.views import View
+from ..data.dataset import Dataset
 from ..models.contract import Backbone, Conditioning
 from .caption_order import TagChanges, variants
-from .embeddings import Picture, Shown, identity, picture_batch, prompts_of, with_picture
+from .embeddings import Shown, identity, prompts_of, with_picture
 from .embeddings import embed as embed_captions
+from .encoding import Samples, latents_of, weights_of
+from .held import Budget
 from .order import chosen, variant
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-Samples: TypeAlias = Sequence[tuple[ImageRecord, Sequence[View]]]
-"""(record, the variants of one of its crops), one per sample."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSet:
-    """One data set, encoded for one base model. Lists have one entry per sample."""
+    """One data set, encoded for one base model. Sequences have one entry per sample, on the CPU."""
 
-    latents: list[list[Tensor]]
+    latents: Sequence[Sequence[Tensor]]
     """One per variant, all of one shape (C, h, w), float32."""
-    weights: list[list[Tensor]] | None
+    weights: Sequence[Sequence[Tensor]] | None
     """Loss weight of each latent pixel, one tensor per variant, (1, h, w), float32, mean 1; ``None`` without masks."""
     captions: list[tuple[str, ...]]
     """The variants of its caption that steps choose from."""
-    embeddings: dict[str, Conditioning] | None
+    embeddings: Mapping[str, Conditioning] | None
     """Caption, as :meth:`prompt` spells it -> conditioning of batch 1; ``None`` if the text encoder is trained, so that
     nothing can be cached."""
     buckets: list[list[int]]
     """Samples of each shape, with repeats, before shuffling: one epoch."""
-    references: list[list[Tensor]] | None = None
+    references: Sequence[Sequence[Tensor]] | None = None
     """Latents of the pictures before editing, as ``latents``; ``None`` without pairs."""
     seen: list[list[str]] | None = None
     """What tells the pictures before editing apart, as ``latents``, where prompts are encoded with them."""
@@ -57,7 +54,7 @@ class TrainingSet:
     @property
     def side(self) -> int:
         """Side of the smallest square latent with at least as many pixels as the largest latent."""
-        return max(ceil(sqrt(latent[0].numel())) for latent, *_ in self.latents)
+        return max(ceil(sqrt(self.latents[bucket[0]][0][0].numel())) for bucket in self.buckets)
 
     def sample(self, number: int, count: int, seed: int) -> list[tuple[int, int]]:
         """The (sample, variant) pairs of a batch: at most ``count``, all of one shape."""
@@ -78,24 +75,27 @@ def encode(
     embed: bool,
     changes: TagChanges | None = None,
     adapted: str = "",
+    budget: Budget | None = None,
 ) -> Generator[Event, None, TrainingSet]:
     """Encode a data set, reusing what the cache has.
 
     Args:
-        backbone: the base model, whose encoders stay loaded.
+        backbone: the base model, whose encoders stay loaded. Entries that the cache loses later are encoded again.
         dataset: every record needs a caption, and all or none a reference.
         resolution: side in pixels to which pictures without crops are resized and center-cropped.
         cache: of latents and embeddings.
         embed: whether to encode captions too.
         changes: how the tags of captions vary; by default they don't. Tags with the trigger word are never dropped.
         adapted: content hash of the adapters that the text encoders carry, if there are any.
+        budget: of memory, shared by the sets of a run; by default a share of what is free.
 
     Raises:
         DatasetError: the size of a crop doesn't fit the base model, or a mask leaves nothing of its picture.
     """
     samples = [(record, views) for record in dataset for views in record.views(resolution)]
     _check_sizes(samples, backbone.info.latent_factor * backbone.info.patch)
-    latents = yield from _latents(backbone, samples, cache)
+    budget = budget or Budget.of_free_memory()
+    latents = yield from latents_of(backbone, samples, cache, budget, release=embed)
     words = dataset.triggers
 
     def stays(tag: str) -> bool:
@@ -103,15 +103,14 @@ def encode(
 
     captions = [variants(record.caption or "", changes or TagChanges(), stays) for record, _ in samples]
     shown = shown_before(samples) if dataset.has_pairs else None
-    references = (yield from _latents(backbone, shown, cache)) if shown else None
+    references = (yield from latents_of(backbone, shown, cache, budget, release=embed)) if shown else None
     seen = shown if "prompts_see_pictures" in backbone.info.capabilities else None
-    embeddings = (yield from embed_captions(backbone, prompts_of(captions, seen), cache, adapted)) if embed else None
+    embeddings = None
+    if embed:
+        embeddings = yield from embed_captions(backbone, prompts_of(captions, seen), cache, adapted, budget)
     weights = None
     if any(record.mask and record.mask.weighs for record in dataset):
-        weights = [
-            [_weight(record, view, latent) for view, latent in zip(views, of_sample, strict=True)]
-            for (record, views), of_sample in zip(samples, latents, strict=True)
-        ]
+        weights = yield from weights_of(samples, latents, cache, budget)
     return TrainingSet(
         latents=latents,
         weights=weights,
@@ -145,47 +144,6 @@ def _check_sizes(samples: Samples, factor: int) -> None:
             expected=f"sides that are multiples of {factor}",
             hint=f"set the recipe's resolution, or the step of LW_BucketDataset, to a multiple of {factor}.",
         )
-
-
-def _latents(backbone: Backbone, samples: Shown, cache: TensorCache) -> Generator[Event, None, list[list[Tensor]]]:
-    """Latents of all views of all pictures, on the base model's device.
-
-    Pictures are encoded one by one: in a batch, the last bits of each depend on the others, so that an interrupted run,
-    or the same picture in another data set, would train on other values.
-    """
-
-    def key_of(record: Picture, view: View) -> str:
-        return content_key("latent", record.content_hash, view, backbone.info.content_hash)
-
-    wanted = {key_of(record, view): (record, view) for record, views in samples for view in views}
-    latents = {key: entry["latent"] for key in wanted if (entry := cache.get(key))}
-    missing = [key for key in wanted if key not in latents]
-    for done, key in enumerate(missing, 1):
-        encoded = backbone.encode_images(picture_batch([wanted[key]]))[0]
-        latents[key] = encoded.cpu().contiguous()  # as the cache gives it back
-        cache.put(key, {"latent": latents[key]})
-        yield Progress(done=done, total=len(missing), label="encoding pictures")
-    return [[latents[key_of(record, view)].to(backbone.device) for view in views] for record, views in samples]
-
-
-def _weight(record: ImageRecord, view: View, latent: Tensor) -> Tensor:
-    """Loss weight of each latent pixel, (1, h, w): the mask, downscaled and divided by its mean."""
-    import numpy as np
-    import torch
-
-    height, width = latent.shape[-2:]
-    if record.mask is None:
-        return torch.ones(1, height, width, device=latent.device)
-    seen = view.of_mask(record.mask.load(), (record.width, record.height), (width, height))
-    weight = record.mask.floor + (1 - record.mask.floor) * torch.from_numpy(np.asarray(seen, np.float32) / 255)
-    mean = weight.mean()
-    if mean < 1e-3:
-        raise DatasetError(
-            f"The mask of {record.name} leaves nothing to learn within the crop.",
-            expected="some white in the mask, or a floor above 0",
-            hint="fix the mask, raise the floor in LW_MaskDataset, or crop around the subject with LW_BucketDataset.",
-        )
-    return (weight / mean)[None].to(latent.device)
 
 
 def _buckets(samples: Samples) -> list[list[int]]:

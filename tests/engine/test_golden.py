@@ -23,6 +23,7 @@ from lora_workbench.engine.core.cache import TensorCache
 from lora_workbench.engine.core.events import StepDone
 from lora_workbench.engine.core.keys import VERSIONS, Computation
 from lora_workbench.engine.data.loading import dataset_from_images
+from lora_workbench.engine.data.masking import with_masks
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.runs.sliders import train_prompt_slider
@@ -82,6 +83,13 @@ def latent(base, folder: Path) -> list[float]:
     return thumbprint(finish(encode(base, dataset, 32, TensorCache(folder), embed=False)).latents[0][0])
 
 
+def weight(base, folder: Path) -> list[float]:
+    mask = dataset_from_images([gradient()], ["x"], "gradient")
+    masked = finish(with_masks(mask, "files", 0.25, [gradient().convert("L")])).dataset
+    encoded = finish(encode(base, masked, 32, TensorCache(folder), embed=False))
+    return thumbprint(encoded.weights[0][0])
+
+
 def embedding(base, folder: Path) -> list[float]:
     dataset = dataset_from_images([gradient()], ["a photo of a fox"], "gradient")
     encoded = finish(encode(base, dataset, 32, TensorCache(folder), embed=True))
@@ -108,6 +116,7 @@ PROBES: dict[Computation, Callable[..., list[Any]]] = {
     "run": run,
     "slider": slider,
     "latent": latent,
+    "weight": weight,
     "embedding": embedding,
     "reaction": reaction,
     "caption": caption,

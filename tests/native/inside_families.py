@@ -48,8 +48,8 @@ def trained(name: str, folder: str) -> dict[str, Any]:
     from lora_workbench.engine.data.loading import dataset_from_images
     from lora_workbench.engine.runs.store import RunStore
     from lora_workbench.engine.runs.train import train_adapter
+    from lora_workbench.engine.training.embeddings import picture_batch
     from lora_workbench.engine.training.recipe import Recipe
-    from lora_workbench.engine.training.training_set import picture_batch
     from PIL import Image
 
     base, model, clip = backbone(name, folder)

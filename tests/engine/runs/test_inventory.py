@@ -86,6 +86,17 @@ def test_a_run_in_progress_is_left_alone(store):
     lock.release()
 
 
+def test_caches_that_a_run_in_progress_may_need_are_left_alone(store):
+    lock = Exclusive(store.lock("a" * 64))
+    list(lock.acquire("a"))
+    used = store.root / "encoded" / "ab" / "abc.safetensors"
+    used.touch()
+    assert kinds(prune(store, Wish(larger_than=0), dry_run=True)).count(("cache", "e")) == 1
+    lock.release()
+    assert kinds(prune(store, Wish(larger_than=0), dry_run=True)).count(("cache", "e")) == 2
+    assert used.exists()
+
+
 def test_a_run_that_begins_while_others_are_removed_is_left_alone(store):
     """Its items were free when they were chosen."""
     items = [item for item in inventory(store) if item.name.startswith("a")]

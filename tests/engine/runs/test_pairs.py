@@ -15,9 +15,10 @@ from lora_workbench.engine.generation.batch import GenerationRequest, generate
 from lora_workbench.engine.models.registry import load_base
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
+from lora_workbench.engine.training.embeddings import picture_batch
 from lora_workbench.engine.training.loss import reference_dropped
 from lora_workbench.engine.training.recipe import CaptionSettings, Recipe
-from lora_workbench.engine.training.training_set import encode, picture_batch
+from lora_workbench.engine.training.training_set import encode
 from PIL import Image
 from tiny import TINY, save_tiny_ip2p
 

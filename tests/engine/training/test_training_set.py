@@ -18,7 +18,8 @@ from lora_workbench.engine.data.loading import dataset_from_images, load_dataset
 from lora_workbench.engine.data.masking import with_masks
 from lora_workbench.engine.data.views import Augmentation, Crop
 from lora_workbench.engine.models import registry
-from lora_workbench.engine.training.training_set import TrainingSet, encode, picture_batch
+from lora_workbench.engine.training.embeddings import picture_batch
+from lora_workbench.engine.training.training_set import TrainingSet, encode
 from PIL import Image
 
 RANDOM = np.random.default_rng(0)
