@@ -29,7 +29,7 @@ def streamed(blocks: Sequence[nn.Module], device: torch.device) -> Iterator[Stre
 
     The modules are checkpointed as well, since autograd would keep the weights on the device otherwise. What isn't in
     them must be on the device, adapters among it; adapters go in, and stacks are applied, before. Afterwards weights
-    are on the device that they came from.
+    are on the device that they came from. Memory is counted before, or at last: copies of fake weights would stay.
 
     Args:
         blocks: in the order of use as far as that is known; the order is learned in the first pass.
