@@ -65,7 +65,7 @@ bench: $(STAMP)
 
 gpu:
 	@python=$(PYTHON); $$python -c "import torch" 2>/dev/null || python=$(BIN)/python; \
-	$$python -c "import torch" || { echo "make gpu needs a Python with torch: PYTHON=..., or make venv first"; exit 2; }; \
+	$$python -c "import torch" 2>/dev/null || { echo "make gpu needs a Python with torch: PYTHON=..., or make venv first"; exit 2; }; \
 	$$python benchmarks/gpu/kit.py --device $(DEVICE) --wheels "$(WHEELS)" --output "$(OUTPUT)"
 
 clean:
