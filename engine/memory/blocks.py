@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def blocks_of(denoiser: nn.Module) -> dict[str, nn.Module]:
     """
     found = dict(_entries(denoiser))
     paths = sorted(found)
-    outer = {a for a, b in zip(paths, paths[1:], strict=False) if b.startswith(f"{a}.")}
+    outer = {a for a, b in pairwise(paths) if b.startswith(f"{a}.")}
     return {path: module for path, module in found.items() if path not in outer}
 
 

@@ -40,6 +40,7 @@ from .caption_notes import caption_notes, tag_changes
 from .companions import check_companions, companion_notes
 from .inside import beside, injected, on_text_encoders, samples_of
 from .key import Run
+from .planning import LargestStep, Planned, largest_step
 from .resuming import newest_state
 from .store import RunStore
 
@@ -175,6 +176,7 @@ def _train(
     subject, prior = yield from _encode_sets(run, store)
     as_slider = yield from _encode_slider(run, store)
     samples = bool(recipe.samples.sample_every and recipe.samples.sample_prompts)
+    largest = yield from _largest_step(run, store)
     if not recipe.adapter.train_text_encoder and not samples:
         base.release_encoders()
     pictures = recipe.batches.batch_size + (recipe.prior.prior_batch_size if prior else 0)
@@ -184,6 +186,9 @@ def _train(
         beside(run) as training_only,
         injected(run) as injection,
     ):
+        memory = Planned(step=largest, injection=injection)
+        if memory.plan.checkpointed or not memory.plan.fits:
+            yield Message(text=str(memory.plan))
         loss = StepLoss(backbone=base, recipe=recipe, subject=subject, prior=prior, seed=run.seed)
         trainer = Trainer(
             backbone=base,
@@ -192,11 +197,12 @@ def _train(
             loss=as_slider(loss, injection) if as_slider else loss,
             state_path=store.state(run.lineage, steps),
             generate_samples=partial(samples_of, run, training_only, injection) if samples else None,
+            need_less_memory=memory.need_less_memory,
         )
         trainer.keep_snapshot = lambda step, updates: _save(
             make(updates, trainer.losses), store.snapshot(run.lineage, step)
         )
-        with contextlib.closing(trainer.run(start)) as events:
+        with memory.applied(), contextlib.closing(trainer.run(start)) as events:
             yield from events
         adapter = make(injection.result(), trainer.losses)
     saved = _save(adapter, store.finished(run.lineage, steps))
@@ -227,6 +233,12 @@ def _encode_sets(run: Run, store: RunStore) -> Generator[Event, None, tuple[Trai
         with on_text_encoders(run, stack):
             sets.append((yield from events))
     return sets[0], sets[1]
+
+
+def _largest_step(run: Run, store: RunStore) -> Generator[Event, None, LargestStep]:
+    stack = run.bound_companions.while_training
+    with on_text_encoders(run, stack):
+        return (yield from largest_step(run, store.encoded, _adapted(stack)))
 
 
 def _encode_slider(run: Run, store: RunStore) -> Generator[Event, None, MakeLoss | None]:

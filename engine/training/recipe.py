@@ -353,6 +353,23 @@ class SavingSettings(Settings):
     )  # fmt: skip
 
 
+def _blocks_problem(setting: str) -> str:
+    return "" if setting in ("auto", "none", "all") or setting.isdigit() else "expected auto, none, all or a number"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemorySettings(Settings):
+    """How a run fits into memory. It doesn't affect the result."""
+
+    title = "Memory"
+
+    checkpointing: str = setting(
+        "auto", "Blocks of the denoiser whose activations are computed again in the backward pass instead of kept: auto "
+        "takes as few as the free memory needs; or none, all, or a number. All take about a third more time.",
+        since="0.2", keyed=False, check=_blocks_problem,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """How to train: every setting, in groups."""
@@ -367,6 +384,7 @@ class Recipe:
     captions: CaptionSettings = field(default_factory=CaptionSettings)
     samples: SampleSettings = field(default_factory=SampleSettings)
     saving: SavingSettings = field(default_factory=SavingSettings)
+    memory: MemorySettings = field(default_factory=MemorySettings)
     reason: str = ""
     """Why these values, for people."""
 

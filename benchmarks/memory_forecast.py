@@ -1,0 +1,144 @@
+"""How far the memory plan's forecast is from what a training takes on the CPU.
+
+    python benchmarks/memory_forecast.py [--sizes demo sd15 sdxl]
+
+For each size of model (with random weights), precision and choice of checkpointing a process of its own counts a step
+on fake tensors, trains three real steps, and compares: the memory that the process takes at most beyond what it had
+before the first step, and the seconds of a step beside those of the trial step that `lora-workbench plan` runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+from lora_workbench.engine.adapters.inject import injected
+from lora_workbench.engine.adapters.kinds import TRAINED
+from lora_workbench.engine.core.events import StepDone
+from lora_workbench.engine.core.resources import ASSETS
+from lora_workbench.engine.data.loading import dataset_from_images
+from lora_workbench.engine.models.contract import Backbone, Conditioning
+from lora_workbench.engine.models.registry import load_base
+from lora_workbench.engine.runs.key import Run
+from lora_workbench.engine.runs.planning import LargestStep, Planned
+from lora_workbench.engine.training.loop import Trainer
+from lora_workbench.engine.training.loss import StepLoss
+from lora_workbench.engine.training.recipe import Recipe
+from lora_workbench.engine.training.training_set import TrainingSet
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+LATENT = {"demo": 16, "sd15": 64, "sdxl": 64}
+"""Side of the latents: 64 px for the demo base, 512 px for the others."""
+BATCH = {"demo": 4, "sd15": 1, "sdxl": 1}
+
+
+def backbone(size: str, precision: str) -> Backbone:
+    """The demo base, or one around a UNet of full size with random weights and tiny encoders."""
+    from diffusers import UNet2DConditionModel
+    from tiny import save_tiny_sd1, save_tiny_sdxl
+
+    if size == "demo":
+        return load_base(ASSETS / "demo_base", device="cpu", precision=precision)
+    save, config = {"sd15": (save_tiny_sd1, "sd1_config"), "sdxl": (save_tiny_sdxl, "sdxl_config")}[size]
+    with tempfile.TemporaryDirectory() as folder:
+        base: Any = load_base(save(Path(folder)), device="cpu", precision=precision)
+    torch.set_default_dtype(base.dtype)
+    unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(ASSETS / config / "unet"))
+    torch.set_default_dtype(torch.float32)
+    base._unet = unet.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return base
+
+
+def conditioning(size: str, base: Backbone) -> Conditioning:
+    if size == "demo":
+        return base.encode_prompts(["a photo of a fox"])
+    width = {"sd15": 768, "sdxl": 2048}[size]
+    pooled = {"pooled": torch.randn(1, 1280)} if size == "sdxl" else {}
+    return Conditioning(states=torch.randn(1, 77, width), **pooled)
+
+
+def kilobytes(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+
+def forget_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def measure(size: str, precision: str, checkpointing: str, steps: int) -> dict[str, float]:
+    base, side, batch = backbone(size, precision), LATENT[size], BATCH[size]
+    recipe = Recipe.of(steps=steps, rank=16, alpha=16, batch_size=batch, checkpointing=checkpointing, save_every=1000)
+    encoded = conditioning(size, base)
+    pixels = side * base.info.latent_factor
+    run = Run(
+        base=base, dataset=dataset_from_images([Image.new("RGB", (pixels, pixels))], ["x"], "one"), recipe=recipe,
+        regularization=None, seed=0,
+    )  # fmt: skip
+    subject = TrainingSet(
+        latents=[[torch.randn(base.info.latent_channels, side, side)]], weights=None, captions=[("x",)],
+        embeddings={"x": encoded}, buckets=[[0] * batch],
+    )  # fmt: skip
+    targets = {"denoiser": base.info.target_presets["attention"]}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        injected(TRAINED.get("lora"), {"denoiser": base.denoiser}, targets, rank=16, alpha=16, seed=0) as injection,
+    ):
+        began = time.perf_counter()
+        planned = Planned(step=LargestStep(run=run, conditioning=encoded, caption="x", size=(pixels,) * 2), injection=injection)
+        counting = time.perf_counter() - began
+        forget_peak()
+        before = kilobytes("VmRSS")
+        trainer = Trainer(
+            backbone=base, trainee=injection, recipe=recipe, state_path=Path(folder) / "state",
+            loss=StepLoss(backbone=base, recipe=recipe, subject=subject, prior=None, seed=0),
+        )  # fmt: skip
+        with planned.applied():
+            seconds = [event.seconds for event in trainer.run() if isinstance(event, StepDone)]
+        peak = kilobytes("VmHWM") - before
+    weights = sum(p.nbytes for p in base.denoiser.parameters())
+    return {
+        "weights": weights / 1e9, "forecast": (planned.plan.needed or 0) / 1e9, "measured": peak * 1024 / 1e9,
+        "counting": counting, "step": statistics.median(seconds[1:]),
+    }  # fmt: skip
+
+
+def each(sizes: list[str], steps: int) -> Iterator[tuple[str, ...]]:
+    for size, precision, checkpointing in product(sizes, ("fp32", "bf16"), ("none", "all")):
+        command = [sys.executable, __file__, "--one", size, precision, checkpointing, "--steps", str(steps)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found = json.loads(done.stdout.splitlines()[-1])
+        total = found["weights"] + found["forecast"], found["weights"] + found["measured"]
+        yield (
+            f"{size:5} {precision} {checkpointing:5}", f"forecast {total[0]:6.2f} GB", f"measured {total[1]:6.2f} GB",
+            f"({100 * (total[0] / total[1] - 1):+5.1f} %; beside the weights {found['forecast']:.2f} and "
+            f"{found['measured']:.2f} GB)", f"step {found['step']:.2f} s, counted in {found['counting']:.1f} s",
+        )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", nargs="+", default=[*LATENT], choices=[*LATENT])
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(measure(*arguments.one, steps=arguments.steps)))
+        return
+    for line in each(arguments.sizes, arguments.steps):
+        print(*line, sep="  ", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""What a training step needs, counted: see ``counting.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..adapters.wrapping import Wrapped
+from .blocks import blocks_of
+from .checkpointing import checkpointed
+from .counting import Tally, counted
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_COPIES_OF_TRAINED = 3
+"""Beside the trained values themselves: their gradients, and the two moments of AdamW."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """Bytes that a training step needs beyond the weights, which are there already."""
+
+    activations: int
+    """At most, at any time of the forward and backward pass, with no block checkpointed."""
+    optimizer: int
+    """Gradients and the optimizer's state."""
+    blocks: Mapping[str, int]
+    """Path of a block -> activations that it keeps for the backward pass."""
+
+    @property
+    def total(self) -> int:
+        return self.activations + self.optimizer
+
+    def largest_blocks(self, number: int) -> tuple[str, ...]:
+        """The paths of the blocks that keep the most."""
+        return tuple(sorted(self.blocks, key=lambda path: -self.blocks[path])[:number])
+
+    def checkpointed(self, number: int) -> int:
+        """What the step needs at most if that many blocks, the largest, are checkpointed.
+
+        While one of them is computed again, its activations are there, and those of the others aren't.
+        """
+        kept = [self.blocks[path] for path in self.largest_blocks(number)]
+        return self.total - sum(kept) + max(kept, default=0)
+
+    def smallest_plan(self, room: int) -> int:
+        """The least number of blocks to checkpoint with which the step fits into that many bytes; all, if none will do."""
+        fitting = (number for number in range(len(self.blocks)) if self.checkpointed(number) <= room)
+        return next(fitting, len(self.blocks))
+
+
+def demand(step: Callable[[], None], denoiser: nn.Module, trained: Iterable[nn.Parameter]) -> Demand:
+    """Count a step.
+
+    Args:
+        step: one forward and backward pass of the largest micro-batch. It runs on fake tensors.
+        denoiser: in which blocks are looked for.
+        trained: parameters whose gradients it makes; their ``grad`` is ``None`` afterwards.
+
+    Raises:
+        Exception: of any class, where the step can't be counted; see :func:`counted`.
+    """
+    kept: dict[str, int] = {}
+    wrapped, parameters = Wrapped(), list(trained)
+
+    def counting(tally: Tally) -> None:
+        for path, block in blocks_of(denoiser).items():
+            wrapped.put(block, partial(_watched, tally, path, kept, block.forward))
+        step()
+
+    try:
+        peak = counted(counting).peak
+    finally:
+        wrapped.remove()
+        _forget_gradients(parameters)
+    gradients = sum(parameter.nbytes for parameter in parameters)
+    # Gradients of earlier blocks are there at the peak, and belong to the optimizer's share.
+    return Demand(activations=peak, optimizer=_COPIES_OF_TRAINED * gradients, blocks=kept)
+
+
+def recounted(
+    step: Callable[[], None], denoiser: nn.Module, trained: Iterable[nn.Parameter], paths: Set[str]
+) -> int:
+    """Bytes of activations that a step needs at most with these blocks checkpointed; arguments as for :func:`demand`."""
+    parameters = list(trained)
+    try:
+        with checkpointed(block for path, block in blocks_of(denoiser).items() if path in paths):
+            return counted(lambda _: step()).peak
+    finally:
+        _forget_gradients(parameters)
+
+
+def _forget_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    for parameter in parameters:
+        parameter.grad = None
+
+
+def _watched(
+    tally: Tally, path: str, kept: dict[str, int], forward: Callable[..., Any], *args: Any, **kwargs: Any
+) -> Any:
+    """A block's forward that notes what it keeps, which is all it made but its results."""
+    from torch.utils._pytree import tree_leaves
+
+    before = tally.alive
+    result = forward(*args, **kwargs)
+    results: dict[int, int] = {}
+    for leaf in tree_leaves(result):
+        if hasattr(leaf, "untyped_storage"):
+            storage = leaf.untyped_storage()
+            results[storage._cdata] = storage.nbytes()
+    kept[path] = kept.get(path, 0) + max(0, tally.alive - before - sum(results.values()))
+    return result

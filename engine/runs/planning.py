@@ -1,0 +1,179 @@
+"""The memory plan of a run: what its largest step needs, what is done about it, and what if it isn't enough."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..adapters.inject import Injection
+from ..core.cache import TensorCache
+from ..core.errors import TrainingError
+from ..core.events import Event
+from ..data.dataset import Dataset, ImageRecord
+from ..data.views import View
+from ..memory.blocks import blocks_of
+from ..memory.checkpointing import checkpointed
+from ..memory.demand import Demand, demand
+from ..memory.plan import MemoryPlan, blocks_of_setting, planned
+from ..memory.room import free_memory
+from ..models.contract import Backbone, Conditioning
+from ..training.embeddings import Prompt, embed
+from .key import Run
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+_SMALL = 0.02
+"""Share of the free memory below which a denoiser is so small that its steps aren't counted, to start at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LargestStep:
+    """One forward and backward pass of the largest micro-batch of a run."""
+
+    run: Run
+    conditioning: Conditioning | None
+    """Of the longest caption, batch 1; ``None`` if the text encoder is trained."""
+    caption: str
+    size: tuple[int, int]
+    """Width and height of the largest picture, in pixels."""
+
+    @property
+    def count(self) -> int:
+        """Pictures in a micro-batch."""
+        batches, prior = self.run.recipe.batches, self.run.recipe.prior
+        return batches.batch_size + (prior.prior_batch_size if self.run.regularization else 0)
+
+    def __call__(self) -> None:
+        import torch
+
+        base, count = self.run.base, self.count
+        width, height = (side // base.info.latent_factor for side in self.size)
+        x = torch.zeros(count, base.info.latent_channels, height, width, device=base.device)
+        if self.conditioning is None:
+            conditioning = base.encode_prompts([self.caption] * count)
+        else:
+            conditioning = Conditioning.join([self.conditioning] * count)
+        more: dict[str, torch.Tensor] = {}
+        if self.run.dataset.has_pairs:
+            more["reference"] = x
+        if "guidance_input" in base.info.capabilities:
+            more["guidance"] = x.new_ones(count)
+        t = base.timesteps(torch.full((count,), 0.5)).t
+        with base.gradients():
+            base.predict(x, t, Conditioning(conditioning | more)).square().mean().backward()
+
+
+def largest_step(run: Run, cache: TensorCache, adapted: str) -> Generator[Event, None, LargestStep]:
+    """The largest step of a run; its caption is encoded, or comes from the cache.
+
+    Args:
+        run: with its data sets.
+        cache: of embeddings.
+        adapted: content hash of the adapters that the text encoders carry, if there are any.
+    """
+    sets = [dataset for dataset in (run.dataset, run.regularization) if dataset]
+    views = [view for dataset in sets for _, view in _views(dataset, run.recipe.batches.resolution)]
+    caption, picture = max((prompt for dataset in sets for prompt in _prompts(run, dataset)), key=lambda p: len(p[0]))
+    conditioning = None
+    if not run.recipe.adapter.train_text_encoder:
+        conditioning = (yield from embed(run.base, {"": (caption, picture)}, cache, adapted))[""]
+    size = max((view.crop.size for view in views), key=lambda size: size[0] * size[1])
+    return LargestStep(run=run, conditioning=conditioning, caption=caption, size=size)
+
+
+def _views(dataset: Dataset, resolution: int) -> list[tuple[ImageRecord, View]]:
+    return [(record, views[0]) for record in dataset for views in record.views(resolution)]
+
+
+def _prompts(run: Run, dataset: Dataset) -> Iterator[Prompt]:
+    """The captions, each with the picture before editing where the text encoder sees it."""
+    sees = "prompts_see_pictures" in run.base.info.capabilities
+    for record, view in _views(dataset, run.recipe.batches.resolution):
+        reference = record.reference if sees else None
+        picture = (reference, reference.view(view, (record.width, record.height))) if reference else None
+        yield record.caption or "", picture
+
+
+@dataclass(kw_only=True)
+class Planned:
+    """The memory plan that a run goes on under."""
+
+    step: LargestStep
+    injection: Injection
+    plan: MemoryPlan = field(init=False)
+    demand: Demand | None = field(default=None, init=False)
+    """``None`` if it wasn't counted."""
+    _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
+
+    def __post_init__(self) -> None:
+        self.plan = self._planned()
+
+    @contextlib.contextmanager
+    def applied(self) -> Iterator[None]:
+        """Within the block, the denoiser does what the plan says."""
+        with self._stack:
+            self._checkpoint(range(self.plan.checkpointed))
+            yield
+
+    def need_less_memory(self) -> str:
+        """Go over to the next smaller plan; says so.
+
+        Raises:
+            TrainingError: there is none.
+        """
+        before, smaller = self.plan, self.plan.smaller
+        _give_back(self._base.device)
+        if smaller is None:
+            raise TrainingError(
+                f"A step ran out of memory on {self._base.device}, with all activations computed again.",
+                expected="room for a step of the largest pictures",
+                hint="use a smaller resolution or batch_size, load the base model in fewer bits, or close other "
+                "programs that use the device. The training state is kept.",
+            )
+        self._checkpoint(range(before.checkpointed, smaller.checkpointed))
+        self.plan = smaller
+        return f"A step ran out of memory, and is done again with less: {smaller.doing}."
+
+    @property
+    def _base(self) -> Backbone:
+        return self.step.run.base
+
+    def _planned(self) -> MemoryPlan:
+        setting, free = self.step.run.recipe.memory.checkpointing, free_memory(self._base.device)
+        blocks = blocks_of(self._base.denoiser)
+        uncounted = "the base model is small beside the free memory"
+        if setting != "auto" or free is None or _bytes(self._base.denoiser) > _SMALL * free:
+            try:
+                self.demand = demand(self.step, self._base.denoiser, self.injection.parameters.values())
+            except Exception as error:  # a model's own code may need values, which counting doesn't have
+                uncounted = f"memory can't be counted for this model ({type(error).__name__})"
+            else:
+                return planned(setting, self.demand, free)
+        number = blocks_of_setting(setting, len(blocks))
+        return MemoryPlan(
+            checkpointed=number, blocks=len(blocks), free=free, by_hand=setting != "auto", uncounted=uncounted
+        )
+
+    def _checkpoint(self, places: range) -> None:
+        """Checkpoint these blocks, counted from the one that keeps the most, or from the first if that isn't known."""
+        blocks = blocks_of(self._base.denoiser)
+        order = self.demand.largest_blocks(len(blocks)) if self.demand else tuple(blocks)
+        self._stack.enter_context(checkpointed([blocks[order[place]] for place in places]))
+
+
+def _bytes(module: nn.Module) -> int:
+    return sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
+
+
+def _give_back(device: torch.device) -> None:
+    """Return what torch has reserved and doesn't use, so that larger pieces fit."""
+    import torch
+
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
