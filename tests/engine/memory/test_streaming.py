@@ -252,3 +252,39 @@ def test_all_kinds_of_tensors_go_with_a_block():
         assert block.first.weight is block.second.weight
         assert streaming.host_bytes == 256 * 8
         assert all(torch.equal(ours, own) for ours, own in zip(gradients(), plain, strict=True))
+
+
+class LooksAgain(torch.autograd.Function):
+    """Multiplies by a layer's weight, which it takes from the layer in both passes, as quantized layers do."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: nn.Linear, seen: list[int]) -> Tensor:
+        ctx.layer, ctx.seen = layer, seen
+        return x @ layer.weight
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        ctx.seen.append(ctx.layer.weight.data_ptr())
+        return gradients[0] @ ctx.layer.weight.t(), None, None
+
+
+class Last(nn.Module):
+    """A block that ends in such a layer: its backward pass begins before anything asks for the block again."""
+
+    def __init__(self, seen: list[int]) -> None:
+        super().__init__()
+        self.layer, self.seen = nn.Linear(4, 4).requires_grad_(False), seen
+
+    def forward(self, x: Tensor) -> Tensor:
+        return LooksAgain.apply(x.sin(), self.layer, self.seen)
+
+
+def test_weights_are_on_the_device_throughout_the_backward_pass():
+    seen: list[int] = []
+    blocks = [Last(seen) for _ in range(4)]
+    model, x = nn.Sequential(*blocks), torch.randn(2, 4, requires_grad=True)
+    with streamed(blocks, CPU):
+        at_home = {block.layer.weight.data_ptr() for block in blocks}
+        model(x).sum().backward()
+    assert len(seen) == len(blocks)
+    assert not at_home & set(seen)
