@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _ALIGNMENT = 256
 """Bytes. Kernels are chosen by alignment, and so are last bits; on GPUs, what torch allocates is aligned so, too."""
 
+_PAGE = 4096
+"""Bytes of a page of host memory, or a part of one where pages are larger."""
+
 
 class HostWeights:
     """All parameters and buffers of a module that don't require gradients, quantized ones among them.
@@ -34,7 +37,7 @@ class HostWeights:
         for key, tensor in frozen.items():
             self._layout[key] = (size, tensor.dtype, tensor.shape, torch.empty_like(tensor, device="meta").stride())
             size += -(-tensor.nbytes // _ALIGNMENT) * _ALIGNMENT
-        self.memory = torch.empty(size, dtype=torch.uint8)
+        self.memory = _whole_pages(size)
         """All of them, one after the other."""
         self.pinned = device.type == "cuda" and _pin(self.memory)
         views = self._views(self.memory)
@@ -84,6 +87,16 @@ def _places(module: nn.Module) -> Iterator[tuple[dict[str, Any], str, Tensor]]:
     for own in module.modules():
         for owner in (own._parameters, own._buffers):
             yield from ((owner, name, t) for name, t in owner.items() if t is not None and not t.requires_grad)
+
+
+def _whole_pages(size: int) -> Tensor:
+    """Host memory of that many bytes or a few more, on pages that nothing else is on: pages are pinned, not bytes."""
+    import torch
+
+    size = -(-size // _PAGE) * _PAGE
+    memory = torch.empty(size + _PAGE, dtype=torch.uint8)
+    start = -memory.data_ptr() % _PAGE
+    return memory[start : start + size]
 
 
 def _pin(memory: Tensor) -> bool:

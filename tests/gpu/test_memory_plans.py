@@ -12,6 +12,7 @@ import torch
 from gpu_steps import Loss, adapted, close, gradients
 from lora_workbench.engine.memory.blocks import blocks_of
 from lora_workbench.engine.memory.checkpointing import checkpointed
+from lora_workbench.engine.memory.counting import counted
 from lora_workbench.engine.memory.streaming import streamed
 from lora_workbench.engine.models.contract import Backbone
 from lora_workbench.engine.models.registry import load_base
@@ -19,6 +20,8 @@ from lora_workbench.engine.models.registry import load_base
 PLANS = ("checkpointed", "streamed")
 SAME_DEVICE, OTHER_DEVICE = 1e-5, 2e-3
 """Some kernels of GPUs add up in no fixed order; devices differ in float32 by how they multiply."""
+
+ON_GPUS = pytest.mark.skipif(not torch.cuda.is_available(), reason="only GPUs tell how much memory was taken")
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +73,13 @@ def test_streamed_weights_leave_the_device_and_come_back(base: Backbone, device:
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
 
-def deep(device: str) -> tuple[torch.nn.ModuleList, torch.Tensor]:
-    """Eight blocks of 32 MB, or of 16 KB in the place of a GPU, with an input."""
+def deep(device: str, rows: int = 4) -> tuple[torch.nn.ModuleList, torch.Tensor]:
+    """Eight blocks of 32 MB, or of 32 KB in the place of a GPU, with an input."""
     width = 2048 if device == "cuda" else 64
     torch.manual_seed(0)
     layer = torch.nn.Sequential(torch.nn.Linear(width, width), torch.nn.GELU(), torch.nn.Linear(width, width))
     blocks = torch.nn.ModuleList(copy.deepcopy(layer) for _ in range(8)).requires_grad_(False).to(device)
-    return blocks, torch.randn(4, width, device=device, requires_grad=True)
+    return blocks, torch.randn(rows, width, device=device, requires_grad=True)
 
 
 def passes(blocks: torch.nn.ModuleList, x: torch.Tensor) -> torch.Tensor:
@@ -96,10 +99,24 @@ def test_many_steps_in_a_row_read_no_weight_too_early_or_too_late(device: str):
     assert all(torch.equal(own, plain) for own in several)
 
 
+@ON_GPUS
+def test_counted_memory_is_what_is_taken(device: str):
+    blocks, x = deep(device, rows=4096)
+    passes(blocks, x)  # libraries take their working memory
+    for name in ("", "checkpointed"):
+        with checkpointed(blocks) if name else nullcontext():
+            forecast = counted(lambda _: passes(blocks, x)).peak
+            torch.cuda.synchronize()
+            before = torch.cuda.memory_allocated()
+            torch.cuda.reset_peak_memory_stats()
+            passes(blocks, x)
+            torch.cuda.synchronize()
+        assert torch.cuda.max_memory_allocated() - before == pytest.approx(forecast, rel=0.1)
+
+
+@ON_GPUS
 def test_two_blocks_at_most_take_memory(device: str):
     blocks, x = deep(device)
-    if device != "cuda":
-        pytest.skip("only GPUs tell how much memory was taken")
     one = sum(p.nbytes for p in blocks[0].parameters())
     passes(blocks, x)  # libraries take their working memory
     with streamed([*blocks], torch.device(device)):
