@@ -12,6 +12,8 @@ from types import ModuleType
 
 import pytest
 import torch
+from lora_workbench.engine.models.registry import load_base
+from tiny import TINY
 
 
 def script(root: Path, name: str) -> ModuleType:
@@ -76,11 +78,20 @@ def test_parts_that_fail_are_told(root: Path, tmp_path: Path, monkeypatch: pytes
     assert "no \\| such" in page
 
 
-@pytest.mark.parametrize(("family", "billions"), [("sdxl", 2.57), ("z-image", 6.15), ("flux2", 3.88)])
-def test_full_sizes_are_those_of_the_published_models(root: Path, family: str, billions: float):
+@pytest.mark.parametrize(
+    ("family", "billions", "layers"), [("sdxl", 2.57, 560), ("z-image", 6.15, 136), ("flux2", 3.88, 80)]
+)
+def test_full_sizes_are_those_of_the_published_models(
+    root: Path, tmp_path: Path, family: str, billions: float, layers: int
+):
+    """And an adapter goes into the attention layers of all blocks, not only into those that the tiny model has."""
+    models = script(root, "models")
+    base = load_base(TINY[family](tmp_path), device="cpu", precision="fp32")
     with torch.device("meta"):
-        denoiser = script(root, "models").SIZES[family].make()
+        denoiser = models.SIZES[family].make()
     assert sum(p.numel() for p in denoiser.parameters()) / 1e9 == pytest.approx(billions, abs=0.01)
+    targets = tuple(f".{target}" for target in models.presets(base, denoiser)["attention"])
+    assert sum(f".denoiser.{name}".endswith(targets) for name, _ in denoiser.named_modules()) == layers
 
 
 def test_what_is_carried_is_small(root: Path):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from lora_workbench.engine.core.resources import ASSETS
 from lora_workbench.engine.models.contract import Backbone, Conditioning
+from lora_workbench.engine.models.layers import layer_shapes
 from lora_workbench.engine.models.lengths import with_length
+from lora_workbench.engine.models.presets import target_presets
 from lora_workbench.engine.models.registry import load_base
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
@@ -89,9 +91,19 @@ def made(family: str, device: str, side: int) -> tuple[Backbone, torch.Tensor, C
         if parameter.ndim > 1:
             parameter.normal_(std=0.02)
     setattr(base, size.place, denoiser)
+    base.info = replace(base.info, target_presets=presets(base, denoiser))
     channels, factor = size.latents
     conditioning = Conditioning(states=torch.randn(1, *size.states, device=device))
     if size.pooled:
         conditioning["pooled"] = torch.randn(1, size.pooled, device=device)
     latents = torch.randn(1, channels, side // factor, side // factor, device=device)
     return base, latents, with_length(conditioning)
+
+
+def presets(base: Backbone, denoiser: Any) -> Mapping[str, tuple[str, ...]]:
+    """The target presets of a base model with this denoiser; transformers' name each layer."""
+    own = base.info.target_presets
+    if not any(key.startswith("denoiser.") for key in own["attention"]):
+        return own
+    shapes = layer_shapes({"denoiser": denoiser})
+    return target_presets(key.removeprefix("denoiser.") for key, shape in shapes.items() if len(shape) > 1)

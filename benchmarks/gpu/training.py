@@ -2,10 +2,10 @@
 
     python benchmarks/gpu/training.py FAMILY... --out rows.json [--device cuda] [--side 1024] [--rank 16] [--steps 8]
 
-One cached latent and prompt, the same attention layers adapted, AdamW. Theirs is what diffusers' training scripts do: peft's
-layers, trainable weights in float32, autocast to bf16, and the loss read at each step; the base model is called in the
-same way. Each row has the median milliseconds of a step and the largest memory, weights included. For ours, it has what
-``engine/memory/counting.py`` foretells, too.
+One cached latent and prompt, the same attention layers adapted, AdamW. Theirs is what diffusers' training scripts do:
+peft's layers, trainable weights in float32, autocast to bf16, and the loss read at each step; the base model is called
+in the same way. Each row has the median milliseconds of a step and the largest memory, weights included. For ours, it
+has what ``engine/memory/counting.py`` foretells, too.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def theirs(
     from peft import LoraConfig
 
     model: Any = base.denoiser
-    targets = [*base.info.target_presets["attention"]]
+    targets = [suffix.removeprefix("denoiser.") for suffix in base.info.target_presets["attention"]]
     model.add_adapter(LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=targets))
     parameters = [p for p in model.parameters() if p.requires_grad]
     for parameter in parameters:
