@@ -97,7 +97,8 @@ def made(family: str, device: str, side: int) -> tuple[Backbone, torch.Tensor, C
     if size.pooled:
         conditioning["pooled"] = torch.randn(1, size.pooled, device=device)
     latents = torch.randn(1, channels, side // factor, side // factor, device=device)
-    return base, latents, with_length(conditioning)
+    # UNets would get a mask for prompts that are longer than what the tiny text encoder reads at once.
+    return base, latents, conditioning if size.pooled else with_length(conditioning)
 
 
 def presets(base: Backbone, denoiser: Any) -> Mapping[str, tuple[str, ...]]:
