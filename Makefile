@@ -5,7 +5,12 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --disable-pip-version-check --constraint constraints.txt
 STAMP := .venv/.installed
 
-.PHONY: help venv demo figures test check format bench clean
+# Of `make gpu`.
+DEVICE ?= cuda
+WHEELS ?=
+OUTPUT ?= build/gpu
+
+.PHONY: help venv demo figures test check format bench gpu clean
 
 help:
 	@echo "make demo     train two adapters on a tiny base and compare them"
@@ -14,6 +19,8 @@ help:
 	@echo "make check    format, lint, types, layers, registry metadata"
 	@echo "make format   format the code and sort its imports"
 	@echo "make bench    run the benchmarks"
+	@echo "make gpu      GPU tests and training at full size, into $(OUTPUT)/result.md, with PYTHON if that has torch;"
+	@echo "              needs no network; DEVICE=cpu tries it at tiny sizes, WHEELS=folder brings other packages"
 	@echo "make venv     only install"
 	@echo "make clean    remove .venv and all that the other targets made"
 
@@ -55,6 +62,11 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	@set -e; for script in $(wildcard benchmarks/*.py); do echo "== $$script"; $(BIN)/python $$script; done
+
+gpu:
+	@python=$(PYTHON); $$python -c "import torch" 2>/dev/null || python=$(BIN)/python; \
+	$$python -c "import torch" 2>/dev/null || { echo "make gpu needs a Python with torch: PYTHON=..., or make venv first"; exit 2; }; \
+	$$python benchmarks/gpu/kit.py --device $(DEVICE) --wheels "$(WHEELS)" --output "$(OUTPUT)"
 
 clean:
 	rm -rf .venv tests/.pytest_cache .ruff_cache .hypothesis build dist *.egg-info demo-output
