@@ -47,7 +47,7 @@ class Demand:
         return self.total - sum(kept) + max(kept, default=0)
 
     def smallest_plan(self, room: int) -> int:
-        """The least number of blocks to checkpoint with which the step fits into that many bytes; all, if none will do."""
+        """The least number of blocks to checkpoint with which the step fits into ``room`` bytes; all, if none will."""
         fitting = (number for number in range(len(self.blocks)) if self.checkpointed(number) <= room)
         return next(fitting, len(self.blocks))
 
@@ -82,7 +82,7 @@ def demand(step: Callable[[], None], denoiser: nn.Module, trained: Iterable[nn.P
 
 
 def recounted(step: Callable[[], None], denoiser: nn.Module, trained: Iterable[nn.Parameter], paths: Set[str]) -> int:
-    """Bytes of activations that a step needs at most with these blocks checkpointed; arguments as for :func:`demand`."""
+    """Bytes of activations that a step needs with these blocks checkpointed; arguments as for :func:`demand`."""
     parameters = list(trained)
     try:
         with checkpointed(block for path, block in blocks_of(denoiser).items() if path in paths):

@@ -64,8 +64,8 @@ class MemoryPlan:
             return needed
         if not self.fits:
             return (
-                f"{needed}, and only {gigabytes(self.free)} are free: use smaller pictures, a smaller batch, or the base "
-                "model in fewer bits"
+                f"{needed}, and only {gigabytes(self.free)} are free: use smaller pictures, a smaller batch, or the "
+                "base model in fewer bits"
             )
         return f"{needed}, and {gigabytes(self.free)} are free"
 
