@@ -125,7 +125,8 @@ def each(sizes: list[str], steps: int) -> Iterator[tuple[str, ...]]:
         yield (
             f"{size:5} {precision} {checkpointing:5}", f"forecast {total[0]:6.2f} GB", f"measured {total[1]:6.2f} GB",
             f"({100 * (total[0] / total[1] - 1):+5.1f} %)",
-            f"beside the weights {found['forecast']:.2f} and {found['measured']:.2f} GB", f"step {found['step']:.2f} s, counted in {found['counting']:.1f} s",
+            f"beside the weights {found['forecast']:.2f} and {found['measured']:.2f} GB",
+            f"step {found['step']:.2f} s, counted in {found['counting']:.1f} s",
         )  # fmt: skip
 
 

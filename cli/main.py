@@ -14,10 +14,10 @@ from typing import NoReturn
 
 from ..engine.core.errors import WorkbenchError, WorkflowError
 from ..engine.core.words import printable
-from . import adapters, doctor, families, nodes, run, store
+from . import adapters, doctor, families, nodes, plan, run, store
 from .printing import complain, say_json
 
-PROGRAMS = (run, nodes, families, adapters, store, doctor)
+PROGRAMS = (run, plan, nodes, families, adapters, store, doctor)
 """Each adds its parser, with the function that runs it."""
 
 

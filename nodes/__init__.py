@@ -31,6 +31,7 @@ from .training.base_from_comfy import BaseFromComfy
 from .training.companion import Companion
 from .training.demo_checkpoint import DemoCheckpoint
 from .training.load_base import LoadBase
+from .training.plan_training import PlanTraining
 from .training.recipe import Recipe
 from .training.recipe_groups import RECIPE_NODES
 from .training.train_lora import TrainLoRA
@@ -60,6 +61,7 @@ NODES: list[type[io.ComfyNode]] = [
     *RECIPE_NODES,
     RegularizationSet,
     Companion,
+    PlanTraining,
     TrainLoRA,
     TrainSlider,
     LoadAdapter,

@@ -49,6 +49,12 @@ def on_text_encoders(run: Run, stack: Stack) -> contextlib.AbstractContextManage
     return applied(run.base, Stack() if trained else companions.text_part(stack))
 
 
+def adapted_by(stack: Stack) -> str:
+    """Content hash of what a stack has for text encoders; empty if that is nothing."""
+    text = companions.text_part(stack)
+    return text.content_hash if text.entries else ""
+
+
 def samples_of(run: Run, training_only: Frozen, injection: Injection) -> list[tuple[str, Image.Image]]:
     """Labeled sample pictures of the adapter in training, as it will be used: without what is on while training only.
 

@@ -21,7 +21,9 @@ from ..memory.plan import MemoryPlan, blocks_of_setting, planned
 from ..memory.room import free_memory
 from ..models.contract import Backbone, Conditioning
 from ..training.embeddings import Prompt, embed
+from .inside import adapted_by, on_text_encoders
 from .key import Run
+from .store import RunStore
 
 if TYPE_CHECKING:
     import torch
@@ -68,14 +70,14 @@ class LargestStep:
             base.predict(x, t, Conditioning(conditioning | more)).square().mean().backward()
 
 
-def largest_step(run: Run, cache: TensorCache, adapted: str) -> Generator[Event, None, LargestStep]:
-    """The largest step of a run; its caption is encoded, or comes from the cache.
+def encoded_largest_step(run: Run, store: RunStore) -> Generator[Event, None, LargestStep]:
+    """The largest step of a run; its caption is encoded, or comes from the cache."""
+    stack = run.bound_companions.while_training
+    with on_text_encoders(run, stack):
+        return (yield from _largest_step(run, store.encoded, adapted_by(stack)))
 
-    Args:
-        run: with its data sets.
-        cache: of embeddings.
-        adapted: content hash of the adapters that the text encoders carry, if there are any.
-    """
+
+def _largest_step(run: Run, cache: TensorCache, adapted: str) -> Generator[Event, None, LargestStep]:
     sets = [dataset for dataset in (run.dataset, run.regularization) if dataset]
     views = [view for dataset in sets for _, view in _views(dataset, run.recipe.batches.resolution)]
     caption, picture = max((prompt for dataset in sets for prompt in _prompts(run, dataset)), key=lambda p: len(p[0]))
@@ -106,6 +108,8 @@ class Planned:
 
     step: LargestStep
     injection: Injection
+    always_counts: bool = False
+    """Whether to count the steps of small models too."""
     plan: MemoryPlan = field(init=False)
     demand: Demand | None = field(default=None, init=False)
     """``None`` if it wasn't counted."""
@@ -148,7 +152,8 @@ class Planned:
         setting, free = self.step.run.recipe.memory.checkpointing, free_memory(self._base.device)
         blocks = blocks_of(self._base.denoiser)
         uncounted = "the base model is small beside the free memory"
-        if setting != "auto" or free is None or _bytes(self._base.denoiser) > _SMALL * free:
+        small = free is not None and bytes_of(self._base.denoiser) < _SMALL * free
+        if self.always_counts or setting != "auto" or not small:
             try:
                 self.demand = demand(self.step, self._base.denoiser, self.injection.parameters.values())
             except Exception as error:  # a model's own code may need values, which counting doesn't have
@@ -167,7 +172,8 @@ class Planned:
         self._stack.enter_context(checkpointed([blocks[order[place]] for place in places]))
 
 
-def _bytes(module: nn.Module) -> int:
+def bytes_of(module: nn.Module) -> int:
+    """Bytes of all weights and buffers of a module."""
     return sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..adapters.adapter import Adapter
 from ..adapters.binding import bind
-from ..adapters.companions import Companions, text_part
+from ..adapters.companions import Companions
 from ..adapters.files import load_adapter, save_adapter
 from ..adapters.kinds import TRAINED, Update
 from ..adapters.metadata import RunFacts, training_metadata
@@ -39,9 +39,9 @@ from ..training.state import TrainingState
 from ..training.training_set import TrainingSet, encode
 from .caption_notes import caption_notes, tag_changes
 from .companions import check_companions, companion_notes
-from .inside import beside, injected, on_text_encoders, samples_of
+from .inside import adapted_by, beside, injected, on_text_encoders, samples_of
 from .key import Run
-from .planning import LargestStep, Planned, largest_step
+from .planning import Planned, encoded_largest_step
 from .resuming import newest_state
 from .store import RunStore
 
@@ -61,6 +61,8 @@ class TrainedAdapter:
     seconds: float
     length: str
     """Steps and epochs, for people."""
+    memory: str = ""
+    """What was done to fit into memory, and why, for people; empty for a run that was trained before."""
     notes: tuple[str, ...] = ()
     """What didn't do what the recipe says, and what is remarkable about captions and companions, for people."""
     companions: Companions = field(default_factory=Companions)
@@ -138,7 +140,7 @@ def train_adapter(
         if why_not:
             yield Message(text=f"{name}: {why_not}")
             told = (*told, why_not)
-        adapter, losses = yield from _train(run, store, start, partial(_adapter, run, name, graph or Graph()))
+        adapter, losses, memory = yield from _train(run, store, start, partial(_adapter, run, name, graph or Graph()))
         return TrainedAdapter(
             adapter=adapter,
             losses=losses,
@@ -146,6 +148,7 @@ def train_adapter(
             resumed_at=start.step if start else 0,
             seconds=time.monotonic() - began,
             length=length(recipe, dataset),
+            memory=memory,
             notes=told,
             companions=run.companions,
         )
@@ -172,13 +175,13 @@ MakeAdapter = Callable[["dict[str, Update]", "list[float]"], Adapter]
 
 def _train(
     run: Run, store: RunStore, start: TrainingState | None, make: MakeAdapter
-) -> Generator[Event, None, tuple[Adapter, list[float]]]:
+) -> Generator[Event, None, tuple[Adapter, list[float], str]]:
     base, recipe, steps = run.base, run.recipe, run.recipe.schedule.steps
     budget = Budget.of_free_memory()
     subject, prior = yield from _encode_sets(run, store, budget)
     as_slider = yield from _encode_slider(run, store, budget)
     samples = bool(recipe.samples.sample_every and recipe.samples.sample_prompts)
-    largest = yield from _largest_step(run, store)
+    largest = yield from encoded_largest_step(run, store)
     if not recipe.adapter.train_text_encoder and not samples:
         base.release_encoders()
     pictures = recipe.batches.batch_size + (recipe.prior.prior_batch_size if prior else 0)
@@ -209,7 +212,7 @@ def _train(
         adapter = make(injection.result(), trainer.losses)
     saved = _save(adapter, store.finished(run.lineage, steps))
     write_json(store.record(run.lineage, steps), {"losses": trainer.losses})
-    return saved, trainer.losses
+    return saved, trainer.losses, str(memory.plan)
 
 
 def _save(adapter: Adapter, path: Path) -> Adapter:
@@ -232,18 +235,12 @@ def _encode_sets(
             store.encoded,
             embed=not recipe.adapter.train_text_encoder,
             changes=tag_changes(recipe),
-            adapted=_adapted(stack),
+            adapted=adapted_by(stack),
             budget=budget,
         )
         with on_text_encoders(run, stack):
             sets.append((yield from events))
     return sets[0], sets[1]
-
-
-def _largest_step(run: Run, store: RunStore) -> Generator[Event, None, LargestStep]:
-    stack = run.bound_companions.while_training
-    with on_text_encoders(run, stack):
-        return (yield from largest_step(run, store.encoded, _adapted(stack)))
 
 
 def _encode_slider(run: Run, store: RunStore, budget: Budget) -> Generator[Event, None, MakeLoss | None]:
@@ -252,14 +249,9 @@ def _encode_slider(run: Run, store: RunStore, budget: Budget) -> Generator[Event
     stack = run.bound_companions.while_training
     with on_text_encoders(run, stack):
         events = run.slider.encoded(
-            run.base, run.recipe.batches.resolution, store.encoded, adapted=_adapted(stack), budget=budget
+            run.base, run.recipe.batches.resolution, store.encoded, adapted=adapted_by(stack), budget=budget
         )
         return (yield from events)
-
-
-def _adapted(stack: Stack) -> str:
-    """Content hash of what a stack has for text encoders; empty if that is nothing."""
-    return text_part(stack).content_hash if text_part(stack).entries else ""
 
 
 def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], losses: list[float]) -> Adapter:

@@ -364,8 +364,8 @@ class MemorySettings(Settings):
     title = "Memory"
 
     checkpointing: str = setting(
-        "auto", "Blocks of the denoiser whose activations are computed again in the backward pass, not kept: auto takes "
-        "as few as the free memory needs; or none, all, or a number. All take about a third more time.",
+        "auto", "Blocks of the denoiser whose activations are computed again in the backward pass, not kept: auto "
+        "takes as few as the free memory needs; or none, all, or a number. All take about a third more time.",
         since="0.2", keyed=False, check=_blocks_problem,
     )  # fmt: skip
 

@@ -119,6 +119,7 @@ def training_report(trained: TrainedAdapter) -> dict[str, Any]:
         "trigger": trained.adapter.trigger,
         "adapter": str(trained.adapter.path),
         "companions": trained.companions.facts(),
+        "memory": trained.memory,
         "notes": list(trained.notes),
     }
 
@@ -133,7 +134,15 @@ def in_words(report: dict[str, Any]) -> str:
         done = f"{report['steps']} steps in {report['seconds']:.0f} s"
     trigger = f"; trigger phrase: {report['trigger']}" if report["trigger"] else ""
     told = f"{report['name']}: {done}; loss {report['first_loss']:.4g} to {report['last_loss']:.4g}{trigger}"
-    return "\n".join([told, report["length"], *map(_companion, report["companions"]), *report["notes"]])
+    return "\n".join(
+        [
+            told,
+            report["length"],
+            *map(_companion, report["companions"]),
+            *filter(None, [report["memory"]]),
+            *report["notes"],
+        ]
+    )
 
 
 def _companion(fact: dict[str, Any]) -> str:

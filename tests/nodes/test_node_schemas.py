@@ -53,6 +53,7 @@ FIXED = {
         "regularization report",
     ),
     "LW_Companion": ("adapter role weight companions", "companions"),
+    "LW_PlanTraining": ("base dataset recipe trial regularization companions", "report"),
     "LW_TrainLoRA": ("base dataset recipe seed name regularization companions", "adapter loss_plot report lora_model"),
     "LW_TrainSlider": (
         (

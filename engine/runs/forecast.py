@@ -1,0 +1,178 @@
+"""What a run will take, before it starts: memory, time and disk, and which smaller cards would do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..adapters.companions import Companions
+from ..adapters.stack import Stack
+from ..core.events import Event
+from ..data.dataset import Dataset
+from ..memory.demand import Demand
+from ..memory.plan import MemoryPlan, usable
+from ..memory.room import gigabytes
+from ..models.contract import Backbone
+from ..training.epochs import in_steps
+from ..training.recipe import Recipe
+from .companions import check_companions
+from .inside import beside, injected
+from .key import Run
+from .planning import LargestStep, Planned, bytes_of, encoded_largest_step
+from .store import RunStore
+
+if TYPE_CHECKING:
+    from ..adapters.inject import Injection
+
+CARDS = (8, 12, 16, 24)
+"""Gigabytes of the cards that people have."""
+FORMATS = {"16 bits": 16.0, "int8": 8.1, "nf4": 4.6}
+"""How frozen weights may be stored -> bits of each, with what is kept whole beside them."""
+_CONTEXT = 500_000_000
+"""Bytes of a card that CUDA takes for itself."""
+_OPTIMIZER_COPIES = 3
+"""Of the trained values in a training state: they themselves, and AdamW's two moments."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a run will take."""
+
+    name: str
+    """Of the data set."""
+    plan: MemoryPlan
+    weights: int
+    """Bytes of the denoiser on the device."""
+    parameters: int
+    """Of the denoiser."""
+    demand: Demand | None
+    """``None`` where it can't be counted."""
+    steps: int
+    step_seconds: float | None
+    """Of a trial step on the largest pictures; ``None`` if none was made."""
+    disk: int
+    """Bytes of the adapter, the training state, and latents that are kept."""
+
+    def report(self) -> dict[str, Any]:
+        """As plain values: bytes and seconds."""
+        return {
+            "name": self.name, "checkpointed_blocks": self.plan.checkpointed, "blocks": self.plan.blocks,
+            "weights": self.weights, "step_memory": self.plan.needed, "free_memory": self.plan.free,
+            "fits": self.plan.fits, "steps": self.steps, "step_seconds": self.step_seconds, "disk": self.disk,
+            "text": str(self), "cards": {f"{card} GB": self.on_card(card) for card in CARDS} if self.demand else {},
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        """As text, one fact a line."""
+        lines = [f"{self.name}: {self.steps} steps on {gigabytes(self.weights)} of frozen weights.", f"{self.plan}"]
+        if self.step_seconds is not None:
+            lines.append(f"time: a trial step took {self.step_seconds:.2g} s, so about {self._time()} in all.")
+        lines.append(f"disk: about {gigabytes(self.disk)} for the adapter, the training state and latents.")
+        if self.demand:
+            lines += [f"a card of {card} GB: {self.on_card(card)}" for card in CARDS]
+        return "\n".join(lines)
+
+    def on_card(self, card: int) -> str:
+        """What would make the run fit onto a card of so many gigabytes, in words.
+
+        Weights are stored in fewer bits only where computing activations again isn't enough: it rounds them.
+        """
+        assert self.demand is not None
+        for name, bits in FORMATS.items():
+            room = usable(card * 1_000_000_000 - _CONTEXT) - round(self.parameters * bits / 8)
+            number = self.demand.smallest_plan(room)
+            if self.demand.checkpointed(number) <= room:
+                kept = "all activations kept" if not number else f"{number} of {self.plan.blocks} blocks checkpointed"
+                return f"weights in {name}, {kept}"
+        return "too small for these pictures; use a smaller resolution or batch_size"
+
+    def _time(self) -> str:
+        minutes = self.steps * (self.step_seconds or 0) / 60
+        return f"{minutes / 60:.1f} h" if minutes >= 90 else f"{minutes:.0f} min" if minutes >= 1 else "a minute"
+
+
+def forecast(
+    base: Backbone,
+    dataset: Dataset,
+    recipe: Recipe,
+    *,
+    store: RunStore,
+    regularization: Dataset | None = None,
+    companions: Stack | None = None,
+    trial: bool = True,
+) -> Generator[Event, None, Forecast]:
+    """Count what a run needs, and try a step of its largest pictures.
+
+    Args:
+        base: left unchanged.
+        dataset: the training pictures; all need a caption.
+        recipe: how to train.
+        store: whose caches the longest caption goes into.
+        regularization: captioned pictures of the class.
+        companions: adapters with roles.
+        trial: whether to make the trial step; without it no time is told.
+
+    Raises:
+        DatasetError, CaptionError, AdapterError: as for ``train_adapter``.
+    """
+    recipe = in_steps(recipe.changed(resolution=recipe.batches.resolution or base.info.resolution), dataset)
+    run = Run(
+        base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=0,
+        companions=Companions.of(companions),
+    )  # fmt: skip
+    run.check()
+    check_companions(run)
+    largest = yield from encoded_largest_step(run, store)
+    if not recipe.adapter.train_text_encoder:
+        base.release_encoders()
+    with base.training(largest.count, max(largest.size)), beside(run), injected(run) as injection:
+        planned = Planned(step=largest, injection=injection, always_counts=True)
+        seconds = None
+        if trial:
+            with planned.applied():
+                seconds = _trial(largest, injection)
+        yield Event()
+        return Forecast(
+            name=dataset.name,
+            plan=planned.plan,
+            weights=bytes_of(base.denoiser),
+            parameters=sum(parameter.numel() for parameter in base.denoiser.parameters()),
+            demand=planned.demand,
+            steps=recipe.schedule.steps,
+            step_seconds=seconds,
+            disk=_disk(run, injection),
+        )
+
+
+def _trial(step: LargestStep, injection: Injection) -> float:
+    """Seconds of a step's forward and backward passes: the second of two, as the first one prepares kernels."""
+    import torch
+
+    seconds = 0.0
+    for _ in range(2):
+        began = time.monotonic()
+        for _ in range(step.run.recipe.batches.gradient_accumulation):
+            step()
+        if step.run.base.device.type == "cuda":
+            torch.cuda.synchronize(step.run.base.device)
+        seconds = time.monotonic() - began
+        for parameter in injection.parameters.values():
+            parameter.grad = None
+    return seconds
+
+
+def _disk(run: Run, injection: Injection) -> int:
+    trained = sum(parameter.nbytes for parameter in injection.parameters.values())
+    sets = [dataset for dataset in (run.dataset, run.regularization) if dataset]
+    info = run.base.info
+    pixels = sum(
+        view.crop.size[0] * view.crop.size[1]
+        for dataset in sets
+        for record in dataset
+        for views in record.views(run.recipe.batches.resolution)
+        for view in views
+    )
+    latents = pixels // info.latent_factor**2 * info.latent_channels * 4
+    return trained * (1 + _OPTIMIZER_COPIES) + latents * (2 if run.dataset.has_pairs else 1)
