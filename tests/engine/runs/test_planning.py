@@ -1,0 +1,132 @@
+"""Runs under memory plans: the same bits, more room when it is needed, and forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lora_workbench.engine.core.events import Event, Message, StepDone
+from lora_workbench.engine.data.dataset import Dataset
+from lora_workbench.engine.data.loading import dataset_from_images
+from lora_workbench.engine.models import registry
+from lora_workbench.engine.models.contract import Backbone
+from lora_workbench.engine.runs.forecast import forecast
+from lora_workbench.engine.runs.store import RunStore
+from lora_workbench.engine.runs.train import TrainedAdapter, train_adapter
+from lora_workbench.engine.training.recipe import Recipe
+from PIL import Image
+
+RECIPE = Recipe.of(steps=4, learning_rate=1e-2, rank=2, alpha=2, batch_size=2, warmup_steps=0, schedule="constant")
+Run = Generator[Event, None, TrainedAdapter]
+
+
+@pytest.fixture
+def base(tiny_sd1: Path) -> Backbone:
+    return registry.load_base(tiny_sd1, device="cpu", precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    pictures = [Image.new("RGB", (32, 32), color) for color in ("red", "green", "navy")]
+    return dataset_from_images(pictures, ["a thing", "a green thing", "a thing at night"], "colors")
+
+
+@pytest.fixture
+def train(base: Backbone, dataset: Dataset, tmp_path: Path) -> Callable[..., Run]:
+    def start(folder: str, **settings: Any) -> Run:
+        store = RunStore(tmp_path / folder)
+        return train_adapter(base, dataset, RECIPE.changed(**settings), seed=7, store=store, name="x")
+
+    return start
+
+
+def finish(events: Generator[Event, None, Any]) -> tuple[Any, list[Event]]:
+    seen = []
+    while True:
+        try:
+            seen.append(next(events))
+        except StopIteration as done:
+            return done.value, seen
+
+
+@pytest.mark.parametrize("text_encoder", [False, True])
+@pytest.mark.parametrize("checkpointing", ["3", "all"])
+def test_checkpointing_changes_no_bit(train, checkpointing: str, text_encoder: bool) -> None:
+    plain, _ = finish(train("plain", checkpointing="none", train_text_encoder=text_encoder))
+    less, seen = finish(train("less", checkpointing=checkpointing, train_text_encoder=text_encoder))
+    assert less.losses == plain.losses
+    assert less.adapter.content_hash == plain.adapter.content_hash
+    told = [event.text for event in seen if isinstance(event, Message)]
+    assert any("are computed again; a step needs about" in text for text in told)
+    assert "computed again" in less.memory
+
+
+def test_a_run_goes_on_under_another_plan_to_the_same_bits(train) -> None:
+    whole, _ = finish(train("whole", checkpointing="none"))
+    with closing(train("stopped", checkpointing="all")) as events:
+        next(event for event in events if isinstance(event, StepDone) and event.step == 2)
+    resumed, _ = finish(train("stopped", checkpointing="none"))
+    assert resumed.resumed_at == 2
+    assert resumed.losses == whole.losses
+    assert resumed.adapter.content_hash == whole.adapter.content_hash
+
+
+def test_a_step_that_runs_out_of_memory_is_done_again_with_less(train, base: Backbone, monkeypatch) -> None:
+    whole, _ = finish(train("whole"))
+    predict, calls = base.predict, iter(range(100))
+
+    def short_of_memory(*arguments: Any) -> torch.Tensor:
+        if next(calls) in (1, 2):
+            torch.empty(2**50, dtype=torch.uint8)  # the allocator's own error
+        return predict(*arguments)
+
+    monkeypatch.setattr(base, "predict", short_of_memory)
+    repeated, seen = finish(train("repeated"))
+    told = [event.text for event in seen if isinstance(event, Message) and "ran out of memory" in event.text]
+    assert len(told) == 2
+    assert "computed again" in told[0]
+    assert repeated.losses == whole.losses
+    assert repeated.adapter.content_hash == whole.adapter.content_hash
+    assert not any("forward" in vars(module) for module in base.denoiser.modules())
+
+
+def test_a_model_that_cannot_be_counted_is_trained_as_the_recipe_says(train, base: Backbone, monkeypatch) -> None:
+    predict = base.predict
+
+    def by_value(x_t: torch.Tensor, *more: Any) -> torch.Tensor:
+        return predict(x_t * (1.0 if x_t.sum().item() > -1e9 else 2.0), *more)
+
+    monkeypatch.setattr(base, "predict", by_value)
+    trained, _ = finish(train("uncounted", checkpointing="all"))
+    assert "can't be counted for this model (DataDependentOutputException)" in trained.memory
+    assert "all" in trained.memory
+
+
+def test_a_forecast_leaves_no_trace(base: Backbone, dataset: Dataset, train, tmp_path: Path) -> None:
+    before, _ = finish(train("before"))
+    found, _ = finish(forecast(base, dataset, RECIPE, store=RunStore(tmp_path / "plan")))
+    after, _ = finish(train("after"))
+    assert after.adapter.content_hash == before.adapter.content_hash
+    assert found.plan.fits
+    assert found.steps == 4
+    assert 0 < found.step_seconds < 10
+    assert found.demand.blocks
+    assert found.report()["cards"]["8 GB"] == "weights in 16 bits, all activations kept"
+    assert "a trial step took" in str(found)
+
+
+def test_more_pictures_need_more_and_fewer_bits_come_after_checkpointing(
+    base: Backbone, dataset: Dataset, tmp_path: Path
+) -> None:
+    def of(batch_size: int) -> Any:
+        recipe = RECIPE.changed(batch_size=batch_size)
+        return finish(forecast(base, dataset, recipe, store=RunStore(tmp_path), trial=False))[0]
+
+    small, large = of(1), of(8)
+    assert 6 < large.demand.activations / small.demand.activations < 8.5
+    assert small.step_seconds is None
+    assert "trial" not in str(small)
