@@ -1,13 +1,13 @@
 """Gradient checkpointing: blocks forget their activations, and compute them again in the backward pass.
 
-Chen et al. 2016, arXiv:1604.06174. It takes one more forward pass of each such block, and changes no bit: the same
-operations run on the same values.
+Chen et al. 2016, arXiv:1604.06174. It takes one more forward pass of each such block. The same operations run on the
+same values, so it changes no bit, except as :func:`overwrites` says.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ class _Recomputed:
 
     def __init__(self, forward: Callable[..., Any]) -> None:
         self._forward = forward
-        self._overwritten: Set[int | str] | None = None
+        self._overwrites: bool | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         import torch
@@ -45,35 +45,43 @@ class _Recomputed:
 
         if not torch.is_grad_enabled():
             return self._forward(*args, **kwargs)
-        if self._overwritten is None:
-            self._overwritten = overwritten(self._forward, args, kwargs)
-        forward = partial(self._on_copies, self._overwritten) if self._overwritten else self._forward
-        return checkpoint(forward, *args, use_reentrant=False, preserve_rng_state=False, **kwargs)
+        if self._overwrites is None:
+            self._overwrites = overwrites(self._forward, args, kwargs)
+        if not self._overwrites:
+            return checkpoint(self._forward, *args, use_reentrant=False, preserve_rng_state=False, **kwargs)
+        names = tuple(kwargs)
+        # The first input makes the results differentiable where only adapters inside the block are trained.
+        differentiable = torch.empty(0, requires_grad=True)
+        return checkpoint(
+            partial(self._on_copies, names), differentiable, *args, *kwargs.values(), use_reentrant=True,
+            preserve_rng_state=False,
+        )  # fmt: skip
 
-    def _on_copies(self, overwritten: Set[int | str], *args: Any, **kwargs: Any) -> Any:
-        """Call with copies of the inputs that are overwritten: the second pass needs them as they were.
-
-        Others aren't copied: a copy would add up gradients in another order, which changes their last bits.
-        """
-        return self._forward(
-            *(arg.clone() if place in overwritten else arg for place, arg in enumerate(args)),
-            **{name: arg.clone() if name in overwritten else arg for name, arg in kwargs.items()},
-        )
+    def _on_copies(self, names: tuple[str, ...], _: Any, *values: Any) -> Any:
+        """Call with copies of the inputs: the second pass needs them as they were."""
+        copies = [value.clone() if hasattr(value, "clone") else value for value in values]
+        places = len(copies) - len(names)
+        return self._forward(*copies[:places], **dict(zip(names, copies[places:], strict=True)))
 
 
-def overwritten(forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Set[int | str]:
-    """The places and names of the tensors that a call changes, as transformers do that add to their input in place.
+def overwrites(forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a call changes its inputs, as transformers do that add to their activations in place.
 
-    It is found out by a call on copies.
+    What such a block keeps for the backward pass is overwritten too, which autograd's contexts for it must see: the
+    block is then computed again in a backward pass of its own. That adds up the gradients of inputs that several blocks
+    share in another order. It is found out by a call on copies.
     """
     import torch
 
-    places = {**dict(enumerate(args)), **kwargs}
     with torch.no_grad():
-        copies = {place: arg.clone() for place, arg in places.items() if isinstance(arg, torch.Tensor)}
+        copies = {
+            place: value.clone()
+            for place, value in [*enumerate(args), *kwargs.items()]
+            if isinstance(value, torch.Tensor)
+        }
         before = {place: copy._version for place, copy in copies.items()}
         forward(
             *(copies.get(place, arg) for place, arg in enumerate(args)),
             **{name: copies.get(name, arg) for name, arg in kwargs.items()},
         )
-    return {place for place, copy in copies.items() if copy._version != before[place]}
+    return any(copy._version != before[place] for place, copy in copies.items())

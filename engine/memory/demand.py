@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..adapters.wrapping import Wrapped
 from .blocks import blocks_of
-from .checkpointing import checkpointed
 from .counting import Tally, counted
 
 if TYPE_CHECKING:
@@ -56,20 +55,26 @@ def demand(step: Callable[[], None], denoiser: nn.Module, trained: Iterable[nn.P
     """Count a step.
 
     Args:
-        step: one forward and backward pass of the largest micro-batch. It runs on fake tensors.
+        step: one forward and backward pass of the largest micro-batch, to run on fake tensors; without the base model's
+            own context for gradients, which may go by addresses.
         denoiser: in which blocks are looked for.
         trained: parameters whose gradients it makes; their ``grad`` is ``None`` afterwards.
 
     Raises:
         Exception: of any class, where the step can't be counted; see :func:`counted`.
     """
+    import torch
+
     kept: dict[str, int] = {}
     wrapped, parameters = Wrapped(), list(trained)
 
     def counting(tally: Tally) -> None:
+        # Keeping what is overwritten later is no error here: fake tensors have no values that could be wrong.
+        saving = torch.autograd.graph.saved_tensors_hooks(lambda tensor: tensor.detach(), lambda tensor: tensor)
         for path, block in blocks_of(denoiser).items():
             wrapped.put(block, partial(_watched, tally, path, kept, block.forward))
-        step()
+        with saving:
+            step()
 
     try:
         peak = counted(counting).peak
@@ -79,16 +84,6 @@ def demand(step: Callable[[], None], denoiser: nn.Module, trained: Iterable[nn.P
     gradients = sum(parameter.nbytes for parameter in parameters)
     # Gradients of earlier blocks are there at the peak, and belong to the optimizer's share.
     return Demand(activations=peak, optimizer=_COPIES_OF_TRAINED * gradients, blocks=kept)
-
-
-def recounted(step: Callable[[], None], denoiser: nn.Module, trained: Iterable[nn.Parameter], paths: Set[str]) -> int:
-    """Bytes of activations that a step needs with these blocks checkpointed; arguments as for :func:`demand`."""
-    parameters = list(trained)
-    try:
-        with checkpointed(block for path, block in blocks_of(denoiser).items() if path in paths):
-            return counted(lambda _: step()).peak
-    finally:
-        _forget_gradients(parameters)
 
 
 def _forget_gradients(parameters: Iterable[nn.Parameter]) -> None:

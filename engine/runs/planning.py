@@ -51,6 +51,12 @@ class LargestStep:
         return batches.batch_size + (prior.prior_batch_size if self.run.regularization else 0)
 
     def __call__(self) -> None:
+        """The real passes."""
+        with self.run.base.gradients():
+            self.compute()
+
+    def compute(self) -> None:
+        """The passes alone, which may run on fake tensors."""
         import torch
 
         base, count = self.run.base, self.count
@@ -66,8 +72,7 @@ class LargestStep:
         if "guidance_input" in base.info.capabilities:
             more["guidance"] = x.new_ones(count)
         t = base.timesteps(torch.full((count,), 0.5)).t
-        with base.gradients():
-            base.predict(x, t, Conditioning(conditioning | more)).square().mean().backward()
+        base.predict(x, t, Conditioning(conditioning | more)).square().mean().backward()
 
 
 def encoded_largest_step(run: Run, store: RunStore) -> Generator[Event, None, LargestStep]:
@@ -155,7 +160,7 @@ class Planned:
         small = free is not None and bytes_of(self._base.denoiser) < _SMALL * free
         if self.always_counts or setting != "auto" or not small:
             try:
-                self.demand = demand(self.step, self._base.denoiser, self.injection.parameters.values())
+                self.demand = demand(self.step.compute, self._base.denoiser, self.injection.parameters.values())
             except Exception as error:  # a model's own code may need values, which counting doesn't have
                 uncounted = f"memory can't be counted for this model ({type(error).__name__})"
             else:

@@ -94,8 +94,11 @@ def trained(case: Case, folder: Path) -> dict[str, Any]:
     latents = base.encode_images(picture_batch([(record, record.views(side)[0][0]) for record in dataset]))
     before = {key: tensor.clone() for key, tensor in case.model.model.state_dict().items()}
 
-    def run(store: str) -> Any:
-        return train_adapter(base, dataset, recipe, seed=1, store=RunStore(folder / store / case.name), name=case.name)
+    def run(store: str, **settings: Any) -> Any:
+        return train_adapter(
+            base, dataset, recipe.changed(**settings), seed=1, store=RunStore(folder / store / case.name),
+            name=case.name,
+        )  # fmt: skip
 
     first = fixed_loss(base, latents, PROMPTS[:1])
     whole = finished(run("whole"))
@@ -104,6 +107,7 @@ def trained(case: Case, folder: Path) -> dict[str, Any]:
         pass
     events.close()
     resumed = finished(run("broken"))
+    less = finished(run("less", checkpointing="all", steps=5))
     state = case.model.model.state_dict()
     changed = [key for key, tensor in state.items() if not torch.equal(tensor, before[key])]
     with base.carrying(Stack((StackEntry(whole.adapter),))):
@@ -112,6 +116,8 @@ def trained(case: Case, folder: Path) -> dict[str, Any]:
         "losses": [first, last],
         "finite": all(map(torch.isfinite, map(torch.tensor, whole.losses))),
         "resumed_at": resumed.resumed_at,
+        "memory": less.memory,
+        "checkpointing_apart": max(abs(a - b) / a for a, b in zip(whole.losses, less.losses, strict=False)),
         "same_bits": whole.losses == resumed.losses and _same(whole.adapter, resumed.adapter),
         "encoders": sorted({key.split(".")[0] for key in whole.adapter.modules} - {"denoiser"}),
         "encoders_learned": all(

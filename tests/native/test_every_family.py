@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -102,6 +103,16 @@ def test_it_learns_a_picture_and_goes_on_to_the_same_bits(family: str, found: di
     assert trained["latent"][2:] == [8, 8]
     assert not trained["changed"]
     assert trained["architecture"] == f"{FAMILIES[family].architecture}/lora"
+
+
+@every_family
+def test_it_is_counted_and_checkpointed(family: str, found: dict[str, Any]) -> None:
+    """To the same bits, except where several blocks share an input and overwrite others: see ``overwrites``."""
+    trained = found["trained"]
+    shared = family in ("flux_dev", "flux_schnell", "ltx_video", "hunyuan_image", "flux2_dev", "flux2_klein")
+    assert trained["checkpointing_apart"] <= (1e-5 if shared else 0)
+    known = r"a step needs about \d" if family != "hidream" else "memory can't be counted for this model"
+    assert re.search(rf"activations of all \d+ blocks are computed again; {known}", trained["memory"])
 
 
 @every_family
