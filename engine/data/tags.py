@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
 
 from ..core.hashing import value_hash
 from .caption_form import ends_a_sentence, form_of
@@ -81,6 +82,7 @@ def with_tags(caption: str, wanted: Sequence[str], separator: str = "") -> str:
     return caption
 
 
+@lru_cache(maxsize=8)  # all variants of one caption are made one after another
 def _list(caption: str, separator: str) -> TagList:
     return parse(caption, separator) if is_list(caption, separator) else TagList((), ("",))
 
