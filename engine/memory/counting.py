@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from torch._subclasses.fake_tensor import FakeTensorMode
 
 T = TypeVar("T")
+_SMALL = 64
+"""Values of a tensor up to which it is computed with for real, such as a guidance scale for each picture."""
 
 
 class Tally:
@@ -55,7 +57,7 @@ def counted(compute: Callable[[Tally], T], fakes: FakeTensorMode | None = None) 
 
     Args:
         compute: called with the tally, which it may read on its way. Tensors from outside may have real values, and
-            are not counted; results are fake, except those of whole numbers alone.
+            are not counted; results are fake, except those of whole numbers, or of very few, alone.
         fakes: the mode that made what is fake already, such as a model of which only the structure is wanted.
 
     Raises:
@@ -82,10 +84,10 @@ def counted(compute: Callable[[Tally], T], fakes: FakeTensorMode | None = None) 
             del types
             kwargs = kwargs or {}
             given = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
-            if not any(isinstance(t, FakeTensor) or t.is_floating_point() for t in given):
+            if not any(isinstance(t, FakeTensor) or _is_large(t) for t in given):
                 result = func(*args, **kwargs) if not given else None
                 if not any(isinstance(t, Tensor) and t.is_floating_point() for t in tree_leaves(result)):
-                    with unset_fake_temporarily():  # lengths and places, on which shapes and branches depend
+                    with unset_fake_temporarily():  # lengths, places and scales, on which branches may depend
                         return func(*args, **kwargs)
             else:
                 if func.overloadpacket in by_places:
@@ -99,6 +101,11 @@ def counted(compute: Callable[[Tally], T], fakes: FakeTensorMode | None = None) 
     with fakes, Counting():
         compute(tally)
     return tally
+
+
+def _is_large(tensor: Tensor) -> bool:
+    """Whether a tensor from outside is worth no arithmetic."""
+    return tensor.is_floating_point() and tensor.numel() > _SMALL
 
 
 def _as_places(indices: Sequence[Tensor | None]) -> list[Tensor | None]:

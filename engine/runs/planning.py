@@ -6,6 +6,7 @@ import contextlib
 import gc
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..adapters.inject import Injection
@@ -44,6 +45,13 @@ class LargestStep:
     size: tuple[int, int]
     """Width and height of the largest picture, in pixels."""
 
+    @cached_property
+    def guidance(self) -> torch.Tensor:
+        """As base models are told it, (B,); it has values, as some models read them."""
+        import torch
+
+        return torch.ones(self.count, device=self.run.base.device)
+
     @property
     def count(self) -> int:
         """Pictures in a micro-batch."""
@@ -66,11 +74,9 @@ class LargestStep:
             conditioning = base.encode_prompts([self.caption] * count)
         else:
             conditioning = Conditioning.join([self.conditioning] * count)
-        more: dict[str, torch.Tensor] = {}
-        if self.run.dataset.has_pairs:
-            more["reference"] = x
+        more = {"reference": x} if self.run.dataset.has_pairs else {}
         if "guidance_input" in base.info.capabilities:
-            more["guidance"] = x.new_ones(count)
+            more["guidance"] = self.guidance
         t = base.timesteps(torch.full((count,), 0.5)).t
         base.predict(x, t, Conditioning(conditioning | more)).square().mean().backward()
 
@@ -159,6 +165,7 @@ class Planned:
         uncounted = "the base model is small beside the free memory"
         small = free is not None and bytes_of(self._base.denoiser) < _SMALL * free
         if self.always_counts or setting != "auto" or not small:
+            _ = self.step.guidance  # made before tensors are fake
             try:
                 self.demand = demand(self.step.compute, self._base.denoiser, self.injection.parameters.values())
             except Exception as error:  # a model's own code may need values, which counting doesn't have
