@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
-_LAYERS = 3
+_LAYERS = 2
 """Linear layers and convolutions that a block has at least. Entries of feed-forward layers have one."""
 
 

@@ -13,6 +13,7 @@ from .counting import Tally, counted
 
 if TYPE_CHECKING:
     from torch import nn
+    from torch._subclasses.fake_tensor import FakeTensorMode
 
 _COPIES_OF_TRAINED = 3
 """Beside the trained values themselves: their gradients, and the two moments of AdamW."""
@@ -51,7 +52,12 @@ class Demand:
         return next(fitting, len(self.blocks))
 
 
-def demand(step: Callable[[], None], denoiser: nn.Module, trained: Iterable[nn.Parameter]) -> Demand:
+def demand(
+    step: Callable[[], None],
+    denoiser: nn.Module,
+    trained: Iterable[nn.Parameter],
+    fakes: FakeTensorMode | None = None,
+) -> Demand:
     """Count a step.
 
     Args:
@@ -59,6 +65,7 @@ def demand(step: Callable[[], None], denoiser: nn.Module, trained: Iterable[nn.P
             own context for gradients, which may go by addresses.
         denoiser: in which blocks are looked for.
         trained: parameters whose gradients it makes; their ``grad`` is ``None`` afterwards.
+        fakes: as for :func:`counted`.
 
     Raises:
         Exception: of any class, where the step can't be counted; see :func:`counted`.
@@ -77,7 +84,7 @@ def demand(step: Callable[[], None], denoiser: nn.Module, trained: Iterable[nn.P
             step()
 
     try:
-        peak = counted(counting).peak
+        peak = counted(counting, fakes).peak
     finally:
         wrapped.remove()
         _forget_gradients(parameters)

@@ -68,3 +68,11 @@ def test_most_of_what_is_kept_is_in_blocks(base: Backbone):
         with checkpointed(blocks.values()):
             less = counted(step)
     assert less.peak < 0.75 * plain.peak
+
+
+def test_every_attention_layer_is_in_a_block(base: Backbone):
+    targets = {"denoiser": base.info.target_presets["attention"]}
+    with injected(TRAINED.get("lora"), {"denoiser": base.denoiser}, targets, rank=2, alpha=2, seed=0) as injection:
+        layers = {name.removeprefix("denoiser.") for name in injection.parameters}
+    blocks = tuple(f"{path}." for path in blocks_of(base.denoiser))
+    assert not [layer for layer in layers if not layer.startswith(blocks)]
