@@ -2,8 +2,8 @@
 
     python benchmarks/cards.py
 
-Models of full size exist as fake tensors only. A step of batch 1 is counted with rank 16 on attention layers and weights
-in bf16; then, as `lora-workbench plan` does, the blocks to checkpoint and the format of the weights are chosen for each
+Models of full size exist as fake tensors only. A step of batch 1 is counted with rank 16 on attention layers, weights
+in bf16. Then, as `lora-workbench plan` does, the blocks to checkpoint and the format of the weights are chosen for each
 card. docs/devices.md has the table.
 """
 
