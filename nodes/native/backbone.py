@@ -110,12 +110,14 @@ class NativeBackbone(Backbone):
             self._mirror = self._encoder = None
             COMFY.soft_empty_cache()
 
-    def gradients(self) -> contextlib.AbstractContextManager[object]:
+    @contextlib.contextmanager
+    def gradients(self) -> Iterator[None]:
         """Transformers add to their activations in place: what the backward pass needs is then copied first."""
-        import torch
+        from torch.autograd.graph import allow_mutation_on_saved_tensors
 
         in_place = not isinstance(self._base.diffusion_model, COMFY.UNetModel)
-        return torch.autograd.graph.allow_mutation_on_saved_tensors() if in_place else contextlib.nullcontext()
+        with super().gradients(), allow_mutation_on_saved_tensors() if in_place else contextlib.nullcontext():
+            yield
 
     @contextlib.contextmanager
     def carrying(self, stack: Stack) -> Iterator[None]:
