@@ -184,10 +184,9 @@ def prompts(native: Any, count: int) -> tuple[Any, Any]:
 
 def shared_layers(native: Any, theirs: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Layers of the attention and feed-forward preset that both have as one: ComfyUI's keys, and diffusers'."""
-    preset = "attention_and_feed_forward"
-    known = {part: key for key in theirs.info.target_presets[preset] for part, _ in theirs.file_parts(key)}
+    known = {part: key for key in theirs._shapes for part, _ in theirs.file_parts(key)}
     pairs = []
-    for key in native.info.target_presets[preset]:
+    for key in native.info.target_presets["attention_and_feed_forward"]:
         parts = native.file_parts(key)
         if len(parts) == 1 and parts[0][0] in known:
             pairs.append((key, known[parts[0][0]]))
