@@ -48,10 +48,14 @@ models with random weights, and the demo base:
 
 - **diffusers**: a diffusers folder in `LW_LoadBase`. A tiny model of the family's own classes trains, its loss falls,
   its file loads in diffusers' own pipeline with every key used and gives the same prediction, and an interrupted run
-  resumes to the same bits (`tests/engine/runs/test_families.py`). Pictures equal those of diffusers' pipeline.
+  resumes to the same bits (`tests/engine/runs/test_families.py`). Pictures equal those of diffusers' pipeline; those of
+  Qwen-Image-Edit when its text encoder is told which tokens are pictures (diffusers issue 14194).
 - **ComfyUI**: a MODEL, CLIP and VAE that ComfyUI has loaded, in `LW_BaseFromComfy`. A tiny model of ComfyUI's own class
   trains, and the stock loader matches every key of its file (`make test PYTEST_ARGS="-m comfyui"`). Families that
   aren't listed train as they come, by the general recipe.
+
+What trainings need on cards of 8 to 24 GB is in [devices](devices.md); `lora-workbench plan` counts it for any of these
+with your own recipe and pictures.
 
 *Key style* is how tensors are named in adapter files: the one that both ComfyUI and diffusers read for the family.
 *Made for* is the side of pictures in pixels; steps and guidance are what pictures are generated with unless told."""
