@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,8 @@ class Demand:
     """Gradients and the optimizer's state."""
     blocks: Mapping[str, int]
     """Path of a block -> activations that it keeps for the backward pass."""
+    weights: Mapping[str, int] = field(default_factory=dict)
+    """Path of a block -> its frozen weights."""
 
     @property
     def total(self) -> int:
@@ -45,6 +47,14 @@ class Demand:
         """
         kept = [self.blocks[path] for path in self.largest_blocks(number)]
         return self.total - sum(kept) + max(kept, default=0)
+
+    def streamed(self, number: int) -> int:
+        """What the step needs with all blocks checkpointed and the weights of so many, the first, streamed.
+
+        Those weights leave the device, but for the copies of two blocks.
+        """
+        gone = [self.weights[path] for path in self.largest_blocks(number)]
+        return self.checkpointed(len(self.blocks)) - sum(gone) + 2 * max(gone, default=0)
 
     def smallest_plan(self, room: int) -> int:
         """The least number of blocks to checkpoint with which the step fits into ``room`` bytes; all, if none will."""
@@ -90,7 +100,13 @@ def demand(
         _forget_gradients(parameters)
     gradients = sum(parameter.nbytes for parameter in parameters)
     # Gradients of earlier blocks are there at the peak, and belong to the optimizer's share.
-    return Demand(activations=peak, optimizer=_COPIES_OF_TRAINED * gradients, blocks=kept)
+    weights = {path: bytes_of(block) for path, block in blocks_of(denoiser).items() if path in kept}
+    return Demand(activations=peak, optimizer=_COPIES_OF_TRAINED * gradients, blocks=kept, weights=weights)
+
+
+def bytes_of(module: nn.Module) -> int:
+    """Bytes of all weights and buffers of a module."""
+    return sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
 
 
 def _forget_gradients(parameters: Iterable[nn.Parameter]) -> None:

@@ -9,7 +9,7 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..diffusion.prediction import PredictionType
 from ..diffusion.shift import Shift
@@ -127,6 +127,8 @@ class Backbone(ABC):
     """A loaded base model. Its weights are frozen, and change only within the contexts of ``adapters/stack.py``."""
 
     info: BackboneInfo
+    offloads_by_itself: ClassVar[bool] = False
+    """Whether its host moves weights between devices, so that nothing else may."""
     device: torch.device
     dtype: torch.dtype
     """Dtype of the denoiser's activations, and of those of its frozen weights that aren't quantized."""

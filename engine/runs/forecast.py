@@ -11,7 +11,7 @@ from ..adapters.companions import Companions
 from ..adapters.stack import Stack
 from ..core.events import Event
 from ..data.dataset import Dataset
-from ..memory.demand import Demand
+from ..memory.demand import Demand, bytes_of
 from ..memory.plan import MemoryPlan, usable
 from ..memory.room import gigabytes
 from ..models.contract import Backbone
@@ -20,7 +20,7 @@ from ..training.recipe import Recipe
 from .companions import check_companions
 from .inside import beside, injected
 from .key import Run
-from .planning import LargestStep, Planned, bytes_of, encoded_largest_step
+from .planning import LargestStep, Planned, encoded_largest_step
 from .store import RunStore
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,9 +17,10 @@ from ..data.dataset import Dataset, ImageRecord
 from ..data.views import View
 from ..memory.blocks import blocks_of
 from ..memory.checkpointing import checkpointed
-from ..memory.demand import Demand, demand
+from ..memory.demand import Demand, bytes_of, demand
 from ..memory.plan import MemoryPlan, blocks_of_setting, planned
 from ..memory.room import free_memory
+from ..memory.streaming import streamed
 from ..models.contract import Backbone, Conditioning
 from ..training.embeddings import Prompt, embed
 from .inside import adapted_by, on_text_encoders
@@ -28,7 +29,6 @@ from .store import RunStore
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
 _SMALL = 0.02
 """Share of the free memory below which a denoiser is so small that its steps aren't counted, to start at once."""
@@ -127,13 +127,14 @@ class Planned:
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
 
     def __post_init__(self) -> None:
-        self.plan = self._planned()
+        self.plan = replace(self._planned(), remark=self._remark())
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
         """Within the block, the denoiser does what the plan says."""
         with self._stack:
-            self._checkpoint(range(self.plan.checkpointed))
+            self._stream(self.plan.streamed)
+            self._checkpoint(range(self.plan.streamed, self.plan.checkpointed))
             yield
 
     def need_less_memory(self) -> str:
@@ -171,22 +172,46 @@ class Planned:
             except Exception as error:  # a model's own code may need values, which counting doesn't have
                 uncounted = f"memory can't be counted for this model ({type(error).__name__})"
             else:
-                return planned(setting, self.demand, free)
+                return planned(setting, self.demand, free, self._streaming)
         number = blocks_of_setting(setting, len(blocks))
+        through = blocks_of_setting(self._streaming, len(blocks))
         return MemoryPlan(
-            checkpointed=number, blocks=len(blocks), free=free, by_hand=setting != "auto", uncounted=uncounted
-        )
+            checkpointed=max(number, through), blocks=len(blocks), streamed=through, free=free,
+            by_hand=setting != "auto", uncounted=uncounted,
+        )  # fmt: skip
+
+    def _remark(self) -> str:
+        setting = self.step.run.recipe.memory.streaming
+        if setting in ("auto", "none") or not self._base.offloads_by_itself:
+            return ""
+        return f"streaming = {setting} has no effect here: ComfyUI moves this model's weights by itself."
+
+    @property
+    def _streaming(self) -> str:
+        """The setting, where this base model's weights can be streamed; by itself only to a GPU."""
+        setting = self.step.run.recipe.memory.streaming
+        if self._base.offloads_by_itself or (setting == "auto" and self._base.device.type != "cuda"):
+            return "none"
+        return setting
 
     def _checkpoint(self, places: range) -> None:
-        """Checkpoint these blocks, counted from the one that keeps the most, or from the first if that isn't known."""
+        """Checkpoint these blocks, counted from the one that keeps the most."""
         blocks = blocks_of(self._base.denoiser)
-        order = self.demand.largest_blocks(len(blocks)) if self.demand else tuple(blocks)
+        order = self._order
         self._stack.enter_context(checkpointed([blocks[order[place]] for place in places]))
 
+    def _stream(self, number: int) -> None:
+        """Stream so many blocks, those that keep the most, in the order of the model."""
+        if number:
+            chosen = set(self._order[:number])
+            blocks = [block for path, block in blocks_of(self._base.denoiser).items() if path in chosen]
+            self._stack.enter_context(streamed(blocks, self._base.device))
 
-def bytes_of(module: nn.Module) -> int:
-    """Bytes of all weights and buffers of a module."""
-    return sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
+    @property
+    def _order(self) -> tuple[str, ...]:
+        """Paths of the blocks, from the one that keeps the most, or from the first if that isn't known."""
+        blocks = blocks_of(self._base.denoiser)
+        return self.demand.largest_blocks(len(blocks)) if self.demand else tuple(blocks)
 
 
 def _give_back(device: torch.device) -> None:

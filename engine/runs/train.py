@@ -192,7 +192,7 @@ def _train(
         injected(run) as injection,
     ):
         memory = Planned(step=largest, injection=injection)
-        if memory.plan.checkpointed or not memory.plan.fits:
+        if memory.plan.checkpointed or memory.plan.remark or not memory.plan.fits:
             yield Message(text=str(memory.plan))
         loss = StepLoss(backbone=base, recipe=recipe, subject=subject, prior=prior, seed=run.seed)
         trainer = Trainer(

@@ -368,6 +368,11 @@ class MemorySettings(Settings):
         "takes as few as the free memory needs; or none, all, or a number. All take about a third more time.",
         since="0.2", keyed=False, check=_blocks_problem,
     )  # fmt: skip
+    streaming: str = setting(
+        "auto", "Blocks whose frozen weights stay in the machine's memory and come to the GPU one after the other. It "
+        "takes far more time than fewer bits do: auto only where nothing else fits; or none, all, or a number.",
+        since="0.2", keyed=False, check=_blocks_problem,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,8 @@ class NativeBackbone(Backbone):
         BaseModelError: it can't be trained here.
     """
 
+    offloads_by_itself = True
+
     def __init__(self, model: ModelPatcher, clip: CLIP, vae: VAE, *, precision: str = "auto", name: str = "") -> None:
         self._patcher = loadable(model)
         self._clip, self._vae = loadable_clip(clip), vae

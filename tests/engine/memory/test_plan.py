@@ -9,7 +9,10 @@ from lora_workbench.engine.memory.plan import MemoryPlan, planned, usable
 from lora_workbench.engine.training.recipe import Recipe
 
 GB = 1_000_000_000
-DEMAND = Demand(activations=10 * GB, optimizer=GB, blocks={"a": GB, "b": 4 * GB, "c": 2 * GB})
+DEMAND = Demand(
+    activations=10 * GB, optimizer=GB, blocks={"a": GB, "b": 4 * GB, "c": 2 * GB},
+    weights={"a": GB, "b": GB, "c": 3 * GB},
+)  # fmt: skip
 
 
 def test_the_blocks_that_keep_the_most_come_first() -> None:
@@ -27,6 +30,27 @@ def test_auto_takes_as_few_as_the_free_memory_needs(free: float, number: int, fi
     assert (plan.checkpointed, plan.fits) == (number, fits)
     assert (plan.needed or 0) <= usable(round(free * GB)) or not fits
     assert ("use smaller pictures" in str(plan)) != fits
+
+
+@pytest.mark.parametrize(("free", "streamed", "fits"), [(9, 0, True), (8.5, 3, False), (0.1, 3, False)])
+def test_weights_are_streamed_only_where_nothing_else_fits(free: float, streamed: int, fits: bool) -> None:
+    """Of three blocks the copies of the two largest stay, so that little is gained here."""
+    plan = planned("auto", DEMAND, round(free * GB), "auto")
+    assert (plan.streamed, plan.fits) == (streamed, fits)
+
+
+def test_many_streamed_blocks_need_less() -> None:
+    blocks = {str(number): GB // 10 for number in range(40)}
+    demand = Demand(activations=10 * GB, optimizer=0, blocks=blocks, weights=dict.fromkeys(blocks, GB // 4))
+    plan = planned("auto", demand, round(3.9 * GB), "auto")
+    assert (plan.checkpointed, plan.streamed, plan.fits) == (40, 13, True)
+    assert plan.needed == demand.streamed(13) <= usable(round(3.9 * GB)) < demand.streamed(12)
+
+
+def test_streamed_blocks_are_checkpointed_too() -> None:
+    plan = planned("none", DEMAND, GB, "2")
+    assert (plan.checkpointed, plan.streamed) == (2, 2)
+    assert "the weights of 2 stream in from host memory" in str(plan)
 
 
 def test_nothing_is_done_on_devices_that_do_not_tell() -> None:

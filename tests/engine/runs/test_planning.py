@@ -65,6 +65,27 @@ def test_checkpointing_changes_no_bit(train, checkpointing: str, text_encoder: b
     assert "computed again" in less.memory
 
 
+@pytest.mark.parametrize("streaming", ["3", "all"])
+def test_streaming_changes_no_bit(train, base: Backbone, streaming: str) -> None:
+    for (
+        parameter
+    ) in base.denoiser.parameters():  # weights mapped from a file lie at odd addresses, with other last bits
+        parameter.data = parameter.data.clone()
+    plain, _ = finish(train("plain"))
+    less, _ = finish(train("less", streaming=streaming, sample_every=2, sample_prompts=("a thing",)))
+    assert less.losses == plain.losses
+    assert less.adapter.content_hash == plain.adapter.content_hash
+    assert "stream in from host memory" in less.memory
+    assert all(parameter.untyped_storage().nbytes() for parameter in base.denoiser.parameters())
+
+
+def test_streaming_that_has_no_effect_is_named(train, base: Backbone, monkeypatch) -> None:
+    monkeypatch.setattr(type(base), "offloads_by_itself", True)
+    trained, seen = finish(train("native", streaming="all"))
+    assert "streaming = all has no effect here" in trained.memory
+    assert any("no effect here" in event.text for event in seen if isinstance(event, Message))
+
+
 def test_a_run_goes_on_under_another_plan_to_the_same_bits(train) -> None:
     whole, _ = finish(train("whole", checkpointing="none"))
     with closing(train("stopped", checkpointing="all")) as events:
