@@ -25,7 +25,7 @@ from lora_workbench.engine.memory.plan import MemoryPlan
 from lora_workbench.engine.models.contract import Conditioning
 from lora_workbench.engine.models.lengths import with_length
 from lora_workbench.engine.models.registry import load_base
-from lora_workbench.engine.runs.forecast import CARDS, Forecast
+from lora_workbench.engine.runs.forecast import CARDS, Forecast, sizes_of
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 sys.path += [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).parent / "gpu")]
@@ -71,10 +71,10 @@ def forecast(family: str, side: int) -> Forecast:
 
     with fakes, injected(TRAINED.get("lora"), {"denoiser": denoiser}, targets, rank=16, alpha=16, seed=0) as injection:
         needed = demand(step, denoiser, injection.parameters.values(), fakes)
-    parameters = sum(parameter.numel() for parameter in denoiser.parameters())
+    sizes = sizes_of(denoiser)
     return Forecast(
         name=f"{size.title}, {side} px", plan=MemoryPlan(checkpointed=0, blocks=len(needed.blocks)),
-        weights=2 * parameters, parameters=parameters, demand=needed, steps=0, step_seconds=None, disk=0,
+        weights=sizes["16 bits"], sizes=sizes, demand=needed, steps=0, step_seconds=None, disk=0,
     )  # fmt: skip
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..engine.core.errors import WorkbenchError, WorkflowError
+from ..engine.core.words import duration
 from ..headless.executor import Executor, NodeError, Outcome
 from ..headless.overrides import apply_overrides
 from ..headless.preparing import prepare
 from ..headless.reading import read_workflow
+from ..headless.workflow import Workflow
 from ..nodes.host.headless import HeadlessHost, Interrupted
-from ..nodes.host.progress import duration
 from .nodes import registry
 from .printing import complain, complain_of_bug, say, say_json
 
@@ -23,6 +25,13 @@ INTERRUPTED = "Interrupted. Finished work is kept; run the same command again to
 
 def add_to(commands: Any) -> None:
     parser = commands.add_parser("run", help="run a workflow")
+    add_workflow_to(parser)
+    parser.add_argument("--json", action="store_true", help="print the result as one line of JSON")
+    parser.set_defaults(command=run)
+
+
+def add_workflow_to(parser: argparse.ArgumentParser) -> None:
+    """The arguments of programs that run a workflow: the file, what is set in it, and the folder for results."""
     parser.add_argument(
         "workflow", type=Path, metavar="WORKFLOW.json",
         help="in ComfyUI's UI or API format, or a picture or adapter file that carries one",
@@ -34,13 +43,11 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--output", type=Path, default=Path("output"), metavar="DIR", help="folder for all results, by default output"
     )
-    parser.add_argument("--json", action="store_true", help="print the result as one line of JSON")
-    parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
-    status, problem, outcome = _execute(arguments)
+    status, problem, outcome = execute(arguments)
     seconds = time.monotonic() - started
     if problem:
         complain(problem)
@@ -52,8 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
     return status
 
 
-def _execute(arguments: argparse.Namespace) -> tuple[int, str, Outcome]:
-    """(exit status, what went wrong or nothing, what was produced)."""
+def execute(
+    arguments: argparse.Namespace, change: Callable[[Workflow], Workflow] = lambda workflow: workflow
+) -> tuple[int, str, Outcome]:
+    """Run a workflow, perhaps a changed one: (exit status, what went wrong or nothing, what was produced)."""
     host = HeadlessHost(arguments.output, workflow_folder=arguments.workflow.absolute().parent)
     nodes = registry()
     executor = Executor(nodes, host)
@@ -61,7 +70,7 @@ def _execute(arguments: argparse.Namespace) -> tuple[int, str, Outcome]:
         host.tidy_up()
         with host.interruptible():
             workflow = apply_overrides(read_workflow(arguments.workflow, nodes), arguments.assignments, nodes)
-            workflow = prepare(workflow, nodes)
+            workflow = prepare(change(workflow), nodes)
             for note in workflow.notes:
                 complain(f"Note: {note}.")
             executor.run(workflow)

@@ -75,7 +75,7 @@ def without_unneeded(workflow: Workflow, registry: Registry) -> Workflow:
     outputs = {name for name in classes if registry[name].GET_SCHEMA().is_output_node}
     if not outputs:
         return workflow  # then foreign nodes are the reason why nothing runs
-    needed = _needed(workflow, outputs)
+    needed = workflow.needed_by(node.id for node in workflow.nodes.values() if node.class_type in outputs)
     left = {node.id: node for node in foreign(workflow, registry) if node.id not in needed}
     if not left:
         return workflow
@@ -83,15 +83,3 @@ def without_unneeded(workflow: Workflow, registry: Registry) -> Workflow:
     note = f"left out, as they only run in ComfyUI and nothing that runs here needs them: {labels}"
     nodes = {node_id: node for node_id, node in workflow.nodes.items() if node_id not in left}
     return replace(workflow, nodes=nodes, notes=(*workflow.notes, note))
-
-
-def _needed(workflow: Workflow, outputs: set[str]) -> set[str]:
-    """Ids of the nodes of the classes ``outputs``, and of all that they depend on."""
-    needed: set[str] = set()
-    waiting = [node.id for node in workflow.nodes.values() if node.class_type in outputs]
-    while waiting:
-        node_id = waiting.pop()
-        if node_id in workflow.nodes and node_id not in needed:
-            needed.add(node_id)
-            waiting += [link.node for link in workflow.nodes[node_id].links.values()]
-    return needed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -67,6 +67,17 @@ class Workflow:
             }
             for node in self.nodes.values()
         }
+
+    def needed_by(self, node_ids: Iterable[str]) -> set[str]:
+        """Ids of these nodes and of all that they depend on."""
+        needed: set[str] = set()
+        waiting = list(node_ids)
+        while waiting:
+            node_id = waiting.pop()
+            if node_id in self.nodes and node_id not in needed:
+                needed.add(node_id)
+                waiting += [link.node for link in self.nodes[node_id].links.values()]
+        return needed
 
     def with_input(self, node_id: str, name: str, value: Any) -> Workflow:
         """The workflow with one input set to a constant. The UI-format graph no longer matches and is dropped."""

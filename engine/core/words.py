@@ -29,6 +29,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def duration(seconds: float) -> str:
+    """``8 s``, ``3 min 20 s`` or ``2 h 5 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``; did you mean color?`` if a known name is close to this one, or an empty string."""
     close = difflib.get_close_matches(name, list(known), 1)

@@ -9,10 +9,11 @@ into it as into any other.
 from __future__ import annotations
 
 from functools import cache
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ..core.hashing import value_hash
-from ..core.precision import Precision
+from ..core.precision import QUANTIZED, Precision
 from .formats import FORMATS, check_format
 from .frozen_layers import made_ready_for_each_pass
 
@@ -24,6 +25,8 @@ VERSION = 1
 """Raised when a format gives other values for the same weights."""
 LEAST = 1024
 """Weights of a layer that is worth quantizing."""
+_PACKED = ("values", "scale")
+"""The buffers in place of a weight."""
 
 
 def identity(content_hash: str, precision: Precision) -> str:
@@ -66,12 +69,32 @@ def place(
         if id(module) not in in_blocks or not _worthwhile(module):
             module._apply(moved, recurse=False)
             continue
-        name = "int8" if precision.format == "nf4" and not isinstance(module, torch.nn.Linear) else precision.format
+        name = _format_for(module, precision.format)
         weight = module._parameters.pop("weight")
         packed = FORMATS[name].pack(moved(weight.detach(), weight.dtype))  # type: ignore[union-attr]
         del weight
         module._apply(moved, recurse=False)
         _become_quantized(module, name, packed, precision.dtype)
+
+
+def size_in(root: nn.Module, name: str) -> int:
+    """Bytes that a model's weights would take as ``place`` stores them, without the scales of rows.
+
+    Args:
+        root: in whatever dtype or format it is.
+        name: a format, or empty for 16 bits.
+    """
+    in_blocks, size = _in_blocks(root), 0.0
+    for module in root.modules():
+        is_packed = hasattr(module, "weight_shape")
+        is_to_pack = bool(name) and id(module) in in_blocks and _worthwhile(module)
+        left_out = (*_PACKED, "weight") if is_packed or is_to_pack else ()
+        own = {**module._parameters, **module._buffers}
+        size += sum(2 * tensor.numel() for key, tensor in own.items() if tensor is not None and key not in left_out)
+        if left_out:
+            bits = QUANTIZED[_format_for(module, name)] if is_to_pack else 16
+            size += prod(weight_shape(module)) * bits / 8
+    return round(size)
 
 
 def weight_shape(layer: Any) -> tuple[int, ...]:
@@ -95,14 +118,21 @@ def _worthwhile(layer: Any) -> bool:
     convolution = isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d)
     if not linear and not (convolution and layer.padding_mode == "zeros" and isinstance(layer.padding, tuple)):
         return False
-    return layer.weight.numel() >= LEAST
+    return prod(weight_shape(layer)) >= LEAST
+
+
+def _format_for(layer: Any, name: str) -> str:
+    """The format that a layer is stored in, in a model that is stored in this one."""
+    from torch import nn
+
+    return "int8" if name == "nf4" and not isinstance(layer, nn.Linear) else name
 
 
 def _become_quantized(layer: Any, name: str, packed: tuple[Tensor, Tensor], dtype: torch.dtype) -> None:
     """Make the layer, which has lost its weight, one of our class with its packed weight."""
     layer.__class__ = _quantized_class(type(layer))
-    layer.register_buffer("values", packed[0])
-    layer.register_buffer("scale", packed[1])
+    for buffer, tensor in zip(_PACKED, packed, strict=True):
+        layer.register_buffer(buffer, tensor)
     layer.format, layer.dtype = name, dtype
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..adapters.companions import Companions
 from ..adapters.stack import Stack
 from ..core.events import Event
+from ..core.words import duration
 from ..data.dataset import Dataset
 from ..memory.demand import Demand, bytes_of
 from ..memory.plan import MemoryPlan, usable
 from ..memory.room import gigabytes
 from ..models.contract import Backbone
+from ..models.quantized import size_in
 from ..training.epochs import in_steps
 from ..training.recipe import Recipe
 from .companions import check_companions
@@ -24,12 +26,14 @@ from .planning import LargestStep, Planned, encoded_largest_step
 from .store import RunStore
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from ..adapters.inject import Injection
 
 CARDS = (8, 12, 16, 24)
 """Gigabytes of the cards that people have."""
-FORMATS = {"16 bits": 16.0, "int8": 8.1, "nf4": 4.6}
-"""How frozen weights may be stored -> bits of each, with what is kept whole beside them."""
+FORMATS = {"16 bits": "", "int8": "int8", "nf4": "nf4"}
+"""How frozen weights may be stored, in words -> the format, in the order of how little it rounds."""
 _CONTEXT = 500_000_000
 """Bytes of a card that CUDA takes for itself."""
 _OPTIMIZER_COPIES = 3
@@ -45,8 +49,8 @@ class Forecast:
     plan: MemoryPlan
     weights: int
     """Bytes of the denoiser on the device."""
-    parameters: int
-    """Of the denoiser."""
+    sizes: Mapping[str, int]
+    """A key of ``FORMATS`` -> bytes that the denoiser would take."""
     demand: Demand | None
     """``None`` where it can't be counted."""
     steps: int
@@ -68,7 +72,8 @@ class Forecast:
         """As text, one fact a line."""
         lines = [f"{self.name}: {self.steps} steps on {gigabytes(self.weights)} of frozen weights.", f"{self.plan}"]
         if self.step_seconds is not None:
-            lines.append(f"time: a trial step took {self.step_seconds:.2g} s, so about {self._time()} in all.")
+            whole = duration(self.steps * self.step_seconds)
+            lines.append(f"time: a trial step took {self.step_seconds:.2g} s, so about {whole} in all.")
         lines.append(f"disk: about {gigabytes(self.disk)} for the adapter, the training state and latents.")
         if self.demand:
             lines += [f"a card of {card} GB: {self.on_card(card)}" for card in CARDS]
@@ -80,17 +85,18 @@ class Forecast:
         Weights are stored in fewer bits only where computing activations again isn't enough: it rounds them.
         """
         assert self.demand is not None
-        for name, bits in FORMATS.items():
-            room = usable(card * 1_000_000_000 - _CONTEXT) - round(self.parameters * bits / 8)
+        for name, size in self.sizes.items():
+            room = usable(card * 1_000_000_000 - _CONTEXT) - size
             number = self.demand.smallest_plan(room)
             if self.demand.checkpointed(number) <= room:
                 kept = "all activations kept" if not number else f"{number} of {self.plan.blocks} blocks checkpointed"
                 return f"weights in {name}, {kept}"
         return "too small for these pictures; use a smaller resolution or batch_size"
 
-    def _time(self) -> str:
-        minutes = self.steps * (self.step_seconds or 0) / 60
-        return f"{minutes / 60:.1f} h" if minutes >= 90 else f"{minutes:.0f} min" if minutes >= 1 else "a minute"
+
+def sizes_of(denoiser: nn.Module) -> dict[str, int]:
+    """A key of ``FORMATS`` -> bytes that a denoiser's weights would take."""
+    return {name: size_in(denoiser, format_) for name, format_ in FORMATS.items()}
 
 
 def forecast(
@@ -124,11 +130,11 @@ def forecast(
     )  # fmt: skip
     run.check()
     check_companions(run)
-    largest = yield from encoded_largest_step(run, store)
+    largest = yield from encoded_largest_step(run, store, counts=True)
     if not recipe.adapter.train_text_encoder:
         base.release_encoders()
     with base.training(largest.count, max(largest.size)), beside(run), injected(run) as injection:
-        planned = Planned(step=largest, injection=injection, always_counts=True)
+        planned = Planned(step=largest, injection=injection)
         seconds = None
         if trial:
             with planned.applied():
@@ -138,7 +144,7 @@ def forecast(
             name=dataset.name,
             plan=planned.plan,
             weights=bytes_of(base.denoiser),
-            parameters=sum(parameter.numel() for parameter in base.denoiser.parameters()),
+            sizes=sizes_of(base.denoiser),
             demand=planned.demand,
             steps=recipe.schedule.steps,
             step_seconds=seconds,

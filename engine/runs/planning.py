@@ -44,6 +44,8 @@ class LargestStep:
     caption: str
     size: tuple[int, int]
     """Width and height of the largest picture, in pixels."""
+    counts: bool = True
+    """Whether it is to be counted."""
 
     @cached_property
     def guidance(self) -> torch.Tensor:
@@ -81,23 +83,37 @@ class LargestStep:
         base.predict(x, t, Conditioning(conditioning | more)).square().mean().backward()
 
 
-def encoded_largest_step(run: Run, store: RunStore) -> Generator[Event, None, LargestStep]:
-    """The largest step of a run; its caption is encoded, or comes from the cache."""
+def is_worth_counting(run: Run) -> bool:
+    """Whether a plan has to know what a step needs: not by default for denoisers that are small beside the free memory,
+    whose runs start at once."""
+    free = free_memory(run.base.device)
+    small = free is not None and bytes_of(run.base.denoiser) < _SMALL * free
+    return run.recipe.memory.checkpointing != "auto" or not small
+
+
+def encoded_largest_step(run: Run, store: RunStore, *, counts: bool) -> Generator[Event, None, LargestStep]:
+    """The largest step of a run.
+
+    Args:
+        run: with its data sets.
+        store: whose cache the longest caption is in, or goes into.
+        counts: whether the step will be counted; else nothing is encoded.
+    """
     stack = run.bound_companions.while_training
     with on_text_encoders(run, stack):
-        return (yield from _largest_step(run, store.encoded, adapted_by(stack)))
+        return (yield from _largest_step(run, store.encoded, adapted_by(stack), counts))
 
 
-def _largest_step(run: Run, cache: TensorCache, adapted: str) -> Generator[Event, None, LargestStep]:
+def _largest_step(run: Run, cache: TensorCache, adapted: str, counts: bool) -> Generator[Event, None, LargestStep]:
     sets = [dataset for dataset in (run.dataset, run.regularization) if dataset]
     views = [view for dataset in sets for _, view in _views(dataset, run.recipe.batches.resolution)]
     caption, picture = max((prompt for dataset in sets for prompt in _prompts(run, dataset)), key=lambda p: len(p[0]))
     conditioning = None
-    if not run.recipe.adapter.train_text_encoder:
+    if counts and not run.recipe.adapter.train_text_encoder:
         embeddings = yield from embed(run.base, {"": (caption, picture)}, cache, adapted)
         conditioning = embeddings[""].to(run.base.device)
     size = max((view.crop.size for view in views), key=lambda size: size[0] * size[1])
-    return LargestStep(run=run, conditioning=conditioning, caption=caption, size=size)
+    return LargestStep(run=run, conditioning=conditioning, caption=caption, size=size, counts=counts)
 
 
 def _views(dataset: Dataset, resolution: int) -> list[tuple[ImageRecord, View]]:
@@ -119,8 +135,6 @@ class Planned:
 
     step: LargestStep
     injection: Injection
-    always_counts: bool = False
-    """Whether to count the steps of small models too."""
     plan: MemoryPlan = field(init=False)
     demand: Demand | None = field(default=None, init=False)
     """``None`` if it wasn't counted."""
@@ -164,8 +178,7 @@ class Planned:
         setting, free = self.step.run.recipe.memory.checkpointing, free_memory(self._base.device)
         blocks = blocks_of(self._base.denoiser)
         uncounted = "the base model is small beside the free memory"
-        small = free is not None and bytes_of(self._base.denoiser) < _SMALL * free
-        if self.always_counts or setting != "auto" or not small:
+        if self.step.counts:
             _ = self.step.guidance  # made before tensors are fake
             try:
                 self.demand = demand(self.step.compute, self._base.denoiser, self.injection.parameters.values())

@@ -41,7 +41,7 @@ from .caption_notes import caption_notes, tag_changes
 from .companions import check_companions, companion_notes
 from .inside import adapted_by, beside, injected, on_text_encoders, samples_of
 from .key import Run
-from .planning import Planned, encoded_largest_step
+from .planning import Planned, encoded_largest_step, is_worth_counting
 from .resuming import newest_state
 from .store import RunStore
 
@@ -181,7 +181,7 @@ def _train(
     subject, prior = yield from _encode_sets(run, store, budget)
     as_slider = yield from _encode_slider(run, store, budget)
     samples = bool(recipe.samples.sample_every and recipe.samples.sample_prompts)
-    largest = yield from encoded_largest_step(run, store)
+    largest = yield from encoded_largest_step(run, store, counts=is_worth_counting(run))
     if not recipe.adapter.train_text_encoder and not samples:
         base.release_encoders()
     pictures = recipe.batches.batch_size + (recipe.prior.prior_batch_size if prior else 0)

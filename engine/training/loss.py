@@ -186,7 +186,7 @@ def denoising_loss(
         empty: the empty prompt, batch B, for contrastive guidance.
         goal: gives what the prediction should be; without it, that is the noise or velocity between ``x0`` and noise.
     """
-    noise = gaussian_noise(x0.shape, generator, offset=recipe.noise.noise_offset).to(x0.device)
+    noise = sent(gaussian_noise(x0.shape, generator, offset=recipe.noise.noise_offset), x0.device)
     levels, tokens = trained_levels(recipe.noise, backbone.info), tokens_of(backbone.info, *x0.shape[-2:])
     timesteps = backbone.timesteps(levels.draw(len(x0), generator, tokens=tokens))
     if "guidance_input" in backbone.info.capabilities:

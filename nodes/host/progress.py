@@ -11,7 +11,7 @@ from textwrap import indent
 from typing import TextIO
 
 from ...engine.core.events import Event, Message, Progress, SamplesGenerated, SnapshotSaved, StepDone
-from ...engine.core.words import printable
+from ...engine.core.words import duration, printable
 
 Clock = Callable[[], float]
 
@@ -47,16 +47,6 @@ class Reading:
         if self.rate and self.done < self.total:
             parts.append(f"{duration((self.total - self.done) / self.rate)} left")
         return ", ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """``8 s``, ``3 min 20 s`` or ``2 h 5 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 class Meter:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 from lora_workbench.cli.main import main
 
 
@@ -26,7 +25,8 @@ def test_a_workflow_without_training_is_refused(root: Path, tmp_path: Path, capf
     assert "nothing to plan" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["missing.json"])
-def test_a_missing_workflow_is_named(name: str, tmp_path: Path, capfd) -> None:
-    assert main(["plan", str(tmp_path / name), "--output", str(tmp_path)]) == 2
-    assert name in capfd.readouterr().err
+def test_a_missing_workflow_is_named_in_json_too(tmp_path: Path, capfd) -> None:
+    assert main(["plan", str(tmp_path / "missing.json"), "--output", str(tmp_path), "--json"]) == 2
+    printed = capfd.readouterr()
+    assert "missing.json" in printed.err
+    assert json.loads(printed.out.splitlines()[-1])["status"] == "error"

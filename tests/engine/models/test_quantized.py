@@ -24,7 +24,7 @@ from lora_workbench.engine.models import FAMILIES as REGISTERED
 from lora_workbench.engine.models.contract import Backbone
 from lora_workbench.engine.models.flow_backbone import folder_parts
 from lora_workbench.engine.models.formats import FORMATS
-from lora_workbench.engine.models.quantized import place, weight_shape
+from lora_workbench.engine.models.quantized import place, size_in, weight_shape
 from lora_workbench.engine.models.registry import load_base
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import TrainedAdapter, train_adapter
@@ -290,6 +290,21 @@ def test_loading_makes_no_second_copy(precision: str, tmp_path: Path):
     whole = packed + sum(parameter.nbytes for parameter in model.parameters())
     widest = 2 * max(torch.Size(weight_shape(layer)).numel() for layer in layers)
     assert whole <= watched.peak < whole + 2 * widest
+
+
+def test_sizes_are_known_before_anything_is_stored_so(base: Backbone, quantized: Backbone, format_: str):
+    layers = packed(quantized).values()
+    inside = {id(tensor) for layer in layers for tensor in (layer.values, layer.scale)}
+    others = sum(t.numel() for t in tensors_of(quantized.denoiser) if id(t) not in inside)
+    of_layers = sum(layer.values.nbytes + (layer.scale.nbytes if layer.format == "nf4" else 0) for layer in layers)
+    assert size_in(base.denoiser, format_) == pytest.approx(of_layers + 2 * others, rel=0.01)
+    assert size_in(quantized.denoiser, format_) == size_in(base.denoiser, format_)
+    whole = 2 * sum(tensor.numel() for tensor in tensors_of(base.denoiser))
+    assert size_in(quantized.denoiser, "") == size_in(base.denoiser, "") == whole
+
+
+def tensors_of(root: nn.Module) -> list[Tensor]:
+    return [*root.parameters(), *root.buffers()]
 
 
 def test_a_missing_library_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch):

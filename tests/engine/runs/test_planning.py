@@ -15,6 +15,8 @@ from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.contract import Backbone
 from lora_workbench.engine.runs.forecast import forecast
+from lora_workbench.engine.runs.key import Run as Inputs
+from lora_workbench.engine.runs.planning import encoded_largest_step, is_worth_counting
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import TrainedAdapter, train_adapter
 from lora_workbench.engine.training.recipe import Recipe
@@ -138,6 +140,16 @@ def test_a_forecast_leaves_no_trace(base: Backbone, dataset: Dataset, train, tmp
     assert found.demand.blocks
     assert found.report()["cards"]["8 GB"] == "weights in 16 bits, all activations kept"
     assert "a trial step took" in str(found)
+
+
+def test_nothing_is_encoded_for_a_plan_that_is_not_counted(base: Backbone, dataset: Dataset, tmp_path: Path) -> None:
+    run = Inputs(base=base, dataset=dataset, recipe=RECIPE.changed(resolution=32), regularization=None, seed=0)
+    assert not is_worth_counting(run)
+    for counts in (False, True):
+        store = RunStore(tmp_path / str(counts))
+        step, _ = finish(encoded_largest_step(run, store, counts=counts))
+        assert step.size == (32, 32)
+        assert (step.conditioning is not None) == counts == bool(list(store.encoded.folder.rglob("*.safetensors")))
 
 
 def test_more_pictures_need_more_and_fewer_bits_come_after_checkpointing(

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from lora_workbench.engine.core.errors import AdapterError, BaseModelError, DatasetError
 from lora_workbench.engine.core.events import Event, Message, Progress, StepDone
+from lora_workbench.engine.core.words import duration
 from lora_workbench.nodes.host.headless import HeadlessHost, Interrupted
-from lora_workbench.nodes.host.progress import Meter, TerminalProgress, duration
+from lora_workbench.nodes.host.progress import Meter, TerminalProgress
 
 
 class Loop:
