@@ -20,17 +20,13 @@ Each is one product of oneDNN, which also does what comes after it while it has 
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Iterator
 from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from ..core.devices import cpu_multiplies_bf16
-
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 _FEWEST_SCORES = 2**14
@@ -41,21 +37,6 @@ _MARGIN = 12
 _LOG_MARGIN = _MARGIN * math.log(2)
 _WIDEST = 35.0
 """Scores that differ by twice this much keep their ratios in float32."""
-
-
-def quick_attention(device: torch.device, dtype: torch.dtype) -> contextlib.AbstractContextManager[object]:
-    """Within the block, :func:`attention` takes the place of torch's.
-
-    Args:
-        device: what the model runs on; elsewhere than on a CPU nothing changes.
-        dtype: of its activations; nothing changes unless it is bf16, and the CPU multiplies that.
-    """
-    import torch
-
-    possible = device.type == "cpu" and dtype == torch.bfloat16 and cpu_multiplies_bf16()
-    if possible and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
-        return _mode()()
-    return contextlib.nullcontext()
 
 
 def attention(
@@ -90,23 +71,11 @@ def _suit(*tensors: Tensor) -> bool:
 
     query, key, _ = tensors
     return (
-        all(type(tensor) is torch.Tensor and tensor.dtype == torch.bfloat16 for tensor in tensors)
+        hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and all(type(tensor) is torch.Tensor and tensor.dtype == torch.bfloat16 for tensor in tensors)
         and {tensor.shape[:-2] for tensor in tensors} == {query.shape[:2]}
         and query.shape[-2] * key.shape[-2] >= _FEWEST_SCORES
     )
-
-
-@cache
-def _mode() -> Any:
-    from torch.nn.functional import scaled_dot_product_attention
-    from torch.overrides import TorchFunctionMode
-
-    class QuickAttention(TorchFunctionMode):
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            replaced = attention if func is scaled_dot_product_attention else func
-            return replaced(*args, **(kwargs or {}))
-
-    return QuickAttention
 
 
 @cache

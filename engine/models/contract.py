@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..diffusion.prediction import PredictionType
 from ..diffusion.shift import Shift
-from .attention import quick_attention
+from .quick_operations import quick_operations
 from .traits import GenerationDefaults, KeyStyle, Traits
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class Backbone(ABC):
 
     def gradients(self) -> contextlib.AbstractContextManager[object]:
         """Context for the forward and backward pass of one micro-batch."""
-        return quick_attention(self.device, self.dtype)
+        return quick_operations(self.device, self.dtype)
 
     @abstractmethod
     def encode_images(self, images: Tensor) -> Tensor:

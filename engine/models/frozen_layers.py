@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from .convolution import input_gradient, suits
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -53,8 +55,10 @@ def _function() -> Any:
             weight, _ = ctx.make_ready(layer, gradient)
             if isinstance(layer, torch.nn.Linear):
                 return gradient @ weight, None, None
-            backwards = getattr(torch.nn.grad, f"conv{gradient.ndim - 2}d_input")
             places = (layer.stride, layer.padding, layer.dilation, layer.groups)
+            if suits(gradient, weight, *places):
+                return input_gradient(gradient, weight), None, None
+            backwards = getattr(torch.nn.grad, f"conv{gradient.ndim - 2}d_input")
             return backwards(ctx.shape, weight, gradient, *places), None, None
 
     return MadeReadyForEachPass

@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...engine.models.frozen_layers import compute, made_ready_for_each_pass
+from .cast_room import CastRoom
 from .seam import COMFY
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class _Mirror:
         self._dtype = compute_dtype
         self._modules: dict[int, nn.Module] = {}
         self._tensors: dict[int, Tensor] = {}
+        self._cast_room = CastRoom()
 
     def module(self, source: nn.Module) -> nn.Module:
         if (known := self._modules.get(id(source))) is not None:
@@ -76,6 +78,7 @@ class _Mirror:
         own["_modules"] = {name: m if m is None else self.module(m) for name, m in source._modules.items()}
         if self._dtype is not None and hasattr(source, "comfy_cast_weights"):
             own["comfy_cast_weights"] = True
+        own["cast_room"] = self._cast_room
         return copy
 
     def _parameter(self, parameter: Any) -> Any:
@@ -135,17 +138,28 @@ def _layer_class(kind: type, layer: type) -> type:
 
 def _is_ready(layer: Any, x: Tensor) -> bool:
     """Whether the weights can be used as they lie."""
+    return _is_plain(layer, x) and all(tensor.dtype == x.dtype for tensor in _weights(layer))
+
+
+def _is_plain(layer: Any, x: Tensor) -> bool:
+    """Whether the weights lie unquantized and unpatched on the device of ``x``."""
     import torch
 
-    tensors = [layer.weight] if layer.bias is None else [layer.weight, layer.bias]
-    plain = all(type(t) is torch.nn.Parameter and (t.dtype, t.device) == (x.dtype, x.device) for t in tensors)
+    plain = all(type(tensor) is torch.nn.Parameter and tensor.device == x.device for tensor in _weights(layer))
     return plain and not layer.weight_function and not layer.bias_function
+
+
+def _weights(layer: Any) -> list[Tensor]:
+    return [layer.weight] if layer.bias is None else [layer.weight, layer.bias]
 
 
 def _made_ready(layer: Any, like: Tensor) -> tuple[Tensor, Tensor | None]:
     """Weight and bias on the device and in the dtype of ``like``, with all of the model's own patches."""
     import torch
 
+    if type(like) is torch.Tensor and like.device.type == "cpu" and _is_plain(layer, like):
+        bias = None if layer.bias is None else layer.bias.to(like.dtype)
+        return layer.cast_room.cast(layer.weight, like.dtype), bias
     weight, bias = COMFY.cast_bias_weight(layer, like)
     if type(weight) not in (torch.Tensor, torch.nn.Parameter):
         weight = weight.dequantize().to(like.dtype)

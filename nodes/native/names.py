@@ -65,7 +65,9 @@ def denoiser_names(model: BaseModel) -> Names:
     }
     unet = COMFY.unet_to_diffusers(model.model_config.unet_config)
     if unet:
-        found = {_layer(to): [_whole(_layer(name), shapes.get(_layer(to), ()))] for name, to in unet.items()}
+        # ComfyUI's table has two names for an embedding's layers, in the order of a set: that of SDXL is taken.
+        table = sorted(unet.items(), reverse=True)
+        found = {_layer(to): [_whole(_layer(name), shapes.get(_layer(to), ()))] for name, to in table}
         return Names(style="kohya", layers={path: parts for path, parts in found.items() if path in shapes})
     # ComfyUI's table for Lumina has the names of Z-Image, which is of the same class; diffusers' Lumina has others.
     other_names = type(model).__name__ == "Lumina2" and not model.model_config.unet_config.get("z_image_modulation")
