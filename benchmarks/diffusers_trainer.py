@@ -59,21 +59,27 @@ def save_picture(folder: Path) -> None:
 
 
 class Watch:
-    """The times at which steps end, and the peak memory from the first one on."""
+    """The times at which steps end, and the peak memory until then."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
-        self.before = 0.0
+        self.before = self.peak = 0.0
 
     def begin(self) -> None:
         """Before the first step."""
         self.before = peak()
         Path("/proc/self/clear_refs").write_text("5")
 
+    def step(self) -> None:
+        """After each step."""
+        self.times.append(time.perf_counter())
+        self.peak = peak()
+
     def result(self) -> dict[str, float]:
         seconds = [after - before for before, after in pairwise(self.times)]
         return {
-            "seconds": statistics.median(seconds), "peak_of_all": max(self.before, peak()), "peak_of_steps": peak(),
+            "seconds": statistics.median(seconds), "peak_of_steps": self.peak,
+            "peak_of_all": max(self.before, self.peak),
         }  # fmt: skip
 
 
@@ -85,11 +91,13 @@ def train_by_diffusers(folder: Path, script: Path, steps: int, checkpointing: bo
     class Bar(tqdm.auto.tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            if kwargs.get("desc") == "Steps":
+            self.of_steps = kwargs.get("desc") == "Steps"
+            if self.of_steps:
                 watch.begin()
 
         def update(self, n: float | None = 1) -> bool | None:
-            watch.times.append(time.perf_counter())
+            if self.of_steps:
+                watch.step()
             return super().update(n)
 
     tqdm.auto.tqdm = Bar
@@ -134,7 +142,7 @@ def train_by_us(folder: Path, steps: int, checkpointing: bool) -> dict[str, floa
     dataset = load_dataset(folder / "pictures")
     for event in train_adapter(base, dataset, recipe, seed=0, store=RunStore(folder / "ours"), name="x"):
         if isinstance(event, StepDone):
-            watch.times.append(time.perf_counter())
+            watch.step()
     return watch.result()
 
 

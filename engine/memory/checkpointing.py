@@ -48,12 +48,13 @@ class _Recomputed:
         if self._overwrites is None:
             self._overwrites = overwrites(self._forward, args, kwargs)
         if not self._overwrites:
-            return checkpoint(self._forward, *args, use_reentrant=False, preserve_rng_state=False, **kwargs)
+            forward = _in_modes_of_now(self._forward)
+            return checkpoint(forward, *args, use_reentrant=False, preserve_rng_state=False, **kwargs)
         names = tuple(kwargs)
         # The first input makes the results differentiable where only adapters inside the block are trained.
         differentiable = torch.empty(0, requires_grad=True)
         return checkpoint(
-            partial(self._on_copies, names), differentiable, *args, *kwargs.values(), use_reentrant=True,
+            _in_modes_of_now(partial(self._on_copies, names)), differentiable, *args, *kwargs.values(), use_reentrant=True,
             preserve_rng_state=False,
         )  # fmt: skip
 
@@ -62,6 +63,21 @@ class _Recomputed:
         copies = [value.clone() if hasattr(value, "clone") else value for value in values]
         places = len(copies) - len(names)
         return self._forward(*copies[:places], **dict(zip(names, copies[places:], strict=True)))
+
+
+def _in_modes_of_now(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """The call in those modes that now replace torch's functions: autograd has none while it computes again."""
+    from torch.overrides import _get_current_function_mode_stack
+
+    modes = _get_current_function_mode_stack()
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with contextlib.ExitStack() as stack:
+            for mode in modes[len(_get_current_function_mode_stack()) :]:
+                stack.enter_context(mode)
+            return forward(*args, **kwargs)
+
+    return call
 
 
 def overwrites(forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
