@@ -54,8 +54,8 @@ class _Recomputed:
         # The first input makes the results differentiable where only adapters inside the block are trained.
         differentiable = torch.empty(0, requires_grad=True)
         return checkpoint(
-            _in_modes_of_now(partial(self._on_copies, names)), differentiable, *args, *kwargs.values(), use_reentrant=True,
-            preserve_rng_state=False,
+            _in_modes_of_now(partial(self._on_copies, names)), differentiable, *args, *kwargs.values(),
+            use_reentrant=True, preserve_rng_state=False,
         )  # fmt: skip
 
     def _on_copies(self, names: tuple[str, ...], _: Any, *values: Any) -> Any:

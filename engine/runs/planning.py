@@ -13,6 +13,7 @@ from ..adapters.inject import Injection
 from ..core.cache import TensorCache
 from ..core.errors import TrainingError
 from ..core.events import Event
+from ..core.host_memory import give_back_freed
 from ..data.dataset import Dataset, ImageRecord
 from ..data.views import View
 from ..memory.blocks import blocks_of
@@ -146,10 +147,14 @@ class Planned:
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
         """Within the block, the denoiser does what the plan says."""
-        with self._stack:
-            self._stream(self.plan.streamed)
-            self._checkpoint(range(self.plan.streamed, self.plan.checkpointed))
-            yield
+        give_back_freed()  # of loading and encoding
+        try:
+            with self._stack:
+                self._stream(self.plan.streamed)
+                self._checkpoint(range(self.plan.streamed, self.plan.checkpointed))
+                yield
+        finally:
+            give_back_freed()
 
     def need_less_memory(self) -> str:
         """Go over to the next smaller plan; says so.
@@ -228,9 +233,10 @@ class Planned:
 
 
 def _give_back(device: torch.device) -> None:
-    """Return what torch has reserved and doesn't use, so that larger pieces fit."""
+    """Return what torch and this process have reserved and don't use, so that larger pieces fit."""
     import torch
 
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
+    give_back_freed()
