@@ -8,9 +8,10 @@ the checkpoint, encodes one picture and its caption, and trains. It reports the 
 first, and the peak memory of the process from the encoding on, when ComfyUI's loader has released the file. Core
 adapts every weight; ours is measured with its default targets (attention) and with all linear layers and convolutions.
 
-On two cores with AMX, ComfyUI 0.33.0: core 17.2 s and 15.8 GB, attention 7.6 s and 6.2 GB (2.3 times the steps, 0.39 of
-the memory), all layers 8.7 s and 6.9 GB (2.0 times, 0.44). About 3.4 s of a step are attention over 4,096 tokens and
-2.7 s convolutions; at the 0.85 TFLOP/s that these cores reach in bf16 the step's 1.6 TFLOP would take 1.9 s.
+On two cores (AVX512-bf16, 0.81 TFLOP/s measured), ComfyUI 0.33.0: core 11.8 s and 15.5 GB, attention 3.8 s and 6.2 GB
+(3.1 times the steps, 0.40 of the memory), all layers 4.5 s and 6.8 GB (2.6 times, 0.44). The step's 1.6 TFLOP would
+take 2.0 s at that rate. Of the rest, attention over 4,096 tokens takes 1.6 s where its products alone would take 0.5,
+convolutions 0.8 s, linear layers 0.8 s, casting ComfyUI's float32 weights twice 0.2 s.
 """
 
 from __future__ import annotations

@@ -8,6 +8,11 @@ compute activations again. It reports the median seconds of a step but for the f
 twice: in all, with loading and encoding, and from the first step on.
 
 The Python that runs it needs what the script needs: accelerate, torchvision, and the project's packages.
+
+On two cores (AVX512-bf16), torch 2.9.1, three runs: diffusers 7.4 to 7.7 s and 5.0 GB in steps, ours 3.4 to 4.1 s and
+4.0 GB; with checkpointing 9.2 s and 4.6 GB against 4.5 s and 3.5 GB. 1.7 GB of each are the weights in bf16, and 0.6
+the Python with its libraries. Both reach 6.0 GB while the weights are read in float32, 3.4 of it the mapped file, which
+the system can drop.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python benchmarks/memory_forecast.py [--sizes demo sd15 sdxl]
 
-For each size of model (with random weights), precision and choice of checkpointing a process of its own counts a step
-on fake tensors, trains three real steps, and compares: the memory that the process takes at most beyond what it had
-before the first step, and the seconds of a step beside those of the trial step that `lora-workbench plan` runs.
+For each size of model (with random weights), precision and choice of checkpointing a process of its own does what
+`lora-workbench plan` does, a count of a step on fake tensors and a trial step, trains three real steps, and compares:
+the memory that the process takes at most beyond what it had before the first step, and the median seconds of a step.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from lora_workbench.engine.adapters.kinds import TRAINED
 from lora_workbench.engine.core.events import StepDone
 from lora_workbench.engine.core.resources import ASSETS
 from lora_workbench.engine.data.loading import dataset_from_images
+from lora_workbench.engine.memory.peak import peak_memory
 from lora_workbench.engine.models.contract import Backbone, Conditioning
 from lora_workbench.engine.models.registry import load_base
+from lora_workbench.engine.runs.forecast import trial_step
 from lora_workbench.engine.runs.key import Run
 from lora_workbench.engine.runs.planning import LargestStep, Planned
 from lora_workbench.engine.training.loop import Trainer
@@ -68,15 +70,6 @@ def conditioning(size: str, base: Backbone) -> Conditioning:
     return Conditioning(states=torch.randn(1, 77, width), **pooled)
 
 
-def kilobytes(name: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
-
-
-def forget_peak() -> None:
-    Path("/proc/self/clear_refs").write_text("5")
-
-
 def measure(size: str, precision: str, checkpointing: str, steps: int) -> dict[str, float]:
     base, side, batch = backbone(size, precision), LATENT[size], BATCH[size]
     recipe = Recipe.of(steps=steps, rank=16, alpha=16, batch_size=batch, checkpointing=checkpointing, save_every=1000)
@@ -100,19 +93,19 @@ def measure(size: str, precision: str, checkpointing: str, steps: int) -> dict[s
             step=LargestStep(run=run, conditioning=encoded, caption="x", size=(pixels,) * 2), injection=injection
         )
         counting = time.perf_counter() - began
-        forget_peak()
-        before = kilobytes("VmRSS")
+        with planned.applied():
+            trial = trial_step(planned.step, injection)
         trainer = Trainer(
             backbone=base, trainee=injection, recipe=recipe, state_path=Path(folder) / "state",
             loss=StepLoss(backbone=base, recipe=recipe, subject=subject, prior=None, seed=0),
         )  # fmt: skip
-        with planned.applied():
+        with planned.applied(), peak_memory(base.device) as peak:
             seconds = [event.seconds for event in trainer.run() if isinstance(event, StepDone)]
-        peak = kilobytes("VmHWM") - before
     weights = sum(p.nbytes for p in base.denoiser.parameters())
     return {
-        "weights": weights / 1e9, "forecast": (planned.plan.needed or 0) / 1e9, "measured": peak * 1024 / 1e9,
-        "counting": counting, "step": statistics.median(seconds[1:]),
+        "weights": weights / 1e9, "counted": (planned.plan.needed or 0) / 1e9, "tried": (trial.memory or 0) / 1e9,
+        "measured": (peak.size or 0) / 1e9, "counting": counting, "trial_step": trial.seconds,
+        "step": statistics.median(seconds[1:]),
     }  # fmt: skip
 
 
@@ -121,12 +114,12 @@ def each(sizes: list[str], steps: int) -> Iterator[tuple[str, ...]]:
         command = [sys.executable, __file__, "--one", size, precision, checkpointing, "--steps", str(steps)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         found = json.loads(done.stdout.splitlines()[-1])
-        total = found["weights"] + found["forecast"], found["weights"] + found["measured"]
+        weights, measured = found["weights"], found["weights"] + found["measured"]
         yield (
-            f"{size:5} {precision} {checkpointing:5}", f"forecast {total[0]:6.2f} GB", f"measured {total[1]:6.2f} GB",
-            f"({100 * (total[0] / total[1] - 1):+5.1f} %)",
-            f"beside the weights {found['forecast']:.2f} and {found['measured']:.2f} GB",
-            f"step {found['step']:.2f} s, counted in {found['counting']:.1f} s",
+            f"{size:5} {precision} {checkpointing:5}", f"measured {measured:6.2f} GB, {weights:5.2f} of it weights",
+            *(f"{way} {100 * ((weights + found[way]) / measured - 1):+5.1f} %" for way in ("counted", "tried")),
+            f"step {found['step']:6.2f} s, tried {100 * (found['trial_step'] / found['step'] - 1):+5.1f} %",
+            f"counted in {found['counting']:.1f} s",
         )  # fmt: skip
 
 

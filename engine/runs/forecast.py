@@ -13,6 +13,7 @@ from ..core.events import Event
 from ..core.words import duration
 from ..data.dataset import Dataset
 from ..memory.demand import Demand, bytes_of
+from ..memory.peak import peak_memory
 from ..memory.plan import MemoryPlan, usable
 from ..memory.room import gigabytes
 from ..models.contract import Backbone
@@ -36,8 +37,22 @@ FORMATS = {"16 bits": "", "int8": "int8", "nf4": "nf4"}
 """How frozen weights may be stored, in words -> the format, in the order of how little it rounds."""
 _CONTEXT = 500_000_000
 """Bytes of a card that CUDA takes for itself."""
-_OPTIMIZER_COPIES = 3
-"""Of the trained values in a training state: they themselves, and AdamW's two moments."""
+_ADAMW_MOMENTS = 2
+"""Copies of the trained values that the optimizer keeps, in memory and in a training state."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What a real step took."""
+
+    seconds: float
+    memory: int | None
+    """Bytes beyond the weights, with the optimizer's state; ``None`` if the device doesn't tell."""
+
+    def __str__(self) -> str:
+        """As words."""
+        memory = f" and {gigabytes(self.memory)} beside the weights" if self.memory is not None else ""
+        return f"{self.seconds:.2g} s{memory}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +69,8 @@ class Forecast:
     demand: Demand | None
     """``None`` where it can't be counted."""
     steps: int
-    step_seconds: float | None
-    """Of a trial step on the largest pictures; ``None`` if none was made."""
+    trial: Trial | None
+    """A step on the largest pictures; ``None`` if none was made."""
     disk: int
     """Bytes of the adapter, the training state, and latents that are kept."""
 
@@ -64,16 +79,18 @@ class Forecast:
         return {
             "name": self.name, "checkpointed_blocks": self.plan.checkpointed, "blocks": self.plan.blocks,
             "weights": self.weights, "step_memory": self.plan.needed, "free_memory": self.plan.free,
-            "fits": self.plan.fits, "steps": self.steps, "step_seconds": self.step_seconds, "disk": self.disk,
+            "fits": self.plan.fits, "steps": self.steps, "disk": self.disk,
+            "step_seconds": self.trial.seconds if self.trial else None,
+            "measured_memory": self.trial.memory if self.trial else None,
             "text": str(self), "cards": {f"{card} GB": self.on_card(card) for card in CARDS} if self.demand else {},
         }  # fmt: skip
 
     def __str__(self) -> str:
         """As text, one fact a line."""
         lines = [f"{self.name}: {self.steps} steps on {gigabytes(self.weights)} of frozen weights.", f"{self.plan}"]
-        if self.step_seconds is not None:
-            whole = duration(self.steps * self.step_seconds)
-            lines.append(f"time: a trial step took {self.step_seconds:.2g} s, so about {whole} in all.")
+        if self.trial:
+            whole = duration(self.steps * self.trial.seconds)
+            lines.append(f"measured: a trial step took {self.trial}, so all steps take about {whole}.")
         lines.append(f"disk: about {gigabytes(self.disk)} for the adapter, the training state and latents.")
         if self.demand:
             lines += [f"a card of {card} GB: {self.on_card(card)}" for card in CARDS]
@@ -135,10 +152,10 @@ def forecast(
         base.release_encoders()
     with base.training(largest.count, max(largest.size)), beside(run), injected(run) as injection:
         planned = Planned(step=largest, injection=injection)
-        seconds = None
+        made = None
         if trial:
             with planned.applied():
-                seconds = _trial(largest, injection)
+                made = trial_step(largest, injection)
         yield Event()
         return Forecast(
             name=dataset.name,
@@ -147,30 +164,36 @@ def forecast(
             sizes=sizes_of(base.denoiser),
             demand=planned.demand,
             steps=recipe.schedule.steps,
-            step_seconds=seconds,
+            trial=made,
             disk=_disk(run, injection),
         )
 
 
-def _trial(step: LargestStep, injection: Injection) -> float:
-    """Seconds of a step's forward and backward passes: the second of two, as the first one prepares kernels."""
+def trial_step(step: LargestStep, injection: Injection) -> Trial:
+    """A step's forward and backward passes, twice, as the first ones prepare kernels: the seconds of the second ones,
+    and the memory of both."""
     import torch
 
-    seconds = 0.0
-    for _ in range(2):
-        began = time.monotonic()
-        for _ in range(step.run.recipe.batches.gradient_accumulation):
-            step()
-        if step.run.base.device.type == "cuda":
-            torch.cuda.synchronize(step.run.base.device)
-        seconds = time.monotonic() - began
-        for parameter in injection.parameters.values():
-            parameter.grad = None
-    return seconds
+    seconds, device = 0.0, step.run.base.device
+    with peak_memory(device) as peak:
+        for _ in range(2):
+            began = time.monotonic()
+            for _ in range(step.run.recipe.batches.gradient_accumulation):
+                step()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            seconds = time.monotonic() - began
+            for parameter in injection.parameters.values():
+                parameter.grad = None
+    moments = _ADAMW_MOMENTS * _bytes_of_trained(injection)
+    return Trial(seconds=seconds, memory=None if peak.size is None else peak.size + moments)
+
+
+def _bytes_of_trained(injection: Injection) -> int:
+    return sum(parameter.nbytes for parameter in injection.parameters.values())
 
 
 def _disk(run: Run, injection: Injection) -> int:
-    trained = sum(parameter.nbytes for parameter in injection.parameters.values())
     sets = [dataset for dataset in (run.dataset, run.regularization) if dataset]
     info = run.base.info
     pixels = sum(
@@ -181,4 +204,4 @@ def _disk(run: Run, injection: Injection) -> int:
         for view in views
     )
     latents = pixels // info.latent_factor**2 * info.latent_channels * 4
-    return trained * (1 + _OPTIMIZER_COPIES) + latents * (2 if run.dataset.has_pairs else 1)
+    return _bytes_of_trained(injection) * (2 + _ADAMW_MOMENTS) + latents * (2 if run.dataset.has_pairs else 1)
