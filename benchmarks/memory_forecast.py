@@ -1,10 +1,13 @@
 """How far the memory plan's forecast is from what a training takes on the CPU.
 
-    python benchmarks/memory_forecast.py [--sizes demo sd15 sdxl]
+    python benchmarks/memory_forecast.py [--sizes demo sd15 sdxl] [--precisions fp32 bf16]
 
-For each size of model (with random weights), precision and choice of checkpointing a process of its own does what
-`lora-workbench plan` does, a count of a step on fake tensors and a trial step, trains three real steps, and compares:
-the memory that the process takes at most beyond what it had before the first step, and the median seconds of a step.
+For each size of model (with random weights), precision and choice of checkpointing, one process does what
+`lora-workbench plan` does, a count of a step on fake tensors and a trial step, and another one trains three real steps.
+What is compared is the memory that each process takes at most beyond what it had before its first step, with the
+weights, and the median seconds of a step.
+
+TABLE
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from lora_workbench.engine.adapters.kinds import TRAINED
 from lora_workbench.engine.core.events import StepDone
 from lora_workbench.engine.core.resources import ASSETS
 from lora_workbench.engine.data.loading import dataset_from_images
+from lora_workbench.engine.memory.demand import bytes_of
 from lora_workbench.engine.memory.peak import peak_memory
 from lora_workbench.engine.models.contract import Backbone, Conditioning
 from lora_workbench.engine.models.registry import load_base
@@ -70,7 +74,8 @@ def conditioning(size: str, base: Backbone) -> Conditioning:
     return Conditioning(states=torch.randn(1, 77, width), **pooled)
 
 
-def measure(size: str, precision: str, checkpointing: str, steps: int) -> dict[str, float]:
+def measure(size: str, precision: str, checkpointing: str, way: str, steps: int) -> dict[str, float]:
+    """What the way ``plan`` or ``train`` finds, in gigabytes and seconds."""
     base, side, batch = backbone(size, precision), LATENT[size], BATCH[size]
     recipe = Recipe.of(steps=steps, rank=16, alpha=16, batch_size=batch, checkpointing=checkpointing, save_every=1000)
     encoded = conditioning(size, base)
@@ -93,46 +98,53 @@ def measure(size: str, precision: str, checkpointing: str, steps: int) -> dict[s
             step=LargestStep(run=run, conditioning=encoded, caption="x", size=(pixels,) * 2), injection=injection
         )
         counting = time.perf_counter() - began
-        with planned.applied():
-            trial = trial_step(planned.step, injection)
+        if way == "plan":
+            with planned.applied():
+                trial = trial_step(planned.step, injection)
+            return {
+                "weights": bytes_of(base.denoiser) / 1e9, "counted": (planned.plan.needed or 0) / 1e9,
+                "tried": (trial.memory or 0) / 1e9, "counting": counting, "seconds": trial.seconds,
+            }  # fmt: skip
         trainer = Trainer(
             backbone=base, trainee=injection, recipe=recipe, state_path=Path(folder) / "state",
             loss=StepLoss(backbone=base, recipe=recipe, subject=subject, prior=None, seed=0),
         )  # fmt: skip
         with planned.applied(), peak_memory(base.device) as peak:
             seconds = [event.seconds for event in trainer.run() if isinstance(event, StepDone)]
-    weights = sum(p.nbytes for p in base.denoiser.parameters())
-    return {
-        "weights": weights / 1e9, "counted": (planned.plan.needed or 0) / 1e9, "tried": (trial.memory or 0) / 1e9,
-        "measured": (peak.size or 0) / 1e9, "counting": counting, "trial_step": trial.seconds,
-        "step": statistics.median(seconds[1:]),
-    }  # fmt: skip
+    return {"memory": (peak.size or 0) / 1e9, "seconds": statistics.median(seconds[1:])}
 
 
-def each(sizes: list[str], steps: int) -> Iterator[tuple[str, ...]]:
-    for size, precision, checkpointing in product(sizes, ("fp32", "bf16"), ("none", "all")):
-        command = [sys.executable, __file__, "--one", size, precision, checkpointing, "--steps", str(steps)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        found = json.loads(done.stdout.splitlines()[-1])
-        weights, measured = found["weights"], found["weights"] + found["measured"]
+def each(sizes: list[str], precisions: list[str], steps: int) -> Iterator[tuple[str, ...]]:
+    for size, precision, checkpointing in product(sizes, precisions, ("none", "all")):
+        found, measured = (in_its_own_process(size, precision, checkpointing, way, steps) for way in ("plan", "train"))
+        whole = found["weights"] + measured["memory"]
         yield (
-            f"{size:5} {precision} {checkpointing:5}", f"measured {measured:6.2f} GB, {weights:5.2f} of it weights",
-            *(f"{way} {100 * ((weights + found[way]) / measured - 1):+5.1f} %" for way in ("counted", "tried")),
-            f"step {found['step']:6.2f} s, tried {100 * (found['trial_step'] / found['step'] - 1):+5.1f} %",
+            f"{size:5} {precision} {checkpointing:5}",
+            f"measured {whole:6.2f} GB, {found['weights']:5.2f} of it weights",
+            *(f"{way} {100 * ((found['weights'] + found[way]) / whole - 1):+5.1f} %" for way in ("counted", "tried")),
+            f"step {measured['seconds']:6.2f} s, tried {100 * (found['seconds'] / measured['seconds'] - 1):+5.1f} %",
             f"counted in {found['counting']:.1f} s",
         )  # fmt: skip
+
+
+def in_its_own_process(*one: str | int) -> dict[str, float]:
+    """``measure`` in a process of its own; the last argument is the number of steps."""
+    command = [sys.executable, __file__, "--one", *map(str, one[:-1]), "--steps", str(one[-1])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="+", default=[*LATENT], choices=[*LATENT])
+    parser.add_argument("--precisions", nargs="+", default=["fp32", "bf16"], choices=["fp32", "bf16"])
     parser.add_argument("--steps", type=int, default=3)
-    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         print(json.dumps(measure(*arguments.one, steps=arguments.steps)))
         return
-    for line in each(arguments.sizes, arguments.steps):
+    for line in each(arguments.sizes, arguments.precisions, arguments.steps):
         print(*line, sep="  ", flush=True)
 
 

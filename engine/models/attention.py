@@ -15,7 +15,7 @@ Each is one product of oneDNN, which also does what comes after it while it has 
   :math:`x \le -12 \ln 2` that is :math:`e^x` up to a relative 2^-12, which is less than the 2^-9 of rounding to bf16.
   So rows are lowered by another 12 ln 2, and the 2^12 is put back where it is exact.
 
-``benchmarks/attention.py`` compares it with torch's.
+``benchmarks/quick_operations.py`` compares it with torch's.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ oneDNN brings the weights into an order of its own at each call, which takes lon
 there are few pixels: the lower blocks of a UNet. As one product of the pixels' neighborhoods with the weights as they
 lie, nothing is reordered in either direction, and no second copy of the weights is kept.
 
-``benchmarks/step.py`` compares it with torch's.
+``benchmarks/quick_operations.py`` compares it with torch's.
 """
 
 from __future__ import annotations
