@@ -7,7 +7,9 @@ For each size of model (with random weights), precision and choice of checkpoint
 What is compared is the memory that each process takes at most beyond what it had before its first step, with the
 weights, and the median seconds of a step.
 
-TABLE
+On two cores (AVX512-bf16), with the demo base, SD1.5's size and SDXL's, float32 and bf16: what is counted is 7 to 24 %
+below the training's memory at full size, and 39 to 75 % below for the demo base's 0.1 GB, most of which are kernels.
+The trial step is within 3 % of it for all, and within 13 % of a step's time.
 """
 
 from __future__ import annotations
