@@ -41,8 +41,7 @@ def free_memory(control_groups: Path = Path("/sys/fs/cgroup")) -> int:
 
 def give_back_freed() -> None:
     """Return memory that this process has freed to the system; glibc keeps what lies between pieces in use."""
-    libc = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
-    if hasattr(libc, "malloc_trim"):
+    if sys.platform.startswith("linux") and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)
 
 
