@@ -46,7 +46,7 @@ class BackboneInfo:
     resolution: int
     """Side of the pictures that the model was trained on, in pixels."""
     target_presets: Mapping[str, tuple[str, ...]]
-    """Preset -> ends of module keys in the denoiser; has all of ``TARGETS`` in ``training/recipe.py``."""
+    """Preset -> ends of module keys in the denoiser; has all of ``TARGETS`` in ``training/settings/adapter.py``."""
     text_target_presets: Mapping[str, tuple[str, ...]]
     """The same for the text encoders."""
     key_style: KeyStyle

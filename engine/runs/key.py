@@ -16,7 +16,8 @@ from ..data.regularization import refuse_shared
 from ..models import FAMILIES
 from ..models.contract import Backbone
 from ..training.levels import trained_levels
-from ..training.recipe import Circumstances, Recipe
+from ..training.recipe import Recipe
+from ..training.settings import Circumstances
 from ..training.slider import Slider
 
 

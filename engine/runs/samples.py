@@ -11,7 +11,7 @@ from ..data.dataset import Dataset
 from ..data.references import Reference
 from ..generation.batch import GenerationRequest, generate
 from ..models.contract import Backbone
-from ..training.recipe import SampleSettings
+from ..training.settings import SampleSettings
 
 if TYPE_CHECKING:
     from PIL import Image

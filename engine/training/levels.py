@@ -9,7 +9,8 @@ from ..diffusion.noise_levels import NoiseLevels
 from ..diffusion.shift import Shift
 from ..models.contract import BackboneInfo
 from .epochs import bucket_sizes
-from .recipe import NoiseSettings, Recipe
+from .recipe import Recipe
+from .settings import NoiseSettings
 
 DETAIL = 0.45
 """Below this level, flow models decide on details and texture: where the published recipes for styles train."""

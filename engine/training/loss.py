@@ -15,7 +15,8 @@ from ..models.contract import Backbone, Conditioning, Timesteps
 from .caption_order import pick
 from .contrastive import guided_target, unconditional_prediction, with_prompt
 from .levels import tokens_of, trained_levels
-from .recipe import CaptionSettings, Recipe
+from .recipe import Recipe
+from .settings import CaptionSettings
 from .training_set import TrainingSet, step_generator
 
 if TYPE_CHECKING:

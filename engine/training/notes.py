@@ -18,7 +18,8 @@ from ..diffusion.shift import Shift
 from ..models.contract import Backbone
 from .epochs import bucket_sizes, length, steps_per_epoch
 from .levels import DETAIL, trained_levels, usual_tokens
-from .recipe import GROUPS, Circumstances, Recipe
+from .recipe import GROUPS, Recipe
+from .settings import Circumstances
 from .suggestions import suggested_values
 from .targets import chosen_layers, remarks
 

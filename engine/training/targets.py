@@ -18,7 +18,7 @@ from ..core.errors import AdapterError
 from ..core.words import did_you_mean, first_of
 from ..models.contract import Backbone
 from .blocks import BlockRange, parse_blocks
-from .recipe import AdapterSettings
+from .settings import AdapterSettings
 
 _DENOISER = "denoiser."
 _PREFIX = ("diffusion_model.", "transformer.", "lora_unet_")

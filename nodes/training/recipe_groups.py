@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...engine.training.recipe import GROUPS, NoiseSettings
+from ...engine.training.recipe import GROUPS
+from ...engine.training.settings import NoiseSettings
 from ..host import io
 from ..kit import sockets
 from ..kit.noise_levels import levels_of_recipe

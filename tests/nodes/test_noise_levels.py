@@ -12,8 +12,8 @@ from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.contract import Backbone
-from lora_workbench.engine.training.recipe import NoiseSettings
 from lora_workbench.engine.training.recipe import Recipe as Settings
+from lora_workbench.engine.training.settings import NoiseSettings
 from lora_workbench.nodes.training.recipe import Recipe
 from lora_workbench.nodes.training.recipe_groups import RECIPE_NODES
 from lora_workbench.nodes.training.train_lora import TrainLoRA

@@ -17,7 +17,8 @@ from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
 from lora_workbench.engine.training.embeddings import picture_batch
 from lora_workbench.engine.training.loss import reference_dropped
-from lora_workbench.engine.training.recipe import CaptionSettings, Recipe
+from lora_workbench.engine.training.recipe import Recipe
+from lora_workbench.engine.training.settings import CaptionSettings
 from lora_workbench.engine.training.training_set import encode
 from PIL import Image
 from tiny import TINY, save_tiny_ip2p

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import pytest
 from lora_workbench.engine.core.errors import ConfigError
 from lora_workbench.engine.core.fields import Settings, defaults_of, setting, settings_of
-from lora_workbench.engine.training.recipe import GROUP_OF, GROUPS, Circumstances, Recipe
+from lora_workbench.engine.training.recipe import GROUP_OF, GROUPS, Recipe
 from lora_workbench.engine.training.schedules import SCHEDULES, learning_rate_factor
+from lora_workbench.engine.training.settings import Circumstances
 
 
 def keyed(recipe: Recipe, **circumstances):

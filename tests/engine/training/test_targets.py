@@ -12,7 +12,8 @@ from lora_workbench.engine.models.registry import load_base
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
 from lora_workbench.engine.training.blocks import BlockRange, parse_blocks
-from lora_workbench.engine.training.recipe import Circumstances, Recipe
+from lora_workbench.engine.training.recipe import Recipe
+from lora_workbench.engine.training.settings import Circumstances
 from lora_workbench.engine.training.targets import chosen_layers, remarks, targets_of
 from lora_workbench.nodes.kit.settings import parse_settings
 from PIL import Image

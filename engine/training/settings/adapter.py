@@ -1,0 +1,56 @@
+"""Settings of the adapter: what is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...adapters.kinds import TRAINED
+from ...core.fields import Settings, setting
+from ..blocks import blocks_problem, pattern_problem
+from .circumstances import Circumstances
+
+TARGETS = ("attention", "attention_and_feed_forward", "all_layers")
+
+
+def _has_targets(now: Circumstances) -> bool:
+    return not now.recipe.adapter.layers or now.recipe.adapter.train_text_encoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterSettings(Settings):
+    """What is trained."""
+
+    title = "Adapter"
+
+    kind: str = setting(
+        "lora", "Kind of adapter. LoRA adds a low-rank update to each weight, and loads everywhere.", choices=TRAINED
+    )
+    rank: int = setting(
+        16, "Inner dimension of the update. Higher ranks learn more and make larger files; usually 4 to 64.", minimum=1,
+        maximum=1024,
+    )  # fmt: skip
+    alpha: float = setting(
+        16.0, "The update is scaled by alpha / rank. Usually equal to rank, so that learning rates carry over between "
+        "ranks.",
+        above=0, maximum=4096, step=0.5,
+    )  # fmt: skip
+    targets: str = setting(
+        "attention",
+        "Layers to adapt. Attention is enough for subjects; add feed-forward layers for styles.",
+        choices=TARGETS,
+        used=_has_targets,
+        unused="where layers chooses them",
+    )
+    train_text_encoder: bool = setting(
+        False, "Train the text encoder as well. Rarely needed, and slower, since captions can't be encoded in advance.",
+        neutral=False,
+    )  # fmt: skip
+    layers: str = setting(
+        "", "The denoiser's layers to adapt, in place of targets: a regular expression that is found in their names, "
+        "as in adapter files or in ComfyUI, such as to_[qv]$. Empty to go by targets.",
+        neutral="", check=pattern_problem,
+    )  # fmt: skip
+    blocks: str = setting(
+        "", "The denoiser's blocks to adapt, such as 0-7, 12 or single_blocks 1-16; double_blocks 0-1. Empty for all.",
+        neutral="", check=blocks_problem,
+    )  # fmt: skip

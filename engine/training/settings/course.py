@@ -1,0 +1,57 @@
+"""Settings that leave the result as it is: sample pictures, saving and memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...core.fields import Settings, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleSettings(Settings):
+    """Sample pictures during training. They don't affect the result."""
+
+    title = "Samples"
+
+    sample_every: int = setting(
+        0, "Steps between sample pictures; 0 for none.", minimum=0, maximum=1_000_000, keyed=False
+    )
+    sample_prompts: tuple[str, ...] = setting((), "Prompts of the sample pictures, one per line.", keyed=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavingSettings(Settings):
+    """What is saved during training. It doesn't affect the result."""
+
+    title = "Saving"
+
+    save_every: int = setting(
+        100, "Steps between saves of the training state, in case of a crash. Canceling always saves the last step.",
+        minimum=1, maximum=1_000_000, keyed=False,
+    )  # fmt: skip
+    snapshot_steps: tuple[int, ...] = setting(
+        (), "Steps after which a snapshot of the adapter is saved, comma-separated.", minimum=1, maximum=1_000_000,
+        keyed=False,
+    )  # fmt: skip
+
+
+def _blocks_problem(setting: str) -> str:
+    return "" if setting in ("auto", "none", "all") or setting.isdigit() else "expected auto, none, all or a number"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemorySettings(Settings):
+    """How a run fits into memory. It doesn't affect the result."""
+
+    title = "Memory"
+
+    checkpointing: str = setting(
+        "auto", "Blocks of the denoiser whose activations are computed again in the backward pass, not kept: auto "
+        "takes as few as the free memory needs; or none, all, or a number. All take about a third more time.",
+        since="0.2", keyed=False, check=_blocks_problem,
+    )  # fmt: skip
+    streaming: str = setting(
+        "auto", "Blocks whose frozen weights stay in the machine's memory and come to the GPU one after the other. It "
+        "takes far more time than fewer bits do: auto only where nothing else fits; or none, all, or a number.",
+        since="0.2", keyed=False, check=_blocks_problem,
+    )  # fmt: skip
