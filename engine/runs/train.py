@@ -39,7 +39,7 @@ from ..training.state import TrainingState
 from ..training.training_set import TrainingSet, encode
 from .caption_notes import caption_notes, tag_changes
 from .companions import check_companions, companion_notes
-from .inside import adapted_by, beside, injected, on_text_encoders, samples_of
+from .inside import adapted_by, beside, encoded_once, injected, on_text_encoders, samples_of
 from .key import Run
 from .planning import Planned, encoded_largest_step, is_worth_counting
 from .resuming import newest_state
@@ -182,7 +182,7 @@ def _train(
     as_slider = yield from _encode_slider(run, store, budget)
     samples = bool(recipe.samples.sample_every and recipe.samples.sample_prompts)
     largest = yield from encoded_largest_step(run, store, counts=is_worth_counting(run))
-    if not recipe.adapter.train_text_encoder and not samples:
+    if not recipe.adapter.train_text_encoder:
         base.release_encoders()
     pictures = recipe.batches.batch_size + (recipe.prior.prior_batch_size if prior else 0)
     side = base.info.latent_factor * max(encoded.side for encoded in (subject, prior) if encoded)
@@ -201,7 +201,7 @@ def _train(
             recipe=recipe,
             loss=as_slider(loss, injection) if as_slider else loss,
             state_path=store.state(run.lineage, steps),
-            generate_samples=partial(samples_of, run, training_only, injection) if samples else None,
+            generate_samples=partial(samples_of, run, training_only, injection, encoded_once(run)) if samples else None,
             need_less_memory=memory.need_less_memory,
         )
         trainer.keep_snapshot = lambda step, updates: _save(
