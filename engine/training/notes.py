@@ -51,6 +51,7 @@ class Plan:
             prediction_type=self.base.info.prediction_type,
             capabilities=self.base.info.capabilities,
             drops_references=self.dataset.has_pairs and "reference_guidance" in self.base.info.capabilities,
+            has_masks=self.dataset.has_masks,
         )
 
     @property
