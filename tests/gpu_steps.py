@@ -24,6 +24,7 @@ class Loss:
     """Of two random latents and two prompts of one length."""
 
     micro_batches = 1
+    parts = ("subject",)
 
     def __init__(self, base: Backbone) -> None:
         self.base = base
@@ -35,7 +36,7 @@ class Loss:
     def of_micro_batch(self, step: int, micro: int) -> Tensor:
         del micro
         generator = torch.Generator().manual_seed(step)
-        return denoising_loss(self.base, self.latents, self.conditioning, RECIPE, generator).mean()
+        return denoising_loss(self.base, self.latents, self.conditioning, RECIPE, generator).mean(dim=0, keepdim=True)
 
 
 @contextmanager

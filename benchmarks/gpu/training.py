@@ -46,6 +46,7 @@ class Loss:
     """Of one latent, with new noise in every step."""
 
     micro_batches = 1
+    parts = ("subject",)
 
     def __init__(self, base: Backbone, latents: Tensor, conditioning: Conditioning, recipe: Recipe) -> None:
         self._base, self._latents, self._conditioning, self._recipe = base, latents, conditioning, recipe
@@ -53,7 +54,9 @@ class Loss:
     def of_micro_batch(self, step: int, micro: int) -> Tensor:
         del micro
         generator = torch.Generator().manual_seed(step)
-        return denoising_loss(self._base, self._latents, self._conditioning, self._recipe, generator).mean()
+        return denoising_loss(self._base, self._latents, self._conditioning, self._recipe, generator).mean(
+            dim=0, keepdim=True
+        )
 
 
 @contextlib.contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,8 @@ class StepDone(Event):
     learning_rate: float
     seconds: float
     """Duration of this step."""
+    parts: Mapping[str, float] = field(default_factory=dict)
+    """What the loss is the sum of, by name, each with its weight: ``subject``, ``prior`` and what is preserved."""
 
 
 @dataclass(frozen=True, kw_only=True)

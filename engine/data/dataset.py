@@ -158,6 +158,11 @@ class Dataset:
         return any(record.reference for record in self.records)
 
     @property
+    def has_masks(self) -> bool:
+        """Whether the mask of any record affects training."""
+        return any(record.mask and record.mask.weighs for record in self.records)
+
+    @property
     def samples_per_epoch(self) -> int:
         return sum(r.repeats for r in self.records)
 

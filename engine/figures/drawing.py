@@ -16,6 +16,8 @@ LINE = "#e4e7ec"
 ACCENT = "#2f6fde"
 PALE = "#bcd0f5"
 WARM = "#d9822b"
+SERIES = ("#2e8b57", "#7b52ab", "#b83a5b", "#1f8a99", "#8a6d1d")
+"""Colors of lines beside the one in ACCENT."""
 
 
 def text_width(text: str, size: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .axes import (
@@ -20,7 +20,7 @@ from .axes import (
     nice_ticks,
     text,
 )
-from .drawing import ACCENT, PALE, QUIET, WARM
+from .drawing import ACCENT, PALE, QUIET, SERIES, WARM, text_width
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,12 +29,19 @@ if TYPE_CHECKING:
 _HEIGHT, _RATE_HEIGHT = 380, 110
 
 
-def loss_plot(losses: Sequence[float], *, learning_rates: Sequence[float] | None = None, title: str = "") -> Image:
+def loss_plot(
+    losses: Sequence[float],
+    *,
+    learning_rates: Sequence[float] | None = None,
+    parts: Mapping[str, Sequence[float]] | None = None,
+    title: str = "",
+) -> Image:
     """Draw the loss of each step as a pale point, and the smoothed loss as a line labeled with its last value.
 
     Args:
         losses: one per step, from step 1; values that aren't finite are left out.
         learning_rates: one per step, drawn in a separate panel below.
+        parts: name -> its value at each step, of what the losses are the sum of; drawn as smoothed lines with a legend.
         title: above the plot.
 
     Returns:
@@ -52,6 +59,7 @@ def loss_plot(losses: Sequence[float], *, learning_rates: Sequence[float] | None
     sheet, draw = blank(height, title)
     panel = _loss_panel(losses, top)
     _draw_axes(draw, panel, "loss", label_steps=not learning_rates)
+    _draw_parts(draw, panel, parts or {})
     _draw_losses(draw, panel, losses)
     if learning_rates:
         rates = _panel(top + _HEIGHT + 4, height - 44, len(losses), 0.0, max(learning_rates) * 1.1 or 1.0)
@@ -109,10 +117,24 @@ def _draw_losses(draw: ImageDraw, panel: Panel, losses: Sequence[float]) -> None
             x, y = panel.point(step, loss)
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=PALE)
     means = smoothed(losses)
-    points = [panel.point(step, mean) for step, mean in enumerate(means, 1) if math.isfinite(mean)]
+    points = _line(panel, means)
     if not points:
         return
     draw_line(draw, points, ACCENT)
     (x, y), radius = points[-1], 4 * FINE
     draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=ACCENT)
     text(draw, (x / FINE + 10, y / FINE), f"{means[-1]:.3g}", ACCENT, anchor="lm", size=TEXT + 2)
+
+
+def _draw_parts(draw: ImageDraw, panel: Panel, parts: Mapping[str, Sequence[float]]) -> None:
+    """A smoothed line for each part, and their names above the panel, from right to left."""
+    x, colors = panel.right / FINE, dict(zip(parts, SERIES, strict=False))
+    for name, color in reversed(colors.items()):
+        text(draw, (x, panel.top / FINE - 8), name.replace("_", " "), color, anchor="rb")
+        x -= text_width(name, TEXT) + 16
+        if points := _line(panel, smoothed(parts[name])):
+            draw_line(draw, points, color)
+
+
+def _line(panel: Panel, means: Sequence[float]) -> list[tuple[float, float]]:
+    return [panel.point(step, mean) for step, mean in enumerate(means, 1) if math.isfinite(mean)]

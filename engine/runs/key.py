@@ -10,6 +10,7 @@ from ..adapters.companions import Companions
 from ..core.errors import CaptionError, DatasetError, TrainingError
 from ..core.keys import content_key
 from ..core.words import first_of
+from ..data.class_captions import trigger_of, without_class_word
 from ..data.dataset import Dataset
 from ..data.limits import MAX_CHARACTERS
 from ..data.regularization import refuse_shared
@@ -57,18 +58,40 @@ class Run:
             prediction_type=self.base.info.prediction_type,
             capabilities=self.base.info.capabilities,
             drops_references=self.dataset.has_pairs and "reference_guidance" in self.base.info.capabilities,
+            has_masks=self.dataset.has_masks,
         )
         return content_key(
             "run",
             self.base.info.content_hash,
             f"{self.base.device.type} {self.base.dtype}",
             self.dataset.content_hash,
-            self.recipe.keyed(circumstances) | self._never_dropped() | self._shift(),
+            self.recipe.keyed(circumstances) | self._never_dropped() | self._class_words() | self._shift(),
             self.regularization.content_hash if self.regularization else None,
             self.seed,
             *([self.companions.identity()] if self.companions.entries else []),
             *([content_key("slider", self.slider.key)] if self.slider else []),
         )
+
+    @property
+    def batch(self) -> int:
+        """Samples that go through the denoiser together with gradients: pictures, and those with preserved prompts."""
+        batches, prior = self.recipe.batches, self.recipe.prior
+        subject = batches.batch_size * (1 + prior.preserved_prompts)
+        return subject + (prior.prior_batch_size if self.regularization else 0)
+
+    @property
+    def taught(self) -> int:
+        """Samples whose predictions by the base model alone a step needs."""
+        prior = self.recipe.prior
+        by_mask = prior.mask_preservation > 0 and self.dataset.has_masks
+        return self.recipe.batches.batch_size * (prior.preserved_prompts + by_mask)
+
+    def _class_words(self) -> dict[str, Any]:
+        """The trigger and class words of the pictures, where the recipe preserves what the class gives."""
+        if not self.recipe.prior.output_preservation:
+            return {}
+        words = [trigger_of(record, self.dataset) for record in self.dataset]
+        return {"class_words": [(word.word, word.class_word) if word else ("", "") for word in words]}
 
     def _never_dropped(self) -> dict[str, str]:
         """The trigger word, where it decides which tags are dropped."""
@@ -89,7 +112,7 @@ class Run:
         Raises:
             TrainingError: the recipe trains the text encoder, or there are pairs, and this base model can't.
             DatasetError: a set is empty, holds pairs and other pictures, or both have a picture in common.
-            CaptionError: a caption is missing, absurdly long, or lacks the trigger word.
+            CaptionError: a caption is missing, absurdly long, or lacks the trigger word, or a class word is missing.
         """
         if self.recipe.adapter.train_text_encoder and "text_encoder_training" not in self.base.info.capabilities:
             raise TrainingError(
@@ -101,6 +124,7 @@ class Run:
             if dataset is not None:
                 _check_captions(dataset)
         _check_pairs(self)
+        _check_preservation(self)
         if self.regularization is not None:
             refuse_shared(self.dataset, self.regularization)
         if self.dataset.triggers and (lost := self.dataset.missing_trigger()):
@@ -135,6 +159,26 @@ def _check_pairs(run: Run) -> None:
             f"{run.dataset.name} holds pairs for an edit model, and {run.base.info.name} doesn't edit pictures.",
             expected=f"an edit model ({', '.join(able)}), or pictures without those before editing",
             hint="choose an edit model; to train on the results alone, load their folder with LW_LoadDataset.",
+        )
+
+
+def _check_preservation(run: Run) -> None:
+    """A slider has no subject to keep apart from its class, and class captions need class words."""
+    settings = run.recipe.prior
+    if run.slider and settings.preserves:
+        raise TrainingError(
+            f"The recipe has {settings.preservation_in_words}, which a slider can't have: it learns a direction "
+            "at both ends, no subject.",
+            expected="0 for each of them",
+            hint="write that into settings; preserve of LW_TrainSlider names what must not change.",
+        )
+    if settings.output_preservation and (lost := without_class_word(run.dataset)):
+        words = ", ".join(repr(trigger.word) for trigger in run.dataset.triggers) or "none"
+        raise CaptionError(
+            f"output_preservation is {settings.output_preservation:g}, and {len(lost)} of {len(run.dataset)} pictures "
+            f"in {run.dataset.name} have no class word (trigger words: {words}): {first_of(lost)}",
+            expected="the class of the subject, such as dog or style, which takes the trigger word's place",
+            hint="set class_word in LW_TriggerCaptions, or use blank_preservation, which needs none.",
         )
 
 

@@ -59,8 +59,7 @@ class LargestStep:
     @property
     def count(self) -> int:
         """Pictures in a micro-batch."""
-        batches, prior = self.run.recipe.batches, self.run.recipe.prior
-        return batches.batch_size + (prior.prior_batch_size if self.run.regularization else 0)
+        return self.run.batch
 
     def __call__(self) -> None:
         """The real passes."""
@@ -82,7 +81,11 @@ class LargestStep:
         if "guidance_input" in base.info.capabilities:
             more["guidance"] = self.guidance
         t = base.timesteps(torch.full((count,), 0.5)).t
-        base.predict(x, t, Conditioning(conditioning | more)).square().mean().backward()
+        shown = Conditioning(conditioning | more)
+        if taught := self.run.taught:
+            with torch.no_grad():
+                base.predict(x[:taught], t[:taught], shown.pick(slice(taught)))
+        base.predict(x, t, shown).square().mean().backward()
 
 
 def is_worth_counting(run: Run) -> bool:

@@ -33,6 +33,7 @@ from ..training.held import Budget
 from ..training.loop import Trainer
 from ..training.loss import StepLoss
 from ..training.notes import Plan, notes
+from ..training.preservation import Preservation
 from ..training.recipe import Recipe
 from ..training.slider import MakeLoss, Slider
 from ..training.state import TrainingState
@@ -54,6 +55,8 @@ class TrainedAdapter:
     """Bound to the base model's modules; ``path`` is its file in the run store."""
     losses: list[float]
     """One per step."""
+    parts: dict[str, list[float]] = field(default_factory=dict)
+    """Part of the losses -> its value at each step; empty if there is one part alone, or if it isn't known."""
     cached: bool
     """Whether it had been trained before."""
     resumed_at: int
@@ -140,10 +143,11 @@ def train_adapter(
         if why_not:
             yield Message(text=f"{name}: {why_not}")
             told = (*told, why_not)
-        adapter, losses, memory = yield from _train(run, store, start, partial(_adapter, run, name, graph or Graph()))
+        adapter, trainer, memory = yield from _train(run, store, start, partial(_adapter, run, name, graph or Graph()))
         return TrainedAdapter(
             adapter=adapter,
-            losses=losses,
+            losses=trainer.losses,
+            parts=trainer.parts,
             cached=False,
             resumed_at=start.step if start else 0,
             seconds=time.monotonic() - began,
@@ -160,13 +164,15 @@ def _finished(run: Run, store: RunStore, name: str) -> TrainedAdapter | None:
     """The adapter of this run, if the run store has it."""
     path, record = (place(run.lineage, run.recipe.schedule.steps) for place in (store.finished, store.record))
     try:
-        losses = json.loads(record.read_text(encoding="utf-8"))["losses"]
+        known = json.loads(record.read_text(encoding="utf-8"))
+        losses, parts = known["losses"], known.get("parts", {})
         adapter = replace(bind(load_adapter(path), run.base.module_shapes()), name=name)
     except (AdapterError, OSError, ValueError, KeyError):
         return None  # not finished, or damaged
     touch(path)
     return TrainedAdapter(
-        adapter=adapter, losses=losses, cached=True, resumed_at=0, seconds=0.0, length=length(run.recipe, run.dataset)
+        adapter=adapter, losses=losses, parts=parts, cached=True, resumed_at=0, seconds=0.0,
+        length=length(run.recipe, run.dataset),
     )  # fmt: skip
 
 
@@ -175,7 +181,7 @@ MakeAdapter = Callable[["dict[str, Update]", "list[float]"], Adapter]
 
 def _train(
     run: Run, store: RunStore, start: TrainingState | None, make: MakeAdapter
-) -> Generator[Event, None, tuple[Adapter, list[float], str]]:
+) -> Generator[Event, None, tuple[Adapter, Trainer, str]]:
     base, recipe, steps = run.base, run.recipe, run.recipe.schedule.steps
     budget = Budget.of_free_memory()
     subject, prior = yield from _encode_sets(run, store, budget)
@@ -184,7 +190,7 @@ def _train(
     largest = yield from encoded_largest_step(run, store, counts=is_worth_counting(run))
     if not recipe.adapter.train_text_encoder:
         base.release_encoders()
-    pictures = recipe.batches.batch_size + (recipe.prior.prior_batch_size if prior else 0)
+    pictures = run.batch
     side = base.info.latent_factor * max(encoded.side for encoded in (subject, prior) if encoded)
     with (
         base.training(pictures, side),
@@ -194,7 +200,13 @@ def _train(
         memory = Planned(step=largest, injection=injection)
         if memory.plan.checkpointed or memory.plan.remark or not memory.plan.fits:
             yield Message(text=str(memory.plan))
-        loss = StepLoss(backbone=base, recipe=recipe, subject=subject, prior=prior, seed=run.seed)
+        held = Preservation.of(
+            recipe.prior, subject, backbone=base, injection=injection,
+            trains_text_encoder=recipe.adapter.train_text_encoder,
+        )  # fmt: skip
+        loss = StepLoss(
+            backbone=base, recipe=recipe, subject=subject, prior=prior, seed=run.seed, preservation=held
+        )  # fmt: skip
         trainer = Trainer(
             backbone=base,
             trainee=injection,
@@ -211,8 +223,8 @@ def _train(
             yield from events
         adapter = make(injection.result(), trainer.losses)
     saved = _save(adapter, store.finished(run.lineage, steps))
-    write_json(store.record(run.lineage, steps), {"losses": trainer.losses})
-    return saved, trainer.losses, str(memory.plan)
+    write_json(store.record(run.lineage, steps), {"losses": trainer.losses, "parts": trainer.parts})
+    return saved, trainer, str(memory.plan)
 
 
 def _save(adapter: Adapter, path: Path) -> Adapter:
@@ -237,6 +249,7 @@ def _encode_sets(
             changes=tag_changes(recipe),
             adapted=adapted_by(stack),
             budget=budget,
+            preserved=recipe.prior if dataset is run.dataset else None,
         )
         with on_text_encoders(run, stack):
             sets.append((yield from events))

@@ -60,22 +60,23 @@ def latents_of(
 
 
 def weights_of(
-    samples: Samples, latents: Sequence[Sequence[Tensor]], cache: TensorCache, budget: Budget
+    samples: Samples, latents: Sequence[Sequence[Tensor]], cache: TensorCache, budget: Budget, *, outside: bool = False
 ) -> Generator[Event, None, Sequence[Sequence[Tensor]]]:
-    """Loss weights of all views of all pictures, with their latents."""
+    """Loss weights of all views of all pictures, with their latents; ``outside`` asks for what masks leave out."""
     first = {views[0].crop.size: number for number, (_, views) in enumerate(samples)}
     shapes = {size: latents[number][0].shape for size, number in first.items()}
 
     def key_of(record: ImageRecord, view: View) -> str:
         mask = record.mask and record.mask.identity()
-        return content_key("weight", mask, record.width, record.height, view, shapes[view.crop.size])
+        what = (mask, record.width, record.height, view, shapes[view.crop.size])
+        return content_key("weight", *what, *(["outside"] if outside else []))
 
     keys = [[key_of(record, view) for view in views] for record, views in samples]
     shown = _by_key(keys, samples)
 
     def weighed(key: str) -> dict[str, Tensor]:
         record, view = shown[key]
-        return {"weight": _weight(record, view, shapes[view.crop.size])}
+        return {"weight": (_outside if outside else _weight)(record, view, shapes[view.crop.size])}
 
     held = Held(cache, budget, weighed)
     yield from held.prepare(shown, "reading masks")
@@ -102,6 +103,29 @@ def _weight(record: ImageRecord, view: View, latent: torch.Size) -> Tensor:
     Raises:
         DatasetError: the mask leaves nothing of the view.
     """
+    weight = _seen(record, view, latent)
+    mean = weight.mean()
+    if mean < 1e-3:
+        raise DatasetError(
+            f"The mask of {record.name} leaves nothing to learn within the crop.",
+            expected="some white in the mask, or a floor above 0",
+            hint="fix the mask, raise the floor in LW_MaskDataset, or crop around the subject with LW_BucketDataset.",
+        )
+    return weight / mean
+
+
+def _outside(record: ImageRecord, view: View, latent: torch.Size) -> Tensor:
+    """Weight of each latent pixel that the mask leaves out, (1, h, w), divided by their mean; 0 if it leaves out none.
+
+    Where the mask weighs w, that is 1 - w, as OneTrainer has it with ``normalize_masked_area_loss``.
+    """
+    left = 1 - _seen(record, view, latent)
+    mean = left.mean()
+    return left / mean if mean >= 1e-3 else left * 0
+
+
+def _seen(record: ImageRecord, view: View, latent: torch.Size) -> Tensor:
+    """What the mask weighs at each latent pixel, (1, h, w), from its floor to 1; 1 without a mask."""
     import numpy as np
     import torch
 
@@ -110,11 +134,4 @@ def _weight(record: ImageRecord, view: View, latent: torch.Size) -> Tensor:
         return torch.ones(1, height, width)
     seen = view.of_mask(record.mask.load(), (record.width, record.height), (width, height))
     weight = record.mask.floor + (1 - record.mask.floor) * torch.from_numpy(np.asarray(seen, np.float32) / 255)
-    mean = weight.mean()
-    if mean < 1e-3:
-        raise DatasetError(
-            f"The mask of {record.name} leaves nothing to learn within the crop.",
-            expected="some white in the mask, or a floor above 0",
-            hint="fix the mask, raise the floor in LW_MaskDataset, or crop around the subject with LW_BucketDataset.",
-        )
-    return (weight / mean)[None]
+    return weight[None]

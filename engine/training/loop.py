@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -46,6 +47,8 @@ class Trainer:
     step: int = 0
     """Steps done whose losses are known."""
     losses: list[float] = field(default_factory=list)
+    parts: dict[str, list[float]] = field(default_factory=dict)
+    """Part of the loss -> its value at each step, which add up to ``losses``; empty if there is one part alone."""
     _launched: deque[Launched] = field(default_factory=deque, init=False)
     _since: float = field(default=0.0, init=False)
     """When the latest step was done, or its work began."""
@@ -95,6 +98,7 @@ class Trainer:
         if start.scaler:
             optimization.scaler.load_state_dict(dict(start.scaler))
         self.step, self.losses = start.step, list(start.losses)
+        self.parts = {name: list(values) for name, values in start.parts.items()}
 
     def _ahead(self, optimization: Optimization) -> int:
         if not optimization.skips_by_itself:
@@ -119,17 +123,22 @@ class Trainer:
         """Wait for the oldest launched step."""
         launched = self._launched.popleft()
         try:
-            loss = launched.loss(self.step, self.recipe)
+            parts = launched.parts(self.step, self.recipe)
         except TrainingError:
             self._launched.clear()  # the parameters didn't move in this step, nor in any that came after it
             raise
+        named = dict(zip(self.loss.parts, parts, strict=True))
+        if len(named) > 1:
+            for name, value in named.items():  # states from before a loss had parts have none of them
+                self.parts.setdefault(name, [math.nan] * self.step).append(value)
         self.step += 1
-        self.losses.append(loss)
+        self.losses.append(sum(parts))
         began, self._since = self._since, time.monotonic()
         return StepDone(
             step=self.step,
             steps=self.recipe.schedule.steps,
-            loss=loss,
+            loss=self.losses[-1],
+            parts=named,
             learning_rate=launched.learning_rate,
             seconds=self._since - began,
         )
@@ -159,6 +168,6 @@ class Trainer:
 
     def _save(self, optimization: Optimization) -> None:
         state = TrainingState.capture(
-            self.step, self.losses, self.trainee.parameters, optimization.optimizer, optimization.scaler
+            self.step, self.losses, self.trainee.parameters, optimization.optimizer, optimization.scaler, self.parts
         )
         state.save(self.state_path)

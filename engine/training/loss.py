@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -15,6 +15,7 @@ from ..models.contract import Backbone, Conditioning, Timesteps
 from .caption_order import pick
 from .contrastive import guided_target, unconditional_prediction, with_prompt
 from .levels import tokens_of, trained_levels
+from .preservation import BLANK, OUTPUT, Asked, Preservation, Prompts
 from .recipe import Recipe
 from .settings import CaptionSettings
 from .training_set import TrainingSet, step_generator
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 Goal: TypeAlias = "Callable[[Tensor, Timesteps, Conditioning, torch.Generator], Tensor]"
 """(x_t, its noise levels, conditioning, generator) -> what the prediction should be, (B, C, h, w)."""
+Predict: TypeAlias = "Callable[[Tensor, Tensor, Conditioning], Tensor]"
+"""As ``Backbone.predict``."""
 
 
 class Loss(Protocol):
@@ -36,8 +39,13 @@ class Loss(Protocol):
         """In one step, whose loss is their mean."""
         ...
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of what the loss is the sum of; the first is ``subject``."""
+        ...
+
     def of_micro_batch(self, step: int, micro: int) -> Tensor:
-        """A scalar, differentiated before that of the next micro-batch is computed."""
+        """The parts, (P,); their sum is differentiated before the next micro-batch is computed."""
         ...
 
 
@@ -57,6 +65,10 @@ class Batch:
     source: TrainingSet
     references: Tensor | None
     """Latents of the pictures before editing, (B, C, h, w); ``None`` without pairs."""
+    classes: Prompts | None
+    """The captions of the class, also of dropped captions; ``None`` if the run doesn't preserve them."""
+    outside: Tensor | None
+    """What masks leave out, as ``weights``; ``None`` if the run doesn't preserve it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,21 +85,34 @@ class StepLoss:
     seed: int
     goal: Goal | None = None
     """What is learned instead of the pictures themselves, if it is something else."""
+    preservation: Preservation | None = None
+    """What the adapter is held to beside learning."""
 
     @property
     def micro_batches(self) -> int:
         return self.recipe.batches.gradient_accumulation
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        held = self.preservation.weights if self.preservation else ()
+        return ("subject", *(["prior"] if self.prior is not None else []), *held)
+
     def of_micro_batch(self, step: int, micro: int) -> Tensor:
-        r"""A scalar: :math:`L_{subject} + \lambda L_{prior}` (arXiv:2208.12242, eq. 2)."""
+        r"""The terms of :math:`L_{subject} + \lambda L_{prior}` (arXiv:2208.12242, eq. 2), then what is preserved."""
+        import torch
+
         recipe = self.recipe
         generator = step_generator(self.seed, step, micro)
         number = step * recipe.batches.gradient_accumulation + micro
         parts = [self._sample(self.subject, number, recipe.batches.batch_size, "subject", generator)]
         if self.prior is not None:
             parts.append(self._sample(self.prior, number, recipe.prior.prior_batch_size, "prior", generator))
-        subject, *prior = self._losses(parts, generator)
-        return subject.mean() + sum(recipe.prior.prior_weight * losses.mean() for losses in prior)
+        asked = self._asked(parts[0])
+        subject, *prior = self._losses(parts, generator, asked)
+        preserved = asked.losses.values() if asked else ()
+        return torch.stack(
+            [subject.mean(), *(recipe.prior.prior_weight * losses.mean() for losses in prior), *preserved]
+        )
 
     def _sample(self, source: TrainingSet, number: int, count: int, name: str, generator: torch.Generator) -> Batch:
         """A batch of a training set, with captions dropped at the recipe's rate."""
@@ -102,6 +127,7 @@ class StepLoss:
         ]
         latents = torch.stack([source.latents[i][v] for i, v in chosen])
         weights = torch.stack([source.weights[i][v] for i, v in chosen]) if source.weights else None
+        outside = torch.stack([source.outside[i][v] for i, v in chosen]) if source.outside else None
         references = torch.stack([source.references[i][v] for i, v in chosen]) if source.references else None
         if references is not None and "reference_guidance" in self.backbone.info.capabilities:
             references[reference_dropped(drawn, self.recipe.captions)] = 0
@@ -114,14 +140,45 @@ class StepLoss:
             blanks=[source.prompt(i, v, "") for i, v in chosen],
             source=source,
             references=None if references is None else sent(references, device),
+            classes=self._classes(source, chosen, seed, number),
+            outside=None if outside is None else sent(outside, device),
         )
 
-    def _losses(self, parts: Sequence[Batch], generator: torch.Generator) -> Sequence[Tensor]:
-        """The losses of the samples, by part; parts of one kind and shape go through the denoiser together."""
+    def _classes(
+        self, source: TrainingSet, chosen: Sequence[tuple[int, int]], seed: int, number: int
+    ) -> Prompts | None:
+        """The captions of the class for these samples, of the variants that they are shown with."""
+        if source.class_captions is None:
+            return None
+        captions = [pick(source.class_captions[i], seed, number, place) for place, (i, _) in enumerate(chosen)]
+        return Prompts(
+            captions, [source.prompt(i, v, caption) for (i, v), caption in zip(chosen, captions, strict=True)]
+        )
+
+    def _asked(self, batch: Batch) -> Asked | None:
+        """What the base model is asked about the subject's samples."""
+        if self.preservation is None:
+            return None
+        prompts = {BLANK: Prompts([""] * len(batch.captions), batch.blanks)}
+        if batch.classes:
+            prompts[OUTPUT] = batch.classes
+
+        def encode(wanted: Prompts) -> Conditioning:
+            return self._conditioning([(batch.source, wanted)])
+
+        return self.preservation.asked(prompts, Prompts(batch.captions, batch.prompts), batch.outside, encode)
+
+    def _losses(
+        self, parts: Sequence[Batch], generator: torch.Generator, asked: Asked | None = None
+    ) -> Sequence[Tensor]:
+        """The losses of the samples, by part; parts of one kind and shape go through the denoiser together, with what
+        is ``asked`` about the first.
+        """
         import torch
 
         if len({(part.latents.shape[1:], part.references is None) for part in parts}) > 1:
-            return [losses for part in parts for losses in self._losses([part], generator)]
+            own = [asked, *[None] * (len(parts) - 1)]
+            return [self._losses([part], generator, of_part)[0] for part, of_part in zip(parts, own, strict=True)]
         x0 = torch.cat([part.latents for part in parts])
         weights = None
         if any(part.weights is not None for part in parts):
@@ -129,25 +186,26 @@ class StepLoss:
             weights = torch.cat(
                 [ones.expand(len(p.latents), -1, -1, -1) if p.weights is None else p.weights for p in parts]
             )
-        if self.recipe.adapter.train_text_encoder:
-            conditioning = self.backbone.encode_prompts([caption for part in parts for caption in part.captions])
-        else:
-            conditioning = self._joined((part.source.embeddings, prompt) for part in parts for prompt in part.prompts)
+        conditioning = self._conditioning([(part.source, Prompts(part.captions, part.prompts)) for part in parts])
         if references := [part.references for part in parts if part.references is not None]:
             conditioning["reference"] = torch.cat(references)
         empty = self._without_prompts(parts) if self.recipe.loss.contrastive_guidance != 1 else None
-        losses = denoising_loss(self.backbone, x0, conditioning, self.recipe, generator, weights, empty, self.goal)
+        losses = denoising_loss(
+            self.backbone, x0, conditioning, self.recipe, generator, weights, empty, self.goal,
+            asked.predict if asked else None,
+        )  # fmt: skip
         return losses.split([len(part.captions) for part in parts])
 
     def _without_prompts(self, parts: Sequence[Batch]) -> Conditioning:
         """The conditioning of the empty prompt for each sample."""
-        if self.recipe.adapter.train_text_encoder:
-            return self.backbone.encode_prompts([""] * sum(len(part.captions) for part in parts))
-        return self._joined((part.source.embeddings, blank) for part in parts for blank in part.blanks)
+        return self._conditioning([(part.source, Prompts([""] * len(part.captions), part.blanks)) for part in parts])
 
-    def _joined(self, wanted: Iterable[tuple[Mapping[str, Conditioning] | None, str]]) -> Conditioning:
-        """The embeddings of these names as one batch, on the base model's device."""
-        joined = Conditioning.join([embeddings[name] for embeddings, name in wanted if embeddings])
+    def _conditioning(self, parts: Sequence[tuple[TrainingSet, Prompts]]) -> Conditioning:
+        """The conditioning of prompts of training sets as one batch, on the base model's device."""
+        if self.recipe.adapter.train_text_encoder:
+            return self.backbone.encode_prompts([caption for _, prompts in parts for caption in prompts.captions])
+        known = [(source.embeddings, name) for source, prompts in parts for name in prompts.names]
+        joined = Conditioning.join([embeddings[name] for embeddings, name in known if embeddings])
         return Conditioning({name: sent(tensor, self.backbone.device) for name, tensor in joined.items()})
 
 
@@ -174,6 +232,7 @@ def denoising_loss(
     weights: Tensor | None = None,
     empty: Conditioning | None = None,
     goal: Goal | None = None,
+    predict: Predict | None = None,
 ) -> Tensor:
     """Weighted mean squared error in the model's prediction space, shape (B,).
 
@@ -186,6 +245,7 @@ def denoising_loss(
         weights: of each latent pixel, (B, 1, h, w).
         empty: the empty prompt, batch B, for contrastive guidance.
         goal: gives what the prediction should be; without it, that is the noise or velocity between ``x0`` and noise.
+        predict: gives the prediction; by default ``backbone.predict``.
     """
     noise = sent(gaussian_noise(x0.shape, generator, offset=recipe.noise.noise_offset), x0.device)
     levels, tokens = trained_levels(recipe.noise, backbone.info), tokens_of(backbone.info, *x0.shape[-2:])
@@ -202,7 +262,7 @@ def denoising_loss(
     if empty is not None:
         unguided = unconditional_prediction(backbone, x_t, timesteps.t, with_prompt(empty, conditioning))
         wanted = guided_target(wanted, unguided, recipe.loss.contrastive_guidance)
-    error = (backbone.predict(x_t, timesteps.t, conditioning) - wanted).square()
+    error = ((predict or backbone.predict)(x_t, timesteps.t, conditioning) - wanted).square()
     if weights is not None:
         error = error * weights
     error = error.mean(dim=tuple(range(1, x0.ndim)))

@@ -18,6 +18,7 @@ from ..diffusion.shift import Shift
 from ..models.contract import Backbone
 from .epochs import bucket_sizes, length, steps_per_epoch
 from .levels import DETAIL, trained_levels, usual_tokens
+from .preservation_notes import preservation_notes
 from .recipe import GROUPS, Recipe
 from .settings import Circumstances
 from .suggestions import suggested_values
@@ -51,6 +52,7 @@ class Plan:
             prediction_type=self.base.info.prediction_type,
             capabilities=self.base.info.capabilities,
             drops_references=self.dataset.has_pairs and "reference_guidance" in self.base.info.capabilities,
+            has_masks=self.dataset.has_masks,
         )
 
     @property
@@ -208,6 +210,10 @@ def _prior(plan: Plan) -> Iterator[str]:
     yield "The regularization pictures count for nothing, as prior_weight is 0; they only make the run slower."
 
 
+def _preservation(plan: Plan) -> Iterator[str]:
+    yield from preservation_notes(plan.recipe, plan.dataset)
+
+
 def _captions(plan: Plan) -> Iterator[str]:
     if plan.recipe.captions.caption_dropout < 1:
         return
@@ -257,5 +263,5 @@ def _number(value: object) -> str:
 
 _CHECKS: tuple[Callable[[Plan], Iterable[str]], ...] = (
     _unused, _targets, _rank, _alpha, _text_encoder, _peak, _length, _unseen, _fullness, _resolution, _shift,
-    _high_noise, _contrastive, _prior, _captions, _pairs, _samples, _saving, _repeats,
+    _high_noise, _contrastive, _prior, _preservation, _captions, _pairs, _samples, _saving, _repeats,
 )  # fmt: skip

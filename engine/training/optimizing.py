@@ -30,7 +30,7 @@ class Launched:
     """A step that the device has been given, and whose loss may not be known yet."""
 
     losses: Tensor
-    """Of its micro-batches, (M,), on the base model's device."""
+    """The parts of the losses of its micro-batches, (M, P), on the base model's device."""
     norm: Tensor | None
     """Of its gradients, a scalar; ``None`` in float16, where the gradient scaler looks after it."""
     learning_rate: float
@@ -43,8 +43,8 @@ class Launched:
             finite = finite & self.norm.isfinite()
         return (~finite).float()
 
-    def loss(self, step: int, recipe: Recipe) -> float:
-        """Wait for the loss of the step.
+    def parts(self, step: int, recipe: Recipe) -> list[float]:
+        """Wait for the parts of the loss of the step, which add up to it.
 
         Args:
             step: number of the step, from 0.
@@ -53,7 +53,8 @@ class Launched:
         Raises:
             TrainingError: the loss or the gradients aren't finite.
         """
-        total = sum(self.losses.tolist())
+        parts = [sum(of_part, 0.0) for of_part in zip(*self.losses.tolist(), strict=True)]
+        total = sum(parts)
         values = {"loss": total} if self.norm is None else {"loss": total, "gradient": self.norm.item()}
         for name, value in values.items():
             if not math.isfinite(value):
@@ -63,7 +64,7 @@ class Launched:
                     hint=f"lower the learning rate (now {recipe.optimizer.learning_rate:g}; try a third), keep "
                     "max_grad_norm at 1, or load the base model in fp32. The training state before this step is kept.",
                 )
-        return total
+        return parts
 
 
 class Optimization:
@@ -96,7 +97,8 @@ class Optimization:
         """Put the gradients of one step into the parameters' ``grad``, where they add to what is there.
 
         Returns:
-            The losses of the micro-batches, which add up to that of the step, (M,), on the base model's device.
+            The parts of the losses of the micro-batches, which add up to that of the step, (M, P), on the base model's
+            device.
         """
         import torch
 
@@ -105,7 +107,7 @@ class Optimization:
             with self._backbone.gradients():
                 value = self._loss.of_micro_batch(step, micro) / self._loss.micro_batches
                 losses.append(value.detach())
-                self.scaler.scale(value).backward()
+                self.scaler.scale(value.sum()).backward()
         return torch.stack(losses)
 
     def update(self, step: int, losses: Tensor) -> Launched:
@@ -122,7 +124,7 @@ class Optimization:
         norm = None if self.scaler.is_enabled() else self._norm()
         launched = Launched(losses=losses, norm=norm, learning_rate=self._set_rates(step))
         if not self.skips_by_itself:
-            launched.loss(step, self._recipe)
+            launched.parts(step, self._recipe)
         self._clip(norm)
         if self.scaler.is_enabled():
             self._scaled_update(step)

@@ -32,8 +32,12 @@ class SliderLoss:
     def micro_batches(self) -> int:
         return 2 * self.positive.micro_batches
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return self.positive.parts
+
     def of_micro_batch(self, step: int, micro: int) -> Tensor:
-        """A scalar; even micro-batches are of the positive end."""
+        """The parts; even micro-batches are of the positive end."""
         number, reversed_ = divmod(micro, 2)
         self.injection.weight = -1.0 if reversed_ else 1.0
         return (self.negative if reversed_ else self.positive).of_micro_batch(step, number)

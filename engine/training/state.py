@@ -37,6 +37,8 @@ class TrainingState:
     ``torch.distributed.checkpoint.state_dict`` flattens it. Tensors and plain values."""
     scaler: Mapping[str, float] = field(default_factory=dict)
     """State of the gradient scaler; empty if none is used."""
+    parts: Mapping[str, list[float]] = field(default_factory=dict)
+    """Part of the loss -> its value at each step done; empty if there is one part alone."""
 
     @staticmethod
     def capture(
@@ -45,6 +47,7 @@ class TrainingState:
         parameters: Mapping[str, nn.Parameter],
         optimizer: optim.Optimizer,
         scaler: torch.amp.GradScaler | None = None,
+        parts: Mapping[str, list[float]] | None = None,
     ) -> TrainingState:
         """The current state, with tensors copied to the CPU.
 
@@ -57,6 +60,7 @@ class TrainingState:
             values={name: _copied(parameter) for name, parameter in parameters.items()},
             optimizer=flatten(parameters, optimizer),
             scaler=scaler.state_dict() if scaler is not None else {},
+            parts={name: list(values) for name, values in (parts or {}).items()},
         )
 
     def save(self, path: Path) -> None:
@@ -70,6 +74,7 @@ class TrainingState:
         about = {
             "step": str(self.step),
             "losses": json.dumps(self.losses),
+            "parts": json.dumps(dict(self.parts)),
             "optimizer": json.dumps(plain),
             "scaler": json.dumps(dict(self.scaler)),
         }
@@ -98,6 +103,7 @@ class TrainingState:
                 values=part["value."],
                 optimizer=part["optimizer."] | json.loads(about["optimizer"]),
                 scaler=json.loads(about["scaler"]),
+                parts=json.loads(about.get("parts", "{}")),
             )
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise TrainingError(

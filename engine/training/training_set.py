@@ -17,6 +17,7 @@ from ..core.errors import DatasetError
 from ..core.events import Event
 from ..core.seeds import derived_seed
 from ..core.words import first_of
+from ..data.class_captions import class_caption, trigger_of
 from ..data.dataset import Dataset
 from ..models.contract import Backbone, Conditioning
 from .caption_order import TagChanges, variants
@@ -25,6 +26,7 @@ from .embeddings import embed as embed_captions
 from .encoding import Samples, latents_of, weights_of
 from .held import Budget
 from .order import chosen, variant
+from .settings import PriorSettings
 
 if TYPE_CHECKING:
     import torch
@@ -50,6 +52,10 @@ class TrainingSet:
     """Latents of the pictures before editing, as ``latents``; ``None`` without pairs."""
     seen: list[list[str]] | None = None
     """What tells the pictures before editing apart, as ``latents``, where prompts are encoded with them."""
+    class_captions: list[tuple[str, ...]] | None = None
+    """``captions`` with the class word in place of the trigger word, where the run preserves what they give."""
+    outside: Sequence[Sequence[Tensor]] | None = None
+    """What the masks leave out, as ``weights``; ``None`` without masks, or where the run doesn't preserve it."""
 
     @property
     def side(self) -> int:
@@ -76,6 +82,7 @@ def encode(
     changes: TagChanges | None = None,
     adapted: str = "",
     budget: Budget | None = None,
+    preserved: PriorSettings | None = None,
 ) -> Generator[Event, None, TrainingSet]:
     """Encode a data set, reusing what the cache has.
 
@@ -88,6 +95,8 @@ def encode(
         changes: how the tags of captions vary; by default they don't. Tags with the trigger word are never dropped.
         adapted: content hash of the adapters that the text encoders carry, if there are any.
         budget: of memory, shared by the sets of a run; by default a share of what is free.
+        preserved: what the run preserves of the base model beside these pictures; for class captions, every record's
+            trigger word needs a class word.
 
     Raises:
         DatasetError: the size of a crop doesn't fit the base model, or a mask leaves nothing of its picture.
@@ -102,15 +111,20 @@ def encode(
         return any(word.is_in(tag) for word in words)
 
     captions = [variants(record.caption or "", changes or TagChanges(), stays) for record, _ in samples]
+    by_class = preserved is not None and preserved.output_preservation > 0
+    class_captions = _of_the_class(captions, samples, dataset) if by_class else None
     shown = shown_before(samples) if dataset.has_pairs else None
     references = (yield from latents_of(backbone, shown, cache, budget, release=embed)) if shown else None
     seen = shown if "prompts_see_pictures" in backbone.info.capabilities else None
     embeddings = None
     if embed:
-        embeddings = yield from embed_captions(backbone, prompts_of(captions, seen), cache, adapted, budget)
-    weights = None
-    if any(record.mask and record.mask.weighs for record in dataset):
+        wanted = [(*orders, *classes) for orders, classes in zip(captions, class_captions or captions, strict=True)]
+        embeddings = yield from embed_captions(backbone, prompts_of(wanted, seen), cache, adapted, budget)
+    weights = outside = None
+    if dataset.has_masks:
         weights = yield from weights_of(samples, latents, cache, budget)
+        if preserved and preserved.mask_preservation:
+            outside = yield from weights_of(samples, latents, cache, budget, outside=True)
     return TrainingSet(
         latents=latents,
         weights=weights,
@@ -119,7 +133,18 @@ def encode(
         buckets=_buckets(samples),
         references=references,
         seen=[[identity(picture, view) for view in views] for picture, views in seen] if seen else None,
+        class_captions=class_captions,
+        outside=outside,
     )
+
+
+def _of_the_class(captions: Sequence[tuple[str, ...]], samples: Samples, dataset: Dataset) -> list[tuple[str, ...]]:
+    """The variants of each sample's caption, with the class word in place of the trigger word."""
+    triggers = [trigger_of(record, dataset) for record, _ in samples]
+    return [
+        tuple(class_caption(caption, trigger) for caption in orders) if trigger else orders
+        for orders, trigger in zip(captions, triggers, strict=True)
+    ]
 
 
 def shown_before(samples: Samples) -> Shown:

@@ -93,7 +93,8 @@ class TrainLoRA(io.ComfyNode):
         steps = len(trained.losses)  # of the recipe, or of its epochs
         rates = recipe.changed(steps=steps).learning_rates(steps)
         levels = levels_of_run(recipe, dataset, base, f"{name}: noise levels")
-        plots = [loss_plot(trained.losses, learning_rates=rates, title=name), *filter(None, [levels.plot])]
+        plot = loss_plot(trained.losses, learning_rates=rates, parts=trained.parts, title=name)
+        plots = [plot, *filter(None, [levels.plot])]
         pictures = to_tensor(plots)
         report = training_report(trained) | {"noise_levels": levels.report}
         text = "\n".join(filter(None, [in_words(report), levels.text]))
@@ -105,6 +106,8 @@ class TrainLoRA(io.ComfyNode):
 
 def training_report(trained: TrainedAdapter) -> dict[str, Any]:
     """A run as plain values; losses are means over the first and the last tenth of the steps."""
+    from ...engine.training.loss_parts import parts_report
+
     losses = trained.losses
     tenth = max(1, len(losses) // 10)
     return {
@@ -116,6 +119,7 @@ def training_report(trained: TrainedAdapter) -> dict[str, Any]:
         "seconds": round(trained.seconds, 2),
         "first_loss": round(sum(losses[:tenth]) / tenth, 5),
         "last_loss": round(sum(losses[-tenth:]) / tenth, 5),
+        "loss_parts": parts_report(trained.parts),
         "trigger": trained.adapter.trigger,
         "adapter": str(trained.adapter.path),
         "companions": trained.companions.facts(),
@@ -125,7 +129,10 @@ def training_report(trained: TrainedAdapter) -> dict[str, Any]:
 
 
 def in_words(report: dict[str, Any]) -> str:
-    """A :func:`training_report` as text: the result, the length in both units, and what to know of it."""
+    """A :func:`training_report` as text: the result, the parts of the loss, the length in both units, and what to know
+    of it."""
+    from ...engine.training.loss_parts import parts_in_words
+
     if report["cached"]:
         done = f"{report['steps']} steps, already trained"
     elif report["resumed_at"]:
@@ -137,6 +144,7 @@ def in_words(report: dict[str, Any]) -> str:
     return "\n".join(
         [
             told,
+            *parts_in_words(report["loss_parts"]),
             report["length"],
             *map(_companion, report["companions"]),
             *filter(None, [report["memory"]]),

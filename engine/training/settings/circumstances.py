@@ -24,6 +24,9 @@ class Circumstances:
     drops_references: bool = False
     """Whether there are pairs, and the base model is guided by pictures before editing."""
 
+    has_masks: bool = False
+    """Whether there are masks that weigh."""
+
     @property
     def is_flow(self) -> bool:
         """Whether the base model is a flow model."""

@@ -12,6 +12,10 @@ def _has_prior(now: Circumstances) -> bool:
     return now.has_prior
 
 
+def _has_masks(now: Circumstances) -> bool:
+    return now.has_masks
+
+
 def _is_told_guidance(now: Circumstances) -> bool:
     return "guidance_input" in now.capabilities and now.recipe.loss.contrastive_guidance == 1
 
@@ -48,7 +52,7 @@ class LossSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class PriorSettings(Settings):
-    """Prior preservation with regularization pictures (DreamBooth, arXiv:2208.12242)."""
+    """Prior preservation: regularization pictures (DreamBooth, arXiv:2208.12242), or the base model as the teacher."""
 
     title = "Prior preservation"
 
@@ -60,3 +64,34 @@ class PriorSettings(Settings):
         1, "Regularization pictures per batch, in addition to batch_size.", minimum=1, maximum=1024, used=_has_prior,
         unused="without regularization pictures",
     )  # fmt: skip
+    output_preservation: float = setting(
+        0.0, "Weight of keeping what the base model makes of the captions with the class word in place of the trigger "
+        "word. Needs a class word, no pictures, and about twice the time. Usually 1; 0 turns it off.",
+        since="0.2", minimum=0, maximum=100, step=0.05, neutral=0.0,
+    )  # fmt: skip
+    blank_preservation: float = setting(
+        0.0, "Weight of keeping what the base model makes of the empty prompt, at about twice the time. Usually 1; 0 "
+        "turns it off.",
+        since="0.2", minimum=0, maximum=100, step=0.05, neutral=0.0,
+    )  # fmt: skip
+    mask_preservation: float = setting(
+        0.0, "Weight of keeping what the base model makes of the area outside masks, which is otherwise free to change "
+        "as it may. Usually 1; 0 turns it off.",
+        since="0.2", minimum=0, maximum=100, step=0.05, neutral=0.0, used=_has_masks, unused="without masks",
+    )  # fmt: skip
+
+    @property
+    def preserves(self) -> bool:
+        """Whether the base model is the teacher of anything."""
+        return bool(self.output_preservation or self.blank_preservation or self.mask_preservation)
+
+    @property
+    def preserved_prompts(self) -> int:
+        """How many prompts beside its own a picture is shown to the base model with."""
+        return bool(self.output_preservation) + bool(self.blank_preservation)
+
+    @property
+    def preservation_in_words(self) -> str:
+        """The settings that make the base model the teacher, with their values."""
+        names = ("output_preservation", "blank_preservation", "mask_preservation")
+        return ", ".join(f"{name} = {getattr(self, name):g}" for name in names if getattr(self, name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from lora_workbench.engine.figures.drawing import ACCENT, WARM
+from lora_workbench.engine.figures.drawing import ACCENT, SERIES, WARM
 from lora_workbench.engine.figures.plots import loss_plot, nice_ticks, smoothed
 from PIL import Image, ImageColor
 
@@ -30,6 +30,14 @@ def test_learning_rates_get_a_panel_below() -> None:
     assert both.width == plain.width
     assert height_of_the_line(both, 400, WARM) > plain.height
     assert math.isnan(height_of_the_line(plain, 400, WARM))
+
+
+def test_each_part_has_a_line_of_its_own_color_below_the_whole() -> None:
+    parts = {"subject": [0.3] * 100, "output_preservation": [math.nan] * 10 + [0.1] * 90}
+    sheet = loss_plot([0.4] * 100, parts=parts)
+    whole, subject, preserved = (height_of_the_line(sheet, 400, color) for color in (ACCENT, *SERIES[:2]))
+    assert whole < subject < preserved
+    assert math.isnan(height_of_the_line(loss_plot([0.4] * 100), 400, SERIES[0]))
 
 
 @pytest.mark.parametrize("losses", [[0.2], [0.0, 0.0], [math.nan] * 3, [0.1, math.inf, 0.2], [-1.0, -2.0], [1e-9, 1e9]])

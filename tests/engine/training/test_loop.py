@@ -58,6 +58,10 @@ class Changed:
     def micro_batches(self) -> int:
         return self.loss.micro_batches
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return self.loss.parts
+
     def of_micro_batch(self, step: int, micro: int) -> Tensor:
         value = self.loss.of_micro_batch(step, micro)
         return self.change(value) if (step, micro) == self.at else value

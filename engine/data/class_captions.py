@@ -1,0 +1,51 @@
+"""Captions of the class: what a caption says with the class word in place of the trigger word."""
+
+from __future__ import annotations
+
+import re
+
+from .dataset import Dataset, ImageRecord, TriggerWord
+from .scripts import composed, find_word
+
+_BETWEEN = r"[\s,，、]*"
+
+
+def class_caption(caption: str, trigger: TriggerWord) -> str:
+    """The caption with the class word wherever the trigger word stands.
+
+    A class word beside the trigger word isn't repeated: ``an ohwx fox, ohwx sitting`` becomes ``a fox, fox sitting``.
+
+    Args:
+        caption: captions without the trigger word are returned as they are.
+        trigger: with a class word.
+    """
+    text, done = composed(caption), ""
+    while found := find_word(text, trigger.word):
+        start, end = found
+        before, after = done + text[:start], text[end:]
+        if own := re.match(rf"{_BETWEEN}{re.escape(trigger.class_word)}(?!\w)", after, re.IGNORECASE):
+            after = after[own.end() :]
+        before = re.sub(rf"(?<!\w){re.escape(trigger.class_word)}\s*$", "", before, flags=re.IGNORECASE)
+        done, text = _with_article(before, trigger.class_word) + trigger.class_word, after
+    return done + text
+
+
+def trigger_of(record: ImageRecord, dataset: Dataset) -> TriggerWord | None:
+    """The trigger word of a record."""
+    return record.trigger or dataset.trigger
+
+
+def without_class_word(dataset: Dataset) -> list[str]:
+    """Names of the records that have no class word."""
+    words = [(record.name, trigger_of(record, dataset)) for record in dataset]
+    return [name for name, trigger in words if not (trigger and trigger.class_word)]
+
+
+def _with_article(before: str, word: str) -> str:
+    """The text before a word, with the indefinite article of English that the word wants where there is one."""
+
+    def fitting(found: re.Match[str]) -> str:
+        article = "an" if word[0].lower() in "aeiou" else "a"
+        return (article.capitalize() if found[1][0].isupper() else article) + found[2]
+
+    return re.sub(r"(?<!\w)(an?)(\s+)$", fitting, before, flags=re.IGNORECASE)

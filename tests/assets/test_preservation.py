@@ -1,0 +1,43 @@
+"""Preservation without pictures: how far pictures of other prompts move, and how near the subject gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lora_workbench.engine.adapters.adapter import Adapter
+from lora_workbench.engine.captions.templates import apply_trigger
+from lora_workbench.engine.data.dataset import TriggerWord
+from lora_workbench.engine.data.loading import load_dataset
+from lora_workbench.engine.models.contract import Backbone
+from lora_workbench.engine.models.registry import load_base
+from lora_workbench.engine.runs.store import RunStore
+from lora_workbench.engine.runs.train import train_adapter
+from lora_workbench.engine.training.suggestions import suggest, with_changes
+from subject_figures import CLASS, WORD, SubjectFigures, finished, fox_cutout
+
+pytestmark = pytest.mark.proofs
+
+SEEDS = (0, 1, 2)
+WEIGHT = 2.0
+
+
+def trained(base: Backbone, root: Path, store: Path, seed: int, **changes: Any) -> Adapter:
+    """The demo base's own recipe on the fox, without regularization pictures."""
+    trigger = TriggerWord(word=WORD, class_word=CLASS, template="an emoji of a {trigger} {class}")
+    dataset = apply_trigger(load_dataset(root / "assets" / "datasets" / "fox"), trigger, "prepend")
+    recipe = with_changes(suggest("subject", len(dataset), base.info), changes)
+    return finished(train_adapter(base, dataset, recipe, seed=seed, store=RunStore(store), name="fox")).adapter
+
+
+def test_output_preservation_halves_the_drift_and_keeps_the_likeness(root: Path, tmp_path: Path) -> None:
+    """Of each of three seeds; takes a quarter of an hour."""
+    base = load_base(root / "assets" / "demo_base", device="cpu", precision="fp32")
+    figures = SubjectFigures(base, fox_cutout(root))
+    for seed in SEEDS:
+        distance, drift = figures.of(trained(base, root, tmp_path, seed))
+        held_distance, held_drift = figures.of(trained(base, root, tmp_path, seed, output_preservation=WEIGHT))
+        print(f"seed {seed}: distance {distance:.4f} to {held_distance:.4f}, drift {drift:.4f} to {held_drift:.4f}")
+        assert held_drift <= 0.5 * drift
+        assert held_distance <= 1.05 * distance
