@@ -55,3 +55,9 @@ class MemorySettings(Settings):
         "takes far more time than fewer bits do: auto only where nothing else fits; or none, all, or a number.",
         since="0.2", keyed=False, check=_blocks_problem,
     )  # fmt: skip
+    devices: int = setting(
+        1, "GPUs of this machine that train together, each on micro-batches of its own, so gradient_accumulation should "
+        "be a multiple of it; 0 for all. Without a GPU: processes on the CPU. Outside ComfyUI only; under torchrun or "
+        "accelerate launch, these decide.",
+        since="0.2", minimum=0, maximum=64, keyed=False,
+    )  # fmt: skip
