@@ -29,6 +29,7 @@ from .train import Graph, TrainedAdapter, follow_training, train_adapter
 if TYPE_CHECKING:
     from torch.distributed import Store
 
+_PACKAGE = __name__.partition(".")[0]
 _HERE = "127.0.0.1"
 _POLL_SECONDS = 0.2
 _SECONDS_TO_END = 60
@@ -68,12 +69,12 @@ def train_on_devices(
     run: dict[str, Any] = {"seed": seed, "regularization": regularization, "companions": companions}
     if count == 1:
         return (yield from train_adapter(base, dataset, recipe, store=store, name=name, graph=graph, **run))
-    if base.source is None:
+    if base.source is None or not _PACKAGE.isidentifier():  # ComfyUI imports extensions under the names of their paths
         raise TrainingError(
-            f"devices is {recipe.memory.devices or 'all'}, but {base.info.name} can't be loaded by other processes.",
-            expected="a base model from LW_LoadBase, without ComfyUI",
-            hint="set devices to 1, or train outside ComfyUI: `torchrun --nproc-per-node N -m lora_workbench train "
-            "RUN.toml`.",
+            f"devices is {recipe.memory.devices or 'all'}, and inside ComfyUI no other processes can be started.",
+            expected="devices = 1, or a training outside ComfyUI",
+            hint="set devices to 1; or run the workflow with LW_LoadBase by `lora-workbench run`, or train by "
+            "`torchrun --nproc-per-node N -m lora_workbench train RUN.toml`, and load the adapter in ComfyUI.",
         )
     task = Task(dataset=dataset, recipe=recipe, store=store.root, **run)
     seat = Seat(rank=0, count=count, local=0)
@@ -115,7 +116,7 @@ def _meeting() -> Any:
     return TCPStore(_HERE, 0, is_master=True, wait_for_workers=False)
 
 
-def _started(source: Source, device: str, task: Task, count: int, port: int) -> list[BaseProcess]:
+def _started(source: Source, device: str, task: Task, count: int, port: int) -> Sequence[BaseProcess]:
     context = multiprocessing.get_context("spawn")  # a fork would share the GPU's state
     seats = [Seat(rank=rank, count=count, local=rank) for rank in range(1, count)]
     workers = [context.Process(target=_work, args=(seat, source, device, task, port), daemon=True) for seat in seats]

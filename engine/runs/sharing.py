@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,15 +43,17 @@ def shared_state(ranks: Ranks, state: TrainingState | None) -> TrainingState | N
         return TrainingState.load(path)
 
 
-def idle_notes(run: Run, ranks: Ranks) -> tuple[str, ...]:
-    """A note where processes have less to do than others, and what to change."""
-    batches, count = run.recipe.batches.gradient_accumulation, ranks.count
-    if not batches % count:
-        return ()
-    when = "" if batches < count else " in the last part of each step"
-    note = (
-        f"{-batches % count} of {count} processes have nothing to do{when}: a step has gradient_accumulation = "
-        f"{batches} micro-batches. Set it to {count} or a multiple of that, with a smaller batch_size if the batches "
-        "of all together shall stay as large."
-    )
-    return (note,)
+def process_notes(run: Run, ranks: Ranks) -> Iterator[str]:
+    """Where ``devices`` counts for nothing, or processes have less to do than others, and what to change."""
+    batches, devices, count = run.recipe.batches.gradient_accumulation, run.recipe.memory.devices, ranks.count
+    if run.slider and devices != 1:
+        yield f"devices = {devices} has no effect: sliders are trained by one process."
+    if count > 1 and devices not in (0, 1, count):
+        yield f"devices = {devices} has no effect: {count} processes were started."
+    if batches % count:
+        when = "" if batches < count else " in the last part of each step"
+        yield (
+            f"{-batches % count} of {count} processes have nothing to do{when}: a step has gradient_accumulation = "
+            f"{batches} micro-batches. Set it to {count} or a multiple of that, with a smaller batch_size if the "
+            "batches of all together shall stay as large."
+        )

@@ -44,7 +44,7 @@ from .inside import adapted_by, beside, injected, on_text_encoders, samples_of
 from .key import Run
 from .planning import Planned, encoded_largest_step, is_worth_counting
 from .resuming import newest_state
-from .sharing import idle_notes, nothing, share_of, shared_state
+from .sharing import nothing, process_notes, share_of, shared_state
 from .store import RunStore
 
 
@@ -123,7 +123,7 @@ def train_adapter(
     run = _checked(base, dataset, recipe, regularization, seed, companions, slider)
     recipe = run.recipe
     told = (
-        *idle_notes(run, ranks),
+        *process_notes(run, ranks),
         *companion_notes(run, companions),
         *caption_notes(run),
         *notes(Plan(recipe=recipe, dataset=dataset, base=base, has_prior=bool(regularization))),

@@ -56,8 +56,7 @@ class MemorySettings(Settings):
         since="0.2", keyed=False, check=_blocks_problem,
     )  # fmt: skip
     devices: int = setting(
-        1, "GPUs of this machine that train together, each on micro-batches of its own, so gradient_accumulation should "
-        "be a multiple of it; 0 for all. Without a GPU: processes on the CPU. Outside ComfyUI only; under torchrun or "
-        "accelerate launch, these decide.",
+        1, "GPUs of this machine that train together; 0 for all. Each takes micro-batches of its own, so "
+        "gradient_accumulation should be a multiple. Without a GPU: processes on the CPU. Outside ComfyUI only.",
         since="0.2", minimum=0, maximum=64, keyed=False,
     )  # fmt: skip
