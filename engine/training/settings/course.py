@@ -61,3 +61,8 @@ class MemorySettings(Settings):
         "minutes longer; on most GPUs the others are then faster. A CPU gains little. Streamed blocks aren't compiled.",
         since="0.2", neutral=False,
     )  # fmt: skip
+    devices: int = setting(
+        1, "GPUs of this machine that train together; 0 for all. Each takes micro-batches of its own, so "
+        "gradient_accumulation should be a multiple. Without a GPU: processes on the CPU. Outside ComfyUI only.",
+        since="0.2", minimum=0, maximum=64, keyed=False,
+    )  # fmt: skip
