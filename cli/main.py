@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from ..engine.core.errors import WorkbenchError, WorkflowError
 from ..engine.core.words import printable
-from . import adapters, doctor, families, nodes, plan, run, store
+from . import adapters, doctor, families, nodes, plan, run, store, train
 from .printing import complain, say_json
 
-PROGRAMS = (run, plan, nodes, families, adapters, store, doctor)
+PROGRAMS = (run, train, plan, nodes, families, adapters, store, doctor)
 """Each adds its parser, with the function that runs it."""
 
 
@@ -41,12 +42,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     _Parser.arguments = sys.argv[1:] if argv is None else argv
     parser = _Parser(
-        prog="lora-workbench", description="LoRA Workbench without ComfyUI: workflows, nodes, adapters, the run store."
+        prog="lora-workbench",
+        description="LoRA Workbench without ComfyUI: workflows, training, adapters, the run store.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for program in PROGRAMS:
         program.add_to(commands)
     arguments = parser.parse_args(_Parser.arguments)
+    if arguments.command is not train.train and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        complain("Only `train RUN.toml` shares its work among processes; each of these would do all of it.")
+        return 2
     try:
         return arguments.command(arguments)
     except WorkflowError as error:

@@ -28,6 +28,7 @@ from lora_workbench.engine.core.devices import is_out_of_memory
 from lora_workbench.engine.core.events import StepDone
 from lora_workbench.engine.memory.blocks import blocks_of
 from lora_workbench.engine.memory.checkpointing import checkpointed
+from lora_workbench.engine.memory.compiling import compiled
 from lora_workbench.engine.memory.counting import counted
 from lora_workbench.engine.memory.streaming import streamed
 from lora_workbench.engine.models.contract import Backbone, Conditioning
@@ -61,14 +62,14 @@ class Loss:
 @contextlib.contextmanager
 def ours(
     base: Backbone, latents: Tensor, conditioning: Conditioning, rank: int, plan: str
-) -> Iterator[tuple[Step, Step]]:
-    """(a step of the trainer's own loop, its forward and backward pass alone)."""
+) -> Iterator[tuple[Step, Step | None]]:
+    """(a step of the trainer's own loop, its forward and backward pass alone to be counted)."""
     recipe = Recipe.of(rank=rank, alpha=rank, steps=1000, resolution=1024)
     loss = Loss(base, latents, conditioning, recipe)
     blocks = [*blocks_of(base.denoiser).values()]
     plans = {
         "": contextlib.nullcontext, "checkpointed": lambda: checkpointed(blocks),
-        "streamed": lambda: streamed(blocks, base.device),
+        "streamed": lambda: streamed(blocks, base.device), "compiled": lambda: compiled(blocks, base.device),
     }  # fmt: skip
     targets = {"denoiser": base.info.target_presets["attention"]}
     adapter = injected(TRAINED.get("lora"), {"denoiser": base.denoiser}, targets, rank=rank, alpha=rank, seed=0)
@@ -82,7 +83,8 @@ def ours(
             backbone=base, trainee=injection, recipe=recipe, loss=loss, state_path=Path(folder) / "state.safetensors"
         )
         with contextlib.closing(trainer.run()) as events:
-            yield lambda: next(event for event in events if isinstance(event, StepDone)), passes
+            counts = None if plan == "compiled" else passes  # compiled code runs on no fake tensors
+            yield lambda: next(event for event in events if isinstance(event, StepDone)), counts
         for parameter in injection.parameters.values():
             parameter.grad = None
 
@@ -126,7 +128,7 @@ def theirs(
 
 
 WAYS = {
-    "ours": (ours, ("", "checkpointed", "streamed")),
+    "ours": (ours, ("", "compiled", "checkpointed", "streamed")),
     "diffusers with peft": (theirs, ("", "checkpointed")),
 }
 
@@ -184,6 +186,8 @@ def rows_of(family: str, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     base, *given = made(family, args.device, args.side)
     for program, (way, plans) in WAYS.items():
         for plan in plans:
+            if plan == "compiled" and args.device == "cpu":
+                continue  # minutes for the tests of this script
             found = row(way, base, tuple(given), plan, args)
             yield {"model": SIZES[family].title, "program": program, "plan": plan or "all kept", **found}
             gc.collect()

@@ -70,7 +70,7 @@ class GeneratedImage:
 
 
 def generate(
-    backbone: Backbone, request: GenerationRequest, stack: Stack | None = None
+    backbone: Backbone, request: GenerationRequest, stack: Stack | None = None, encoded: Encoded | None = None
 ) -> Generator[Event, None, list[GeneratedImage]]:
     """Generate a picture for every prompt, picture to edit and seed; those of the first prompt first.
 
@@ -78,6 +78,7 @@ def generate(
         backbone: the base model; unchanged afterwards.
         request: which pictures to generate.
         stack: adapters to apply.
+        encoded: prompts that were encoded before, with the same text encoders; those of this call are added.
 
     Raises:
         AdapterError: an adapter of the stack doesn't fit the base model.
@@ -88,7 +89,7 @@ def generate(
     label = stack_label(stack)
     results: list[GeneratedImage] = []
     with applied(backbone, stack):
-        encoded = Encoded(backbone, request.reference_guidance)
+        encoded = encoded or Encoded(backbone, request.reference_guidance)
         for chunk in _chunks(wanted, request.batch_size):
             latents, done = None, len(results) * request.steps
             for number, latents in enumerate(_denoise(backbone, request, chunk, encoded), 1):  # noqa: B007

@@ -9,7 +9,8 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from ..diffusion.prediction import PredictionType
 from ..diffusion.shift import Shift
@@ -123,6 +124,14 @@ class Conditioning(dict[str, "Tensor"]):
         return Conditioning({key: value.to(*args, **kwargs) for key, value in self.items()})  # type: ignore[call-overload]
 
 
+class Source(NamedTuple):
+    """Where a base model was loaded from, and how."""
+
+    path: Path
+    precision: str
+    """As for ``load_base``."""
+
+
 class Backbone(ABC):
     """A loaded base model. Its weights are frozen, and change only within the contexts of ``adapters/stack.py``."""
 
@@ -132,6 +141,8 @@ class Backbone(ABC):
     device: torch.device
     dtype: torch.dtype
     """Dtype of the denoiser's activations, and of those of its frozen weights that aren't quantized."""
+    source: Source | None = None
+    """What it was loaded from, so that another process can load it too; ``None`` where that isn't possible."""
     weights: str = ""
     """How the denoiser's frozen weights are quantized, for people, and why; empty where they aren't."""
 

@@ -12,8 +12,10 @@ from functools import cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from ..core.devices import is_out_of_memory
+from ..core.errors import BaseModelError
 from ..core.hashing import value_hash
-from ..core.precision import QUANTIZED, Precision
+from ..core.precision import GB, QUANTIZED, Precision
 from .formats import FORMATS, check_format
 from .frozen_layers import made_ready_for_each_pass
 
@@ -50,15 +52,36 @@ def place(
         memory_format: of weights and buffers with 4 dimensions.
 
     Raises:
-        BaseModelError: the format can't be used on the device.
+        BaseModelError: the format can't be used on the device, or the weights don't fit there.
     """
+    if precision.format:
+        check_format(precision.format, device)
+    size = size_in(root, precision.format) * (1 if precision.format else precision.dtype.itemsize / 2)
+    try:
+        _place(root, device, precision, memory_format)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        smaller = [name for name, bits in QUANTIZED.items() if bits < QUANTIZED.get(precision.format, 16)]
+        raise BaseModelError(
+            f"The weights of {type(root).__name__} don't fit on {device}: they take "
+            f"{size / GB:.1f} GB in {precision.format or str(precision.dtype).removeprefix('torch.')}.",
+            expected="room for all weights, and for a step beside them",
+            hint=f"load it in fewer bits ({', '.join(smaller)}), or close other programs that use the device."
+            if smaller
+            else "close other programs that use the device, or train a smaller base model.",
+        ) from error
+
+
+def _place(
+    root: nn.Module, device: torch.device, precision: Precision, memory_format: torch.memory_format | None
+) -> None:
     import torch
 
     layout = memory_format or torch.preserve_format
     if not precision.format:
         root.to(device, precision.dtype, memory_format=layout)  # type: ignore[call-overload]
         return
-    check_format(precision.format, device)
     in_blocks = _in_blocks(root)
 
     def moved(tensor: Tensor, dtype: torch.dtype = precision.dtype) -> Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..core.errors import BaseModelError
 from ..core.registry import Registry
-from .contract import Backbone
+from .contract import Backbone, Source
 from .diffusers_parts import read_index, tensor_names
 from .family import Family
 
@@ -36,7 +36,9 @@ def load_base(path: str | Path, *, device: str = "auto", precision: str = "auto"
     names = tensor_names(path) if path.suffix == ".safetensors" and path.is_file() else frozenset()
     for family in FAMILIES:
         if (pipeline == family.pipeline or names) and family.recognizes(path, names):
-            return family.load(path, device=device, precision=precision)
+            backbone = family.load(path, device=device, precision=precision)
+            backbone.source = Source(path.absolute(), precision)
+            return backbone
     raise BaseModelError(
         f"{path} is not a base model of a known family.",
         expected=f"one of: {', '.join(FAMILIES.names())}",

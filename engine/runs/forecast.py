@@ -11,15 +11,17 @@ from ..adapters.companions import Companions
 from ..adapters.stack import Stack
 from ..core.events import Event
 from ..core.words import duration
-from ..data.dataset import Dataset
+from ..data.dataset import Dataset, ImageRecord
 from ..memory.demand import Demand, bytes_of
 from ..memory.peak import peak_memory
 from ..memory.plan import MemoryPlan, usable
 from ..memory.room import gigabytes
 from ..models.contract import Backbone
 from ..models.quantized import size_in
+from ..training.caption_order import variants
 from ..training.epochs import in_steps
 from ..training.recipe import Recipe
+from .caption_notes import tag_changes
 from .companions import check_companions
 from .inside import beside, injected
 from .key import Run
@@ -72,7 +74,7 @@ class Forecast:
     trial: Trial | None
     """A step on the largest pictures; ``None`` if none was made."""
     disk: int
-    """Bytes of the adapter, the training state, and latents that are kept."""
+    """Bytes of the adapter, the training state, and the latents and embeddings that are kept."""
 
     def report(self) -> dict[str, Any]:
         """As plain values: bytes and seconds."""
@@ -91,7 +93,7 @@ class Forecast:
         if self.trial:
             whole = duration(self.steps * self.trial.seconds)
             lines.append(f"measured: a trial step took {self.trial}, so all steps take about {whole}.")
-        lines.append(f"disk: about {gigabytes(self.disk)} for the adapter, the training state and latents.")
+        lines.append(f"disk: about {gigabytes(self.disk)} for the adapter, the training state, latents and embeddings.")
         if self.demand:
             lines += [f"a card of {card} GB: {self.on_card(card)}" for card in CARDS]
         return "\n".join(lines)
@@ -165,7 +167,7 @@ def forecast(
             demand=planned.demand,
             steps=recipe.schedule.steps,
             trial=made,
-            disk=_disk(run, injection),
+            disk=_disk(run, injection) + _of_embeddings(largest),
         )
 
 
@@ -193,13 +195,24 @@ def _bytes_of_trained(injection: Injection) -> int:
     return sum(parameter.nbytes for parameter in injection.parameters.values())
 
 
+def _of_embeddings(step: LargestStep) -> int:
+    """Bytes of the captions' embeddings at most: each as large as the longest."""
+    if step.conditioning is None:
+        return 0
+    changes = tag_changes(step.run.recipe)
+    captions = {order for record in _records(step.run) for order in variants(record.caption or "", changes)}
+    return len({"", *captions}) * sum(tensor.nbytes for tensor in step.conditioning.values())
+
+
+def _records(run: Run) -> list[ImageRecord]:
+    return [*run.dataset, *(run.regularization or ())]
+
+
 def _disk(run: Run, injection: Injection) -> int:
-    sets = [dataset for dataset in (run.dataset, run.regularization) if dataset]
     info = run.base.info
     pixels = sum(
         view.crop.size[0] * view.crop.size[1]
-        for dataset in sets
-        for record in dataset
+        for record in _records(run)
         for views in record.views(run.recipe.batches.resolution)
         for view in views
     )

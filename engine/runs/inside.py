@@ -12,6 +12,7 @@ from ..adapters.inject import Injection
 from ..adapters.kinds import TRAINED
 from ..adapters.stack import Stack, applied
 from ..core.seeds import derived_seed
+from ..generation.encoding import Encoded
 from ..training.targets import targets_of
 from .companions import begin_with_companion
 from .key import Run
@@ -55,15 +56,30 @@ def adapted_by(stack: Stack) -> str:
     return text.content_hash if text.entries else ""
 
 
-def samples_of(run: Run, training_only: Frozen, injection: Injection) -> list[tuple[str, Image.Image]]:
+def samples_of(
+    run: Run, training_only: Frozen, injection: Injection, encoded: Encoded | None
+) -> list[tuple[str, Image.Image]]:
     """Labeled sample pictures of the adapter in training, as it will be used: without what is on while training only.
 
-    Sliders are shown at both ends and off.
+    Sliders are shown at both ends and off. Encoders and autoencoder are released again, unless they are trained.
     """
+    samples, dataset = run.recipe.samples, run.dataset
     with training_only.off(), on_text_encoders(run, run.bound_companions.context):
         if run.slider:
-            return slider_samples(run.base, run.recipe.samples, run.dataset, injection)
-        return sample_pictures(run.base, run.recipe.samples, run.dataset)
+            pictures = slider_samples(run.base, samples, dataset, injection, encoded)
+        else:
+            pictures = sample_pictures(run.base, samples, dataset, encoded)
+    if not run.recipe.adapter.train_text_encoder:
+        run.base.release_encoders()
+    return pictures
+
+
+def encoded_once(run: Run) -> Encoded | None:
+    """Keeps the sample prompts of a run; ``None`` where they are encoded each time: the text encoder is trained, or
+    sees the picture before editing."""
+    if run.recipe.adapter.train_text_encoder or run.dataset.has_pairs:
+        return None
+    return Encoded(run.base, run.base.info.generation.reference_guidance)
 
 
 def _components(run: Run) -> dict[str, nn.Module]:

@@ -18,6 +18,7 @@ from ..data.dataset import Dataset, ImageRecord
 from ..data.views import View
 from ..memory.blocks import blocks_of
 from ..memory.checkpointing import checkpointed
+from ..memory.compiling import compiled
 from ..memory.demand import Demand, bytes_of, demand
 from ..memory.plan import MemoryPlan, blocks_of_setting, planned
 from ..memory.room import free_memory
@@ -153,6 +154,7 @@ class Planned:
         give_back_freed()  # of loading and encoding
         try:
             with self._stack:
+                self._compile()
                 self._stream(self.plan.streamed)
                 self._checkpoint(range(self.plan.streamed, self.plan.checkpointed))
                 yield
@@ -214,6 +216,12 @@ class Planned:
         if self._base.offloads_by_itself or (setting == "auto" and self._base.device.type != "cuda"):
             return "none"
         return setting
+
+    def _compile(self) -> None:
+        """Compile the blocks whose weights stay where they are, if the recipe says so."""
+        if self.step.run.recipe.memory.compile:
+            blocks, kept = blocks_of(self._base.denoiser), self._order[self.plan.streamed :]
+            self._stack.enter_context(compiled([blocks[path] for path in kept], self._base.device))
 
     def _checkpoint(self, places: range) -> None:
         """Checkpoint these blocks, counted from the one that keeps the most."""

@@ -10,6 +10,7 @@ from ..core.events import Event
 from ..data.dataset import Dataset
 from ..data.references import Reference
 from ..generation.batch import GenerationRequest, generate
+from ..generation.encoding import Encoded
 from ..models.contract import Backbone
 from ..training.settings import SampleSettings
 
@@ -23,20 +24,30 @@ Labeled: TypeAlias = "list[tuple[str, Image.Image]]"
 SLIDER_WEIGHTS = (-1.0, 0.0, 1.0)
 
 
-def slider_samples(base: Backbone, samples: SampleSettings, dataset: Dataset, injection: Injection) -> Labeled:
+def slider_samples(
+    base: Backbone, samples: SampleSettings, dataset: Dataset, injection: Injection, encoded: Encoded | None
+) -> Labeled:
     """Sample pictures with a slider at both ends and off, prompt by prompt."""
     columns = []
     for weight in SLIDER_WEIGHTS:
         with injection.at(weight):
-            pictures = sample_pictures(base, samples, dataset)
+            pictures = sample_pictures(base, samples, dataset, encoded)
         columns.append([(f"{prompt} ({weight:+g})", image) for prompt, image in pictures])
     return [sample for row in zip(*columns, strict=True) for sample in row]
 
 
-def sample_pictures(base: Backbone, samples: SampleSettings, dataset: Dataset) -> Labeled:
+def sample_pictures(
+    base: Backbone, samples: SampleSettings, dataset: Dataset, encoded: Encoded | None = None
+) -> Labeled:
     """The sample prompts with their pictures, always from the same seeds, with the base model's own defaults.
 
     With pairs, the first prompt edits the picture before editing of the first pair, and so on.
+
+    Args:
+        base: the base model.
+        samples: with the prompts.
+        dataset: of the run.
+        encoded: the prompts as they were encoded before, where nothing has changed the text encoders since.
     """
     defaults, pictures = base.info.generation, []
     for prompts, reference in _edits(samples.sample_prompts, dataset):
@@ -47,7 +58,9 @@ def sample_pictures(base: Backbone, samples: SampleSettings, dataset: Dataset) -
             references=(reference.load(),) if reference else (),
             reference_guidance=defaults.reference_guidance,
         )
-        pictures += [(generated.prompt, generated.image) for generated in _finished(generate(base, request))]
+        pictures += [
+            (generated.prompt, generated.image) for generated in _finished(generate(base, request, encoded=encoded))
+        ]
     return pictures
 
 

@@ -25,6 +25,7 @@ from ..adapters.stack import Stack
 from ..core.errors import AdapterError, TrainingError
 from ..core.events import Event, Message
 from ..core.locks import Exclusive
+from ..core.ranks import Ranks
 from ..core.storage import touch, write_json
 from ..data.dataset import Dataset
 from ..models.contract import Backbone
@@ -40,10 +41,11 @@ from ..training.state import TrainingState
 from ..training.training_set import TrainingSet, encode
 from .caption_notes import caption_notes, tag_changes
 from .companions import check_companions, companion_notes
-from .inside import adapted_by, beside, injected, on_text_encoders, samples_of
+from .inside import adapted_by, beside, encoded_once, injected, on_text_encoders, samples_of
 from .key import Run
 from .planning import Planned, encoded_largest_step, is_worth_counting
 from .resuming import newest_state
+from .sharing import nothing, process_notes, share_of, shared_state
 from .store import RunStore
 
 
@@ -94,6 +96,7 @@ def train_adapter(
     graph: Graph | None = None,
     companions: Stack | None = None,
     slider: Slider | None = None,
+    ranks: Ranks | None = None,
 ) -> Generator[Event, None, TrainedAdapter]:
     """Train an adapter, or return the one that was trained before.
 
@@ -109,6 +112,8 @@ def train_adapter(
         graph: for the file's metadata.
         companions: adapters with roles, see ``adapters/companions.py``.
         slider: makes the adapter a slider; see ``sliders.py``.
+        ranks: the processes that train together, of which this one leads; the others call :func:`follow_training` with
+            the same arguments.
 
     Raises:
         DatasetError: a data set is empty.
@@ -117,14 +122,11 @@ def train_adapter(
         TrainingError: a loss isn't finite, or nothing was learned.
         StorageError: results can't be written.
     """
-    recipe = in_steps(recipe.changed(resolution=recipe.batches.resolution or base.info.resolution), dataset)
-    run = Run(
-        base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=seed,
-        companions=Companions.of(companions), slider=slider,
-    )  # fmt: skip
-    run.check()
-    check_companions(run)
+    ranks = ranks or Ranks()
+    run = _checked(base, dataset, recipe, regularization, seed, companions, slider)
+    recipe = run.recipe
     told = (
+        *process_notes(run, ranks),
         *companion_notes(run, companions),
         *caption_notes(run),
         *notes(Plan(recipe=recipe, dataset=dataset, base=base, has_prior=bool(regularization))),
@@ -132,8 +134,9 @@ def train_adapter(
     yield from (Message(text=f"{name}: {note}") for note in told)
     lock = Exclusive(store.lock(run.lineage))
     try:
-        yield from lock.acquire(name)
-        if (found := _finished(run, store, name)) is not None:
+        yield from ranks.together(lock.acquire(name))
+        found = _finished(run, store, name)
+        if ranks.meet(found is not None) and found:
             yield Message(text=f"{name}: trained before, loaded from the run store")
             return replace(found, notes=told, companions=run.companions)
         began = time.monotonic()
@@ -143,7 +146,9 @@ def train_adapter(
         if why_not:
             yield Message(text=f"{name}: {why_not}")
             told = (*told, why_not)
-        adapter, trainer, memory = yield from _train(run, store, start, partial(_adapter, run, name, graph or Graph()))
+        start = shared_state(ranks, start)
+        make = partial(_adapter, run, name, graph or Graph())
+        adapter, trainer, memory = yield from _train(run, store, start, make, ranks)
         return TrainedAdapter(
             adapter=adapter,
             losses=trainer.losses,
@@ -158,6 +163,44 @@ def train_adapter(
         )
     finally:
         lock.release()
+
+
+def follow_training(
+    base: Backbone,
+    dataset: Dataset,
+    recipe: Recipe,
+    *,
+    seed: int,
+    store: RunStore,
+    ranks: Ranks,
+    regularization: Dataset | None = None,
+    companions: Stack | None = None,
+) -> Generator[Event, None, None]:
+    """The part of a process that doesn't lead in :func:`train_adapter`, with the same arguments and errors."""
+    run = _checked(base, dataset, recipe, regularization, seed, companions, None)
+    yield from ranks.together(nothing())  # while rank 0 waits for the lock
+    if not ranks.meet():
+        start = shared_state(ranks, None)
+        yield from _train(run, store, start, partial(_adapter, run, dataset.name, Graph()), ranks)
+
+
+def _checked(
+    base: Backbone,
+    dataset: Dataset,
+    recipe: Recipe,
+    regularization: Dataset | None,
+    seed: int,
+    companions: Stack | None,
+    slider: Slider | None,
+) -> Run:
+    recipe = in_steps(recipe.changed(resolution=recipe.batches.resolution or base.info.resolution), dataset)
+    run = Run(
+        base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=seed,
+        companions=Companions.of(companions), slider=slider,
+    )  # fmt: skip
+    run.check()
+    check_companions(run)
+    return run
 
 
 def _finished(run: Run, store: RunStore, name: str) -> TrainedAdapter | None:
@@ -180,15 +223,18 @@ MakeAdapter = Callable[["dict[str, Update]", "list[float]"], Adapter]
 
 
 def _train(
-    run: Run, store: RunStore, start: TrainingState | None, make: MakeAdapter
+    run: Run, store: RunStore, start: TrainingState | None, make: MakeAdapter, ranks: Ranks
 ) -> Generator[Event, None, tuple[Adapter, Trainer, str]]:
+    """Encode and train; rank 0 saves."""
     base, recipe, steps = run.base, run.recipe, run.recipe.schedule.steps
+    if ranks.count > 1:
+        yield from ranks.together(_encode_sets(share_of(run, ranks), store, Budget(0)))
     budget = Budget.of_free_memory()
     subject, prior = yield from _encode_sets(run, store, budget)
     as_slider = yield from _encode_slider(run, store, budget)
-    samples = bool(recipe.samples.sample_every and recipe.samples.sample_prompts)
+    samples = ranks.leads and bool(recipe.samples.sample_every and recipe.samples.sample_prompts)
     largest = yield from encoded_largest_step(run, store, counts=is_worth_counting(run))
-    if not recipe.adapter.train_text_encoder and not samples:
+    if not recipe.adapter.train_text_encoder:
         base.release_encoders()
     pictures = run.batch
     side = base.info.latent_factor * max(encoded.side for encoded in (subject, prior) if encoded)
@@ -212,16 +258,20 @@ def _train(
             trainee=injection,
             recipe=recipe,
             loss=as_slider(loss, injection) if as_slider else loss,
-            state_path=store.state(run.lineage, steps),
-            generate_samples=partial(samples_of, run, training_only, injection) if samples else None,
+            state_path=store.state(run.lineage, steps) if ranks.leads else None,
+            generate_samples=partial(samples_of, run, training_only, injection, encoded_once(run)) if samples else None,
             need_less_memory=memory.need_less_memory,
+            ranks=ranks,
         )
-        trainer.keep_snapshot = lambda step, updates: _save(
-            make(updates, trainer.losses), store.snapshot(run.lineage, step)
-        )
+        if ranks.leads:
+            trainer.keep_snapshot = lambda step, updates: _save(
+                make(updates, trainer.losses), store.snapshot(run.lineage, step)
+            )
         with memory.applied(), contextlib.closing(trainer.run(start)) as events:
             yield from events
         adapter = make(injection.result(), trainer.losses)
+    if not ranks.leads:
+        return adapter, trainer, ""
     saved = _save(adapter, store.finished(run.lineage, steps))
     write_json(store.record(run.lineage, steps), {"losses": trainer.losses, "parts": trainer.parts})
     return saved, trainer, str(memory.plan)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.devices import is_out_of_memory
 from ..core.errors import TrainingError
 from ..core.events import Event, Message, SamplesGenerated, SnapshotSaved, StateSaved, StepDone
+from ..core.ranks import Ranks
 from ..models.contract import Backbone
 from .loss import Loss
 from .optimizing import Launched, Optimization
@@ -33,8 +34,8 @@ class Trainer:
     trainee: Trainee
     recipe: Recipe
     loss: Loss
-    state_path: Path
-    """Where the training state is saved."""
+    state_path: Path | None
+    """Where the training state is saved; ``None`` in processes that follow another one."""
     generate_samples: Callable[[], Sequence[tuple[str, Image.Image]]] | None = None
     """Gives each sample picture with its prompt."""
     keep_snapshot: Callable[[int, Any], Any] | None = None
@@ -44,6 +45,8 @@ class Trainer:
     ahead: int | None = None
     """Steps given to the device before the loss of the first of them is read; by default 1 on CUDA, where the host
     prepares a step while the device works on another, and 0 elsewhere."""
+    ranks: Ranks = field(default_factory=Ranks)
+    """The processes that train together."""
     step: int = 0
     """Steps done whose losses are known."""
     losses: list[float] = field(default_factory=list)
@@ -64,7 +67,7 @@ class Trainer:
             StorageError: a training state can't be written.
         """
         steps, save_every = self.recipe.schedule.steps, self.recipe.saving.save_every
-        optimization = Optimization(self.backbone, self.trainee, self.recipe, self.loss)
+        optimization = Optimization(self.backbone, self.trainee, self.recipe, self.loss, self.ranks)
         if start is not None:
             self._resume(start, optimization)
         saved, ahead = self.step, self._ahead(optimization)
@@ -82,7 +85,8 @@ class Trainer:
                 if self.step % save_every == 0 or self.step == steps:
                     self._save(optimization)
                     saved = self.step
-                    yield StateSaved(step=self.step, path=self.state_path)
+                    if self.state_path is not None:
+                        yield StateSaved(step=self.step, path=self.state_path)
                 self._since = time.monotonic()
         except (KeyboardInterrupt, SystemExit):  # may interrupt the optimizer halfway through its update
             raise
@@ -167,6 +171,8 @@ class Trainer:
             self._save(optimization)
 
     def _save(self, optimization: Optimization) -> None:
+        if self.state_path is None:
+            return
         state = TrainingState.capture(
             self.step, self.losses, self.trainee.parameters, optimization.optimizer, optimization.scaler, self.parts
         )

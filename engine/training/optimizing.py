@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..core.errors import TrainingError
+from ..core.ranks import Group, Ranks
 from ..models.contract import Backbone
+from .exchange import Exchange
 from .loss import Loss
 from .optimizers import OPTIMIZERS
 from .recipe import Recipe
@@ -75,9 +78,12 @@ class Optimization:
         trainee: what is trained.
         recipe: optimizer, learning rates and clipping.
         loss: of each step.
+        ranks: the processes that share the micro-batches.
     """
 
-    def __init__(self, backbone: Backbone, trainee: Trainee, recipe: Recipe, loss: Loss) -> None:
+    def __init__(
+        self, backbone: Backbone, trainee: Trainee, recipe: Recipe, loss: Loss, ranks: Ranks | None = None
+    ) -> None:
         import torch
 
         self._backbone, self._trainee, self._recipe, self._loss = backbone, trainee, recipe, loss
@@ -85,6 +91,7 @@ class Optimization:
         self.scaler = torch.amp.GradScaler(backbone.device.type, enabled=backbone.dtype == torch.float16)
         self.overflows = 0
         """Steps skipped because their gradients overflowed float16."""
+        self._exchange = Exchange(ranks, trainee.parameters) if isinstance(ranks, Group) else None
         self._spoiled: Tensor | None = None
         """1 once a value wasn't finite, else 0."""
 
@@ -102,13 +109,10 @@ class Optimization:
         """
         import torch
 
-        losses = []
-        for micro in range(self._loss.micro_batches):
-            with self._backbone.gradients():
-                value = self._loss.of_micro_batch(step, micro) / self._loss.micro_batches
-                losses.append(value.detach())
-                self.scaler.scale(value.sum()).backward()
-        return torch.stack(losses)
+        if self._exchange is not None:
+            count, parts = self._loss.micro_batches, len(self._loss.parts)
+            return self._exchange.gradients(partial(self._backward, step), count, parts)
+        return torch.stack([self._backward(step, micro) for micro in range(self._loss.micro_batches)])
 
     def update(self, step: int, losses: Tensor) -> Launched:
         """Move the parameters along their gradients, unless something of this or an earlier step wasn't finite.
@@ -135,6 +139,13 @@ class Optimization:
 
     def forget_gradients(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
+
+    def _backward(self, step: int, micro: int) -> Tensor:
+        """Add the gradient of one micro-batch; returns the parts of its share of the loss, (P,)."""
+        with self._backbone.gradients():
+            value = self._loss.of_micro_batch(step, micro) / self._loss.micro_batches
+            self.scaler.scale(value.sum()).backward()
+        return value.detach()
 
     def _norm(self) -> Tensor:
         """Of all gradients together."""

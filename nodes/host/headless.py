@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ class HeadlessHost(Host):
         output: folder for all results; created when something is written.
         workflow_folder: the workflow file's folder, from which relative paths start.
         progress: where progress is shown; by default on standard error.
+        silent: whether nothing is shown, as another process shows it.
     """
 
     def __init__(
@@ -36,11 +38,13 @@ class HeadlessHost(Host):
         *,
         workflow_folder: Path | None = None,
         progress: TerminalProgress | None = None,
+        silent: bool = False,
     ) -> None:
         self._output = output.absolute()
         self._workflow_folder = workflow_folder and workflow_folder.absolute()
         self._interrupted = False
-        self.progress = progress or TerminalProgress()
+        self._silent = silent
+        self.progress = progress or TerminalProgress(io.StringIO() if silent else None)
 
     def reporter(self) -> Callable[[Event], None]:
         return self.progress.show
@@ -51,18 +55,21 @@ class HeadlessHost(Host):
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Inside the block, Ctrl-C stops at the next event, and a second Ctrl-C at once."""
-        previous = signal.signal(signal.SIGINT, self._on_interrupt)
+        """Inside the block, Ctrl-C stops at the next event, and a second Ctrl-C at once. A SIGTERM, which schedulers
+        and launchers send before they kill, is as a first Ctrl-C."""
+        previous = {number: signal.signal(number, self._on_interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, previous)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
-    def _on_interrupt(self, *_: object) -> None:
-        if self._interrupted:
+    def _on_interrupt(self, number: int, _: object) -> None:
+        if self._interrupted and number == signal.SIGINT:
             raise KeyboardInterrupt
         self._interrupted = True
-        os.write(2, b"\nStopping after this step; press Ctrl-C again to stop at once.\n")  # print isn't reentrant
+        if not self._silent:
+            os.write(2, b"\nStopping after this step; press Ctrl-C again to stop at once.\n")  # print isn't reentrant
 
     def tidy_up(self) -> None:
         """Everything lies below the output folder, pictures in any folder of it."""

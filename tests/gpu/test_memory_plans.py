@@ -12,6 +12,7 @@ import torch
 from gpu_steps import Loss, adapted, close, gradients
 from lora_workbench.engine.memory.blocks import blocks_of
 from lora_workbench.engine.memory.checkpointing import checkpointed
+from lora_workbench.engine.memory.compiling import compiled
 from lora_workbench.engine.memory.counting import counted
 from lora_workbench.engine.memory.streaming import streamed
 from lora_workbench.engine.models.contract import Backbone
@@ -31,7 +32,11 @@ def base(folder: Path, device: str) -> Backbone:
 
 def plan(name: str, base: Backbone) -> Any:
     blocks = [*blocks_of(base.denoiser).values()]
-    return {"": nullcontext(), "checkpointed": checkpointed(blocks)}.get(name) or streamed(blocks, base.device)
+    ways = {
+        "": nullcontext, "checkpointed": lambda: checkpointed(blocks),
+        "streamed": lambda: streamed(blocks, base.device), "compiled": lambda: compiled(blocks, base.device),
+    }  # fmt: skip
+    return ways[name]()
 
 
 def steps(base: Backbone, name: str, count: int = 3) -> list[dict[str, torch.Tensor]]:
@@ -52,6 +57,14 @@ def test_gradients_are_those_of_a_cpu(folder: Path, base: Backbone, name: str):
     on_cpu = load_base(folder, device="cpu", precision="fp32")
     for ours, cpu in zip(steps(base, name), steps(on_cpu, ""), strict=True):
         close(ours, cpu, OTHER_DEVICE)
+
+
+@ON_GPUS
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_compiled_gradients_are_those_without(folder: Path, device: str, precision: str):
+    base = load_base(folder, device=device, precision=precision)
+    for ours, plain in zip(steps(base, "compiled"), steps(base, ""), strict=True):
+        close(ours, plain, {"fp32": OTHER_DEVICE, "bf16": 0.02}[precision])
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])

@@ -92,7 +92,8 @@ class Lora(TrainableKind):
     ) -> Tensor:  # fmt: skip
         r""":math:`W x + \frac{\alpha}{r} B A x`, in the dtype of the activations."""
         down, up = (factors[part].to(x.dtype) for part in ("down", "up"))
-        return base(x, *args, **kwargs) + product(layer, down, up, x) * scale
+        change = product(layer, down, up, x)
+        return base(x, *args, **kwargs) + (change if scale == 1 else change * scale)
 
     def update(self, factors: Mapping[str, Tensor], alpha: float) -> LowRank:
         return LowRank(factors["down"], factors["up"], alpha)

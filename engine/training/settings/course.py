@@ -41,7 +41,8 @@ def _blocks_problem(setting: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class MemorySettings(Settings):
-    """How a run fits into memory. It doesn't affect the result."""
+    """How a run fits into memory, and how its steps are computed. Only compile affects the result, and only in its last
+    digits."""
 
     title = "Memory"
 
@@ -54,4 +55,14 @@ class MemorySettings(Settings):
         "auto", "Blocks whose frozen weights stay in the machine's memory and come to the GPU one after the other. It "
         "takes far more time than fewer bits do: auto only where nothing else fits; or none, all, or a number.",
         since="0.2", keyed=False, check=_blocks_problem,
+    )  # fmt: skip
+    compile: bool = setting(
+        False, "Compile the denoiser's blocks with torch.compile. The first step of each size of pictures takes "
+        "minutes longer; on most GPUs the others are then faster. A CPU gains little. Streamed blocks aren't compiled.",
+        since="0.2", neutral=False,
+    )  # fmt: skip
+    devices: int = setting(
+        1, "GPUs of this machine that train together; 0 for all. Each takes micro-batches of its own, so "
+        "gradient_accumulation should be a multiple. Without a GPU: processes on the CPU. Outside ComfyUI only.",
+        since="0.2", minimum=0, maximum=64, keyed=False,
     )  # fmt: skip

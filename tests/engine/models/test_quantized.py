@@ -328,3 +328,12 @@ def test_auto_quantizes_only_what_does_not_fit():
 def test_unknown_precisions_are_refused(folder: Path):
     with pytest.raises(BaseModelError, match="Unknown precision 'int3'"):
         load_base(folder, device="cpu", precision="int3")
+
+
+@pytest.mark.parametrize("name", ["", "int8"])
+def test_weights_that_don_t_fit_are_told_with_what_would(name: str):
+    """The allocator itself refuses them: a weight of which one value is in memory, and its copy isn't."""
+    blocks = nn.ModuleList([nn.Linear(1, 1)])
+    blocks[0].weight = nn.Parameter(torch.zeros(1, 1).expand(2**23, 2**23), requires_grad=False)
+    with pytest.raises(BaseModelError, match=r"don't fit on cpu: they take .* GB.*\n.*\n.*fewer bits"):
+        place(nn.Sequential(blocks), torch.device("cpu"), Precision(torch.bfloat16, name))

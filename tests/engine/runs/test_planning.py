@@ -21,6 +21,7 @@ from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import TrainedAdapter, train_adapter
 from lora_workbench.engine.training.recipe import Recipe
 from PIL import Image
+from safetensors.torch import load_file
 
 RECIPE = Recipe.of(steps=4, learning_rate=1e-2, rank=2, alpha=2, batch_size=2, warmup_steps=0, schedule="constant")
 Run = Generator[Event, None, TrainedAdapter]
@@ -164,3 +165,19 @@ def test_more_pictures_need_more_and_fewer_bits_come_after_checkpointing(
     assert 6 < large.demand.activations / small.demand.activations < 8.5
     assert small.trial is None
     assert "trial" not in str(small)
+
+
+@pytest.mark.parametrize("shuffle", [0, 6])
+def test_the_disk_is_what_a_run_takes(base: Backbone, train, tmp_path: Path, shuffle: int) -> None:
+    """Headers of files come on top: the pictures here are so small that they are large beside them."""
+    pictures = [Image.new("RGB", (32, 32), color) for color in ("red", "green", "navy")]
+    dataset = dataset_from_images(pictures, ["a thing, red, small, new", "a green thing", "a thing, dark"], "colors")
+    recipe, store = RECIPE.changed(caption_shuffle=shuffle), RunStore(tmp_path / "run")
+    found, _ = finish(forecast(base, dataset, recipe, store=RunStore(tmp_path / "plan"), trial=False))
+    finish(train_adapter(base, dataset, recipe, seed=7, store=store, name="x"))
+    files = [path for path in store.root.rglob("*.safetensors") if path.is_file()]
+    assert found.disk == pytest.approx(sum(map(tensor_bytes, files)), rel=0.02)
+
+
+def tensor_bytes(file: Path) -> int:
+    return sum(tensor.nbytes for tensor in load_file(file).values())

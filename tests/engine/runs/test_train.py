@@ -262,6 +262,12 @@ def test_samples_come_at_their_steps_without_changing_the_run(train):
     assert sampled.adapter.content_hash == plain.adapter.content_hash
 
 
+def test_encoders_are_gone_in_every_step_between_samples(train, base):
+    for event in train(RECIPE.changed(sample_every=2, sample_prompts=("zwx thing", "a thing"))):
+        if isinstance(event, (StepDone, SamplesGenerated)):
+            assert not base._encoders
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_state(train, base):
     recipe = RECIPE.changed(
         learning_rate=1000, steps=40, max_grad_norm=0, warmup_steps=0, save_every=1, schedule="constant"

@@ -1,0 +1,147 @@
+"""One training, and what it taught."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import evaluate_adapters as evaluation
+from evaluate_adapters import Artist, Drawn
+from lora_workbench.engine.adapters.adapter import Adapter
+from lora_workbench.engine.adapters.stack import Stack
+from lora_workbench.engine.core.events import StepDone
+from lora_workbench.engine.data.dataset import Dataset
+from lora_workbench.engine.data.loading import dataset_from_images
+from lora_workbench.engine.generation.batch import GenerationRequest, generate
+from lora_workbench.engine.memory.peak import peak_memory
+from lora_workbench.engine.models.registry import load_base
+from lora_workbench.engine.runs.store import RunStore
+from lora_workbench.engine.runs.train import train_adapter
+from lora_workbench.engine.training.suggestions import suggest
+from PIL import Image
+
+from .sets import SETS, TRIGGER
+
+ROOT = Path(__file__).parents[2]
+GUIDANCE = 3.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training to measure."""
+
+    method: str
+    settings: Mapping[str, Any]
+    rate: float
+    """Factor of the recipe's learning rates."""
+    dataset: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} | rate {self.rate:g} | {self.dataset} | seed {self.seed}"
+
+
+@dataclass
+class Bench:
+    """The demo base, with everything that trainings are measured against."""
+
+    packages: Path
+    """The folder ``node_modules`` with the art."""
+    folder: Path
+    """For class pictures and the run store."""
+    pictures: int
+    """Drawn for each figure."""
+
+    @cached_property
+    def base(self) -> Any:
+        return load_base(ROOT / "assets" / "demo_base", device="cpu", precision="fp32")
+
+    @cached_property
+    def artist(self) -> Artist:
+        return Artist(self.base, self.pictures, GUIDANCE)
+
+    def measured(self, job: Job) -> dict[str, float]:
+        """Train, and compare pictures by the adapter with pictures by the base of the same prompts and seeds.
+
+        Returns:
+            ``distance`` to what is held out and ``base``, the base's own; ``drift``, how far pictures of prompts
+            without the trigger word move, over how far those with it do; ``seconds`` of a step, the median; ``memory``
+            that the run added at its peak, in bytes, and ``bytes`` of the adapter's tensors.
+        """
+        adapter, training = self._trained(job)
+        chosen, stack = SETS[job.dataset], evaluation.alone(adapter)
+        before, plain = self._before(job.dataset), self._plain
+        after = self.artist.draw(chosen.asked(self.artist.prompts), stack)
+        beside = self.artist.draw(plain.asked[:: evaluation.SEEDS_A_PROMPT], stack)
+        drift = evaluation.moved(plain, beside) / evaluation.moved(before, after)
+        return {
+            "distance": chosen.distance(after, self.packages),
+            "base": chosen.distance(before, self.packages),
+            "drift": drift,
+            **training,
+        }
+
+    def _trained(self, job: Job) -> tuple[Adapter, dict[str, float]]:
+        dataset = SETS[job.dataset].dataset(self.packages)
+        recipe = suggest(SETS[job.dataset].goal, len(dataset), self.base.info)
+        rates = {name: job.rate * recipe.flat()[name] for name in ("learning_rate", "text_encoder_learning_rate")}
+        recipe = recipe.changed(**(rates | dict(job.settings)))
+        prior = None if job.settings.get("prior_weight") == 0 else self._class_pictures
+        run = train_adapter(
+            self.base, dataset, recipe, seed=job.seed, store=RunStore(self.folder / "runs"), name=TRIGGER,
+            regularization=prior,
+        )  # fmt: skip
+        seconds: list[float] = []
+        with peak_memory(self.base.device) as peak:
+            trained = _result(run, lambda event: seconds.append(event.seconds) if isinstance(event, StepDone) else None)
+        tensors = [tensor for update in trained.adapter.modules.values() for tensor in vars(update).values()]
+        return trained.adapter, {
+            "seconds": median(seconds) if seconds else float("nan"),
+            "memory": float(peak.size or 0),
+            "bytes": float(sum(getattr(tensor, "nbytes", 0) for tensor in tensors)),
+        }
+
+    def _before(self, name: str) -> Drawn:
+        if name not in self._drawn:
+            self._drawn[name] = self.artist.draw(SETS[name].asked(self.artist.prompts), Stack())
+        return self._drawn[name]
+
+    @cached_property
+    def _drawn(self) -> dict[str, Drawn]:
+        return {}
+
+    @cached_property
+    def _plain(self) -> Drawn:
+        return self.artist.draw(evaluation.plain_prompts(self.packages, self.artist.prompts), Stack())
+
+    @cached_property
+    def _class_pictures(self) -> Dataset:
+        """Those of the quickstart, drawn once."""
+        graph = json.loads((ROOT / "workflows/api/quickstart.json").read_text(encoding="utf-8"))
+        inputs = next(node["inputs"] for node in graph.values() if node["class_type"] == "LW_Generate")
+        prompts, seeds = inputs["prompts"].splitlines(), range(inputs["seed"], inputs["seed"] + 2)
+        folder = self.folder / "class pictures"
+        paths = [folder / f"{prompt}, {seed}.png" for prompt in prompts for seed in seeds]
+        if not all(path.exists() for path in paths):
+            request = GenerationRequest(
+                prompts=tuple(prompts), seeds=tuple(seeds), steps=inputs["steps"], guidance=inputs["guidance"]
+            )
+            folder.mkdir(parents=True, exist_ok=True)
+            for path, generated in zip(paths, _result(generate(self.base, request)), strict=True):
+                generated.image.save(path)
+        captions = [prompt for prompt in prompts for _ in seeds]
+        return dataset_from_images([Image.open(path).convert("RGB") for path in paths], captions, "class pictures")
+
+
+def _result(run: Generator[Any, None, Any], see: Callable[[Any], None] = lambda _: None) -> Any:
+    while True:
+        try:
+            see(next(run))
+        except StopIteration as end:
+            return end.value

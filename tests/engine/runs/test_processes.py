@@ -1,0 +1,106 @@
+"""Several processes train what one trains, to the same bits, and stop together."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from multiprocessing import active_children
+
+import pytest
+from lora_workbench.engine.core.errors import TrainingError
+from lora_workbench.engine.core.events import Message, StepDone
+from lora_workbench.engine.data.dataset import Dataset, TriggerWord
+from lora_workbench.engine.data.loading import dataset_from_images
+from lora_workbench.engine.models import registry
+from lora_workbench.engine.runs.processes import train_on_devices
+from lora_workbench.engine.runs.store import RunStore
+from lora_workbench.engine.training.recipe import Recipe
+from PIL import Image
+
+RECIPE = Recipe.of(
+    steps=4, learning_rate=1e-3, rank=4, alpha=4, batch_size=1, gradient_accumulation=3, warmup_steps=2, save_every=100,
+    caption_dropout=0.3, train_text_encoder=True,
+)  # fmt: skip
+
+
+def finish(events):
+    """(what the generator returned, the events that it yielded)."""
+    seen = []
+    while True:
+        try:
+            seen.append(next(events))
+        except StopIteration as stop:
+            return stop.value, seen
+
+
+def up_to(events, step: int) -> None:
+    while not (isinstance(event := next(events), StepDone) and event.step == step):
+        pass
+
+
+def pictures(name: str, blue: int) -> Dataset:
+    images = [Image.new("RGB", (40, 32), (60 * n, 90, blue)) for n in range(3)]
+    return dataset_from_images(images, [f"a {name} {n}" for n in range(3)], name)
+
+
+@pytest.fixture(scope="module")
+def base(tiny_sd1):
+    return registry.load_base(tiny_sd1, device="cpu", precision="fp32")
+
+
+@pytest.fixture
+def train(base, tmp_path):
+    def start(folder: str, devices: int, recipe: Recipe = RECIPE):
+        dataset = replace(pictures("zwx thing", 200), trigger=TriggerWord(word="zwx", class_word="thing"))
+        return train_on_devices(
+            base, dataset, recipe.changed(devices=devices), seed=7, store=RunStore(tmp_path / folder), name="zwx",
+            regularization=pictures("thing", 90),
+        )  # fmt: skip
+
+    return start
+
+
+def test_two_processes_train_what_one_trains(train):
+    alone, _ = finish(train("alone", 1))
+    shared, events = finish(train("shared", 2))
+    assert shared.losses == alone.losses
+    assert shared.adapter.content_hash == alone.adapter.content_hash
+    told = " ".join(event.text for event in events if isinstance(event, Message))
+    assert "1 of 2 processes have nothing to do in the last part of each step" in told
+    again, _ = finish(train("shared", 1))
+    assert again.cached, "the number of processes is no part of the key"
+
+
+@pytest.mark.parametrize(("first", "then"), [(2, 1), (1, 2)])
+def test_a_run_goes_on_with_another_number_of_processes(train, first, then):
+    whole, _ = finish(train("whole", 1))
+    events = train("shared", first)
+    up_to(events, 2)
+    events.close()
+    rest, _ = finish(train("shared", then))
+    assert rest.resumed_at == 2
+    assert rest.losses == whole.losses
+    assert rest.adapter.content_hash == whole.adapter.content_hash
+    assert not active_children()
+
+
+def test_a_killed_process_ends_the_run_which_keeps_its_state(train):
+    whole, _ = finish(train("whole", 1))
+    events = train("shared", 2)
+    up_to(events, 2)
+    (worker,) = active_children()
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(TrainingError, match="has died, or can't be reached"):
+        finish(events)
+    rest, _ = finish(train("shared", 1))
+    assert rest.resumed_at >= 2
+    assert rest.adapter.content_hash == whole.adapter.content_hash
+
+
+def test_what_stops_another_process_is_told(train, base, tmp_path, monkeypatch):
+    """Its base model is gone as it starts."""
+    monkeypatch.setattr(base, "source", base.source._replace(path=tmp_path / "gone"))
+    with pytest.raises(TrainingError, match="Process 1 of the training has stopped: No base model at"):
+        finish(train("shared", 2))
+    assert not active_children()
