@@ -17,7 +17,7 @@ on: they are part of what is preserved.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -118,13 +118,16 @@ class Asked:
         import torch
 
         backbone, count = self.teacher.backbone, len(next(iter(next(iter(self.without.values())).values())))
-        kept = conditioning.pick(slice(count))
+        x, levels, kept = x_t[:count], t[:count], conditioning.pick(slice(count))
         with torch.no_grad(), self.teacher.injection.at(0.0):
             shown = [with_prompt(prompt, kept) for prompt in self.without.values()]
-            wanted = backbone.predict(*_together(x_t[:count], t[:count], shown))
-        shown = [with_prompt(prompt, kept) for prompt in self.prompts.values()]
-        x, levels, prompts = _together(x_t[:count], t[:count], [conditioning, *shown], first=(x_t, t))
-        predicted = backbone.predict(x, levels, prompts)
+            times = len(shown)
+            wanted = backbone.predict(torch.cat([x] * times), torch.cat([levels] * times), Conditioning.join(shown))
+        shown = [conditioning, *(with_prompt(prompt, kept) for prompt in self.prompts.values())]
+        times = len(self.prompts)
+        predicted = backbone.predict(
+            torch.cat([x_t, *[x] * times]), torch.cat([t, *[levels] * times]), Conditioning.join(shown)
+        )
         own, beside = predicted[: len(x_t)], predicted[len(x_t) :]
         held = torch.cat([beside, own[:count]]) if MASK in self.without else beside
         errors = (held - wanted.detach()).square().split(count)
@@ -132,14 +135,3 @@ class Asked:
             weighed = error * self.outside if part == MASK and self.outside is not None else error
             self.losses[part] = self.teacher.weights[part] * weighed.mean()
         return own
-
-
-def _together(
-    x: Tensor, t: Tensor, prompts: Sequence[Conditioning], first: tuple[Tensor, Tensor] | None = None
-) -> tuple[Tensor, Tensor, Conditioning]:
-    """The same latents once for each of these prompts, as one batch; ``first`` are those of the first prompts."""
-    import torch
-
-    x_first, t_first = first or (x, t)
-    others = len(prompts) - 1
-    return torch.cat([x_first, *[x] * others]), torch.cat([t_first, *[t] * others]), Conditioning.join(prompts)

@@ -19,7 +19,6 @@ from subject_figures import CLASS, WORD, SubjectFigures, finished, fox_cutout
 
 pytestmark = pytest.mark.proofs
 
-SEEDS = (0, 1, 2)
 WEIGHT = 2.0
 
 
@@ -31,13 +30,20 @@ def trained(base: Backbone, root: Path, store: Path, seed: int, **changes: Any) 
     return finished(train_adapter(base, dataset, recipe, seed=seed, store=RunStore(store), name="fox")).adapter
 
 
-def test_output_preservation_halves_the_drift_and_keeps_the_likeness(root: Path, tmp_path: Path) -> None:
-    """Of each of three seeds; takes a quarter of an hour."""
-    base = load_base(root / "assets" / "demo_base", device="cpu", precision="fp32")
-    figures = SubjectFigures(base, fox_cutout(root))
-    for seed in SEEDS:
-        distance, drift = figures.of(trained(base, root, tmp_path, seed))
-        held_distance, held_drift = figures.of(trained(base, root, tmp_path, seed, output_preservation=WEIGHT))
-        print(f"seed {seed}: distance {distance:.4f} to {held_distance:.4f}, drift {drift:.4f} to {held_drift:.4f}")
-        assert held_drift <= 0.5 * drift
-        assert held_distance <= 1.05 * distance
+@pytest.fixture(scope="module")
+def figures(root: Path) -> SubjectFigures:
+    return SubjectFigures(load_base(root / "assets" / "demo_base", device="cpu", precision="fp32"), fox_cutout(root))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_output_preservation_halves_the_drift_and_keeps_the_likeness(
+    figures: SubjectFigures, root: Path, tmp_path: Path, seed: int
+) -> None:
+    """Measured, as distance and drift of each seed: 0.073 and 0.166, 0.078 and 0.162, 0.068 and 0.135 without it; 0.052
+    and 0.071, 0.048 and 0.057, 0.047 and 0.064 with it. At weight 1, the first seed has 0.047 and 0.088, and 0.053 and
+    0.066 with ``blank_preservation`` at 1 beside it. It takes six minutes a seed."""
+    distance, drift = figures.of(trained(figures.base, root, tmp_path, seed))
+    held_distance, held_drift = figures.of(trained(figures.base, root, tmp_path, seed, output_preservation=WEIGHT))
+    print(f"seed {seed}: distance {distance:.4f} to {held_distance:.4f}, drift {drift:.4f} to {held_drift:.4f}")
+    assert held_drift <= 0.5 * drift
+    assert held_distance <= 1.05 * distance

@@ -66,7 +66,7 @@ class PriorSettings(Settings):
     )  # fmt: skip
     output_preservation: float = setting(
         0.0, "Weight of keeping what the base model makes of the captions with the class word in place of the trigger "
-        "word. Needs a class word, no pictures, and about twice the time. Usually 1; 0 turns it off.",
+        "word. Needs a class word, no pictures, and about twice the time. Usually 1 to 2; 0 turns it off.",
         since="0.2", minimum=0, maximum=100, step=0.05, neutral=0.0,
     )  # fmt: skip
     blank_preservation: float = setting(

@@ -236,3 +236,12 @@ def test_a_half_precision_base_is_untouched(tiny_sd1: Any, train: Any) -> None:
     helper = random_adapter(half)
     finish(train(as_role(helper, "training_only"), as_role(helper, "context", 0.1), on=half))
     assert all(torch.equal(value, before[name]) for name, value in half.denoiser.state_dict().items())
+
+
+@pytest.mark.parametrize("text_encoder", [False, True])
+def test_what_is_preserved_has_the_companion(train: Any, base: Backbone, text_encoder: bool) -> None:
+    recipe = RECIPE.changed(blank_preservation=1.0, train_text_encoder=text_encoder)
+    helper = as_role(random_adapter(base, text=True), "context")
+    trained, _ = finish(train(helper, recipe=recipe))
+    first, *later = trained.parts["blank_preservation"]
+    assert first < 1e-10 < later[-1]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from lora_workbench.engine.core.cache import TensorCache
 from lora_workbench.engine.core.errors import BaseModelError, DatasetError, TrainingError
-from lora_workbench.engine.data.dataset import Dataset
+from lora_workbench.engine.data.dataset import Dataset, TriggerWord
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.pairs import load_pairs
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
@@ -115,6 +115,21 @@ def test_text_encoders_that_see_pictures_see_those_before_editing(family, pairs,
         assert (first - second).abs().max() > 1e-4
     recipe = RECIPE.changed(caption_dropout=0.5, sample_every=2, sample_prompts=("do it",))
     assert all(torch.tensor(trained(base, pairs, tmp_path / "store", recipe).losses).isfinite())
+
+
+@pytest.mark.parametrize("family", ["ip2p", "qwen-image-edit"])
+def test_what_is_preserved_is_shown_the_pictures_before_editing(family, pairs, base, tmp_path):
+    if family != "ip2p":
+        base = load_base(TINY[family](tmp_path / "base"), device="cpu", precision="fp32")
+    named = replace(
+        pairs.with_captions(["do it to zwx", "zwx"]), trigger=TriggerWord(word="zwx", class_word="some thing")
+    )
+    recipe = RECIPE.changed(
+        output_preservation=1.0, blank_preservation=1.0, batch_size=2, learning_rate=0.01, warmup_steps=0
+    )
+    parts = trained(base, named, tmp_path / "store", recipe).parts
+    assert list(parts) == ["subject", "output_preservation", "blank_preservation"]
+    assert all(values[0] < 1e-9 < values[1] for part, values in parts.items() if part != "subject")
 
 
 def test_samples_edit_the_first_pairs(base, pairs, tmp_path):
