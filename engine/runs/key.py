@@ -8,6 +8,7 @@ from typing import Any
 
 from ..adapters.companions import Companions
 from ..core.errors import CaptionError, DatasetError, TrainingError
+from ..core.fields import settings_of
 from ..core.keys import content_key
 from ..core.words import first_of
 from ..data.dataset import Dataset
@@ -17,8 +18,11 @@ from ..models import FAMILIES
 from ..models.contract import Backbone
 from ..training.levels import trained_levels
 from ..training.recipe import Recipe
-from ..training.settings import Circumstances
+from ..training.settings import AdapterSettings, Circumstances
 from ..training.slider import Slider
+
+OF_ADAPTERS = settings_of(AdapterSettings).keys() - {"train_text_encoder"}
+"""Settings without an effect where all weights are trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,8 @@ class Run:
 
     slider: Slider | None = None
     """What makes the adapter a slider; the data set then has its pictures."""
+    whole: bool = False
+    """Whether all weights of the base model are trained, in place of an adapter."""
 
     @cached_property
     def lineage(self) -> str:
@@ -63,12 +69,18 @@ class Run:
             self.base.info.content_hash,
             f"{self.base.device.type} {self.base.dtype}",
             self.dataset.content_hash,
-            self.recipe.keyed(circumstances) | self._never_dropped() | self._shift(),
+            self._keyed(circumstances) | self._never_dropped() | self._shift(),
             self.regularization.content_hash if self.regularization else None,
             self.seed,
             *([self.companions.identity()] if self.companions.entries else []),
             *([content_key("slider", self.slider.key)] if self.slider else []),
+            *([content_key("whole model")] if self.whole else []),
         )
+
+    def _keyed(self, circumstances: Circumstances) -> dict[str, Any]:
+        """The settings that the result depends on: where all weights are trained, none that describes an adapter."""
+        keyed = self.recipe.keyed(circumstances)
+        return {name: value for name, value in keyed.items() if name not in OF_ADAPTERS} if self.whole else keyed
 
     def _never_dropped(self) -> dict[str, str]:
         """The trigger word, where it decides which tags are dropped."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from ..adapters.adapter import Adapter
 from ..adapters.binding import bind
@@ -27,6 +28,7 @@ from ..core.events import Event, Message
 from ..core.locks import Exclusive
 from ..core.storage import touch, write_json
 from ..data.dataset import Dataset
+from ..memory.plan import MemoryPlan
 from ..models.contract import Backbone
 from ..training.epochs import in_steps, length
 from ..training.held import Budget
@@ -36,6 +38,7 @@ from ..training.notes import Plan, notes
 from ..training.recipe import Recipe
 from ..training.slider import MakeLoss, Slider
 from ..training.state import TrainingState
+from ..training.trainee import Trainee
 from ..training.training_set import TrainingSet, encode
 from .caption_notes import caption_notes, tag_changes
 from .companions import check_companions, companion_notes
@@ -47,11 +50,9 @@ from .store import RunStore
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainedAdapter:
-    """The result of a run."""
+class Finished:
+    """What is known of a run that is done."""
 
-    adapter: Adapter
-    """Bound to the base model's modules; ``path`` is its file in the run store."""
     losses: list[float]
     """One per step."""
     cached: bool
@@ -65,8 +66,33 @@ class TrainedAdapter:
     """What was done to fit into memory, and why, for people; empty for a run that was trained before."""
     notes: tuple[str, ...] = ()
     """What didn't do what the recipe says, and what is remarkable about captions and companions, for people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedAdapter(Finished):
+    """The result of a run."""
+
+    adapter: Adapter
+    """Bound to the base model's modules; ``path`` is its file in the run store."""
     companions: Companions = field(default_factory=Companions)
     """The adapters that were on while it was trained, or that it started from."""
+
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product(Generic[Made]):
+    """What a run makes: an adapter, or whatever else is trained by the same steps."""
+
+    trainee: Callable[[], contextlib.AbstractContextManager[Trainee]]
+    """Puts what is trained into the base model for the duration of a block."""
+    save: Callable[[Any, list[float], Path], Made]
+    """Writes a ``Trainee.result()`` to a file, with the losses so far in its header."""
+    load: Callable[[Path], Made | None]
+    """Reads such a file; ``None`` if there is none, or a damaged one."""
+    check: Callable[[MemoryPlan], None] = lambda _: None
+    """Refuses a memory plan before the first step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,13 +152,40 @@ def train_adapter(
         *caption_notes(run),
         *notes(Plan(recipe=recipe, dataset=dataset, base=base, has_prior=bool(regularization))),
     )
+    product = Product(
+        trainee=partial(injected, run),
+        save=partial(_saved, run, name, graph or Graph()),
+        load=partial(_read, run, name),
+    )
+    adapter, finished = yield from trained(run, product, store, name, told)
+    return TrainedAdapter(adapter=adapter, companions=run.companions, **vars(finished))
+
+
+def trained(
+    run: Run, product: Product[Made], store: RunStore, name: str, told: tuple[str, ...]
+) -> Generator[Event, None, tuple[Made, Finished]]:
+    """Train what a run makes, or read it if that was done before.
+
+    Args:
+        run: checked.
+        product: what it makes.
+        store: where results and training states are kept.
+        name: of the result, for people.
+        told: notes on the run.
+
+    Raises:
+        TrainingError: a loss isn't finite, or the memory doesn't do.
+        StorageError: results can't be written.
+    """
+    recipe, length_ = run.recipe, length(run.recipe, run.dataset)
     yield from (Message(text=f"{name}: {note}") for note in told)
     lock = Exclusive(store.lock(run.lineage))
     try:
         yield from lock.acquire(name)
-        if (found := _finished(run, store, name)) is not None:
+        if (found := _finished(run, store, product)) is not None:
             yield Message(text=f"{name}: trained before, loaded from the run store")
-            return replace(found, notes=told, companions=run.companions)
+            made, losses = found
+            return made, Finished(losses=losses, cached=True, resumed_at=0, seconds=0.0, length=length_, notes=told)
         began = time.monotonic()
         start, why_not = newest_state(store, run)
         if start is not None:
@@ -140,42 +193,36 @@ def train_adapter(
         if why_not:
             yield Message(text=f"{name}: {why_not}")
             told = (*told, why_not)
-        adapter, losses, memory = yield from _train(run, store, start, partial(_adapter, run, name, graph or Graph()))
-        return TrainedAdapter(
-            adapter=adapter,
+        made, losses, memory = yield from _train(run, store, start, product)
+        return made, Finished(
             losses=losses,
             cached=False,
             resumed_at=start.step if start else 0,
             seconds=time.monotonic() - began,
-            length=length(recipe, dataset),
+            length=length_,
             memory=memory,
             notes=told,
-            companions=run.companions,
         )
     finally:
         lock.release()
 
 
-def _finished(run: Run, store: RunStore, name: str) -> TrainedAdapter | None:
-    """The adapter of this run, if the run store has it."""
+def _finished(run: Run, store: RunStore, product: Product[Made]) -> tuple[Made, list[float]] | None:
+    """The result of this run with its losses, if the run store has it."""
     path, record = (place(run.lineage, run.recipe.schedule.steps) for place in (store.finished, store.record))
     try:
         losses = json.loads(record.read_text(encoding="utf-8"))["losses"]
-        adapter = replace(bind(load_adapter(path), run.base.module_shapes()), name=name)
-    except (AdapterError, OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError):
         return None  # not finished, or damaged
+    if (made := product.load(path)) is None:
+        return None
     touch(path)
-    return TrainedAdapter(
-        adapter=adapter, losses=losses, cached=True, resumed_at=0, seconds=0.0, length=length(run.recipe, run.dataset)
-    )  # fmt: skip
-
-
-MakeAdapter = Callable[["dict[str, Update]", "list[float]"], Adapter]
+    return made, losses
 
 
 def _train(
-    run: Run, store: RunStore, start: TrainingState | None, make: MakeAdapter
-) -> Generator[Event, None, tuple[Adapter, list[float], str]]:
+    run: Run, store: RunStore, start: TrainingState | None, product: Product[Made]
+) -> Generator[Event, None, tuple[Made, list[float], str]]:
     base, recipe, steps = run.base, run.recipe, run.recipe.schedule.steps
     budget = Budget.of_free_memory()
     subject, prior = yield from _encode_sets(run, store, budget)
@@ -189,34 +236,43 @@ def _train(
     with (
         base.training(pictures, side),
         beside(run) as training_only,
-        injected(run) as injection,
+        product.trainee() as trainee,
     ):
-        memory = Planned(step=largest, injection=injection)
+        memory = Planned(step=largest, trainee=trainee)
+        product.check(memory.plan)
         if memory.plan.checkpointed or memory.plan.remark or not memory.plan.fits:
             yield Message(text=str(memory.plan))
         loss = StepLoss(backbone=base, recipe=recipe, subject=subject, prior=prior, seed=run.seed)
         trainer = Trainer(
             backbone=base,
-            trainee=injection,
+            trainee=trainee,
             recipe=recipe,
-            loss=as_slider(loss, injection) if as_slider else loss,
+            loss=as_slider(loss, trainee) if as_slider else loss,
             state_path=store.state(run.lineage, steps),
-            generate_samples=partial(samples_of, run, training_only, injection) if samples else None,
+            generate_samples=partial(samples_of, run, training_only, trainee) if samples else None,
             need_less_memory=memory.need_less_memory,
         )
-        trainer.keep_snapshot = lambda step, updates: _save(
-            make(updates, trainer.losses), store.snapshot(run.lineage, step)
+        trainer.keep_snapshot = lambda step, result: product.save(
+            result, trainer.losses, store.snapshot(run.lineage, step)
         )
         with memory.applied(), contextlib.closing(trainer.run(start)) as events:
             yield from events
-        adapter = make(injection.result(), trainer.losses)
-    saved = _save(adapter, store.finished(run.lineage, steps))
+        result = trainee.result()
+    saved = product.save(result, trainer.losses, store.finished(run.lineage, steps))
     write_json(store.record(run.lineage, steps), {"losses": trainer.losses})
     return saved, trainer.losses, str(memory.plan)
 
 
-def _save(adapter: Adapter, path: Path) -> Adapter:
+def _saved(run: Run, name: str, graph: Graph, updates: dict[str, Update], losses: list[float], path: Path) -> Adapter:
+    adapter = _adapter(run, name, graph, updates, losses)
     return save_adapter(adapter, path, key_style=adapter.key_style, dtype="float32")
+
+
+def _read(run: Run, name: str, path: Path) -> Adapter | None:
+    try:
+        return replace(bind(load_adapter(path), run.base.module_shapes()), name=name)
+    except (AdapterError, OSError, ValueError, KeyError):
+        return None
 
 
 def _encode_sets(
@@ -263,7 +319,14 @@ def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], loss
     modules = {part: update.rows(rows) for key, update in updates.items() for part, rows in run.base.file_parts(key)}
     _refuse_useless(run, name, modules, len(losses))
     info = run.base.info
-    facts = RunFacts(
+    metadata = training_metadata(facts_of(run, name, graph, losses))
+    return Adapter(name=name, family=info.family, modules=modules, key_style=info.key_style, metadata=metadata)
+
+
+def facts_of(run: Run, name: str, graph: Graph, losses: list[float]) -> RunFacts:
+    """What files say of a run."""
+    info = run.base.info
+    return RunFacts(
         name=name,
         family=info.family,
         architecture=info.architecture,
@@ -285,9 +348,6 @@ def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], loss
         prompt=graph.prompt,
         versions=versions(),
         date=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    )
-    return Adapter(
-        name=name, family=info.family, modules=modules, key_style=info.key_style, metadata=training_metadata(facts)
     )
 
 
