@@ -163,6 +163,7 @@ def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
     assert seeds == {
         "LW_RegularizationSet": "fixed",
         "LW_EditCaptions": "fixed",
+        "LW_TrainDreamBooth": "fixed",
         "LW_TrainLoRA": "fixed",
         "LW_TrainSlider": "fixed",
         "LW_Generate": True,

@@ -87,7 +87,7 @@ def test_diffusers_loads_both(tmp_path):
         with torch.no_grad():
             own = pipeline.text_encoder(ids).last_hidden_state
             assert torch.allclose(own, states["states"], atol=1e-6)
-            assert torch.allclose(pipeline.unet(x, t, own).sample, base.predict(x, t, states), atol=1e-6)
+            assert torch.allclose(pipeline.unet(x, t, own).sample, base.predict(x, t, states), atol=1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
