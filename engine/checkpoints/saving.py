@@ -134,8 +134,10 @@ def save_folder(base: Backbone, path: Path, *, dtype: Dtype) -> Path:
     return draft.path
 
 
-def unusual(base: PartsBackbone) -> Iterator[str]:
+def unusual(base: Backbone) -> Iterator[str]:
     """Why programs that know only the family's usual models read a checkpoint of this one wrongly, or not at all."""
+    if not isinstance(base, PartsBackbone):
+        return
     config = base.family.config
     for part, declared in base.family.parts.items():
         if config is None or not declared.prefix:

@@ -45,7 +45,7 @@ class TrainDreamBooth(io.ComfyNode):
                     max=1.0,
                     step=1e-7,
                     tooltip="Peak learning rate of all weights, in place of the recipe's, which is for adapters. "
-                    "Usually 1e-6 to 1e-5; the demo base takes 1e-4. A trained text encoder's changes in proportion.",
+                    "Usually 1e-6 to 1e-5; the demo base takes 3e-4. A trained text encoder's changes in proportion.",
                 ),
                 seed_input(tooltip="Seed of picture order and noise. Keep it fixed: another one trains another model."),
                 io.String.Input(

@@ -19,6 +19,7 @@ def configuration(folder: Path) -> Path:
     """The sizes of the small checkpoint, laid out as a diffusers folder without weights."""
     from lora_workbench.engine.models.families.sd1 import FAMILY
 
+    assert FAMILY.config
     shutil.copytree(FAMILY.config, folder)
     changes = {
         "unet": {

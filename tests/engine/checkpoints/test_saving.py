@@ -110,7 +110,7 @@ def test_names_of_real_sizes(root):
     for family in (sd1, sdxl):
         config = json.loads((family.FAMILY.config / "unet" / "config.json").read_text())
         with torch.device("meta"):
-            weights = dict(UNet2DConditionModel.from_config(config).named_parameters())
+            weights = dict(UNet2DConditionModel.from_config(config).named_parameters())  # type: ignore[union-attr]
         part = family.FAMILY.parts["unet"]
         assert in_checkpoint(part, weights).keys() == renamed(part, weights, config).keys()
 
