@@ -31,7 +31,7 @@ from PIL import Image
 pytestmark = pytest.mark.proofs
 
 WORD, SEEDS, STEPS = "ohwx", 4, 120
-ADAPTER_RATES, WHOLE_RATES = (1.5e-3, 3e-3, 6e-3), (1e-4, 3e-4, 1e-3)
+ADAPTER_RATES, WHOLE_RATES = (7.5e-4, 1.5e-3, 3e-3), (1e-4, 3e-4, 1e-3)
 TEXT_ENCODER = 1 / 3
 """Of the denoiser's rate, as the demo base declares it."""
 RANK = 16

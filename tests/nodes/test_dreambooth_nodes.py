@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import random
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from lora_workbench.cli.main import main
+from nursery import Moment, nursery
 from PIL import Image
 from safetensors import safe_open
+from safetensors.torch import load_file
 from tiny import save_tiny_sd1
 
 SETTINGS = "steps = 3; batch_size = 2; warmup_steps = 0; train_text_encoder = true"
+KILLED_IN = ("checkpoints", "run-store/runs")
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +91,41 @@ def test_the_command_extracts_from_the_saved_folder(place, capsys, monkeypatch):
         main(["adapters", "extract", "base", "mine", "--rank", "0"])
     with pytest.raises(SystemExit):
         main(["adapters", "extract", "base", "mine", "--energy", "2"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL")
+def test_ten_kills_change_no_bit(place):
+    graph = json.loads((place / "workflow.json").read_text())
+    graph["recipe"]["inputs"]["settings"] = f"{SETTINGS}; save_every = 2; steps = 12"
+    graph = {name: node for name, node in graph.items() if name not in ("extract", "keep", "draw", "pictures")}
+    workflow, rng, killed = place / "killed.json", random.Random(5), 0
+    workflow.write_text(json.dumps(graph))
+    with nursery(KILLED_IN) as runs:
+        undisturbed = runs.run(workflow, place / "undisturbed")
+        assert undisturbed.status == 0, undisturbed.said
+        while killed < 10:
+            folder = rng.choice(["", *KILLED_IN])
+            moment = (
+                Moment(folder, rng.randint(1, undisturbed.operations[folder]))
+                if folder
+                else Moment(seconds=rng.uniform(0, undisturbed.seconds))
+            )
+            ended = runs.run(workflow, place / "killed", moment)
+            assert ended.status in (0, -9), ended.said
+            killed += ended.status == -9
+            if ended.status == 0:
+                assert saved(place / "killed") == saved(place / "undisturbed")
+                shutil.rmtree(place / "killed")
+        assert runs.run(workflow, place / "killed").status == 0
+    assert saved(place / "killed") == saved(place / "undisturbed")
+
+
+def saved(output: Path) -> dict[str, bytes]:
+    """Name -> bytes of each tensor of the checkpoint and of all weights in the run store."""
+    [model], [weights] = output.glob("checkpoints/*"), output.glob("run-store/runs/*/000012.safetensors")
+    return {
+        f"{file.suffix} {name}": tensor.numpy().tobytes()
+        for file in (model, weights)
+        for name, tensor in load_file(file).items()
+    }
