@@ -40,6 +40,7 @@ def trained(folder: str) -> dict[str, Any]:
     import comfy.model_management
     import comfy.sd
     import torch
+    from comfy.cli_args import args
     from lora_workbench.engine.checkpoints.saving import save_checkpoint
     from lora_workbench.engine.data.loading import dataset_from_images
     from lora_workbench.engine.models.families import sd1
@@ -55,6 +56,7 @@ def trained(folder: str) -> dict[str, Any]:
     recipe = Recipe.of(steps=2, learning_rate=1e-4, warmup_steps=0, train_text_encoder=True)
     made = finished(train_dreambooth(base, dataset, recipe, seed=1, store=RunStore(place / "store"), name="reds")).base
     file = save_checkpoint(made, place / "reds.safetensors", dtype="float32", name="reds")
+    args.fp32_text_enc = True  # by itself, ComfyUI rounds text encoders to 16 bits
     messages = collect_messages()
     options = {key: dict(sizes) for key, sizes in CLIP_LAYERS.items()}
     x = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))

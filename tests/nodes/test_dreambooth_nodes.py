@@ -97,7 +97,7 @@ def test_the_command_extracts_from_the_saved_folder(place, capsys, monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL")
 def test_ten_kills_change_no_bit(place):
     graph = json.loads((place / "workflow.json").read_text())
-    graph["recipe"]["inputs"]["settings"] = f"{SETTINGS}; save_every = 2; steps = 12"
+    graph["recipe"]["inputs"]["settings"] = SETTINGS.replace("steps = 3", "steps = 12; save_every = 2")
     graph = {name: node for name, node in graph.items() if name not in ("extract", "keep", "draw", "pictures")}
     workflow, rng, killed = place / "killed.json", random.Random(5), 0
     workflow.write_text(json.dumps(graph))
