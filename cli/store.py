@@ -24,7 +24,7 @@ def add_to(commands: Any) -> None:
     _add_common(parser)
     parser.set_defaults(command=list_, output=Path("output"), root=None, json=False)
     pruning = parser.add_subparsers(metavar="ACTION").add_parser(
-        "prune", help="remove caches, training states and snapshots; finished adapters only with --adapters"
+        "prune", help="remove caches, training states and snapshots; finished adapters and models only with --adapters"
     )
     _add_common(pruning)
     pruning.add_argument("--older-than", type=_days, metavar="AGE", help="what was unused for this long: 30d, 12h")
@@ -34,7 +34,7 @@ def add_to(commands: Any) -> None:
     )  # fmt: skip
     pruning.add_argument("--lineage", default="", metavar="PREFIX", help="only runs whose lineage starts with this")
     pruning.add_argument("--caches", action="store_true", help="only caches")
-    pruning.add_argument("--adapters", action="store_true", help="the store's finished adapters too")
+    pruning.add_argument("--adapters", action="store_true", help="the store's finished adapters and base models too")
     pruning.add_argument("--dry-run", action="store_true", help="only show what would be removed")
     pruning.set_defaults(command=prune, refuse=pruning.error)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .adapters.apply_stack import ApplyStack
+from .adapters.extract_adapter import ExtractAdapter
 from .adapters.load_adapter import LoadAdapter
 from .adapters.save_adapter import SaveAdapter
 from .adapters.stack_adapters import StackAdapters
@@ -34,6 +35,8 @@ from .training.load_base import LoadBase
 from .training.plan_training import PlanTraining
 from .training.recipe import Recipe
 from .training.recipe_groups import RECIPE_NODES
+from .training.save_base import SaveBase
+from .training.train_dreambooth import TrainDreamBooth
 from .training.train_lora import TrainLoRA
 from .training.train_slider import TrainSlider
 
@@ -64,6 +67,9 @@ NODES: list[type[io.ComfyNode]] = [
     PlanTraining,
     TrainLoRA,
     TrainSlider,
+    TrainDreamBooth,
+    SaveBase,
+    ExtractAdapter,
     LoadAdapter,
     StackAdapters,
     ApplyStack,

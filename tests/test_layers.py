@@ -21,6 +21,7 @@ LEVELS = {
     "engine.models": 2,
     "engine.adapters": 2,
     "engine.captions": 3,
+    "engine.checkpoints": 3,
     "engine.figures": 3,
     "engine.generation": 3,
     "engine.inspection": 3,

@@ -27,11 +27,18 @@ class Tally:
         """Now."""
         self.peak = 0
         """At most, at any time."""
-        self._seen: set[int] = set()
+        self._sizes: dict[int, int] = {}
+        """Address of a storage that is known -> bytes that are counted for it."""
 
     def outside(self, tensor: Tensor) -> None:
         """Don't count the storage of a tensor, unless it is counted already."""
         self._see(tensor, 0)
+
+    def leave_out(self, tensor: Tensor) -> None:
+        """No longer count the storage of a tensor, though it is still there."""
+        key = tensor.untyped_storage()._cdata
+        self.alive -= self._sizes.get(key, 0)
+        self._sizes[key] = 0
 
     def add(self, tensor: Tensor) -> None:
         """Count a tensor's storage until it is freed."""
@@ -40,16 +47,15 @@ class Tally:
     def _see(self, tensor: Tensor, size: int) -> None:
         storage = tensor.untyped_storage()
         key = storage._cdata
-        if key in self._seen:
+        if key in self._sizes:
             return
-        self._seen.add(key)
+        self._sizes[key] = size
         self.alive += size
         self.peak = max(self.peak, self.alive)
-        weakref.finalize(storage, self._freed, key, size)  # its address may be that of another storage later
+        weakref.finalize(storage, self._freed, key)  # its address may be that of another storage later
 
-    def _freed(self, key: int, size: int) -> None:
-        self._seen.discard(key)
-        self.alive -= size
+    def _freed(self, key: int) -> None:
+        self.alive -= self._sizes.pop(key)
 
 
 def counted(compute: Callable[[Tally], T], fakes: FakeTensorMode | None = None) -> Tally:

@@ -84,12 +84,15 @@ def demand(
 
     kept: dict[str, int] = {}
     wrapped, parameters = Wrapped(), list(trained)
+    hooks: list[Any] = []
 
     def counting(tally: Tally) -> None:
         # Keeping what is overwritten later is no error here: fake tensors have no values that could be wrong.
         saving = torch.autograd.graph.saved_tensors_hooks(lambda tensor: tensor.detach(), lambda tensor: tensor)
         for path, block in blocks_of(denoiser).items():
             wrapped.put(block, partial(_watched, tally, path, kept, block.forward))
+        # Gradients stay when their pass is over, and belong to the optimizer's share.
+        hooks.extend(p.register_post_accumulate_grad_hook(lambda p: tally.leave_out(p.grad)) for p in parameters)
         with saving:
             step()
 
@@ -97,9 +100,10 @@ def demand(
         peak = counted(counting, fakes).peak
     finally:
         wrapped.remove()
+        for hook in hooks:
+            hook.remove()
         _forget_gradients(parameters)
     gradients = sum(parameter.nbytes for parameter in parameters)
-    # Gradients of earlier blocks are there at the peak, and belong to the optimizer's share.
     weights = {path: bytes_of(block) for path, block in blocks_of(denoiser).items() if path in kept}
     return Demand(activations=peak, optimizer=_COPIES_OF_TRAINED * gradients, blocks=kept, weights=weights)
 

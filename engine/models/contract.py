@@ -179,6 +179,14 @@ class Backbone(ABC):
         """
         return [(key, slice(None))]
 
+    @abstractmethod
+    def layer_weights(self, component: str) -> Iterator[tuple[str, Tensor]]:
+        """(module key, weight) of each linear layer and convolution of a component, as exact as it is known here.
+
+        Weights are as they came in, before they were rounded or quantized to compute with, where they can still be
+        had so. Adapters that a model carries are in them.
+        """
+
     @contextlib.contextmanager
     def training(self, batch: int, resolution: int) -> Iterator[None]:
         """Within the block, the components take adapters and are differentiable.

@@ -14,10 +14,11 @@ from ..core.precision import QUANTIZED, Precision, pick_precision
 from ..core.quiet import quiet
 from ..diffusion.shift import Shift
 from .chunks import check_length
-from .contract import Backbone, BackboneInfo, Conditioning, Timesteps
+from .contract import BackboneInfo, Conditioning, Timesteps
 from .declarations import declarations
 from .diffusers_parts import FolderParts, Parts
 from .family import Family
+from .from_parts import PartsBackbone
 from .latents import standardized, unstandardized
 from .layers import layer_shapes
 from .lengths import by_length, with_length
@@ -32,7 +33,7 @@ _READS_PROMPTS = ("tokenizer", "text_encoder", "processor", "t5_tokenizer")
 """What the names of the parts that encode prompts begin with."""
 
 
-class FlowBackbone(Backbone):
+class FlowBackbone(PartsBackbone):
     """A transformer with its encoders, which are loaded on first use.
 
     A family says how its prompts are encoded, how its autoencoder's latents are scaled and how its transformer is
@@ -58,7 +59,7 @@ class FlowBackbone(Backbone):
         self._encoder_precision = "auto" if precision in QUANTIZED else precision
         self._scheduler = self._load_scheduler()
         self._encoders: dict[str, Any] = {}
-        self._transformer = self._load_transformer().requires_grad_(False)
+        self._transformer = self.from_files("denoiser").requires_grad_(False)
         chosen = pick_precision(precision, self.device, _size(self._transformer))
         self.dtype, self.weights = chosen.dtype, chosen.in_words
         with quiet():
@@ -102,7 +103,7 @@ class FlowBackbone(Backbone):
     def _to_autoencoder(self, latents: Tensor) -> Tensor:
         """The way back."""
 
-    def _load_transformer(self) -> Any:
+    def _load_denoiser(self) -> Any:
         return self._parts.load("transformer")
 
     def _load_scheduler(self) -> Any:

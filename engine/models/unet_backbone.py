@@ -14,10 +14,11 @@ from ..core.errors import BaseModelError
 from ..core.precision import Precision, pick_precision
 from ..core.quiet import quiet
 from .chunks import LENGTHS, MARKS, Encoded, chunks_of, in_rows
-from .contract import Backbone, BackboneInfo, Conditioning, Timesteps
+from .contract import BackboneInfo, Conditioning, Timesteps
 from .declarations import declarations
 from .diffusers_parts import CheckpointParts, FolderParts, Parts
 from .family import Family
+from .from_parts import PartsBackbone
 from .layers import layer_shapes
 from .quantized import identity, place
 
@@ -61,7 +62,7 @@ def load_parts(path: Path, family: Family, config: Path | None = None) -> Parts:
     )
 
 
-class UNetBackbone(Backbone):
+class UNetBackbone(PartsBackbone):
     """A UNet with its encoders, which are loaded on first use.
 
     Args:
@@ -85,12 +86,15 @@ class UNetBackbone(Backbone):
         self._tokenizers = dict(zip(family.text_encoders, tokenizers, strict=True))
         self._lengths = {name: parts.config(name).get("max_position_embeddings", 77) for name in family.text_encoders}
         self._encoders: dict[str, nn.Module] = {}
-        self._unet = parts.load("unet").requires_grad_(False)
+        self._unet = self.from_files("denoiser").requires_grad_(False)
         chosen = pick_precision(precision, self.device, sum(p.numel() for p in self._unet.parameters()))
         self.dtype, self.weights = chosen.dtype, chosen.in_words
         self.info = _describe(parts, family, self._scheduler.config.prediction_type, chosen)
         with quiet():
             place(self._unet, self.device, chosen, torch.channels_last)
+
+    def _load_denoiser(self) -> Any:
+        return self._parts.load("unet")
 
     @abstractmethod
     def _arguments(self, x: Tensor, conditioning: Conditioning) -> dict[str, Any]:

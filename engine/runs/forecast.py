@@ -153,7 +153,7 @@ def forecast(
     if not recipe.adapter.train_text_encoder:
         base.release_encoders()
     with base.training(largest.count, max(largest.size)), beside(run), injected(run) as injection:
-        planned = Planned(step=largest, injection=injection)
+        planned = Planned(step=largest, trainee=injection)
         made = None
         if trial:
             with planned.applied():

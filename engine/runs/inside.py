@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..adapters import companions, inject
 from ..adapters.frozen import Frozen
@@ -30,7 +30,7 @@ def injected(run: Run) -> Iterator[Injection]:
     These follow from module names that all backbones of a family share, or from the companion that it starts from.
     """
     base, settings = run.base, run.recipe.adapter
-    components = _components(run)
+    components = trained_components(run)
     with inject.injected(
         TRAINED.get(settings.kind), components, targets_of(base, settings), rank=settings.rank, alpha=settings.alpha,
         seed=derived_seed(run.seed, "adapter"), common_name=lambda key: base.file_parts(key)[0][0],
@@ -41,7 +41,7 @@ def injected(run: Run) -> Iterator[Injection]:
 
 def beside(run: Run) -> contextlib.AbstractContextManager[Frozen]:
     """The companions of the run on the components that are trained; gives those that are on while training only."""
-    return companions.beside(run.base, run.bound_companions, _components(run), run.base.dtype)
+    return companions.beside(run.base, run.bound_companions, trained_components(run), run.base.dtype)
 
 
 def on_text_encoders(run: Run, stack: Stack) -> contextlib.AbstractContextManager[None]:
@@ -56,9 +56,7 @@ def adapted_by(stack: Stack) -> str:
     return text.content_hash if text.entries else ""
 
 
-def samples_of(
-    run: Run, training_only: Frozen, injection: Injection, encoded: Encoded | None
-) -> list[tuple[str, Image.Image]]:
+def samples_of(run: Run, training_only: Frozen, trainee: Any, encoded: Encoded | None) -> list[tuple[str, Image.Image]]:
     """Labeled sample pictures of the adapter in training, as it will be used: without what is on while training only.
 
     Sliders are shown at both ends and off. Encoders and autoencoder are released again, unless they are trained.
@@ -66,7 +64,7 @@ def samples_of(
     samples, dataset = run.recipe.samples, run.dataset
     with training_only.off(), on_text_encoders(run, run.bound_companions.context):
         if run.slider:
-            pictures = slider_samples(run.base, samples, dataset, injection, encoded)
+            pictures = slider_samples(run.base, samples, dataset, trainee, encoded)
         else:
             pictures = sample_pictures(run.base, samples, dataset, encoded)
     if not run.recipe.adapter.train_text_encoder:
@@ -82,6 +80,6 @@ def encoded_once(run: Run) -> Encoded | None:
     return Encoded(run.base, run.base.info.generation.reference_guidance)
 
 
-def _components(run: Run) -> dict[str, nn.Module]:
+def trained_components(run: Run) -> dict[str, nn.Module]:
     """Component -> module, of those that are trained."""
     return run.base.load_components() if run.recipe.adapter.train_text_encoder else {"denoiser": run.base.denoiser}

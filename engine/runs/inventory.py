@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -15,14 +15,16 @@ from ..adapters.files import read_metadata
 from ..core.errors import AdapterError, StorageError
 from ..core.locks import if_free
 from ..core.words import first_of
-from .store import RunStore
+from .store import TRAINED, RunStore
 
-Kind = Literal["cache", "state", "snapshot", "adapter"]
+Kind = Literal["cache", "state", "snapshot", "adapter", "model"]
+"""``model`` is a finished base model, all weights of which were trained."""
 REMAKABLE: frozenset[Kind] = frozenset({"cache", "state", "snapshot"})
 """Kinds that a run makes again when needed."""
 CACHES = ("encoded", "captions", "class_pictures", "nodes", "code")
 """Folders with files that are made again when needed."""
 _DAY = 86_400
+_FINISHED: tuple[Kind, ...] = ("adapter", "model")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,7 @@ class Total(NamedTuple):
     name: str
     """The cache's folder, or the run's lineage."""
     title: str
-    """Title of a run's finished adapter; empty for everything else."""
+    """Title of a run's finished adapter or model; empty for everything else."""
     count: int
     bytes: int
     used: float
@@ -54,7 +56,7 @@ class Total(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What to prune. Finished adapters are kept unless ``adapters`` is set."""
+    """What to prune. What runs have finished is kept unless ``adapters`` is set."""
 
     older_than: float | None = None
     """Days since last use."""
@@ -64,6 +66,7 @@ class Wish:
     """Only runs whose lineage starts with this."""
     kinds: frozenset[Kind] = REMAKABLE
     adapters: bool = False
+    """Finished adapters and models, too."""
 
 
 def existing_store(root: Path) -> RunStore:
@@ -96,7 +99,7 @@ def totals(items: Iterable[Item]) -> list[Total]:
         Total(
             kind=kind,
             name=name,
-            title=_title(own[-1]) if kind == "adapter" else "",
+            title=_title(own[-1]) if kind in _FINISHED else "",
             count=len(own),
             bytes=sum(item.bytes for item in own),
             used=max(item.used for item in own),
@@ -105,10 +108,19 @@ def totals(items: Iterable[Item]) -> list[Total]:
     ]
 
 
-def _title(adapter: Item) -> str:
+def _title(finished: Item) -> str:
+    return _header(finished.files[-1]).get("modelspec.title", "")
+
+
+def _is_model(file: Path) -> bool:
+    return TRAINED in _header(file)
+
+
+def _header(file: Path) -> Mapping[str, str]:
+    """The metadata of a run's result, given it or the file of its losses; empty if it can't be read."""
     with contextlib.suppress(AdapterError):
-        return read_metadata(adapter.files[-1].with_suffix(".safetensors")).get("modelspec.title", "")
-    return ""
+        return read_metadata(file.with_suffix(".safetensors"))
+    return {}
 
 
 def prune(store: RunStore, wish: Wish, *, dry_run: bool = False, now: float | None = None) -> list[Item]:
@@ -125,7 +137,7 @@ def prune(store: RunStore, wish: Wish, *, dry_run: bool = False, now: float | No
     """
     now = time.time() if now is None else now
     everything = inventory(store)
-    kinds: set[Kind] = {*wish.kinds, *(("adapter",) if wish.adapters else ())}
+    kinds: set[Kind] = {*wish.kinds, *(_FINISHED if wish.adapters else ())}
     began = _oldest_run_in_progress(store)
     items = [item for item in everything if item.kind in kinds and _is_free(store, item)]
     items = [item for item in items if item.kind != "cache" or item.used < began]
@@ -176,7 +188,8 @@ def _runs(store: RunStore) -> Iterator[Item]:
         files = [path for path in folder.rglob("*") if path.is_file() and path.suffix in (".safetensors", ".json")]
         adapters = [path for path in files if path.parent == folder and path.stem.isdecimal()]
         for stem in sorted({path.stem for path in adapters}):
-            yield _item("adapter", folder.name, [path for path in adapters if path.stem == stem])
+            own = [path for path in adapters if path.stem == stem]
+            yield _item("model" if _is_model(own[-1]) else "adapter", folder.name, own)
         for path in files:
             if path.name.endswith(".state.safetensors"):
                 yield _item("state", folder.name, [path])

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..adapters.companions import Companions
 from ..core.errors import CaptionError, DatasetError, TrainingError
+from ..core.fields import settings_of
 from ..core.keys import content_key
 from ..core.words import first_of
 from ..data.class_captions import trigger_of, without_class_word
@@ -18,8 +19,11 @@ from ..models import FAMILIES
 from ..models.contract import Backbone
 from ..training.levels import trained_levels
 from ..training.recipe import Recipe
-from ..training.settings import Circumstances
+from ..training.settings import AdapterSettings, Circumstances
 from ..training.slider import Slider
+
+OF_ADAPTERS = settings_of(AdapterSettings).keys() - {"train_text_encoder"}
+"""Settings without an effect where all weights are trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,8 @@ class Run:
 
     slider: Slider | None = None
     """What makes the adapter a slider; the data set then has its pictures."""
+    whole: bool = False
+    """Whether all weights of the base model are trained, in place of an adapter."""
 
     @cached_property
     def lineage(self) -> str:
@@ -65,11 +71,12 @@ class Run:
             self.base.info.content_hash,
             f"{self.base.device.type} {self.base.dtype}",
             self.dataset.content_hash,
-            self.recipe.keyed(circumstances) | self._never_dropped() | self._class_words() | self._shift(),
+            self._keyed(circumstances) | self._never_dropped() | self._class_words() | self._shift(),
             self.regularization.content_hash if self.regularization else None,
             self.seed,
             *([self.companions.identity()] if self.companions.entries else []),
             *([content_key("slider", self.slider.key)] if self.slider else []),
+            *([content_key("whole model")] if self.whole else []),
         )
 
     @property
@@ -93,6 +100,11 @@ class Run:
         words = [trigger_of(record, self.dataset) for record in self.dataset]
         return {"class_words": [(word.word, word.class_word) if word else ("", "") for word in words]}
 
+    def _keyed(self, circumstances: Circumstances) -> dict[str, Any]:
+        """The settings that the result depends on: where all weights are trained, none that describes an adapter."""
+        keyed = self.recipe.keyed(circumstances)
+        return {name: value for name, value in keyed.items() if name not in OF_ADAPTERS} if self.whole else keyed
+
     def _never_dropped(self) -> dict[str, str]:
         """The trigger word, where it decides which tags are dropped."""
         if not (self.recipe.captions.tag_dropout and self.dataset.triggers):
@@ -114,6 +126,14 @@ class Run:
             DatasetError: a set is empty, holds pairs and other pictures, or both have a picture in common.
             CaptionError: a caption is missing, absurdly long, or lacks the trigger word, or a class word is missing.
         """
+        prior = self.recipe.prior
+        if self.whole and (prior.preserved_prompts or prior.mask_preservation):
+            raise TrainingError(
+                "The recipe preserves what the base model predicts by itself, and all of its weights are trained.",
+                expected="preservation only where an adapter is trained, which can be switched off",
+                hint="set output_preservation, blank_preservation and mask_preservation to 0, and connect "
+                "regularization pictures.",
+            )
         if self.recipe.adapter.train_text_encoder and "text_encoder_training" not in self.base.info.capabilities:
             raise TrainingError(
                 f"The recipe trains the text encoder, but that of {self.base.info.name} can't be trained.",

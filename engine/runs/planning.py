@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..adapters.inject import Injection
 from ..core.cache import TensorCache
 from ..core.errors import TrainingError
 from ..core.events import Event
@@ -25,6 +24,7 @@ from ..memory.room import free_memory
 from ..memory.streaming import streamed
 from ..models.contract import Backbone, Conditioning
 from ..training.embeddings import Prompt, embed
+from ..training.trainee import Trainee
 from .inside import adapted_by, on_text_encoders
 from .key import Run
 from .store import RunStore
@@ -139,7 +139,7 @@ class Planned:
     """The memory plan that a run goes on under."""
 
     step: LargestStep
-    injection: Injection
+    trainee: Trainee
     plan: MemoryPlan = field(init=False)
     demand: Demand | None = field(default=None, init=False)
     """``None`` if it wasn't counted."""
@@ -191,7 +191,7 @@ class Planned:
         if self.step.counts:
             _ = self.step.guidance  # made before tensors are fake
             try:
-                self.demand = demand(self.step.compute, self._base.denoiser, self.injection.parameters.values())
+                self.demand = demand(self.step.compute, self._base.denoiser, self.trainee.parameters.values())
             except Exception as error:  # a model's own code may need values, which counting doesn't have
                 uncounted = f"memory can't be counted for this model ({type(error).__name__})"
             else:
@@ -205,6 +205,8 @@ class Planned:
 
     def _remark(self) -> str:
         setting = self.step.run.recipe.memory.streaming
+        if setting not in ("auto", "none") and self.step.run.whole:
+            return f"streaming = {setting} has no effect here: weights that are trained stay on the device."
         if setting in ("auto", "none") or not self._base.offloads_by_itself:
             return ""
         return f"streaming = {setting} has no effect here: ComfyUI moves this model's weights by itself."
@@ -212,8 +214,8 @@ class Planned:
     @property
     def _streaming(self) -> str:
         """The setting, where this base model's weights can be streamed; by itself only to a GPU."""
-        setting = self.step.run.recipe.memory.streaming
-        if self._base.offloads_by_itself or (setting == "auto" and self._base.device.type != "cuda"):
+        setting, run = self.step.run.recipe.memory.streaming, self.step.run
+        if run.whole or self._base.offloads_by_itself or (setting == "auto" and self._base.device.type != "cuda"):
             return "none"
         return setting
 

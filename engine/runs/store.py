@@ -6,13 +6,16 @@ from pathlib import Path
 
 from ..core.cache import TensorCache, TextCache
 
+TRAINED = "lw.trained"
+"""Metadata field of results that are all weights of a base model, not an adapter."""
+
 
 class RunStore:
     """Paths below one folder. Everything in it can be recomputed, given time.
 
     ``runs/<lineage>/`` belongs to one base model, data set, recipe and seed, with any number of steps:
 
-    - ``<steps>.safetensors``: a finished adapter; its losses are in ``<steps>.json``;
+    - ``<steps>.safetensors``: a finished adapter, or all weights of a base model; its losses are in ``<steps>.json``;
     - ``<steps>.state.safetensors``: the training state of a run to that many steps;
     - ``snapshots/<step>.safetensors``: the adapter after a step;
     - ``lock``: held by the process that trains.

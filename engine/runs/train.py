@@ -1,16 +1,10 @@
-"""A training run as a value: the same base model, data set, recipe and seed give the same adapter, trained once.
-
-It looks in the run store, encodes, trains, saves and verifies, as a stream of events that can be closed at any time.
-The next call with the same arguments resumes where it stopped.
-"""
+"""A training run as a value: the same base model, data set, recipe and seed give the same adapter, trained once."""
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
-import json
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -23,53 +17,29 @@ from ..adapters.kinds import TRAINED, Update
 from ..adapters.metadata import RunFacts, training_metadata
 from ..adapters.stack import Stack
 from ..core.errors import AdapterError, TrainingError
-from ..core.events import Event, Message
-from ..core.locks import Exclusive
+from ..core.events import Event
 from ..core.ranks import Ranks
-from ..core.storage import touch, write_json
 from ..data.dataset import Dataset
 from ..models.contract import Backbone
-from ..training.epochs import in_steps, length
-from ..training.held import Budget
-from ..training.loop import Trainer
-from ..training.loss import StepLoss
+from ..training.epochs import in_steps
 from ..training.notes import Plan, notes
-from ..training.preservation import Preservation
 from ..training.recipe import Recipe
-from ..training.slider import MakeLoss, Slider
-from ..training.state import TrainingState
-from ..training.training_set import TrainingSet, encode
-from .caption_notes import caption_notes, tag_changes
+from ..training.slider import Slider
+from .caption_notes import caption_notes
 from .companions import check_companions, companion_notes
-from .inside import adapted_by, beside, encoded_once, injected, on_text_encoders, samples_of
+from .inside import injected
 from .key import Run
-from .planning import Planned, encoded_largest_step, is_worth_counting
-from .resuming import newest_state
-from .sharing import nothing, process_notes, share_of, shared_state
+from .running import Finished, Product, follow, trained
+from .sharing import process_notes
 from .store import RunStore
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainedAdapter:
+class TrainedAdapter(Finished):
     """The result of a run."""
 
     adapter: Adapter
     """Bound to the base model's modules; ``path`` is its file in the run store."""
-    losses: list[float]
-    """One per step."""
-    parts: dict[str, list[float]] = field(default_factory=dict)
-    """Part of the losses -> its value at each step; empty if there is one part alone, or if it isn't known."""
-    cached: bool
-    """Whether it had been trained before."""
-    resumed_at: int
-    """Steps that were already done; 0 for a run from the start."""
-    seconds: float
-    length: str
-    """Steps and epochs, for people."""
-    memory: str = ""
-    """What was done to fit into memory, and why, for people; empty for a run that was trained before."""
-    notes: tuple[str, ...] = ()
-    """What didn't do what the recipe says, and what is remarkable about captions and companions, for people."""
     companions: Companions = field(default_factory=Companions)
     """The adapters that were on while it was trained, or that it started from."""
 
@@ -124,45 +94,14 @@ def train_adapter(
     """
     ranks = ranks or Ranks()
     run = _checked(base, dataset, recipe, regularization, seed, companions, slider)
-    recipe = run.recipe
     told = (
         *process_notes(run, ranks),
         *companion_notes(run, companions),
         *caption_notes(run),
-        *notes(Plan(recipe=recipe, dataset=dataset, base=base, has_prior=bool(regularization))),
+        *notes(Plan(recipe=run.recipe, dataset=dataset, base=base, has_prior=bool(regularization))),
     )
-    yield from (Message(text=f"{name}: {note}") for note in told)
-    lock = Exclusive(store.lock(run.lineage))
-    try:
-        yield from ranks.together(lock.acquire(name))
-        found = _finished(run, store, name)
-        if ranks.meet(found is not None) and found:
-            yield Message(text=f"{name}: trained before, loaded from the run store")
-            return replace(found, notes=told, companions=run.companions)
-        began = time.monotonic()
-        start, why_not = newest_state(store, run)
-        if start is not None:
-            yield Message(text=f"{name}: resuming at step {start.step} of {recipe.schedule.steps}")
-        if why_not:
-            yield Message(text=f"{name}: {why_not}")
-            told = (*told, why_not)
-        start = shared_state(ranks, start)
-        make = partial(_adapter, run, name, graph or Graph())
-        adapter, trainer, memory = yield from _train(run, store, start, make, ranks)
-        return TrainedAdapter(
-            adapter=adapter,
-            losses=trainer.losses,
-            parts=trainer.parts,
-            cached=False,
-            resumed_at=start.step if start else 0,
-            seconds=time.monotonic() - began,
-            length=length(recipe, dataset),
-            memory=memory,
-            notes=told,
-            companions=run.companions,
-        )
-    finally:
-        lock.release()
+    adapter, finished = yield from trained(run, _product(run, name, graph or Graph()), store, name, told, ranks)
+    return TrainedAdapter(adapter=adapter, companions=run.companions, **vars(finished))
 
 
 def follow_training(
@@ -178,10 +117,7 @@ def follow_training(
 ) -> Generator[Event, None, None]:
     """The part of a process that doesn't lead in :func:`train_adapter`, with the same arguments and errors."""
     run = _checked(base, dataset, recipe, regularization, seed, companions, None)
-    yield from ranks.together(nothing())  # while rank 0 waits for the lock
-    if not ranks.meet():
-        start = shared_state(ranks, None)
-        yield from _train(run, store, start, partial(_adapter, run, dataset.name, Graph()), ranks)
+    yield from follow(run, _product(run, dataset.name, Graph()), store, ranks)
 
 
 def _checked(
@@ -203,118 +139,22 @@ def _checked(
     return run
 
 
-def _finished(run: Run, store: RunStore, name: str) -> TrainedAdapter | None:
-    """The adapter of this run, if the run store has it."""
-    path, record = (place(run.lineage, run.recipe.schedule.steps) for place in (store.finished, store.record))
-    try:
-        known = json.loads(record.read_text(encoding="utf-8"))
-        losses, parts = known["losses"], known.get("parts", {})
-        adapter = replace(bind(load_adapter(path), run.base.module_shapes()), name=name)
-    except (AdapterError, OSError, ValueError, KeyError):
-        return None  # not finished, or damaged
-    touch(path)
-    return TrainedAdapter(
-        adapter=adapter, losses=losses, parts=parts, cached=True, resumed_at=0, seconds=0.0,
-        length=length(run.recipe, run.dataset),
+def _product(run: Run, name: str, graph: Graph) -> Product[Adapter]:
+    return Product(
+        trainee=partial(injected, run), save=partial(_saved, run, name, graph), load=partial(_read, run, name)
     )  # fmt: skip
 
 
-MakeAdapter = Callable[["dict[str, Update]", "list[float]"], Adapter]
-
-
-def _train(
-    run: Run, store: RunStore, start: TrainingState | None, make: MakeAdapter, ranks: Ranks
-) -> Generator[Event, None, tuple[Adapter, Trainer, str]]:
-    """Encode and train; rank 0 saves."""
-    base, recipe, steps = run.base, run.recipe, run.recipe.schedule.steps
-    if ranks.count > 1:
-        yield from ranks.together(_encode_sets(share_of(run, ranks), store, Budget(0)))
-    budget = Budget.of_free_memory()
-    subject, prior = yield from _encode_sets(run, store, budget)
-    as_slider = yield from _encode_slider(run, store, budget)
-    samples = ranks.leads and bool(recipe.samples.sample_every and recipe.samples.sample_prompts)
-    largest = yield from encoded_largest_step(run, store, counts=is_worth_counting(run))
-    if not recipe.adapter.train_text_encoder:
-        base.release_encoders()
-    pictures = run.batch
-    side = base.info.latent_factor * max(encoded.side for encoded in (subject, prior) if encoded)
-    with (
-        base.training(pictures, side),
-        beside(run) as training_only,
-        injected(run) as injection,
-    ):
-        memory = Planned(step=largest, injection=injection)
-        if memory.plan.checkpointed or memory.plan.remark or not memory.plan.fits:
-            yield Message(text=str(memory.plan))
-        held = Preservation.of(
-            recipe.prior, subject, backbone=base, injection=injection,
-            trains_text_encoder=recipe.adapter.train_text_encoder,
-        )  # fmt: skip
-        loss = StepLoss(
-            backbone=base, recipe=recipe, subject=subject, prior=prior, seed=run.seed, preservation=held
-        )  # fmt: skip
-        trainer = Trainer(
-            backbone=base,
-            trainee=injection,
-            recipe=recipe,
-            loss=as_slider(loss, injection) if as_slider else loss,
-            state_path=store.state(run.lineage, steps) if ranks.leads else None,
-            generate_samples=partial(samples_of, run, training_only, injection, encoded_once(run)) if samples else None,
-            need_less_memory=memory.need_less_memory,
-            ranks=ranks,
-        )
-        if ranks.leads:
-            trainer.keep_snapshot = lambda step, updates: _save(
-                make(updates, trainer.losses), store.snapshot(run.lineage, step)
-            )
-        with memory.applied(), contextlib.closing(trainer.run(start)) as events:
-            yield from events
-        adapter = make(injection.result(), trainer.losses)
-    if not ranks.leads:
-        return adapter, trainer, ""
-    saved = _save(adapter, store.finished(run.lineage, steps))
-    write_json(store.record(run.lineage, steps), {"losses": trainer.losses, "parts": trainer.parts})
-    return saved, trainer, str(memory.plan)
-
-
-def _save(adapter: Adapter, path: Path) -> Adapter:
+def _saved(run: Run, name: str, graph: Graph, updates: dict[str, Update], losses: list[float], path: Path) -> Adapter:
+    adapter = _adapter(run, name, graph, updates, losses)
     return save_adapter(adapter, path, key_style=adapter.key_style, dtype="float32")
 
 
-def _encode_sets(
-    run: Run, store: RunStore, budget: Budget
-) -> Generator[Event, None, tuple[TrainingSet, TrainingSet | None]]:
-    recipe, sets = run.recipe, []
-    stack = run.bound_companions.while_training
-    for dataset in (run.dataset, run.regularization):
-        if dataset is None:
-            sets.append(None)
-            continue
-        events = encode(
-            run.base,
-            dataset,
-            recipe.batches.resolution,
-            store.encoded,
-            embed=not recipe.adapter.train_text_encoder,
-            changes=tag_changes(recipe),
-            adapted=adapted_by(stack),
-            budget=budget,
-            preserved=recipe.prior if dataset is run.dataset else None,
-        )
-        with on_text_encoders(run, stack):
-            sets.append((yield from events))
-    return sets[0], sets[1]
-
-
-def _encode_slider(run: Run, store: RunStore, budget: Budget) -> Generator[Event, None, MakeLoss | None]:
-    if run.slider is None:
+def _read(run: Run, name: str, path: Path) -> Adapter | None:
+    try:
+        return replace(bind(load_adapter(path), run.base.module_shapes()), name=name)
+    except (AdapterError, OSError, ValueError, KeyError):
         return None
-    stack = run.bound_companions.while_training
-    with on_text_encoders(run, stack):
-        events = run.slider.encoded(
-            run.base, run.recipe.batches.resolution, store.encoded, adapted=adapted_by(stack), budget=budget
-        )
-        return (yield from events)
 
 
 def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], losses: list[float]) -> Adapter:
@@ -326,7 +166,14 @@ def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], loss
     modules = {part: update.rows(rows) for key, update in updates.items() for part, rows in run.base.file_parts(key)}
     _refuse_useless(run, name, modules, len(losses))
     info = run.base.info
-    facts = RunFacts(
+    metadata = training_metadata(facts_of(run, name, graph, losses))
+    return Adapter(name=name, family=info.family, modules=modules, key_style=info.key_style, metadata=metadata)
+
+
+def facts_of(run: Run, name: str, graph: Graph, losses: list[float]) -> RunFacts:
+    """What files say of a run."""
+    info = run.base.info
+    return RunFacts(
         name=name,
         family=info.family,
         architecture=info.architecture,
@@ -348,9 +195,6 @@ def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], loss
         prompt=graph.prompt,
         versions=versions(),
         date=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    )
-    return Adapter(
-        name=name, family=info.family, modules=modules, key_style=info.key_style, metadata=training_metadata(facts)
     )
 
 

@@ -20,7 +20,7 @@ from .epochs import bucket_sizes, length, steps_per_epoch
 from .levels import DETAIL, trained_levels, usual_tokens
 from .preservation_notes import preservation_notes
 from .recipe import GROUPS, Recipe
-from .settings import Circumstances
+from .settings import AdapterSettings, Circumstances
 from .suggestions import suggested_values
 from .targets import chosen_layers, remarks
 
@@ -42,6 +42,8 @@ class Plan:
     base: Backbone
     has_prior: bool | None
     """Whether there are regularization pictures; ``None`` if that isn't known yet."""
+    whole: bool = False
+    """Whether all weights are trained, in place of an adapter."""
 
     @property
     def circumstances(self) -> Circumstances:
@@ -63,7 +65,8 @@ class Plan:
 
 def notes(plan: Plan) -> list[str]:
     """What a person should know of a run before it starts, in the order of the settings."""
-    return [told for check in _CHECKS for told in check(plan)]
+    checks = [check for check in _CHECKS if not (plan.whole and check in _OF_ADAPTERS)]
+    return [told for check in checks for told in check(plan)]
 
 
 def _unused(plan: Plan) -> list[str]:
@@ -74,7 +77,11 @@ def _unused(plan: Plan) -> list[str]:
         for name, declared in settings_of(cls).items():
             value = getattr(getattr(plan.recipe, group), name)
             usual = [defaults[name], declared.neutral, *(own[name] for own in plan.suggested if name in own)]
-            if declared.used and value not in usual and not declared.used(circumstances):
+            if value in usual:
+                continue
+            if plan.whole and cls is AdapterSettings and name != "train_text_encoder":
+                told.append(f"{name} = {_number(value)} has no effect: all weights are trained, and no adapter.")
+            elif declared.used and not declared.used(circumstances):
                 told.append(f"{name} = {_number(value)} has no effect {declared.unused}.")
     return told
 
@@ -265,3 +272,4 @@ _CHECKS: tuple[Callable[[Plan], Iterable[str]], ...] = (
     _unused, _targets, _rank, _alpha, _text_encoder, _peak, _length, _unseen, _fullness, _resolution, _shift,
     _high_noise, _contrastive, _prior, _preservation, _captions, _pairs, _samples, _saving, _repeats,
 )  # fmt: skip
+_OF_ADAPTERS = (_targets, _rank, _alpha)

@@ -25,7 +25,7 @@ from .training_set import encode
 RANGE = (-1.0, 1.0)
 """The weights that a slider is trained at, and the suggested range; somewhat further often works."""
 
-MakeLoss: TypeAlias = Callable[[StepLoss, Injection], Loss]
+MakeLoss: TypeAlias = Callable[[StepLoss, Any], Loss]
 """Turns the loss of an ordinary run into that of a slider."""
 
 

@@ -87,7 +87,8 @@ class ComfyUIHost(Host):
         return [Path(folder_paths.get_input_directory()), *_folders("datasets"), *OWN_ROOTS]
 
     def base_roots(self) -> Sequence[Path]:
-        return [*_folders("diffusers"), *_folders("checkpoints"), *OWN_ROOTS]
+        saved = [self.diffusers_directory(), self.checkpoint_directory()]
+        return [*_folders("diffusers"), *_folders("checkpoints"), *saved, *OWN_ROOTS]
 
     def captioner_roots(self) -> Sequence[Path]:
         """Our own folder comes before those of other caption extensions."""

@@ -64,7 +64,8 @@ class Host(ABC):
 
     def tidy_up(self) -> None:
         """Remove what killed processes left half written in this host's folders."""
-        sweep([self.store_root(), self.adapter_directory(), self.output_directory() / "datasets"])
+        folders = [self.adapter_directory(), self.checkpoint_directory(), self.diffusers_directory()]
+        sweep([self.store_root(), *folders, self.output_directory() / "datasets"])
 
     @abstractmethod
     def output_directory(self) -> Path:
@@ -77,6 +78,14 @@ class Host(ABC):
     def adapter_directory(self) -> Path:
         """Where adapter files are saved."""
         return self.output_directory() / "loras"
+
+    def checkpoint_directory(self) -> Path:
+        """Where base models are saved as checkpoints; ComfyUI looks for them there too."""
+        return self.output_directory() / "checkpoints"
+
+    def diffusers_directory(self) -> Path:
+        """Where base models are saved as diffusers folders."""
+        return self.output_directory() / "diffusers"
 
     @abstractmethod
     def adapter_files(self) -> list[str]:

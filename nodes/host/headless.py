@@ -95,7 +95,7 @@ class HeadlessHost(Host):
         return self._roots()
 
     def base_roots(self) -> Sequence[Path]:
-        return self._roots()
+        return [self.diffusers_directory(), self.checkpoint_directory(), *self._roots()]
 
     def captioner_roots(self) -> Sequence[Path]:
         return self._roots()

@@ -14,7 +14,7 @@ from .conditioning import as_comfy, chunk_lengths, encode, in_groups, one_by_one
 from .description import describe, encoders_of, reference_input
 from .kernels import differentiable_kernels
 from .loading import compute_dtype, loadable, loadable_clip, own_dtype
-from .mirror import mirrored, normal, twin
+from .mirror import mirrored, normal, twin, weights_of
 from .names import Names, denoiser_names, text_encoder_names
 from .patches import with_stack
 from .prediction import model_input, raw, timesteps
@@ -96,6 +96,10 @@ class NativeBackbone(Backbone):
         component, path = key.split(".", 1)
         names = self._names if component == "denoiser" else self._text_names[component]
         return [(part.key, part.rows) for part in names.layers.get(path, ())]
+
+    def layer_weights(self, component: str) -> Iterator[tuple[str, Tensor]]:
+        with self.training(1, self.info.resolution):
+            yield from weights_of(component, self.load_component(component), self.device)
 
     @contextlib.contextmanager
     def training(self, batch: int, resolution: int) -> Iterator[None]:

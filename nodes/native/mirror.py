@@ -8,10 +8,12 @@ injected into the mirror, never into the model, which therefore is what it was w
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...engine.models.frozen_layers import compute, made_ready_for_each_pass
+from ...engine.models.layers import layers_of
 from .cast_room import CastRoom
 from .seam import COMFY
 
@@ -55,6 +57,24 @@ def normal(tensor: Tensor) -> Tensor:
         return tensor
     alias = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
     return alias.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.size(), tensor.stride())
+
+
+def weights_of(component: str, root: nn.Module, device: torch.device) -> Iterator[tuple[str, Tensor]]:
+    """(module key, weight) of each linear layer and convolution of a mirror, with the model's own patches.
+
+    They are copied to the CPU: another model that shares weights with this one may be loaded after it.
+
+    Args:
+        component: its name.
+        root: the mirror of a loaded model.
+        device: that it is loaded to.
+    """
+    import torch
+
+    like = torch.empty(0, device=device)
+    for key, layer in layers_of(component, root).items():
+        weight = layer.weight if _is_plain(layer, like) else _made_ready(layer, like)[0]
+        yield key, weight.detach().to("cpu", copy=True)
 
 
 class _Mirror:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ...engine.adapters.stack import Stack
     from ...engine.data.dataset import Dataset
     from ...engine.models.contract import Backbone
-    from ...engine.runs.train import TrainedAdapter
+    from ...engine.runs.train import Finished, TrainedAdapter
     from ...engine.training.recipe import Recipe
 
 
@@ -106,13 +106,22 @@ class TrainLoRA(io.ComfyNode):
 
 
 def training_report(trained: TrainedAdapter) -> dict[str, Any]:
-    """A run as plain values; losses are means over the first and the last tenth of the steps."""
+    """A run as plain values."""
+    return facts_of_run(trained) | {
+        "name": trained.adapter.name,
+        "trigger": trained.adapter.trigger,
+        "adapter": str(trained.adapter.path),
+        "companions": trained.companions.facts(),
+    }
+
+
+def facts_of_run(trained: Finished) -> dict[str, Any]:
+    """What is known of every run, as plain values; losses are means over the first and the last tenth of the steps."""
     from ...engine.training.loss_parts import parts_report
 
     losses = trained.losses
     tenth = max(1, len(losses) // 10)
     return {
-        "name": trained.adapter.name,
         "steps": len(losses),
         "length": trained.length,
         "cached": trained.cached,
@@ -121,9 +130,6 @@ def training_report(trained: TrainedAdapter) -> dict[str, Any]:
         "first_loss": round(sum(losses[:tenth]) / tenth, 5),
         "last_loss": round(sum(losses[-tenth:]) / tenth, 5),
         "loss_parts": parts_report(trained.parts),
-        "trigger": trained.adapter.trigger,
-        "adapter": str(trained.adapter.path),
-        "companions": trained.companions.facts(),
         "memory": trained.memory,
         "notes": list(trained.notes),
     }

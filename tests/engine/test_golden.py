@@ -26,6 +26,7 @@ from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.masking import with_masks
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
 from lora_workbench.engine.models import registry
+from lora_workbench.engine.runs.dreambooth import train_dreambooth
 from lora_workbench.engine.runs.sliders import train_prompt_slider
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
@@ -78,6 +79,19 @@ def slider(base, folder: Path) -> list[float]:
     return [event.loss for event in events if isinstance(event, StepDone)]
 
 
+def whole_model(base, folder: Path) -> list[float]:
+    """Losses of twenty steps of all weights, text encoder included, with prior preservation."""
+    pictures = [Image.new("RGB", (32, 32), color) for color in ("red", "green", "blue")]
+    dataset = dataset_from_images(pictures, ["a zwx thing"] * 3, "colors")
+    prior = dataset_from_images([Image.new("RGB", (32, 32), "white")], ["a thing"], "class")
+    recipe = Recipe.of(
+        steps=20, learning_rate=1e-3, text_encoder_learning_rate=1e-4, batch_size=2, warmup_steps=2,
+        train_text_encoder=True,
+    )  # fmt: skip
+    events = train_dreambooth(base, dataset, recipe, seed=5, store=RunStore(folder), name="x", regularization=prior)
+    return [event.loss for event in events if isinstance(event, StepDone)]
+
+
 def latent(base, folder: Path) -> list[float]:
     dataset = dataset_from_images([gradient(40)], ["x"], "gradient")
     return thumbprint(finish(encode(base, dataset, 32, TensorCache(folder), embed=False)).latents[0][0])
@@ -115,6 +129,7 @@ def class_pictures(base, folder: Path) -> list[float]:
 PROBES: dict[Computation, Callable[..., list[Any]]] = {
     "run": run,
     "slider": slider,
+    "whole model": whole_model,
     "latent": latent,
     "weight": weight,
     "embedding": embedding,

@@ -62,6 +62,9 @@ FIXED = {
         ),
         "adapter strip report lora_model",
     ),
+    "LW_TrainDreamBooth": ("base dataset recipe learning_rate seed name regularization", "base loss_plot report"),
+    "LW_SaveBase": ("base filename format dtype", "path"),
+    "LW_ExtractAdapter": ("before after rank energy text_encoders name", "adapter report lora_model"),
     "LW_LoadAdapter": ("adapter", "adapter trigger"),
     "LW_StackAdapters": (
         "adapter weight text_encoder_weight enabled stack lora_stack",
@@ -160,6 +163,7 @@ def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
     assert seeds == {
         "LW_RegularizationSet": "fixed",
         "LW_EditCaptions": "fixed",
+        "LW_TrainDreamBooth": "fixed",
         "LW_TrainLoRA": "fixed",
         "LW_TrainSlider": "fixed",
         "LW_Generate": True,

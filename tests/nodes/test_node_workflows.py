@@ -25,6 +25,7 @@ WITHOUT_COMFYUI = [
     "quickstart",
     "prepare-a-dataset",
     "train-one-adapter",
+    "train-dreambooth",
     "train-a-slider",
     "train-edit-adapter",
     "generate-with-stack",

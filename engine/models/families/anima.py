@@ -30,8 +30,8 @@ class Anima(StandardizedLatents):
         rotary = self._transformer.text_conditioner.rotary_emb
         rotary.inv_freq = type(rotary)(2 * len(rotary.inv_freq)).inv_freq.to(self.device)
 
-    def _load_transformer(self) -> Any:
-        return with_conditioner(super()._load_transformer(), self._parts.load("text_conditioner"))
+    def _load_denoiser(self) -> Any:
+        return with_conditioner(super()._load_denoiser(), self._parts.load("text_conditioner"))
 
     def _encode(self, pipeline: Any, prompt: str, picture: Tensor | None) -> Conditioning:
         del picture

@@ -1,0 +1,1 @@
+"""Base models as files: single-file checkpoints, and diffusers folders."""

@@ -1,0 +1,237 @@
+"""A run: it looks in the run store, encodes, trains, saves and verifies, whatever it is that is trained.
+
+It is a stream of events that can be closed at any time. The next call with the same arguments resumes where it stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from ..core.events import Event, Message
+from ..core.locks import Exclusive
+from ..core.ranks import Ranks
+from ..core.storage import touch, write_json
+from ..memory.plan import MemoryPlan
+from ..training.epochs import length
+from ..training.held import Budget
+from ..training.loop import Trainer
+from ..training.loss import StepLoss
+from ..training.preservation import Preservation
+from ..training.slider import MakeLoss
+from ..training.state import TrainingState
+from ..training.trainee import Trainee
+from ..training.training_set import TrainingSet, encode
+from .caption_notes import tag_changes
+from .inside import adapted_by, beside, encoded_once, on_text_encoders, samples_of
+from .key import Run
+from .planning import Planned, encoded_largest_step, is_worth_counting
+from .resuming import newest_state
+from .sharing import nothing, share_of, shared_state
+from .store import RunStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """What is known of a run that is done."""
+
+    losses: list[float]
+    """One per step."""
+    parts: dict[str, list[float]] = field(default_factory=dict)
+    """Part of the losses -> its value at each step; empty if there is one part alone, or if it isn't known."""
+    cached: bool
+    """Whether it had been trained before."""
+    resumed_at: int
+    """Steps that were already done; 0 for a run from the start."""
+    seconds: float
+    length: str
+    """Steps and epochs, for people."""
+    memory: str = ""
+    """What was done to fit into memory, and why, for people; empty for a run that was trained before."""
+    notes: tuple[str, ...] = ()
+    """What didn't do what the recipe says, and what is remarkable about captions and companions, for people."""
+
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product(Generic[Made]):
+    """What a run makes: an adapter, or whatever else is trained by the same steps."""
+
+    trainee: Callable[[], contextlib.AbstractContextManager[Trainee]]
+    """Puts what is trained into the base model for the duration of a block."""
+    save: Callable[[Any, list[float], Path], Made]
+    """Writes a ``Trainee.result()`` to a file, with the losses so far in its header."""
+    load: Callable[[Path], Made | None]
+    """Reads such a file; ``None`` if there is none, or a damaged one."""
+    check: Callable[[MemoryPlan], None] = lambda _: None
+    """Refuses a memory plan before the first step."""
+
+
+def trained(
+    run: Run, product: Product[Made], store: RunStore, name: str, told: tuple[str, ...], ranks: Ranks | None = None
+) -> Generator[Event, None, tuple[Made, Finished]]:
+    """Train what a run makes, or read it if that was done before.
+
+    Args:
+        run: checked.
+        product: what it makes.
+        store: where results and training states are kept.
+        name: of the result, for people.
+        told: notes on the run.
+        ranks: the processes that train together, of which this one leads; the others call :func:`follow`.
+
+    Raises:
+        TrainingError: a loss isn't finite, or the memory doesn't do.
+        StorageError: results can't be written.
+    """
+    recipe, length_, ranks = run.recipe, length(run.recipe, run.dataset), ranks or Ranks()
+    yield from (Message(text=f"{name}: {note}") for note in told)
+    lock = Exclusive(store.lock(run.lineage))
+    try:
+        yield from ranks.together(lock.acquire(name))
+        found = _finished(run, store, product)
+        if ranks.meet(found is not None) and found:
+            yield Message(text=f"{name}: trained before, loaded from the run store")
+            made, curves = found
+            return made, Finished(**curves, cached=True, resumed_at=0, seconds=0.0, length=length_, notes=told)
+        began = time.monotonic()
+        start, why_not = newest_state(store, run)
+        if start is not None:
+            yield Message(text=f"{name}: resuming at step {start.step} of {recipe.schedule.steps}")
+        if why_not:
+            yield Message(text=f"{name}: {why_not}")
+            told = (*told, why_not)
+        start = shared_state(ranks, start)
+        trainer, result, memory = yield from _train(run, store, start, product, ranks)
+        made = product.save(result, trainer.losses, store.finished(run.lineage, recipe.schedule.steps))
+        curves = {"losses": trainer.losses, "parts": trainer.parts}
+        write_json(store.record(run.lineage, recipe.schedule.steps), curves)
+        return made, Finished(
+            **curves,
+            cached=False,
+            resumed_at=start.step if start else 0,
+            seconds=time.monotonic() - began,
+            length=length_,
+            memory=memory,
+            notes=told,
+        )
+    finally:
+        lock.release()
+
+
+def follow(run: Run, product: Product[Any], store: RunStore, ranks: Ranks) -> Generator[Event, None, None]:
+    """The part of a process that doesn't lead in :func:`trained`, with the same arguments and errors."""
+    yield from ranks.together(nothing())  # while rank 0 waits for the lock
+    if not ranks.meet():
+        start = shared_state(ranks, None)
+        yield from _train(run, store, start, product, ranks)
+
+
+def _finished(run: Run, store: RunStore, product: Product[Made]) -> tuple[Made, dict[str, Any]] | None:
+    """The result of this run with its losses and their parts, if the run store has it."""
+    path, record = (place(run.lineage, run.recipe.schedule.steps) for place in (store.finished, store.record))
+    try:
+        known = json.loads(record.read_text(encoding="utf-8"))
+        curves = {"losses": known["losses"], "parts": known.get("parts", {})}
+    except (OSError, ValueError, KeyError):
+        return None  # not finished, or damaged
+    if (made := product.load(path)) is None:
+        return None
+    touch(path)
+    return made, curves
+
+
+def _train(
+    run: Run, store: RunStore, start: TrainingState | None, product: Product[Any], ranks: Ranks
+) -> Generator[Event, None, tuple[Trainer, Any, str]]:
+    """Encode and train; rank 0 saves states and snapshots. Gives the trainer, its result, and the memory plan."""
+    base, recipe = run.base, run.recipe
+    if ranks.count > 1:
+        yield from ranks.together(_encode_sets(share_of(run, ranks), store, Budget(0)))
+    budget = Budget.of_free_memory()
+    subject, prior = yield from _encode_sets(run, store, budget)
+    as_slider = yield from _encode_slider(run, store, budget)
+    samples = ranks.leads and bool(recipe.samples.sample_every and recipe.samples.sample_prompts)
+    largest = yield from encoded_largest_step(run, store, counts=is_worth_counting(run))
+    if not recipe.adapter.train_text_encoder:
+        base.release_encoders()
+    side = base.info.latent_factor * max(encoded.side for encoded in (subject, prior) if encoded)
+    with base.training(run.batch, side), beside(run) as training_only, product.trainee() as trainee:
+        memory = Planned(step=largest, trainee=trainee)
+        product.check(memory.plan)
+        if memory.plan.checkpointed or memory.plan.remark or not memory.plan.fits:
+            yield Message(text=str(memory.plan))
+        loss = _loss(run, subject, prior, trainee)
+        trainer = Trainer(
+            backbone=base,
+            trainee=trainee,
+            recipe=recipe,
+            loss=as_slider(loss, trainee) if as_slider else loss,
+            state_path=store.state(run.lineage, recipe.schedule.steps) if ranks.leads else None,
+            generate_samples=partial(samples_of, run, training_only, trainee, encoded_once(run)) if samples else None,
+            need_less_memory=memory.need_less_memory,
+            ranks=ranks,
+        )
+        if ranks.leads:
+            trainer.keep_snapshot = lambda step, result: product.save(
+                result, trainer.losses, store.snapshot(run.lineage, step)
+            )
+        with memory.applied(), contextlib.closing(trainer.run(start)) as events:
+            yield from events
+        return trainer, trainee.result(), str(memory.plan)
+
+
+def _loss(run: Run, subject: TrainingSet, prior: TrainingSet | None, trainee: Any) -> StepLoss:
+    recipe, held = run.recipe, None
+    if not run.whole:
+        held = Preservation.of(
+            recipe.prior, subject, backbone=run.base, injection=trainee,
+            trains_text_encoder=recipe.adapter.train_text_encoder,
+        )  # fmt: skip
+    return StepLoss(
+        backbone=run.base, recipe=recipe, subject=subject, prior=prior, seed=run.seed, preservation=held
+    )  # fmt: skip
+
+
+def _encode_sets(
+    run: Run, store: RunStore, budget: Budget
+) -> Generator[Event, None, tuple[TrainingSet, TrainingSet | None]]:
+    recipe, sets = run.recipe, []
+    stack = run.bound_companions.while_training
+    for dataset in (run.dataset, run.regularization):
+        if dataset is None:
+            sets.append(None)
+            continue
+        events = encode(
+            run.base,
+            dataset,
+            recipe.batches.resolution,
+            store.encoded,
+            embed=not recipe.adapter.train_text_encoder,
+            changes=tag_changes(recipe),
+            adapted=adapted_by(stack),
+            budget=budget,
+            preserved=recipe.prior if dataset is run.dataset else None,
+        )
+        with on_text_encoders(run, stack):
+            sets.append((yield from events))
+    return sets[0], sets[1]
+
+
+def _encode_slider(run: Run, store: RunStore, budget: Budget) -> Generator[Event, None, MakeLoss | None]:
+    if run.slider is None:
+        return None
+    stack = run.bound_companions.while_training
+    with on_text_encoders(run, stack):
+        events = run.slider.encoded(
+            run.base, run.recipe.batches.resolution, store.encoded, adapted=adapted_by(stack), budget=budget
+        )
+        return (yield from events)

@@ -1,0 +1,29 @@
+"""Trained models and extracted adapters in ComfyUI's stock loaders do what they do here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from comfyui_process import run_inside
+
+pytestmark = pytest.mark.comfyui
+INSIDE = Path(__file__).resolve().parent / "inside_dreambooth.py"
+
+
+@pytest.mark.slow
+def test_the_stock_loader_gives_the_same_predictions(tmp_path: Path) -> None:
+    found = run_inside(INSIDE, "trained", tmp_path, folder=tmp_path)
+    assert found["messages"] == []
+    assert found["states"] < 1e-4
+    assert found["predict"] < 1e-4 < found["moved"]
+    assert found["decode"] < 1e-2
+
+
+def test_an_adapter_on_a_model_is_taken_out_again(tmp_path: Path) -> None:
+    found = run_inside(INSIDE, "extracted", tmp_path, folder=tmp_path)
+    assert found["messages"] == []
+    assert found["layers"] == 3 and found["components"] == ["denoiser", "text_encoder"]
+    assert found["energy"] > 0.9999
+    assert found["apart"] < 1e-3 * found["moved"]
+    assert "LW_LoadBase" in found["refused"]
