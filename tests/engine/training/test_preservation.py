@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from lora_workbench.engine.training.loss import StepLoss
 from lora_workbench.engine.training.loss_parts import parts_in_words, parts_report
 from lora_workbench.engine.training.preservation import Preservation
 from lora_workbench.engine.training.recipe import Recipe
+from lora_workbench.engine.training.state import TrainingState
 from lora_workbench.engine.training.training_set import TrainingSet, encode, step_generator
 from PIL import Image
 
@@ -248,6 +250,35 @@ def test_a_stopped_run_goes_on_to_the_same_bits(train: Train, text_encoder: bool
     assert list(whole.parts) == ["subject", "prior", *WAYS["all"]]
     again: TrainedAdapter = finished(train(**settings))
     assert again.cached and again.parts == whole.parts
+
+
+def test_states_from_before_losses_had_parts_go_on(train: Train, tmp_path: Path) -> None:
+    whole: TrainedAdapter = finished(train("whole", **WAYS["blank"]))
+    events = train(**WAYS["blank"])
+    while not (isinstance(event := next(events), StepDone) and event.step == 4):
+        pass
+    events.close()
+    [path] = (tmp_path / "store").rglob("*.state.safetensors")
+    replace(TrainingState.load(path), parts={}).save(path)
+    resumed: TrainedAdapter = finished(train(**WAYS["blank"]))
+    assert (resumed.resumed_at, resumed.losses) == (4, whole.losses)
+    for part, values in resumed.parts.items():
+        assert all(map(isnan, values[:4])) and values[4:] == whole.parts[part][4:]
+
+
+def test_the_base_model_is_told_of_all_samples_that_go_through_it_together(
+    base: Backbone, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, training = [], type(base).training
+
+    def told_training(self: Backbone, batch: int, resolution: int) -> Any:
+        told.append(batch)
+        return training(self, batch, resolution)
+
+    monkeypatch.setattr(type(base), "training", told_training)
+    for way in WAYS:
+        finished(train(way, **WAYS[way]))
+    assert told == [4, 4, 2, 6]
 
 
 def test_a_new_adapter_is_what_it_is_held_to(train: Train) -> None:
