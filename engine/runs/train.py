@@ -33,6 +33,7 @@ from ..training.epochs import in_steps, length
 from ..training.held import Budget
 from ..training.loop import Trainer
 from ..training.loss import StepLoss
+from ..training.noisy_ranks import with_noisy_ranks
 from ..training.notes import Plan, notes
 from ..training.preservation import Preservation
 from ..training.recipe import Recipe
@@ -246,12 +247,13 @@ def _train(
         memory = Planned(step=largest, injection=injection)
         if memory.plan.checkpointed or memory.plan.remark or not memory.plan.fits:
             yield Message(text=str(memory.plan))
+        taught = with_noisy_ranks(base, recipe.adapter)
         held = Preservation.of(
-            recipe.prior, subject, backbone=base, injection=injection,
+            recipe.prior, subject, backbone=taught, injection=injection,
             trains_text_encoder=recipe.adapter.train_text_encoder,
         )  # fmt: skip
         loss = StepLoss(
-            backbone=base, recipe=recipe, subject=subject, prior=prior, seed=run.seed, preservation=held
+            backbone=taught, recipe=recipe, subject=subject, prior=prior, seed=run.seed, preservation=held
         )  # fmt: skip
         trainer = Trainer(
             backbone=base,
