@@ -60,7 +60,7 @@ class NoiseLevel(NamedTuple):
     """What schedules go by, all of shape (B,)."""
 
     u: Tensor
-    """0 is clean, 1 pure noise."""
+    """0 is clean, 1 pure noise; on any device."""
     alpha: Tensor
     sigma: Tensor
 

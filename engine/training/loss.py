@@ -267,7 +267,7 @@ def denoising_loss(
         unguided = unconditional_prediction(backbone, x_t, timesteps.t, with_prompt(empty, conditioning))
         wanted = guided_target(wanted, unguided, recipe.loss.contrastive_guidance)
     error = (predict or backbone.predict)(x_t, timesteps.t, conditioning) - wanted
-    cost = recipe.loss.cost(error, NoiseLevel(u.to(x0.device), timesteps.alpha, timesteps.sigma))
+    cost = recipe.loss.cost(error, NoiseLevel(u, timesteps.alpha, timesteps.sigma))
     if weights is not None:
         cost = cost * weights
     cost = cost.mean(dim=tuple(range(1, x0.ndim)))

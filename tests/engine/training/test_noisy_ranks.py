@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,6 +24,8 @@ from torch import Tensor, nn
 
 SETTINGS = Recipe.of(rank=4, noisy_rank=1).adapter
 LEVELS = (0.05, 0.9)
+OF_OTHER_ROWS: frozenset[str] = frozenset({"z-image"})
+"""Families with layers that see the tokens of all pictures of a batch as one."""
 
 
 @pytest.fixture(scope="module", params=FAMILIES.names())
@@ -55,11 +58,11 @@ def test_samples_have_the_ranks_of_their_own_levels_or_are_refused(base: Backbon
     downs = [name for name in second if name.endswith(".down") and second[name].any()]
     assert downs and all(not second[name][1:].any() for name in downs), "one rank near pure noise"
     assert any(first[name][1:3].any() for name in downs)
-    try:
-        both = gradients(base, [0, 1])
-    except TrainingError as refused:
-        assert "batch_size = 1" in str(refused)
+    if base.info.traits.name in OF_OTHER_ROWS:
+        with pytest.raises(TrainingError, match="batch_size = 1"):
+            gradients(base, [0, 1])
         return
+    both = gradients(base, [0, 1])
     for name, gradient in both.items():
         zero = torch.zeros_like(gradient)
         torch.testing.assert_close(gradient, first.get(name, zero) + second.get(name, zero), rtol=1e-3, atol=1e-5)
@@ -95,8 +98,8 @@ def test_an_error_leaves_no_ranks_behind() -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"rank": 4, "noisy_rank": 4}])
 def test_the_base_model_is_left_alone_where_nothing_is_asked_for(settings: dict[str, int]) -> None:
-    model: Callable[[], None] = lambda: None  # noqa: E731 - anything that can be told apart
-    assert with_noisy_ranks(model, Recipe.of(**settings).adapter) is model  # type: ignore[arg-type, comparison-overlap]
+    model: Any = object()
+    assert with_noisy_ranks(model, Recipe.of(**settings).adapter) is model
 
 
 def test_contradictions_are_refused() -> None:

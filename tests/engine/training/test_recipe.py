@@ -125,7 +125,7 @@ def test_weightings_leave_the_key_of_others_alone():
 
 
 def test_two_kinds_of_noise_for_large_areas_are_refused():
-    with pytest.raises(ConfigError, match="noise_offset and pyramid_iterations: got 0.1 and 6"):
+    with pytest.raises(ConfigError, match="noise_offset and pyramid_iterations"):
         Recipe.of(noise_offset=0.1, pyramid_iterations=6)
 
 
