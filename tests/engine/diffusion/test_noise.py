@@ -46,7 +46,7 @@ def test_a_pyramid_moves_variance_into_large_areas() -> None:
     found = [noise.mean(dim=(2, 3)).var().item() for noise in made]
     assert found[0] == pytest.approx(1 / (16 * 12), rel=0.1)
     assert found[1] == pytest.approx(found[0], rel=0.15), "discount 0 leaves white noise"
-    assert 1.5 * found[0] < found[2] and 4 * found[2] < found[3]
+    assert 1.1 * found[0] < found[2] and 4 * found[2] < found[3]
 
 
 def test_perturbation_adds_variance_and_draws_nothing_when_off() -> None:
