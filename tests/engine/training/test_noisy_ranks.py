@@ -24,8 +24,8 @@ from torch import Tensor, nn
 
 SETTINGS = Recipe.of(rank=4, noisy_rank=1).adapter
 LEVELS = (0.05, 0.9)
-OF_OTHER_ROWS: frozenset[str] = frozenset({"z-image"})
-"""Families with layers that see the tokens of all pictures of a batch as one."""
+OF_OTHER_ROWS: frozenset[str] = frozenset({"krea2"})
+"""Families with layers whose first dimension is that of all the tokens of a batch."""
 
 
 @pytest.fixture(scope="module", params=FAMILIES.names())
