@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import AdapterError
 from ..core.seeds import derived_seed
 from ..core.words import first_of
+from ..diffusion.noisy_ranks import ranks_now
 from .binding import adaptable
 from .kinds import TrainableKind, Update
+from .kinds.lora import ON
 from .names import flat
 from .wrapping import Wrapped
 
@@ -90,6 +92,8 @@ class Injection:
     ) -> Tensor:
         if not self.weight:
             return base(*args, **kwargs)
+        if (on := ranks_now()) is not None:
+            factors = {**factors, ON: on}
         return self.kind.forward(layer, base, factors, self._scale * self.weight, *args, **kwargs)
 
     @contextlib.contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -66,16 +67,17 @@ class _Recomputed:
 
 
 def _in_modes_of_now(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """The call in those modes that now replace torch's functions: autograd has none while it computes again."""
+    """The call in those modes that now replace torch's functions, and with the context variables of now: autograd has
+    none of them while it computes again."""
     from torch.overrides import _get_current_function_mode_stack
 
-    modes = _get_current_function_mode_stack()
+    modes, context = _get_current_function_mode_stack(), copy_context()
 
     def call(*args: Any, **kwargs: Any) -> Any:
         with contextlib.ExitStack() as stack:
             for mode in modes[len(_get_current_function_mode_stack()) :]:
                 stack.enter_context(mode)
-            return forward(*args, **kwargs)
+            return context.copy().run(forward, *args, **kwargs)
 
     return call
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.devices import pick_device, pick_dtype
 from ..core.precision import QUANTIZED, Precision, pick_precision
 from ..core.quiet import quiet
+from ..diffusion.noisy_ranks import of_each
 from ..diffusion.shift import Shift
 from .chunks import check_length
 from .contract import BackboneInfo, Conditioning, Timesteps
@@ -205,7 +206,7 @@ class FlowBackbone(PartsBackbone):
         import torch
 
         x, parts, places = x_t.to(self.dtype), [], []
-        for members, own in by_length(conditioning):
+        for members, own in of_each(by_length(conditioning)):
             parts.append(self._apply(x[members], t[members], own).float())
             places += members
         predicted = torch.cat(parts)

@@ -23,6 +23,7 @@ from ..training.epochs import length
 from ..training.held import Budget
 from ..training.loop import Trainer
 from ..training.loss import StepLoss
+from ..training.noisy_ranks import with_noisy_ranks
 from ..training.preservation import Preservation
 from ..training.slider import MakeLoss
 from ..training.state import TrainingState
@@ -190,14 +191,15 @@ def _train(
 
 
 def _loss(run: Run, subject: TrainingSet, prior: TrainingSet | None, trainee: Any) -> StepLoss:
-    recipe, held = run.recipe, None
+    recipe, backbone, held = run.recipe, run.base, None
     if not run.whole:
+        backbone = with_noisy_ranks(run.base, recipe.adapter)
         held = Preservation.of(
-            recipe.prior, subject, backbone=run.base, injection=trainee,
+            recipe.prior, subject, backbone=backbone, injection=trainee,
             trains_text_encoder=recipe.adapter.train_text_encoder,
         )  # fmt: skip
     return StepLoss(
-        backbone=run.base, recipe=recipe, subject=subject, prior=prior, seed=run.seed, preservation=held
+        backbone=backbone, recipe=recipe, subject=subject, prior=prior, seed=run.seed, preservation=held
     )  # fmt: skip
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ..core.host_memory import sent
 from ..core.seeds import derived_seed
-from ..diffusion.noise import add_noise, gaussian_noise
+from ..diffusion.errors import NoiseLevel
+from ..diffusion.noise import add_noise, perturbed
 from ..diffusion.prediction import target
-from ..diffusion.weighting import min_snr_weight
 from ..models.contract import Backbone, Conditioning, Timesteps
 from .caption_order import pick
 from .contrastive import guided_target, unconditional_prediction, with_prompt
@@ -234,26 +234,30 @@ def denoising_loss(
     goal: Goal | None = None,
     predict: Predict | None = None,
 ) -> Tensor:
-    """Weighted mean squared error in the model's prediction space, shape (B,).
+    """Weighted mean cost of the errors in the model's prediction space, shape (B,).
 
     Args:
         backbone: the base model.
         x0: clean latents (B, C, h, w).
         conditioning: batch B.
-        recipe: for noise, its levels, min-SNR weighting and contrastive guidance.
+        recipe: for noise, its levels, the loss function, weighting and contrastive guidance.
         generator: of noise and its levels.
         weights: of each latent pixel, (B, 1, h, w).
         empty: the empty prompt, batch B, for contrastive guidance.
         goal: gives what the prediction should be; without it, that is the noise or velocity between ``x0`` and noise.
         predict: gives the prediction; by default ``backbone.predict``.
     """
-    noise = sent(gaussian_noise(x0.shape, generator, offset=recipe.noise.noise_offset), x0.device)
+    drawn = recipe.noise.noise(x0.shape, generator)
+    shown = perturbed(drawn, generator, strength=recipe.noise.input_perturbation)
+    noise = sent(drawn, x0.device)
     levels, tokens = trained_levels(recipe.noise, backbone.info), tokens_of(backbone.info, *x0.shape[-2:])
-    timesteps = backbone.timesteps(levels.draw(len(x0), generator, tokens=tokens))
+    u = levels.draw(len(x0), generator, tokens=tokens)
+    timesteps = backbone.timesteps(u)
     if "guidance_input" in backbone.info.capabilities:
         guidance = x0.new_full((len(x0),), recipe.loss.told_guidance)
         conditioning = Conditioning(conditioning | {"guidance": guidance})
-    x_t = add_noise(x0, noise, timesteps.alpha, timesteps.sigma)
+    seen = noise if shown is drawn else sent(shown, x0.device)
+    x_t = add_noise(x0, seen, timesteps.alpha, timesteps.sigma)
     prediction_type = backbone.info.prediction_type
     if goal is None:
         wanted = target(prediction_type, x0, noise, timesteps.alpha, timesteps.sigma)
@@ -262,8 +266,9 @@ def denoising_loss(
     if empty is not None:
         unguided = unconditional_prediction(backbone, x_t, timesteps.t, with_prompt(empty, conditioning))
         wanted = guided_target(wanted, unguided, recipe.loss.contrastive_guidance)
-    error = ((predict or backbone.predict)(x_t, timesteps.t, conditioning) - wanted).square()
+    error = (predict or backbone.predict)(x_t, timesteps.t, conditioning) - wanted
+    cost = recipe.loss.cost(error, NoiseLevel(u, timesteps.alpha, timesteps.sigma))
     if weights is not None:
-        error = error * weights
-    error = error.mean(dim=tuple(range(1, x0.ndim)))
-    return error * min_snr_weight(prediction_type, timesteps.alpha, timesteps.sigma, recipe.loss.snr_gamma)
+        cost = cost * weights
+    cost = cost.mean(dim=tuple(range(1, x0.ndim)))
+    return cost * recipe.loss.weights.of(prediction_type, timesteps.alpha, timesteps.sigma)

@@ -42,6 +42,9 @@ class Recipe:
     reason: str = ""
     """Why these values, for people."""
 
+    def __post_init__(self) -> None:
+        raise_all(contradictions(self), "The recipe")
+
     @staticmethod
     def of(**settings: Any) -> Recipe:
         """A recipe with these settings, given by name regardless of group, and defaults for the others.
@@ -114,4 +117,15 @@ def problems_with(settings: Mapping[str, Any]) -> list[str]:
             problems += problems_of(GROUPS[GROUP_OF[name]], {name: value})
         else:
             problems.append(unknown_setting(name, GROUP_OF, "the recipe"))
+    return problems
+
+
+def contradictions(recipe: Recipe) -> list[str]:
+    """One line for each pair of settings of different groups that can't be had together."""
+    problems = []
+    if recipe.memory.compile and recipe.adapter.noisy_rank:
+        problems.append(
+            f"noisy_rank and compile: got {recipe.adapter.noisy_rank} and true, expected noisy_rank = 0 or compile = "
+            "false, as compiled blocks can't tell the pictures' noise levels"
+        )
     return problems

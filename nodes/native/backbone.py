@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...engine.adapters.stack import Stack
 from ...engine.core.errors import AdapterError
+from ...engine.diffusion.noisy_ranks import of_each
 from ...engine.models.contract import Backbone, Conditioning, Timesteps
 from .conditioning import as_comfy, chunk_lengths, encode, in_groups, one_by_one, together_in_groups, tokens_of
 from .description import describe, encoders_of, reference_input
@@ -176,7 +177,7 @@ class NativeBackbone(Backbone):
         mirror = self._mirror or self._mirrored()
         x = self._with_time(model_input(self.info.prediction_type, x_t, t))
         predicted = torch.empty_like(x, dtype=torch.float32)
-        for members, own in in_groups(conditioning):
+        for members, own in of_each(in_groups(conditioning)):
             # One assignment a group keeps every sample's gradients: prompts of other lengths can't share a call.
             predicted[members] = self._apply(mirror, x[members], t[members], own).float()
         return self._without_time(predicted)

@@ -6,10 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...core.errors import TrainingError
 from .contract import ALPHA, BIAS, Suffix, TrainableKind, Update, alpha_of, common_parts
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
+
+ON = "ranks that are on"
+"""Name among the factors of a forward pass of which ranks each sample has; see ``diffusion/noisy_ranks.py``."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class Lora(TrainableKind):
     ) -> Tensor:  # fmt: skip
         r""":math:`W x + \frac{\alpha}{r} B A x`, in the dtype of the activations."""
         down, up = (factors[part].to(x.dtype) for part in ("down", "up"))
-        change = product(layer, down, up, x)
+        change = product(layer, down, up, x, factors.get(ON))
         return base(x, *args, **kwargs) + (change if scale == 1 else change * scale)
 
     def update(self, factors: Mapping[str, Tensor], alpha: float) -> LowRank:
@@ -131,11 +135,31 @@ def _with_core(down: Tensor, core: Tensor, shapes: str) -> Tensor:
     return torch.einsum("mn...,ni->mi...", core.float(), down.float().flatten(1))
 
 
-def product(layer: Any, down: Tensor, up: Tensor, x: Tensor) -> Tensor:
-    """B A x; A is convolved with the stride and padding of the layer."""
+def product(layer: Any, down: Tensor, up: Tensor, x: Tensor, on: Tensor | None = None) -> Tensor:
+    """B A x; A is convolved with the stride and padding of the layer. ``on`` says which ranks samples have, (B, r)."""
     from torch.nn import functional
 
     if down.ndim == 2:
-        return functional.linear(functional.linear(x, down), up)
+        hidden = functional.linear(x, down)
+        return functional.linear(hidden if on is None else hidden * _beside(on, hidden, -1), up)
+    hidden = layer._conv_forward(x, down, None)
     convolve = getattr(functional, f"conv{down.ndim - 2}d")
-    return convolve(layer._conv_forward(x, down, None), up)
+    return convolve(hidden if on is None else hidden * _beside(on, hidden, 1), up)
+
+
+def _beside(on: Tensor, hidden: Tensor, dimension: int) -> Tensor:
+    """Which ranks are on, in a shape that fits activations with the ranks in this dimension.
+
+    Raises:
+        TrainingError: the layer has something else than the samples in its first dimension.
+    """
+    if len(on) not in (1, len(hidden)):
+        raise TrainingError(
+            f"A layer of this model gets {len(hidden)} rows for {len(on)} pictures, so noisy_rank can't tell whose "
+            "they are.",
+            expected="one row a picture",
+            hint="set batch_size = 1, and gradient_accumulation in its place; or noisy_rank = 0.",
+        )
+    shape = [1] * hidden.ndim
+    shape[0], shape[dimension] = on.shape
+    return on.to(hidden.dtype).reshape(shape)

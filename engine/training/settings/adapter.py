@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...adapters.kinds import TRAINED
-from ...core.fields import Settings, setting
+from ...core.fields import Settings, raise_all, setting
 from ..blocks import blocks_problem, pattern_problem
 from .circumstances import Circumstances
 
 TARGETS = ("attention", "attention_and_feed_forward", "all_layers")
+
+
+def _has_noisy_rank(now: Circumstances) -> bool:
+    adapter = now.recipe.adapter
+    return adapter.kind == "lora" and 0 < adapter.noisy_rank < adapter.rank
 
 
 def _has_targets(now: Circumstances) -> bool:
@@ -54,3 +59,21 @@ class AdapterSettings(Settings):
         "", "The denoiser's blocks to adapt, such as 0-7, 12 or single_blocks 1-16; double_blocks 0-1. Empty for all.",
         neutral="", check=blocks_problem,
     )  # fmt: skip
+    noisy_rank: int = setting(
+        0, "Ranks of a LoRA that learn at pure noise; toward clean pictures more do, up to all (T-LoRA, "
+        "arXiv:2507.05964), so that few pictures teach less of their composition. The file is a plain LoRA, with all "
+        "its ranks at all noise levels. Usually half of rank; 0 turns it off.",
+        since="0.2", minimum=0, maximum=1024, neutral=0, used=_has_noisy_rank,
+        unused="on kinds other than lora, nor if it equals rank",
+    )  # fmt: skip
+    noisy_rank_power: float = setting(
+        1.0, "How soon ranks come in toward clean pictures: (1 - noise level) to this power of them. Above 1 later. "
+        "Usually 1.",
+        since="0.2", above=0, maximum=10, step=0.1, used=_has_noisy_rank, unused="without noisy_rank",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.noisy_rank > self.rank:
+            line = f"noisy_rank: got {self.noisy_rank}, expected at most rank, which is {self.rank}"
+            raise_all([line], self.title)

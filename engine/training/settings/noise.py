@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ...core.fields import Settings, raise_all, setting
+from ...diffusion.noise import gaussian_noise, pyramid_noise
 from ...diffusion.noise_levels import DISTRIBUTIONS, STEEPEST_MODE
 from .circumstances import Circumstances
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
 
 NOISE_SHIFTS = ("none", "fixed", "resolution", "model")
 
@@ -17,6 +23,10 @@ def _is_logit_normal(now: Circumstances) -> bool:
 
 def _is_mode(now: Circumstances) -> bool:
     return now.recipe.noise.timestep_distribution == "mode"
+
+
+def _has_pyramid(now: Circumstances) -> bool:
+    return now.recipe.noise.pyramid_iterations > 0
 
 
 def _shifts_by_factor(now: Circumstances) -> bool:
@@ -75,9 +85,39 @@ class NoiseSettings(Settings):
         1.0, "The highest noise level. Lower it to leave composition alone, for example to 0.4 for a style.",
         minimum=0, maximum=1, step=0.01, neutral=1.0,
     )  # fmt: skip
+    pyramid_iterations: int = setting(
+        0, "Resolutions of pyramid noise, which helps with large areas and with very dark or bright pictures, as "
+        "noise_offset does. Usually 6 to 10; 0 turns it off.",
+        since="0.2", minimum=0, maximum=16, neutral=0,
+    )  # fmt: skip
+    pyramid_discount: float = setting(
+        0.3, "How much less each coarser resolution of pyramid noise weighs. Usually 0.1 to 0.3, up to 0.8 for long "
+        "runs.",
+        since="0.2", minimum=0, maximum=1, step=0.05, used=_has_pyramid, unused="without pyramid_iterations",
+    )  # fmt: skip
+    input_perturbation: float = setting(
+        0.0, "Further noise in what the model sees, and not in what it learns, as sampling sees its own errors "
+        "(arXiv:2301.11706). Usually 0.1; 0 turns it off.",
+        since="0.2", minimum=0, maximum=1, step=0.01, neutral=0.0,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        problems = []
         if self.sigma_min >= self.sigma_max:
-            line = f"sigma_min: got {self.sigma_min:g}, expected less than sigma_max, which is {self.sigma_max:g}"
-            raise_all([line], self.title)
+            problems.append(
+                f"sigma_min: got {self.sigma_min:g}, expected less than sigma_max, which is {self.sigma_max:g}"
+            )
+        if self.noise_offset and self.pyramid_iterations:
+            problems.append(
+                f"noise_offset and pyramid_iterations: got {self.noise_offset:g} and {self.pyramid_iterations}, "
+                "expected 0 for one of them, as both change the noise of large areas"
+            )
+        raise_all(problems, self.title)
+
+    def noise(self, shape: Sequence[int], generator: Generator) -> Tensor:
+        """The noise that a model learns, (B, C, h, w), on the CPU."""
+        noise = gaussian_noise(shape, generator, offset=self.noise_offset)
+        if not self.pyramid_iterations:
+            return noise
+        return pyramid_noise(noise, generator, iterations=self.pyramid_iterations, discount=self.pyramid_discount)

@@ -89,7 +89,18 @@ def test_regularization_settings_are_judged_where_the_pictures_are_known(base, p
 def test_flow_models_name_min_snr_if_it_was_chosen(base, pictures, monkeypatch):
     monkeypatch.setattr(base, "info", replace(base.info, prediction_type="flow"))
     assert told(base, pictures) == []
-    assert told(base, pictures, snr_gamma=4.0) == ["snr_gamma = 4 has no effect on flow models."]
+    assert told(base, pictures, snr_gamma=4.0) == [
+        "snr_gamma = 4 has no effect on flow models, nor with another loss_weighting."
+    ]
+
+
+def test_a_weighting_that_does_nothing_is_named(base, pictures):
+    assert told(base, pictures, loss_weighting="p2", snr_gamma=4.0) == [
+        "snr_gamma = 4 has no effect on flow models, nor with another loss_weighting."
+    ]
+    assert told(base, pictures, loss_weighting="soft_min_snr", snr_gamma=0.0) == [
+        "loss_weighting = soft_min_snr has no effect on flow models, nor where snr_gamma or p2_gamma is 0."
+    ]
 
 
 @pytest.fixture

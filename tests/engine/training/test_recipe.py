@@ -92,6 +92,12 @@ def test_changes_reach_their_groups():
         ({"mode_scale": 1.0}, {"timestep_distribution": "mode"}),
         ({"noise_shift": "model"}, {"prediction_type": "flow"}),
         ({"shift_factor": 2.0}, {"prediction_type": "flow", "noise_shift": "fixed"}),
+        ({"p2_gamma": 0.5}, {"loss_weighting": "p2"}),
+        ({"p2_k": 0.5}, {"loss_weighting": "p2"}),
+        ({"huber_delta": 0.5}, {"loss_function": "smooth_l1"}),
+        ({"huber_schedule": "constant"}, {"loss_function": "huber"}),
+        ({"pyramid_discount": 0.5}, {"pyramid_iterations": 3}),
+        ({"noisy_rank_power": 2.0}, {"noisy_rank": 3}),
     ],
 )
 def test_a_setting_without_effect_is_not_in_the_key(without_effect, with_effect):
@@ -110,6 +116,17 @@ def test_what_is_neutral_or_does_not_change_the_weights_is_not_in_the_key():
     assert not {"noise_shift", "shift_factor", "mode_scale", "sigma_min", "sigma_max"} & {*names}
     assert keyed(Recipe(), prediction_type="flow")["noise_shift"] == "none", "keys of versions without it differ"
     assert "resolution" in names and "resolution" not in keyed(Recipe(), all_cropped=True)
+
+
+def test_weightings_leave_the_key_of_others_alone():
+    assert "snr_gamma" not in keyed(Recipe.of(loss_weighting="p2"))
+    assert keyed(Recipe.of(loss_weighting="soft_min_snr", snr_gamma=0)) == keyed(Recipe.of(snr_gamma=0))
+    assert keyed(Recipe.of(loss_weighting="p2"), prediction_type="flow") == keyed(Recipe(), prediction_type="flow")
+
+
+def test_two_kinds_of_noise_for_large_areas_are_refused():
+    with pytest.raises(ConfigError, match="noise_offset and pyramid_iterations"):
+        Recipe.of(noise_offset=0.1, pyramid_iterations=6)
 
 
 def test_a_new_neutral_setting_changes_no_key():
