@@ -37,6 +37,7 @@ class Injection:
         seed: of the initialization.
         common_name: module key of these components -> its name in all implementations of the family. Each layer is
             initialized by the seed and this name, so that the values don't depend on how the model is implemented.
+        size_of: module key -> its rank and alpha, if they aren't the same for all.
 
     Raises:
         AdapterError: a suffix matches no layer, or a layer that can't be adapted.
@@ -52,21 +53,25 @@ class Injection:
         alpha: float,
         seed: int,
         common_name: Callable[[str], str] = str,
+        size_of: Callable[[str], tuple[int, float]] | None = None,
     ) -> None:
-        self.kind, self.alpha, self._scale = kind, alpha, alpha / rank
+        self.kind = kind
         self.parameters: dict[str, nn.Parameter] = {}
         """``<component>.<module path>.<part>`` -> trainable tensor, float32."""
         self.weight = 1.0
         """Factor of the update in forward passes: 0 switches the adapter off, negative weights reverse it."""
         self._layers: dict[str, Any] = {}
+        self._alphas: dict[str, float] = {}
+        self._fixed: dict[str, dict[str, Tensor]] = {}
         self._wrapped = Wrapped()
         layers = {}
         for component, suffixes in targets.items():
             layers |= _matching(component, components[component], suffixes)
         for key, layer in layers.items():
-            self._adapt(key, layer, rank, derived_seed(seed, flat(common_name(key))))
+            size = size_of(key) if size_of else (rank, alpha)
+            self._adapt(key, layer, *size, derived_seed(seed, flat(common_name(key))))
 
-    def _adapt(self, key: str, layer: Any, rank: int, seed: int) -> None:
+    def _adapt(self, key: str, layer: Any, rank: int, alpha: float, seed: int) -> None:
         import torch
 
         if getattr(layer, "groups", 1) != 1:
@@ -82,19 +87,26 @@ class Injection:
             rank=rank,
             generator=torch.Generator().manual_seed(seed),
         )
-        factors = {part: torch.nn.Parameter(value.to(weight.device)) for part, value in first.items()}
+        placed = {part: value.to(weight.device) for part, value in first.items()}
+        fixed = {part: placed.pop(part) for part in self.kind.fixed}
+        factors = {part: torch.nn.Parameter(value) for part, value in placed.items()}
         self.parameters |= {f"{key}.{part}": parameter for part, parameter in factors.items()}
-        self._layers[key] = layer
-        self._wrapped.put(layer, partial(self._forward, layer, layer.forward, factors))
+        self._layers[key], self._alphas[key], self._fixed[key] = layer, alpha, fixed
+        scale = self.kind.scale(factors, rank=rank, alpha=alpha)
+        self._wrapped.put(layer, partial(self._forward, layer, layer.forward, {**factors, **fixed}, scale))
 
     def _forward(
-        self, layer: Any, base: Callable[..., Tensor], factors: Mapping[str, Tensor], *args: Any, **kwargs: Any
-    ) -> Tensor:
+        self, layer: Any, base: Callable[..., Tensor], factors: Mapping[str, Tensor], scale: float, *args: Any,
+        **kwargs: Any,
+    ) -> Tensor:  # fmt: skip
         if not self.weight:
             return base(*args, **kwargs)
         if (on := ranks_now()) is not None:
             factors = {**factors, ON: on}
-        return self.kind.forward(layer, base, factors, self._scale * self.weight, *args, **kwargs)
+        if self.kind.additive or self.weight == 1:
+            return self.kind.forward(layer, base, factors, scale * self.weight, *args, **kwargs)
+        plain = base(*args, **kwargs)
+        return plain + self.weight * (self.kind.forward(layer, base, factors, scale, *args, **kwargs) - plain)
 
     @contextlib.contextmanager
     def at(self, weight: float) -> Iterator[None]:
@@ -119,7 +131,9 @@ class Injection:
         for name, parameter in self.parameters.items():
             key, _, part = name.rpartition(".")
             factors[key][part] = parameter.detach().cpu().clone()
-        return {key: self.kind.update(own, self.alpha) for key, own in factors.items()}
+        for key, fixed in self._fixed.items():
+            factors[key] |= {part: value.cpu() for part, value in fixed.items()}
+        return {key: self.kind.update(own, self._alphas[key]) for key, own in factors.items()}
 
     def remove(self) -> None:
         """Restore the ``forward`` of every layer."""

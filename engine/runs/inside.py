@@ -35,8 +35,21 @@ def injected(run: Run) -> Iterator[Injection]:
         TRAINED.get(settings.kind), components, targets_of(base, settings), rank=settings.rank, alpha=settings.alpha,
         seed=derived_seed(run.seed, "adapter"), common_name=lambda key: base.file_parts(key)[0][0],
     ) as injection:  # fmt: skip
+        _refuse_unsplittable(run, injection)
         begin_with_companion(run, injection)
         yield injection
+
+
+def _refuse_unsplittable(run: Run, injection: Injection) -> None:
+    """Refuse, before the first step, fused layers that this kind can't be cut into the parts of in files.
+
+    Raises:
+        AdapterError: as said.
+    """
+    for key, update in injection.result().items():
+        if len(parts := run.base.file_parts(key)) > 1:
+            for _, rows in parts:
+                update.rows(rows)
 
 
 def beside(run: Run) -> contextlib.AbstractContextManager[Frozen]:

@@ -163,7 +163,11 @@ def _adapter(run: Run, name: str, graph: Graph, updates: dict[str, Update], loss
     Raises:
         TrainingError: nothing was learned, or values aren't finite.
     """
-    modules = {part: update.rows(rows) for key, update in updates.items() for part, rows in run.base.file_parts(key)}
+    modules = {
+        part: update if rows == slice(None) else update.rows(rows)
+        for key, update in updates.items()
+        for part, rows in run.base.file_parts(key)
+    }
     _refuse_useless(run, name, modules, len(losses))
     info = run.base.info
     metadata = training_metadata(facts_of(run, name, graph, losses))

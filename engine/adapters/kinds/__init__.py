@@ -12,13 +12,14 @@ from .oft import Oft, Rotation
 from .peft_oft import InputRotation, PeftOft
 from .reading import read_update, unreadable
 
-_LORA = Lora()
-for kind in (_LORA, Dora(), Loha(), Lokr(), Oft(), PeftOft(), Full()):
+for kind in (Lora(), Dora(), Loha(), Lokr(), Oft(), PeftOft(), Full()):
     KINDS.register(kind.name, kind)
 
 TRAINED: Registry[TrainableKind] = Registry("kind of adapter to train", AdapterError)
 """The kinds that recipes offer."""
-TRAINED.register(_LORA.name, _LORA)
+for kind in KINDS:
+    if isinstance(kind, TrainableKind):
+        TRAINED.register(kind.name, kind)
 
 __all__ = [
     "KINDS",

@@ -176,6 +176,16 @@ class AdapterKind(ABC):
 class TrainableKind(AdapterKind):
     """A kind that can be trained, too."""
 
+    additive: ClassVar[bool] = True
+    """As of its updates: whether the change doesn't depend on what the layer computes without it."""
+    fixed: ClassVar[AbstractSet[str]] = frozenset()
+    """First values that the update needs and that aren't trained."""
+
+    def scale(self, factors: Mapping[str, Tensor], *, rank: int, alpha: float) -> float:
+        """What the change is scaled by, as a file with the same alpha has it."""
+        del factors
+        return alpha / rank
+
     @abstractmethod
     def begin(
         self, shape: tuple[int, ...], weight: Callable[[], Tensor], *, rank: int, generator: Generator
@@ -206,7 +216,7 @@ class TrainableKind(AdapterKind):
             layer: a linear layer or a convolution.
             base: its original forward.
             factors: the trainable tensors, float32, with the names that ``begin`` gave them.
-            scale: alpha / rank.
+            scale: that of ``scale``; of additive kinds, times the adapter's weight.
             x: the layer's input; further arguments are for ``base``.
         """
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .contract import AdapterKind, Suffix, TrainableKind, Update
 from .loha import Loha
 from .lokr import Lokr
-from .lora import Lora
+from .lora import Lora, product
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -85,6 +85,7 @@ class Decomposed(Update):
 
 class Dora(TrainableKind):
     name = "dora"
+    additive = False
     network_module = "networks.lora"
     suffixes = {  # noqa: RUF012
         **{part: suffix for kind in _TURNING for part, suffix in kind.suffixes.items()},
@@ -106,14 +107,20 @@ class Dora(TrainableKind):
         self, layer: Any, base: Callable[..., Tensor], factors: Mapping[str, Tensor], scale: float, x: Tensor,
         *args: Any, **kwargs: Any,
     ) -> Tensor:  # fmt: skip
-        import torch
+        r""":math:`g (W x + \frac{\alpha}{r} B A x) + b` with g = m / :math:`\lVert W + \Delta V \rVert`, a row's gain.
 
-        del base, args, kwargs
-        update = self.update(factors, scale * len(factors["down"]))
-        weight = (layer.weight.float() + update.delta(layer.weight)).to(x.dtype)
-        if isinstance(layer, torch.nn.Linear):
-            return torch.nn.functional.linear(x, weight, layer.bias)
-        return layer._conv_forward(x, weight, layer.bias)
+        The gradient goes through the length too, which the paper treats as a constant (section 4.3).
+        """
+        from torch.utils.checkpoint import checkpoint
+
+        plain = base(x, *args, **kwargs)
+        down, up, magnitude = (factors[part] for part in ("down", "up", "magnitude"))
+        gain = checkpoint(_gain, layer, down, up, magnitude, scale, use_reentrant=False, preserve_rng_state=False)
+        beside = [-1, *[1] * (down.ndim - 2)]
+        gain = gain.reshape(beside)
+        unbiased = plain if layer.bias is None else plain - layer.bias.to(x.dtype).reshape(beside)
+        change = product(layer, down.to(x.dtype), up.to(x.dtype), x) * scale
+        return plain + unbiased * (gain - 1).to(x.dtype) + change * gain.to(x.dtype)
 
     def update(self, factors: Mapping[str, Tensor], alpha: float) -> Decomposed:
         return Decomposed(Lora().update(factors, alpha), factors["magnitude"])
@@ -128,6 +135,14 @@ class Dora(TrainableKind):
         turn = kind.from_parts(parts, module)
         magnitude = parts["rows_magnitude"].flatten() if "rows_magnitude" in parts else parts["magnitude"]
         return Decomposed(turn, _shaped(magnitude, turn.weight_shape, module))
+
+
+def _gain(layer: Any, down: Tensor, up: Tensor, magnitude: Tensor, scale: float) -> Tensor:
+    """What each row of the weight is multiplied by, float32; computed again in the backward pass, as it needs the whole
+    weight."""
+    turned = layer.weight.to(down.device).float()
+    turned = turned + scale * (up.flatten(1) @ down.flatten(1)).reshape(turned.shape)
+    return magnitude / norms(turned)
 
 
 def norms(weight: Tensor, axis: int = 0) -> Tensor:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from typing import TYPE_CHECKING, Any
 
-from .contract import ALPHA, BIAS, AdapterKind, Suffix, Update, alpha_of, common_parts
+from .contract import ALPHA, BIAS, Suffix, TrainableKind, Update, alpha_of, common_parts
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
 _FACTORS = ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")
 _CORES = ("hada_t1", "hada_t2")
@@ -59,8 +60,17 @@ class Hadamard(Update):
             parts |= dict(zip(_CORES, (core.detach() for core in self.cores), strict=True))
         return parts | common_parts(self, alpha_apart=alpha_apart)
 
+    def rows(self, rows: slice) -> Update:
+        side = int(self.cores is not None)
+        a1, b1, a2, b2 = self.factors
+        a1, a2 = (factor.transpose(0, side)[rows].transpose(0, side) for factor in (a1, a2))
+        return replace(self, factors=(a1, b1, a2, b2), bias=None if self.bias is None else self.bias[rows])
 
-class Loha(AdapterKind):
+    def changes_anything(self) -> bool:
+        return all(bool(factor.any()) for factor in self.factors)
+
+
+class Loha(TrainableKind):
     name = "loha"
     network_module = "lycoris.kohya"
     suffixes = {  # noqa: RUF012
@@ -69,6 +79,33 @@ class Loha(AdapterKind):
         "bias": BIAS,
     }
     needs = frozenset(_FACTORS)
+
+    def begin(
+        self, shape: tuple[int, ...], weight: Callable[[], Tensor], *, rank: int, generator: Generator
+    ) -> dict[str, Tensor]:
+        """As in lycoris: normal, with deviations of 0.1 in A1 and 1 in B1 and B2. A2 is zero."""
+        import torch
+
+        del weight
+        out, inner = shape[0], prod(shape[1:])
+        a1, b1, b2 = (torch.randn(sides, generator=generator) for sides in ((out, rank), (rank, inner), (rank, inner)))
+        return dict(zip(_FACTORS, (0.1 * a1, b1, torch.zeros(out, rank), b2), strict=True))
+
+    def forward(
+        self, layer: Any, base: Callable[..., Tensor], factors: Mapping[str, Tensor], scale: float, x: Tensor,
+        *args: Any, **kwargs: Any,
+    ) -> Tensor:  # fmt: skip
+        r""":math:`W x + \Delta W x`, with the change computed in float32, and again in the backward pass."""
+        from torch.utils.checkpoint import checkpoint
+
+        values = (factors[part] for part in _FACTORS)
+        shape = layer.weight.shape
+        change = checkpoint(_product, *values, scale, use_reentrant=False, preserve_rng_state=False)
+        return base(x, *args, **kwargs) + _applied(layer, change.reshape(shape).to(x.dtype), x)
+
+    def update(self, factors: Mapping[str, Tensor], alpha: float) -> Hadamard:
+        a1, b1, a2, b2 = (factors[part] for part in _FACTORS)
+        return Hadamard((a1, b1, a2, b2), None, alpha)
 
     def from_parts(self, parts: Mapping[str, Tensor], module: str) -> Hadamard:
         a1, b1, a2, b2 = (parts[part] for part in _FACTORS)
@@ -80,6 +117,18 @@ class Loha(AdapterKind):
         if not plain or not cored or a1.shape[side] != rank or rank == 0 or (_CORES[0] in parts and cores is None):
             raise ValueError(f"{module} has factors of shapes {shapes}, which don't make one product")
         return Hadamard((a1, b1, a2, b2), cores, alpha_of(parts, module, default=rank))
+
+
+def _product(a1: Tensor, b1: Tensor, a2: Tensor, b2: Tensor, scale: float) -> Tensor:
+    return (a1 @ b1) * (a2 @ b2) * scale
+
+
+def _applied(layer: Any, weight: Tensor, x: Tensor) -> Tensor:
+    import torch
+
+    if isinstance(layer, torch.nn.Linear):
+        return torch.nn.functional.linear(x, weight)
+    return layer._conv_forward(x, weight, None)
 
 
 def with_core(core: Tensor, a: Tensor, b: Tensor) -> Tensor:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from .contract import BIAS, AdapterKind, Suffix, Update, alpha_of, common_parts
+from ...core.errors import AdapterError
+from .contract import BIAS, Suffix, TrainableKind, Update, alpha_of, common_parts
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
 
 @dataclass(frozen=True)
@@ -67,15 +68,7 @@ class Rotation(Update):
         return after - before
 
     def _rotations(self, device: Any) -> Tensor:
-        import torch
-
-        blocks = self.blocks.to(device).float()
-        turn = blocks - blocks.transpose(-1, -2)
-        bound, norm = self.alpha * self.weight_shape[0], turn.norm()
-        if 0 < bound < norm:
-            turn = turn * (bound / norm)
-        eye = torch.eye(self.rank, device=device)
-        return (eye + turn) @ (eye - turn).inverse()
+        return _rotations(self.blocks.to(device), self.alpha * self.weight_shape[0])
 
     def with_settings(self, settings: Mapping[str, Any]) -> Rotation:
         """Files of ComfyUI's own trainer have the bound of the norm itself as alpha, ``{"oft_alpha": "norm"}``."""
@@ -88,9 +81,25 @@ class Rotation(Update):
         parts = {"oft_blocks": self.blocks.detach(), **common_parts(self, alpha_apart=True)}
         return parts if self.rescale is None else {**parts, "rescale": self.rescale.detach()}
 
+    def rows(self, rows: slice) -> Update:
+        """Rows that are whole blocks of OFT without a bound, which holds for all of them together."""
+        start, stop, _ = rows.indices(self.weight_shape[0])
+        if start == 0 and stop == self.weight_shape[0]:
+            return self
+        if self.blocks.ndim != 3 or self.alpha or start % self.rank or stop % self.rank:
+            return super().rows(rows)
+        rescale, bias = (None if of_rows is None else of_rows[rows] for of_rows in (self.rescale, self.bias))
+        return replace(self, blocks=self.blocks[start // self.rank : stop // self.rank], rescale=rescale, bias=bias)
 
-class Oft(AdapterKind):
+    def changes_anything(self) -> bool:
+        return self.rescale is not None or not self.blocks.equal(self.blocks.transpose(-1, -2))
+
+
+class Oft(TrainableKind):
+    """Trained without a bound of the angles, and with the largest blocks up to the rank that divide the rows."""
+
     name = "oft"
+    additive = False
     network_module = "lycoris.kohya"
     suffixes = {  # noqa: RUF012
         "oft_blocks": Suffix(".oft_blocks", ".oft_blocks"),
@@ -100,6 +109,53 @@ class Oft(AdapterKind):
     }
     aliases = {".oft_diag": "oft_blocks"}  # noqa: RUF012
     needs = frozenset({"oft_blocks"})
+
+    def scale(self, factors: Mapping[str, Tensor], *, rank: int, alpha: float) -> float:
+        """No scale: rotations know none."""
+        del factors, rank, alpha
+        return 1.0
+
+    def begin(
+        self, shape: tuple[int, ...], weight: Callable[[], Tensor], *, rank: int, generator: Generator
+    ) -> dict[str, Tensor]:
+        """Rotations by no angle.
+
+        Raises:
+            AdapterError: no size of blocks fits.
+        """
+        import torch
+
+        del weight, generator
+        block = next((size for size in range(rank, 1, -1) if shape[0] % size == 0), 0)
+        if not block:
+            raise AdapterError(
+                f"A layer of {shape[0]} rows can't be divided into blocks of 2 to {rank} rows to rotate.",
+                expected="a rank that a divisor of the number of rows isn't above",
+                hint="choose a higher rank, other layers, or the kind lora.",
+            )
+        return {"oft_blocks": torch.zeros(shape[0] // block, block, block)}
+
+    def forward(
+        self, layer: Any, base: Callable[..., Tensor], factors: Mapping[str, Tensor], scale: float, x: Tensor,
+        *args: Any, **kwargs: Any,
+    ) -> Tensor:  # fmt: skip
+        r""":math:`R^T W x + b`: what the layer computes is rotated, which is the same as rotating the weight's rows."""
+        import torch
+
+        del scale
+        plain = base(x, *args, **kwargs)
+        blocks = factors["oft_blocks"]
+        turns = (_rotations(blocks) - torch.eye(blocks.shape[-1], device=blocks.device)).to(x.dtype)
+        axis = -1 if isinstance(layer, torch.nn.Linear) else 1
+        unbiased = plain.movedim(axis, -1)
+        if layer.bias is not None:
+            unbiased = unbiased - layer.bias.to(x.dtype)
+        turned = torch.einsum("knm,...kn->...km", turns, unbiased.unflatten(-1, turns.shape[:2])).flatten(-2)
+        return plain + turned.movedim(-1, axis)
+
+    def update(self, factors: Mapping[str, Tensor], alpha: float) -> Rotation:
+        del alpha
+        return Rotation(factors["oft_blocks"], None, 0.0)
 
     def from_parts(self, parts: Mapping[str, Tensor], module: str) -> Rotation:
         blocks, rescale = parts["oft_blocks"], parts.get("rescale")
@@ -112,6 +168,19 @@ class Oft(AdapterKind):
         if rescale is not None and rescale.numel() != rows:
             raise ValueError(f"{module} has {rescale.numel()} factors for {rows} rows")
         return Rotation(blocks, rescale, alpha_of(parts, module, default=0.0))
+
+
+def _rotations(blocks: Tensor, bound: float = 0.0) -> Tensor:
+    """The Cayley transform of each block, float32; ``bound`` of the norm of all Q together, none if it is 0."""
+    import torch
+
+    blocks = blocks.float()
+    turn = blocks - blocks.transpose(-1, -2)
+    norm = turn.norm() if bound else 0.0
+    if 0 < bound < norm:
+        turn = turn * (bound / norm)
+    eye = torch.eye(blocks.shape[-1], device=blocks.device)
+    return (eye + turn) @ (eye - turn).inverse()
 
 
 def _butterfly(weight: Tensor, turn: Tensor, stage: int) -> Tensor:
