@@ -16,6 +16,7 @@ from ..data.regularization import refuse_shared
 from ..models import FAMILIES
 from ..models.contract import Backbone
 from ..training.levels import trained_levels
+from ..training.optimizer_settings import parse_optimizer_settings
 from ..training.recipe import Recipe
 from ..training.settings import Circumstances
 from ..training.slider import Slider
@@ -88,9 +89,11 @@ class Run:
 
         Raises:
             TrainingError: the recipe trains the text encoder, or there are pairs, and this base model can't.
+            ConfigError: the optimizer's own settings are unknown to it.
             DatasetError: a set is empty, holds pairs and other pictures, or both have a picture in common.
             CaptionError: a caption is missing, absurdly long, or lacks the trigger word.
         """
+        parse_optimizer_settings(self.recipe.optimizer.optimizer, self.recipe.optimizer.optimizer_settings)
         if self.recipe.adapter.train_text_encoder and "text_encoder_training" not in self.base.info.capabilities:
             raise TrainingError(
                 f"The recipe trains the text encoder, but that of {self.base.info.name} can't be trained.",
