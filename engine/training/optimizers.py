@@ -5,8 +5,9 @@ What a function takes beside the weight decay are its own arguments, which ``opt
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ConfigError
 from ..core.registry import Registry
@@ -18,11 +19,9 @@ Groups = list[dict[str, Any]]
 Pair = tuple[float, float]
 
 
-class MakeOptimizer(Protocol):
-    """Creates an optimizer of parameter groups, each with ``params`` and ``lr``."""
-
-    def __call__(self, groups: Groups, *, weight_decay: float, **own: Any) -> optim.Optimizer: ...
-
+MakeOptimizer = Callable[..., "optim.Optimizer"]
+"""Creates an optimizer of parameter groups, each with ``params`` and ``lr``, of ``weight_decay``, and of arguments of
+its own with defaults."""
 
 OPTIMIZERS: Registry[MakeOptimizer] = Registry("optimizer", ConfigError)
 
