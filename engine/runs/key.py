@@ -18,6 +18,7 @@ from ..data.regularization import refuse_shared
 from ..models import FAMILIES
 from ..models.contract import Backbone
 from ..training.levels import trained_levels
+from ..training.optimizer_settings import parse_optimizer_settings
 from ..training.recipe import Recipe
 from ..training.settings import AdapterSettings, Circumstances
 from ..training.slider import Slider
@@ -123,6 +124,7 @@ class Run:
 
         Raises:
             TrainingError: the recipe trains the text encoder, or there are pairs, and this base model can't.
+            ConfigError: the optimizer's own settings are unknown to it.
             DatasetError: a set is empty, holds pairs and other pictures, or both have a picture in common.
             CaptionError: a caption is missing, absurdly long, or lacks the trigger word, or a class word is missing.
         """
@@ -134,6 +136,7 @@ class Run:
                 hint="set output_preservation, blank_preservation and mask_preservation to 0, and connect "
                 "regularization pictures.",
             )
+        parse_optimizer_settings(self.recipe.optimizer.optimizer, self.recipe.optimizer.optimizer_settings)
         if self.recipe.adapter.train_text_encoder and "text_encoder_training" not in self.base.info.capabilities:
             raise TrainingError(
                 f"The recipe trains the text encoder, but that of {self.base.info.name} can't be trained.",

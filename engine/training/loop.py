@@ -81,18 +81,18 @@ class Trainer:
                     yield self._read()
                 if not waits:
                     continue
-                yield from self._samples_and_snapshots()
+                if self._shows(self.step):
+                    yield from self._samples_and_snapshots(optimization)
                 if self.step % save_every == 0 or self.step == steps:
-                    self._save(optimization)
+                    yield from self._saved(optimization)
                     saved = self.step
-                    if self.state_path is not None:
-                        yield StateSaved(step=self.step, path=self.state_path)
                 self._since = time.monotonic()
         except (KeyboardInterrupt, SystemExit):  # may interrupt the optimizer halfway through its update
             raise
         except BaseException:  # closed between two steps, or stopped within one, which is then done again
             self._finish(optimization, saved)
             raise
+        optimization.show_weights()
         if optimization.overflows:
             yield Message(text=f"{optimization.overflows} steps were skipped: their gradients overflowed float16.")
 
@@ -152,14 +152,16 @@ class Trainer:
         samples = self.generate_samples is not None and step % self.recipe.samples.sample_every == 0
         return samples or (self.keep_snapshot is not None and step in self.recipe.saving.snapshot_steps)
 
-    def _samples_and_snapshots(self) -> Generator[Event, None, None]:
+    def _samples_and_snapshots(self, optimization: Optimization) -> Generator[Event, None, None]:
         """The sample pictures and the snapshot that are due after this step."""
         samples, snapshots = self.recipe.samples, self.recipe.saving.snapshot_steps
         if self.generate_samples and self.step % samples.sample_every == 0:
-            prompts, images = zip(*self.generate_samples(), strict=True)
+            with optimization.shown_weights():
+                prompts, images = zip(*self.generate_samples(), strict=True)
             yield SamplesGenerated(step=self.step, images=[*images], prompts=[*prompts])
         if self.keep_snapshot and self.step in snapshots:
-            self.keep_snapshot(self.step, self.trainee.result())
+            with optimization.shown_weights():
+                self.keep_snapshot(self.step, self.trainee.result())
             yield SnapshotSaved(step=self.step)
 
     def _finish(self, optimization: Optimization, saved: int) -> None:
@@ -169,6 +171,11 @@ class Trainer:
                 self._read()
         if self.step > saved:
             self._save(optimization)
+
+    def _saved(self, optimization: Optimization) -> Generator[Event, None, None]:
+        self._save(optimization)
+        if self.state_path is not None:
+            yield StateSaved(step=self.step, path=self.state_path)
 
     def _save(self, optimization: Optimization) -> None:
         if self.state_path is None:

@@ -133,6 +133,20 @@ def _peak(plan: Plan) -> Iterator[str]:
     )
 
 
+def _optimizer(plan: Plan) -> Iterator[str]:
+    optimizer, now = plan.recipe.optimizer, plan.recipe
+    if optimizer.optimizer == "prodigy":
+        if not 0.1 <= optimizer.learning_rate <= 10:
+            yield (
+                f"learning_rate {optimizer.learning_rate:g} doesn't suit prodigy, which finds the rate by itself and "
+                "multiplies it by this. Set it to 1."
+            )
+        if now.adapter.train_text_encoder and optimizer.text_encoder_learning_rate != optimizer.learning_rate:
+            yield "text_encoder_learning_rate has no effect with prodigy, which trains everything at one rate."
+    if optimizer.optimizer == "schedule_free_adamw" and now.schedule.schedule != "constant":
+        yield f"schedule_free_adamw averages in place of a schedule ({now.schedule.schedule}): set it to constant."
+
+
 def _length(plan: Plan) -> Iterator[str]:
     if not plan.recipe.schedule.epochs:
         return
@@ -269,7 +283,7 @@ def _number(value: object) -> str:
 
 
 _CHECKS: tuple[Callable[[Plan], Iterable[str]], ...] = (
-    _unused, _targets, _rank, _alpha, _text_encoder, _peak, _length, _unseen, _fullness, _resolution, _shift,
-    _high_noise, _contrastive, _prior, _preservation, _captions, _pairs, _samples, _saving, _repeats,
+    _unused, _targets, _rank, _alpha, _text_encoder, _optimizer, _peak, _length, _unseen, _fullness, _resolution,
+    _shift, _high_noise, _contrastive, _prior, _preservation, _captions, _pairs, _samples, _saving, _repeats,
 )  # fmt: skip
 _OF_ADAPTERS = (_targets, _rank, _alpha)

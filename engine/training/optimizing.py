@@ -6,19 +6,21 @@ the check that they are finite, so that the host is free to prepare the next ste
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import TrainingError
 from ..core.ranks import Group, Ranks
 from ..models.contract import Backbone
 from .exchange import Exchange
 from .loss import Loss
+from .optimizer_settings import parse_optimizer_settings
 from .optimizers import OPTIMIZERS
 from .recipe import Recipe
-from .schedules import learning_rate_factor
 from .trainee import Trainee
 
 if TYPE_CHECKING:
@@ -163,8 +165,7 @@ class Optimization:
 
     def _set_rates(self, step: int) -> float:
         """Set the learning rates of a step; returns the first, which is the denoiser's where that is trained."""
-        schedule = self._recipe.schedule
-        factor = learning_rate_factor(schedule.schedule, step, steps=schedule.steps, warmup_steps=schedule.warmup_steps)
+        factor = self._recipe.schedule.factor(step)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * factor
         return self.optimizer.param_groups[0]["lr"]
@@ -192,11 +193,38 @@ class Optimization:
 
     def _made(self) -> optim.Optimizer:
         """The recipe's optimizer, with a learning rate of its own for the text encoders."""
-        settings, parameters = self._recipe.optimizer, self._trainee.parameters
-        denoiser = [p for name, p in parameters.items() if name.startswith("denoiser.")]
-        text = [p for name, p in parameters.items() if not name.startswith("denoiser.")]
-        rates = (settings.learning_rate, settings.text_encoder_learning_rate)
-        groups = [
-            {"params": own, "lr": rate, "peak": rate} for own, rate in zip((denoiser, text), rates, strict=True) if own
-        ]
-        return OPTIMIZERS.get(settings.optimizer)(groups, weight_decay=settings.weight_decay)
+        settings, ratio = self._recipe.optimizer, self._recipe.optimizer.lora_plus_ratio
+        by_rate: dict[tuple[bool, bool], list[Any]] = {}
+        for name, parameter in self._trainee.parameters.items():
+            is_b = ratio != 1 and name.endswith(".up")
+            by_rate.setdefault((not name.startswith("denoiser."), is_b), []).append(parameter)
+        groups = []
+        for (is_text, is_b), own in sorted(by_rate.items()):
+            rate = settings.text_encoder_learning_rate if is_text else settings.learning_rate
+            rate *= ratio if is_b else 1  # LoRA+ (Hayou et al. 2024, arXiv:2402.12354)
+            groups.append({"params": own, "lr": rate, "peak": rate})
+        own_arguments = parse_optimizer_settings(settings.optimizer, settings.optimizer_settings)
+        return OPTIMIZERS.get(settings.optimizer)(groups, weight_decay=settings.weight_decay, **own_arguments)
+
+    @contextlib.contextmanager
+    def shown_weights(self) -> Iterator[None]:
+        """Within the block, the parameters are what files and pictures show: an optimizer's average, if it has one.
+
+        Turning an average back by arithmetic rounds, so that the trained values are put aside and copied back.
+        """
+        if not hasattr(self.optimizer, "eval"):
+            yield
+            return
+        parameters = self._trainee.parameters
+        trained = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+        self.show_weights()
+        try:
+            yield
+        finally:
+            self.optimizer.train()  # type: ignore[attr-defined]
+            self._trainee.load(trained)
+
+    def show_weights(self) -> None:
+        """Leave the parameters at an optimizer's average, if it has one."""
+        if hasattr(self.optimizer, "eval"):
+            self.optimizer.eval()  # type: ignore[attr-defined]

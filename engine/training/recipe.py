@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..core.fields import Settings, build, problems_of, raise_all, settings_of, unknown_setting
-from .schedules import learning_rate_factor
 from .settings import (
     AdapterSettings,
     BatchSettings,
@@ -73,12 +72,7 @@ class Recipe:
 
     def learning_rates(self, steps: int) -> list[float]:
         """The denoiser's learning rate at each of the first ``steps`` steps."""
-        schedule = self.schedule
-        return [
-            self.optimizer.learning_rate
-            * learning_rate_factor(schedule.schedule, step, steps=schedule.steps, warmup_steps=schedule.warmup_steps)
-            for step in range(steps)
-        ]
+        return [self.optimizer.learning_rate * self.schedule.factor(step) for step in range(steps)]
 
     def starts_alike(self, steps: int, done: int) -> bool:
         """Whether a run to another number of steps has had the same learning rates in its first ``done`` steps."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...core.fields import Settings, setting
 from ..optimizers import OPTIMIZERS
-from ..schedules import SCHEDULES
+from ..schedules import SCHEDULES, Shape, learning_rate_factor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,16 @@ class OptimizerSettings(Settings):
         1.0, "Gradients are clipped to this norm. Usually 1; 0 turns clipping off.", minimum=0, maximum=1000, step=0.1,
         neutral=0.0,
     )  # fmt: skip
+    optimizer_settings: tuple[str, ...] = setting(
+        (), "Further arguments of the optimizer, one per line, for example betas = 0.9, 0.99.", neutral=(), since="0.2"
+    )
+    lora_plus_ratio: float = setting(
+        1.0, "LoRA+: how many times faster B, the factor that begins at zero, learns than A. 1 for LoRA; the paper "
+        "uses 16 with a lower learning rate.",
+        minimum=1, maximum=1000, step=1, neutral=1.0, since="0.2",
+        used=lambda now: now.recipe.adapter.kind in ("lora", "dora") and now.recipe.optimizer.optimizer != "prodigy",
+        unused="unless the kind is lora or dora, and the optimizer isn't prodigy, which has one rate",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +58,8 @@ class ScheduleSettings(Settings):
         minimum=1, maximum=1_000_000, keyed=False,
     )  # fmt: skip
     schedule: str = setting(
-        "constant", "Learning-rate schedule after the warm-up: constant, or decaying to zero at the last step.",
+        "constant", "Learning-rate schedule after the warm-up: constant, or decaying to zero at the last step: "
+        "stable_decay only near the end, rex late, cosine_restarts several times.",
         choices=SCHEDULES,
     )  # fmt: skip
     warmup_steps: int = setting(
@@ -58,6 +69,26 @@ class ScheduleSettings(Settings):
         0.0, "How often to go through the data set, repeats included, instead of a number of steps; 0 to go by steps.",
         minimum=0, maximum=1_000_000, step=1, keyed=False,
     )  # fmt: skip
+    schedule_cycles: int = setting(
+        1, "Cosines of the schedule cosine_restarts, each of which begins at the peak.", minimum=1, maximum=1000,
+        since="0.2", neutral=1, used=lambda now: now.recipe.schedule.schedule == "cosine_restarts",
+        unused="unless the schedule is cosine_restarts",
+    )  # fmt: skip
+    decay_share: float = setting(
+        0.2, "Share of the steps, at the end, over which the schedule stable_decay comes down.", above=0, maximum=1,
+        step=0.05, since="0.2", used=lambda now: now.recipe.schedule.schedule == "stable_decay",
+        unused="unless the schedule is stable_decay",
+    )  # fmt: skip
+    minimum_rate: float = setting(
+        0.0, "What the schedule comes down to, as a share of the peak learning rate.", minimum=0, maximum=1, step=0.05,
+        since="0.2", neutral=0.0, used=lambda now: now.recipe.schedule.schedule != "constant",
+        unused="with a constant schedule",
+    )  # fmt: skip
+
+    def factor(self, step: int) -> float:
+        """Factor of the learning rates at a step, from 0."""
+        shape = Shape(cycles=self.schedule_cycles, decay_share=self.decay_share, minimum=self.minimum_rate)
+        return learning_rate_factor(self.schedule, step, steps=self.steps, warmup_steps=self.warmup_steps, shape=shape)
 
 
 @dataclass(frozen=True, kw_only=True)

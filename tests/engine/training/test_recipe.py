@@ -9,7 +9,7 @@ import pytest
 from lora_workbench.engine.core.errors import ConfigError
 from lora_workbench.engine.core.fields import Settings, defaults_of, setting, settings_of
 from lora_workbench.engine.training.recipe import GROUP_OF, GROUPS, Recipe
-from lora_workbench.engine.training.schedules import SCHEDULES, learning_rate_factor
+from lora_workbench.engine.training.schedules import SCHEDULES, Shape, learning_rate_factor
 from lora_workbench.engine.training.settings import Circumstances
 
 
@@ -151,4 +151,4 @@ def test_the_learning_rate_warms_up_and_decays():
     assert rates[99] < 0.01
     linear = [learning_rate_factor("linear", step, steps=4, warmup_steps=0) for step in range(4)]
     assert linear == [1, 0.75, 0.5, 0.25]
-    assert [SCHEDULES.get("constant")(done) for done in (0.0, 0.5, 1.0)] == [1, 1, 1]
+    assert [SCHEDULES.get("constant")(done, Shape()) for done in (0.0, 0.5, 1.0)] == [1, 1, 1]
