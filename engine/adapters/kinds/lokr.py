@@ -65,7 +65,7 @@ class Kronecker(Update):
 
     def rows(self, rows: slice) -> Update:
         """Rows that are whole blocks, one or several for each row of the first matrix."""
-        first, second = sides(self.tensors, "meta")
+        _, second = sides(self.tensors, "meta")
         start, stop, _ = rows.indices(self.weight_shape[0])
         if start == 0 and stop == self.weight_shape[0]:
             return self
@@ -121,7 +121,7 @@ class Lokr(TrainableKind):
         self, layer: Any, base: Callable[..., Tensor], factors: Mapping[str, Tensor], scale: float, x: Tensor,
         *args: Any, **kwargs: Any,
     ) -> Tensor:  # fmt: skip
-        r""":math:`W x + (W_1 \otimes W_2) x`: the second matrix works on each part of the input, the first mixes them."""
+        r""":math:`W x + (W_1 \otimes W_2) x`: the second matrix takes parts of x, the first mixes them."""
         import torch
 
         first, second = sides(factors, x.device)
