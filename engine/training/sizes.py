@@ -15,6 +15,8 @@ from .rank_patterns import parse_rank_patterns
 from .settings import AdapterSettings
 from .targets import chosen_layers
 
+_WHOLE = "diffusion_model."
+"""What names of all layers in checkpoints begin with; in it, a pattern such as ff would find every layer."""
 Size = tuple[int, float]
 """Rank and alpha."""
 
@@ -49,7 +51,7 @@ def _by_pattern(base: Backbone, settings: AdapterSettings) -> dict[str, Size]:
     names = [layer.own[0] for layer in left]
     for pattern, rank, alpha in parse_rank_patterns(settings.rank_patterns):
         search = re.compile(pattern).search
-        own = [layer for layer in left if any(map(search, layer.names))]
+        own = [layer for layer in left if any(search(name.removeprefix(_WHOLE)) for name in layer.names)]
         left = [layer for layer in left if layer not in own]
         size = rank, settings.alpha * rank / settings.rank if alpha is None else alpha
         found |= {layer.key: size for layer in own}

@@ -151,7 +151,7 @@ def identities() -> dict[str, Any]:
 
 
 def everything() -> dict[str, Any]:
-    return {check.__name__: check() for check in (kinds, mixed, slices, biases, identities)}
+    return {check.__name__: check() for check in (kinds, trained, mixed, slices, biases, identities)}
 
 
 if __name__ == "__main__":
