@@ -105,11 +105,8 @@ def _rank(plan: Plan) -> Iterator[str]:
 def _alpha(plan: Plan) -> Iterator[str]:
     settings = plan.recipe.adapter
     scale = settings.alpha / (sqrt(settings.rank) if settings.rank_stabilized else settings.rank)
-    if (
-        scale > _WEAK
-        or settings.kind == "oft"
-        or any((own["rank"], own["alpha"]) == (settings.rank, settings.alpha) for own in plan.suggested)
-    ):
+    usual = any((own["rank"], own["alpha"]) == (settings.rank, settings.alpha) for own in plan.suggested)
+    if scale > _WEAK or usual or settings.kind == "oft":
         return
     yield (
         f"alpha {settings.alpha:g} with rank {settings.rank} scales the update by {scale:.2g}, so that it learns "

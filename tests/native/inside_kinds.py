@@ -60,7 +60,6 @@ def trained() -> dict[str, Any]:
     from lora_workbench.engine.adapters.files import save_adapter
     from lora_workbench.engine.adapters.kinds import TRAINED
     from lora_workbench.engine.adapters.kinds.first_values import FIRST_VALUES
-    from lora_workbench.engine.adapters.names import stems
 
     base, (names, _), of = model("SD15", SD1), sd1_names(), Values()
     kinds = {kind.name: kind for kind in TRAINED} | {init: kind() for init, kind in FIRST_VALUES.items()}
@@ -76,7 +75,6 @@ def trained() -> dict[str, Any]:
         adapter = Adapter(name=name, family="sd1", modules=modules, key_style="kohya")
         LORAS.mkdir(parents=True, exist_ok=True)
         save_adapter(adapter, LORAS / f"trained-{name}.safetensors", key_style="kohya", dtype="float32")
-        assert stems(modules, "kohya").values() == names.keys()
         found[name] = compared(base, [(f"trained-{name}.safetensors", 1.0, 1.0)])
     return found
 
