@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import sqrt
 from typing import Any
 
 from ..core.paths import portable
@@ -98,7 +99,7 @@ def _kohya(facts: RunFacts) -> dict[str, str]:
     fields = {
         "ss_network_module": facts.network_module,
         "ss_network_dim": recipe["rank"],
-        "ss_network_alpha": recipe["alpha"],
+        "ss_network_alpha": recipe["alpha"] * (sqrt(recipe["rank"]) if recipe.get("rank_stabilized") else 1),
         "ss_base_model_version": _SS_BASE_VERSIONS.get(facts.architecture, facts.architecture),
         "ss_sd_model_name": facts.base_name,
         "ss_learning_rate": recipe["learning_rate"],

@@ -12,6 +12,7 @@ from ..adapters.stack import FAR_OFF, Stack, StackEntry
 from ..adapters.starting import Factors, begun_with, layer_factors, other_layers, refuse_higher_ranks
 from ..core.errors import AdapterError
 from ..core.words import counted, first_of
+from ..training.sizes import sizes_of
 from ..training.targets import targets_of
 
 if TYPE_CHECKING:
@@ -29,7 +30,20 @@ def check_companions(run: Run) -> None:
     if norms := [key for key in modules if len(known[key]) == 1]:
         raise cannot_carry(norms)
     if start := run.bound_companions.start_from:
+        _refuse_own_start(run, start)
         _factors(run, start)
+
+
+def _refuse_own_start(run: Run, start: StackEntry) -> None:
+    settings, usual = run.recipe.adapter, {"kind": "lora", "init": "zero", "rank_patterns": ""}
+    if others := [
+        f"{name} = {getattr(settings, name)}" for name, own in usual.items() if getattr(settings, name) != own
+    ]:
+        raise AdapterError(
+            f"Training can't start from {start.adapter.name} with {', '.join(others)}.",
+            expected="the kind lora with its usual first values and one rank",
+            hint="reset these settings, or give the companion the role context.",
+        )
 
 
 def begin_with_companion(run: Run, injection: Injection) -> None:
@@ -37,7 +51,8 @@ def begin_with_companion(run: Run, injection: Injection) -> None:
     if start := run.bound_companions.start_from:
         settings = run.recipe.adapter
         factors = _factors(run, start)
-        injection.load(begun_with(injection.parameters, factors, rank=settings.rank, alpha=settings.alpha))
+        rank, alpha = sizes_of(run.base, settings)("")
+        injection.load(begun_with(injection.parameters, factors, rank=rank, alpha=alpha))
 
 
 def companion_notes(run: Run, given: Stack | None) -> Iterator[str]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from ..adapters import companions, inject
 from ..adapters.frozen import Frozen
 from ..adapters.inject import Injection
-from ..adapters.kinds import TRAINED
 from ..adapters.stack import Stack, applied
 from ..core.seeds import derived_seed
 from ..generation.encoding import Encoded
+from ..training.sizes import sizes_of, trained_kind
 from ..training.targets import targets_of
 from .companions import begin_with_companion
 from .key import Run
@@ -32,8 +32,9 @@ def injected(run: Run) -> Iterator[Injection]:
     base, settings = run.base, run.recipe.adapter
     components = trained_components(run)
     with inject.injected(
-        TRAINED.get(settings.kind), components, targets_of(base, settings), rank=settings.rank, alpha=settings.alpha,
+        trained_kind(settings), components, targets_of(base, settings), rank=settings.rank, alpha=settings.alpha,
         seed=derived_seed(run.seed, "adapter"), common_name=lambda key: base.file_parts(key)[0][0],
+        size_of=sizes_of(base, settings),
     ) as injection:  # fmt: skip
         _refuse_unsplittable(run, injection)
         begin_with_companion(run, injection)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from math import prod
+from math import prod, sqrt
 from typing import Any
 
 from ..core.fields import defaults_of, settings_of
@@ -21,6 +21,7 @@ from .levels import DETAIL, trained_levels, usual_tokens
 from .preservation_notes import preservation_notes
 from .recipe import GROUPS, Recipe
 from .settings import AdapterSettings, Circumstances
+from .sizes import sizes_of
 from .suggestions import suggested_values
 from .targets import chosen_layers, remarks
 
@@ -28,6 +29,8 @@ _LOW_PEAK = 0.75
 """Share of the learning rate that a run should reach."""
 _FEW = 0.1
 """Share of the steps below which noise levels are hardly trained."""
+_LOW_RANK = ("lora", "dora")
+"""Kinds whose update has no higher rank than the recipe says."""
 _WEAK = 1 / 16
 """alpha / rank below which an update is all but switched off at usual learning rates."""
 
@@ -87,11 +90,14 @@ def _unused(plan: Plan) -> list[str]:
 
 
 def _targets(plan: Plan) -> Iterator[str]:
+    sizes_of(plan.base, plan.recipe.adapter)  # refuses patterns without layers
     yield from remarks(plan.base, plan.recipe.adapter)
 
 
 def _rank(plan: Plan) -> Iterator[str]:
     settings, base = plan.recipe.adapter, plan.base
+    if settings.kind not in _LOW_RANK or settings.rank_patterns:
+        return
     shapes = base.module_shapes()
     sides = []
     for layer in chosen_layers(base, settings):
@@ -107,8 +113,9 @@ def _rank(plan: Plan) -> Iterator[str]:
 
 def _alpha(plan: Plan) -> Iterator[str]:
     settings = plan.recipe.adapter
-    scale = settings.alpha / settings.rank
-    if scale > _WEAK or any((own["rank"], own["alpha"]) == (settings.rank, settings.alpha) for own in plan.suggested):
+    scale = settings.alpha / (sqrt(settings.rank) if settings.rank_stabilized else settings.rank)
+    usual = any((own["rank"], own["alpha"]) == (settings.rank, settings.alpha) for own in plan.suggested)
+    if scale > _WEAK or usual or settings.kind == "oft":
         return
     yield (
         f"alpha {settings.alpha:g} with rank {settings.rank} scales the update by {scale:.2g}, so that it learns "

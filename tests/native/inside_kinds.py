@@ -53,6 +53,32 @@ def kinds() -> dict[str, Any]:
     }
 
 
+def trained() -> dict[str, Any]:
+    """Files as training writes them, by kind and first values, with a value that learned in every tensor."""
+    import torch
+    from lora_workbench.engine.adapters.adapter import Adapter
+    from lora_workbench.engine.adapters.files import save_adapter
+    from lora_workbench.engine.adapters.kinds import TRAINED
+    from lora_workbench.engine.adapters.kinds.first_values import FIRST_VALUES
+
+    base, (names, _), of = model("SD15", SD1), sd1_names(), Values()
+    kinds = {kind.name: kind for kind in TRAINED} | {init: kind() for init, kind in FIRST_VALUES.items()}
+    found = {}
+    for name, kind in kinds.items():
+        modules = {}
+        for module, shape in names.items():
+            first = kind.begin(
+                tuple(shape), lambda shape=shape: of(*shape), rank=4, generator=torch.Generator().manual_seed(0)
+            )
+            moved = {part: value if part in kind.fixed else value + of(*value.shape) for part, value in first.items()}
+            modules[f"denoiser.{module.removeprefix('lora_unet_')}"] = kind.update(moved, 3.0)
+        adapter = Adapter(name=name, family="sd1", modules=modules, key_style="kohya")
+        LORAS.mkdir(parents=True, exist_ok=True)
+        save_adapter(adapter, LORAS / f"trained-{name}.safetensors", key_style="kohya", dtype="float32")
+        found[name] = compared(base, [(f"trained-{name}.safetensors", 1.0, 1.0)])
+    return found
+
+
 def mixed() -> dict[str, Any]:
     """Stacks of several kinds, in two orders."""
     base = model("SD15", SD1)
@@ -123,7 +149,7 @@ def identities() -> dict[str, Any]:
 
 
 def everything() -> dict[str, Any]:
-    return {check.__name__: check() for check in (kinds, mixed, slices, biases, identities)}
+    return {check.__name__: check() for check in (kinds, trained, mixed, slices, biases, identities)}
 
 
 if __name__ == "__main__":

@@ -46,6 +46,12 @@ def test_comfyui_computes_the_same_weights_but_for_known_faults(found: dict[str,
     assert {kind: shares for kind, shares in differing.items() if shares} == OTHERWISE
 
 
+def test_files_of_trained_adapters_have_their_strength_in_the_stock_loader(found: dict[str, Any]) -> None:
+    apart = found["trained"]
+    assert max(at["headless"] for at in apart.values()) < CLOSE, apart
+    assert {kind for kind, at in apart.items() if at["stock"] > CLOSE} <= {"dora"}, apart
+
+
 def test_stacks_of_several_kinds_are_a_chain_of_loaders(found: dict[str, Any]) -> None:
     mixed = found["mixed"]
     assert max(mixed[order][host] for order in ("first", "last") for host in ("stock", "headless")) < CLOSE

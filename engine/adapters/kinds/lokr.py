@@ -121,7 +121,7 @@ class Lokr(TrainableKind):
         self, layer: Any, base: Callable[..., Tensor], factors: Mapping[str, Tensor], scale: float, x: Tensor,
         *args: Any, **kwargs: Any,
     ) -> Tensor:  # fmt: skip
-        r""":math:`W x + (W_1 \otimes W_2) x`: the second matrix works on parts of the input, the first mixes them."""
+        r""":math:`W x + (W_1 \otimes W_2) x`: the second matrix takes parts of x, the first mixes them."""
         import torch
 
         first, second = sides(factors, x.device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import TrainingError
@@ -44,7 +44,7 @@ class LowRank(Update):
 
     def rows(self, rows: slice) -> LowRank:
         bias = None if self.bias is None else self.bias[rows]
-        return LowRank(down=self.down, up=self.up[rows], alpha=self.alpha, bias=bias)
+        return replace(self, up=self.up[rows], bias=bias)
 
     def parts(self, *, alpha_apart: bool) -> dict[str, Tensor]:
         up = self.up.detach()

@@ -96,7 +96,7 @@ class Rotation(Update):
 
 
 class Oft(TrainableKind):
-    """Trained without a bound of the angles, and with the largest blocks up to the rank that divide the rows."""
+    """Trained without a bound of the angles, in blocks of the largest size up to the rank that divides the rows."""
 
     name = "oft"
     additive = False
