@@ -74,7 +74,7 @@ def forecast(family: str, side: int) -> Forecast:
     sizes = sizes_of(denoiser)
     return Forecast(
         name=f"{size.title}, {side} px", plan=MemoryPlan(checkpointed=0, blocks=len(needed.blocks)),
-        weights=sizes["16 bits"], sizes=sizes, demand=needed, steps=0, step_seconds=None, disk=0,
+        weights=sizes["16 bits"], sizes=sizes, demand=needed, steps=0, trial=None, disk=0,
     )  # fmt: skip
 
 

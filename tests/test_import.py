@@ -53,7 +53,10 @@ def test_loads_no_heavy_library_by_itself():
 
 
 def test_takes_less_than_150_ms_beside_torch():
-    """The processor's time in the fastest of five fresh processes: other work on the machine only ever adds to it."""
-    code = f"import time, torch\nbegun = time.process_time()\n{LOAD}\nprint((time.process_time() - begun) * 1000)"
+    """The processor's time in the fastest of five fresh processes: other work on the machine only ever adds to it.
+
+    Whether Python looks through torch's objects for garbage meanwhile, which takes as long, is a matter of chance.
+    """
+    code = f"import gc, time, torch\ngc.freeze()\nbegun = time.process_time()\n{LOAD}\nprint((time.process_time() - begun) * 1000)"
     fastest = min(float(run(code)) for _ in range(5))
     assert fastest < LIMIT_MS

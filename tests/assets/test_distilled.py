@@ -27,7 +27,8 @@ from PIL import Image
 
 pytestmark = pytest.mark.proofs
 
-WORD, SEEDS, STEPS = "ohwx", 4, 150
+WORD, SEEDS = "ohwx", 4
+COURSE = {"steps": 150, "learning_rate": 0.003, "text_encoder_learning_rate": 0.001}
 
 
 def finished(events: Any) -> Any:
@@ -58,7 +59,7 @@ def fox(root: Path) -> Image.Image:
 def trained(base: Backbone, root: Path, store: Path, companions: Stack) -> Adapter:
     dataset = load_dataset(root / "assets" / "datasets" / "fox")
     captioned = apply_trigger(dataset, TriggerWord(word=WORD, class_word="fox"), "replace")
-    recipe = with_changes(suggest("subject", len(dataset), base.info), {"steps": STEPS})
+    recipe = with_changes(suggest("subject", len(dataset), base.info), COURSE)
     run = train_adapter(base, captioned, recipe, seed=0, store=RunStore(store), name="fox", companions=companions)
     return finished(run).adapter
 

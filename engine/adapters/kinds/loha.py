@@ -99,9 +99,8 @@ class Loha(TrainableKind):
         from torch.utils.checkpoint import checkpoint
 
         values = (factors[part] for part in _FACTORS)
-        shape = layer.weight.shape
         change = checkpoint(_product, *values, scale, use_reentrant=False, preserve_rng_state=False)
-        return base(x, *args, **kwargs) + _applied(layer, change.reshape(shape).to(x.dtype), x)
+        return base(x, *args, **kwargs) + _applied(layer, change.to(x.dtype), x)
 
     def update(self, factors: Mapping[str, Tensor], alpha: float) -> Hadamard:
         a1, b1, a2, b2 = (factors[part] for part in _FACTORS)
@@ -128,7 +127,7 @@ def _applied(layer: Any, weight: Tensor, x: Tensor) -> Tensor:
 
     if isinstance(layer, torch.nn.Linear):
         return torch.nn.functional.linear(x, weight)
-    return layer._conv_forward(x, weight, None)
+    return layer._conv_forward(x, weight.reshape(len(weight), -1, *layer.kernel_size), None)
 
 
 def with_core(core: Tensor, a: Tensor, b: Tensor) -> Tensor:

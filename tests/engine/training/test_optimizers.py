@@ -24,6 +24,7 @@ class Factors:
     """A matrix that two factors approach, as the trained part of a model."""
 
     micro_batches = 1
+    parts = ("subject",)
 
     def __init__(self) -> None:
         made = torch.Generator().manual_seed(1)
@@ -44,7 +45,7 @@ class Factors:
     def of_micro_batch(self, step: int, micro: int) -> Tensor:
         noise = torch.randn(24, 16, generator=torch.Generator().manual_seed(step))
         down, up = self.parameters.values()
-        return (up @ down - self.target - noise / 10).square().mean()
+        return (up @ down - self.target - noise / 10).square().mean()[None]
 
 
 @pytest.fixture(scope="module")
