@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from math import sqrt
 
-from ..adapters.kinds import TRAINED, Lokr, TrainableKind
+from ..adapters.kinds import TRAINED, Gralora, Lokr, TrainableKind
 from ..adapters.kinds.first_values import FIRST_VALUES
 from ..core.errors import AdapterError
 from ..core.words import first_of
@@ -25,6 +25,8 @@ def trained_kind(settings: AdapterSettings) -> TrainableKind:
     """The kind that is trained, with the recipe's settings of it."""
     if settings.kind == "lora":
         return FIRST_VALUES[settings.init]()
+    if settings.kind == "gralora":
+        return Gralora(settings.gralora_k)
     return Lokr(settings.lokr_factor) if settings.kind == "lokr" else TRAINED.get(settings.kind)
 
 

@@ -5,6 +5,7 @@ from ...core.registry import Registry
 from .contract import KINDS, AdapterKind, TrainableKind, Update
 from .dora import Decomposed, Dora
 from .full import Difference, Full
+from .gralora import Gralora
 from .loha import Hadamard, Loha
 from .lokr import Kronecker, Lokr
 from .lora import Lora, LowRank
@@ -20,6 +21,7 @@ TRAINED: Registry[TrainableKind] = Registry("kind of adapter to train", AdapterE
 for kind in KINDS:
     if isinstance(kind, TrainableKind):
         TRAINED.register(kind.name, kind)
+TRAINED.register(Gralora.name, Gralora())  # whose files are LoRA's
 
 __all__ = [
     "KINDS",
@@ -29,6 +31,7 @@ __all__ = [
     "Difference",
     "Dora",
     "Full",
+    "Gralora",
     "Hadamard",
     "InputRotation",
     "Kronecker",

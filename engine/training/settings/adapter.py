@@ -32,7 +32,8 @@ class AdapterSettings(Settings):
 
     kind: str = setting(
         "lora", "Kind of adapter. LoRA adds a low-rank update to each weight, and loads everywhere; dora learns its "
-        "length apart, loha and lokr multiply small matrices, oft rotates it in blocks of up to rank rows.",
+        "length apart, loha and lokr multiply small matrices, oft rotates it in blocks of up to rank rows, gralora "
+        "learns blocks of it apart.",
         choices=TRAINED,
     )  # fmt: skip
     rank: int = setting(
@@ -96,6 +97,12 @@ class AdapterSettings(Settings):
         minimum=1, maximum=1024, used=lambda now: now.recipe.adapter.kind == "lokr", unused="without the kind lokr",
         since="0.2",
     )  # fmt: skip
+    gralora_k: int = setting(
+        2, "Blocks of a side that GraLoRA divides each weight into. Its changes have this many times the rank, with as "
+        "many values as LoRA, in a file this many times as large; usually 2, or 4 from rank 64 on.",
+        minimum=2, maximum=64, used=lambda now: now.recipe.adapter.kind == "gralora",
+        unused="without the kind gralora", since="0.2",
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -109,6 +116,8 @@ class AdapterSettings(Settings):
         ranks = [self.rank, *(pattern.rank for pattern in parse_rank_patterns(self.rank_patterns))]
         if self.init == "orthogonal" and (odd := [rank for rank in ranks if rank % 2]):
             yield f"init: got orthogonal with rank {odd[0]}, which must be even; set it to {odd[0] + 1}"
+        if self.kind == "gralora" and (uneven := [rank for rank in ranks if rank % self.gralora_k]):
+            yield f"gralora_k: got {self.gralora_k} with rank {uneven[0]}, which must be a multiple; change one of them"
         if self.noisy_rank > self.rank:
             yield f"noisy_rank: got {self.noisy_rank}, expected at most rank, which is {self.rank}"
         if self.noisy_rank and (self.rank_patterns or self.init == "pissa"):

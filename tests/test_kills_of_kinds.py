@@ -1,0 +1,86 @@
+"""Killed ten times at random moments, a training with any kind of adapter or first values gives the same bits."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lora_workbench.engine.adapters.kinds import TRAINED
+from lora_workbench.engine.adapters.kinds.first_values import FIRST_VALUES
+from nursery import Moment, Nursery, nursery
+from PIL import Image
+from safetensors.torch import load_file
+from tiny import save_tiny_sd1
+from workspace import in_api_format
+
+pytestmark = [
+    pytest.mark.kills,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL"),
+]
+
+STATES = "run-store/runs"
+METHODS = [*(f"kind = {kind.name}" for kind in TRAINED), *(f"init = {init}" for init in FIRST_VALUES if init != "zero")]
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[Nursery]:
+    with nursery([STATES]) as opened:
+        yield opened
+
+
+def workflow(folder: Path, method: str) -> Path:
+    """A graph that trains twelve steps and keeps its state every second one."""
+    save_tiny_sd1(folder / "base")
+    (folder / "pictures").mkdir()
+    for color in ("red", "green"):
+        Image.new("RGB", (32, 32), color).save(folder / "pictures" / f"{color}.png")
+    settings = f"{method}; rank = 4; alpha = 4; steps = 12; save_every = 2; learning_rate = 0.01"
+    nodes = {
+        "base": ("LW_LoadBase", {"base": "base", "device": "cpu", "precision": "fp32"}),
+        "data": ("LW_LoadDataset", {"path": "pictures", "on_unreadable": "refuse"}),
+        "captions": ("LW_TriggerCaptions", {
+            "dataset": ["data", 0], "trigger_word": "zwx", "class_word": "thing", "template": "a {trigger} {class}",
+            "mode": "replace",
+        }),
+        "recipe": ("LW_Recipe", {
+            "dataset": ["captions", 0], "base": ["base", 0], "goal": "subject", "quality": "draft",
+            "settings": settings,
+        }),
+        "train": ("LW_TrainLoRA", {
+            "base": ["base", 0], "dataset": ["captions", 0], "recipe": ["recipe", 0], "seed": 3, "name": "zwx",
+        }),
+        "adapter": ("LW_SaveAdapter", {"adapter": ["train", 0], "filename": "zwx", "dtype": "float32"}),
+    }  # fmt: skip
+    (folder / "workflow.json").write_text(json.dumps(in_api_format(nodes)))
+    return folder / "workflow.json"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_ten_kills_change_no_bit(method: str, runs: Nursery, tmp_path: Path) -> None:
+    graph, output, rng, killed = workflow(tmp_path, method), tmp_path / "killed", random.Random(method), 0
+    undisturbed = runs.run(graph, tmp_path / "whole")
+    assert undisturbed.status == 0, undisturbed.said
+    expected = saved(tmp_path / "whole")
+    while killed < 10:
+        in_time = Moment(seconds=rng.uniform(0, undisturbed.seconds))
+        in_files = Moment(STATES, rng.randint(1, undisturbed.operations[STATES]))
+        ended = runs.run(graph, output, rng.choice([in_time, in_files]))
+        assert ended.status in (0, -9), ended.said
+        killed += ended.status == -9
+        if ended.status == 0:
+            assert saved(output) == expected
+            shutil.rmtree(output)
+    ended = runs.run(graph, output)
+    assert ended.status == 0, ended.said
+    assert saved(output) == expected
+
+
+def saved(output: Path) -> dict[str, bytes]:
+    """Name -> bytes of each tensor of the adapter."""
+    [file] = output.glob("loras/*.safetensors")
+    return {name: tensor.numpy().tobytes() for name, tensor in load_file(file).items()}
