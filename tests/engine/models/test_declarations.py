@@ -71,4 +71,4 @@ def test_the_demo_base_declares_a_recipe_that_exists(demo_base: Path):
     assert declared.generation.guidance == 3.0
     recipe = suggest("subject", 16, declared).flat()
     assert declared.recipe.items() <= recipe.items()
-    assert (recipe["steps"], recipe["learning_rate"], recipe["train_text_encoder"]) == (400, 3e-3, True)
+    assert (recipe["steps"], recipe["learning_rate"], recipe["train_text_encoder"]) == (260, 5.4e-3, True)
