@@ -53,7 +53,7 @@ def make(root: Path) -> Iterator[Any]:
 
 def test_it_trains_and_draws(trained: Ended, server: Server, adapter: str) -> None:
     report = trained.report(TRAIN)
-    assert (report["steps"], report["cached"], report["resumed_at"]) == (400, False, 0)
+    assert (report["steps"], report["cached"], report["resumed_at"]) == (260, False, 0)
     assert report["last_loss"] < 0.5 * report["first_loss"]
     assert (server.output / "loras" / adapter).is_file()
     assert len(trained.pictures(PICTURES)) == 4
