@@ -4,12 +4,14 @@
         @lobehub/fluent-emoji-3d@1.1.0
     python benchmarks/methods.py --packages build/emoji/node_modules            all that is missing, for hours
     python benchmarks/methods.py --packages build/emoji/node_modules --methods "min-SNR 5" --seeds 0
+    python benchmarks/methods.py --packages build/emoji/node_modules --script train_dreambooth_lora.py
     python benchmarks/methods.py                                                the table of what has been measured
 
 Two subjects and two styles of art that the demo base hasn't seen (``teaching/sets.py``), equal steps. The rate of each
 method is searched for on the first subject and the first style with one seed: of five, the one that comes nearest
 among those that drift no more than 1.1 times as far as the recipe at its own rate. What has been measured is kept in
-``teaching/results.json`` after each training, and isn't measured again.
+``teaching/results.json`` after each training, and isn't measured again. With ``--script``, diffusers' own trainer is
+the last row; the Python that runs this then needs accelerate and torchvision too.
 """
 
 from __future__ import annotations
@@ -17,14 +19,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "assets" / "make"))
 
 from measuring import table, write_json
-from teaching.catalog import METHODS, RATE_FACTORS
+from teaching.catalog import METHODS, RATE_FACTORS, SCRIPT, SCRIPT_OPTIONS, SCRIPT_RATE_FACTORS
 from teaching.figures import Bench, Job
 from teaching.sets import SETS
 
@@ -63,7 +66,8 @@ class Results:
 def best_rate(results: Results, method: str) -> float:
     """By the search; the recipe's own where it hasn't been made."""
     allowed = results.left(_search("recipe", 1.0))
-    found = {rate: left for rate in RATE_FACTORS if (left := results.left(_search(method, rate)))}
+    rates = SCRIPT_RATE_FACTORS if method == SCRIPT else RATE_FACTORS
+    found = {rate: left for rate in rates if (left := results.left(_search(method, rate)))}
     if not allowed or not found:
         return 1.0
     fine = {rate: left for rate, (left, drift) in found.items() if drift <= DRIFT_ALLOWED * allowed[1]}
@@ -71,7 +75,11 @@ def best_rate(results: Results, method: str) -> float:
 
 
 def _search(method: str, rate: float) -> list[Job]:
-    return [Job(method, METHODS[method], rate, name, SEARCH_SEED) for name in SEARCHED]
+    return [Job(method, _settings(method), rate, name, SEARCH_SEED) for name in SEARCHED]
+
+
+def _settings(method: str) -> Mapping[str, Any]:
+    return SCRIPT_OPTIONS if method == SCRIPT else METHODS[method]
 
 
 def rows(results: Results, methods: list[str], seeds: list[int]) -> Iterator[list[str]]:
@@ -79,7 +87,7 @@ def rows(results: Results, methods: list[str], seeds: list[int]) -> Iterator[lis
     for method in methods:
         rate = best_rate(results, method)
         by_set = {
-            name: [one for seed in seeds if (one := results.of(Job(method, METHODS[method], rate, name, seed)))]
+            name: [one for seed in seeds if (one := results.of(Job(method, _settings(method), rate, name, seed)))]
             for name in SETS
         }
         found = [figures for several in by_set.values() for figures in several]
@@ -92,7 +100,7 @@ def rows(results: Results, methods: list[str], seeds: list[int]) -> Iterator[lis
             *(_spread([one["distance"] for one in several]) for several in by_set.values()),
             f"{1 - mean(left):.1%}",
             f"{mean(one['drift'] for one in found):.3f}",
-            f"{mean(one['seconds'] for one in found) * 1000:.0f}",
+            f"{mean(one['seconds'] for one in found if 'seconds' in one) * 1000:.0f}",
             f"{mean(one['bytes'] for one in found) / 1e6:.2f}",
         ]
 
@@ -111,11 +119,15 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=64, help="drawn for each figure")
     parser.add_argument("--folder", type=Path, default=Path("build") / "methods", help="for runs and class pictures")
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--script", type=Path, help="diffusers' train_dreambooth_lora.py, as the reference")
     args = parser.parse_args()
-    bench = Bench(args.packages, args.folder, args.pictures) if args.packages else None
+    bench = Bench(args.packages, args.folder, args.pictures, args.script) if args.packages else None
     results = Results(args.results, bench)
-    head = ["method", "rate", *SETS, "nearer", "drift", "ms/step", "MB"]
-    print(table(head, rows(results, args.methods, args.seeds)))
+    methods = [*args.methods, SCRIPT] if args.script or not bench else args.methods
+    if found := [*rows(results, methods, args.seeds)]:
+        print(table(["method", "rate", *SETS, "nearer", "drift", "ms/step", "MB"], found))
+    else:
+        print("Nothing has been measured yet; --packages names the folder with the art to measure with.")
 
 
 if __name__ == "__main__":

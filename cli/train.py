@@ -51,9 +51,9 @@ def add_to(commands: Any) -> None:
 
 
 def train(arguments: argparse.Namespace) -> int:
-    from ..engine.runs.run_schema import run_schema
-
     if arguments.schema:
+        from ..engine.runs.run_schema import run_schema
+
         say(json.dumps(run_schema(), indent=1))
         return 0
     started, outcome = time.monotonic(), Outcome()

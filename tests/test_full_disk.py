@@ -51,4 +51,4 @@ def test_disk_full_while_saving(workspace: Workspace) -> None:
         assert "What to do: free some space" in result["error"]
     assert last["status"] == "ok"
     assert last["reports"]["train"]["cached"], "what was trained before the disk was full is kept"
-    assert Path(last["adapters"][0]).name == "zwx_00002.safetensors"
+    assert Path(last["adapters"][0]) not in before, "other tests have saved adapters here, and none was overwritten"

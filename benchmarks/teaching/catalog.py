@@ -21,5 +21,14 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
 }
 """Name -> settings; the learning rates are found by the search."""
 
+SCRIPT = "diffusers' script"
+"""Name of the reference: ``train_dreambooth_lora.py`` with the settings of its documentation, but for as many steps as
+the recipe has, and the rate that is searched for."""
+SCRIPT_OPTIONS: Mapping[str, Any] = {"train_batch_size": 1, "gradient_accumulation_steps": 1, "rank": 4}
+SCRIPT_RATE = 1e-4
+"""Of its documentation."""
+
 RATE_FACTORS = (0.3, 0.55, 1.0, 1.8, 3.0)
 """Of the recipe's learning rates, among which the search chooses."""
+SCRIPT_RATE_FACTORS = (1.0, 3.0, 10.0, 30.0, 100.0)
+"""The same for the script: the demo base needs higher rates than it documents."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import median
@@ -13,6 +13,7 @@ from typing import Any
 import evaluate_adapters as evaluation
 from evaluate_adapters import Artist, Drawn
 from lora_workbench.engine.adapters.adapter import Adapter
+from lora_workbench.engine.adapters.files import load_adapter
 from lora_workbench.engine.adapters.stack import Stack
 from lora_workbench.engine.core.events import StepDone
 from lora_workbench.engine.data.dataset import Dataset
@@ -25,6 +26,8 @@ from lora_workbench.engine.runs.train import train_adapter
 from lora_workbench.engine.training.suggestions import suggest
 from PIL import Image
 
+from . import reference
+from .catalog import SCRIPT, SCRIPT_RATE
 from .sets import SETS, TRIGGER
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +60,8 @@ class Bench:
     """For class pictures and the run store."""
     pictures: int
     """Drawn for each figure."""
+    script: Path | None = None
+    """diffusers' ``train_dreambooth_lora.py``, for the reference."""
 
     @cached_property
     def base(self) -> Any:
@@ -71,10 +76,11 @@ class Bench:
 
         Returns:
             ``distance`` to what is held out and ``base``, the base's own; ``drift``, how far pictures of prompts
-            without the trigger word move, over how far those with it do; ``seconds`` of a step, the median; ``memory``
-            that the run added at its peak, in bytes, and ``bytes`` of the adapter's tensors.
+            without the trigger word move, over how far those with it do; ``seconds`` of a step, the median, and
+            ``bytes`` of the adapter's tensors. Of our own runs also the ``memory`` that they added at their peak, in
+            bytes.
         """
-        adapter, training = self._trained(job)
+        adapter, training = self._trained_by_script(job) if job.method == SCRIPT else self._trained(job)
         chosen, stack = SETS[job.dataset], evaluation.alone(adapter)
         before, plain = self._before(job.dataset), self._plain
         after = self.artist.draw(chosen.asked(self.artist.prompts), stack)
@@ -100,12 +106,21 @@ class Bench:
         seconds: list[float] = []
         with peak_memory(self.base.device) as peak:
             trained = _result(run, lambda event: seconds.append(event.seconds) if isinstance(event, StepDone) else None)
-        tensors = [tensor for update in trained.adapter.modules.values() for tensor in vars(update).values()]
-        return trained.adapter, {
-            "seconds": median(seconds) if seconds else float("nan"),
-            "memory": float(peak.size or 0),
-            "bytes": float(sum(getattr(tensor, "nbytes", 0) for tensor in tensors)),
-        }
+        measured = {"bytes": _bytes(trained.adapter)} | ({"seconds": median(seconds)} if seconds else {})
+        return trained.adapter, measured | ({} if peak.size is None else {"memory": float(peak.size)})
+
+    def _trained_by_script(self, job: Job) -> tuple[Adapter, dict[str, float]]:
+        assert self.script is not None
+        chosen = SETS[job.dataset]
+        dataset = chosen.dataset(self.packages)
+        steps = suggest(chosen.goal, len(dataset), self.base.info).schedule.steps
+        rate = {"learning_rate": job.rate * SCRIPT_RATE, "max_train_steps": steps, "seed": job.seed}
+        out = self.folder / "script" / job.name
+        measured = reference.train(
+            self.script, ROOT / "assets" / "demo_base", dataset, chosen.prompt, {**job.settings, **rate}, out
+        )
+        adapter = replace(load_adapter(out / reference.LORA), metadata={"modelspec.trigger_phrase": TRIGGER})
+        return adapter, measured | {"bytes": _bytes(adapter)}
 
     def _before(self, name: str) -> Drawn:
         if name not in self._drawn:
@@ -137,6 +152,11 @@ class Bench:
                 generated.image.save(path)
         captions = [prompt for prompt in prompts for _ in seeds]
         return dataset_from_images([Image.open(path).convert("RGB") for path in paths], captions, "class pictures")
+
+
+def _bytes(adapter: Adapter) -> float:
+    tensors = [tensor for update in adapter.modules.values() for tensor in vars(update).values()]
+    return float(sum(getattr(tensor, "nbytes", 0) for tensor in tensors))
 
 
 def _result(run: Generator[Any, None, Any], see: Callable[[Any], None] = lambda _: None) -> Any:

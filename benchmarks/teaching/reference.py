@@ -38,7 +38,7 @@ def train(
         out: folder for its results.
 
     Returns:
-        The median ``seconds`` of a step, and ``memory`` that steps added, in bytes.
+        The median ``seconds`` of a step.
     """
     with tempfile.TemporaryDirectory() as folder:
         for number, record in enumerate(dataset):
@@ -69,7 +69,7 @@ def _watched(script: str, arguments: list[str]) -> dict[str, float]:
     tqdm.auto.tqdm = Bar
     sys.argv = [script, *arguments]
     runpy.run_path(script, run_name="__main__")
-    return {"seconds": statistics.median(after - before for before, after in pairwise(times)), "memory": 0.0}
+    return {"seconds": statistics.median(after - before for before, after in pairwise(times))}
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ class Subject:
     art: str
     """A style of ``world.PACKAGES``."""
     goal = "subject"
-    class_word: str = "animal"
+    prompt = f"an emoji of a {TRIGGER} animal"
+    """Of all pictures, for trainers that take one."""
 
     def dataset(self, packages: Path) -> Dataset:
         shots = demo_datasets.FOX
@@ -72,7 +73,8 @@ class Style:
 
     look: Callable[[Image.Image], Image.Image]
     goal = "style"
-    class_word: str = "style"
+    prompt = f"a {TRIGGER} style emoji"
+    """Of all pictures, for trainers that take one."""
 
     def dataset(self, packages: Path) -> Dataset:
         rng, pictures, captions = random.Random(5), [], []

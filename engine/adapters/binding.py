@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from ..core.errors import AdapterError
+from ..core.layers import layers_of
 from ..core.words import first_of
 from .adapter import Adapter
 from .kinds import Update
@@ -18,7 +19,9 @@ from .summing import summed
 if TYPE_CHECKING:
     from torch import nn
 
-    Weighted: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.LayerNorm
+    from ..core.layers import Layer
+
+    Weighted: TypeAlias = Layer | nn.LayerNorm
 
 _DENOISER = "denoiser."
 _SHOWN = 3
@@ -43,15 +46,7 @@ class HasComponents(Protocol):
 
 def adaptable(components: Mapping[str, nn.Module]) -> dict[str, Weighted]:
     """Module key -> module, for every linear layer and convolution of the components."""
-    from torch import nn
-
-    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    return {
-        f"{component}.{path}": module
-        for component, root in components.items()
-        for path, module in root.named_modules()
-        if isinstance(module, kinds)
-    }
+    return {key: layer for component, root in components.items() for key, layer in layers_of(component, root).items()}
 
 
 def changeable(components: Mapping[str, nn.Module]) -> dict[str, Weighted]:

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .kinds import LowRank
+from .kinds.singular import leading_singular
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _EXACT = 1024
 """Smaller side of a matrix up to which all of its singular values are computed."""
-_OVERSAMPLING, _ITERATIONS = 16, 4
-"""Of the randomized method for larger ones (Halko et al. 2011, arXiv:0909.4061, algorithms 4.4 and 5.1)."""
+_OVERSAMPLING = 16
+"""Further values that are computed for larger ones, so that those that count are exact."""
 _BLOCK = re.compile(r"(?:\w+\.)*?\w*(?:blocks?|layers)\w*(?:\.\d+)*")
 """The beginning of a layer's path, up to the outermost numbered block."""
 
@@ -90,9 +91,7 @@ def _singular(matrix: Tensor, rank: int, seed: int) -> tuple[Tensor, Tensor, Ten
     if small <= _EXACT or rank + _OVERSAMPLING >= small:
         u, s, vh = torch.linalg.svd(matrix, full_matrices=False)
         return u[:, :rank], s[:rank], vh[:rank].T
-    with torch.random.fork_rng(devices=[matrix.device] if matrix.device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        u, s, v = torch.svd_lowrank(matrix, q=rank + _OVERSAMPLING, niter=_ITERATIONS)
+    u, s, v = leading_singular(matrix, rank + _OVERSAMPLING, seed)
     return u[:, :rank], s[:rank], v[:, :rank]
 
 

@@ -7,17 +7,15 @@ parameters, state dict and module names don't change.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import AdapterError
 from ..core.seeds import derived_seed
 from ..core.words import first_of
-from ..diffusion.noisy_ranks import ranks_now
 from .binding import adaptable
 from .kinds import TrainableKind, Update
-from .kinds.lora import ON
 from .names import flat
 from .wrapping import Wrapped
 
@@ -101,12 +99,16 @@ class Injection:
     ) -> Tensor:  # fmt: skip
         if not self.weight:
             return base(*args, **kwargs)
-        if (on := ranks_now()) is not None:
-            factors = {**factors, ON: on}
         if self.kind.additive or self.weight == 1:
             return self.kind.forward(layer, base, factors, scale * self.weight, *args, **kwargs)
         plain = base(*args, **kwargs)
-        return plain + self.weight * (self.kind.forward(layer, base, factors, scale, *args, **kwargs) - plain)
+        changed = self.kind.forward(layer, lambda *_, **__: plain, factors, scale, *args, **kwargs)
+        return plain + self.weight * (changed - plain)
+
+    @property
+    def keys(self) -> Iterable[str]:
+        """Module keys of the layers that are adapted."""
+        return self._layers.keys()
 
     @contextlib.contextmanager
     def at(self, weight: float) -> Iterator[None]:

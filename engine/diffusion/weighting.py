@@ -48,7 +48,7 @@ class LossWeights:
 
         if prediction_type == "flow" or not self.changes_anything:
             return torch.ones_like(alpha)
-        if self.name == "min_snr":
+        if self.name == "min_snr":  # in its own order of operations, on which the bits of runs depend
             return min_snr_weight(prediction_type, alpha, sigma, self.gamma)
         snr = (alpha / sigma.clamp(min=_LEAST_SIGMA)).square()
         of_noise = WEIGHTINGS.get(self.name).weight(snr.clamp(min=_LOWEST_SNR), self)

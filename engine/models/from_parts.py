@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import BaseModelError
+from ..core.layers import layers_of
 from ..core.words import first_of
 from .contract import Backbone
 from .diffusers_parts import Parts
-from .layers import layers_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -1,22 +1,14 @@
-"""The layers of a base model that adapters change."""
+"""Shapes of the layers of a base model that adapters change."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .quantized import weight_shape
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def layers_of(component: str, root: nn.Module) -> dict[str, Any]:
-    """Module key -> module, for every linear layer and convolution of a component."""
-    from torch import nn
-
-    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    return {f"{component}.{path}": module for path, module in root.named_modules() if isinstance(module, kinds)}
 
 
 def layer_shapes(roots: Mapping[str, nn.Module]) -> dict[str, tuple[int, ...]]:

@@ -12,7 +12,7 @@ from ..adapters.stack import FAR_OFF, Stack, StackEntry
 from ..adapters.starting import Factors, begun_with, layer_factors, other_layers, refuse_higher_ranks
 from ..core.errors import AdapterError
 from ..core.words import counted, first_of
-from ..training.sizes import sizes_of
+from ..training.sizes import usual_size
 from ..training.targets import targets_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def begin_with_companion(run: Run, injection: Injection) -> None:
     if start := run.bound_companions.start_from:
         settings = run.recipe.adapter
         factors = _factors(run, start)
-        rank, alpha = sizes_of(run.base, settings)("")
+        rank, alpha = usual_size(settings)
         injection.load(begun_with(injection.parameters, factors, rank=rank, alpha=alpha))
 
 

@@ -205,7 +205,7 @@ def _of_embeddings(step: LargestStep) -> int:
 
 
 def _records(run: Run) -> list[ImageRecord]:
-    return [*run.dataset, *(run.regularization or ())]
+    return [record for dataset in run.sets for record in dataset]
 
 
 def _disk(run: Run, injection: Injection) -> int:

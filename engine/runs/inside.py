@@ -47,10 +47,11 @@ def _refuse_unsplittable(run: Run, injection: Injection) -> None:
     Raises:
         AdapterError: as said.
     """
-    for key, update in injection.result().items():
-        if len(parts := run.base.file_parts(key)) > 1:
-            for _, rows in parts:
-                update.rows(rows)
+    fused = {key: parts for key in injection.keys if len(parts := run.base.file_parts(key)) > 1}
+    updates = injection.result() if fused else {}
+    for key, parts in fused.items():
+        for _, rows in parts:
+            updates[key].rows(rows)
 
 
 def beside(run: Run) -> contextlib.AbstractContextManager[Frozen]:

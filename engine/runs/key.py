@@ -54,14 +54,18 @@ class Run:
     whole: bool = False
     """Whether all weights of the base model are trained, in place of an adapter."""
 
+    @property
+    def sets(self) -> list[Dataset]:
+        """The data sets that have pictures: the training pictures, then the regularization pictures."""
+        return [dataset for dataset in (self.dataset, self.regularization) if dataset]
+
     @cached_property
     def lineage(self) -> str:
         """Content hash of everything but the number of steps: runs that differ only in it continue each other."""
-        sets = [dataset for dataset in (self.dataset, self.regularization) if dataset]
         circumstances = Circumstances(
             recipe=self.recipe,
             has_prior=self.regularization is not None,
-            all_cropped=all(record.crops for dataset in sets for record in dataset),
+            all_cropped=all(record.crops for dataset in self.sets for record in dataset),
             prediction_type=self.base.info.prediction_type,
             capabilities=self.base.info.capabilities,
             drops_references=self.dataset.has_pairs and "reference_guidance" in self.base.info.capabilities,
@@ -161,7 +165,7 @@ class Run:
 
 def _check_pairs(run: Run) -> None:
     """Regularization pictures may be plain where the data set has pairs: they keep what the model does without any."""
-    sets = [dataset for dataset in (run.dataset, run.regularization) if dataset and dataset.has_pairs]
+    sets = [dataset for dataset in run.sets if dataset.has_pairs]
     for dataset in sets:
         if plain := [record.name for record in dataset if not record.reference]:
             raise DatasetError(

@@ -110,9 +110,9 @@ def encoded_largest_step(run: Run, store: RunStore, *, counts: bool) -> Generato
 
 
 def _largest_step(run: Run, cache: TensorCache, adapted: str, counts: bool) -> Generator[Event, None, LargestStep]:
-    sets = [dataset for dataset in (run.dataset, run.regularization) if dataset]
-    views = [view for dataset in sets for _, view in _views(dataset, run.recipe.batches.resolution)]
-    caption, picture = max((prompt for dataset in sets for prompt in _prompts(run, dataset)), key=lambda p: len(p[0]))
+    views = [view for dataset in run.sets for _, view in _views(dataset, run.recipe.batches.resolution)]
+    prompts = (prompt for dataset in run.sets for prompt in _prompts(run, dataset))
+    caption, picture = max(prompts, key=lambda prompt: len(prompt[0]))
     conditioning = None
     if counts and not run.recipe.adapter.train_text_encoder:
         embeddings = yield from embed(run.base, {"": (caption, picture)}, cache, adapted)

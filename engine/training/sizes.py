@@ -41,10 +41,18 @@ def sizes_of(base: Backbone, settings: AdapterSettings) -> Callable[[str], Size]
     own = _by_pattern(base, settings) if settings.rank_patterns else {}
 
     def size(key: str) -> Size:
-        rank, alpha = own.get(key, (settings.rank, settings.alpha))
-        return rank, alpha * sqrt(rank) if settings.rank_stabilized else alpha
+        return _as_in_files(settings, *own.get(key, (settings.rank, settings.alpha)))
 
     return size
+
+
+def usual_size(settings: AdapterSettings) -> Size:
+    """Rank and alpha, as :func:`sizes_of` has them, of the layers without a pattern."""
+    return _as_in_files(settings, settings.rank, settings.alpha)
+
+
+def _as_in_files(settings: AdapterSettings, rank: int, alpha: float) -> Size:
+    return rank, alpha * sqrt(rank) if settings.rank_stabilized else alpha
 
 
 def _by_pattern(base: Backbone, settings: AdapterSettings) -> dict[str, Size]:

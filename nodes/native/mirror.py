@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ...engine.core.layers import layers_of
 from ...engine.models.frozen_layers import compute, made_ready_for_each_pass
-from ...engine.models.layers import layers_of
 from .cast_room import CastRoom
 from .seam import COMFY
 

@@ -10,7 +10,7 @@ from ..kit.inputs import or_else, seed_input
 from ..kit.pictures import to_tensor
 from ..kit.shown import shown
 from . import CATEGORY
-from .train_lora import facts_of_run, in_words
+from .train_lora import facts_of_run, in_words, plot_of_run
 
 if TYPE_CHECKING:
     from ...engine.data.dataset import Dataset
@@ -80,7 +80,6 @@ class TrainDreamBooth(io.ComfyNode):
         name: str,
         regularization: Dataset | None = None,
     ) -> io.NodeOutput:
-        from ...engine.figures.plots import loss_plot
         from ...engine.runs.dreambooth import train_dreambooth
         from ...engine.runs.store import RunStore
         from ...engine.runs.train import Graph
@@ -92,9 +91,7 @@ class TrainDreamBooth(io.ComfyNode):
                 regularization=regularization, graph=Graph(**host().workflow_metadata(cls)),
             )
         )  # fmt: skip
-        steps = len(trained.losses)  # of the recipe, or of its epochs
-        rates = recipe.changed(steps=steps).learning_rates(steps)
-        plot = to_tensor([loss_plot(trained.losses, learning_rates=rates, title=name)])
+        plot = to_tensor([plot_of_run(trained, recipe, name)])
         report = model_report(trained) | {"learning_rate": learning_rate}
         return io.NodeOutput(
             trained.base, plot, in_words(report), ui=shown(text=in_words(report), preview=plot, report=report, cls=cls)

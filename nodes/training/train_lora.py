@@ -13,6 +13,8 @@ from ..kit.shown import shown
 from . import CATEGORY
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from ...engine.adapters.stack import Stack
     from ...engine.data.dataset import Dataset
     from ...engine.models.contract import Backbone
@@ -79,7 +81,6 @@ class TrainLoRA(io.ComfyNode):
         companions: Stack | None = None,
     ) -> io.NodeOutput:
         from ...engine.adapters.files import file_tensors
-        from ...engine.figures.plots import loss_plot
         from ...engine.runs.processes import train_on_devices
         from ...engine.runs.store import RunStore
         from ...engine.runs.train import Graph
@@ -91,11 +92,8 @@ class TrainLoRA(io.ComfyNode):
                 regularization=regularization, graph=Graph(**host().workflow_metadata(cls)), companions=companions,
             )
         )  # fmt: skip
-        steps = len(trained.losses)  # of the recipe, or of its epochs
-        rates = recipe.changed(steps=steps).learning_rates(steps)
         levels = levels_of_run(recipe, dataset, base, f"{name}: noise levels")
-        plot = loss_plot(trained.losses, learning_rates=rates, parts=trained.parts, title=name)
-        plots = [plot, *filter(None, [levels.plot])]
+        plots = [plot_of_run(trained, recipe, name), *filter(None, [levels.plot])]
         pictures = to_tensor(plots)
         report = training_report(trained) | {"noise_levels": levels.report}
         text = "\n".join(filter(None, [in_words(report), levels.text]))
@@ -103,6 +101,15 @@ class TrainLoRA(io.ComfyNode):
         return io.NodeOutput(
             trained.adapter, pictures[:1], text, tensors, ui=shown(text=text, preview=pictures, report=report, cls=cls)
         )
+
+
+def plot_of_run(trained: Finished, recipe: Recipe, name: str) -> Image.Image:
+    """The losses of a run and their parts, with its learning rates."""
+    from ...engine.figures.plots import loss_plot
+
+    steps = len(trained.losses)  # of the recipe, or of its epochs
+    rates = recipe.changed(steps=steps).learning_rates(steps)
+    return loss_plot(trained.losses, learning_rates=rates, parts=trained.parts, title=name)
 
 
 def training_report(trained: TrainedAdapter) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .lora import Lora, LowRank, product
+from .singular import leading_singular
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 _OVERSAMPLED = 8
-"""Further directions of the random projection, which make the first ones exact (Halko et al. 2009)."""
-_ITERATIONS = 4
+"""Further values that are computed, so that those that count are exact."""
 _ROUNDING = 1e-6
 """Size of a product that cancels out, relative to its factors."""
 
@@ -112,7 +112,6 @@ def _leading(weight: Tensor, rank: int, generator: Generator) -> tuple[Tensor, T
 
     matrix = weight.flatten(1)
     most = min(rank + _OVERSAMPLED, *matrix.shape)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
-        left, values, right = torch.svd_lowrank(matrix, q=most, niter=_ITERATIONS)
+    seed = int(torch.randint(2**31, (), generator=generator))
+    left, values, right = leading_singular(matrix, most, seed)
     return left[:, :rank], values[:rank], right.T[:rank]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from math import isqrt, prod
+from math import isqrt
 from typing import TYPE_CHECKING, Any
 
 from .contract import ALPHA, BIAS, Suffix, TrainableKind, Update, alpha_of, common_parts
 from .loha import with_core
+from .lora import kaiming_uniform
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -81,8 +82,10 @@ class Kronecker(Update):
 
 
 class Lokr(TrainableKind):
-    """Args:
-    factor: bound of the sides of the first matrix, which is never larger than the second.
+    """Trained with a first matrix that is whole.
+
+    Args:
+        factor: bound of the sides of the first matrix, which is never larger than the second.
     """
 
     name = "lokr"
@@ -111,10 +114,10 @@ class Lokr(TrainableKind):
 
         del weight
         (a, b), (c, d) = (_divided(side, self._factor) for side in shape[:2])
-        first = {"lokr_w1": _uniform(a, c, generator=generator)}
+        first = {"lokr_w1": kaiming_uniform((a, c), generator)}
         if rank >= max(b, d) / 2:
             return {**first, "lokr_w2": torch.zeros(b, d, *shape[2:])}
-        factors = {"lokr_w2_a": _uniform(b, rank, generator=generator), "lokr_w2_b": torch.zeros(rank, d, *shape[2:])}
+        factors = {"lokr_w2_a": kaiming_uniform((b, rank), generator), "lokr_w2_b": torch.zeros(rank, d, *shape[2:])}
         return first | {part: factor.flatten(1) for part, factor in factors.items()}
 
     def forward(
@@ -169,10 +172,3 @@ def _divided(side: int, factor: int) -> tuple[int, int]:
     """The side of a weight as a product of the largest divisor up to ``factor``, and the rest, which is no smaller."""
     small = next(n for n in range(min(factor, isqrt(side)), 0, -1) if side % n == 0)
     return small, side // small
-
-
-def _uniform(*shape: int, generator: Generator) -> Tensor:
-    """Kaiming-uniform with a = sqrt(5): bounds of 1 / sqrt(fan-in)."""
-    import torch
-
-    return (torch.rand(shape, generator=generator) * 2 - 1) * prod(shape[1:]) ** -0.5

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import TrainingError
+from ...diffusion.noisy_ranks import ranks_now
 from .contract import ALPHA, BIAS, Suffix, TrainableKind, Update, alpha_of, common_parts
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
-
-ON = "ranks that are on"
-"""Name among the factors of a forward pass of which ranks each sample has; see ``diffusion/noisy_ranks.py``."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +85,8 @@ class Lora(TrainableKind):
 
         del weight
         out, *inner = shape
-        down = torch.rand((rank, *inner), generator=generator) * 2 - 1
-        down *= down[0].numel() ** -0.5
-        return {"down": down, "up": torch.zeros((out, rank, *[1] * len(inner[1:])))}
+        up = torch.zeros((out, rank, *[1] * len(inner[1:])))
+        return {"down": kaiming_uniform((rank, *inner), generator), "up": up}
 
     def forward(
         self, layer: Any, base: Callable[..., Tensor], factors: Mapping[str, Tensor], scale: float, x: Tensor,
@@ -96,7 +94,7 @@ class Lora(TrainableKind):
     ) -> Tensor:  # fmt: skip
         r""":math:`W x + \frac{\alpha}{r} B A x`, in the dtype of the activations."""
         down, up = (factors[part].to(x.dtype) for part in ("down", "up"))
-        change = product(layer, down, up, x, factors.get(ON))
+        change = product(layer, down, up, x, ranks_now())
         return base(x, *args, **kwargs) + (change if scale == 1 else change * scale)
 
     def update(self, factors: Mapping[str, Tensor], alpha: float) -> LowRank:
@@ -104,6 +102,13 @@ class Lora(TrainableKind):
 
     def from_parts(self, parts: Mapping[str, Tensor], module: str) -> LowRank:
         return LowRank(*low_rank_parts(parts, module))
+
+
+def kaiming_uniform(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Uniform as torch's layers begin, with a = sqrt(5): bounds of 1 / sqrt(fan-in)."""
+    import torch
+
+    return (torch.rand(shape, generator=generator) * 2 - 1) * prod(shape[1:]) ** -0.5
 
 
 def low_rank_parts(parts: Mapping[str, Tensor], module: str) -> tuple[Tensor, Tensor, float]:
