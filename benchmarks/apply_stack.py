@@ -66,7 +66,7 @@ def write_adapters(model: Any, count: int) -> list[str]:
 
 def chain() -> Callable[[Any, Entries], Any]:
     """ComfyUI's own loaders, which live as long as their graph."""
-    from nodes import LoraLoader
+    from nodes import LoraLoader  # pyright: ignore[reportAttributeAccessIssue] # ComfyUI's
 
     loaders: list[Any] = []
 

@@ -62,7 +62,7 @@ def backbone(size: str, precision: str) -> Backbone:
     with tempfile.TemporaryDirectory() as folder:
         base: Any = load_base(save(Path(folder)), device="cpu", precision=precision)
     torch.set_default_dtype(base.dtype)
-    unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(ASSETS / config / "unet"))
+    unet: Any = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(ASSETS / config / "unet"))
     torch.set_default_dtype(torch.float32)
     base._unet = unet.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     return base
@@ -97,7 +97,7 @@ def measure(size: str, precision: str, checkpointing: str, way: str, steps: int)
     ):
         began = time.perf_counter()
         planned = Planned(
-            step=LargestStep(run=run, conditioning=encoded, caption="x", size=(pixels,) * 2), injection=injection
+            step=LargestStep(run=run, conditioning=encoded, caption="x", size=(pixels,) * 2), trainee=injection
         )
         counting = time.perf_counter() - began
         if way == "plan":

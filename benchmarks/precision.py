@@ -12,6 +12,7 @@ import argparse
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from lora_workbench.engine.adapters.inject import injected
@@ -32,8 +33,8 @@ def full_size(dtype: str) -> Backbone:
     """The demo base's backbone around a UNet with the sizes of Stable Diffusion 1.5."""
     from diffusers import UNet2DConditionModel
 
-    backbone = load_base(DEMO_BASE, precision=dtype)
-    unet = UNet2DConditionModel(cross_attention_dim=768, attention_head_dim=8, in_channels=4, out_channels=4)
+    backbone: Any = load_base(DEMO_BASE, precision=dtype)
+    unet: Any = UNet2DConditionModel(cross_attention_dim=768, attention_head_dim=8, in_channels=4, out_channels=4)
     backbone._unet = unet.eval().requires_grad_(False).to(backbone.dtype, memory_format=torch.channels_last)
     return backbone
 

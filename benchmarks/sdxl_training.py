@@ -47,10 +47,10 @@ def backbone() -> Any:
     from tiny import save_tiny_sdxl
 
     with tempfile.TemporaryDirectory() as folder:
-        base = load_base(save_tiny_sdxl(Path(folder)), device=DEVICE, precision="bf16")
+        base: Any = load_base(save_tiny_sdxl(Path(folder)), device=DEVICE, precision="bf16")
     torch.set_default_dtype(torch.bfloat16)
     with torch.device(DEVICE):
-        unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(ASSETS / "sdxl_config" / "unet"))
+        unet: Any = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(ASSETS / "sdxl_config" / "unet"))
     torch.set_default_dtype(torch.float32)
     base._unet = unet.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     return base
@@ -144,11 +144,11 @@ def card_speed() -> float:
     """FLOP/s of a large bf16 matrix product on random values."""
     a, b = (torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16) for _ in range(2))
     for _ in range(3):
-        a @ b
+        torch.mm(a, b)
     torch.cuda.synchronize()
     began = time.perf_counter()
     for _ in range(10):
-        a @ b
+        torch.mm(a, b)
     torch.cuda.synchronize()
     return 10 * 2 * 8192**3 / (time.perf_counter() - began)
 
