@@ -32,11 +32,14 @@ from .training.base_from_comfy import BaseFromComfy
 from .training.companion import Companion
 from .training.demo_checkpoint import DemoCheckpoint
 from .training.load_base import LoadBase
+from .training.load_embedding import LoadEmbedding
 from .training.plan_training import PlanTraining
 from .training.recipe import Recipe
 from .training.recipe_groups import RECIPE_NODES
 from .training.save_base import SaveBase
+from .training.save_embedding import SaveEmbedding
 from .training.train_dreambooth import TrainDreamBooth
+from .training.train_embedding import TrainEmbedding
 from .training.train_lora import TrainLoRA
 from .training.train_slider import TrainSlider
 
@@ -69,6 +72,9 @@ NODES: list[type[io.ComfyNode]] = [
     TrainSlider,
     TrainDreamBooth,
     SaveBase,
+    TrainEmbedding,
+    SaveEmbedding,
+    LoadEmbedding,
     ExtractAdapter,
     LoadAdapter,
     StackAdapters,

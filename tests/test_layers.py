@@ -22,6 +22,7 @@ LEVELS = {
     "engine.adapters": 2,
     "engine.captions": 3,
     "engine.checkpoints": 3,
+    "engine.embeddings": 3,
     "engine.figures": 3,
     "engine.generation": 3,
     "engine.inspection": 3,

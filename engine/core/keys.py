@@ -11,13 +11,14 @@ from typing import Any, Literal
 from .hashing import value_hash
 
 Computation = Literal[
-    "run", "slider", "whole model", "latent", "weight", "embedding", "reaction", "caption", "class pictures",
+    "run", "slider", "whole model", "word", "latent", "weight", "embedding", "reaction", "caption", "class pictures",
 ]  # fmt: skip
 
 VERSIONS: dict[Computation, int] = {
     "run": 2,
     "slider": 1,
     "whole model": 1,
+    "word": 1,
     "latent": 2,
     "weight": 1,
     "embedding": 2,

@@ -6,12 +6,13 @@ between a start and an end token, and the encoded chunks follow each other in th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import CaptionError
 from ..data.limits import MAX_CHARACTERS
+from .word_embeddings import Token, WordEmbedding, pieces
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,25 +38,35 @@ def check_length(prompts: Iterable[str]) -> None:
             )
 
 
-def chunks_of(tokenizer: Any, prompt: str, length: int) -> list[list[int]]:
+def chunks_of(tokenizer: Any, prompt: str, length: int, words: Sequence[WordEmbedding] = ()) -> list[list[Token]]:
     """The chunks of one prompt, at least one, each padded to ``length`` tokens.
 
     Args:
         tokenizer: of transformers, with start, end and padding token.
         prompt: may be empty.
         length: tokens that the text encoder reads at once, with start and end.
+        words: that have vectors of their own.
 
     Raises:
         CaptionError: the prompt is longer than ``MAX_CHARACTERS``.
     """
     check_length([prompt])
-    start, *tokens, end = tokenizer(prompt, verbose=False).input_ids
+    start, end = tokenizer("", verbose=False).input_ids
+    tokens = [*_tokens(tokenizer, prompt, words)]
     room = length - MARKS
     parts = [tokens[at : at + room] for at in range(0, len(tokens), room)] or [[]]
     return [[start, *part, end, *[tokenizer.pad_token_id] * (room - len(part))] for part in parts]
 
 
-def in_rows(chunks: Sequence[Sequence[list[int]]], counts: Sequence[int], empty: list[int]) -> list[list[int]]:
+def _tokens(tokenizer: Any, prompt: str, words: Sequence[WordEmbedding]) -> Iterator[Token]:
+    for piece in pieces(prompt, words):
+        if isinstance(piece, str):
+            yield from tokenizer(piece, add_special_tokens=False, verbose=False).input_ids
+        else:
+            yield from ((piece, number) for number in range(piece.count))
+
+
+def in_rows(chunks: Sequence[Sequence[list[Token]]], counts: Sequence[int], empty: list[Token]) -> list[list[Token]]:
     """The chunks of all prompts below each other, each prompt filled up to its count with empty chunks."""
     return [row for own, count in zip(chunks, counts, strict=True) for row in [*own, *[empty] * (count - len(own))]]
 

@@ -6,20 +6,28 @@ Shapes: B batch, C latent channels, h and w latent height and width, H and W pic
 from __future__ import annotations
 
 import contextlib
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from ..core.hashing import value_hash
+from ..data.scripts import composed
 from ..diffusion.prediction import PredictionType
 from ..diffusion.shift import Shift
 from .quick_operations import quick_operations
 from .traits import GenerationDefaults, KeyStyle, Traits
+from .word_embeddings import WordEmbedding
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
+    from typing_extensions import Self
+
+_WITH_WORDS = "+"
+"""Between the content hash of a base model and that of its words."""
 
 CAPABILITIES: Mapping[str, str] = {
     "classifier_free_guidance": "is guided by a negative prompt",
@@ -143,6 +151,8 @@ class Backbone(ABC):
     """Dtype of the denoiser's activations, and of those of its frozen weights that aren't quantized."""
     source: Source | None = None
     """What it was loaded from, so that another process can load it too; ``None`` where that isn't possible."""
+    words: tuple[WordEmbedding, ...] = ()
+    """Words that prompts may have, with vectors of their own."""
     weights: str = ""
     """How the denoiser's frozen weights are quantized, for people, and why; empty where they aren't."""
 
@@ -227,6 +237,28 @@ class Backbone(ABC):
         """
         del text
         return {}
+
+    def token_vectors(self, text: str) -> dict[str, Tensor]:
+        """Text encoder -> vectors (N, D) that it looks up for the tokens of ``text``, float32 on the CPU.
+
+        Empty if words can't have vectors of their own here: the base model has text encoders other than CLIP's.
+        """
+        del text
+        return {}
+
+    def with_words(self, *words: WordEmbedding) -> Self:
+        """This base model once more, sharing its weights, with words that have vectors of their own.
+
+        Each replaces an earlier one of the same spelling.
+        """
+        kept = {composed(own.word).lower(): own for own in (*self.words, *words)}
+        other = copy.copy(self)
+        other.words = tuple(kept.values())
+        known = self.info.content_hash.split(_WITH_WORDS)[0]
+        made = value_hash(*sorted(own.content_hash for own in other.words))
+        other.info = replace(self.info, content_hash=f"{known}{_WITH_WORDS}{made}")
+        other.source = None  # whoever loads that has no such words
+        return other
 
     @property
     def chunk_lengths(self) -> Mapping[str, int]:

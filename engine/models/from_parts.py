@@ -81,7 +81,9 @@ class PartsBackbone(Backbone):
 
         names = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
         parts = PartsWithWeights(self._parts, self._family.parts, weights)
-        return type(self)(parts, self._family, str(self.device), names[self.dtype])  # type: ignore[call-arg]
+        made = type(self)(parts, self._family, str(self.device), names[self.dtype])  # type: ignore[call-arg]
+        made.words = self.words
+        return made
 
 
 class PartsWithWeights(Parts):

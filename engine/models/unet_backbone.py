@@ -21,6 +21,7 @@ from .family import Family
 from .from_parts import PartsBackbone
 from .layers import layer_shapes
 from .quantized import identity, place
+from .word_embeddings import looked_up
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -137,6 +138,13 @@ class UNetBackbone(PartsBackbone):
             found[name] = [token.removesuffix("</w>") for token in tokenizer.convert_ids_to_tokens(ids)]
         return found
 
+    def token_vectors(self, text: str) -> dict[str, Tensor]:
+        found = {}
+        for name, tokenizer in self._tokenizers.items():
+            table = self._encoder(name).get_input_embeddings().weight.detach()
+            found[name] = table[tokenizer(text, add_special_tokens=False, verbose=False).input_ids].cpu()
+        return found
+
     @property
     def chunk_lengths(self) -> dict[str, int]:
         return {name: length - MARKS for name, length in self._lengths.items()}
@@ -217,14 +225,16 @@ class UNetBackbone(PartsBackbone):
         import torch
 
         chunks = {
-            name: [chunks_of(tokenizer, prompt, self._lengths[name]) for prompt in ["", *prompts]]
+            name: [chunks_of(tokenizer, prompt, self._lengths[name], self.words) for prompt in ["", *prompts]]
             for name, tokenizer in self._tokenizers.items()
         }
         counts = [max(map(len, own)) for own in zip(*(split[1:] for split in chunks.values()), strict=True)]
         result = {}
         for name, ([empty], *own) in chunks.items():
-            rows = torch.tensor(in_rows(own, counts, empty), device=self.device)
-            result[name] = Encoded(output=self._encoder(name)(rows, **options), counts=counts)
+            encoder = self._encoder(name)
+            with looked_up(encoder.get_input_embeddings(), in_rows(own, counts, empty), name) as ids:
+                output = encoder(torch.tensor(ids, device=self.device), **options)
+            result[name] = Encoded(output=output, counts=counts)
         return result
 
     def _text_arguments(self, conditioning: Conditioning) -> dict[str, Any]:

@@ -6,7 +6,6 @@ store, which with the base model makes another base model.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..adapters.metadata import RunFacts, training_metadata
 from ..core.errors import BaseModelError, StorageError, TrainingError
 from ..core.events import Event, Message
 from ..core.hashing import value_hash
@@ -32,10 +30,10 @@ from ..training.targets import chosen_layers
 from ..training.whole import whole
 from .caption_notes import caption_notes
 from .inside import trained_components
-from .key import OF_ADAPTERS, Run
+from .key import Run
 from .running import Finished, Product, trained
 from .store import TRAINED, RunStore
-from .train import Graph, facts_of
+from .train import Graph, facts_of, other_metadata
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,7 +89,7 @@ def train_dreambooth(
     recipe = in_steps(recipe.changed(resolution=recipe.batches.resolution or base.info.resolution), dataset)
     run = Run(base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=seed, whole=True)
     run.check()
-    plan = Plan(recipe=recipe, dataset=dataset, base=base, has_prior=bool(regularization), whole=True)
+    plan = Plan(recipe=recipe, dataset=dataset, base=base, has_prior=bool(regularization), instead="all weights are")
     product = Product(
         trainee=lambda: whole(trained_components(run)),
         save=partial(_saved, run, name, graph or Graph()),
@@ -230,7 +228,8 @@ def _saved(run: Run, name: str, graph: Graph, values: Mapping[str, Tensor], loss
 
     _refuse_useless(run, name, values, len(losses))
     tensors = {key: value.contiguous() for key, value in values.items()}
-    metadata = _metadata(facts_of(run, name, graph, losses))
+    facts = facts_of(run, name, graph, losses)
+    metadata = other_metadata(facts, facts.architecture) | {TRAINED: "all weights"}
     save_with(path, lambda file: save_file(tensors, file, metadata=metadata))
     return _weights(run, name, path, metadata)
 
@@ -249,17 +248,6 @@ def _read(run: Run, name: str, path: Path) -> Weights | None:
 def _weights(run: Run, name: str, path: Path, metadata: Mapping[str, str]) -> Weights:
     made = value_hash(run.lineage, run.recipe.schedule.steps)
     return Weights(file=path, content_hash=made, name=name, metadata=dict(metadata) | {"modelspec.title": name})
-
-
-def _metadata(facts: RunFacts) -> dict[str, str]:
-    """The header of the file: what an adapter's says, without what only adapters have."""
-    told = {key: value for key, value in training_metadata(facts).items() if not key.startswith("ss_")}
-    recipe = {name: value for name, value in facts.recipe.items() if name not in OF_ADAPTERS}
-    return told | {
-        "modelspec.architecture": facts.architecture,
-        "lw.recipe": json.dumps(recipe, ensure_ascii=False, default=list),
-        TRAINED: "all weights",
-    }
 
 
 def _refuse_useless(run: Run, name: str, values: Mapping[str, Tensor], steps: int) -> None:

@@ -23,6 +23,19 @@ from ..training.recipe import Recipe
 from ..training.settings import AdapterSettings, Circumstances
 from ..training.slider import Slider
 
+
+@dataclass(frozen=True, kw_only=True)
+class NewWord:
+    """A word that vectors are trained for."""
+
+    word: str
+    """As it stands in the captions."""
+    vectors: int
+    """How many; each takes the room of a token."""
+    begins_as: str
+    """The words whose tokens' vectors are the first values, in turn."""
+
+
 OF_ADAPTERS = settings_of(AdapterSettings).keys() - {"train_text_encoder"}
 """Settings without an effect where all weights are trained."""
 
@@ -53,6 +66,12 @@ class Run:
     """What makes the adapter a slider; the data set then has its pictures."""
     whole: bool = False
     """Whether all weights of the base model are trained, in place of an adapter."""
+    word: NewWord | None = None
+    """The word whose vectors are trained, in place of an adapter."""
+
+    @property
+    def trains_adapter(self) -> bool:
+        return not self.whole and self.word is None
 
     @property
     def sets(self) -> list[Dataset]:
@@ -82,6 +101,7 @@ class Run:
             *([self.companions.identity()] if self.companions.entries else []),
             *([content_key("slider", self.slider.key)] if self.slider else []),
             *([content_key("whole model")] if self.whole else []),
+            *([content_key("word", self.word)] if self.word else []),
         )
 
     @property
@@ -106,9 +126,9 @@ class Run:
         return {"class_words": [(word.word, word.class_word) if word else ("", "") for word in words]}
 
     def _keyed(self, circumstances: Circumstances) -> dict[str, Any]:
-        """The settings that the result depends on: where all weights are trained, none that describes an adapter."""
+        """The settings that the result depends on: none that describes an adapter where none is trained."""
         keyed = self.recipe.keyed(circumstances)
-        return {name: value for name, value in keyed.items() if name not in OF_ADAPTERS} if self.whole else keyed
+        return keyed if self.trains_adapter else {name: keyed[name] for name in keyed if name not in OF_ADAPTERS}
 
     def _never_dropped(self) -> dict[str, str]:
         """The trigger word, where it decides which tags are dropped."""
@@ -133,12 +153,13 @@ class Run:
             CaptionError: a caption is missing, absurdly long, or lacks the trigger word, or a class word is missing.
         """
         prior = self.recipe.prior
-        if self.whole and (prior.preserved_prompts or prior.mask_preservation):
+        if not self.trains_adapter and (prior.preserved_prompts or prior.mask_preservation):
+            trained = "all of its weights are" if self.whole else "the vectors of a word are"
+            instead = ", and connect regularization pictures" if self.whole else ": nothing else of the model changes"
             raise TrainingError(
-                "The recipe preserves what the base model predicts by itself, and all of its weights are trained.",
+                f"The recipe preserves what the base model predicts by itself, and {trained} trained.",
                 expected="preservation only where an adapter is trained, which can be switched off",
-                hint="set output_preservation, blank_preservation and mask_preservation to 0, and connect "
-                "regularization pictures.",
+                hint=f"set output_preservation, blank_preservation and mask_preservation to 0{instead}.",
             )
         parse_optimizer_settings(self.recipe.optimizer.optimizer, self.recipe.optimizer.optimizer_settings)
         if self.recipe.adapter.train_text_encoder and "text_encoder_training" not in self.base.info.capabilities:

@@ -192,7 +192,7 @@ def _train(
 
 def _loss(run: Run, subject: TrainingSet, prior: TrainingSet | None, trainee: Any) -> StepLoss:
     recipe, backbone, held = run.recipe, run.base, None
-    if not run.whole:
+    if run.trains_adapter:
         backbone = with_noisy_ranks(run.base, recipe.adapter)
         held = Preservation.of(
             recipe.prior, subject, backbone=backbone, injection=trainee,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,7 @@ from ..training.slider import Slider
 from .caption_notes import caption_notes
 from .companions import check_companions, companion_notes
 from .inside import injected
-from .key import Run
+from .key import OF_ADAPTERS, Run
 from .running import Finished, Product, follow, trained
 from .sharing import process_notes
 from .store import RunStore
@@ -200,6 +201,21 @@ def facts_of(run: Run, name: str, graph: Graph, losses: list[float]) -> RunFacts
         versions=versions(),
         date=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )
+
+
+def other_metadata(facts: RunFacts, architecture: str) -> dict[str, str]:
+    """The header of a file that is no adapter: what an adapter's says, without what only adapters have.
+
+    Args:
+        facts: of the run.
+        architecture: ``modelspec.architecture`` of the file.
+    """
+    told = {key: value for key, value in training_metadata(facts).items() if not key.startswith("ss_")}
+    recipe = {name: value for name, value in facts.recipe.items() if name not in OF_ADAPTERS}
+    return told | {
+        "modelspec.architecture": architecture,
+        "lw.recipe": json.dumps(recipe, ensure_ascii=False, default=list),
+    }
 
 
 def _refuse_useless(run: Run, name: str, modules: dict[str, Update], steps: int) -> None:

@@ -45,8 +45,8 @@ class Plan:
     base: Backbone
     has_prior: bool | None
     """Whether there are regularization pictures; ``None`` if that isn't known yet."""
-    whole: bool = False
-    """Whether all weights are trained, in place of an adapter."""
+    instead: str = ""
+    """What is trained in place of an adapter, for people; empty for an adapter."""
 
     @property
     def circumstances(self) -> Circumstances:
@@ -68,7 +68,7 @@ class Plan:
 
 def notes(plan: Plan) -> list[str]:
     """What a person should know of a run before it starts, in the order of the settings."""
-    checks = [check for check in _CHECKS if not (plan.whole and check in _OF_ADAPTERS)]
+    checks = [check for check in _CHECKS if not (plan.instead and check in _OF_ADAPTERS)]
     return [told for check in checks for told in check(plan)]
 
 
@@ -82,8 +82,8 @@ def _unused(plan: Plan) -> list[str]:
             usual = [defaults[name], declared.neutral, *(own[name] for own in plan.suggested if name in own)]
             if value in usual:
                 continue
-            if plan.whole and cls is AdapterSettings and name != "train_text_encoder":
-                told.append(f"{name} = {_number(value)} has no effect: all weights are trained, and no adapter.")
+            if plan.instead and cls is AdapterSettings and name != "train_text_encoder":
+                told.append(f"{name} = {_number(value)} has no effect: {plan.instead} trained, and no adapter.")
             elif declared.used and not declared.used(circumstances):
                 told.append(f"{name} = {_number(value)} has no effect {declared.unused}.")
     return told

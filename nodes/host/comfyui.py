@@ -83,6 +83,17 @@ class ComfyUIHost(Host):
     def adapter_roots(self) -> Sequence[Path]:
         return [*_folders("loras"), self.adapter_directory()]
 
+    def embedding_directory(self) -> Path:
+        """The folder that prompts with ``embedding:name`` look in: ComfyUI has none for them below its output."""
+        return _folders("embeddings")[0]
+
+    def embedding_roots(self) -> Sequence[Path]:
+        return _folders("embeddings")
+
+    def embedding_files(self) -> list[str]:
+        names = folder_paths.get_filename_list("embeddings")
+        return sorted(name.replace("\\", "/") for name in names if name.endswith(ADAPTER_SUFFIX))
+
     def dataset_roots(self) -> Sequence[Path]:
         return [Path(folder_paths.get_input_directory()), *_folders("datasets"), *OWN_ROOTS]
 

@@ -15,7 +15,7 @@ from ...engine.core.events import Event
 from ...engine.core.ownership import sweep
 from ...engine.core.paths import portable
 from ...engine.core.resources import ASSETS, PROJECT_ROOT
-from .paths import locate
+from .paths import files_below, locate
 
 T = TypeVar("T")
 
@@ -64,7 +64,10 @@ class Host(ABC):
 
     def tidy_up(self) -> None:
         """Remove what killed processes left half written in this host's folders."""
-        folders = [self.adapter_directory(), self.checkpoint_directory(), self.diffusers_directory()]
+        folders = [
+            self.adapter_directory(), self.checkpoint_directory(), self.diffusers_directory(),
+            self.embedding_directory(),
+        ]  # fmt: skip
         sweep([self.store_root(), *folders, self.output_directory() / "datasets"])
 
     @abstractmethod
@@ -86,6 +89,14 @@ class Host(ABC):
     def diffusers_directory(self) -> Path:
         """Where base models are saved as diffusers folders."""
         return self.output_directory() / "diffusers"
+
+    def embedding_directory(self) -> Path:
+        """Where embeddings are saved."""
+        return self.output_directory() / "embeddings"
+
+    @abstractmethod
+    def embedding_roots(self) -> Sequence[Path]:
+        """Folders searched for embeddings, in order."""
 
     @abstractmethod
     def adapter_files(self) -> list[str]:
@@ -111,6 +122,20 @@ class Host(ABC):
         """
         hint = "check the name; train and save it first with the same output folder, or copy the file there."
         return locate(name, self.adapter_roots(), what="adapter", error=AdapterError, confined=self.confined, hint=hint)
+
+    def embedding_files(self) -> list[str]:
+        """Names of the embeddings to choose from, sorted, with forward slashes."""
+        return files_below(self.embedding_roots()[:1], ADAPTER_SUFFIX)
+
+    def embedding_path(self, name: str) -> Path:
+        """An embedding's file.
+
+        Raises:
+            AdapterError: there is none of that name, or the name leads out of the folders.
+        """
+        hint = "check the name; train and save it first with the same output folder, or copy the file there."
+        roots = self.embedding_roots()
+        return locate(name, roots, what="embedding", error=AdapterError, confined=self.confined, hint=hint)
 
     def adapter_name(self, path: Path) -> str | None:
         """The name, with forward slashes, by which loaders find an adapter's file.

@@ -91,6 +91,9 @@ class HeadlessHost(Host):
     def adapter_roots(self) -> Sequence[Path]:
         return [self.adapter_directory(), *self._roots()]
 
+    def embedding_roots(self) -> Sequence[Path]:
+        return [self.embedding_directory(), *self._roots()]
+
     def dataset_roots(self) -> Sequence[Path]:
         return self._roots()
 

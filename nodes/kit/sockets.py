@@ -14,6 +14,8 @@ Adapter = io.Custom("LW_ADAPTER")
 """``engine.adapters.adapter.Adapter``."""
 Stack = io.Custom("LW_STACK")
 """``engine.adapters.stack.Stack``."""
+Embedding = io.Custom("LW_EMBEDDING")
+"""``engine.models.word_embeddings.WordEmbedding``."""
 LoraStack = io.Custom("LORA_STACK")
 """``list[tuple[str, float, float]]``: file name below the ``loras`` folders, weights for model and text encoder. A
 community type, shared with other extensions."""

@@ -12,7 +12,8 @@ from ...engine.core.errors import AdapterError
 from ...engine.diffusion.noisy_ranks import of_each
 from ...engine.models.contract import Backbone, Conditioning, Timesteps
 from .conditioning import as_comfy, chunk_lengths, encode, in_groups, one_by_one, together_in_groups, tokens_of
-from .description import describe, encoders_of, reference_input
+from .description import describe, reference_input
+from .encoders import encoders_of, tokenizers_of
 from .kernels import differentiable_kernels
 from .loading import compute_dtype, loadable, loadable_clip, own_dtype
 from .mirror import mirrored, normal, twin, weights_of
@@ -156,10 +157,22 @@ class NativeBackbone(Backbone):
 
     def encode_prompts(self, prompts: Sequence[str], pictures: Tensor | None = None) -> Conditioning:
         seen = pictures if "prompts_see_pictures" in self.info.capabilities else None
-        return encode(self._clip, prompts, self._encoder, seen).to(self.device)
+        return encode(self._clip, prompts, self._encoder, seen, self.words).to(self.device)
 
     def tokenize(self, text: str) -> dict[str, list[str]]:
         return tokens_of(self._clip, text)
+
+    def token_vectors(self, text: str) -> dict[str, Tensor]:
+        if not (tokenizers := tokenizers_of(self._clip)):
+            return {}
+        encoders: Mapping[str, Any] = encoders_of(self._clip.cond_stage_model)
+        found = {}
+        for component, tokenizer in tokenizers.items():
+            table = normal(encoders[component].transformer.get_input_embeddings().weight.detach()).float().cpu()
+            [[_, *tokens], *_] = tokenizer.tokenize_with_weights(text)  # after the start
+            ids = [token for token, *_ in tokens]
+            found[component] = table[ids[: ids.index(tokenizer.end_token)]]
+        return found
 
     @cached_property
     def chunk_lengths(self) -> dict[str, int]:  # type: ignore[override]

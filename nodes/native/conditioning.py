@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ...engine.models.chunks import check_length
 from ...engine.models.contract import Conditioning
+from ...engine.models.word_embeddings import WordEmbedding
+from .encoders import CLIP_ENCODERS
 from .mirror import normal
 from .seam import CLIP, ClipEncoder, Conditionings, TextEncoder
 from .shown import showing
+from .words import known, named
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,12 +28,14 @@ _MASK = "attention_mask"
 RESERVED = ("guidance", "reference")
 """Names that mean the same for every base model; see ``Conditioning``."""
 _TEXT, _POOLED = "cond", "pooled_output"
-CLIP_ENCODERS = ("clip_l", "clip_g", "clip_h")
-"""The text encoders that can be trained: attributes of ComfyUI's text-encoder models."""
 
 
 def encode(
-    clip: CLIP, prompts: Sequence[str], encoder: TextEncoder | None = None, pictures: Tensor | None = None
+    clip: CLIP,
+    prompts: Sequence[str],
+    encoder: TextEncoder | None = None,
+    pictures: Tensor | None = None,
+    words: Sequence[WordEmbedding] = (),
 ) -> Conditioning:
     """Encode prompts so that each is what it would be alone.
 
@@ -40,6 +45,7 @@ def encode(
         encoder: a mirror of their model that carries the adapters in training, to encode with; without one ComfyUI
             encodes.
         pictures: what the prompts show, (B, 3, H, W) in [-1, 1], where the text encoder sees pictures.
+        words: that have vectors of their own.
 
     Raises:
         CaptionError: a prompt is absurdly long.
@@ -48,7 +54,9 @@ def encode(
 
     check_length(prompts)
     shown = [{}] * len(prompts) if pictures is None else [showing(clip, picture) for picture in pictures.split(1)]
-    tokens = [clip.tokenize(_literal(prompt), **own) for prompt, own in zip(prompts, shown, strict=True)]
+    texts = [named(prompt, words, _literal) for prompt in prompts]
+    with known(clip, words):
+        tokens = [clip.tokenize(text, **own) for text, own in zip(texts, shown, strict=True)]
     if encoder is not None:
         encoded = _by_mirror(clip, tokens, encoder)
     else:
@@ -108,10 +116,11 @@ def _by_mirror(clip: CLIP, tokens: list[dict[str, Any]], encoder: TextEncoder) -
 def _in_one_pass(encoder: ClipEncoder, sections: Sequence[Sequence[Any]]) -> Iterator[None]:
     """Inside the block, a CLIP encoder has its outputs for these sections of prompts from one pass over all of them.
 
-    Sections have one length, as they are padded. Where embeddings make them differ, they are left to ComfyUI.
+    Sections have one length, as they are padded. Where pictures make them differ, they are left to ComfyUI.
     """
     rows = {tokens: row for row, tokens in enumerate(dict.fromkeys(tuple(t[0] for t in own) for own in sections))}
-    if len({len(tokens) for tokens in rows}) != 1 or not all(isinstance(t, int) for tokens in rows for t in tokens):
+    as_long = all(isinstance(t, int) or getattr(t, "ndim", 0) == 1 for tokens in rows for t in tokens)
+    if len({len(tokens) for tokens in rows}) != 1 or not as_long:
         yield
         return
     states, pooled, *extra = encoder([list(tokens) for tokens in rows])

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from ...engine.core.errors import BaseModelError
 from ...engine.models.contract import BackboneInfo
 from ...engine.models.declarations import declarations
-from .conditioning import CLIP_ENCODERS
+from .encoders import encoders_of
 from .families import TEXT_TARGETS, presets_of, refusal, traits_of
 from .identity import content_hash
 from .names import Names
 from .prediction import patch_of, prediction_type_of, shift_of
-from .seam import CLIP, VAE, BaseModel, ClipEncoder, ModelPatcher, TextEncoder
+from .seam import CLIP, VAE, BaseModel, ModelPatcher
 from .shown import sees_pictures
 
 _TOLD_SIZES = ("SDXL", "SDXLRefiner", "HunyuanDiT")
@@ -70,13 +69,6 @@ def describe(patcher: ModelPatcher, clip: CLIP, vae: VAE, names: Names, name: st
         recipe_reason=own.reason,
         capabilities=frozenset(_capabilities(model, clip)),
     )
-
-
-def encoders_of(root: TextEncoder) -> Mapping[str, ClipEncoder]:
-    """Component name -> each of CLIP's text encoders."""
-    found = [getattr(root, name, None) for name in CLIP_ENCODERS]
-    present = [encoder for encoder in found if encoder is not None]
-    return {"text_encoder" + (f"_{number}" if number > 1 else ""): e for number, e in enumerate(present, 1)}
 
 
 def reference_input(model: BaseModel) -> ReferenceInput:

@@ -64,6 +64,12 @@ FIXED = {
     ),
     "LW_TrainDreamBooth": ("base dataset recipe learning_rate seed name regularization", "base loss_plot report"),
     "LW_SaveBase": ("base filename format dtype", "path"),
+    "LW_TrainEmbedding": (
+        "base dataset recipe vectors begins_as learning_rate seed name",
+        "embedding base loss_plot report",
+    ),
+    "LW_SaveEmbedding": ("embedding filename", "path"),
+    "LW_LoadEmbedding": ("base embedding word", "base embedding word"),
     "LW_ExtractAdapter": ("before after rank energy text_encoders name", "adapter report lora_model"),
     "LW_LoadAdapter": ("adapter", "adapter trigger"),
     "LW_StackAdapters": (
@@ -164,6 +170,7 @@ def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
         "LW_RegularizationSet": "fixed",
         "LW_EditCaptions": "fixed",
         "LW_TrainDreamBooth": "fixed",
+        "LW_TrainEmbedding": "fixed",
         "LW_TrainLoRA": "fixed",
         "LW_TrainSlider": "fixed",
         "LW_Generate": True,

@@ -1,0 +1,1 @@
+"""Trained words as files that ComfyUI, diffusers and other programs load."""
