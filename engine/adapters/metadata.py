@@ -17,6 +17,7 @@ from ..core.paths import portable
 
 _LOSS_POINTS = 200
 _COMPANIONS = "lw.companions"
+_EMBEDDINGS = "lw.embeddings"
 _PREDICTION_TYPES = {"epsilon": "epsilon", "v_prediction": "v"}
 _SS_BASE_VERSIONS = {
     "stable-diffusion-v1": "sd_v1",
@@ -56,6 +57,8 @@ class RunFacts:
     """The trigger phrase, for example ``ohwx fox``."""
     companions: Sequence[Mapping[str, Any]] = ()
     """The adapters that were on while it was trained: ``name``, ``role``, ``weight`` and ``hash`` of each."""
+    embeddings: Mapping[str, str] = field(default_factory=dict)
+    """Words that the base model had vectors of their own for -> content hashes of these."""
     suggested_weight: float = 1.0
     slider: Mapping[str, Any] | None = None
     """If the adapter is a slider: what it was trained on, and its ``range`` of weights."""
@@ -133,6 +136,15 @@ def contexts(metadata: Mapping[str, str]) -> list[dict[str, Any]]:
         return []  # written by somebody else
 
 
+def embeddings(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The words that belong to the prompts of an adapter, as in ``RunFacts.embeddings``."""
+    try:
+        found = json.loads(metadata.get(_EMBEDDINGS, "{}"))
+        return {str(word): str(vectors) for word, vectors in found.items()}
+    except (ValueError, AttributeError, RecursionError):
+        return {}  # written by somebody else
+
+
 def _own(facts: RunFacts) -> dict[str, str]:
     companions = {_COMPANIONS: _json(list(facts.companions))} if facts.companions else {}
     return {
@@ -148,6 +160,7 @@ def _own(facts: RunFacts) -> dict[str, str]:
         "lw.suggested_weight": str(facts.suggested_weight),
         "lw.versions": _json(facts.versions),
         **companions,
+        **({_EMBEDDINGS: _json(facts.embeddings)} if facts.embeddings else {}),
         **({"lw.slider": _json(facts.slider)} if facts.slider else {}),
     }
 

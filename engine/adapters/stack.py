@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -15,7 +15,7 @@ from .changes import change_of, no_bias
 from .files import AdapterFile
 from .fused import bind_to
 from .kinds.summing import Part, bias_change, updated
-from .metadata import contexts
+from .metadata import contexts, embeddings
 from .wrapping import Wrapped
 
 if TYPE_CHECKING:
@@ -96,14 +96,18 @@ class Stack:
             notes = entry.adapter.origin.notes if entry.adapter.origin else ()
             found += [f"{entry.adapter.name}: {note}" for note in notes]
         found += [f"{name} is in the stack more than once; its weights add up." for name in self._repeated()]
-        found += self.remarks_on_companions()
+        found += self.remarks_on_training()
         families = sorted({entry.adapter.family for entry in self.active() if entry.adapter.family})
         if len(families) > 1:
             found.append(f"The adapters are for different families ({', '.join(families)}); no base model fits all.")
         return found
 
-    def remarks_on_companions(self) -> list[str]:
-        """What pictures ignore of roles, and the contexts that adapters were trained in and that are missing here."""
+    def remarks_on_training(self, words: Mapping[str, str] | None = None) -> list[str]:
+        """What pictures ignore of roles, and what adapters were trained with that is missing here.
+
+        Args:
+            words: those that the base model knows, with the content hashes of their vectors.
+        """
         found = [
             f"{entry.adapter.name} has the role {entry.role}, which only training reads: in pictures it is an adapter "
             "like any other."
@@ -111,13 +115,23 @@ class Stack:
             if entry.role
         ]
         present = {entry.adapter.content_hash for entry in self.active()}
-        return found + [
-            f"{entry.adapter.name} was trained in the context of {context['name']} with weight "
-            f"{context['weight']:g}, which isn't in the stack: add it, unless the base model carries it."
-            for entry in self.active()
-            for context in contexts(entry.adapter.metadata)
-            if context["hash"] not in present
-        ]
+        return (
+            found
+            + [
+                f"{entry.adapter.name} was trained in the context of {context['name']} with weight "
+                f"{context['weight']:g}, which isn't in the stack: add it, unless the base model carries it."
+                for entry in self.active()
+                for context in contexts(entry.adapter.metadata)
+                if context["hash"] not in present
+            ]
+            + [
+                f"{entry.adapter.name} was trained with the embedding {word}, which belongs to its prompts: connect "
+                f"LW_LoadEmbedding, or write embedding:{word} into ComfyUI's own prompts."
+                for entry in self.active()
+                for word, vectors in embeddings(entry.adapter.metadata).items()
+                if (words or {}).get(word) != vectors
+            ]
+        )
 
     def _repeated(self) -> list[str]:
         """Names of adapters that are in the stack more than once, by content."""

@@ -19,7 +19,7 @@ from ..diffusion.prediction import PredictionType
 from ..diffusion.shift import Shift
 from .quick_operations import quick_operations
 from .traits import GenerationDefaults, KeyStyle, Traits
-from .word_embeddings import WordEmbedding
+from .word_embeddings import WordEmbedding, pieces
 
 if TYPE_CHECKING:
     import torch
@@ -230,11 +230,26 @@ class Backbone(ABC):
             CaptionError: a prompt is absurdly long.
         """
 
+    @property
+    def known_words(self) -> dict[str, str]:
+        """Word with vectors of its own -> content hash of these."""
+        return {own.word: own.content_hash for own in self.words}
+
     def tokenize(self, text: str) -> dict[str, list[str]]:
         """Component -> tokens of ``text`` for each text encoder, without start and end tokens.
 
-        Empty if the base model's tokenizers are unknown.
+        A word with vectors of its own is there once for each. Empty if the base model's tokenizers are unknown.
         """
+        found: dict[str, list[str]] = {}
+        for piece in pieces(text, self.words):
+            known = isinstance(piece, WordEmbedding)
+            own = {name: [piece.word] * piece.count for name in piece.vectors} if known else self._tokens(piece)
+            for name, tokens in own.items():
+                found[name] = [*found.get(name, []), *tokens]
+        return found
+
+    def _tokens(self, text: str) -> dict[str, list[str]]:
+        """As :meth:`tokenize`, of a text without such words."""
         del text
         return {}
 

@@ -131,7 +131,7 @@ class UNetBackbone(PartsBackbone):
             posterior = vae.encode(images.to(self.device, torch.float32)).latent_dist
         return posterior.mode() * vae.config.scaling_factor
 
-    def tokenize(self, text: str) -> dict[str, list[str]]:
+    def _tokens(self, text: str) -> dict[str, list[str]]:
         found = {}
         for name, tokenizer in self._tokenizers.items():
             ids = tokenizer(text, add_special_tokens=False, verbose=False).input_ids

@@ -190,6 +190,7 @@ def facts_of(run: Run, name: str, graph: Graph, losses: list[float]) -> RunFacts
         dataset_hash=run.dataset.content_hash,
         dataset=run.dataset.manifest(),
         companions=run.companions.facts(),
+        embeddings=run.base.known_words,
         recipe=run.recipe.flat(),
         network_module=TRAINED.get(run.recipe.adapter.kind).network_module,
         seed=run.seed,

@@ -72,7 +72,8 @@ class ComparisonGrid(io.ComfyNode):
             references=pictures_to_edit(reference), reference_guidance=reference_guidance,
         )  # fmt: skip
         remarks = reference_remarks(base, request.references, reference_guidance)
-        tell("\n".join([*prompt_lines(base, request.prompts), *remarks, *stack.remarks_on_companions()]))
+        remarks += stack.remarks_on_training(base.known_words)
+        tell("\n".join([*prompt_lines(base, request.prompts), *remarks]))
         columns = host().drive(compare(base, request, stack))
         grid = to_tensor([_grid(columns)])
         report = {

@@ -88,7 +88,7 @@ class Generate(io.ComfyNode):
             references=pictures_to_edit(reference), reference_guidance=reference_guidance,
         )  # fmt: skip
         remarks = reference_remarks(base, request.references, reference_guidance)
-        remarks += stack.remarks_on_companions() if stack else []
+        remarks += stack.remarks_on_training(base.known_words) if stack else []
         notes = "\n".join([*prompt_lines(base, [*request.prompts, request.negative_prompt]), *remarks])
         tell(notes)
         batch = host().drive(generate(base, request, stack))

@@ -159,7 +159,7 @@ class NativeBackbone(Backbone):
         seen = pictures if "prompts_see_pictures" in self.info.capabilities else None
         return encode(self._clip, prompts, self._encoder, seen, self.words).to(self.device)
 
-    def tokenize(self, text: str) -> dict[str, list[str]]:
+    def _tokens(self, text: str) -> dict[str, list[str]]:
         return tokens_of(self._clip, text)
 
     def token_vectors(self, text: str) -> dict[str, Tensor]:

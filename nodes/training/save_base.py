@@ -70,6 +70,7 @@ class SaveBase(io.ComfyNode):
                 saved.append(save_folder(base, new_file(host().diffusers_directory(), name), dtype=dtype))
         places = [below_output(path) for path in saved]
         notes = [*unusual(base)] if format != FORMATS[1] else []
+        notes += [f"the word {word} isn't part of it: Save Embedding saves that" for word in base.known_words]
         text = "\n".join([*(f"saved: {place}" for place in places), *notes])
         tell(text)
         report = {"name": base.info.name, "paths": places, "notes": notes}

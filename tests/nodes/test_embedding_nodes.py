@@ -23,6 +23,7 @@ DRAWN = {
     "prompts": "a zwx thing", "seed": 1, "seeds_per_prompt": 1, "steps": 2, "guidance": 1.0, "negative_prompt": "",
     "width": 0, "height": 0, "batch_size": 1,
 }  # fmt: skip
+LOADED = {"base": ["base", 0], "embedding": "zwx.safetensors", "word": ""}
 BASE = ("LW_LoadBase", {"base": "base", "device": "cpu", "precision": "fp32"})
 
 
@@ -93,7 +94,7 @@ def test_a_graph_trains_saves_and_draws_and_another_loads(place, capsys):
     assert [path.name for path in file.parent.iterdir()] == ["zwx.safetensors"]
     written(place, "load", {
         "base": BASE,
-        "load": ("LW_LoadEmbedding", {"base": ["base", 0], "embedding": "zwx.safetensors", "word": ""}),
+        "load": ("LW_LoadEmbedding", LOADED),
         **drawing(["load", 0], "loaded"),
     })  # fmt: skip
     run(place, "load", capsys)
@@ -116,6 +117,20 @@ def test_an_adapter_is_trained_on_top_of_the_word(place, capsys):
     reports = run(place, "pivotal", capsys)["reports"]
     assert not reports["plain"]["cached"] and not reports["pivotal"]["cached"], "another base model, another run"
     assert reports["pivotal"]["first_loss"] != reports["plain"]["first_loss"]
+    for base, missing in ((BASE, True), (("LW_LoadEmbedding", LOADED), False)):
+        written(place, "together", {
+            "base": BASE,
+            "knowing": base,
+            "adapter": ("LW_LoadAdapter", {"adapter": "pivotal.safetensors"}),
+            "stack": ("LW_StackAdapters", {
+                "adapter": ["adapter", 0], "weight": 1.0, "text_encoder_weight": 1.0, "enabled": True,
+            }),
+            "draw": ("LW_Generate", {"base": ["knowing", 0], "stack": ["stack", 0], **DRAWN}),
+            "save": ("LW_SaveImages", {"images": ["draw", 0], "filename_prefix": "together"}),
+        })  # fmt: skip
+        main(["run", str(place / "together.json"), "--output", str(place / "out"), "--json"])
+        _, told = capsys.readouterr().err.split("Generate")
+        assert ("pivotal was trained with the embedding zwx" in told) == missing
 
 
 @pytest.mark.slow

@@ -252,9 +252,9 @@ def test_pictures_take_companions_as_adapters_and_say_so(make_adapter: Any, comp
     roles = Stack((StackEntry(first, 0.8, role="training_only"), StackEntry(second)))
     plain = Stack((StackEntry(first, 0.8), StackEntry(second)))
     assert roles.content_hash == plain.content_hash
-    (remark,) = roles.remarks_on_companions()
+    (remark,) = roles.remarks_on_training()
     assert remark in roles.warnings() and "first has the role training_only" in remark
-    assert not plain.remarks_on_companions()
+    assert not plain.remarks_on_training()
     with applied(components, roles):
         with_roles = components["denoiser"].state_dict()["conv_in.weight"].clone()
     with applied(components, plain):
@@ -268,9 +268,9 @@ def test_a_stack_tells_of_contexts_that_are_missing(make_adapter: Any) -> None:
     facts = [{"name": "style", "role": "context", "weight": 0.8, "hash": style.content_hash},
              {"name": "other", "role": "training_only", "weight": 1, "hash": "0"}]  # fmt: skip
     fox = make_adapter("fox", **{"lw.companions": json.dumps(facts)})
-    (remark,) = Stack((StackEntry(fox),)).remarks_on_companions()
+    (remark,) = Stack((StackEntry(fox),)).remarks_on_training()
     assert remark.startswith("fox was trained in the context of style with weight 0.8, which isn't in the stack")
-    assert not Stack((StackEntry(style, 0.8), StackEntry(fox))).remarks_on_companions()
+    assert not Stack((StackEntry(style, 0.8), StackEntry(fox))).remarks_on_training()
     for strange in ("[]", "{}", "7", "[7]", "not JSON", '[{"role": "context"}]'):
         other = make_adapter("fox", **{"lw.companions": strange})
-        assert not Stack((StackEntry(other),)).remarks_on_companions()
+        assert not Stack((StackEntry(other),)).remarks_on_training()

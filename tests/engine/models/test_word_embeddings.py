@@ -61,6 +61,13 @@ def test_a_word_with_the_vectors_of_other_words_means_those(base, prompt):
     assert same(base.with_words(own).encode_prompts([prompt]), base.encode_prompts([prompt]))
 
 
+def test_a_word_counts_as_many_tokens_as_it_has_vectors(base):
+    own = WordEmbedding(word="zwx", vectors=base.token_vectors(KNOWN))
+    found = base.with_words(own).tokenize("a zwx house")
+    assert found == {name: ["a", *["zwx"] * own.count, "house"] for name in base.text_encoder_names}
+    assert base.with_words(own).tokenize("a red house") == base.tokenize("a red house")
+
+
 def test_prompts_of_a_batch_have_their_own_words(base):
     words = [WordEmbedding(word=f"w{i}", vectors=base.token_vectors(text)) for i, text in enumerate(("fox", "red bus"))]
     found = base.with_words(*words).encode_prompts(["a w1", "a w0", "no word"])

@@ -129,7 +129,7 @@ def test_the_file_holds_the_trained_adapter_alone_and_names_its_companions(base:
     assert any("in the context of style with weight 0.5: use them together" in note for note in trained.notes)
     hidden = json.loads(private(file.metadata)["lw.companions"])
     assert hidden == [{key: fact[key] for key in ("role", "weight", "hash")} for fact in facts]
-    (remark,) = Stack((StackEntry(file),)).remarks_on_companions()
+    (remark,) = Stack((StackEntry(file),)).remarks_on_training()
     assert "context of style" in remark
 
 

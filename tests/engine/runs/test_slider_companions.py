@@ -118,7 +118,7 @@ def test_the_file_holds_the_slider_alone_and_names_its_companions(helper: Adapte
     file = load_adapter(run.adapter.path)
     assert file.is_slider and all(key.startswith("denoiser.") for key in file.modules)
     assert [fact["name"] for fact in run.companions.facts()] == ["helper"]
-    [remark] = Stack((StackEntry(file),)).remarks_on_companions()
+    [remark] = Stack((StackEntry(file),)).remarks_on_training()
     assert "trained in the context of helper" in remark
 
 
