@@ -26,6 +26,7 @@ WITHOUT_COMFYUI = [
     "prepare-a-dataset",
     "train-one-adapter",
     "train-dreambooth",
+    "train-an-embedding",
     "train-a-slider",
     "train-edit-adapter",
     "generate-with-stack",
