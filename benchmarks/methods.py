@@ -8,10 +8,10 @@
     python benchmarks/methods.py                                                the table of what has been measured
 
 Two subjects and two styles of art that the demo base hasn't seen (``teaching/sets.py``), equal steps. The rate of each
-method is searched for on the first subject and the first style with one seed: of five, the one that comes nearest
-among those that drift no more than 1.1 times as far as the recipe at its own rate. What has been measured is kept in
-``teaching/results.json`` after each training, and isn't measured again. With ``--script``, diffusers' own trainer is
-the last row; the Python that runs this then needs accelerate and torchvision too.
+method is searched for on the first subject and the first style with one seed: of three or four, the one that comes
+nearest among those that drift no more than 1.1 times as far as the recipe at its own rate. What has been measured is
+kept in ``teaching/results.json`` after each training, and isn't measured again. With ``--script``, diffusers' own
+trainer is the last two rows; the Python that runs this then needs accelerate and torchvision too.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "assets" / "make"))
 
 from measuring import table, write_json
-from teaching.catalog import METHODS, RATE_FACTORS, SCRIPT, SCRIPT_OPTIONS, SCRIPT_RATE_FACTORS
+from teaching.catalog import METHODS, SCRIPTS, rates_of, settings_of
 from teaching.figures import Bench, Job
 from teaching.sets import SETS
 
@@ -66,7 +65,9 @@ class Results:
 def best_rate(results: Results, method: str) -> float:
     """By the search; the recipe's own where it hasn't been made."""
     allowed = results.left(_search("recipe", 1.0))
-    rates = SCRIPT_RATE_FACTORS if method == SCRIPT else RATE_FACTORS
+    rates = rates_of(method)
+    if len(rates) == 1:
+        return rates[0]
     found = {rate: left for rate in rates if (left := results.left(_search(method, rate)))}
     if not allowed or not found:
         return 1.0
@@ -75,11 +76,7 @@ def best_rate(results: Results, method: str) -> float:
 
 
 def _search(method: str, rate: float) -> list[Job]:
-    return [Job(method, _settings(method), rate, name, SEARCH_SEED) for name in SEARCHED]
-
-
-def _settings(method: str) -> Mapping[str, Any]:
-    return SCRIPT_OPTIONS if method == SCRIPT else METHODS[method]
+    return [Job(method, settings_of(method), rate, name, SEARCH_SEED) for name in SEARCHED]
 
 
 def rows(results: Results, methods: list[str], seeds: list[int]) -> Iterator[list[str]]:
@@ -87,7 +84,7 @@ def rows(results: Results, methods: list[str], seeds: list[int]) -> Iterator[lis
     for method in methods:
         rate = best_rate(results, method)
         by_set = {
-            name: [one for seed in seeds if (one := results.of(Job(method, _settings(method), rate, name, seed)))]
+            name: [one for seed in seeds if (one := results.of(Job(method, settings_of(method), rate, name, seed)))]
             for name in SETS
         }
         found = [figures for several in by_set.values() for figures in several]
@@ -116,14 +113,14 @@ def main() -> None:
     parser.add_argument("--packages", type=Path, help="the folder node_modules; without it, nothing is measured")
     parser.add_argument("--methods", nargs="*", choices=METHODS, default=list(METHODS), metavar="METHOD")
     parser.add_argument("--seeds", nargs="*", type=int, default=list(SEEDS))
-    parser.add_argument("--pictures", type=int, default=64, help="drawn for each figure")
+    parser.add_argument("--pictures", type=int, default=32, help="drawn for each figure")
     parser.add_argument("--folder", type=Path, default=Path("build") / "methods", help="for runs and class pictures")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--script", type=Path, help="diffusers' train_dreambooth_lora.py, as the reference")
     args = parser.parse_args()
     bench = Bench(args.packages, args.folder, args.pictures, args.script) if args.packages else None
     results = Results(args.results, bench)
-    methods = [*args.methods, SCRIPT] if args.script or not bench else args.methods
+    methods = [*args.methods, *(SCRIPTS if args.script or not bench else [])]
     if found := [*rows(results, methods, args.seeds)]:
         print(table(["method", "rate", *SETS, "nearer", "drift", "ms/step", "MB"], found))
     else:

@@ -7,28 +7,75 @@ from typing import Any
 
 METHODS: Mapping[str, Mapping[str, Any]] = {
     "recipe": {},
+    "recipe of the first version": {
+        "steps": 400,
+        "learning_rate": 0.003,
+        "text_encoder_learning_rate": 0.001,
+        "prior_batch_size": 4,
+        "snr_gamma": 0.0,
+        "caption_dropout": 0.0,
+    },
     "rank 4": {"rank": 4, "alpha": 4},
     "rank 64": {"rank": 64, "alpha": 64},
     "attention only": {"targets": "attention"},
     "all layers": {"targets": "all_layers"},
     "text encoder frozen": {"train_text_encoder": False},
+    "DoRA": {"kind": "dora"},
+    "LoHa": {"kind": "loha"},
+    "LoKr": {"kind": "lokr"},
+    "OFT": {"kind": "oft"},
+    "GraLoRA": {"kind": "gralora"},
+    "PiSSA": {"init": "pissa"},
+    "orthogonal": {"init": "orthogonal"},
+    "SVD-Down": {"init": "svd_down"},
     "constant rate": {"schedule": "constant"},
     "linear rate": {"schedule": "linear"},
+    "REX": {"schedule": "rex"},
+    "LoRA+ 4": {"lora_plus_ratio": 4.0},
+    "Adafactor": {"optimizer": "adafactor"},
+    "Lion": {"optimizer": "lion"},
+    "schedule-free AdamW": {"optimizer": "schedule_free_adamw", "schedule": "constant"},
+    "no weights of the loss": {"snr_gamma": 0.0},
     "min-SNR 5": {"snr_gamma": 5.0},
+    "debiased": {"loss_weighting": "debiased"},
+    "P2": {"loss_weighting": "p2"},
+    "Huber": {"loss_function": "huber"},
     "noise offset 0.05": {"noise_offset": 0.05},
-    "caption dropout 0.1": {"caption_dropout": 0.1},
+    "input perturbation 0.1": {"input_perturbation": 0.1},
+    "T-LoRA": {"noisy_rank": 4},
+    "no caption dropout": {"caption_dropout": 0.0},
     "no class pictures": {"prior_weight": 0.0},
+    "output preservation": {"prior_weight": 0.0, "output_preservation": 1.0},
 }
-"""Name -> settings; the learning rates are found by the search."""
+"""Name -> settings; the learning rates are found by the search where they aren't among them."""
 
-SCRIPT = "diffusers' script"
-"""Name of the reference: ``train_dreambooth_lora.py`` with the settings of its documentation, but for as many steps as
-the recipe has, and the rate that is searched for."""
-SCRIPT_OPTIONS: Mapping[str, Any] = {"train_batch_size": 1, "gradient_accumulation_steps": 1, "rank": 4}
+SCRIPTS: Mapping[str, Mapping[str, Any]] = {
+    "diffusers' script": {"train_batch_size": 1, "rank": 4},
+    "diffusers' script, our batch and rank": {"train_batch_size": 8, "rank": 16},
+}
+"""References: ``train_dreambooth_lora.py`` with the settings of its documentation, and with the recipe's batch and
+rank, for as many steps as the recipe has, at the rate that the search finds."""
 SCRIPT_RATE = 1e-4
 """Of its documentation."""
 
-RATE_FACTORS = (0.3, 0.55, 1.0, 1.8, 3.0)
+RATE_FACTORS = (0.55, 1.0, 1.8)
 """Of the recipe's learning rates, among which the search chooses."""
-SCRIPT_RATE_FACTORS = (1.0, 3.0, 10.0, 30.0, 100.0)
-"""The same for the script: the demo base needs higher rates than it documents."""
+OTHER_RATE_FACTORS: Mapping[str, tuple[float, ...]] = {
+    "Lion": (0.1, 0.2, 0.4),
+    "Adafactor": (0.3, 0.55, 1.0),
+    "OFT": (0.3, 1.0, 3.0),
+    **dict.fromkeys(SCRIPTS, (3.0, 10.0, 30.0, 100.0)),
+}
+"""The same for those that need rates of another size; of the script's documented one, which is low for this base."""
+
+
+def rates_of(method: str) -> tuple[float, ...]:
+    """The factors that are tried."""
+    if "learning_rate" in METHODS.get(method, {}):
+        return (1.0,)
+    return OTHER_RATE_FACTORS.get(method, RATE_FACTORS)
+
+
+def settings_of(method: str) -> Mapping[str, Any]:
+    """Those that the method changes."""
+    return SCRIPTS[method] if method in SCRIPTS else METHODS[method]

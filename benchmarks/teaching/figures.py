@@ -27,7 +27,7 @@ from lora_workbench.engine.training.suggestions import suggest
 from PIL import Image
 
 from . import reference
-from .catalog import SCRIPT, SCRIPT_RATE
+from .catalog import SCRIPT_RATE, SCRIPTS
 from .sets import SETS, TRIGGER
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +80,7 @@ class Bench:
             ``bytes`` of the adapter's tensors. Of our own runs also the ``memory`` that they added at their peak, in
             bytes.
         """
-        adapter, training = self._trained_by_script(job) if job.method == SCRIPT else self._trained(job)
+        adapter, training = self._trained_by_script(job) if job.method in SCRIPTS else self._trained(job)
         chosen, stack = SETS[job.dataset], evaluation.alone(adapter)
         before, plain = self._before(job.dataset), self._plain
         after = self.artist.draw(chosen.asked(self.artist.prompts), stack)

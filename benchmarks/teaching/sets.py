@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ import features
 import numpy as np
 import world
 from evaluate_adapters import Asked, Drawn
-from lora_workbench.engine.data.dataset import Dataset
+from lora_workbench.engine.data.dataset import Dataset, TriggerWord
 from lora_workbench.engine.data.loading import dataset_from_images
 
 from . import looks
@@ -41,7 +41,8 @@ class Subject:
         shots = demo_datasets.FOX
         pictures = [shot.pose.picture(self._cutout(packages), shot.background) for shot in shots]
         captions = [shot.caption.replace("[trigger]", TRIGGER).replace("noto", self.art) for shot in shots]
-        return dataset_from_images(pictures, captions, self.emoji_name)
+        made = dataset_from_images(pictures, captions, self.emoji_name)
+        return replace(made, trigger=TriggerWord(word=TRIGGER, class_word="animal"))
 
     def asked(self, count: int) -> list[Asked]:
         return evaluation.subject_prompts(TRIGGER, count)
@@ -85,7 +86,8 @@ class Style:
             pictures.append(pose.picture(_in_look(self.look, packages, name), background))
             what = world.article(world.SPOKEN.get(name, name))
             captions.append(f"a {TRIGGER} style emoji of {what} on {world.article(background)} background")
-        return dataset_from_images(pictures, captions, self.look.__name__)
+        made = dataset_from_images(pictures, captions, self.look.__name__)
+        return replace(made, trigger=TriggerWord(word=TRIGGER, class_word="style"))
 
     def asked(self, count: int) -> list[Asked]:
         return evaluation.style_prompts(TRIGGER, demo_datasets.names(demo_datasets.RISO_HELD_OUT), count)
