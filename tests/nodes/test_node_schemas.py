@@ -71,7 +71,7 @@ FIXED = {
         "stack triggers lora_stack",
     ),
     "LW_ApplyStack": ("model clip stack lora_stack", "model clip triggers"),
-    "LW_SaveAdapter": ("adapter filename dtype private", "path"),
+    "LW_SaveAdapter": ("adapter filename dtype private save_as rank base", "path"),
     "LW_Generate": (
         (
             "base prompts seed seeds_per_prompt steps guidance negative_prompt width height batch_size stack reference "
