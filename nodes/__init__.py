@@ -32,6 +32,7 @@ from .training.base_from_comfy import BaseFromComfy
 from .training.companion import Companion
 from .training.demo_checkpoint import DemoCheckpoint
 from .training.load_base import LoadBase
+from .training.plan_slider import PlanSlider
 from .training.plan_training import PlanTraining
 from .training.recipe import Recipe
 from .training.recipe_groups import RECIPE_NODES
@@ -65,6 +66,7 @@ NODES: list[type[io.ComfyNode]] = [
     RegularizationSet,
     Companion,
     PlanTraining,
+    PlanSlider,
     TrainLoRA,
     TrainSlider,
     TrainDreamBooth,

@@ -53,7 +53,14 @@ FIXED = {
         "regularization report",
     ),
     "LW_Companion": ("adapter role weight companions", "companions"),
-    "LW_PlanTraining": ("base dataset recipe trial regularization companions", "report"),
+    "LW_PlanTraining": ("base dataset recipe trial regularization companions trains", "report"),
+    "LW_PlanSlider": (
+        (
+            "base positive negative neutral preserve guidance pictures trial settings recipe positive_pictures "
+            "negative_pictures companions"
+        ),
+        "report",
+    ),
     "LW_TrainLoRA": ("base dataset recipe seed name regularization companions", "adapter loss_plot report lora_model"),
     "LW_TrainSlider": (
         (
