@@ -12,7 +12,18 @@ from ..headless.workflow import Workflow, WorkflowNode
 from .printing import complain, say, say_json
 from .run import add_workflow_to, execute
 
-_TRAINING, _PLANNING = "LW_TrainLoRA", "LW_PlanTraining"
+_OF_ADAPTERS = ("base", "dataset", "recipe", "regularization", "companions")
+_PLANS: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
+    "LW_TrainLoRA": ("LW_PlanTraining", _OF_ADAPTERS, {"trains": "adapter"}),
+    "LW_TrainDreamBooth": ("LW_PlanTraining", _OF_ADAPTERS, {"trains": "all weights"}),
+    "LW_TrainSlider": (
+        "LW_PlanSlider",
+        ("base", "positive", "negative", "neutral", "preserve", "guidance", "pictures", "settings", "recipe",
+         "positive_pictures", "negative_pictures", "companions"),
+        {},
+    ),
+}  # fmt: skip
+"""Node that trains -> the node that plans it, the inputs that both have, and further ones."""
 
 
 def add_to(commands: Any) -> None:
@@ -41,12 +52,12 @@ def planning(workflow: Workflow, *, trial: bool) -> Workflow:
     Raises:
         WorkflowError: it trains nothing.
     """
-    trainings = {name: node for name, node in workflow.nodes.items() if node.class_type == _TRAINING}
+    trainings = {name: node for name, node in workflow.nodes.items() if node.class_type in _PLANS}
     if not trainings:
         raise WorkflowError(
-            "This workflow has no Train LoRA, so there is nothing to plan.",
-            expected=f"a workflow with {_TRAINING}",
-            hint="sliders aren't planned yet; choose another workflow.",
+            "This workflow trains nothing, so there is nothing to plan.",
+            expected=f"a workflow with {', '.join(_PLANS)}",
+            hint="choose another workflow.",
         )
     needed = workflow.needed_by(trainings)
     plans = {name: _planned(node, trial) for name, node in trainings.items()}
@@ -55,6 +66,6 @@ def planning(workflow: Workflow, *, trial: bool) -> Workflow:
 
 
 def _planned(node: WorkflowNode, trial: bool) -> WorkflowNode:
-    kept = ("base", "dataset", "recipe", "regularization", "companions")
+    planning, kept, more = _PLANS[node.class_type]
     inputs = {name: value for name, value in node.inputs.items() if name in kept}
-    return replace(node, class_type=_PLANNING, inputs={**inputs, "trial": trial})
+    return replace(node, class_type=planning, inputs={**inputs, **more, "trial": trial})

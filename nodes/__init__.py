@@ -33,6 +33,7 @@ from .training.companion import Companion
 from .training.demo_checkpoint import DemoCheckpoint
 from .training.load_base import LoadBase
 from .training.load_embedding import LoadEmbedding
+from .training.plan_slider import PlanSlider
 from .training.plan_training import PlanTraining
 from .training.recipe import Recipe
 from .training.recipe_groups import RECIPE_NODES
@@ -68,6 +69,7 @@ NODES: list[type[io.ComfyNode]] = [
     RegularizationSet,
     Companion,
     PlanTraining,
+    PlanSlider,
     TrainLoRA,
     TrainSlider,
     TrainDreamBooth,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import prod
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 RANK = 2
 
@@ -117,3 +117,16 @@ SAMPLES: dict[str, Sample] = {
         full,
     )
 }  # fmt: skip
+
+
+class Net(nn.Module):
+    """Layers of each sort."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.linear = nn.Linear(12, 8)
+        self.point = nn.Conv2d(8, 12, 1)
+        self.kernel = nn.Conv2d(12, 8, 3, padding=1)
+        self.norm = nn.GroupNorm(2, 8)
+        self.bare = nn.Linear(8, 8, bias=False)

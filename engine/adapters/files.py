@@ -14,6 +14,8 @@ from ..core.storage import save_with
 from .adapter import Adapter, Origin
 from .folders import folder_of, sources_of
 from .headers import Header, read_header, unreadable
+from .kinds import Decomposed
+from .kinds.dora import NORMS, UNCHANGED
 from .names import KeyStyle, file_keys, flat, parse, style_of
 from .reading import contents
 from .refusing import refuse_non_finite, refuse_unknown
@@ -109,14 +111,16 @@ def save_adapter(
     path = Path(path)
     tensors = _tensors(adapter, key_style, dtype)
     metadata = {**adapter.metadata, HASH: _tensor_hash(save(tensors))}
-    metadata.pop(DIFFUSERS_KEY, None)  # the tensors have the strength now
+    for replaced in (DIFFUSERS_KEY, NORMS):  # the tensors have the strength now
+        metadata.pop(replaced, None)
+    metadata |= _norms(adapter)
 
     def save_and_check(temporary: str) -> None:
         save_file(tensors, temporary, metadata=metadata)
         _check(Path(temporary), tensors, metadata, of=path)
 
     save_with(path, save_and_check)
-    stored = contents(tensors, str(path)).updates
+    stored = contents(tensors, str(path), metadata=_norms(adapter)).updates
     keys = {flat(key): key for key in adapter.modules}
     modules = {keys[flat(name)]: update for name, update in stored.items()}
     return replace(adapter, modules=modules, metadata=metadata, path=path)
@@ -156,11 +160,13 @@ def read_adapter(path: str | Path) -> AdapterFile:
 def adapter_from_tensors(tensors: Mapping[str, Tensor], name: str) -> Adapter:
     """An adapter from tensors in memory, named as in files.
 
+    It is what ComfyUI's own nodes would apply: these know such tensors, and no header that says more of them.
+
     Raises:
         OtherKindError: they aren't those of a known kind of adapter, or not only those.
         AdapterError: values aren't finite, or parts don't fit each other.
     """
-    found = contents(tensors, name)
+    found = contents(tensors, name, metadata={NORMS: UNCHANGED})
     origin = Origin(writer=writer_of(tensors, {}, {}), scale=found.scale, notes=found.notes)
     return Adapter(
         name=name,
@@ -226,6 +232,22 @@ def _tensors(adapter: Adapter, style: KeyStyle, dtype: str) -> dict[str, Tensor]
     tensors |= {name: tensor.to("cpu", copy=True).contiguous() for name, tensor in adapter.embeddings.items()}
     refuse_non_finite(tensors, adapter.name, f"values that {dtype} can hold", "save it as float32, or train again")
     return tensors
+
+
+def _norms(adapter: Adapter) -> dict[str, str]:
+    """The metadata that says in which form the magnitudes of its DoRAs are.
+
+    Raises:
+        AdapterError: they are in both.
+    """
+    forms = {u.by_unchanged for u in adapter.modules.values() if isinstance(u, Decomposed) and u.per_row}
+    if len(forms) > 1:
+        raise AdapterError(
+            f"The adapter {adapter.name} has DoRAs of two forms, ComfyUI's and that of other programs.",
+            expected="one form in a file",
+            hint="save it with save_as = ComfyUI, with its base model.",
+        )
+    return {NORMS: UNCHANGED} if True in forms else {}
 
 
 def _tensor_hash(file: bytes) -> str:

@@ -128,14 +128,18 @@ class Injection:
                 parameter.copy_(values[key])
 
     def result(self) -> dict[str, Update]:
-        """Module key -> current update, copied to the CPU."""
+        """Module key -> current update, copied to the CPU, in the form that ComfyUI's own loader reads."""
         factors: dict[str, dict[str, Tensor]] = {key: {} for key in self._layers}
         for name, parameter in self.parameters.items():
             key, _, part = name.rpartition(".")
             factors[key][part] = parameter.detach().cpu().clone()
         for key, fixed in self._fixed.items():
             factors[key] |= {part: value.cpu() for part, value in fixed.items()}
-        return {key: self.kind.update(own, self._alphas[key]) for key, own in factors.items()}
+        return {key: self._update(key, own) for key, own in factors.items()}
+
+    def _update(self, key: str, factors: Mapping[str, Tensor]) -> Update:
+        update = self.kind.update(factors, self._alphas[key])
+        return update.for_comfyui(lambda: self._layers[key].weight.detach()) or update
 
     def remove(self) -> None:
         """Restore the ``forward`` of every layer."""

@@ -12,6 +12,7 @@ from ..core.errors import AdapterError
 from ..core.words import counted, first_of
 from .dtypes import computable, refuse_whole_numbers
 from .kinds import Update, read_update
+from .kinds.dora import NORMS
 from .names import FileKey, flat, parse
 from .refusing import refuse_non_finite, refuse_unknown
 from .scales import declared_in, kohya_alpha
@@ -81,8 +82,9 @@ def contents(
     named = _modules(used, found, origin)
     modules = [module for module in named if module.parts.keys() != {"alpha"}]
     given = _scales(modules, metadata or {}, configs or {})
+    norms = (metadata or {}).get(NORMS, "")
     try:
-        updates = _updates(modules, given)
+        updates = _updates(modules, given, norms)
     except ValueError as error:
         raise AdapterError(
             f"{origin} is damaged: {error}.",
@@ -128,19 +130,21 @@ def _scales(modules: list[_Module], metadata: Mapping[str, str], configs: Mappin
     return Given(declared, alpha, with_alpha=with_alpha, modules=len(modules), peft=peft)
 
 
-def _updates(modules: Iterable[_Module], given: Given) -> dict[str, Update]:
+def _updates(modules: Iterable[_Module], given: Given, norms: str) -> dict[str, Update]:
     found: dict[str, list[tuple[str, Update]]] = defaultdict(list)
     for module in modules:
-        found[flat(module.key)].append((module.key, _update(module, given)))
+        found[flat(module.key)].append((module.key, _update(module, given, norms)))
     return {named[0][0]: summed([update for _, update in named], named[0][0]) for named in found.values()}
 
 
-def _update(module: _Module, given: Given) -> Update:
+def _update(module: _Module, given: Given, norms: str) -> Update:
     declared = given.for_component(module.key.split(".", 1)[0])
     scale = scale_of(module.parts, module.key, given)
     settings = dict(declared.config) if declared else {}
     if any(name.startswith(_COMFYUI) for name in module.names.values()):
         settings["oft_alpha"] = "norm"
+    if "magnitude" in module.parts:  # peft's names, which ComfyUI doesn't know, are another part
+        settings[NORMS] = norms
     return read_update(module.parts, module.key, scale=scale, settings=settings)
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from torch import nn
     from torch._subclasses.fake_tensor import FakeTensorMode
 
-_COPIES_OF_TRAINED = 3
-"""Beside the trained values themselves: their gradients, and the two moments of AdamW."""
+_MOMENTS = 2
+"""Copies of the trained values that AdamW keeps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,8 @@ def demand(
     denoiser: nn.Module,
     trained: Iterable[nn.Parameter],
     fakes: FakeTensorMode | None = None,
+    *,
+    states: int | None = None,
 ) -> Demand:
     """Count a step.
 
@@ -76,6 +78,7 @@ def demand(
         denoiser: in which blocks are looked for.
         trained: parameters whose gradients it makes; their ``grad`` is ``None`` afterwards.
         fakes: as for :func:`counted`.
+        states: bytes that the optimizer keeps; by default those of AdamW.
 
     Raises:
         Exception: of any class, where the step can't be counted; see :func:`counted`.
@@ -105,7 +108,8 @@ def demand(
         _forget_gradients(parameters)
     gradients = sum(parameter.nbytes for parameter in parameters)
     weights = {path: bytes_of(block) for path, block in blocks_of(denoiser).items() if path in kept}
-    return Demand(activations=peak, optimizer=_COPIES_OF_TRAINED * gradients, blocks=kept, weights=weights)
+    states = _MOMENTS * gradients if states is None else states
+    return Demand(activations=peak, optimizer=gradients + states, blocks=kept, weights=weights)
 
 
 def bytes_of(module: nn.Module) -> int:

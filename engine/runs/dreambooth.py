@@ -6,42 +6,34 @@ store, which with the base model makes another base model.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import BaseModelError, StorageError, TrainingError
+from ..core.errors import TrainingError
 from ..core.events import Event, Message
 from ..core.hashing import value_hash
 from ..core.storage import save_with
 from ..data.dataset import Dataset
-from ..memory.plan import MemoryPlan, usable
-from ..memory.room import free_memory, gigabytes
+from ..memory.plan import MemoryPlan
 from ..models.contract import Backbone
 from ..models.from_parts import PartsBackbone, Weights
 from ..training.epochs import in_steps
 from ..training.notes import Plan, notes
 from ..training.recipe import Recipe
-from ..training.targets import chosen_layers
 from ..training.whole import whole
 from .caption_notes import caption_notes
 from .inside import trained_components
 from .key import Run
+from .need import Need, trainable
 from .running import Finished, Product, trained
 from .store import TRAINED, RunStore
 from .train import Graph, facts_of, other_metadata
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_FLOAT = 4
-"""Bytes of a float32."""
-_ADAMW = 2
-"""States that AdamW keeps of each weight."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +77,7 @@ def train_dreambooth(
         TrainingError: there isn't enough memory, a loss isn't finite, or nothing was learned.
         WorkbenchError: as for ``train_adapter``, of the data sets and their captions.
     """
-    base = _trainable(base)
+    base = trainable(base)
     recipe = in_steps(recipe.changed(resolution=recipe.batches.resolution or base.info.resolution), dataset)
     run = Run(base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=seed, whole=True)
     run.check()
@@ -107,104 +99,6 @@ def train_dreambooth(
         trigger=weights.metadata.get("modelspec.trigger_phrase", ""),
         **vars(finished),
     )
-
-
-@dataclass(frozen=True)
-class Need:
-    """What training that many weights takes beside the base model and the activations."""
-
-    weights: int
-    itemsize: int
-    """Bytes of one weight of the base model."""
-    states: int
-    """Bytes that the optimizer keeps for one weight."""
-
-    @staticmethod
-    def of(run: Run) -> Need:
-        components = trained_components(run).values()
-        states = _ADAMW * (1 if "8bit" in run.recipe.optimizer.optimizer else _FLOAT)
-        return Need(sum(p.numel() for root in components for p in root.parameters()), run.base.dtype.itemsize, states)
-
-    @property
-    def memory(self) -> int:
-        """Bytes of the copies, their gradients, the optimizer's states and, below 32 bits, of what is computed with."""
-        return self.weights * (2 * _FLOAT + self.states + (self.itemsize if self.itemsize < _FLOAT else 0))
-
-    @property
-    def state(self) -> int:
-        """Bytes of a training state."""
-        return self.weights * (_FLOAT + self.states)
-
-    @property
-    def disk(self) -> int:
-        """Bytes of the result, and of the training state while a newer one is written beside it."""
-        return 2 * self.state + self.weights * _FLOAT
-
-    def __str__(self) -> str:
-        """In a sentence or two."""
-        return (
-            f"trains {self.weights / 1e6:,.1f} million weights, in float32 copies: the base model that came in stays "
-            f"as it is. Copies, gradients and optimizer take {gigabytes(self.memory)} beside the activations; the "
-            f"result {gigabytes(self.weights * _FLOAT)} of disk, and the training state {gigabytes(self.state)}."
-        )
-
-    def check(self, run: Run, store: RunStore) -> None:
-        """Refuse a run that this machine has no room for.
-
-        Raises:
-            TrainingError: memory doesn't do.
-            StorageError: the disk doesn't do.
-        """
-        free = free_memory(run.base.device)
-        if free is not None and self.memory > usable(free):
-            raise TrainingError(
-                f"Training all weights of {run.base.info.name} needs {gigabytes(self.memory)} on {run.base.device} "
-                f"beside the activations, and {gigabytes(free)} are free: float32 copies of "
-                f"{self.weights / 1e6:,.0f} million weights, their gradients, and the optimizer's states.",
-                expected=f"a device with at least {gigabytes(self.memory / usable(1000) * 1000)} free",
-                hint=f"train an adapter with LW_TrainLoRA, which needs {_of_adapter(run)} for this{self._smaller()}.",
-            )
-        folder = next(path for path in (store.root, *store.root.parents) if path.is_dir())
-        if (room := shutil.disk_usage(folder).free) < self.disk:
-            raise StorageError(
-                f"The run store has {gigabytes(room)} of free disk, and this training needs {gigabytes(self.disk)}: "
-                "the result, and the training state twice while a newer one is written.",
-                expected="enough room for both",
-                hint="free some space, for example with `lora-workbench store prune`, or train an adapter.",
-            )
-
-    def _smaller(self) -> str:
-        return "" if self.states < _FLOAT else ", or choose an 8-bit optimizer where the recipe has one"
-
-
-def _of_adapter(run: Run) -> str:
-    """What the recipe's adapter takes on its targets, in words."""
-    settings, shapes = run.recipe.adapter, run.base.module_shapes()
-    layers = [shapes[layer.key] for layer in chosen_layers(run.base, settings) if layer.key in shapes]
-    values = sum(settings.rank * (shape[0] + prod(shape[1:])) for shape in layers)
-    return gigabytes(values * _FLOAT * (2 + _ADAMW))
-
-
-def _trainable(base: Backbone) -> PartsBackbone:
-    """The base model, if all of its weights can be trained.
-
-    Raises:
-        BaseModelError: they can't.
-    """
-    if not isinstance(base, PartsBackbone):
-        raise BaseModelError(
-            f"All weights of {base.info.name or 'this model'} can't be trained: ComfyUI has loaded it, and goes on "
-            "using it.",
-            expected="a base model from LW_LoadBase",
-            hint="load the same checkpoint, or its diffusers folder, with LW_LoadBase; or train an adapter on it.",
-        )
-    if base.weights:
-        raise BaseModelError(
-            f"All weights of {base.info.name} can't be trained in {base.weights}.",
-            expected="a base model in fp32, bf16 or fp16",
-            hint="choose bf16 as the precision in LW_LoadBase, or train an adapter.",
-        )
-    return base
 
 
 def _refuse_too_little_memory(plan: MemoryPlan) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..adapters.companions import Companions
@@ -12,49 +12,41 @@ from ..adapters.stack import Stack
 from ..core.events import Event
 from ..core.words import duration
 from ..data.dataset import Dataset, ImageRecord
+from ..memory.blocks import blocks_of
 from ..memory.demand import Demand, bytes_of
-from ..memory.peak import peak_memory
 from ..memory.plan import MemoryPlan, usable
-from ..memory.room import gigabytes
+from ..memory.room import free_memory, gigabytes
 from ..models.contract import Backbone
 from ..models.quantized import size_in
 from ..training.caption_order import variants
 from ..training.epochs import in_steps
+from ..training.optimizer_states import state_bytes
 from ..training.recipe import Recipe
+from ..training.slider import Slider
+from ..training.trainee import Trainee
+from ..training.whole import whole as all_weights
 from .caption_notes import tag_changes
 from .companions import check_companions
-from .inside import beside, injected
+from .inside import beside, injected, trained_components
 from .key import Run
+from .need import Need, saved_bytes, trainable
 from .planning import LargestStep, Planned, encoded_largest_step
 from .store import RunStore
+from .trial import Trial, trial_step
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..adapters.inject import Injection
-
 CARDS = (8, 12, 16, 24)
 """Gigabytes of the cards that people have."""
+LARGER_CARDS = (16, 24, 48, 80)
+"""Of those that all weights are trained on."""
 FORMATS = {"16 bits": "", "int8": "int8", "nf4": "nf4"}
 """How frozen weights may be stored, in words -> the format, in the order of how little it rounds."""
+_COPIES = "float32 beside the base model's own"
+"""How weights that are trained are stored, in words."""
 _CONTEXT = 500_000_000
 """Bytes of a card that CUDA takes for itself."""
-_ADAMW_MOMENTS = 2
-"""Copies of the trained values that the optimizer keeps, in memory and in a training state."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """What a real step took."""
-
-    seconds: float
-    memory: int | None
-    """Bytes beyond the weights, with the optimizer's state; ``None`` if the device doesn't tell."""
-
-    def __str__(self) -> str:
-        """As words."""
-        memory = f" and {gigabytes(self.memory)} beside the weights" if self.memory is not None else ""
-        return f"{self.seconds:.2g} s{memory}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,41 +54,78 @@ class Forecast:
     """What a run will take."""
 
     name: str
-    """Of the data set."""
+    """Of the data set, or of the slider."""
     plan: MemoryPlan
     weights: int
-    """Bytes of the denoiser on the device."""
+    """Bytes of what the run leaves as it is: of the denoiser on the device, and of trained text encoders."""
     sizes: Mapping[str, int]
-    """A key of ``FORMATS`` -> bytes that the denoiser would take."""
+    """How weights may be stored, in words -> the bytes that they would take on a card."""
     demand: Demand | None
     """``None`` where it can't be counted."""
     steps: int
     trial: Trial | None
     """A step on the largest pictures; ``None`` if none was made."""
     disk: int
-    """Bytes of the adapter, the training state, and the latents and embeddings that are kept."""
+    """Bytes of the result, the training state, and the latents and embeddings that are kept."""
+    need: Need | None = None
+    """Of all weights, if they are trained."""
+    saved: int = 0
+    """Bytes of the trained base model as a checkpoint in 16 bits."""
+    refused: str = ""
+    """Why this machine has no room for the run, for people; nothing is counted then."""
+    notes: tuple[str, ...] = field(default=())
+    """What else the run does first, a sentence each."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether the run is expected to go through on this machine."""
+        return self.plan.fits and not self.refused
+
+    @property
+    def cards(self) -> dict[str, str]:
+        """Card -> what would make the run fit onto it, in words."""
+        if not self.demand:
+            return {}
+        return {f"{card} GB": self.on_card(card) for card in (LARGER_CARDS if self.need else CARDS)}
 
     def report(self) -> dict[str, Any]:
         """As plain values: bytes and seconds."""
         return {
             "name": self.name, "checkpointed_blocks": self.plan.checkpointed, "blocks": self.plan.blocks,
             "weights": self.weights, "step_memory": self.plan.needed, "free_memory": self.plan.free,
-            "fits": self.plan.fits, "steps": self.steps, "disk": self.disk,
+            "fits": self.fits, "steps": self.steps, "disk": self.disk,
             "step_seconds": self.trial.seconds if self.trial else None,
             "measured_memory": self.trial.memory if self.trial else None,
-            "text": str(self), "cards": {f"{card} GB": self.on_card(card) for card in CARDS} if self.demand else {},
+            "text": str(self), "cards": self.cards,
+            **({"all_weights": self.need.report() | {"checkpoint": self.saved}} if self.need else {}),
         }  # fmt: skip
 
     def __str__(self) -> str:
         """As text, one fact a line."""
-        lines = [f"{self.name}: {self.steps} steps on {gigabytes(self.weights)} of frozen weights.", f"{self.plan}"]
+        return "\n".join([*self._of_weights(), *self._of_steps(), *self._of_disk(), *self.notes])
+
+    def _of_weights(self) -> Iterator[str]:
+        if self.need is None:
+            yield f"{self.name}: {self.steps} steps on {gigabytes(self.weights)} of frozen weights."
+        else:
+            yield f"{self.name}: {self.steps} steps on {gigabytes(self.weights)} of weights."
+            yield f"{self.need}"
+
+    def _of_steps(self) -> Iterator[str]:
+        yield f"it doesn't fit: {self.refused}" if self.refused else f"{self.plan}"
         if self.trial:
             whole = duration(self.steps * self.trial.seconds)
-            lines.append(f"measured: a trial step took {self.trial}, so all steps take about {whole}.")
-        lines.append(f"disk: about {gigabytes(self.disk)} for the adapter, the training state, latents and embeddings.")
-        if self.demand:
-            lines += [f"a card of {card} GB: {self.on_card(card)}" for card in CARDS]
-        return "\n".join(lines)
+            yield f"measured: a trial step took {self.trial}, so all steps take about {whole}."
+        yield from (f"a card of {card}: {found}" for card, found in self.cards.items())
+
+    def _of_disk(self) -> Iterator[str]:
+        if self.need is None:
+            yield f"disk: about {gigabytes(self.disk)} for the adapter, the training state, latents and embeddings."
+            return
+        yield (
+            f"disk: about {gigabytes(self.disk)} for the result, the training state while a newer one is written, "
+            f"latents and embeddings; a checkpoint of it in 16 bits takes {gigabytes(self.saved)}."
+        )
 
     def on_card(self, card: int) -> str:
         """What would make the run fit onto a card of so many gigabytes, in words.
@@ -126,9 +155,15 @@ def forecast(
     store: RunStore,
     regularization: Dataset | None = None,
     companions: Stack | None = None,
+    slider: Slider | None = None,
+    whole: bool = False,
     trial: bool = True,
+    notes: tuple[str, ...] = (),
 ) -> Generator[Event, None, Forecast]:
     """Count what a run needs, and try a step of its largest pictures.
+
+    Where all weights are trained, what they need is compared with what is there first; if it doesn't do, no copy of
+    them is made, and nothing else is counted.
 
     Args:
         base: left unchanged.
@@ -137,78 +172,91 @@ def forecast(
         store: whose caches the longest caption goes into.
         regularization: captioned pictures of the class.
         companions: adapters with roles.
+        slider: if a slider is trained; see ``slider_forecasts.py``.
+        whole: whether all weights are trained, as by ``train_dreambooth``.
         trial: whether to make the trial step; without it no time is told.
+        notes: on the run.
 
     Raises:
+        BaseModelError: all weights of this base model can't be trained.
         DatasetError, CaptionError, AdapterError: as for ``train_adapter``.
     """
+    base = trainable(base) if whole else base
     recipe = in_steps(recipe.changed(resolution=recipe.batches.resolution or base.info.resolution), dataset)
     run = Run(
         base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=0,
-        companions=Companions.of(companions),
+        companions=Companions.of(companions), slider=slider, whole=whole,
     )  # fmt: skip
     run.check()
     check_companions(run)
+    need = Need.of(run) if whole else None
+    facts: dict[str, Any] = {
+        "name": dataset.name, "steps": recipe.schedule.steps, "weights": _bytes_of_weights(run),
+        "sizes": _sizes(run, need), "need": need, "notes": notes, "saved": saved_bytes(trainable(base)) if whole else 0,
+    }  # fmt: skip
+    if need and (problem := need.problem(run, store)):
+        return Forecast(
+            **facts, plan=_refused(run, need), refused=str(problem), demand=None, trial=None, disk=need.disk
+        )
     largest = yield from encoded_largest_step(run, store, counts=True)
     if not recipe.adapter.train_text_encoder:
         base.release_encoders()
-    with base.training(largest.count, max(largest.size)), beside(run), injected(run) as injection:
-        planned = Planned(step=largest, trainee=injection)
+    with base.training(largest.count, max(largest.size)), beside(run), _trainee(run) as trainee:
+        planned = Planned(step=largest, trainee=trainee)
         made = None
-        if trial:
+        if trial and (need is None or planned.plan.fits):
             with planned.applied():
-                made = trial_step(largest, injection)
+                made = trial_step(largest, trainee)
         yield Event()
         return Forecast(
-            name=dataset.name,
+            **facts,
             plan=planned.plan,
-            weights=bytes_of(base.denoiser),
-            sizes=sizes_of(base.denoiser),
             demand=planned.demand,
-            steps=recipe.schedule.steps,
             trial=made,
-            disk=_disk(run, injection) + _of_embeddings(largest),
+            disk=_disk(run, trainee, need) + _of_embeddings(largest),
         )
 
 
-def trial_step(step: LargestStep, injection: Injection) -> Trial:
-    """A step's forward and backward passes, twice, as the first ones prepare kernels: the seconds of the second ones,
-    and the memory of both."""
-    import torch
-
-    seconds, device = 0.0, step.run.base.device
-    with peak_memory(device) as peak:
-        for _ in range(2):
-            began = time.monotonic()
-            for _ in range(step.run.recipe.batches.gradient_accumulation):
-                step()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            seconds = time.monotonic() - began
-            for parameter in injection.parameters.values():
-                parameter.grad = None
-    moments = _ADAMW_MOMENTS * _bytes_of_trained(injection)
-    return Trial(seconds=seconds, memory=None if peak.size is None else peak.size + moments)
+def _trainee(run: Run) -> contextlib.AbstractContextManager[Trainee]:
+    return all_weights(trained_components(run)) if run.whole else injected(run)
 
 
-def _bytes_of_trained(injection: Injection) -> int:
-    return sum(parameter.nbytes for parameter in injection.parameters.values())
+def _bytes_of_weights(run: Run) -> int:
+    """Of the denoiser, and where all weights are trained, of everything that is."""
+    components = trained_components(run) if run.whole else {"denoiser": run.base.denoiser}
+    return sum(map(bytes_of, components.values()))
+
+
+def _sizes(run: Run, need: Need | None) -> dict[str, int]:
+    return {_COPIES: _bytes_of_weights(run) + need.copies} if need else sizes_of(run.base.denoiser)
+
+
+def _refused(run: Run, need: Need) -> MemoryPlan:
+    """The plan of a run that there is no room for, whatever its activations take."""
+    blocks = len(blocks_of(run.base.denoiser))
+    return MemoryPlan(checkpointed=blocks, blocks=blocks, needed=need.memory, free=free_memory(run.base.device))
 
 
 def _of_embeddings(step: LargestStep) -> int:
     """Bytes of the captions' embeddings at most: each as large as the longest."""
     if step.conditioning is None:
         return 0
-    changes = tag_changes(step.run.recipe)
-    captions = {order for record in _records(step.run) for order in variants(record.caption or "", changes)}
-    return len({"", *captions}) * sum(tensor.nbytes for tensor in step.conditioning.values())
+    run = step.run
+    changes = tag_changes(run.recipe)
+    captions = {
+        order for dataset in run.sets for record in dataset for order in variants(record.caption or "", changes)
+    }
+    prompts = {"", *captions, *(run.slider.prompts if run.slider else ())}
+    return len(prompts) * sum(tensor.nbytes for tensor in step.conditioning.values())
 
 
 def _records(run: Run) -> list[ImageRecord]:
-    return [record for dataset in run.sets for record in dataset]
+    """Of all pictures that are encoded."""
+    return [record for dataset in (*run.sets, *(run.slider.pictures if run.slider else ())) for record in dataset]
 
 
-def _disk(run: Run, injection: Injection) -> int:
+def _disk(run: Run, trainee: Trainee, need: Need | None) -> int:
+    """Bytes of the result, the training state and the latents."""
     info = run.base.info
     pixels = sum(
         view.crop.size[0] * view.crop.size[1]
@@ -216,5 +264,8 @@ def _disk(run: Run, injection: Injection) -> int:
         for views in record.views(run.recipe.batches.resolution)
         for view in views
     )
-    latents = pixels // info.latent_factor**2 * info.latent_channels * 4
-    return _bytes_of_trained(injection) * (2 + _ADAMW_MOMENTS) + latents * (2 if run.dataset.has_pairs else 1)
+    latents = pixels // info.latent_factor**2 * info.latent_channels * 4 * (2 if run.dataset.has_pairs else 1)
+    if need:
+        return need.disk + latents
+    trained = sum(parameter.nbytes for parameter in trainee.parameters.values())
+    return 2 * trained + state_bytes(run.recipe.optimizer.optimizer, trainee.parameters.values()) + latents

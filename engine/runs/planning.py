@@ -24,6 +24,7 @@ from ..memory.room import free_memory
 from ..memory.streaming import streamed
 from ..models.contract import Backbone, Conditioning
 from ..training.embeddings import Prompt, embed
+from ..training.optimizer_states import state_bytes
 from ..training.trainee import Trainee
 from .inside import adapted_by, on_text_encoders
 from .key import Run
@@ -70,6 +71,27 @@ class LargestStep:
         """The passes alone, which may run on fake tensors."""
         import torch
 
+        base, (x, t, shown) = self.run.base, self._inputs()
+        if taught := self.run.taught:
+            with torch.no_grad():
+                base.predict(x[:taught], t[:taught], shown.pick(slice(taught)))
+        base.predict(x, t, shown).square().mean().backward()
+
+    def micro_batch(self) -> None:
+        """All real passes of a micro-batch: for a slider those of both ends, and what the base model predicts alone."""
+        import torch
+
+        slider = self.run.slider
+        for _ in range(slider.predictions if slider else 0):
+            with torch.no_grad():
+                self.run.base.predict(*self._inputs())
+        for _ in range(2 if slider else 1):
+            self()
+
+    def _inputs(self) -> tuple[torch.Tensor, torch.Tensor, Conditioning]:
+        """Of ``predict``: noise without values, at the middle of the noise levels."""
+        import torch
+
         base, count = self.run.base, self.count
         width, height = (side // base.info.latent_factor for side in self.size)
         x = torch.zeros(count, base.info.latent_channels, height, width, device=base.device)
@@ -80,12 +102,7 @@ class LargestStep:
         more = {"reference": x} if self.run.dataset.has_pairs else {}
         if "guidance_input" in base.info.capabilities:
             more["guidance"] = self.guidance
-        t = base.timesteps(torch.full((count,), 0.5)).t
-        shown = Conditioning(conditioning | more)
-        if taught := self.run.taught:
-            with torch.no_grad():
-                base.predict(x[:taught], t[:taught], shown.pick(slice(taught)))
-        base.predict(x, t, shown).square().mean().backward()
+        return x, base.timesteps(torch.full((count,), 0.5)).t, Conditioning(conditioning | more)
 
 
 def is_worth_counting(run: Run) -> bool:
@@ -191,7 +208,9 @@ class Planned:
         if self.step.counts:
             _ = self.step.guidance  # made before tensors are fake
             try:
-                self.demand = demand(self.step.compute, self._base.denoiser, self.trainee.parameters.values())
+                trained = self.trainee.parameters.values()
+                states = state_bytes(self.step.run.recipe.optimizer.optimizer, trained)
+                self.demand = demand(self.step.compute, self._base.denoiser, trained, states=states)
             except Exception as error:  # a model's own code may need values, which counting doesn't have
                 uncounted = f"memory can't be counted for this model ({type(error).__name__})"
             else:

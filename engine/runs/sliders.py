@@ -51,14 +51,9 @@ def train_prompt_slider(
         TrainingError: the recipe trains the text encoder.
         WorkbenchError: as for :func:`train_adapter`.
     """
-    _check(recipe)
+    check_recipe(recipe)
     context = Companions.of(companions).context
-    if pictures < len(slider.neutral):
-        raise ConfigError(
-            f"{pictures} pictures are too few for {len(slider.neutral)} neutral prompts.",
-            expected="at least one picture for each",
-            hint="raise pictures, or give fewer prompts.",
-        )
+    check_pictures(slider, pictures)
     usual, side = base.info.generation, recipe.batches.resolution
     request = GenerationRequest(
         prompts=slider.neutral, seeds=(seed,), steps=usual.steps, guidance=usual.guidance, width=side, height=side
@@ -97,7 +92,7 @@ def train_picture_slider(
         TrainingError: the recipe trains the text encoder.
         WorkbenchError: as for :func:`opposites` and :func:`train_adapter`.
     """
-    _check(recipe)
+    check_recipe(recipe)
     pairs = opposites(positives, negatives, prompts)
     yield from (Message(text=f"{name}: {note}") for note in pairs.notes)
     slider = PictureSlider(negatives=pairs.negatives)
@@ -105,7 +100,26 @@ def train_picture_slider(
     return replace(trained, notes=(*pairs.notes, *trained.notes))
 
 
-def _check(recipe: Recipe) -> None:
+def check_pictures(slider: PromptSlider, pictures: int) -> None:
+    """Refuse fewer pictures than neutral prompts.
+
+    Raises:
+        ConfigError: as said.
+    """
+    if pictures < len(slider.neutral):
+        raise ConfigError(
+            f"{pictures} pictures are too few for {len(slider.neutral)} neutral prompts.",
+            expected="at least one picture for each",
+            hint="raise pictures, or give fewer prompts.",
+        )
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Refuse a recipe that trains the text encoder.
+
+    Raises:
+        TrainingError: as said.
+    """
     if recipe.adapter.train_text_encoder:
         raise TrainingError(
             "The recipe trains the text encoder, but a slider leaves it as it is.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from ..adapters.inject import Injection
 from ..core.cache import TensorCache
@@ -43,6 +43,8 @@ class PromptSlider:
     """What must not change with the property, for example ``male`` and ``female``."""
     guidance: float = 3.0
     """The paper's eta: how far the ends lie from the neutral prompt."""
+    predictions: ClassVar[int] = 3
+    """Of the base model alone that both ends of a micro-batch are learned from."""
 
     def __post_init__(self) -> None:
         problems: list[str] = []
@@ -60,6 +62,16 @@ class PromptSlider:
         if self.positive.strip() and self.positive.strip() == self.negative.strip():
             problems.append(f"positive and negative: got {self.positive.strip()!r} for both, expected opposites")
         raise_all(problems, "The slider")
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """Those that are encoded beside the captions."""
+        return tuple(prompt for end in (self.positive, self.negative) for prompt in self.ends(end))
+
+    @property
+    def pictures(self) -> tuple[Dataset, ...]:
+        """Those that are encoded beside the run's data sets."""
+        return ()
 
     @property
     def key(self) -> Any:
@@ -99,6 +111,15 @@ class PictureSlider:
 
     negatives: Dataset
     """The negative picture of each pair, in the order of the positive ones, with the same crops."""
+    predictions: ClassVar[int] = 0
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def pictures(self) -> tuple[Dataset, ...]:
+        return (self.negatives,)
 
     @property
     def key(self) -> Any:

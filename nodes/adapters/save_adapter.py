@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..host import host, io
+from ..kit import sockets
 from ..kit.adapters import adapter_input, as_adapter, saved_adapters
 from ..kit.files import below_output, new_file
-from ..kit.inputs import or_else
+from ..kit.inputs import ADVANCED, or_else
 from ..kit.shown import shown, tell
 from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.adapters.adapter import Adapter
+    from ...engine.adapters.converting import Form
+    from ...engine.models.contract import Backbone
     from ..kit.adapters import LoraModel
 
 
@@ -48,20 +51,58 @@ class SaveAdapter(io.ComfyNode):
                     tooltip="Leave captions, names of pictures, folders and base model, sample prompts and the "
                     "workflow out of the file, so that it can be given to others.",
                 ),
+                io.Combo.Input(
+                    "save_as",
+                    options=["as it is", "ComfyUI", "other programs", "plain LoRA"],
+                    default="as it is",
+                    optional=True,
+                    tooltip="Adapters trained here are right in ComfyUI as they are. ComfyUI: makes those of others "
+                    "right in its own loaders, too. other programs: as LyCORIS, sd-scripts and A1111 compute DoRA. "
+                    "plain LoRA: for programs that know nothing else, such as diffusers, with the error shown.",
+                ),
+                io.Int.Input(
+                    "rank",
+                    default=64,
+                    min=1,
+                    max=1024,
+                    optional=True,
+                    extra_dict=ADVANCED,
+                    tooltip="Rank of layers that become a plain LoRA, at most. LoHa is exact from the square of its "
+                    "rank on; DoRA and OFT get nearer with more. Usually 32 to 128.",
+                ),
+                sockets.Base.Input(
+                    "base",
+                    optional=True,
+                    tooltip="Base model of the adapter: needed to write DoRA for other programs, or DoRA and OFT as "
+                    "a plain LoRA.",
+                ),
             ],
             outputs=[io.String.Output("path", tooltip="Full path of the saved file.")],
             is_output_node=True,
         )
 
     @classmethod
-    def execute(cls, adapter: Adapter | LoraModel, filename: str, dtype: Any, private: bool = False) -> io.NodeOutput:
+    def execute(
+        cls,
+        adapter: Adapter | LoraModel,
+        filename: str,
+        dtype: Any,
+        private: bool = False,
+        save_as: Form = "as it is",
+        rank: int = 64,
+        base: Backbone | None = None,
+    ) -> io.NodeOutput:
+        from ...engine.adapters.converting import converted, remarks
         from ...engine.adapters.keeping import keep
 
-        adapter = as_adapter(adapter)
+        made = host().drive(converted(as_adapter(adapter), save_as, base=base, rank=rank))
+        adapter = made.adapter
         name = or_else(filename.strip().removesuffix(".safetensors"), adapter.name)
         kept = keep(adapter, new_file(host().adapter_directory(), name), dtype=dtype, without_data=private)
         place = below_output(kept.path)
-        text = f"{'saved' if kept.written else 'already saved'}: {place}"
+        saved = f"{'saved' if kept.written else 'already saved'}: {place}"
+        text = "\n".join([saved, *filter(None, [str(made)]), *remarks(adapter)])
         tell(text)
         report = {"name": adapter.name, "path": place, "trigger": adapter.trigger, "written": kept.written}
+        report |= made.report()
         return io.NodeOutput(str(kept.path), ui={**shown(text=text, report=report), **saved_adapters([place])})

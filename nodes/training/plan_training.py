@@ -41,6 +41,14 @@ class PlanTraining(io.ComfyNode):
                     "regularization", optional=True, tooltip="Regularization pictures, as for Train LoRA."
                 ),
                 sockets.Stack.Input("companions", optional=True, tooltip="Companions, as for Train LoRA."),
+                io.Combo.Input(
+                    "trains",
+                    options=["adapter", "all weights"],
+                    default="adapter",
+                    optional=True,
+                    tooltip="adapter: as Train LoRA does. all weights: as Train DreamBooth does, which needs far more; "
+                    "whether there is room for it is told first.",
+                ),
             ],
             outputs=[
                 io.String.Output("report", tooltip="Memory, time and disk, and smaller cards, one fact per line."),
@@ -63,14 +71,23 @@ class PlanTraining(io.ComfyNode):
         trial: bool,
         regularization: Dataset | None = None,
         companions: Stack | None = None,
+        trains: str = "adapter",
     ) -> io.NodeOutput:
+        from ...engine.core.errors import ConfigError
         from ...engine.runs.forecast import forecast
         from ...engine.runs.store import RunStore
 
+        whole = trains == "all weights"
+        if whole and companions is not None:
+            raise ConfigError(
+                "Companions are connected, and all weights are to be trained.",
+                expected="companions only where an adapter is trained",
+                hint="disconnect them, or set trains to adapter.",
+            )
         found = host().drive(
             forecast(
                 base, dataset, recipe, store=RunStore(host().store_root()), regularization=regularization,
-                companions=companions, trial=trial,
+                companions=companions, whole=whole, trial=trial,
             )
         )  # fmt: skip
         return io.NodeOutput(str(found), ui=shown(text=str(found), report=found.report()))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ...engine.models.contract import Backbone
     from ...engine.runs.train import TrainedAdapter
     from ...engine.training.recipe import Recipe
+    from ...engine.training.slider import PromptSlider
 
 _GUIDANCE, _PICTURES = 3.0, 16
 
@@ -73,10 +74,9 @@ class TrainSlider(io.ComfyNode):
         from ...engine.adapters.files import file_tensors
         from ...engine.runs.store import RunStore
         from ...engine.runs.train import Graph
-        from ...engine.training.slider_recipe import suggest_slider
-        from ...engine.training.suggestions import recipe_table, with_changes
+        from ...engine.training.suggestions import recipe_table
 
-        recipe = with_changes(recipe or suggest_slider(base.info), parse_settings(settings))
+        recipe = recipe_of(base, recipe, settings)
         run = {
             "recipe": recipe, "seed": seed, "store": RunStore(host().store_root()),
             "graph": Graph(**host().workflow_metadata(cls)), "companions": companions,
@@ -85,7 +85,7 @@ class TrainSlider(io.ComfyNode):
             events = _by_prompts(base, or_else(name, _named(prompts)), prompts, run)
             unused = []
         else:
-            pairs = _both(positive_pictures, negative_pictures)
+            pairs = both(positive_pictures, negative_pictures)
             events = _by_pictures(base, or_else(name, pairs[0].name), pairs, prompts, run)
             unused = _unused(prompts)
         trained = host().drive(events)
@@ -103,6 +103,14 @@ class TrainSlider(io.ComfyNode):
         )
 
 
+def recipe_of(base: Backbone, recipe: Recipe | None, settings: str) -> Recipe:
+    """The recipe that came in, or the usual one for sliders, with these settings."""
+    from ...engine.training.slider_recipe import suggest_slider
+    from ...engine.training.suggestions import with_changes
+
+    return with_changes(recipe or suggest_slider(base.info), parse_settings(settings))
+
+
 def _named(prompts: Mapping[str, Any]) -> str:
     """A slider's name by its ends."""
     return f"{prompts['negative'].strip()} to {prompts['positive'].strip()}"
@@ -112,13 +120,22 @@ def _by_prompts(
     base: Backbone, name: str, prompts: Mapping[str, Any], run: Mapping[str, Any]
 ) -> Generator[Event, None, TrainedAdapter]:
     from ...engine.runs.sliders import train_prompt_slider
+
+    return train_prompt_slider(base, slider_of(prompts), pictures=prompts["pictures"], name=name, **run)
+
+
+def slider_of(prompts: Mapping[str, Any]) -> PromptSlider:
+    """The slider that the inputs from ``positive`` to ``guidance`` describe.
+
+    Raises:
+        ConfigError: a prompt is missing.
+    """
     from ...engine.training.slider import PromptSlider
 
-    slider = PromptSlider(
+    return PromptSlider(
         positive=prompts["positive"].strip(), negative=prompts["negative"].strip(), neutral=lines(prompts["neutral"]),
         preserve=lines(prompts["preserve"]), guidance=prompts["guidance"],
     )  # fmt: skip
-    return train_prompt_slider(base, slider, pictures=prompts["pictures"], name=name, **run)
 
 
 def _by_pictures(
@@ -129,7 +146,7 @@ def _by_pictures(
     return train_picture_slider(base, *pairs, prompts=lines(prompts["neutral"]), name=name, **run)
 
 
-def _both(positives: Dataset | None, negatives: Dataset | None) -> tuple[Dataset, Dataset]:
+def both(positives: Dataset | None, negatives: Dataset | None) -> tuple[Dataset, Dataset]:
     """Both data sets.
 
     Raises:
@@ -164,13 +181,13 @@ def _captions(trained: TrainedAdapter) -> tuple[str, ...]:
 def _inputs() -> list[io.Input]:
     return [
         sockets.Base.Input("base", tooltip="Base model to train on."),
-        *_direction_inputs(),
+        *direction_inputs(),
         *_run_inputs(),
-        *_optional_inputs(),
+        *optional_inputs(),
     ]
 
 
-def _direction_inputs() -> list[io.Input]:
+def direction_inputs() -> list[io.Input]:
     """What the slider moves, and how far."""
     return [
         io.String.Input(
@@ -237,7 +254,7 @@ def _run_inputs() -> list[io.Input]:
     ]
 
 
-def _optional_inputs() -> list[io.Input]:
+def optional_inputs() -> list[io.Input]:
     """The recipe, pictures in place of prompts, and companions."""
     return [
         io.String.Input(

@@ -6,7 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from comfyui_process import main
-from inside_patches import FLUX, LORAS, SD1, apply, chained, difference, lora, model, sd1_names, text_of, weights, write
+from inside_patches import (
+    FLUX,
+    LORAS,
+    SD1,
+    apply,
+    chained,
+    clip,
+    difference,
+    lora,
+    model,
+    sd1_names,
+    text_of,
+    weights,
+    write,
+)
 from kind_samples import SAMPLES, Values
 
 
@@ -54,28 +68,74 @@ def kinds() -> dict[str, Any]:
 
 
 def trained() -> dict[str, Any]:
-    """Files as training writes them, by kind and first values, with a value that learned in every tensor."""
+    """Files as training writes them, by kind and first values, with a value that learned in every tensor: differences
+    of denoiser and text encoder, by weight in the stack."""
     import torch
     from lora_workbench.engine.adapters.adapter import Adapter
     from lora_workbench.engine.adapters.files import save_adapter
     from lora_workbench.engine.adapters.kinds import TRAINED
     from lora_workbench.engine.adapters.kinds.first_values import FIRST_VALUES
 
-    base, (names, _), of = model("SD15", SD1), sd1_names(), Values()
+    base, encoder, of = model("SD15", SD1), clip(), Values()
+    before = {f"denoiser.{name.removeprefix('lora_unet_')}": weight for name, weight in layers(base, 0).items()}
+    before |= {f"text_encoder.{name.removeprefix('lora_te_')}": weight for name, weight in layers(encoder, 1).items()}
     kinds = {kind.name: kind for kind in TRAINED} | {init: kind() for init, kind in FIRST_VALUES.items()}
     found = {}
     for name, kind in kinds.items():
         modules = {}
-        for module, shape in names.items():
+        for key, weight in before.items():
             first = kind.begin(
-                tuple(shape), lambda shape=shape: of(*shape), rank=4, generator=torch.Generator().manual_seed(0)
+                tuple(weight.shape), lambda weight=weight: weight, rank=4, generator=torch.Generator().manual_seed(0)
             )
             moved = {part: value if part in kind.fixed else value + of(*value.shape) for part, value in first.items()}
-            modules[f"denoiser.{module.removeprefix('lora_unet_')}"] = kind.update(moved, 3.0)
+            modules[key] = kind.update(moved, 3.0).for_comfyui(lambda weight=weight: weight)
         adapter = Adapter(name=name, family="sd1", modules=modules, key_style="kohya")
         LORAS.mkdir(parents=True, exist_ok=True)
-        save_adapter(adapter, LORAS / f"trained-{name}.safetensors", key_style="kohya", dtype="float32")
-        found[name] = compared(base, [(f"trained-{name}.safetensors", 1.0, 1.0)])
+        file = f"trained-{name}.safetensors"
+        save_adapter(adapter, LORAS / file, key_style="kohya", dtype="float32")
+        found[name] = {str(share): everywhere(base, encoder, file, share) for share in (1, 0.5)}
+    return found
+
+
+def layers(patched: Any, side: int) -> dict[str, Any]:
+    """Name in files -> weight, of the modules of one side of ``sd1_names``."""
+    import comfy.lora
+
+    text = side == 1
+    root = patched.cond_stage_model if text else patched.model
+    keys = (comfy.lora.model_lora_keys_clip if text else comfy.lora.model_lora_keys_unet)(root, {})
+    state = root.state_dict()
+    return {name: state[keys[name]].float() for name in sd1_names()[side]}
+
+
+def everywhere(base: Any, encoder: Any, name: str, share: float) -> float:
+    """Largest difference of both sides' weights to those of ComfyUI's loaders."""
+    entries = [(name, share, share)]
+    ours, stock = apply(base, encoder, lora_stack=entries).args, chained(base, encoder, entries)
+    return max(difference(ours[0], stock[0]), difference(ours[1].patcher, stock[1].patcher))
+
+
+def saved_for_comfyui() -> dict[str, Any]:
+    """Files of all kinds as Save Adapter writes them for ComfyUI's loaders, beside what they are by our own code."""
+    import torch
+    from generators import result
+    from lora_workbench.engine.adapters.converting import converted
+    from lora_workbench.engine.adapters.files import load_adapter, save_adapter
+    from tiny import Parts
+
+    base, denoiser = model("SD15", SD1), torch.nn.Module()
+    for name, weight in layers(base, 0).items():
+        out, inner, *kernel = weight.shape
+        layer = torch.nn.Conv2d(inner, out, kernel) if kernel else torch.nn.Linear(inner, out)
+        layer.weight.data = weight
+        denoiser.add_module(name.removeprefix("lora_unet_"), layer)
+    found = {}
+    for kind in SAMPLES:
+        adapter = load_adapter(LORAS / file(kind))
+        made = result(converted(adapter, "ComfyUI", base=Parts(denoiser=denoiser), rank=300)).adapter
+        save_adapter(made, LORAS / f"made-{kind}.safetensors", key_style="kohya", dtype="float32")
+        before = apply(base, lora_stack=[(f"{kind}.safetensors", 1.0, 1.0)]).args[0]
+        found[kind] = difference(before, chained(base, None, [(f"made-{kind}.safetensors", 1.0, 1.0)])[0])
     return found
 
 
@@ -149,7 +209,7 @@ def identities() -> dict[str, Any]:
 
 
 def everything() -> dict[str, Any]:
-    return {check.__name__: check() for check in (kinds, trained, mixed, slices, biases, identities)}
+    return {check.__name__: check() for check in (kinds, trained, saved_for_comfyui, mixed, slices, biases, identities)}
 
 
 if __name__ == "__main__":

@@ -48,8 +48,14 @@ def test_comfyui_computes_the_same_weights_but_for_known_faults(found: dict[str,
 
 def test_files_of_trained_adapters_have_their_strength_in_the_stock_loader(found: dict[str, Any]) -> None:
     apart = found["trained"]
-    assert max(at["headless"] for at in apart.values()) < CLOSE, apart
-    assert {kind for kind, at in apart.items() if at["stock"] > CLOSE} <= {"dora"}, apart
+    assert {"lora", "dora", "loha", "lokr", "oft", "gralora"} < apart.keys()
+    assert max(at["1"] for at in apart.values()) < CLOSE, apart
+    below = {kind: at["0.5"] for kind, at in apart.items() if at["0.5"] > CLOSE}
+    assert below.keys() == {"oft"}, "whose weight in the stack ComfyUI multiplies by itself"
+
+
+def test_files_saved_for_comfyui_make_the_same_change_there(found: dict[str, Any]) -> None:
+    assert max(found["saved_for_comfyui"].values()) < 1e-4, found["saved_for_comfyui"]
 
 
 def test_stacks_of_several_kinds_are_a_chain_of_loaders(found: dict[str, Any]) -> None:

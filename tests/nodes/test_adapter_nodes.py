@@ -103,3 +103,29 @@ def test_the_command_line_tells_where_the_strength_comes_from(
     assert cli.main(["adapters", "list", "--output", str(host.output_directory()), "--json"]) == 0
     [listed] = json.loads(capsys.readouterr().out)
     assert (listed["name"], listed["bytes"]) == ("fox", (folder / "adapter_model.safetensors").stat().st_size)
+
+
+def test_a_dora_is_saved_in_the_form_of_its_readers(loras: Path, tiny_sd1: Path) -> None:
+    import torch
+    from lora_workbench.engine.adapters.adapter import Adapter
+    from lora_workbench.engine.adapters.kinds import Decomposed, LowRank
+    from lora_workbench.engine.models.registry import load_base
+
+    base = load_base(tiny_sd1, device="cpu")
+    path = "down_blocks.0.attentions.0.proj_in"
+    weight = base.denoiser.get_submodule(path).weight.detach()
+    torch.manual_seed(0)
+    turn = LowRank(torch.randn(2, *weight.shape[1:]), torch.randn(len(weight), 2, *[1] * (weight.ndim - 2)), 1.0)
+    update = Decomposed(turn, torch.rand(len(weight), *[1] * (weight.ndim - 1)))
+    adapter = Adapter(name="fox", family="sd1", modules={f"denoiser.{path}": update})
+    assert "ComfyUI's own loaders make this DoRA weaker" in SaveAdapter.execute(adapter, "", "float32").ui["text"][0]
+    for save_as, mark in (("ComfyUI", "unchanged"), ("other programs", None), ("plain LoRA", None)):
+        output = SaveAdapter.execute(adapter, save_as, "float32", save_as=save_as, rank=4, base=base)
+        [read] = load_adapter(output.args[0]).modules.values()
+        assert read_metadata(output.args[0]).get("lw.dora_norms") == mark
+        if save_as != "plain LoRA":
+            torch.testing.assert_close(read.delta(weight), update.delta(weight))
+            continue
+        report, text = output.ui["lw_report"][0], output.ui["text"][0]
+        assert 0 < report["error"] == report["worst"]["error"] < 1
+        assert "1 layer turned into LoRAs of rank up to 4, with an error of " in text

@@ -129,3 +129,19 @@ def saved(output: Path) -> dict[str, bytes]:
         for file in (model, weights)
         for name, tensor in load_file(file).items()
     }
+
+
+def test_companions_beside_all_weights_are_refused_in_a_plan(place, host):
+    from lora_workbench.engine.adapters.stack import Stack
+    from lora_workbench.engine.core.errors import ConfigError
+    from lora_workbench.engine.data.loading import dataset_from_images
+    from lora_workbench.engine.models.registry import load_base
+    from lora_workbench.engine.training.recipe import Recipe
+    from lora_workbench.nodes.training.plan_training import PlanTraining
+
+    base = load_base(place / "base", device="cpu")
+    dataset = dataset_from_images([Image.new("RGB", (32, 32))], ["a thing"], "one")
+    with pytest.raises(ConfigError, match="all weights are to be trained"):
+        PlanTraining.execute(base, dataset, Recipe.of(), False, companions=Stack(), trains="all weights")
+    report = PlanTraining.execute(base, dataset, Recipe.of(), False, trains="all weights").ui["lw_report"][0]
+    assert report["fits"] and report["all_weights"]["copies"] == report["weights"]

@@ -53,7 +53,14 @@ FIXED = {
         "regularization report",
     ),
     "LW_Companion": ("adapter role weight companions", "companions"),
-    "LW_PlanTraining": ("base dataset recipe trial regularization companions", "report"),
+    "LW_PlanTraining": ("base dataset recipe trial regularization companions trains", "report"),
+    "LW_PlanSlider": (
+        (
+            "base positive negative neutral preserve guidance pictures trial settings recipe positive_pictures "
+            "negative_pictures companions"
+        ),
+        "report",
+    ),
     "LW_TrainLoRA": ("base dataset recipe seed name regularization companions", "adapter loss_plot report lora_model"),
     "LW_TrainSlider": (
         (
@@ -77,7 +84,7 @@ FIXED = {
         "stack triggers lora_stack",
     ),
     "LW_ApplyStack": ("model clip stack lora_stack", "model clip triggers"),
-    "LW_SaveAdapter": ("adapter filename dtype private", "path"),
+    "LW_SaveAdapter": ("adapter filename dtype private save_as rank base", "path"),
     "LW_Generate": (
         (
             "base prompts seed seeds_per_prompt steps guidance negative_prompt width height batch_size stack reference "

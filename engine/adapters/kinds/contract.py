@@ -97,6 +97,24 @@ class Update(ABC):
         """The change of the weight by an adapter of this weight in a stack: ``share`` times the whole change."""
         return share * self.delta(weight)
 
+    def for_comfyui(self, weight: Callable[[], Tensor]) -> Update | None:
+        """The update in a form of which ComfyUI's own loader makes the same change; ``None`` if there is none.
+
+        Args:
+            weight: returns the weight of the base model, for updates whose form depends on it.
+        """
+        del weight
+        return self
+
+    def for_others(self, weight: Callable[[], Tensor]) -> Update:
+        """The update in the form that other programs read: those who defined the kind.
+
+        Args:
+            weight: as in :meth:`for_comfyui`.
+        """
+        del weight
+        return self
+
     def with_scale(self, scale: float) -> Update:
         """The update with alpha / rank as given; kinds without a scale stay as they are."""
         return replace(self, alpha=scale * self.rank) if self.scaled else self  # type: ignore[type-var]

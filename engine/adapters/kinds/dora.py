@@ -1,4 +1,10 @@
-"""DoRA: weights decomposed into direction and magnitude (Liu et al. 2024, arXiv:2402.09353), on any additive kind."""
+"""DoRA: weights decomposed into direction and magnitude (Liu et al. 2024, arXiv:2402.09353), on any additive kind.
+
+Files have the magnitude in one of two forms, as programs compute it in two ways. The paper, lycoris, A1111 and peft
+divide by the lengths of the *changed* weight's rows. ComfyUI divides by those of the *unchanged* ones
+(``weight_decompose`` in ``comfy/weight_adapter/base.py``), except for magnitudes per column, where it does as the
+others. What is trained here is saved in ComfyUI's form, marked by :data:`NORMS` in the header.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +21,9 @@ from .lora import Lora, product
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+NORMS = "lw.dora_norms"
+"""Metadata field that says by which lengths magnitudes are divided: ``unchanged``, or as in the paper without it."""
+UNCHANGED = "unchanged"
 _TURNING: tuple[AdapterKind, ...] = (Lora(), Loha(), Lokr())
 """Kinds whose update turns the weight before its magnitude is set."""
 
@@ -24,6 +33,7 @@ class Decomposed(Update):
     r""":math:`\Delta W = m \frac{W + \Delta V}{\lVert W + \Delta V \rVert} - W`, eq. 5 of the paper.
 
     In a stack with weight w this change counts w times, as in ComfyUI and A1111; the paper knows no such weight.
+    In ComfyUI's form, :math:`\lVert W \rVert` is below the fraction.
     """
 
     kind = "dora"
@@ -34,6 +44,17 @@ class Decomposed(Update):
     magnitude: Tensor
     """m, shape (out, 1, …) for a length per row of the weight, (1, in, 1, …) for one per column."""
     bias: Tensor | None = None
+    by_unchanged: bool = False
+    """Whether it is in ComfyUI's form: magnitudes per row, relative to the lengths of the unchanged weight's rows."""
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        return (*super().numbers, True) if self.by_unchanged else super().numbers
+
+    @property
+    def per_row(self) -> bool:
+        """Whether magnitudes are lengths of rows rather than of columns."""
+        return self.magnitude.shape[0] > 1 or self.magnitude.numel() == 1
 
     @property
     def alpha(self) -> float:  # type: ignore[override]
@@ -61,7 +82,29 @@ class Decomposed(Update):
         turned = before + self.turn.delta(weight)
         axis = int(self._per_column(tuple(weight.shape)))
         lengths = self.magnitude.to(weight.device).float().reshape(_along(axis, weight.ndim))
-        return lengths * turned / norms(turned, axis) - before
+        return lengths * turned / norms(before if self.by_unchanged else turned, axis) - before
+
+    def for_comfyui(self, weight: Callable[[], Tensor]) -> Decomposed:
+        """The same change of this weight in ComfyUI's form; magnitudes per column have it already."""
+        if self.by_unchanged or not self.per_row:
+            return self
+        return replace(self, magnitude=self.magnitude / self._stretch(weight()), by_unchanged=True)
+
+    def for_others(self, weight: Callable[[], Tensor]) -> Decomposed:
+        """The same change of this weight in the form of the paper."""
+        if not self.by_unchanged:
+            return self
+        return replace(self, magnitude=self.magnitude * self._stretch(weight()), by_unchanged=False)
+
+    def _stretch(self, weight: Tensor) -> Tensor:
+        """What the turn makes of the lengths of rows, as a factor, of the magnitude's shape."""
+        before = weight.float()
+        found = norms(before + self.turn.delta(weight)) / norms(before)
+        return found.reshape(self.magnitude.shape).to(self.magnitude.device)
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Decomposed:
+        """Files in ComfyUI's form say so: ``{NORMS: UNCHANGED}``."""
+        return replace(self, by_unchanged=settings.get(NORMS) == UNCHANGED and self.per_row)
 
     def _per_column(self, shape: tuple[int, ...]) -> bool:
         return self.magnitude.shape[0] == 1 and self.magnitude.numel() == shape[1]
@@ -70,10 +113,10 @@ class Decomposed(Update):
         return replace(self, turn=self.turn.with_scale(scale))
 
     def rows(self, rows: slice) -> Update:
-        if self.magnitude.shape[0] == 1:
+        if not self.per_row:
             return super().rows(rows)
         bias = None if self.bias is None else self.bias[rows]
-        return Decomposed(self.turn.rows(rows), self.magnitude[rows], bias)
+        return replace(self, turn=self.turn.rows(rows), magnitude=self.magnitude[rows], bias=bias)
 
     def parts(self, *, alpha_apart: bool) -> dict[str, Tensor]:
         parts = {**self.turn.parts(alpha_apart=alpha_apart), "magnitude": self.magnitude.detach()}

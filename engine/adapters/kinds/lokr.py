@@ -57,6 +57,10 @@ class Kronecker(Update):
         product = torch.kron(first.reshape(*first.shape, *[1] * (second.ndim - 2)), second.contiguous())
         return (self.alpha / self.rank) * product.reshape(weight.shape)
 
+    def for_comfyui(self, weight: Callable[[], Tensor]) -> Update | None:
+        """As it is, unless it has a core, which ComfyUI multiplies in another order and then refuses."""
+        return None if "lokr_t2" in self.tensors else super().for_comfyui(weight)
+
     def parts(self, *, alpha_apart: bool) -> dict[str, Tensor]:
         parts = {part: tensor.detach() for part, tensor in self.tensors.items()}
         if not alpha_apart:

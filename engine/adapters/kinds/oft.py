@@ -67,6 +67,13 @@ class Rotation(Update):
             after = after * (1 + share * (factors - 1))
         return after - before
 
+    def for_comfyui(self, weight: Callable[[], Tensor]) -> Update | None:
+        """As it is, unless it has factors, which ComfyUI leaves out, or a bound, which it takes for the norm itself.
+
+        Below a weight of 1 in the stack, ComfyUI squares that weight.
+        """
+        return super().for_comfyui(weight) if self.rescale is None and not self.alpha else None
+
     def _rotations(self, device: Any) -> Tensor:
         return _rotations(self.blocks.to(device), self.alpha * self.weight_shape[0])
 

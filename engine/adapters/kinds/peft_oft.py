@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import isqrt, prod
 from typing import TYPE_CHECKING, Any
@@ -66,6 +66,10 @@ class InputRotation(Update):
         blocks = self._rotations(weight.device) - torch.eye(self.rank, device=weight.device)
         change = torch.einsum("okc,krc->okr", matrix.unflatten(1, (-1, self.rank)), self._repeated(blocks, matrix))
         return change.reshape(weight.shape)
+
+    def for_comfyui(self, weight: Callable[[], Tensor]) -> Update | None:
+        """None: ComfyUI knows no rotations of inputs."""
+        del weight
 
     def _repeated(self, blocks: Tensor, matrix: Tensor) -> Tensor:
         return blocks.expand(matrix.shape[1] // self.rank, -1, -1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from kind_samples import SAMPLES, Values
+from kind_samples import SAMPLES, Net, Values
 from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.binding import bind
 from lora_workbench.engine.adapters.files import adapter_from_tensors, load_adapter, save_adapter
@@ -20,18 +20,6 @@ from lora_workbench.engine.core.errors import AdapterError, WorkbenchError
 from lora_workbench.engine.training.recipe import Recipe
 from tiny import Parts
 from torch import Tensor, nn
-
-
-class Net(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.linear = nn.Linear(12, 8)
-        self.point = nn.Conv2d(8, 12, 1)
-        self.kernel = nn.Conv2d(12, 8, 3, padding=1)
-        self.norm = nn.GroupNorm(2, 8)
-        self.bare = nn.Linear(8, 8, bias=False)
-
 
 LAYERS = ("linear", "point", "kernel")
 

@@ -7,14 +7,19 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from generators import result
 from lora_workbench.engine.adapters.adapter import Adapter
+from lora_workbench.engine.adapters.binding import adaptable
+from lora_workbench.engine.adapters.converting import converted
 from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.adapters.inject import injected
-from lora_workbench.engine.adapters.kinds import KINDS
+from lora_workbench.engine.adapters.kinds import KINDS, Decomposed
+from lora_workbench.engine.adapters.kinds.dora import norms
 from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
 from lora_workbench.engine.models.registry import load_base
 from tiny import TINY, Parts
@@ -35,13 +40,32 @@ def outputs(unet: nn.Module, text_encoder: nn.Module) -> tuple[Tensor, Tensor]:
         return embeddings, unet(noise, torch.tensor([10, 500]), embeddings).sample
 
 
-def test_diffusers_loads_every_key_and_draws_the_same(tmp_path: Path, make_adapter: Any, components: Parts) -> None:
+def decomposed(adapter: Adapter, components: Parts) -> Adapter:
+    """The adapter with magnitudes, as training here makes it."""
+    import torch
+
+    layers, generator = adaptable(components), torch.Generator().manual_seed(0)
+    modules = {}
+    for key, turn in adapter.modules.items():
+        weight = layers[key].weight.detach()
+        magnitude = norms(weight) * (1 + 0.3 * torch.randn(norms(weight).shape, generator=generator))
+        modules[key] = Decomposed(turn, magnitude).for_comfyui(lambda weight=weight: weight)
+    return replace(adapter, modules=modules)
+
+
+@pytest.mark.parametrize("kind", ["lora", "dora as lora"])
+def test_diffusers_loads_every_key_and_draws_the_same(
+    kind: str, tmp_path: Path, make_adapter: Any, components: Parts
+) -> None:
     import torch
     from diffusers import StableDiffusionPipeline
     from peft.tuners.lora import LoraLayer
 
     path = tmp_path / "fox.safetensors"
-    adapter = save_adapter(make_adapter(), path, key_style="kohya")
+    made = make_adapter()
+    if kind == "dora as lora":  # diffusers leaves ``dora_scale`` out
+        made = result(converted(decomposed(made, components), "plain LoRA", base=components, rank=64)).adapter
+    adapter = save_adapter(made, path, key_style="kohya")
     plain = outputs(components["denoiser"], components["text_encoder"])
     with applied(components, Stack((StackEntry(adapter),))):
         ours = outputs(components["denoiser"], components["text_encoder"])

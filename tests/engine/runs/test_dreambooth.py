@@ -15,8 +15,9 @@ from lora_workbench.engine.data.dataset import Dataset, TriggerWord
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.from_parts import PartsBackbone
-from lora_workbench.engine.runs.dreambooth import Need, train_dreambooth
+from lora_workbench.engine.runs.dreambooth import train_dreambooth
 from lora_workbench.engine.runs.inventory import Wish, inventory, prune
+from lora_workbench.engine.runs.need import Need
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.training.recipe import Recipe
 from PIL import Image
@@ -216,7 +217,7 @@ def test_a_rate_of_zero_is_refused_before_the_store_has_it(train, tmp_path):
 
 
 def test_too_little_memory_is_refused_before_the_first_step(train, monkeypatch):
-    monkeypatch.setattr("lora_workbench.engine.runs.dreambooth.free_memory", lambda device: 1_000_000)
+    monkeypatch.setattr("lora_workbench.engine.runs.need.free_memory", lambda device: 1_000_000)
     with pytest.raises(TrainingError, match=r"needs .* MB on cpu .* 1 MB are free") as refused:
         finish(train())
     assert "LW_TrainLoRA" in str(refused.value)
