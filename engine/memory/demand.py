@@ -26,7 +26,7 @@ class Demand:
     activations: int
     """At most, at any time of the forward and backward pass, with no block checkpointed."""
     optimizer: int
-    """Gradients and the optimizer's state."""
+    """Gradients, the optimizer's state, and a moving average where there is one."""
     blocks: Mapping[str, int]
     """Path of a block -> activations that it keeps for the backward pass."""
     weights: Mapping[str, int] = field(default_factory=dict)
@@ -67,6 +67,8 @@ def demand(
     denoiser: nn.Module,
     trained: Iterable[nn.Parameter],
     fakes: FakeTensorMode | None = None,
+    *,
+    averaged: bool = False,
 ) -> Demand:
     """Count a step.
 
@@ -76,6 +78,7 @@ def demand(
         denoiser: in which blocks are looked for.
         trained: parameters whose gradients it makes; their ``grad`` is ``None`` afterwards.
         fakes: as for :func:`counted`.
+        averaged: whether there is a moving average of what is trained too.
 
     Raises:
         Exception: of any class, where the step can't be counted; see :func:`counted`.
@@ -103,9 +106,9 @@ def demand(
         for hook in hooks:
             hook.remove()
         _forget_gradients(parameters)
-    gradients = sum(parameter.nbytes for parameter in parameters)
+    optimizer = (_COPIES_OF_TRAINED + averaged) * sum(parameter.nbytes for parameter in parameters)
     weights = {path: bytes_of(block) for path, block in blocks_of(denoiser).items() if path in kept}
-    return Demand(activations=peak, optimizer=_COPIES_OF_TRAINED * gradients, blocks=kept, weights=weights)
+    return Demand(activations=peak, optimizer=optimizer, blocks=kept, weights=weights)
 
 
 def bytes_of(module: nn.Module) -> int:

@@ -120,22 +120,28 @@ class Need:
     """Bytes of one weight of the base model."""
     states: int
     """Bytes that the optimizer keeps for one weight."""
+    average: int = 0
+    """Bytes of the moving average of one weight."""
 
     @staticmethod
     def of(run: Run) -> Need:
         components = trained_components(run).values()
         states = _ADAMW * (1 if "8bit" in run.recipe.optimizer.optimizer else _FLOAT)
-        return Need(sum(p.numel() for root in components for p in root.parameters()), run.base.dtype.itemsize, states)
+        average = _FLOAT if run.recipe.optimizer.ema_decay else 0
+        weights = sum(p.numel() for root in components for p in root.parameters())
+        return Need(weights, run.base.dtype.itemsize, states, average)
 
     @property
     def memory(self) -> int:
-        """Bytes of the copies, their gradients, the optimizer's states and, below 32 bits, of what is computed with."""
-        return self.weights * (2 * _FLOAT + self.states + (self.itemsize if self.itemsize < _FLOAT else 0))
+        """Bytes of the copies, their gradients and average, the optimizer's states and, below 32 bits, of what is
+        computed with."""
+        computed_with = self.itemsize if self.itemsize < _FLOAT else 0
+        return self.weights * (2 * _FLOAT + self.states + self.average + computed_with)
 
     @property
     def state(self) -> int:
         """Bytes of a training state."""
-        return self.weights * (_FLOAT + self.states)
+        return self.weights * (_FLOAT + self.states + self.average)
 
     @property
     def disk(self) -> int:

@@ -40,7 +40,7 @@ FORMATS = {"16 bits": "", "int8": "int8", "nf4": "nf4"}
 _CONTEXT = 500_000_000
 """Bytes of a card that CUDA takes for itself."""
 _ADAMW_MOMENTS = 2
-"""Copies of the trained values that the optimizer keeps, in memory and in a training state."""
+"""Copies of the trained values that the optimizer keeps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,8 +187,13 @@ def trial_step(step: LargestStep, injection: Injection) -> Trial:
             seconds = time.monotonic() - began
             for parameter in injection.parameters.values():
                 parameter.grad = None
-    moments = _ADAMW_MOMENTS * _bytes_of_trained(injection)
-    return Trial(seconds=seconds, memory=None if peak.size is None else peak.size + moments)
+    kept = _kept_copies(step.run.recipe) * _bytes_of_trained(injection)
+    return Trial(seconds=seconds, memory=None if peak.size is None else peak.size + kept)
+
+
+def _kept_copies(recipe: Recipe) -> int:
+    """Copies of the trained values that are kept in memory and in a training state: moments, and a moving average."""
+    return _ADAMW_MOMENTS + (recipe.optimizer.ema_decay > 0)
 
 
 def _bytes_of_trained(injection: Injection) -> int:
@@ -217,4 +222,4 @@ def _disk(run: Run, injection: Injection) -> int:
         for view in views
     )
     latents = pixels // info.latent_factor**2 * info.latent_channels * 4
-    return _bytes_of_trained(injection) * (2 + _ADAMW_MOMENTS) + latents * (2 if run.dataset.has_pairs else 1)
+    return _bytes_of_trained(injection) * (2 + _kept_copies(run.recipe)) + latents * (2 if run.dataset.has_pairs else 1)

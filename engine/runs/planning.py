@@ -191,7 +191,10 @@ class Planned:
         if self.step.counts:
             _ = self.step.guidance  # made before tensors are fake
             try:
-                self.demand = demand(self.step.compute, self._base.denoiser, self.trainee.parameters.values())
+                self.demand = demand(
+                    self.step.compute, self._base.denoiser, self.trainee.parameters.values(),
+                    averaged=self.step.run.recipe.optimizer.ema_decay > 0,
+                )  # fmt: skip
             except Exception as error:  # a model's own code may need values, which counting doesn't have
                 uncounted = f"memory can't be counted for this model ({type(error).__name__})"
             else:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import TrainingError
 from ..core.ranks import Group, Ranks
 from ..models.contract import Backbone
+from .averaging import Average
 from .exchange import Exchange
 from .loss import Loss
 from .optimizer_settings import parse_optimizer_settings
 from .optimizers import OPTIMIZERS
 from .recipe import Recipe
+from .state import TrainingState, restore
 from .trainee import Trainee
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 SMALLEST_SCALE = 2.0**-10
 """Of the gradient scaler. If gradients overflow even below it, scaling can't help."""
+
+Shown = Literal["files", "samples"]
+"""Where trained weights are seen: in the file and in snapshots, or in sample pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +78,7 @@ class Launched:
 
 
 class Optimization:
-    """The optimizer of a run, with its gradient scaler.
+    """The optimizer of a run, with its gradient scaler and the average of what it trains.
 
     Args:
         backbone: the base model.
@@ -96,6 +101,8 @@ class Optimization:
         self._exchange = Exchange(ranks, trainee.parameters) if isinstance(ranks, Group) else None
         self._spoiled: Tensor | None = None
         """1 once a value wasn't finite, else 0."""
+        decay = recipe.optimizer.ema_decay
+        self._average = Average(trainee.parameters, decay) if decay else None
 
     @property
     def skips_by_itself(self) -> bool:
@@ -135,9 +142,25 @@ class Optimization:
         if self.scaler.is_enabled():
             self._scaled_update(step)
         else:
-            self._checked_update(launched)
+            self._checked_update(step, launched)
         self.forget_gradients()
         return launched
+
+    def captured(self, step: int, losses: list[float], parts: Mapping[str, list[float]]) -> TrainingState:
+        """The training state after a step, with the losses so far and their parts."""
+        average = self._average.values if self._average is not None else {}
+        return TrainingState.capture(
+            step, losses, self._trainee.parameters, self.optimizer, self.scaler, parts, average
+        )  # fmt: skip
+
+    def resume(self, state: TrainingState) -> None:
+        """Set parameters, optimizer, gradient scaler and average to those of a training state."""
+        self._trainee.load(state.values)
+        restore(state.optimizer, self._trainee.parameters, self.optimizer)
+        if state.scaler:
+            self.scaler.load_state_dict(dict(state.scaler))
+        if self._average is not None:
+            self._average.load(state.average)
 
     def forget_gradients(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
@@ -170,7 +193,7 @@ class Optimization:
             group["lr"] = group["peak"] * factor
         return self.optimizer.param_groups[0]["lr"]
 
-    def _checked_update(self, launched: Launched) -> None:
+    def _checked_update(self, step: int, launched: Launched) -> None:
         """An update that the device leaves out from the first value on that isn't finite."""
         if self.skips_by_itself:
             unusable = launched.unusable()
@@ -178,18 +201,26 @@ class Optimization:
             # The name is that of torch's protocol with its gradient scaler: 1 makes fused optimizers skip the update.
             self.optimizer.found_inf = self._spoiled  # type: ignore[attr-defined]
         self.optimizer.step()
+        self._follow(step)
 
     def _scaled_update(self, step: int) -> None:
         scale = self.scaler.get_scale()
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.overflows += self.scaler.get_scale() < scale
+        overflowed = self.scaler.get_scale() < scale
+        self.overflows += overflowed
+        if not overflowed:
+            self._follow(step)
         if self.scaler.get_scale() < SMALLEST_SCALE:
             raise TrainingError(
                 f"Gradients overflow float16 at step {step + 1} even with a loss scale of {self.scaler.get_scale():g}.",
                 expected="finite gradients",
                 hint="load the base model in bf16 or fp32, or lower the learning rate. The training state is kept.",
             )
+
+    def _follow(self, step: int) -> None:
+        if self._average is not None:
+            self._average.follow(step, self._spoiled)
 
     def _made(self) -> optim.Optimizer:
         """The recipe's optimizer, with a learning rate of its own for the text encoders."""
@@ -207,17 +238,22 @@ class Optimization:
         return OPTIMIZERS.get(settings.optimizer)(groups, weight_decay=settings.weight_decay, **own_arguments)
 
     @contextlib.contextmanager
-    def shown_weights(self) -> Iterator[None]:
-        """Within the block, the parameters are what files and pictures show: an optimizer's average, if it has one.
+    def shown_weights(self, where: Shown) -> Iterator[None]:
+        """Within the block, the parameters are what files or sample pictures show: an average, if there is one.
 
-        Turning an average back by arithmetic rounds, so that the trained values are put aside and copied back.
+        Turning an optimizer's average back by arithmetic rounds, so that the trained values are put aside and copied
+        back.
         """
+        if self._average is not None and self._shows_average(where):
+            with self._average.shown():
+                yield
+            return
         if not hasattr(self.optimizer, "eval"):
             yield
             return
         parameters = self._trainee.parameters
         trained = {name: parameter.detach().clone() for name, parameter in parameters.items()}
-        self.show_weights()
+        self.optimizer.eval()  # type: ignore[attr-defined]
         try:
             yield
         finally:
@@ -225,6 +261,11 @@ class Optimization:
             self._trainee.load(trained)
 
     def show_weights(self) -> None:
-        """Leave the parameters at an optimizer's average, if it has one."""
-        if hasattr(self.optimizer, "eval"):
+        """Leave the parameters at what files show, at the end of a run."""
+        if self._average is not None and self._shows_average("files"):
+            self._average.exchange()
+        elif hasattr(self.optimizer, "eval"):
             self.optimizer.eval()  # type: ignore[attr-defined]
+
+    def _shows_average(self, where: Shown) -> bool:
+        return self._recipe.optimizer.ema_in in (where, "files_and_samples")

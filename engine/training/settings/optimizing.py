@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...core.fields import Settings, setting
+from ...core.fields import Settings, raise_all, setting
 from ..optimizers import OPTIMIZERS
 from ..schedules import SCHEDULES, Shape, learning_rate_factor
+
+EMA_IN = ("files_and_samples", "files", "samples")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,28 @@ class OptimizerSettings(Settings):
         used=lambda now: now.recipe.adapter.kind in ("lora", "dora") and now.recipe.optimizer.optimizer != "prodigy",
         unused="unless the kind is lora or dora, and the optimizer isn't prodigy, which has one rate",
     )  # fmt: skip
+    ema_decay: float = setting(
+        0.0, "Share that a moving average (EMA) of the weights keeps at each step, after a warm-up. The average is "
+        "smoother than the last weights, and takes the room of one more copy. Usually 0.99 to 0.9999; 0 turns it off.",
+        minimum=0, maximum=0.999999, step=0.0001, neutral=0.0, since="0.2",
+    )  # fmt: skip
+    ema_in: str = setting(
+        "files_and_samples", "Where the moving average takes the place of the last weights: files with snapshots, "
+        "sample pictures, or both.",
+        choices=EMA_IN, neutral="files_and_samples", since="0.2", used=lambda now: now.recipe.optimizer.ema_decay > 0,
+        unused="without ema_decay",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        raise_all([*self._contradictions()], self.title)
+
+    def _contradictions(self) -> Iterator[str]:
+        if self.ema_decay and self.optimizer == "schedule_free_adamw":
+            yield (
+                f"ema_decay: got {self.ema_decay:g} with schedule_free_adamw, which averages the weights by itself; "
+                "set ema_decay to 0, or choose another optimizer"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
