@@ -47,6 +47,8 @@ class Trainer:
     prepares a step while the device works on another, and 0 elsewhere."""
     ranks: Ranks = field(default_factory=Ranks)
     """The processes that train together."""
+    factor: Callable[[int], float] | None = None
+    """Gives the factor of the learning rates at a step; by default the recipe's schedule."""
     step: int = 0
     """Steps done whose losses are known."""
     losses: list[float] = field(default_factory=list)
@@ -67,7 +69,7 @@ class Trainer:
             StorageError: a training state can't be written.
         """
         steps, save_every = self.recipe.schedule.steps, self.recipe.saving.save_every
-        optimization = Optimization(self.backbone, self.trainee, self.recipe, self.loss, self.ranks)
+        optimization = Optimization(self.backbone, self.trainee, self.recipe, self.loss, self.ranks, self.factor)
         if start is not None:
             self._resume(start, optimization)
         saved, ahead = self.step, self._ahead(optimization)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 SMALLEST_SCALE = 2.0**-10
 """Of the gradient scaler. If gradients overflow even below it, scaling can't help."""
+
+
+class NotFiniteError(TrainingError):
+    """A loss or a gradient isn't finite."""
+
 
 Shown = Literal["files", "samples"]
 """Where trained weights are seen: in the file and in snapshots, or in sample pictures."""
@@ -61,14 +66,14 @@ class Launched:
             recipe: for the advice.
 
         Raises:
-            TrainingError: the loss or the gradients aren't finite.
+            NotFiniteError: the loss or the gradients aren't finite.
         """
         parts = [sum(of_part, 0.0) for of_part in zip(*self.losses.tolist(), strict=True)]
         total = sum(parts)
         values = {"loss": total} if self.norm is None else {"loss": total, "gradient": self.norm.item()}
         for name, value in values.items():
             if not math.isfinite(value):
-                raise TrainingError(
+                raise NotFiniteError(
                     f"The {name} became {value} at step {step + 1}, and the run was stopped.",
                     expected=f"a finite {name}",
                     hint=f"lower the learning rate (now {recipe.optimizer.learning_rate:g}; try a third), keep "
@@ -86,14 +91,22 @@ class Optimization:
         recipe: optimizer, learning rates and clipping.
         loss: of each step.
         ranks: the processes that share the micro-batches.
+        factor: gives the factor of the learning rates at a step; by default the recipe's schedule.
     """
 
     def __init__(
-        self, backbone: Backbone, trainee: Trainee, recipe: Recipe, loss: Loss, ranks: Ranks | None = None
+        self,
+        backbone: Backbone,
+        trainee: Trainee,
+        recipe: Recipe,
+        loss: Loss,
+        ranks: Ranks | None = None,
+        factor: Callable[[int], float] | None = None,
     ) -> None:
         import torch
 
         self._backbone, self._trainee, self._recipe, self._loss = backbone, trainee, recipe, loss
+        self._factor = factor or recipe.schedule.factor
         self.optimizer = self._made()
         self.scaler = torch.amp.GradScaler(backbone.device.type, enabled=backbone.dtype == torch.float16)
         self.overflows = 0
@@ -131,7 +144,7 @@ class Optimization:
             losses: as from :meth:`gradients`.
 
         Raises:
-            TrainingError: gradients overflow float16 at any scale, or a value isn't finite where the host has to look.
+            NotFiniteError: gradients overflow float16 at any scale, or a value isn't finite where the host has to look.
         """
         self.scaler.unscale_(self.optimizer)
         norm = None if self.scaler.is_enabled() else self._norm()
@@ -188,7 +201,7 @@ class Optimization:
 
     def _set_rates(self, step: int) -> float:
         """Set the learning rates of a step; returns the first, which is the denoiser's where that is trained."""
-        factor = self._recipe.schedule.factor(step)
+        factor = self._factor(step)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * factor
         return self.optimizer.param_groups[0]["lr"]
@@ -212,7 +225,7 @@ class Optimization:
         if not overflowed:
             self._follow(step)
         if self.scaler.get_scale() < SMALLEST_SCALE:
-            raise TrainingError(
+            raise NotFiniteError(
                 f"Gradients overflow float16 at step {step + 1} even with a loss scale of {self.scaler.get_scale():g}.",
                 expected="finite gradients",
                 hint="load the base model in bf16 or fp32, or lower the learning rate. The training state is kept.",
