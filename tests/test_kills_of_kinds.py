@@ -1,4 +1,5 @@
-"""Killed ten times at random moments, a training with any kind of adapter or first values gives the same bits."""
+"""Killed ten times at random moments, a training with any kind of adapter, first values or optimizer gives the same
+bits."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from lora_workbench.engine.adapters.kinds import TRAINED
 from lora_workbench.engine.adapters.kinds.first_values import FIRST_VALUES
+from lora_workbench.engine.training.optimizers import OPTIMIZERS
 from nursery import Moment, Nursery, nursery
 from PIL import Image
 from safetensors.torch import load_file
@@ -24,7 +26,20 @@ pytestmark = [
 ]
 
 STATES = "run-store/runs"
-METHODS = [*(f"kind = {kind.name}" for kind in TRAINED), *(f"init = {init}" for init in FIRST_VALUES if init != "zero")]
+USUAL = "rank = 4; alpha = 4; steps = 12; save_every = 2"
+OWN = {
+    "adamw_8bit": "learning_rate = 0.01; optimizer_settings = min_8bit_size = 16",
+    "prodigy": "learning_rate = 1; optimizer_settings = d0 = 0.001",
+}
+"""Settings that optimizers need to do at tiny sizes what they do at usual ones."""
+METHODS = {
+    **{f"kind {kind.name}": f"kind = {kind.name}; learning_rate = 0.01" for kind in TRAINED},
+    **{f"init {init}": f"init = {init}; learning_rate = 0.01" for init in FIRST_VALUES if init != "zero"},
+    **{
+        f"optimizer {name}": f"optimizer = {name}; {OWN.get(name, 'learning_rate = 0.01')}"
+        for name in OPTIMIZERS.names()
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +54,6 @@ def workflow(folder: Path, method: str) -> Path:
     (folder / "pictures").mkdir()
     for color in ("red", "green"):
         Image.new("RGB", (32, 32), color).save(folder / "pictures" / f"{color}.png")
-    settings = f"{method}; rank = 4; alpha = 4; steps = 12; save_every = 2; learning_rate = 0.01"
     nodes = {
         "base": ("LW_LoadBase", {"base": "base", "device": "cpu", "precision": "fp32"}),
         "data": ("LW_LoadDataset", {"path": "pictures", "on_unreadable": "refuse"}),
@@ -49,7 +63,7 @@ def workflow(folder: Path, method: str) -> Path:
         }),
         "recipe": ("LW_Recipe", {
             "dataset": ["captions", 0], "base": ["base", 0], "goal": "subject", "quality": "draft",
-            "settings": settings,
+            "settings": f"{USUAL}; {METHODS[method]}",
         }),
         "train": ("LW_TrainLoRA", {
             "base": ["base", 0], "dataset": ["captions", 0], "recipe": ["recipe", 0], "seed": 3, "name": "zwx",

@@ -48,6 +48,8 @@ class RunFacts:
     """The data set's manifest: ``name``, ``sha256``, ``caption`` and ``repeats`` of each picture."""
     recipe: Mapping[str, Any]
     """All settings of the run by name, including rank, alpha, steps, batch size and learning rates."""
+    rate_search: Mapping[str, Any] | None = None
+    """How the learning rate was found, if it was searched for."""
     network_module: str = "networks.lora"
     """Kohya's name for the kind of adapter."""
     seed: int
@@ -161,6 +163,7 @@ def _own(facts: RunFacts) -> dict[str, str]:
         "lw.versions": _json(facts.versions),
         **companions,
         **({_EMBEDDINGS: _json(facts.embeddings)} if facts.embeddings else {}),
+        **({"lw.rate_search": _json(facts.rate_search)} if facts.rate_search else {}),
         **({"lw.slider": _json(facts.slider)} if facts.slider else {}),
     }
 

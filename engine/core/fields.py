@@ -39,6 +39,8 @@ class Setting:
     """Allowed values of a string."""
     check: Callable[[Any], str] | None = None
     """What is wrong with a value beyond all that; empty if nothing is."""
+    words: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Words that may stand in place of a value -> the settings that they stand for."""
     keyed: bool = True
     """Whether results depend on it."""
     neutral: Any = _NEVER
@@ -136,7 +138,8 @@ def problems_of(cls: type[Any], values: Mapping[str, Any]) -> list[str]:
     hints, declared, problems = get_type_hints(cls), settings_of(cls), []
     for name, value in values.items():
         if not _fits(value, hints[name]):
-            problems.append(f"{name}: got {value!r}, expected {_words(hints[name])}")
+            words = declared[name].words if name in declared else ()
+            problems.append(f"{name}: got {value!r}, expected {' or '.join([_words(hints[name]), *words])}")
         elif name in declared and (wrong := declared[name].problem(value)):
             problems.append(f"{name}: got {value!r}, {wrong}")
     return problems

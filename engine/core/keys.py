@@ -12,6 +12,7 @@ from .hashing import value_hash
 
 Computation = Literal[
     "run", "slider", "whole model", "word", "latent", "weight", "embedding", "reaction", "caption", "class pictures",
+    "learning rate",
 ]  # fmt: skip
 
 VERSIONS: dict[Computation, int] = {
@@ -25,6 +26,7 @@ VERSIONS: dict[Computation, int] = {
     "reaction": 2,
     "caption": 2,
     "class pictures": 2,
+    "learning rate": 1,
 }
 
 

@@ -26,7 +26,7 @@ class Demand:
     activations: int
     """At most, at any time of the forward and backward pass, with no block checkpointed."""
     optimizer: int
-    """Gradients and the optimizer's state."""
+    """Gradients, the optimizer's state, and a moving average where there is one."""
     blocks: Mapping[str, int]
     """Path of a block -> activations that it keeps for the backward pass."""
     weights: Mapping[str, int] = field(default_factory=dict)
@@ -78,7 +78,7 @@ def demand(
         denoiser: in which blocks are looked for.
         trained: parameters whose gradients it makes; their ``grad`` is ``None`` afterwards.
         fakes: as for :func:`counted`.
-        states: bytes that the optimizer keeps; by default those of AdamW.
+        states: bytes that are kept of them beside their gradients; by default AdamW's.
 
     Raises:
         Exception: of any class, where the step can't be counted; see :func:`counted`.

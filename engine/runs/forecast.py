@@ -20,7 +20,7 @@ from ..models.contract import Backbone
 from ..models.quantized import size_in
 from ..training.caption_order import variants
 from ..training.epochs import in_steps
-from ..training.optimizer_states import state_bytes
+from ..training.optimizer_states import kept_bytes
 from ..training.recipe import Recipe
 from ..training.slider import Slider
 from ..training.trainee import Trainee
@@ -268,4 +268,4 @@ def _disk(run: Run, trainee: Trainee, need: Need | None) -> int:
     if need:
         return need.disk + latents
     trained = sum(parameter.nbytes for parameter in trainee.parameters.values())
-    return 2 * trained + state_bytes(run.recipe.optimizer.optimizer, trainee.parameters.values()) + latents
+    return 2 * trained + kept_bytes(run.recipe.optimizer, trainee.parameters.values()) + latents

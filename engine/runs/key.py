@@ -19,6 +19,7 @@ from ..models import FAMILIES
 from ..models.contract import Backbone
 from ..training.levels import trained_levels
 from ..training.optimizer_settings import parse_optimizer_settings
+from ..training.range_test import RangeTest
 from ..training.recipe import Recipe
 from ..training.settings import AdapterSettings, Circumstances
 from ..training.slider import Slider
@@ -68,6 +69,8 @@ class Run:
     """Whether all weights of the base model are trained, in place of an adapter."""
     word: NewWord | None = None
     """The word whose vectors are trained, in place of an adapter."""
+    range_test: RangeTest | None = None
+    """What found the learning rate, if it was searched for; no part of the key."""
 
     @property
     def trains_adapter(self) -> bool:
@@ -147,7 +150,8 @@ class Run:
         """Refuse inputs that can't be trained on, before any work is done.
 
         Raises:
-            TrainingError: the recipe trains the text encoder, or there are pairs, and this base model can't.
+            TrainingError: the recipe trains the text encoder, or there are pairs, and this base model can't; or it
+                wants what only adapters can have, and all weights are trained.
             ConfigError: the optimizer's own settings are unknown to it.
             DatasetError: a set is empty, holds pairs and other pictures, or both have a picture in common.
             CaptionError: a caption is missing, absurdly long, or lacks the trigger word, or a class word is missing.
@@ -160,6 +164,12 @@ class Run:
                 f"The recipe preserves what the base model predicts by itself, and {trained} trained.",
                 expected="preservation only where an adapter is trained, which can be switched off",
                 hint=f"set output_preservation, blank_preservation and mask_preservation to 0{instead}.",
+            )
+        if not self.trains_adapter and self.recipe.optimizer.rate_search != "none":
+            raise TrainingError(
+                "The recipe searches for the learning rate, which is only possible where an adapter is trained.",
+                expected="a number as the learning rate",
+                hint="write one; 1e-6 to 1e-5 is usual where all weights are trained, 5e-4 to 1e-2 for an embedding.",
             )
         parse_optimizer_settings(self.recipe.optimizer.optimizer, self.recipe.optimizer.optimizer_settings)
         if self.recipe.adapter.train_text_encoder and "text_encoder_training" not in self.base.info.capabilities:

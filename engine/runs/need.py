@@ -12,7 +12,7 @@ from ..memory.plan import usable
 from ..memory.room import free_memory, gigabytes
 from ..models.contract import Backbone
 from ..models.from_parts import PartsBackbone
-from ..training.optimizer_states import state_bytes
+from ..training.optimizer_states import kept_bytes
 from ..training.targets import chosen_layers
 from .inside import trained_components
 from .key import Run
@@ -39,7 +39,7 @@ class Need:
     @staticmethod
     def of(run: Run) -> Need:
         parameters = [p for root in trained_components(run).values() for p in root.parameters()]
-        states = state_bytes(run.recipe.optimizer.optimizer, parameters)
+        states = kept_bytes(run.recipe.optimizer, parameters)
         return Need(sum(p.numel() for p in parameters), run.base.dtype.itemsize, states)
 
     @property

@@ -24,7 +24,7 @@ from ..memory.room import free_memory
 from ..memory.streaming import streamed
 from ..models.contract import Backbone, Conditioning
 from ..training.embeddings import Prompt, embed
-from ..training.optimizer_states import state_bytes
+from ..training.optimizer_states import kept_bytes
 from ..training.trainee import Trainee
 from .inside import adapted_by, on_text_encoders
 from .key import Run
@@ -209,7 +209,7 @@ class Planned:
             _ = self.step.guidance  # made before tensors are fake
             try:
                 trained = self.trainee.parameters.values()
-                states = state_bytes(self.step.run.recipe.optimizer.optimizer, trained)
+                states = kept_bytes(self.step.run.recipe.optimizer, trained)
                 self.demand = demand(self.step.compute, self._base.denoiser, trained, states=states)
             except Exception as error:  # a model's own code may need values, which counting doesn't have
                 uncounted = f"memory can't be counted for this model ({type(error).__name__})"

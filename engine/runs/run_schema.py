@@ -53,6 +53,8 @@ def _setting(hint: Any, declared: Setting, default: Any) -> dict[str, Any]:
     about["default"] = list(default) if isinstance(default, tuple) else default
     if get_origin(hint) is tuple:
         return {"type": "array", "items": _value(get_args(hint)[0], declared), **about}
+    if declared.words:
+        return {"anyOf": [_value(hint, declared), {"enum": list(declared.words)}], **about}
     return {**_value(hint, declared), **about}
 
 

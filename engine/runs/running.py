@@ -20,21 +20,14 @@ from ..core.ranks import Ranks
 from ..core.storage import touch, write_json
 from ..memory.plan import MemoryPlan
 from ..training.epochs import length
-from ..training.held import Budget
 from ..training.loop import Trainer
-from ..training.loss import StepLoss
-from ..training.noisy_ranks import with_noisy_ranks
-from ..training.preservation import Preservation
-from ..training.slider import MakeLoss
 from ..training.state import TrainingState
-from ..training.trainee import Trainee
-from ..training.training_set import TrainingSet, encode
-from .caption_notes import tag_changes
-from .inside import adapted_by, beside, encoded_once, on_text_encoders, samples_of
+from ..training.trainee import MakeTrainee
+from .inside import encoded_once, samples_of
 from .key import Run
-from .planning import Planned, encoded_largest_step, is_worth_counting
+from .preparing import encoded, prepared
 from .resuming import newest_state
-from .sharing import nothing, share_of, shared_state
+from .sharing import nothing, shared_state
 from .store import RunStore
 
 
@@ -66,7 +59,7 @@ Made = TypeVar("Made")
 class Product(Generic[Made]):
     """What a run makes: an adapter, or whatever else is trained by the same steps."""
 
-    trainee: Callable[[], contextlib.AbstractContextManager[Trainee]]
+    trainee: MakeTrainee
     """Puts what is trained into the base model for the duration of a block."""
     save: Callable[[Any, list[float], Path], Made]
     """Writes a ``Trainee.result()`` to a file, with the losses so far in its header."""
@@ -155,29 +148,21 @@ def _train(
 ) -> Generator[Event, None, tuple[Trainer, Any, str]]:
     """Encode and train; rank 0 saves states and snapshots. Gives the trainer, its result, and the memory plan."""
     base, recipe = run.base, run.recipe
-    if ranks.count > 1:
-        yield from ranks.together(_encode_sets(share_of(run, ranks), store, Budget(0)))
-    budget = Budget.of_free_memory()
-    subject, prior = yield from _encode_sets(run, store, budget)
-    as_slider = yield from _encode_slider(run, store, budget)
-    samples = ranks.leads and bool(recipe.samples.sample_every and recipe.samples.sample_prompts)
-    largest = yield from encoded_largest_step(run, store, counts=is_worth_counting(run))
-    if not recipe.adapter.train_text_encoder:
-        base.release_encoders()
-    side = base.info.latent_factor * max(encoded.side for encoded in (subject, prior) if encoded)
-    with base.training(run.batch, side), beside(run) as training_only, product.trainee() as trainee:
-        memory = Planned(step=largest, trainee=trainee)
+    made = yield from encoded(run, store, ranks)
+    with prepared(run, made, product.trainee) as ready:
+        memory, trainee = ready.memory, ready.trainee
         product.check(memory.plan)
         if memory.plan.checkpointed or memory.plan.remark or not memory.plan.fits:
             yield Message(text=str(memory.plan))
-        loss = _loss(run, subject, prior, trainee)
+        shows = ranks.leads and bool(recipe.samples.sample_every and recipe.samples.sample_prompts)
+        samples = partial(samples_of, run, ready.training_only, trainee, encoded_once(run)) if shows else None
         trainer = Trainer(
             backbone=base,
             trainee=trainee,
             recipe=recipe,
-            loss=as_slider(loss, trainee) if as_slider else loss,
+            loss=ready.loss,
             state_path=store.state(run.lineage, recipe.schedule.steps) if ranks.leads else None,
-            generate_samples=partial(samples_of, run, training_only, trainee, encoded_once(run)) if samples else None,
+            generate_samples=samples,
             need_less_memory=memory.need_less_memory,
             ranks=ranks,
         )
@@ -188,52 +173,3 @@ def _train(
         with memory.applied(), contextlib.closing(trainer.run(start)) as events:
             yield from events
         return trainer, trainee.result(), str(memory.plan)
-
-
-def _loss(run: Run, subject: TrainingSet, prior: TrainingSet | None, trainee: Any) -> StepLoss:
-    recipe, backbone, held = run.recipe, run.base, None
-    if run.trains_adapter:
-        backbone = with_noisy_ranks(run.base, recipe.adapter)
-        held = Preservation.of(
-            recipe.prior, subject, backbone=backbone, injection=trainee,
-            trains_text_encoder=recipe.adapter.train_text_encoder,
-        )  # fmt: skip
-    return StepLoss(
-        backbone=backbone, recipe=recipe, subject=subject, prior=prior, seed=run.seed, preservation=held
-    )  # fmt: skip
-
-
-def _encode_sets(
-    run: Run, store: RunStore, budget: Budget
-) -> Generator[Event, None, tuple[TrainingSet, TrainingSet | None]]:
-    recipe, sets = run.recipe, []
-    stack = run.bound_companions.while_training
-    for dataset in (run.dataset, run.regularization):
-        if dataset is None:
-            sets.append(None)
-            continue
-        events = encode(
-            run.base,
-            dataset,
-            recipe.batches.resolution,
-            store.encoded,
-            embed=not recipe.adapter.train_text_encoder,
-            changes=tag_changes(recipe),
-            adapted=adapted_by(stack),
-            budget=budget,
-            preserved=recipe.prior if dataset is run.dataset else None,
-        )
-        with on_text_encoders(run, stack):
-            sets.append((yield from events))
-    return sets[0], sets[1]
-
-
-def _encode_slider(run: Run, store: RunStore, budget: Budget) -> Generator[Event, None, MakeLoss | None]:
-    if run.slider is None:
-        return None
-    stack = run.bound_companions.while_training
-    with on_text_encoders(run, stack):
-        events = run.slider.encoded(
-            run.base, run.recipe.batches.resolution, store.encoded, adapted=adapted_by(stack), budget=budget
-        )
-        return (yield from events)

@@ -25,6 +25,7 @@ class RunStore:
         self.root = root
         self.encoded = TensorCache(root / "encoded")
         self.captions = TextCache(root / "captions")
+        self.rates = TextCache(root / "rates")
         self.class_pictures = root / "class_pictures"
 
     def finished(self, lineage: str, steps: int) -> Path:

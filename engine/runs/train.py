@@ -24,6 +24,7 @@ from ..data.dataset import Dataset
 from ..models.contract import Backbone
 from ..training.epochs import in_steps
 from ..training.notes import Plan, notes
+from ..training.range_test import RangeTest
 from ..training.recipe import Recipe
 from ..training.slider import Slider
 from .caption_notes import caption_notes
@@ -31,6 +32,7 @@ from .companions import check_companions, companion_notes
 from .inside import injected
 from .key import OF_ADAPTERS, Run
 from .running import Finished, Product, follow, trained
+from .searching import with_found_rate
 from .sharing import process_notes
 from .store import RunStore
 
@@ -43,6 +45,8 @@ class TrainedAdapter(Finished):
     """Bound to the base model's modules; ``path`` is its file in the run store."""
     companions: Companions = field(default_factory=Companions)
     """The adapters that were on while it was trained, or that it started from."""
+    range_test: RangeTest | None = None
+    """What found the learning rate; ``None`` if the recipe has it as a number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +99,7 @@ def train_adapter(
     """
     ranks = ranks or Ranks()
     run = _checked(base, dataset, recipe, regularization, seed, companions, slider)
+    run = yield from with_found_rate(run, store, name, ranks)
     told = (
         *process_notes(run, ranks),
         *companion_notes(run, companions),
@@ -102,7 +107,9 @@ def train_adapter(
         *notes(Plan(recipe=run.recipe, dataset=dataset, base=base, has_prior=bool(regularization))),
     )
     adapter, finished = yield from trained(run, _product(run, name, graph or Graph()), store, name, told, ranks)
-    return TrainedAdapter(adapter=adapter, companions=run.companions, **vars(finished))
+    return TrainedAdapter(
+        adapter=adapter, companions=run.companions, range_test=run.range_test, **vars(finished)
+    )  # fmt: skip
 
 
 def follow_training(
@@ -118,6 +125,7 @@ def follow_training(
 ) -> Generator[Event, None, None]:
     """The part of a process that doesn't lead in :func:`train_adapter`, with the same arguments and errors."""
     run = _checked(base, dataset, recipe, regularization, seed, companions, None)
+    run = yield from with_found_rate(run, store, dataset.name, ranks)
     yield from follow(run, _product(run, dataset.name, Graph()), store, ranks)
 
 
@@ -192,6 +200,7 @@ def facts_of(run: Run, name: str, graph: Graph, losses: list[float]) -> RunFacts
         companions=run.companions.facts(),
         embeddings=run.base.known_words,
         recipe=run.recipe.flat(),
+        rate_search=run.range_test.facts() if run.range_test else None,
         network_module=TRAINED.get(run.recipe.adapter.kind).network_module,
         seed=run.seed,
         losses=losses,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..memory.peak import peak_memory
 from ..memory.room import gigabytes
-from ..training.optimizer_states import state_bytes
+from ..training.optimizer_states import kept_bytes
 from ..training.trainee import Trainee
 from .planning import LargestStep
 
@@ -42,5 +42,5 @@ def trial_step(step: LargestStep, trainee: Trainee) -> Trial:
             seconds = time.monotonic() - began
             for parameter in trainee.parameters.values():
                 parameter.grad = None
-    states = state_bytes(recipe.optimizer.optimizer, trainee.parameters.values())
+    states = kept_bytes(recipe.optimizer, trainee.parameters.values())
     return Trial(seconds=seconds, memory=None if peak.size is None else peak.size + states)

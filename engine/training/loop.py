@@ -19,7 +19,7 @@ from ..models.contract import Backbone
 from .loss import Loss
 from .optimizing import Launched, Optimization
 from .recipe import Recipe
-from .state import TrainingState, restore
+from .state import TrainingState
 from .trainee import Trainee
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class Trainer:
     prepares a step while the device works on another, and 0 elsewhere."""
     ranks: Ranks = field(default_factory=Ranks)
     """The processes that train together."""
+    factor: Callable[[int], float] | None = None
+    """Gives the factor of the learning rates at a step; by default the recipe's schedule."""
     step: int = 0
     """Steps done whose losses are known."""
     losses: list[float] = field(default_factory=list)
@@ -67,7 +69,7 @@ class Trainer:
             StorageError: a training state can't be written.
         """
         steps, save_every = self.recipe.schedule.steps, self.recipe.saving.save_every
-        optimization = Optimization(self.backbone, self.trainee, self.recipe, self.loss, self.ranks)
+        optimization = Optimization(self.backbone, self.trainee, self.recipe, self.loss, self.ranks, self.factor)
         if start is not None:
             self._resume(start, optimization)
         saved, ahead = self.step, self._ahead(optimization)
@@ -97,10 +99,7 @@ class Trainer:
             yield Message(text=f"{optimization.overflows} steps were skipped: their gradients overflowed float16.")
 
     def _resume(self, start: TrainingState, optimization: Optimization) -> None:
-        self.trainee.load(start.values)
-        restore(start.optimizer, self.trainee.parameters, optimization.optimizer)
-        if start.scaler:
-            optimization.scaler.load_state_dict(dict(start.scaler))
+        optimization.resume(start)
         self.step, self.losses = start.step, list(start.losses)
         self.parts = {name: list(values) for name, values in start.parts.items()}
 
@@ -156,11 +155,11 @@ class Trainer:
         """The sample pictures and the snapshot that are due after this step."""
         samples, snapshots = self.recipe.samples, self.recipe.saving.snapshot_steps
         if self.generate_samples and self.step % samples.sample_every == 0:
-            with optimization.shown_weights():
+            with optimization.shown_weights("samples"):
                 prompts, images = zip(*self.generate_samples(), strict=True)
             yield SamplesGenerated(step=self.step, images=[*images], prompts=[*prompts])
         if self.keep_snapshot and self.step in snapshots:
-            with optimization.shown_weights():
+            with optimization.shown_weights("files"):
                 self.keep_snapshot(self.step, self.trainee.result())
             yield SnapshotSaved(step=self.step)
 
@@ -178,9 +177,5 @@ class Trainer:
             yield StateSaved(step=self.step, path=self.state_path)
 
     def _save(self, optimization: Optimization) -> None:
-        if self.state_path is None:
-            return
-        state = TrainingState.capture(
-            self.step, self.losses, self.trainee.parameters, optimization.optimizer, optimization.scaler, self.parts
-        )
-        state.save(self.state_path)
+        if self.state_path is not None:
+            optimization.captured(self.step, self.losses, self.parts).save(self.state_path)

@@ -16,6 +16,7 @@ from ..data.dataset import Dataset
 from ..data.goals import USUAL
 from ..diffusion.shift import Shift
 from ..models.contract import Backbone
+from .averaging import decay_at
 from .epochs import bucket_sizes, length, steps_per_epoch
 from .levels import DETAIL, trained_levels, usual_tokens
 from .preservation_notes import preservation_notes
@@ -150,6 +151,11 @@ def _optimizer(plan: Plan) -> Iterator[str]:
             )
         if now.adapter.train_text_encoder and optimizer.text_encoder_learning_rate != optimizer.learning_rate:
             yield "text_encoder_learning_rate has no effect with prodigy, which trains everything at one rate."
+    if (reached := decay_at(now.schedule.steps - 1, optimizer.ema_decay)) < optimizer.ema_decay:
+        yield (
+            f"ema_decay {optimizer.ema_decay:g} isn't reached: after {now.schedule.steps} steps the moving average has "
+            f"warmed up to {reached:.3g}. That is no harm; a lower decay would end with the same average."
+        )
     if optimizer.optimizer == "schedule_free_adamw" and now.schedule.schedule != "constant":
         yield f"schedule_free_adamw averages in place of a schedule ({now.schedule.schedule}): set it to constant."
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .settings import OptimizerSettings
+
 _FLOAT = 4
 """Bytes of a float32."""
 _SMALL_8BIT = 4096
@@ -24,6 +26,13 @@ def state_bytes(optimizer: str, tensors: Iterable[Tensor]) -> int:
         tensors: float32, of any device.
     """
     return sum(map(_STATES[optimizer], tensors))
+
+
+def kept_bytes(settings: OptimizerSettings, tensors: Iterable[Tensor]) -> int:
+    """Bytes of the optimizer's state, and of the moving average where there is one."""
+    tensors = [*tensors]
+    average = sum(_FLOAT * tensor.numel() for tensor in tensors) if settings.ema_decay else 0
+    return state_bytes(settings.optimizer, tensors) + average
 
 
 def _copies(count: int) -> Callable[[Tensor], int]:

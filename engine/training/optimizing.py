@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import TrainingError
 from ..core.ranks import Group, Ranks
 from ..models.contract import Backbone
+from .averaging import Average
 from .exchange import Exchange
 from .loss import Loss
 from .optimizer_settings import parse_optimizer_settings
 from .optimizers import OPTIMIZERS
 from .recipe import Recipe
+from .state import TrainingState, restore
 from .trainee import Trainee
 
 if TYPE_CHECKING:
@@ -28,6 +30,14 @@ if TYPE_CHECKING:
 
 SMALLEST_SCALE = 2.0**-10
 """Of the gradient scaler. If gradients overflow even below it, scaling can't help."""
+
+
+class NotFiniteError(TrainingError):
+    """A loss or a gradient isn't finite."""
+
+
+Shown = Literal["files", "samples"]
+"""Where trained weights are seen: in the file and in snapshots, or in sample pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +66,14 @@ class Launched:
             recipe: for the advice.
 
         Raises:
-            TrainingError: the loss or the gradients aren't finite.
+            NotFiniteError: the loss or the gradients aren't finite.
         """
         parts = [sum(of_part, 0.0) for of_part in zip(*self.losses.tolist(), strict=True)]
         total = sum(parts)
         values = {"loss": total} if self.norm is None else {"loss": total, "gradient": self.norm.item()}
         for name, value in values.items():
             if not math.isfinite(value):
-                raise TrainingError(
+                raise NotFiniteError(
                     f"The {name} became {value} at step {step + 1}, and the run was stopped.",
                     expected=f"a finite {name}",
                     hint=f"lower the learning rate (now {recipe.optimizer.learning_rate:g}; try a third), keep "
@@ -73,7 +83,7 @@ class Launched:
 
 
 class Optimization:
-    """The optimizer of a run, with its gradient scaler.
+    """The optimizer of a run, with its gradient scaler and the average of what it trains.
 
     Args:
         backbone: the base model.
@@ -81,14 +91,22 @@ class Optimization:
         recipe: optimizer, learning rates and clipping.
         loss: of each step.
         ranks: the processes that share the micro-batches.
+        factor: gives the factor of the learning rates at a step; by default the recipe's schedule.
     """
 
     def __init__(
-        self, backbone: Backbone, trainee: Trainee, recipe: Recipe, loss: Loss, ranks: Ranks | None = None
+        self,
+        backbone: Backbone,
+        trainee: Trainee,
+        recipe: Recipe,
+        loss: Loss,
+        ranks: Ranks | None = None,
+        factor: Callable[[int], float] | None = None,
     ) -> None:
         import torch
 
         self._backbone, self._trainee, self._recipe, self._loss = backbone, trainee, recipe, loss
+        self._factor = factor or recipe.schedule.factor
         self.optimizer = self._made()
         self.scaler = torch.amp.GradScaler(backbone.device.type, enabled=backbone.dtype == torch.float16)
         self.overflows = 0
@@ -96,6 +114,8 @@ class Optimization:
         self._exchange = Exchange(ranks, trainee.parameters) if isinstance(ranks, Group) else None
         self._spoiled: Tensor | None = None
         """1 once a value wasn't finite, else 0."""
+        decay = recipe.optimizer.ema_decay
+        self._average = Average(trainee.parameters, decay) if decay else None
 
     @property
     def skips_by_itself(self) -> bool:
@@ -124,7 +144,7 @@ class Optimization:
             losses: as from :meth:`gradients`.
 
         Raises:
-            TrainingError: gradients overflow float16 at any scale, or a value isn't finite where the host has to look.
+            NotFiniteError: gradients overflow float16 at any scale, or a value isn't finite where the host has to look.
         """
         self.scaler.unscale_(self.optimizer)
         norm = None if self.scaler.is_enabled() else self._norm()
@@ -135,9 +155,25 @@ class Optimization:
         if self.scaler.is_enabled():
             self._scaled_update(step)
         else:
-            self._checked_update(launched)
+            self._checked_update(step, launched)
         self.forget_gradients()
         return launched
+
+    def captured(self, step: int, losses: list[float], parts: Mapping[str, list[float]]) -> TrainingState:
+        """The training state after a step, with the losses so far and their parts."""
+        average = self._average.values if self._average is not None else {}
+        return TrainingState.capture(
+            step, losses, self._trainee.parameters, self.optimizer, self.scaler, parts, average
+        )  # fmt: skip
+
+    def resume(self, state: TrainingState) -> None:
+        """Set parameters, optimizer, gradient scaler and average to those of a training state."""
+        self._trainee.load(state.values)
+        restore(state.optimizer, self._trainee.parameters, self.optimizer)
+        if state.scaler:
+            self.scaler.load_state_dict(dict(state.scaler))
+        if self._average is not None:
+            self._average.load(state.average)
 
     def forget_gradients(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
@@ -165,12 +201,12 @@ class Optimization:
 
     def _set_rates(self, step: int) -> float:
         """Set the learning rates of a step; returns the first, which is the denoiser's where that is trained."""
-        factor = self._recipe.schedule.factor(step)
+        factor = self._factor(step)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * factor
         return self.optimizer.param_groups[0]["lr"]
 
-    def _checked_update(self, launched: Launched) -> None:
+    def _checked_update(self, step: int, launched: Launched) -> None:
         """An update that the device leaves out from the first value on that isn't finite."""
         if self.skips_by_itself:
             unusable = launched.unusable()
@@ -178,18 +214,26 @@ class Optimization:
             # The name is that of torch's protocol with its gradient scaler: 1 makes fused optimizers skip the update.
             self.optimizer.found_inf = self._spoiled  # type: ignore[attr-defined]
         self.optimizer.step()
+        self._follow(step)
 
     def _scaled_update(self, step: int) -> None:
         scale = self.scaler.get_scale()
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.overflows += self.scaler.get_scale() < scale
+        overflowed = self.scaler.get_scale() < scale
+        self.overflows += overflowed
+        if not overflowed:
+            self._follow(step)
         if self.scaler.get_scale() < SMALLEST_SCALE:
-            raise TrainingError(
+            raise NotFiniteError(
                 f"Gradients overflow float16 at step {step + 1} even with a loss scale of {self.scaler.get_scale():g}.",
                 expected="finite gradients",
                 hint="load the base model in bf16 or fp32, or lower the learning rate. The training state is kept.",
             )
+
+    def _follow(self, step: int) -> None:
+        if self._average is not None:
+            self._average.follow(step, self._spoiled)
 
     def _made(self) -> optim.Optimizer:
         """The recipe's optimizer, with a learning rate of its own for the text encoders."""
@@ -207,17 +251,22 @@ class Optimization:
         return OPTIMIZERS.get(settings.optimizer)(groups, weight_decay=settings.weight_decay, **own_arguments)
 
     @contextlib.contextmanager
-    def shown_weights(self) -> Iterator[None]:
-        """Within the block, the parameters are what files and pictures show: an optimizer's average, if it has one.
+    def shown_weights(self, where: Shown) -> Iterator[None]:
+        """Within the block, the parameters are what files or sample pictures show: an average, if there is one.
 
-        Turning an average back by arithmetic rounds, so that the trained values are put aside and copied back.
+        Turning an optimizer's average back by arithmetic rounds, so that the trained values are put aside and copied
+        back.
         """
+        if self._average is not None and self._shows_average(where):
+            with self._average.shown():
+                yield
+            return
         if not hasattr(self.optimizer, "eval"):
             yield
             return
         parameters = self._trainee.parameters
         trained = {name: parameter.detach().clone() for name, parameter in parameters.items()}
-        self.show_weights()
+        self.optimizer.eval()  # type: ignore[attr-defined]
         try:
             yield
         finally:
@@ -225,6 +274,11 @@ class Optimization:
             self._trainee.load(trained)
 
     def show_weights(self) -> None:
-        """Leave the parameters at an optimizer's average, if it has one."""
-        if hasattr(self.optimizer, "eval"):
+        """Leave the parameters at what files show, at the end of a run."""
+        if self._average is not None and self._shows_average("files"):
+            self._average.exchange()
+        elif hasattr(self.optimizer, "eval"):
             self.optimizer.eval()  # type: ignore[attr-defined]
+
+    def _shows_average(self, where: Shown) -> bool:
+        return self._recipe.optimizer.ema_in in (where, "files_and_samples")

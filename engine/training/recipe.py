@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from ..core.fields import Settings, build, problems_of, raise_all, settings_of, unknown_setting
+from ..core.fields import Settings, build, defaults_of, problems_of, raise_all, settings_of, unknown_setting
 from .settings import (
     AdapterSettings,
     BatchSettings,
@@ -60,7 +60,7 @@ class Recipe:
             ConfigError: with one line for each setting that is unknown or invalid.
         """
         raise_all(problems_with(settings), "The recipe")
-        changes = {}
+        settings, changes = in_full(settings), {}
         for group, cls in GROUPS.items():
             if given := {name: value for name, value in settings.items() if GROUP_OF[name] == group}:
                 changes[group] = build(cls, vars(getattr(self, group)) | given, where=cls.title)
@@ -103,11 +103,44 @@ GROUP_OF: Mapping[str, str] = {name: group for group, cls in GROUPS.items() for 
 """Name of a setting, unique across groups -> field of the recipe."""
 
 
+_DEFAULTS: Mapping[str, Any] = {name: value for cls in GROUPS.values() for name, value in defaults_of(cls).items()}
+_WORDS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    name: declared.words for cls in GROUPS.values() for name, declared in settings_of(cls).items() if declared.words
+}
+"""Name of a setting -> its words, with the settings that they stand for."""
+
+
+def in_full(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with those that words stand for in the place of the words: ``learning_rate = auto`` is ``rate_search =
+    range_test``. A value in a word's place sets these to their defaults, unless they are given too."""
+    full = dict(settings)
+    for name, meanings in _WORDS.items():
+        if name not in settings:
+            continue
+        if (meant := _meant(name, settings[name])) is not None:
+            del full[name]
+            full |= meant
+        else:
+            full = {other: _DEFAULTS[other] for meaning in meanings.values() for other in meaning} | full
+    return full
+
+
+def _meant(name: str, value: Any) -> Mapping[str, Any] | None:
+    """The settings that a word stands for; ``None`` if the value is no such word."""
+    return _WORDS.get(name, {}).get(value) if isinstance(value, str) else None
+
+
 def problems_with(settings: Mapping[str, Any]) -> list[str]:
     """One line for each setting that is unknown or invalid, whatever its group."""
     problems = []
     for name, value in settings.items():
-        if name in GROUP_OF:
+        if (meant := _meant(name, value)) is not None:
+            problems += [
+                f"{name} and {other}: got {value} and {settings[other]}, expected {wanted} with {value}, or a number"
+                for other, wanted in meant.items()
+                if settings.get(other, wanted) != wanted
+            ]
+        elif name in GROUP_OF:
             problems += problems_of(GROUPS[GROUP_OF[name]], {name: value})
         else:
             problems.append(unknown_setting(name, GROUP_OF, "the recipe"))

@@ -39,6 +39,8 @@ class TrainingState:
     """State of the gradient scaler; empty if none is used."""
     parts: Mapping[str, list[float]] = field(default_factory=dict)
     """Part of the loss -> its value at each step done; empty if there is one part alone."""
+    average: Mapping[str, Tensor] = field(default_factory=dict)
+    """Moving averages of the parameters, by the same names; empty if there are none."""
 
     @staticmethod
     def capture(
@@ -48,6 +50,7 @@ class TrainingState:
         optimizer: optim.Optimizer,
         scaler: torch.amp.GradScaler | None = None,
         parts: Mapping[str, list[float]] | None = None,
+        average: Mapping[str, Tensor] | None = None,
     ) -> TrainingState:
         """The current state, with tensors copied to the CPU.
 
@@ -61,6 +64,7 @@ class TrainingState:
             optimizer=flatten(parameters, optimizer),
             scaler=scaler.state_dict() if scaler is not None else {},
             parts={name: list(values) for name, values in (parts or {}).items()},
+            average={name: _copied(value) for name, value in (average or {}).items()},
         )
 
     def save(self, path: Path) -> None:
@@ -69,6 +73,7 @@ class TrainingState:
         from torch import Tensor
 
         tensors = {f"value.{name}": value for name, value in self.values.items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.items()}
         tensors |= {f"optimizer.{key}": value for key, value in self.optimizer.items() if isinstance(value, Tensor)}
         plain = {key: value for key, value in self.optimizer.items() if not isinstance(value, Tensor)}
         about = {
@@ -95,7 +100,7 @@ class TrainingState:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             part = {
                 prefix: {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-                for prefix in ("value.", "optimizer.")
+                for prefix in ("value.", "optimizer.", "average.")
             }
             return TrainingState(
                 step=int(about["step"]),
@@ -104,6 +109,7 @@ class TrainingState:
                 optimizer=part["optimizer."] | json.loads(about["optimizer"]),
                 scaler=json.loads(about["scaler"]),
                 parts=json.loads(about.get("parts", "{}")),
+                average=part["average."],
             )
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise TrainingError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -25,3 +26,7 @@ class Trainee(Protocol):
     def result(self) -> Any:
         """A copy of what has been trained so far."""
         ...
+
+
+MakeTrainee = Callable[[], AbstractContextManager[Trainee]]
+"""Puts what is trained into the base model for the duration of a block."""

@@ -99,8 +99,20 @@ class TrainDreamBooth(io.ComfyNode):
 
 
 def at_rate(recipe: Recipe, rate: float) -> Recipe:
-    """The recipe with another learning rate, and that of the text encoder in the same proportion."""
+    """The recipe with another learning rate, and that of the text encoder in the same proportion.
+
+    Raises:
+        ConfigError: the recipe searches for it.
+    """
+    from ...engine.core.errors import ConfigError
+
     own = recipe.optimizer
+    if own.rate_search != "none":
+        raise ConfigError(
+            f"The recipe searches for the learning rate ({own.rate_search}), and this node has its own, {rate:g}.",
+            expected="a recipe with a number as its learning rate",
+            hint="write learning_rate = 1e-4 into the recipe; here its text encoder's proportion to it counts.",
+        )
     return recipe.changed(
         learning_rate=rate, text_encoder_learning_rate=own.text_encoder_learning_rate * rate / own.learning_rate
     )

@@ -62,7 +62,7 @@ class TrainLoRA(io.ComfyNode):
             ],
             outputs=[
                 sockets.Adapter.Output("adapter", tooltip="The trained adapter."),
-                io.Image.Output("loss_plot", tooltip="Plot of loss and learning rate."),
+                io.Image.Output("loss_plot", tooltip="Plot of loss and learning rate, and of the search for the rate."),
                 io.String.Output("report", tooltip="Summary of the run: steps, time and loss."),
                 io.LoraModel.Output("lora_model", tooltip="The adapter for ComfyUI's own LoRA nodes."),
             ],
@@ -93,14 +93,29 @@ class TrainLoRA(io.ComfyNode):
             )
         )  # fmt: skip
         levels = levels_of_run(recipe, dataset, base, f"{name}: noise levels")
-        plots = [plot_of_run(trained, recipe, name), *filter(None, [levels.plot])]
-        pictures = to_tensor(plots)
+        plots = plots_of(trained, recipe, name)
+        pictures = to_tensor([*plots, *filter(None, [levels.plot])])
         report = training_report(trained) | {"noise_levels": levels.report}
         text = "\n".join(filter(None, [in_words(report), levels.text]))
-        tensors = file_tensors(trained.adapter, dtype="float32")
+        tensors, plotted = file_tensors(trained.adapter, dtype="float32"), pictures[: len(plots)]
         return io.NodeOutput(
-            trained.adapter, pictures[:1], text, tensors, ui=shown(text=text, preview=pictures, report=report, cls=cls)
+            trained.adapter, plotted, text, tensors, ui=shown(text=text, preview=pictures, report=report, cls=cls)
         )
+
+
+def plots_of(trained: TrainedAdapter, recipe: Recipe, name: str) -> list[Image.Image]:
+    """The plot of a run, and that of the search for its learning rate, if there was one."""
+    from ...engine.figures.rate_plot import rate_plot
+
+    test = trained.range_test
+    if test is None:
+        return [plot_of_run(trained, recipe, name)]
+    measured = list(zip(test.rates, test.losses, strict=True))
+    title = f"{name}: search for the learning rate"
+    return [
+        plot_of_run(trained, recipe.changed(learning_rate=test.rate), name),
+        rate_plot(measured, test.smoothed, test.rate, title=title),
+    ]
 
 
 def plot_of_run(trained: Finished, recipe: Recipe, name: str) -> Image.Image:
@@ -119,6 +134,7 @@ def training_report(trained: TrainedAdapter) -> dict[str, Any]:
         "trigger": trained.adapter.trigger,
         "adapter": str(trained.adapter.path),
         "companions": trained.companions.facts(),
+        "rate_search": trained.range_test.facts() if trained.range_test else None,
     }
 
 
@@ -160,11 +176,19 @@ def in_words(report: dict[str, Any]) -> str:
             told,
             *parts_in_words(report["loss_parts"]),
             report["length"],
+            *_search(report.get("rate_search")),
             *map(_companion, report["companions"]),
             *filter(None, [report["memory"]]),
             *report["notes"],
         ]
     )
+
+
+def _search(fact: dict[str, Any] | None) -> list[str]:
+    if not fact:
+        return []
+    found, at = fact["learning_rate"], fact["lowest_at"]
+    return [f"learning rate {found:g}, found by {fact['steps']} trial steps: their loss was lowest at {at:g}"]
 
 
 def _companion(fact: dict[str, Any]) -> str:

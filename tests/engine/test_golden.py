@@ -126,6 +126,14 @@ def class_pictures(base, folder: Path) -> list[float]:
     return (np.asarray(made.image)[::8, ::16] / 255).flatten().tolist()
 
 
+def learning_rate(base, folder: Path) -> list[float]:
+    """How far losses of a search fall, in percent, before they rise."""
+    dataset = dataset_from_images([gradient()], ["a zwx thing"], "gradient")
+    recipe = Recipe.of(steps=1, learning_rate="auto", rank=4, alpha=4)
+    found = finish(train_adapter(base, dataset, recipe, seed=5, store=RunStore(folder), name="golden")).range_test
+    return [100 * (1 - loss) for loss in found.losses[:60:6]]
+
+
 PROBES: dict[Computation, Callable[..., list[Any]]] = {
     "run": run,
     "slider": slider,
@@ -136,6 +144,7 @@ PROBES: dict[Computation, Callable[..., list[Any]]] = {
     "reaction": reaction,
     "caption": caption,
     "class pictures": class_pictures,
+    "learning rate": learning_rate,
 }
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...core.fields import Settings, setting
+from ...core.fields import Settings, raise_all, setting
 from ..optimizers import OPTIMIZERS
 from ..schedules import SCHEDULES, Shape, learning_rate_factor
+
+RATE_SEARCHES = ("none", "range_test")
+EMA_IN = ("files_and_samples", "files", "samples")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +22,15 @@ class OptimizerSettings(Settings):
     optimizer: str = setting("adamw", "Optimizer. AdamW is the usual choice.", choices=OPTIMIZERS)
     learning_rate: float = setting(
         1e-4, "Peak learning rate of the denoiser. Too high ruins pictures, too low learns nothing. Usually 1e-4 with "
-        "alpha equal to rank.",
-        above=0, maximum=1000, step=1e-7,
+        "alpha equal to rank. Written as auto, it is searched for (rate_search).",
+        above=0, maximum=1000, step=1e-7, words={"auto": {"rate_search": "range_test"}},
+        used=lambda now: now.recipe.optimizer.rate_search == "none",
+        unused="where rate_search finds it",
+    )  # fmt: skip
+    rate_search: str = setting(
+        "none", "How the learning rate is found: none takes the number; range_test trains 80 steps at rising rates on "
+        "your pictures and takes a third of the rate at the lowest loss. The text encoder's keeps its proportion.",
+        choices=RATE_SEARCHES, neutral="none", since="0.2",
     )  # fmt: skip
     text_encoder_learning_rate: float = setting(
         1e-5, "Peak learning rate of the text encoder, if it is trained. Usually lower than the denoiser's.", minimum=0,
@@ -44,6 +55,33 @@ class OptimizerSettings(Settings):
         used=lambda now: now.recipe.adapter.kind in ("lora", "dora") and now.recipe.optimizer.optimizer != "prodigy",
         unused="unless the kind is lora or dora, and the optimizer isn't prodigy, which has one rate",
     )  # fmt: skip
+    ema_decay: float = setting(
+        0.0, "Share that a moving average (EMA) of the weights keeps at each step, after a warm-up. The average is "
+        "smoother than the last weights, and takes the room of one more copy. Usually 0.99 to 0.9999; 0 turns it off.",
+        minimum=0, maximum=0.999999, step=0.0001, neutral=0.0, since="0.2",
+    )  # fmt: skip
+    ema_in: str = setting(
+        "files_and_samples", "Where the moving average takes the place of the last weights: files with snapshots, "
+        "sample pictures, or both.",
+        choices=EMA_IN, neutral="files_and_samples", since="0.2", used=lambda now: now.recipe.optimizer.ema_decay > 0,
+        unused="without ema_decay",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        raise_all([*self._contradictions()], self.title)
+
+    def _contradictions(self) -> Iterator[str]:
+        if self.ema_decay and self.optimizer == "schedule_free_adamw":
+            yield (
+                f"ema_decay: got {self.ema_decay:g} with schedule_free_adamw, which averages the weights by itself; "
+                "set ema_decay to 0, or choose another optimizer"
+            )
+        if self.rate_search != "none" and self.optimizer == "prodigy":
+            yield (
+                f"rate_search: got {self.rate_search} (learning_rate = auto) with prodigy, which finds the rate by "
+                "itself and multiplies it by learning_rate; set learning_rate to 1, or choose another optimizer"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

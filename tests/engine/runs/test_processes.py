@@ -72,6 +72,17 @@ def test_two_processes_train_what_one_trains(train):
     assert again.cached, "the number of processes is no part of the key"
 
 
+def test_the_moving_average_is_the_same_in_all_processes(train):
+    recipe = RECIPE.changed(ema_decay=0.5)
+    alone, _ = finish(train("alone", 1, recipe))
+    shared = train("shared", 2, recipe)
+    up_to(shared, 2)
+    shared.close()
+    rest, _ = finish(train("shared", 2, recipe))
+    assert rest.resumed_at == 2
+    assert rest.adapter.content_hash == alone.adapter.content_hash
+
+
 @pytest.mark.parametrize(("first", "then"), [(2, 1), (1, 2)])
 def test_a_run_goes_on_with_another_number_of_processes(train, first, then):
     whole, _ = finish(train("whole", 1))

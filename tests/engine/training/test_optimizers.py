@@ -81,7 +81,7 @@ def test_each_optimizer_resumes_to_the_same_bits_from_random_kills(base, tmp_pat
     for kill in random.Random(optimizer).sample(range(1, 20), 10):
         factors, stopped = begun(base, recipe(optimizer, lora_plus_ratio=4.0))
         before = advance(stopped, 0, kill)
-        with stopped.shown_weights():
+        with stopped.shown_weights("files"):
             factors.result()
         TrainingState.capture(kill, before, factors.parameters, stopped.optimizer).save(tmp_path / "state")
         state = TrainingState.load(tmp_path / "state")
@@ -96,7 +96,7 @@ def test_what_schedule_free_shows_is_its_average(base):
     factors, optimization = begun(base, recipe("schedule_free_adamw"))
     advance(optimization, 0, 10)
     trained = factors.result()
-    with optimization.shown_weights():
+    with optimization.shown_weights("files"):
         shown = factors.result()
     assert not torch.equal(shown["denoiser.layer.up"], trained["denoiser.layer.up"])
     assert all(torch.equal(value, trained[name]) for name, value in factors.result().items())
