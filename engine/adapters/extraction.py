@@ -55,7 +55,7 @@ class Wanted:
     energy: float = 1.0
     """Share of a layer's difference above 0 up to which ranks are added; 1 for all ranks."""
     negligible: float = 0.0
-    """Singular values up to this share of the largest are left out."""
+    """Singular values below this share of the largest are left out."""
 
 
 def low_rank(difference: Tensor, wanted: Wanted, *, seed: int = 0) -> tuple[LowRank, Share]:
@@ -74,7 +74,7 @@ def low_rank(difference: Tensor, wanted: Wanted, *, seed: int = 0) -> tuple[LowR
     matrix = difference.float().flatten(1)
     u, s, v = _singular(matrix, min(wanted.rank, *matrix.shape), seed)
     total = matrix.square().sum().item()
-    rank = min(_enough(s, total, wanted.energy), max(1, int((s > wanted.negligible * s[0]).sum())))
+    rank = min(_enough(s, total, wanted.energy), max(1, int((s >= wanted.negligible * s[0]).sum())))
     u, s, v = u[:, :rank], s[:rank], v[:, :rank]
     out, *inner = difference.shape
     up, down = u * s.sqrt(), (v * s.sqrt()).T
