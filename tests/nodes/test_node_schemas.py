@@ -69,7 +69,10 @@ FIXED = {
         ),
         "adapter strip report lora_model",
     ),
-    "LW_TrainDreamBooth": ("base dataset recipe learning_rate seed name regularization", "base loss_plot report"),
+    "LW_TrainDreamBooth": (
+        "base dataset recipe learning_rate seed name regularization",
+        "base loss_plot report model clip vae",
+    ),
     "LW_SaveBase": ("base filename format dtype", "path"),
     "LW_ExtractAdapter": ("before after rank energy text_encoders name", "adapter report lora_model"),
     "LW_LoadAdapter": ("adapter", "adapter trigger"),
