@@ -68,15 +68,25 @@ def save_checkpoint(base: Backbone, path: Path, *, dtype: Dtype, name: str) -> P
     place = next(file for file in numbered(path) if not file.exists() or identity.items() <= _header(file).items())
     if place.exists():
         return place
+    tensors = checkpoint_tensors(base, dtype=dtype)
+    metadata = _metadata(parts, name) | identity
+    save_with(place, lambda file: save_file(tensors, file, metadata=metadata))
+    return place
+
+
+def checkpoint_tensors(base: Backbone, *, dtype: Dtype) -> dict[str, Tensor]:
+    """Name -> tensor, as in a base model's checkpoint; copies on the CPU.
+
+    Raises:
+        BaseModelError: it can't be saved so, or values are too large for the dtype.
+    """
+    parts = _saveable(base, checkpoint_problem(base))
     tensors: dict[str, Tensor] = {}
     for part, declared in parts.family.parts.items():
         if declared.prefix:
             module = parts.from_files("denoiser" if declared.kind == "unet" else part)
             tensors |= in_checkpoint(declared, dict(module.named_parameters()))
-    tensors = {key: _stored(key, tensor, dtype) for key, tensor in tensors.items()} | _marks(parts)
-    metadata = _metadata(parts, name) | identity
-    save_with(place, lambda file: save_file(tensors, file, metadata=metadata))
-    return place
+    return {key: _stored(key, tensor, dtype) for key, tensor in tensors.items()} | _marks(parts)
 
 
 def _header(file: Path) -> Mapping[str, str]:
@@ -136,6 +146,16 @@ def save_folder(base: Backbone, path: Path, *, dtype: Dtype) -> Path:
 
 def unusual(base: Backbone) -> Iterator[str]:
     """Why programs that know only the family's usual models read a checkpoint of this one wrongly, or not at all."""
+    yield from other_sizes(base)
+    if base.info.prediction_type == "v_prediction" and base.info.family == "sd1":
+        yield (
+            "It predicts v. A checkpoint marks it by the empty tensor v_pred, which ComfyUI doesn't read for Stable "
+            "Diffusion 1.x: add the node ModelSamplingDiscrete there."
+        )
+
+
+def other_sizes(base: Backbone) -> Iterator[str]:
+    """The parts that have other sizes than their family's, which programs that read a checkpoint can't know."""
     if not isinstance(base, PartsBackbone):
         return
     config = base.family.config
@@ -148,11 +168,6 @@ def unusual(base: Backbone) -> Iterator[str]:
                 f"Its {part} has other sizes than {base.info.traits.title} ({', '.join(sizes)}): a checkpoint doesn't "
                 "hold sizes, so programs can't load it without its configuration. Use the diffusers folder."
             )
-    if base.info.prediction_type == "v_prediction" and base.info.family == "sd1":
-        yield (
-            "It predicts v. A checkpoint marks it by the empty tensor v_pred, which ComfyUI doesn't read for Stable "
-            "Diffusion 1.x: add the node ModelSamplingDiscrete there."
-        )
 
 
 def _saveable(base: Backbone, problem: str) -> PartsBackbone:

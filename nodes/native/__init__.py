@@ -2,6 +2,7 @@
 
 from .backbone import NativeBackbone
 from .demo import demo_checkpoint
+from .handing_over import handed_over
 from .patches import Report, with_stack
 
-__all__ = ["NativeBackbone", "Report", "demo_checkpoint", "with_stack"]
+__all__ = ["NativeBackbone", "Report", "demo_checkpoint", "handed_over", "with_stack"]

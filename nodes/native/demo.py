@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...engine.core.resources import DEMO_BASE
 from ...engine.models.diffusers_parts import read_config
@@ -19,6 +19,8 @@ from .seam import CLIP, COMFY, DEMO, VAE, ModelPatcher
 if TYPE_CHECKING:
     from torch import Tensor
 
+Read: TypeAlias = "Callable[[str], dict[str, Tensor]]"
+"""Gives the weights of a part of the diffusers folder by their names there."""
 TOKEN_ROWS = 49408
 """Rows of the token embedding in ComfyUI's CLIP class, whatever the vocabulary."""
 CONVERTED_LEVELS = 4
@@ -72,20 +74,26 @@ def _config_class() -> type[Any]:
     return DemoConfig
 
 
-def demo_checkpoint() -> tuple[ModelPatcher, CLIP, VAE]:
-    """MODEL, CLIP and VAE of the demo base, new each time."""
-    return _model(), _clip(), _vae()
+def demo_checkpoint(read: Read | None = None) -> tuple[ModelPatcher, CLIP, VAE]:
+    """MODEL, CLIP and VAE of the demo base, new each time.
+
+    Args:
+        read: gives other weights than those of its files, as after training all of them.
+    """
+    read = read or _weights
+    return _model(read), _clip(read), _vae(read)
 
 
-def _model(disable_dynamic: bool = False) -> ModelPatcher:
+def _model(read: Read, disable_dynamic: bool = False) -> ModelPatcher:
     """The denoiser.
 
     Args:
+        read: its weights.
         disable_dynamic: load the weights rather than stream them, as ComfyUI asks for when it makes the model anew.
     """
     config = _unet_config(read_config(DEMO_BASE, "unet"))
     names = COMFY.unet_to_diffusers(config)
-    weights = {names[name]: tensor for name, tensor in _weights("unet").items()}
+    weights = {names[name]: tensor for name, tensor in read("unet").items()}
     device, offload_device = DEMO.get_torch_device(), DEMO.unet_offload_device()
     described = _config_class()(config)
     dtype = DEMO.unet_dtype(
@@ -98,11 +106,11 @@ def _model(disable_dynamic: bool = False) -> ModelPatcher:
     kind = DEMO.ModelPatcher if disable_dynamic else DEMO.CoreModelPatcher
     patcher = kind(model, load_device=device, offload_device=offload_device)
     model.load_model_weights(weights, "", assign=patcher.is_dynamic())
-    return _reloadable(patcher, _model)
+    return _reloadable(patcher, partial(_model, read))
 
 
-def _clip(disable_dynamic: bool = False) -> CLIP:
-    weights = {f"clip_l.transformer.{name}": tensor for name, tensor in _text_weights().items()}
+def _clip(read: Read, disable_dynamic: bool = False) -> CLIP:
+    weights = {f"clip_l.transformer.{name}": tensor for name, tensor in _text_weights(read).items()}
     clip = DEMO.CLIP(
         _clip_target(),
         embedding_directory=DEMO.get_folder_paths("embeddings"),
@@ -110,11 +118,11 @@ def _clip(disable_dynamic: bool = False) -> CLIP:
         state_dict=weights,
         disable_dynamic=disable_dynamic,
     )
-    _reloadable(clip.patcher, lambda **options: _clip(**options).patcher)
+    _reloadable(clip.patcher, lambda **options: _clip(read, **options).patcher)
     return clip
 
 
-def _vae() -> VAE:
+def _vae(read: Read) -> VAE:
     config = read_config(DEMO_BASE, "vae")
     channels, levels = config["block_out_channels"], len(config["block_out_channels"])
     settings = {
@@ -123,11 +131,11 @@ def _vae() -> VAE:
         "num_res_blocks": config["layers_per_block"], "attn_resolutions": [], "dropout": 0.0,
     }  # fmt: skip
     vae = DEMO.VAE(
-        sd=_vae_weights(levels), config={"params": {"ddconfig": settings, "embed_dim": config["latent_channels"]}}
+        sd=_vae_weights(read, levels), config={"params": {"ddconfig": settings, "embed_dim": config["latent_channels"]}}
     )
     vae.downscale_ratio = vae.upscale_ratio = LATENT_FACTOR
     vae.latent_channels = LATENT_CHANNELS
-    _reloadable(vae.patcher, lambda **_: _vae().patcher)
+    _reloadable(vae.patcher, lambda **_: _vae(read).patcher)
     return vae
 
 
@@ -166,12 +174,12 @@ def _unet_config(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _text_weights() -> dict[str, Tensor]:
+def _text_weights(read: Read) -> dict[str, Tensor]:
     """The text encoder's weights, with the further rows and the projection that ComfyUI's class has."""
     import torch
     from torch.nn.functional import pad
 
-    weights = _weights("text_encoder")
+    weights = read("text_encoder")
     weights = {f"text_model.{name.removeprefix('text_model.')}": tensor for name, tensor in weights.items()}
     table = "text_model.embeddings.token_embedding.weight"
     weights[table] = pad(weights[table], (0, 0, 0, TOKEN_ROWS - len(weights[table])))
@@ -201,8 +209,8 @@ def _clip_target() -> Any:
     return target
 
 
-def _vae_weights(levels: int) -> dict[str, Tensor]:
-    weights = DEMO.convert_vae_state_dict(_weights("vae"))
+def _vae_weights(read: Read, levels: int) -> dict[str, Tensor]:
+    weights = DEMO.convert_vae_state_dict(read("vae"))
     surplus = CONVERTED_LEVELS - levels
 
     def renumbered(found: re.Match[str]) -> str:

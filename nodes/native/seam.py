@@ -129,6 +129,10 @@ class ModelPatcher(Protocol):
 
     def clone(self, disable_dynamic: bool = False) -> ModelPatcher: ...
 
+    def add_object_patch(self, name: str, obj: Any) -> None:
+        """Replace an attribute of the model while it is used."""
+        ...
+
     def add_patches(self, patches: dict[Any, Any], strength_patch: float = 1.0) -> list[Any]:
         """Take patches on; gives the names of those that found their weight."""
         ...
@@ -302,6 +306,20 @@ class _Core:
     WeightAdapterBase: Foreign[type[Any]] = Foreign("comfy.weight_adapter:WeightAdapterBase", "apply stacks")
 
 
+class _Loading:
+    """What only handing over a trained model needs."""
+
+    load_state_dict_guess_config: Foreign[Callable[..., tuple[Any, Any, Any, Any]]] = Foreign(
+        "comfy.sd:load_state_dict_guess_config", "hand over a trained model"
+    )
+    ModelSamplingDiscrete: Foreign[type[Any]] = Foreign(
+        "comfy.model_sampling:ModelSamplingDiscrete", "hand over a trained model that predicts v"
+    )
+    ExecutionBlocker: Foreign[type[Any]] = Foreign(
+        "comfy_execution.graph_utils:ExecutionBlocker", "say that a trained model can't be handed over"
+    )
+
+
 class _Demo:
     """What only the demo checkpoint needs; nothing else uses these."""
 
@@ -356,6 +374,7 @@ class _Demo:
 
 
 COMFY = _Core()
+LOADING = _Loading()
 DEMO = _Demo()
 
 _CLASSES: Mapping[str, type] = {
@@ -379,7 +398,7 @@ class Name(NamedTuple):
 
 def names() -> Iterator[Name]:
     """Every name that we use, methods included."""
-    for table in (_Core, _Demo):
+    for table in (_Core, _Loading, _Demo):
         yield from (Name(f.place, f.need) for f in vars(table).values() if isinstance(f, Foreign))
     for place, protocol in _CLASSES.items():
         methods = (name for name, member in vars(protocol).items() if callable(member) and not name.startswith("_"))

@@ -65,6 +65,9 @@ class TrainDreamBooth(io.ComfyNode):
                 sockets.Base.Output("base", tooltip="The trained model, for Generate and Save Base Model."),
                 io.Image.Output("loss_plot", tooltip="Plot of loss and learning rate."),
                 io.String.Output("report", tooltip="Summary of the run: steps, time, loss and memory."),
+                io.Model.Output("model", tooltip="The trained denoiser, for KSampler; only in ComfyUI."),
+                io.Clip.Output("clip", tooltip="The text encoder, trained or not, for CLIP Text Encode."),
+                io.Vae.Output("vae", tooltip="The VAE, as it was, for VAE Decode."),
             ],
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
@@ -93,9 +96,15 @@ class TrainDreamBooth(io.ComfyNode):
         )  # fmt: skip
         plot = to_tensor([plot_of_run(trained, recipe, name)])
         report = model_report(trained) | {"learning_rate": learning_rate}
+        text = in_words(report)
         return io.NodeOutput(
-            trained.base, plot, in_words(report), ui=shown(text=in_words(report), preview=plot, report=report, cls=cls)
+            trained.base, plot, text, *_in_comfyui(trained), ui=shown(text=text, preview=plot, report=report, cls=cls)
         )
+
+
+def _in_comfyui(trained: TrainedModel) -> tuple[Any, Any, Any]:
+    """MODEL, CLIP and VAE; ``None`` outside ComfyUI, as only ComfyUI has nodes for them."""
+    return host().native().handed_over(trained.base) if host().has_native else (None, None, None)
 
 
 def at_rate(recipe: Recipe, rate: float) -> Recipe:

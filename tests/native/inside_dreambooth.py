@@ -11,6 +11,7 @@ from checkpoints import CLIP_LAYERS, save
 from comfyui_process import main
 from inside_backbone import finished
 from inside_demo import apart, collect_messages
+from inside_patches import drawn
 
 PROMPT = "a zwx thing"
 
@@ -78,6 +79,97 @@ def trained(folder: str) -> dict[str, Any]:
         "decode": apart(decoded.movedim(-1, 1), pictures),
         "moved": apart(before, expected),
     }
+
+
+def handed_over(folder: str) -> dict[str, Any]:
+    """What the node gives for ComfyUI's own nodes, beside the base model that it gives for ours."""
+    import torch
+    from lora_workbench.engine.core.resources import DEMO_BASE
+    from lora_workbench.engine.data.loading import dataset_from_images
+    from lora_workbench.engine.models.registry import load_base
+    from lora_workbench.engine.training.recipe import Recipe
+    from lora_workbench.nodes import native
+    from lora_workbench.nodes.training.train_dreambooth import TrainDreamBooth
+    from PIL import Image
+
+    base = load_base(DEMO_BASE, device="cpu", precision="fp32")
+    dataset = dataset_from_images([Image.new("RGB", (64, 64), "red")], [PROMPT], "reds")
+    recipe = Recipe.of(steps=3, warmup_steps=0, train_text_encoder=True)
+    messages = collect_messages()
+    with torch.inference_mode():
+        made, _, _, *parts = TrainDreamBooth.execute(base, dataset, recipe, 1e-3, 1, "reds").args
+        again = parts[0].cached_patcher_init[0](disable_dynamic=True)
+        pictures = [drawn(*found) for found in (parts, native.demo_checkpoint())]
+    state = parts[0].model.state_dict()
+    backbone = native.NativeBackbone(*parts, precision="fp32")
+    return {
+        "messages": messages, **compared(made, parts, channels=8, side=16), "moved": moved(base, made, 8, 16),
+        "made anew": all(torch.equal(state[name], value) for name, value in again.model.state_dict().items()),
+        "drawn": apart(*pictures), "family": backbone.info.family, "predicts": backbone.info.prediction_type,
+    }  # fmt: skip
+
+
+def handed_over_by_loader(folder: str) -> dict[str, Any]:
+    """Small checkpoints of a family, which ComfyUI's own loader recognizes; one predicts v."""
+    import torch
+    from comfy.cli_args import args
+    from lora_workbench.engine.models.families import sd1
+    from lora_workbench.nodes.native.handing_over import handed_over, loaded
+
+    args.fp32_text_enc = True  # by itself, ComfyUI rounds text encoders to 16 bits
+    place, found = Path(folder), {}
+    for name in ("epsilon", "v_prediction"):
+        own = place / name
+        own.mkdir()
+        config = configuration(own / "config")
+        file = config / "scheduler" / "scheduler_config.json"
+        settings = {
+            "_class_name": "DDIMScheduler", "prediction_type": name, "rescale_betas_zero_snr": name != "epsilon"
+        }  # fmt: skip
+        file.write_text(json.dumps(json.loads(file.read_text()) | settings))
+        base = sd1.load(save("sd15", own), device="cpu", precision="fp32", config=config)
+        with torch.inference_mode():
+            parts = loaded(base, {key: dict(sizes) for key, sizes in CLIP_LAYERS.items()})
+            blocked = handed_over(base)
+        sampling = parts[0].get_model_object("model_sampling")
+        alphas = 1 / (sampling.sigmas**2 + 1)
+        found[name] = compared(base, parts, channels=4, side=8) | {
+            "kinds": [kind.__name__ for kind in type(sampling).__mro__],
+            "alphas": (alphas - base._alphas_cumprod).abs().max().item(),
+            "blocked": blocked[0].message,
+        }
+    return found
+
+
+def compared(base: Any, parts: Any, channels: int, side: int) -> dict[str, float]:
+    """Relative differences of MODEL, CLIP and VAE to a base model."""
+    import comfy.model_management
+    import torch
+
+    model, clip, vae = parts
+    x = torch.randn(2, channels, side, side, generator=torch.Generator().manual_seed(0))
+    times = torch.tensor([250, 700])
+    scaling = base.parts.config("vae")["scaling_factor"]  # which ComfyUI has in the model, and we with the autoencoder
+    with torch.inference_mode():
+        comfy.model_management.load_models_gpu([model])
+        states = clip.encode_from_tokens(clip.tokenize(PROMPT))
+        decoded = vae.decode(x / scaling)
+        own = base.encode_prompts([PROMPT] * 2)
+        predicted = model.model.diffusion_model(x, times.float(), context=own["states"])
+        return {
+            "states": apart(states, own["states"][:1]),
+            "predict": apart(predicted, base.predict(x, times, own)),
+            "decode": apart(decoded.movedim(-1, 1), base.decode(x)),
+        }
+
+
+def moved(before: Any, after: Any, channels: int, side: int) -> float:
+    import torch
+
+    x, times = torch.ones(1, channels, side, side), torch.tensor([500])
+    with torch.no_grad():
+        pair = [base.predict(x, times, base.encode_prompts([PROMPT])) for base in (before, after)]
+    return apart(*pair)
 
 
 def extracted(folder: str) -> dict[str, Any]:
@@ -154,4 +246,11 @@ def demo_shapes() -> dict[str, tuple[int, ...]]:
 
 
 if __name__ == "__main__":
-    main({"trained": trained, "extracted": extracted})
+    main(
+        {
+            "handed_over": handed_over,
+            "handed_over_by_loader": handed_over_by_loader,
+            "trained": trained,
+            "extracted": extracted,
+        }
+    )

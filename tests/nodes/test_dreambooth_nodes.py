@@ -131,6 +131,19 @@ def saved(output: Path) -> dict[str, bytes]:
     }
 
 
+def test_there_is_a_model_for_comfyuis_nodes_in_comfyui_alone(place, host):
+    from lora_workbench.engine.data.loading import dataset_from_images
+    from lora_workbench.engine.models.registry import load_base
+    from lora_workbench.engine.training.recipe import Recipe
+    from lora_workbench.nodes.training.train_dreambooth import TrainDreamBooth
+
+    base = load_base(place / "base", device="cpu")
+    dataset = dataset_from_images([Image.new("RGB", (32, 32))], ["a thing"], "one")
+    made, _, _, *parts = TrainDreamBooth.execute(base, dataset, Recipe.of(steps=1, warmup_steps=0), 1e-3, 0, "").args
+    assert made.info.content_hash != base.info.content_hash
+    assert parts == [None, None, None]
+
+
 def test_companions_beside_all_weights_are_refused_in_a_plan(place, host):
     from lora_workbench.engine.adapters.stack import Stack
     from lora_workbench.engine.core.errors import ConfigError

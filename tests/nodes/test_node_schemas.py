@@ -69,7 +69,10 @@ FIXED = {
         ),
         "adapter strip report lora_model",
     ),
-    "LW_TrainDreamBooth": ("base dataset recipe learning_rate seed name regularization", "base loss_plot report"),
+    "LW_TrainDreamBooth": (
+        "base dataset recipe learning_rate seed name regularization",
+        "base loss_plot report model clip vae",
+    ),
     "LW_SaveBase": ("base filename format dtype", "path"),
     "LW_TrainEmbedding": (
         "base dataset recipe vectors begins_as learning_rate seed name",
