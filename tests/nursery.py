@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import select
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -80,6 +82,35 @@ def nursery(folders: Iterable[str]) -> Iterator[Nursery]:
         yield opened
     finally:
         opened.close()
+
+
+def kill_ten_times(workflow: Path, place: Path, folders: Sequence[str], saved: Callable[[Path], object]) -> None:
+    """Run a workflow that is killed at ten random moments and queued again, until what it saved is that of a run which
+    nothing disturbs.
+
+    Args:
+        workflow: its file.
+        place: folder for outputs.
+        folders: below an output, in which operations are counted.
+        saved: what is compared of an output.
+    """
+    rng, killed, output = random.Random(5), 0, place / "killed"
+    with nursery(folders) as runs:
+        undisturbed = runs.run(workflow, place / "undisturbed")
+        assert undisturbed.status == 0, undisturbed.said
+        expected = saved(place / "undisturbed")
+        while killed < 10:
+            folder = rng.choice(["", *folders])
+            operation = rng.randint(1, undisturbed.operations[folder]) if folder else 0
+            moment = Moment(folder, operation) if folder else Moment(seconds=rng.uniform(0, undisturbed.seconds))
+            ended = runs.run(workflow, output, moment)
+            assert ended.status in (0, -9), ended.said
+            killed += ended.status == -9
+            if ended.status == 0:
+                assert saved(output) == expected
+                shutil.rmtree(output)
+        assert runs.run(workflow, output).status == 0
+    assert saved(output) == expected
 
 
 def _serve() -> None:

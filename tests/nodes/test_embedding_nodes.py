@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import random
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lora_workbench.cli.main import main
-from nursery import Moment, nursery
+from nursery import kill_ten_times
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
@@ -133,32 +131,14 @@ def test_an_adapter_is_trained_on_top_of_the_word(place, capsys):
         assert ("pivotal was trained with the embedding zwx" in told) == missing
 
 
-@pytest.mark.slow
+@pytest.mark.kills
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL")
 def test_ten_kills_change_no_bit(place):
     graph = json.loads((place / "workflow.json").read_text())
     graph["recipe"]["inputs"]["settings"] = SETTINGS.replace("steps = 3", "steps = 12; save_every = 2")
-    graph = {name: node for name, node in graph.items() if "_" not in name}
-    workflow, rng, killed = place / "killed.json", random.Random(5), 0
-    workflow.write_text(json.dumps(graph))
-    with nursery(KILLED_IN) as runs:
-        undisturbed = runs.run(workflow, place / "undisturbed")
-        assert undisturbed.status == 0, undisturbed.said
-        while killed < 10:
-            folder = rng.choice(["", *KILLED_IN])
-            moment = (
-                Moment(folder, rng.randint(1, undisturbed.operations[folder]))
-                if folder
-                else Moment(seconds=rng.uniform(0, undisturbed.seconds))
-            )
-            ended = runs.run(workflow, place / "killed", moment)
-            assert ended.status in (0, -9), ended.said
-            killed += ended.status == -9
-            if ended.status == 0:
-                assert saved(place / "killed") == saved(place / "undisturbed")
-                shutil.rmtree(place / "killed")
-        assert runs.run(workflow, place / "killed").status == 0
-    assert saved(place / "killed") == saved(place / "undisturbed")
+    workflow = place / "killed.json"
+    workflow.write_text(json.dumps({name: node for name, node in graph.items() if "_" not in name}))
+    kill_ten_times(workflow, place, KILLED_IN, saved)
 
 
 def saved(output: Path) -> dict[str, bytes]:
