@@ -51,8 +51,8 @@ def _problem(base: PartsBackbone) -> str:
     if not why:
         return ""
     return (
-        f"{base.info.name} can't be handed over as MODEL, CLIP and VAE: {why} Use the output base with Generate, or "
-        "Save Base Model and load the file."
+        f"{base.info.name} can't be handed over as MODEL, CLIP and VAE: {why.rstrip('.')}. Use the output base with "
+        "Generate, or Save Base Model and load the file."
     )
 
 
