@@ -27,11 +27,6 @@ class OptimizerSettings(Settings):
         used=lambda now: now.recipe.optimizer.rate_search == "none",
         unused="where rate_search finds it",
     )  # fmt: skip
-    rate_search: str = setting(
-        "none", "How the learning rate is found: none takes the number; range_test trains 80 steps at rising rates on "
-        "your pictures and takes a third of the rate at the lowest loss. The text encoder's keeps its proportion.",
-        choices=RATE_SEARCHES, neutral="none", since="0.2",
-    )  # fmt: skip
     text_encoder_learning_rate: float = setting(
         1e-5, "Peak learning rate of the text encoder, if it is trained. Usually lower than the denoiser's.", minimum=0,
         maximum=1000, step=1e-7, used=lambda now: now.recipe.adapter.train_text_encoder,
@@ -65,6 +60,11 @@ class OptimizerSettings(Settings):
         "sample pictures, or both.",
         choices=EMA_IN, neutral="files_and_samples", since="0.2", used=lambda now: now.recipe.optimizer.ema_decay > 0,
         unused="without ema_decay",
+    )  # fmt: skip
+    rate_search: str = setting(
+        "none", "How the learning rate is found: none takes the number; range_test trains 80 steps at rising rates on "
+        "your pictures and takes a third of the rate at the lowest loss. The text encoder's keeps its proportion.",
+        choices=RATE_SEARCHES, neutral="none", since="0.2",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
