@@ -20,6 +20,7 @@ from ..models.contract import Backbone
 from ..models.quantized import size_in
 from ..training.caption_order import variants
 from ..training.epochs import in_steps
+from ..training.range_test import STEPS
 from ..training.recipe import Recipe
 from .caption_notes import tag_changes
 from .companions import check_companions
@@ -73,6 +74,8 @@ class Forecast:
     steps: int
     trial: Trial | None
     """A step on the largest pictures; ``None`` if none was made."""
+    search: int = 0
+    """Steps at most of a search for the learning rate, before the others."""
     disk: int
     """Bytes of the adapter, the training state, and the latents and embeddings that are kept."""
 
@@ -91,8 +94,9 @@ class Forecast:
         """As text, one fact a line."""
         lines = [f"{self.name}: {self.steps} steps on {gigabytes(self.weights)} of frozen weights.", f"{self.plan}"]
         if self.trial:
-            whole = duration(self.steps * self.trial.seconds)
-            lines.append(f"measured: a trial step took {self.trial}, so all steps take about {whole}.")
+            whole = duration((self.steps + self.search) * self.trial.seconds)
+            search = f", with up to {self.search} that search for the learning rate," if self.search else ""
+            lines.append(f"measured: a trial step took {self.trial}, so all steps{search} take about {whole}.")
         lines.append(f"disk: about {gigabytes(self.disk)} for the adapter, the training state, latents and embeddings.")
         if self.demand:
             lines += [f"a card of {card} GB: {self.on_card(card)}" for card in CARDS]
@@ -167,6 +171,7 @@ def forecast(
             demand=planned.demand,
             steps=recipe.schedule.steps,
             trial=made,
+            search=0 if recipe.optimizer.rate_search == "none" else STEPS,
             disk=_disk(run, injection) + _of_embeddings(largest),
         )
 
