@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from lora_workbench.cli.main import main
+from lora_workbench.engine.core.errors import ConfigError
+from lora_workbench.engine.training.recipe import Recipe
+from lora_workbench.nodes.training.train_dreambooth import at_rate
 from nursery import Moment, nursery
 from PIL import Image
 from safetensors import safe_open
@@ -129,3 +132,10 @@ def saved(output: Path) -> dict[str, bytes]:
         for file in (model, weights)
         for name, tensor in load_file(file).items()
     }
+
+
+def test_a_search_for_the_rate_is_refused_beside_the_nodes_own():
+    own = Recipe.of(learning_rate=1e-3, text_encoder_learning_rate=1e-4)
+    assert at_rate(own, 1e-5).optimizer.text_encoder_learning_rate == pytest.approx(1e-6)
+    with pytest.raises(ConfigError, match="this node has its own, 1e-05"):
+        at_rate(own.changed(learning_rate="auto"), 1e-5)

@@ -24,8 +24,8 @@ class OptimizerSettings(Settings):
         1e-4, "Peak learning rate of the denoiser. Too high ruins pictures, too low learns nothing. Usually 1e-4 with "
         "alpha equal to rank. Written as auto, it is searched for (rate_search).",
         above=0, maximum=1000, step=1e-7, words={"auto": {"rate_search": "range_test"}},
-        used=lambda now: now.recipe.optimizer.rate_search == "none",
-        unused="where rate_search finds it",
+        used=lambda now: now.recipe.optimizer.rate_search == "none" or now.recipe.adapter.train_text_encoder,
+        unused="where rate_search finds it and the text encoder isn't trained",
     )  # fmt: skip
     text_encoder_learning_rate: float = setting(
         1e-5, "Peak learning rate of the text encoder, if it is trained. Usually lower than the denoiser's.", minimum=0,
