@@ -21,6 +21,7 @@ from ..models.quantized import size_in
 from ..training.caption_order import variants
 from ..training.epochs import in_steps
 from ..training.optimizer_states import kept_bytes
+from ..training.range_test import STEPS
 from ..training.recipe import Recipe
 from ..training.slider import Slider
 from ..training.trainee import Trainee
@@ -65,6 +66,8 @@ class Forecast:
     steps: int
     trial: Trial | None
     """A step on the largest pictures; ``None`` if none was made."""
+    search: int = 0
+    """Steps at most of a search for the learning rate, before the others."""
     disk: int
     """Bytes of the result, the training state, and the latents and embeddings that are kept."""
     need: Need | None = None
@@ -114,8 +117,9 @@ class Forecast:
     def _of_steps(self) -> Iterator[str]:
         yield f"it doesn't fit: {self.refused}" if self.refused else f"{self.plan}"
         if self.trial:
-            whole = duration(self.steps * self.trial.seconds)
-            yield f"measured: a trial step took {self.trial}, so all steps take about {whole}."
+            whole = duration((self.steps + self.search) * self.trial.seconds)
+            search = f", with up to {self.search} that search for the learning rate," if self.search else ""
+            yield f"measured: a trial step took {self.trial}, so all steps{search} take about {whole}."
         yield from (f"a card of {card}: {found}" for card, found in self.cards.items())
 
     def _of_disk(self) -> Iterator[str]:
@@ -213,6 +217,7 @@ def forecast(
             plan=planned.plan,
             demand=planned.demand,
             trial=made,
+            search=0 if recipe.optimizer.rate_search == "none" else STEPS,
             disk=_disk(run, trainee, need) + _of_embeddings(largest),
         )
 

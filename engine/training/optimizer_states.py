@@ -57,11 +57,17 @@ def _factored(tensor: Tensor) -> int:
     return _FLOAT * matrices * (rows + columns)
 
 
+def _momentum(tensor: Tensor) -> int:
+    """One of matrices; AdamW's two of what isn't a matrix."""
+    return _FLOAT * tensor.numel() * (1 if tensor.ndim == 2 else 2)
+
+
 _STATES: Mapping[str, Callable[[Tensor], int]] = {
     "adamw": _copies(2),
     "adamw_8bit": _in_8_bits,
     "adafactor": _factored,
     "lion": _copies(1),
+    "muon": _momentum,
     "prodigy": _copies(4),
     "schedule_free_adamw": _copies(2),
 }

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.errors import ConfigError
 from ..core.registry import Registry
+from .muon import Groups, muon_with_adamw
 
 if TYPE_CHECKING:
     from torch import optim
 
-Groups = list[dict[str, Any]]
 Pair = tuple[float, float]
 
 
@@ -97,6 +97,38 @@ def schedule_free_adamw(
     )
 
 
+def muon(
+    groups: Groups,
+    *,
+    weight_decay: float,
+    momentum: float = 0.95,
+    nesterov: bool = True,
+    ns_steps: int = 5,
+    betas: Pair = (0.9, 0.999),
+    eps: float = 1e-8,
+) -> optim.Optimizer:
+    """Muon (Jordan et al. 2024): the momentum of a matrix, made orthogonal by ``ns_steps`` Newton-Schulz iterations.
+    What isn't a matrix goes by AdamW, with ``betas`` and ``eps``.
+
+    Steps are scaled as large as AdamW's (Liu et al. 2025, arXiv:2502.16982, eq. 4), so that it needs AdamW's rate.
+    """
+    import torch
+
+    if not hasattr(torch.optim, "Muon"):
+        raise ConfigError(
+            f"The optimizer muon needs torch 2.9 or later, and this is torch {torch.__version__}.",
+            expected="a torch that has torch.optim.Muon",
+            hint="update torch, in ComfyUI by updating ComfyUI; or choose another optimizer. adamw and adafactor need "
+            "nothing.",
+        )
+    of_muon = {
+        "momentum": momentum, "nesterov": nesterov, "ns_steps": ns_steps, "adjust_lr_fn": "match_rms_adamw",
+    }  # fmt: skip
+    return muon_with_adamw(
+        groups, of_muon=of_muon, of_adamw={"betas": betas, "eps": eps}, weight_decay=weight_decay
+    )  # fmt: skip
+
+
 def _bitsandbytes() -> ModuleType:
     try:
         import bitsandbytes
@@ -122,5 +154,5 @@ def _missing(optimizer: str, library: str, extra: str) -> ConfigError:
     )
 
 
-for _make in (adamw, adamw_8bit, adafactor, lion, prodigy, schedule_free_adamw):
+for _make in (adamw, adamw_8bit, adafactor, lion, prodigy, schedule_free_adamw, muon):
     OPTIMIZERS.register(_make.__name__, _make)

@@ -16,8 +16,8 @@ _OWN: dict[str, Any] = {
 }  # fmt: skip
 """As in ai-toolkit's example of a slider, which has these values for Stable Diffusion 1.5."""
 _KEPT = {"steps", "rank", "alpha", "schedule", "train_text_encoder", "caption_dropout"}
-"""What suits a slider whatever the base model wants for other adapters: it learns a single direction, between prompts that
-are never dropped."""
+"""What suits a slider whatever the base model wants for other adapters: it learns a single direction, between prompts
+that are never dropped."""
 
 
 def suggest_slider(base: BackboneInfo) -> Recipe:

@@ -10,6 +10,7 @@ from ..kit.inputs import or_else, seed_input
 from ..kit.pictures import to_tensor
 from ..kit.shown import shown
 from . import CATEGORY
+from .train_dreambooth import at_rate
 from .train_lora import facts_of_run, in_words, plot_of_run
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class TrainEmbedding(io.ComfyNode):
         from ...engine.runs.train import Graph
 
         name = or_else(name, dataset.triggers[0].word if dataset.triggers else dataset.name)
-        recipe = recipe.changed(learning_rate=learning_rate, text_encoder_learning_rate=learning_rate)
+        recipe = at_rate(recipe, learning_rate).changed(text_encoder_learning_rate=learning_rate)
         trained = host().drive(
             train_embedding(
                 base, dataset, recipe, vectors=vectors, begins_as=begins_as, seed=seed,

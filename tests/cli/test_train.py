@@ -58,6 +58,27 @@ def test_a_graph_finds_what_it_has_trained(file: Path, workspace: Workspace, cap
     assert told(capsys)["reports"]["train"]["cached"]
 
 
+def test_a_rate_is_found_for_a_file_and_shown_by_a_graph(
+    file: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+):
+    assert (
+        main(["train", str(file), "--output", str(workspace.output), "--json", "--set", "recipe.learning_rate=auto"])
+        == 0
+    )
+    captured = capsys.readouterr()
+    report = json.loads(captured.out.splitlines()[-1])["reports"]["train"]
+    rate = report["rate_search"]["learning_rate"]
+    assert f"learning rate {rate:g}, found by" in captured.err
+    graph = training(workspace.pictures, workspace.base)
+    plots = {"inputs": {"filename_prefix": "plots/zwx", "images": ["train", 1]}, "class_type": "LW_SaveImages"}
+    chosen_in_graph = chosen(steps=2, rank=2, learning_rate="auto")["settings"]
+    assert workspace.run(changed(graph | {"plots": plots}, recipe__settings=chosen_in_graph)) == 0
+    result = told(capsys)
+    assert result["reports"]["train"]["cached"] and result["reports"]["train"]["rate_search"] == report["rate_search"]
+    assert result["reports"]["recipe"]["settings"]["rate_search"] == "range_test"
+    assert len([path for path in result["images"] if "plots" in path]) == 2, "the losses, and the search"
+
+
 def test_a_wrong_file_is_refused_as_bad_usage(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["train", str(file), "--output", str(tmp_path), "--json", "--set", "recipe.rnak=3"]) == 2
     captured = capsys.readouterr()

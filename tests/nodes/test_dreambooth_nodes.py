@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import random
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
 from lora_workbench.cli.main import main
-from nursery import Moment, nursery
+from lora_workbench.engine.core.errors import ConfigError
+from lora_workbench.engine.training.recipe import Recipe
+from lora_workbench.nodes.training.train_dreambooth import at_rate
+from nursery import kill_ten_times
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
@@ -93,32 +94,15 @@ def test_the_command_extracts_from_the_saved_folder(place, capsys, monkeypatch):
         main(["adapters", "extract", "base", "mine", "--energy", "2"])
 
 
-@pytest.mark.slow
+@pytest.mark.kills
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL")
 def test_ten_kills_change_no_bit(place):
     graph = json.loads((place / "workflow.json").read_text())
     graph["recipe"]["inputs"]["settings"] = SETTINGS.replace("steps = 3", "steps = 12; save_every = 2")
-    graph = {name: node for name, node in graph.items() if name not in ("extract", "keep", "draw", "pictures")}
-    workflow, rng, killed = place / "killed.json", random.Random(5), 0
-    workflow.write_text(json.dumps(graph))
-    with nursery(KILLED_IN) as runs:
-        undisturbed = runs.run(workflow, place / "undisturbed")
-        assert undisturbed.status == 0, undisturbed.said
-        while killed < 10:
-            folder = rng.choice(["", *KILLED_IN])
-            moment = (
-                Moment(folder, rng.randint(1, undisturbed.operations[folder]))
-                if folder
-                else Moment(seconds=rng.uniform(0, undisturbed.seconds))
-            )
-            ended = runs.run(workflow, place / "killed", moment)
-            assert ended.status in (0, -9), ended.said
-            killed += ended.status == -9
-            if ended.status == 0:
-                assert saved(place / "killed") == saved(place / "undisturbed")
-                shutil.rmtree(place / "killed")
-        assert runs.run(workflow, place / "killed").status == 0
-    assert saved(place / "killed") == saved(place / "undisturbed")
+    left_out = ("extract", "keep", "draw", "pictures")
+    workflow = place / "killed.json"
+    workflow.write_text(json.dumps({name: node for name, node in graph.items() if name not in left_out}))
+    kill_ten_times(workflow, place, KILLED_IN, saved)
 
 
 def saved(output: Path) -> dict[str, bytes]:
@@ -158,3 +142,10 @@ def test_companions_beside_all_weights_are_refused_in_a_plan(place, host):
         PlanTraining.execute(base, dataset, Recipe.of(), False, companions=Stack(), trains="all weights")
     report = PlanTraining.execute(base, dataset, Recipe.of(), False, trains="all weights").ui["lw_report"][0]
     assert report["fits"] and report["all_weights"]["copies"] == report["weights"]
+
+
+def test_a_search_for_the_rate_is_refused_beside_the_nodes_own():
+    own = Recipe.of(learning_rate=1e-3, text_encoder_learning_rate=1e-4)
+    assert at_rate(own, 1e-5).optimizer.text_encoder_learning_rate == pytest.approx(1e-6)
+    with pytest.raises(ConfigError, match="this node has its own, 1e-05"):
+        at_rate(own.changed(learning_rate="auto"), 1e-5)

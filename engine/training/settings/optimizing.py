@@ -24,13 +24,8 @@ class OptimizerSettings(Settings):
         1e-4, "Peak learning rate of the denoiser. Too high ruins pictures, too low learns nothing. Usually 1e-4 with "
         "alpha equal to rank. Written as auto, it is searched for (rate_search).",
         above=0, maximum=1000, step=1e-7, words={"auto": {"rate_search": "range_test"}},
-        used=lambda now: now.recipe.optimizer.rate_search == "none",
-        unused="where rate_search finds it",
-    )  # fmt: skip
-    rate_search: str = setting(
-        "none", "How the learning rate is found: none takes the number; range_test trains 80 steps at rising rates on "
-        "your pictures and takes a third of the rate at the lowest loss. The text encoder's keeps its proportion.",
-        choices=RATE_SEARCHES, neutral="none", since="0.2",
+        used=lambda now: now.recipe.optimizer.rate_search == "none" or now.recipe.adapter.train_text_encoder,
+        unused="where rate_search finds it and the text encoder isn't trained",
     )  # fmt: skip
     text_encoder_learning_rate: float = setting(
         1e-5, "Peak learning rate of the text encoder, if it is trained. Usually lower than the denoiser's.", minimum=0,
@@ -65,6 +60,11 @@ class OptimizerSettings(Settings):
         "sample pictures, or both.",
         choices=EMA_IN, neutral="files_and_samples", since="0.2", used=lambda now: now.recipe.optimizer.ema_decay > 0,
         unused="without ema_decay",
+    )  # fmt: skip
+    rate_search: str = setting(
+        "none", "How the learning rate is found: none takes the number; range_test trains 80 steps at rising rates on "
+        "your pictures and takes a third of the rate at the lowest loss. The text encoder's keeps its proportion.",
+        choices=RATE_SEARCHES, neutral="none", since="0.2",
     )  # fmt: skip
 
     def __post_init__(self) -> None:

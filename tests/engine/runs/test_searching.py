@@ -20,12 +20,15 @@ from lora_workbench.engine.data.loading import dataset_from_images, load_dataset
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.contract import Backbone
 from lora_workbench.engine.runs.dreambooth import train_dreambooth
+from lora_workbench.engine.runs.forecast import forecast
 from lora_workbench.engine.runs.processes import train_on_devices
+from lora_workbench.engine.runs.sliders import train_prompt_slider
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
 from lora_workbench.engine.training import range_test as searching
 from lora_workbench.engine.training.range_test import BATCHES, HIGHEST, LOWEST, STEPS, RangeTest, rate_at
 from lora_workbench.engine.training.recipe import Recipe
+from lora_workbench.engine.training.slider import PromptSlider
 from lora_workbench.engine.training.suggestions import suggest, with_changes
 from PIL import Image
 
@@ -153,6 +156,20 @@ def test_several_processes_take_the_rate_of_the_first(train: Train) -> None:
 @pytest.mark.parametrize("optimizer", ["lion", "adafactor", "schedule_free_adamw"])
 def test_other_optimizers_have_rates_of_their_own(train: Train, optimizer: str) -> None:
     assert LOWEST < result(train(optimizer=optimizer, steps=1)).range_test.rate < HIGHEST
+
+
+def test_a_slider_has_a_rate_of_its_own(base: Backbone, tmp_path: Path) -> None:
+    ends = PromptSlider(positive="a big thing", negative="a small thing", neutral=("a thing",), guidance=2.0)
+    recipe, store = RECIPE.changed(train_text_encoder=False), RunStore(tmp_path)
+    made = result(train_prompt_slider(base, ends, recipe, pictures=2, seed=5, store=store, name="x"))
+    assert LOWEST < made.range_test.rate < HIGHEST
+
+
+def test_a_plan_counts_its_steps(base: Backbone, tmp_path: Path) -> None:
+    dataset = dataset_from_images([Image.new("RGB", (32, 32), "red")], ["a thing"], "red")
+    plans = [result(forecast(base, dataset, chosen, store=RunStore(tmp_path)))
+             for chosen in (RECIPE, RECIPE.changed(learning_rate=1e-3))]  # fmt: skip
+    assert ["80 that search for the learning rate" in str(plan) for plan in plans] == [True, False]
 
 
 def test_words_numbers_and_what_cannot_be_had_together() -> None:

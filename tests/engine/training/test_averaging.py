@@ -16,7 +16,7 @@ from lora_workbench.engine.core.errors import ConfigError
 from lora_workbench.engine.core.events import SamplesGenerated, StateSaved, StepDone
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.models import registry
-from lora_workbench.engine.runs.dreambooth import train_dreambooth
+from lora_workbench.engine.runs.dreambooth import Need, train_dreambooth
 from lora_workbench.engine.runs.forecast import forecast
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
@@ -163,6 +163,12 @@ def test_it_counts_as_memory_and_disk(bases: Callable[[str], Any], tmp_path: Pat
     copy = without.demand.optimizer // 3
     assert with_it.demand.optimizer == without.demand.optimizer + copy
     assert with_it.disk == without.disk + copy
+
+
+def test_it_counts_where_all_weights_are_trained() -> None:
+    plain, averaged = Need(10, 2, 8), Need(10, 2, 8, average=4)
+    assert averaged.memory == plain.memory + 40
+    assert averaged.state == plain.state + 40
 
 
 def test_it_is_refused_where_the_optimizer_averages() -> None:

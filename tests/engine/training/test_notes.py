@@ -54,6 +54,15 @@ def test_a_suggested_recipe_needs_no_note(base, pictures, goal, quality):
             "never gets above 40% of 0.0001: the warm-up takes 50 steps, and the run has 20",
         ),
         ({"warmup_steps": 90, "schedule": "cosine"}, "never gets above"),
+        (
+            {"ema_decay": 0.9999},
+            "ema_decay 0.9999 isn't reached: after 100 steps the moving average has warmed up to 0.917",
+        ),
+        ({"ema_in": "files"}, "ema_in = files has no effect without ema_decay"),
+        (
+            {"learning_rate": 0.003, "rate_search": "range_test"},
+            "learning_rate = 0.003 has no effect where rate_search finds it",
+        ),
         ({"text_encoder_learning_rate": 1e-3}, "text_encoder_learning_rate = 0.001 has no effect without"),
         ({"train_text_encoder": True, "text_encoder_learning_rate": 0.0}, "train_text_encoder has no effect"),
         ({"logit_mean": 0.5}, "logit_mean = 0.5 has no effect unless timestep_distribution is logit_normal"),

@@ -104,6 +104,32 @@ def test_what_schedule_free_shows_is_its_average(base):
     assert all(torch.equal(value, shown[name]) for name, value in factors.result().items())
 
 
+def test_muon_moves_matrices_and_adamw_the_rest():
+    torch.manual_seed(0)
+    values = {"matrix": torch.randn(6, 4), "column": torch.randn(6, 1), "vector": torch.randn(5)}
+    ours, theirs = ({name: nn.Parameter(value.clone()) for name, value in values.items()} for _ in range(2))
+    optimizer = OPTIMIZERS.get("muon")([{"params": [*ours.values()], "lr": 0.1, "peak": 0.1}], weight_decay=0.2)
+    others = [theirs["column"], theirs["vector"]]
+    apart: list[torch.optim.Optimizer] = [
+        torch.optim.Muon([theirs["matrix"]], lr=0.1, weight_decay=0.2, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=0.1, weight_decay=0.2, fused=True),
+    ]
+    for step in range(4):
+        for name, value in values.items():
+            ours[name].grad = theirs[name].grad = (value - step) / 3
+        optimizer.step()
+        for own in apart:
+            own.step()
+    assert all(torch.equal(ours[name], theirs[name]) and not torch.equal(ours[name], values[name]) for name in values)
+
+
+def test_muon_is_refused_where_torch_has_none(monkeypatch):
+    monkeypatch.delattr(torch.optim, "Muon")
+    with pytest.raises(ConfigError, match=r"muon needs torch 2\.9 or later, and this is torch") as told:
+        OPTIMIZERS.get("muon")([{"params": [nn.Parameter(torch.zeros(2, 2))], "lr": 1.0}], weight_decay=0.0)
+    assert "What to do: update torch" in str(told.value)
+
+
 def test_lora_plus_raises_the_rate_of_b_alone(base):
     factors, optimization = begun(base, recipe("adamw", lora_plus_ratio=16.0))
     rates = {id(p): group["peak"] for group in optimization.optimizer.param_groups for p in group["params"]}
