@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...engine.core.resources import DEMO_BASE
 from ...engine.models.diffusers_parts import read_config
-from .seam import CLIP, COMFY, DEMO, VAE, ModelPatcher
+from .seam import CLIP, COMFY, DEMO, LOADING, VAE, ModelPatcher
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -113,7 +113,7 @@ def _clip(read: Read, disable_dynamic: bool = False) -> CLIP:
     weights = {f"clip_l.transformer.{name}": tensor for name, tensor in _text_weights(read).items()}
     clip = DEMO.CLIP(
         _clip_target(),
-        embedding_directory=DEMO.get_folder_paths("embeddings"),
+        embedding_directory=LOADING.get_folder_paths("embeddings"),
         parameters=DEMO.calculate_parameters(weights),
         state_dict=weights,
         disable_dynamic=disable_dynamic,

@@ -14,7 +14,7 @@ from ...engine.checkpoints.saving import checkpoint_problem, checkpoint_tensors,
 from ...engine.core.resources import DEMO_BASE
 from ...engine.models.from_parts import PartsBackbone
 from .demo import demo_checkpoint
-from .seam import CLIP, COMFY, DEMO, LOADING, VAE, ModelPatcher
+from .seam import CLIP, COMFY, LOADING, VAE, ModelPatcher
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,7 +59,7 @@ def _problem(base: PartsBackbone) -> str:
 def _loaded(base: PartsBackbone, options: Mapping[str, Any], **more: Any) -> tuple[ModelPatcher, CLIP, VAE]:
     dtype: Any = str(base.dtype).removeprefix("torch.")
     model, clip, vae, _ = LOADING.load_state_dict_guess_config(
-        checkpoint_tensors(base, dtype=dtype), embedding_directory=DEMO.get_folder_paths("embeddings"),
+        checkpoint_tensors(base, dtype=dtype), embedding_directory=LOADING.get_folder_paths("embeddings"),
         te_model_options=dict(options), **more,
     )  # fmt: skip
     return model, clip, vae

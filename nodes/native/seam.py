@@ -307,10 +307,13 @@ class _Core:
 
 
 class _Loading:
-    """What only handing over a trained model needs."""
+    """What only handing over a model of ours needs."""
 
     load_state_dict_guess_config: Foreign[Callable[..., tuple[Any, Any, Any, Any]]] = Foreign(
         "comfy.sd:load_state_dict_guess_config", "hand over a trained model"
+    )
+    get_folder_paths: Foreign[Callable[[str], list[str]]] = Foreign(
+        "folder_paths:get_folder_paths", "find embeddings for a model that is handed over"
     )
     ModelSamplingDiscrete: Foreign[type[Any]] = Foreign(
         "comfy.model_sampling:ModelSamplingDiscrete", "hand over a trained model that predicts v"
@@ -363,9 +366,6 @@ class _Demo:
     )
     SDTokenizer: Foreign[type[Any]] = Foreign("comfy.sd1_clip:SDTokenizer", "build the demo checkpoint's tokenizer")
     SD1Tokenizer: Foreign[type[Any]] = Foreign("comfy.sd1_clip:SD1Tokenizer", "build the demo checkpoint's tokenizer")
-    get_folder_paths: Foreign[Callable[[str], list[str]]] = Foreign(
-        "folder_paths:get_folder_paths", "find embeddings for the demo checkpoint"
-    )
 
     VAE: Foreign[type[Any]] = Foreign("comfy.sd:VAE", "build the demo checkpoint's autoencoder")
     convert_vae_state_dict: Foreign[Callable[[dict[str, Tensor]], dict[str, Tensor]]] = Foreign(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from lora_workbench.engine.captions.reaction import reactions
 from lora_workbench.engine.core.cache import TensorCache
 from lora_workbench.engine.core.events import StepDone
 from lora_workbench.engine.core.keys import VERSIONS, Computation
+from lora_workbench.engine.data.dataset import TriggerWord
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.masking import with_masks
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.runs.dreambooth import train_dreambooth
+from lora_workbench.engine.runs.embedding import train_embedding
 from lora_workbench.engine.runs.sliders import train_prompt_slider
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
@@ -92,6 +95,18 @@ def whole_model(base, folder: Path) -> list[float]:
     return [event.loss for event in events if isinstance(event, StepDone)]
 
 
+def word(base, folder: Path) -> list[float]:
+    """Losses of twenty steps of a word's two vectors."""
+    pictures = [Image.new("RGB", (32, 32), color) for color in ("red", "green", "blue")]
+    captioned = dataset_from_images(pictures, ["a zwx thing"] * 3, "colors")
+    dataset = replace(captioned, trigger=TriggerWord(word="zwx", class_word="thing"))
+    recipe = Recipe.of(steps=20, learning_rate=1e-2, text_encoder_learning_rate=1e-2, batch_size=2, warmup_steps=2)
+    events = train_embedding(
+        base, dataset, recipe, vectors=2, begins_as="", seed=5, store=RunStore(folder), name="golden"
+    )
+    return [event.loss for event in events if isinstance(event, StepDone)]
+
+
 def latent(base, folder: Path) -> list[float]:
     dataset = dataset_from_images([gradient(40)], ["x"], "gradient")
     return thumbprint(finish(encode(base, dataset, 32, TensorCache(folder), embed=False)).latents[0][0])
@@ -138,6 +153,7 @@ PROBES: dict[Computation, Callable[..., list[Any]]] = {
     "run": run,
     "slider": slider,
     "whole model": whole_model,
+    "word": word,
     "latent": latent,
     "weight": weight,
     "embedding": embedding,

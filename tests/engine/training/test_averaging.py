@@ -16,8 +16,10 @@ from lora_workbench.engine.core.errors import ConfigError
 from lora_workbench.engine.core.events import SamplesGenerated, StateSaved, StepDone
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.models import registry
-from lora_workbench.engine.runs.dreambooth import Need, train_dreambooth
+from lora_workbench.engine.runs.dreambooth import train_dreambooth
 from lora_workbench.engine.runs.forecast import forecast
+from lora_workbench.engine.runs.key import Run
+from lora_workbench.engine.runs.need import Need
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
 from lora_workbench.engine.training.averaging import Average, decay_at
@@ -165,10 +167,16 @@ def test_it_counts_as_memory_and_disk(bases: Callable[[str], Any], tmp_path: Pat
     assert with_it.disk == without.disk + copy
 
 
-def test_it_counts_where_all_weights_are_trained() -> None:
-    plain, averaged = Need(10, 2, 8), Need(10, 2, 8, average=4)
-    assert averaged.memory == plain.memory + 40
-    assert averaged.state == plain.state + 40
+def test_it_counts_where_all_weights_are_trained(bases: Callable[[str], Any]) -> None:
+    dataset = dataset_from_images([Image.new("RGB", (32, 32), "red")], ["a thing"], "red")
+
+    def need(decay: float) -> Need:
+        recipe = RECIPE.changed(ema_decay=decay)
+        return Need.of(Run(base=bases("fp32"), dataset=dataset, recipe=recipe, regularization=None, seed=0, whole=True))
+
+    plain, averaged = need(0.0), need(0.9)
+    assert averaged.memory == plain.memory + plain.copies
+    assert averaged.state == plain.state + plain.copies
 
 
 def test_it_is_refused_where_the_optimizer_averages() -> None:
