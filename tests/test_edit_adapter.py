@@ -43,7 +43,7 @@ def apart(pictures: list[Image.Image], wanted: list[Image.Image]) -> np.ndarray:
     return features.distance(features.describe(pictures), features.describe(wanted))
 
 
-@pytest.mark.slow
+@pytest.mark.proofs
 def test_twelve_pairs_teach_an_edit(demo_base: Path, tmp_path: Path) -> None:
     """Measured: 0.49 for the base, 0.45 for the pictures unchanged, 0.11 for the adapter, and 0.15 from the drawings of
     other pictures."""

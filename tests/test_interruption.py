@@ -73,7 +73,7 @@ def state_of(output: Path) -> TrainingState | None:
     return TrainingState.load(files[0]) if files else None
 
 
-@pytest.mark.slow
+@pytest.mark.kills
 def test_interrupted_runs_end_in_the_same_bits(tiny_sd1: Path, tmp_path: Path):
     workflow = write_workflow(tmp_path, tiny_sd1)
     whole, broken = tmp_path / "whole", tmp_path / "broken"

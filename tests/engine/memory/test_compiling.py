@@ -16,6 +16,7 @@ from tiny import TINY
 from .test_checkpointing import gradients
 
 
+@pytest.mark.proofs
 @pytest.mark.skipif(not shutil.which("g++"), reason="there is no C++ compiler")
 def test_gradients_are_the_same_but_for_rounding(tmp_path: Path):
     """Checkpointed blocks too, which are computed twice."""

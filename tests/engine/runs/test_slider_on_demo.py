@@ -14,7 +14,7 @@ from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.training.slider import PromptSlider
 from lora_workbench.engine.training.slider_recipe import suggest_slider
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.proofs
 
 SUBJECTS = ("a red apple", "a house", "a penguin", "a sunflower")
 ENDS = PromptSlider(
