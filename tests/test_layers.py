@@ -28,10 +28,11 @@ LEVELS = {
     "engine.inspection": 3,
     "engine.memory": 3,
     "engine.training": 3,
-    "engine.runs": 4,
-    "headless": 5,
-    "nodes": 6,
-    "cli": 7,
+    "engine.evaluation": 4,
+    "engine.runs": 5,
+    "headless": 6,
+    "nodes": 7,
+    "cli": 8,
 }
 """Unit -> level. A unit imports from itself and from lower levels."""
 

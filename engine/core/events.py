@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -71,3 +71,12 @@ class SnapshotSaved(Event):
     """A snapshot of the adapter after a step has been written to disk."""
 
     step: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotMeasured(Event):
+    """What is trained has been measured as it was after a step, and the figures have been written to disk."""
+
+    step: int
+    figures: Any
+    """``Figures`` of ``engine/evaluation``."""

@@ -12,7 +12,7 @@ from .hashing import value_hash
 
 Computation = Literal[
     "run", "slider", "whole model", "word", "latent", "weight", "embedding", "reaction", "caption", "class pictures",
-    "learning rate",
+    "learning rate", "held out", "figures",
 ]  # fmt: skip
 
 VERSIONS: dict[Computation, int] = {
@@ -27,6 +27,8 @@ VERSIONS: dict[Computation, int] = {
     "caption": 2,
     "class pictures": 2,
     "learning rate": 1,
+    "held out": 1,
+    "figures": 1,
 }
 
 

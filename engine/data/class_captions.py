@@ -30,6 +30,18 @@ def class_caption(caption: str, trigger: TriggerWord) -> str:
     return done + text
 
 
+def without_trigger(caption: str, trigger: TriggerWord) -> str:
+    """What the caption says of others than the subject: with the class word in place of the trigger word, or with the
+    trigger word left out where there is no class word."""
+    if trigger.class_word:
+        return class_caption(caption, trigger)
+    text = composed(caption)
+    while found := find_word(text, trigger.word):
+        before, after = text[: found[0]].rstrip(), text[found[1] :].lstrip(" \t,，、")
+        text = f"{before} {after}".strip()
+    return text
+
+
 def trigger_of(record: ImageRecord, dataset: Dataset) -> TriggerWord | None:
     """The trigger word of a record."""
     return record.trigger or dataset.trigger

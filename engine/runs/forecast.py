@@ -28,6 +28,7 @@ from ..training.trainee import Trainee
 from ..training.whole import whole as all_weights
 from .caption_notes import tag_changes
 from .companions import check_companions
+from .holding_out import held_apart
 from .inside import beside, injected, trained_components
 from .key import Run
 from .need import Need, saved_bytes, trainable
@@ -186,10 +187,13 @@ def forecast(
         DatasetError, CaptionError, AdapterError: as for ``train_adapter``.
     """
     base = trainable(base) if whole else base
+    held = None
+    if not (slider or whole):
+        dataset, held = yield from held_apart(dataset, recipe, store)
     recipe = in_steps(recipe.changed(resolution=recipe.batches.resolution or base.info.resolution), dataset)
     run = Run(
         base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=0,
-        companions=Companions.of(companions), slider=slider, whole=whole,
+        companions=Companions.of(companions), held=held, slider=slider, whole=whole,
     )  # fmt: skip
     run.check()
     check_companions(run)

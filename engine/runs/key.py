@@ -63,6 +63,8 @@ class Run:
         """
         return self.companions.bound_to(self.base)
 
+    held: Dataset | None = None
+    """The pictures that are held out of the training, to measure on; no part of the key."""
     slider: Slider | None = None
     """What makes the adapter a slider; the data set then has its pictures."""
     whole: bool = False
@@ -158,7 +160,7 @@ class Run:
         """
         prior = self.recipe.prior
         if not self.trains_adapter and (prior.preserved_prompts or prior.mask_preservation):
-            trained = "all of its weights are" if self.whole else "the vectors of a word are"
+            trained = _trained_instead(self)
             instead = ", and connect regularization pictures" if self.whole else ": nothing else of the model changes"
             raise TrainingError(
                 f"The recipe preserves what the base model predicts by itself, and {trained} trained.",
@@ -181,10 +183,12 @@ class Run:
         for dataset in (self.dataset, self.regularization):
             if dataset is not None:
                 _check_captions(dataset)
+        _check_held(self)
         _check_pairs(self)
         _check_preservation(self)
         if self.regularization is not None:
-            refuse_shared(self.dataset, self.regularization)
+            for dataset in filter(None, (self.dataset, self.held)):
+                refuse_shared(dataset, self.regularization)
         if self.dataset.triggers and (lost := self.dataset.missing_trigger()):
             words = ", ".join(repr(trigger.word) for trigger in self.dataset.triggers)
             raise CaptionError(
@@ -192,6 +196,46 @@ class Run:
                 expected="the trigger word in every caption",
                 hint="use LW_TriggerCaptions with mode prepend or replace.",
             )
+
+
+def _trained_instead(run: Run) -> str:
+    """What is trained in place of an adapter, for people."""
+    return "all of its weights are" if run.whole else "the vectors of a word are"
+
+
+def check_measuring(recipe: Recipe, trained: str) -> None:
+    """Refuse measures, which compare an adapter with the base model on pictures of what it learns, where none is.
+
+    Args:
+        recipe: of the run.
+        trained: what is trained, for people: ``a slider is``.
+
+    Raises:
+        TrainingError: the recipe asks for measures or held-out pictures.
+    """
+    if asked := recipe.measuring.in_words:
+        raise TrainingError(
+            f"The recipe has {asked}, and {trained} trained.",
+            expected="measures and held-out pictures only where an adapter is trained on pictures",
+            hint="write measures = false; held_out = 0 into settings, and name no held_out_pictures.",
+        )
+
+
+def _check_held(run: Run) -> None:
+    """Held-out pictures must be of the kind that is trained on, and the run must be of an adapter."""
+    if run.slider or not run.trains_adapter:
+        check_measuring(run.recipe, "a slider is" if run.slider else _trained_instead(run))
+    held, dataset = run.held, run.dataset
+    if held is None:
+        return
+    _check_captions(held)
+    if other := [record.name for record in held if bool(record.reference) is not dataset.has_pairs]:
+        raise DatasetError(
+            f"Held-out pictures are {'plain' if dataset.has_pairs else 'pairs'}, unlike those that are trained on: "
+            f"{first_of(other)}",
+            expected="pairs alone, or no pairs",
+            hint="hold out other pictures, or leave one kind out of the data set.",
+        )
 
 
 def _check_pairs(run: Run) -> None:

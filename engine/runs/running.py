@@ -18,6 +18,7 @@ from ..core.events import Event, Message
 from ..core.locks import Exclusive
 from ..core.ranks import Ranks
 from ..core.storage import touch, write_json
+from ..evaluation.planning import measured_steps
 from ..memory.plan import MemoryPlan
 from ..training.epochs import length
 from ..training.loop import Trainer
@@ -25,6 +26,7 @@ from ..training.state import TrainingState
 from ..training.trainee import MakeTrainee
 from .inside import encoded_once, samples_of
 from .key import Run
+from .measuring import measuring
 from .preparing import encoded, prepared
 from .resuming import newest_state
 from .sharing import nothing, shared_state
@@ -149,6 +151,7 @@ def _train(
     """Encode and train; rank 0 saves states and snapshots. Gives the trainer, its result, and the memory plan."""
     base, recipe = run.base, run.recipe
     made = yield from encoded(run, store, ranks)
+    measure_of = yield from measuring(run, store, ranks)
     with prepared(run, made, product.trainee) as ready:
         memory, trainee = ready.memory, ready.trainee
         product.check(memory.plan)
@@ -170,6 +173,8 @@ def _train(
             trainer.keep_snapshot = lambda step, result: product.save(
                 result, trainer.losses, store.snapshot(run.lineage, step)
             )
+        if measure_of is not None:
+            trainer.measure, trainer.measured_steps = measure_of(trainee), measured_steps(recipe)
         with memory.applied(), contextlib.closing(trainer.run(start)) as events:
             yield from events
         return trainer, trainee.result(), str(memory.plan)

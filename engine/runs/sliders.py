@@ -17,6 +17,7 @@ from ..generation.class_pictures import class_pictures
 from ..models.contract import Backbone
 from ..training.recipe import Recipe
 from ..training.slider import PictureSlider, PromptSlider
+from .key import check_measuring
 from .store import RunStore
 from .train import TrainedAdapter, train_adapter
 
@@ -115,11 +116,12 @@ def check_pictures(slider: PromptSlider, pictures: int) -> None:
 
 
 def check_recipe(recipe: Recipe) -> None:
-    """Refuse a recipe that trains the text encoder.
+    """Refuse a recipe that trains the text encoder, or measures.
 
     Raises:
         TrainingError: as said.
     """
+    check_measuring(recipe, "a slider is")
     if recipe.adapter.train_text_encoder:
         raise TrainingError(
             "The recipe trains the text encoder, but a slider leaves it as it is.",

@@ -17,7 +17,7 @@ class RunStore:
 
     - ``<steps>.safetensors``: a finished adapter, or all weights of a base model; its losses are in ``<steps>.json``;
     - ``<steps>.state.safetensors``: the training state of a run to that many steps;
-    - ``snapshots/<step>.safetensors``: the adapter after a step;
+    - ``snapshots/<step>.safetensors``: the adapter after a step; what was measured of it is in ``<step>.json``;
     - ``lock``: held by the process that trains.
     """
 
@@ -26,6 +26,7 @@ class RunStore:
         self.encoded = TensorCache(root / "encoded")
         self.captions = TextCache(root / "captions")
         self.rates = TextCache(root / "rates")
+        self.held_out = TextCache(root / "held_out")
         self.class_pictures = root / "class_pictures"
 
     def finished(self, lineage: str, steps: int) -> Path:
@@ -39,6 +40,14 @@ class RunStore:
     def snapshot(self, lineage: str, step: int) -> Path:
         """The adapter as it was after a step."""
         return self._run(lineage) / "snapshots" / f"{step:06d}.safetensors"
+
+    def figures(self, lineage: str, step: int) -> Path:
+        """What was measured of the adapter as it was after a step."""
+        return self.snapshot(lineage, step).with_suffix(".json")
+
+    def all_figures(self, lineage: str) -> list[Path]:
+        """The files of a lineage's figures, by step."""
+        return sorted(self.figures(lineage, 0).parent.glob("*.json"))
 
     def state(self, lineage: str, steps: int) -> Path:
         """The training state of a run to ``steps``, whatever step it has reached."""

@@ -21,6 +21,7 @@ from ..core.errors import AdapterError, TrainingError
 from ..core.events import Event
 from ..core.ranks import Ranks
 from ..data.dataset import Dataset
+from ..evaluation.figures import Figures
 from ..models.contract import Backbone
 from ..training.epochs import in_steps
 from ..training.notes import Plan, notes
@@ -29,8 +30,10 @@ from ..training.recipe import Recipe
 from ..training.slider import Slider
 from .caption_notes import caption_notes
 from .companions import check_companions, companion_notes
+from .holding_out import held_apart
 from .inside import injected
 from .key import OF_ADAPTERS, Run
+from .measuring import figures_of, measuring_notes
 from .running import Finished, Product, follow, trained
 from .searching import with_found_rate
 from .sharing import process_notes
@@ -47,6 +50,8 @@ class TrainedAdapter(Finished):
     """The adapters that were on while it was trained, or that it started from."""
     range_test: RangeTest | None = None
     """What found the learning rate; ``None`` if the recipe has it as a number."""
+    figures: tuple[Figures, ...] = ()
+    """What was measured of its snapshots and of itself, by step, where the recipe asks for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,17 +103,20 @@ def train_adapter(
         StorageError: results can't be written.
     """
     ranks = ranks or Ranks()
-    run = _checked(base, dataset, recipe, regularization, seed, companions, slider)
+    apart = (dataset, None) if slider else (yield from held_apart(dataset, recipe, store))
+    run = _checked(base, apart, recipe, regularization, seed, companions, slider)
     run = yield from with_found_rate(run, store, name, ranks)
     told = (
         *process_notes(run, ranks),
         *companion_notes(run, companions),
         *caption_notes(run),
-        *notes(Plan(recipe=run.recipe, dataset=dataset, base=base, has_prior=bool(regularization))),
+        *notes(Plan(recipe=run.recipe, dataset=run.dataset, base=base, has_prior=bool(regularization))),
+        *measuring_notes(run, ranks),
     )
     adapter, finished = yield from trained(run, _product(run, name, graph or Graph()), store, name, told, ranks)
     return TrainedAdapter(
-        adapter=adapter, companions=run.companions, range_test=run.range_test, **vars(finished)
+        adapter=adapter, companions=run.companions, range_test=run.range_test,
+        figures=figures_of(run, store, ranks), **vars(finished),
     )  # fmt: skip
 
 
@@ -124,24 +132,27 @@ def follow_training(
     companions: Stack | None = None,
 ) -> Generator[Event, None, None]:
     """The part of a process that doesn't lead in :func:`train_adapter`, with the same arguments and errors."""
-    run = _checked(base, dataset, recipe, regularization, seed, companions, None)
+    apart = yield from held_apart(dataset, recipe, store)
+    run = _checked(base, apart, recipe, regularization, seed, companions, None)
     run = yield from with_found_rate(run, store, dataset.name, ranks)
     yield from follow(run, _product(run, dataset.name, Graph()), store, ranks)
 
 
 def _checked(
     base: Backbone,
-    dataset: Dataset,
+    apart: tuple[Dataset, Dataset | None],
     recipe: Recipe,
     regularization: Dataset | None,
     seed: int,
     companions: Stack | None,
     slider: Slider | None,
 ) -> Run:
+    """The run on the first of the data sets that are held apart, once nothing is wrong with it."""
+    dataset, held = apart
     recipe = in_steps(recipe.changed(resolution=recipe.batches.resolution or base.info.resolution), dataset)
     run = Run(
         base=base, dataset=dataset, recipe=recipe, regularization=regularization, seed=seed,
-        companions=Companions.of(companions), slider=slider,
+        companions=Companions.of(companions), held=held, slider=slider,
     )  # fmt: skip
     run.check()
     check_companions(run)

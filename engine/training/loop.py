@@ -6,14 +6,14 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.devices import is_out_of_memory
 from ..core.errors import TrainingError
-from ..core.events import Event, Message, SamplesGenerated, SnapshotSaved, StateSaved, StepDone
+from ..core.events import Event, Message, SamplesGenerated, SnapshotMeasured, SnapshotSaved, StateSaved, StepDone
 from ..core.ranks import Ranks
 from ..models.contract import Backbone
 from .loss import Loss
@@ -40,6 +40,10 @@ class Trainer:
     """Gives each sample picture with its prompt."""
     keep_snapshot: Callable[[int, Any], Any] | None = None
     """Saves a snapshot, given the step and ``Trainee.result()``."""
+    measure: Callable[[int], Generator[Event, None, Any]] | None = None
+    """Measures what is trained, given the step, and keeps the figures that it returns."""
+    measured_steps: Collection[int] = ()
+    """Steps after which it is called; at the step that a run resumes at, once more, since it may have been cut off."""
     need_less_memory: Callable[[], str] | None = None
     """Called when a step runs out of memory, before it is repeated; says what it did. Raises if nothing is left."""
     ahead: int | None = None
@@ -72,6 +76,7 @@ class Trainer:
         optimization = Optimization(self.backbone, self.trainee, self.recipe, self.loss, self.ranks, self.factor)
         if start is not None:
             self._resume(start, optimization)
+            yield from self._measured(optimization)
         saved, ahead = self.step, self._ahead(optimization)
         self._since = time.monotonic()
         try:
@@ -147,12 +152,16 @@ class Trainer:
         )
 
     def _shows(self, step: int) -> bool:
-        """Whether sample pictures or a snapshot are due after a step."""
+        """Whether sample pictures, a snapshot or measures are due after a step."""
         samples = self.generate_samples is not None and step % self.recipe.samples.sample_every == 0
-        return samples or (self.keep_snapshot is not None and step in self.recipe.saving.snapshot_steps)
+        snapshot = self.keep_snapshot is not None and step in self.recipe.saving.snapshot_steps
+        return samples or snapshot or self._measures(step)
+
+    def _measures(self, step: int) -> bool:
+        return self.measure is not None and step in self.measured_steps
 
     def _samples_and_snapshots(self, optimization: Optimization) -> Generator[Event, None, None]:
-        """The sample pictures and the snapshot that are due after this step."""
+        """The sample pictures, the snapshot and the measures that are due after this step."""
         samples, snapshots = self.recipe.samples, self.recipe.saving.snapshot_steps
         if self.generate_samples and self.step % samples.sample_every == 0:
             with optimization.shown_weights("samples"):
@@ -162,6 +171,14 @@ class Trainer:
             with optimization.shown_weights("files"):
                 self.keep_snapshot(self.step, self.trainee.result())
             yield SnapshotSaved(step=self.step)
+        yield from self._measured(optimization)
+
+    def _measured(self, optimization: Optimization) -> Generator[Event, None, None]:
+        """The measures that are due after this step, of the weights that files have."""
+        if self.measure is not None and self._measures(self.step):
+            with optimization.shown_weights("files"):
+                figures = yield from self.measure(self.step)
+            yield SnapshotMeasured(step=self.step, figures=figures)
 
     def _finish(self, optimization: Optimization, saved: int) -> None:
         """Save what a run has done that ends early."""

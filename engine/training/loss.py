@@ -223,6 +223,16 @@ def reference_dropped(drawn: Tensor, settings: CaptionSettings) -> Tensor:
     return (drawn >= start) & (drawn < start + settings.reference_dropout)
 
 
+def with_guidance(backbone: Backbone, conditioning: Conditioning, count: int, guidance: float) -> Conditioning:
+    """The conditioning of ``count`` samples with the guidance that models are told which take it as an input."""
+    import torch
+
+    if "guidance_input" not in backbone.info.capabilities:
+        return conditioning
+    told = torch.full((count,), guidance, dtype=torch.float32, device=backbone.device)
+    return Conditioning(conditioning | {"guidance": told})
+
+
 def denoising_loss(
     backbone: Backbone,
     x0: Tensor,
@@ -253,9 +263,7 @@ def denoising_loss(
     levels, tokens = trained_levels(recipe.noise, backbone.info), tokens_of(backbone.info, *x0.shape[-2:])
     u = levels.draw(len(x0), generator, tokens=tokens)
     timesteps = backbone.timesteps(u)
-    if "guidance_input" in backbone.info.capabilities:
-        guidance = x0.new_full((len(x0),), recipe.loss.told_guidance)
-        conditioning = Conditioning(conditioning | {"guidance": guidance})
+    conditioning = with_guidance(backbone, conditioning, len(x0), recipe.loss.told_guidance)
     seen = noise if shown is drawn else sent(shown, x0.device)
     x_t = add_noise(x0, seen, timesteps.alpha, timesteps.sigma)
     prediction_type = backbone.info.prediction_type

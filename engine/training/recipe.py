@@ -13,6 +13,7 @@ from .settings import (
     CaptionSettings,
     Circumstances,
     LossSettings,
+    MeasuringSettings,
     MemorySettings,
     NoiseSettings,
     OptimizerSettings,
@@ -38,6 +39,7 @@ class Recipe:
     samples: SampleSettings = field(default_factory=SampleSettings)
     saving: SavingSettings = field(default_factory=SavingSettings)
     memory: MemorySettings = field(default_factory=MemorySettings)
+    measuring: MeasuringSettings = field(default_factory=MeasuringSettings)
     reason: str = ""
     """Why these values, for people."""
 
@@ -154,5 +156,10 @@ def contradictions(recipe: Recipe) -> list[str]:
         problems.append(
             f"noisy_rank and compile: got {recipe.adapter.noisy_rank} and true, expected noisy_rank = 0 or compile = "
             "false, as compiled blocks can't tell the pictures' noise levels"
+        )
+    if recipe.measuring.held_out and (names := recipe.measuring.held_out_pictures):
+        problems.append(
+            f"held_out and held_out_pictures: got {recipe.measuring.held_out:g} and {len(names)} names, expected a "
+            "share or names, not both"
         )
     return problems

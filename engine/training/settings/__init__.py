@@ -5,6 +5,7 @@ from .captions import CaptionSettings
 from .circumstances import Circumstances
 from .course import MemorySettings, SampleSettings, SavingSettings
 from .loss import LossSettings, PriorSettings
+from .measuring import MeasuringSettings
 from .noise import NoiseSettings
 from .optimizing import BatchSettings, OptimizerSettings, ScheduleSettings
 
@@ -14,6 +15,7 @@ __all__ = [
     "CaptionSettings",
     "Circumstances",
     "LossSettings",
+    "MeasuringSettings",
     "MemorySettings",
     "NoiseSettings",
     "OptimizerSettings",

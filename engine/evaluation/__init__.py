@@ -1,0 +1,1 @@
+"""What a run in progress has learned: held-out pictures, and the measures of its snapshots."""
