@@ -113,6 +113,16 @@ def measuring_notes(run: Run, ranks: Ranks) -> Iterator[str]:
         )
 
 
+def unmeasured_notes(run: Run, figures: Sequence[Figures]) -> Iterator[str]:
+    """What a run that was trained before lacks of its measures."""
+    steps = measured_steps(run.recipe) if run.recipe.measuring.measures else []
+    if lacking := [str(step) for step in steps if step not in {own.step for own in figures}]:
+        yield (
+            f"Nothing was measured after step {first_of(lacking)}: the run was trained before, without these measures. "
+            "Change the seed to train and measure it anew."
+        )
+
+
 def _of_the_class(dataset: Dataset) -> list[str]:
     """The captions without their trigger words."""
     triggers = [trigger_of(record, dataset) for record in dataset]
