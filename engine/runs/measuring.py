@@ -17,7 +17,7 @@ from ..data.dataset import Dataset, ImageRecord
 from ..evaluation.draws import BANDS
 from ..evaluation.figures import Figures
 from ..evaluation.measuring import MeasuredSet, Measurer
-from ..evaluation.planning import MeasuringPlan, measuring_plan, passes_between
+from ..evaluation.planning import MeasuringPlan, measured_steps, measuring_plan, passes_between
 from ..training.training_set import TrainingSet, encode
 from .inside import adapted_by, on_text_encoders
 from .key import Run

@@ -115,10 +115,10 @@ def train_adapter(
     )
     adapter, finished = yield from trained(run, _product(run, name, graph or Graph()), store, name, told, ranks)
     figures = figures_of(run, store, ranks)
-    lacking = unmeasured_notes(run, figures) if finished.cached else ()
+    if finished.cached:
+        finished = replace(finished, notes=(*finished.notes, *unmeasured_notes(run, figures)))
     return TrainedAdapter(
-        adapter=adapter, companions=run.companions, range_test=run.range_test, figures=figures,
-        **vars(finished) | {"notes": (*finished.notes, *lacking)},
+        adapter=adapter, companions=run.companions, range_test=run.range_test, figures=figures, **vars(finished)
     )  # fmt: skip
 
 
