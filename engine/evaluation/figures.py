@@ -77,6 +77,14 @@ class Figures:
         bands = [picture.base for picture in self.pictures if picture.held is held]
         return float(np.mean(bands)) if bands else None
 
+    def in_words(self) -> str:
+        """For example ``loss 0.086 of training pictures, 0.228 of held-out ones; memorisation: AUC 0.97, p 0.004``."""
+        held = f", {self.held_loss:.3g} of held-out ones" if self.held_loss is not None else ""
+        own = self.membership
+        memorised = f"; memorisation: AUC {own.auc:.2f}, p {own.p:.2g}" if own else ""
+        drifted = f"; drift {self.drift:.2f}" if self.drift is not None else ""
+        return f"loss {self.training_loss:.3g} of training pictures{held}{memorised}{drifted}"
+
     def to_json(self) -> dict[str, object]:
         """As plain values, with the means of training and held-out pictures beside what they are of."""
         means = {"training_loss": self.training_loss, "held_loss": self.held_loss}

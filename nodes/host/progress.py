@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from textwrap import indent
 from typing import TextIO
 
-from ...engine.core.events import Event, Message, Progress, SamplesGenerated, SnapshotSaved, StepDone
+from ...engine.core.events import Event, Message, Progress, SamplesGenerated, SnapshotMeasured, SnapshotSaved, StepDone
 from ...engine.core.words import duration, printable
 
 Clock = Callable[[], float]
@@ -120,6 +120,8 @@ class TerminalProgress:
             self.line(f"  {len(event.images)} sample{'s' * (len(event.images) != 1)} generated at step {event.step}")
         elif isinstance(event, SnapshotSaved):
             self.line(f"  snapshot saved at step {event.step}")
+        elif isinstance(event, SnapshotMeasured):
+            self.line(f"  measured at step {event.step}: {event.figures.in_words()}")
         elif (reading := self._meter.read(event)) is not None:
             self._show_reading(reading)
 

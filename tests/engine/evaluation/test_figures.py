@@ -30,6 +30,13 @@ def test_means_and_membership_follow_from_the_pictures() -> None:
     assert FIGURES.membership and (FIGURES.membership.auc, FIGURES.membership.p) == (1, pytest.approx(1 / 6))
 
 
+def test_figures_are_told_in_words() -> None:
+    assert FIGURES.in_words() == (
+        "loss 0.45 of training pictures, 1.5 of held-out ones; memorisation: AUC 1.00, p 0.17; drift 0.25"
+    )
+    assert Figures.of(1, "key", [picture("a", 0.5)], None).in_words() == "loss 0.75 of training pictures"
+
+
 def test_without_held_out_pictures_there_is_no_membership() -> None:
     figures = Figures.of(1, "key", [picture("a", 0.5)], None)
     assert (figures.membership, figures.held_loss, figures.base_loss(held=True), figures.held_bands) == (
