@@ -46,8 +46,8 @@ class OfPicture(NamedTuple):
     losses: tuple[float, ...]
     """Mean squared error of its predictions, by band."""
     own: Tensor | None
-    """Its predictions for the first draw of each band, (``BANDS``, C, h, w), on the CPU; ``None`` if drift isn't
-    measured on this picture."""
+    """Its predictions at the noisiest band, (N / ``BANDS``, C, h, w), on the CPU; ``None`` if drift isn't measured on
+    this picture."""
     of_class: Tensor | None
     """The same for the caption of the class."""
 
@@ -112,9 +112,9 @@ class Measurer:
             losses = tuple(by_band(errors.flatten(1).mean(dim=1).cpu()))
             if of_class is None or number >= len(of_class.latents):
                 return OfPicture(losses, None, None)
-            first = slice(None, None, self.draws * SIGNS)
-            others = self._predictions(noisy.pick(first), self._conditioning(of_class, number))
-            return OfPicture(losses, own[first].cpu(), others.cpu())
+            noisiest = slice(-self.draws * SIGNS, None)
+            others = self._predictions(noisy.pick(noisiest), self._conditioning(of_class, number))
+            return OfPicture(losses, own[noisiest].cpu(), others.cpu())
 
     def _predictions(self, noisy: Noisy, conditioning: Conditioning) -> Tensor:
         """For every noisy version, (N, C, h, w); ``conditioning`` is of batch 1."""
@@ -169,8 +169,9 @@ def drift(adapted: Sequence[OfPicture], base: Sequence[OfPicture]) -> float | No
     .. math:: \sqrt{\sum \lVert \hat v_\theta(x_t, c_{class}) - \hat v_0(x_t, c_{class}) \rVert^2
         / \sum \lVert \hat v_\theta(x_t, c) - \hat v_0(x_t, c) \rVert^2}
 
-    where 0 is the adapter off. That what is learned of a subject leaks into prompts without its word is the language
-    drift of arXiv:2208.12242, section 3.3. ``None`` without captions of the class, or where nothing changed.
+    where 0 is the adapter off, at the noisiest band: there the prompt decides what is drawn, and not the picture that
+    the noise was added to. That what is learned of a subject leaks into prompts without its word is the language drift
+    of arXiv:2208.12242, section 3.3. ``None`` without captions of the class, or where nothing changed.
     """
     own = of_class = 0.0
     for now, before in zip(adapted, base, strict=True):

@@ -32,14 +32,14 @@ class MeasuringPlan:
     draws: int
     """In each band of noise levels, each with its noise negated too."""
     drifting: int
-    """Training pictures whose captions of the class are predicted too, once in each band."""
+    """Training pictures whose captions of the class are predicted too, at the noisiest band."""
     share: float = 0.0
     """Time of measuring a snapshot over that of the steps between two."""
 
     @property
     def passes(self) -> int:
         """Forward passes at each snapshot. The base model's own are as many, once in a run."""
-        return (self.held + self.members) * self.draws * _PASSES + self.drifting * BANDS
+        return self.draws * (_PASSES * (self.held + self.members) + SIGNS * self.drifting)
 
     @property
     def is_dear(self) -> bool:
@@ -64,11 +64,11 @@ def measuring_plan(*, held: int, members: int, passes: float, has_classes: bool)
         has_classes: whether there are captions of the class to measure drift with.
     """
     drifting = min(members, LEAST_PICTURES) if has_classes else 0
-    room = SHARE * passes - drifting * BANDS
-    pictures = max(int(room // _PASSES), _least(held) + _least(members))
+    room, for_drift = SHARE * passes, drifting * SIGNS
+    pictures = max(int((room - for_drift) // _PASSES), _least(held) + _least(members))
     held_now = min(held, MOST_PICTURES, max(pictures // 2, pictures - members, _least(held)))
     members_now = min(members, MOST_PICTURES, max(pictures - held_now, _least(members)))
-    draws = min(MOST_DRAWS, max(1, int(room // (_PASSES * (held_now + members_now)))))
+    draws = min(MOST_DRAWS, max(1, int(room // (_PASSES * (held_now + members_now) + for_drift))))
     made = MeasuringPlan(held=held_now, members=members_now, draws=draws, drifting=drifting)
     return replace(made, share=made.passes / passes)
 

@@ -17,7 +17,7 @@ from ..data.dataset import Dataset, ImageRecord
 from ..evaluation.draws import BANDS
 from ..evaluation.figures import Figures
 from ..evaluation.measuring import MeasuredSet, Measurer
-from ..evaluation.planning import MeasuringPlan, measuring_plan, passes_between
+from ..evaluation.planning import MeasuringPlan, measured_steps, measuring_plan, passes_between
 from ..training.training_set import TrainingSet, encode
 from .inside import adapted_by, on_text_encoders
 from .key import Run
@@ -110,6 +110,16 @@ def measuring_notes(run: Run, ranks: Ranks) -> Iterator[str]:
         yield (
             f"Measuring takes more than usual: {measures.plan.in_words()} between two snapshots. Fewer pictures would "
             "tell nothing; take fewer snapshots to spend less."
+        )
+
+
+def unmeasured_notes(run: Run, figures: Sequence[Figures]) -> Iterator[str]:
+    """What a run that was trained before lacks of its measures."""
+    steps = measured_steps(run.recipe) if run.recipe.measuring.measures else []
+    if lacking := [str(step) for step in steps if step not in {own.step for own in figures}]:
+        yield (
+            f"Nothing was measured after step {first_of(lacking)}: the run was trained before, without these measures. "
+            "Change the seed to train and measure it anew."
         )
 
 

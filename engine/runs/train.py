@@ -33,7 +33,7 @@ from .companions import check_companions, companion_notes
 from .holding_out import held_apart
 from .inside import injected
 from .key import OF_ADAPTERS, Run
-from .measuring import figures_of, measuring_notes
+from .measuring import figures_of, measuring_notes, unmeasured_notes
 from .running import Finished, Product, follow, trained
 from .searching import with_found_rate
 from .sharing import process_notes
@@ -114,9 +114,11 @@ def train_adapter(
         *measuring_notes(run, ranks),
     )
     adapter, finished = yield from trained(run, _product(run, name, graph or Graph()), store, name, told, ranks)
+    figures = figures_of(run, store, ranks)
+    if finished.cached:
+        finished = replace(finished, notes=(*finished.notes, *unmeasured_notes(run, figures)))
     return TrainedAdapter(
-        adapter=adapter, companions=run.companions, range_test=run.range_test,
-        figures=figures_of(run, store, ranks), **vars(finished),
+        adapter=adapter, companions=run.companions, range_test=run.range_test, figures=figures, **vars(finished)
     )  # fmt: skip
 
 

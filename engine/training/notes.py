@@ -281,6 +281,16 @@ def _saving(plan: Plan) -> Iterator[str]:
         yield f"There will be no snapshot after step {first_of(late)}: the run has {steps} steps."
 
 
+def _measuring(plan: Plan) -> Iterator[str]:
+    settings = plan.recipe.measuring
+    if plan.instead:
+        return
+    if settings.measures and not settings.holds_out:
+        yield "Memorisation can't be measured, as no pictures are held out. Set held_out to 0.1 to 0.25 to know it."
+    elif settings.holds_out and not settings.measures:
+        yield "Pictures are held out, and nothing is measured on them. Turn measures on, or train on all pictures."
+
+
 def _repeats(plan: Plan) -> Iterator[str]:
     repeats = {record.repeats for record in plan.dataset}
     if len(repeats) > 1 or repeats == {1} or plan.recipe.schedule.epochs:
@@ -297,6 +307,7 @@ def _number(value: object) -> str:
 
 _CHECKS: tuple[Callable[[Plan], Iterable[str]], ...] = (
     _unused, _targets, _rank, _alpha, _text_encoder, _optimizer, _peak, _length, _unseen, _fullness, _resolution,
-    _shift, _high_noise, _contrastive, _prior, _preservation, _captions, _pairs, _samples, _saving, _repeats,
+    _shift, _high_noise, _contrastive, _prior, _preservation, _captions, _pairs, _samples, _saving, _measuring,
+    _repeats,
 )  # fmt: skip
 _OF_ADAPTERS = (_targets, _rank, _alpha)

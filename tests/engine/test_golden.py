@@ -30,6 +30,7 @@ from lora_workbench.engine.generation.batch import GenerationRequest, generate
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.runs.dreambooth import train_dreambooth
 from lora_workbench.engine.runs.embedding import train_embedding
+from lora_workbench.engine.runs.holding_out import held_apart
 from lora_workbench.engine.runs.sliders import train_prompt_slider
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
@@ -149,6 +150,26 @@ def learning_rate(base, folder: Path) -> list[float]:
     return [100 * (1 - loss) for loss in found.losses[:60:6]]
 
 
+def held_out(base, folder: Path) -> list[float]:
+    """Which of ten pictures a share holds out, by their red values."""
+    del base
+    shades = [Image.blend(gradient(), Image.new("RGB", (32, 32), (25 * n, 90, 200)), 0.6) for n in range(10)]
+    dataset = dataset_from_images(shades, ["x"] * 10, "shades")
+    _, held = finish(held_apart(dataset, Recipe.of(held_out=0.3), RunStore(folder)))
+    return [record.load().getpixel((0, 0))[0] / 255 for record in held]
+
+
+def figures(base, folder: Path) -> list[float]:
+    """Losses of two pictures with and without an adapter, and its drift."""
+    pictures = [gradient(), Image.new("RGB", (32, 32), "red")]
+    captioned = dataset_from_images(pictures, ["a photo of a zwx fox"] * 2, "two")
+    dataset = replace(captioned, trigger=TriggerWord(word="zwx", class_word="fox"))
+    recipe = Recipe.of(steps=8, learning_rate=1e-2, rank=4, alpha=4, measures=True)
+    events = train_adapter(base, dataset, recipe, seed=5, store=RunStore(folder), name="golden")
+    [found] = finish(events).figures
+    return [found.drift, *(loss for own in found.pictures for loss in (*own.adapted, *own.base))]
+
+
 PROBES: dict[Computation, Callable[..., list[Any]]] = {
     "run": run,
     "slider": slider,
@@ -161,6 +182,8 @@ PROBES: dict[Computation, Callable[..., list[Any]]] = {
     "caption": caption,
     "class pictures": class_pictures,
     "learning rate": learning_rate,
+    "held out": held_out,
+    "figures": figures,
 }
 
 
