@@ -95,7 +95,9 @@ class _Course:
     @property
     def still_learning(self) -> bool:
         last = self.figures[-1].step
-        earlier = [share for own, share in zip(self.figures, self.learned, strict=True) if own.step <= last * (1 - LATE)]
+        earlier = [
+            share for own, share in zip(self.figures, self.learned, strict=True) if own.step <= last * (1 - LATE)
+        ]
         return bool(earlier) and max(earlier) < (1 - LATE_SHARE) * max(self.learned)
 
     @property

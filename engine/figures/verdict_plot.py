@@ -59,7 +59,7 @@ def verdict_plot(
     for (name, line), color in reversed([*zip(lines.items(), SERIES, strict=False)]):
         text(draw, (x, panel.top / FINE - 8), name, color, anchor="rb")
         x -= text_width(name, TEXT) + 16
-        draw_line(draw, [panel.point(*point) for point in zip(steps, line, strict=True)], color)
+        draw_line(draw, [panel.point(at, y) for at, y in zip(steps, line, strict=True) if math.isfinite(y)], color)
     at, _ = panel.point(best, 0)
     draw_line(draw, [(at, panel.top), (at, panel.bottom)], WARM)
     on_the_left = best > (steps[0] + steps[-1]) / 2
