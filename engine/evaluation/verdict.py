@@ -34,7 +34,7 @@ class Verdict:
     best: int
     """Step of the snapshot to use."""
     over_fit_since: int | None = None
-    """Step of the first snapshot of a run that over-fits from then on; ``None`` if it doesn't, or if it can't be told."""
+    """Step of the snapshot from which on the run over-fits; ``None`` if it doesn't, or if it can't be told."""
     still_learning: bool = False
     """Whether more steps would have taught more."""
     reasons: tuple[str, ...] = ()
@@ -126,7 +126,7 @@ class _Course:
             yield f"It was still learning at the end, {late:.0%} in the last quarter: more steps would teach more."
         elif self.best.step < last:
             share = self._until(self.best.step)[-1] / max(self.learned)
-            yield f"There it has learned {share:.0%} of what it learns of its pictures; later ones only fit them closer."
+            yield f"It has learned {share:.0%} of what the run learns of its pictures; later ones only fit them closer."
 
     def of_held_out(self, over_fit: int | None) -> Iterator[str]:
         """What pictures tell that it hasn't seen."""
