@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from ..core.cache import TensorCache, TextCache
 
 TRAINED = "lw.trained"
 """Metadata field of results that are all weights of a base model, not an adapter."""
+
+
+_SNAPSHOT = re.compile(r"(\d+)-of-(\d+)\.safetensors")
+
+
+class SnapshotFile(NamedTuple):
+    """The file of a snapshot."""
+
+    step: int
+    """After which it was made."""
+    steps: int
+    """Of the run that made it: with a decaying learning rate, runs of different lengths have different snapshots."""
+    path: Path
 
 
 class RunStore:
@@ -17,8 +33,10 @@ class RunStore:
 
     - ``<steps>.safetensors``: a finished adapter, or all weights of a base model; its losses are in ``<steps>.json``;
     - ``<steps>.state.safetensors``: the training state of a run to that many steps;
-    - ``snapshots/<step>.safetensors``: the adapter after a step;
-    - ``lock``: held by the process that trains.
+    - ``snapshots/<step>-of-<steps>.safetensors``: the adapter after a step of a run to that many steps;
+    - ``run.json``: what it is called and trains on;
+    - ``lock``: held by the process that trains;
+    - ``stop``: there while another process asks it to stop.
     """
 
     def __init__(self, root: Path) -> None:
@@ -30,23 +48,34 @@ class RunStore:
 
     def finished(self, lineage: str, steps: int) -> Path:
         """The adapter of a finished run."""
-        return self._run(lineage) / f"{steps:06d}.safetensors"
+        return self.folder(lineage) / f"{steps:06d}.safetensors"
 
     def record(self, lineage: str, steps: int) -> Path:
         """The losses of a finished run."""
-        return self._run(lineage) / f"{steps:06d}.json"
+        return self.folder(lineage) / f"{steps:06d}.json"
 
-    def snapshot(self, lineage: str, step: int) -> Path:
-        """The adapter as it was after a step."""
-        return self._run(lineage) / "snapshots" / f"{step:06d}.safetensors"
+    def lengths(self, lineage: str) -> list[int]:
+        """The steps of the finished runs of a lineage, ascending."""
+        stems = (path.stem for path in self.folder(lineage).glob("*.safetensors"))
+        return sorted(int(stem) for stem in stems if stem.isdecimal())
+
+    def snapshot(self, lineage: str, step: int, steps: int) -> Path:
+        """The adapter as it was after a step of a run to ``steps``."""
+        return self.folder(lineage) / "snapshots" / f"{step:06d}-of-{steps:06d}.safetensors"
+
+    def snapshots(self, lineage: str) -> Iterator[SnapshotFile]:
+        """All snapshots of a lineage, by step."""
+        for path in sorted((self.folder(lineage) / "snapshots").glob("*.safetensors")):
+            if found := _SNAPSHOT.fullmatch(path.name):
+                yield SnapshotFile(int(found[1]), int(found[2]), path)
 
     def state(self, lineage: str, steps: int) -> Path:
         """The training state of a run to ``steps``, whatever step it has reached."""
-        return self._run(lineage) / f"{steps:06d}.state.safetensors"
+        return self.folder(lineage) / f"{steps:06d}.state.safetensors"
 
     def states(self, lineage: str) -> list[Path]:
         """All training states of a lineage."""
-        return sorted(self._run(lineage).glob("*.state.safetensors"))
+        return sorted(self.folder(lineage).glob("*.state.safetensors"))
 
     def steps_of(self, state: Path) -> int:
         """The steps that the run of a training state was to have."""
@@ -54,7 +83,16 @@ class RunStore:
 
     def lock(self, lineage: str) -> Path:
         """The file locked by the process that trains this lineage."""
-        return self._run(lineage) / "lock"
+        return self.folder(lineage) / "lock"
 
-    def _run(self, lineage: str) -> Path:
+    def about(self, lineage: str) -> Path:
+        """What a run is called and trains on."""
+        return self.folder(lineage) / "run.json"
+
+    def stop_request(self, lineage: str) -> Path:
+        """The file that asks the process that trains this lineage to stop."""
+        return self.folder(lineage) / "stop"
+
+    def folder(self, lineage: str) -> Path:
+        """All files of a lineage."""
         return self.root / "runs" / lineage[:24]

@@ -34,6 +34,7 @@ from .key import OF_ADAPTERS, Run
 from .running import Finished, Product, follow, trained
 from .searching import with_found_rate
 from .sharing import process_notes
+from .snapshots import Snapshots, first_missing, snapshots_of
 from .store import RunStore
 
 
@@ -45,6 +46,8 @@ class TrainedAdapter(Finished):
     """Bound to the base model's modules; ``path`` is its file in the run store."""
     companions: Companions = field(default_factory=Companions)
     """The adapters that were on while it was trained, or that it started from."""
+    snapshots: Snapshots
+    """The adapter after the steps that the recipe asks for, and as it is."""
     range_test: RangeTest | None = None
     """What found the learning rate; ``None`` if the recipe has it as a number."""
 
@@ -106,10 +109,14 @@ def train_adapter(
         *caption_notes(run),
         *notes(Plan(recipe=run.recipe, dataset=dataset, base=base, has_prior=bool(regularization))),
     )
-    adapter, finished = yield from trained(run, _product(run, name, graph or Graph()), store, name, told, ranks)
+    adapter, finished = yield from trained(run, _product(run, name, graph or Graph(), store), store, name, told, ranks)
     return TrainedAdapter(
-        adapter=adapter, companions=run.companions, range_test=run.range_test, **vars(finished)
-    )  # fmt: skip
+        adapter=adapter,
+        companions=run.companions,
+        range_test=run.range_test,
+        snapshots=snapshots_of(store, run, adapter, len(finished.losses)),
+        **vars(finished),
+    )
 
 
 def follow_training(
@@ -126,7 +133,7 @@ def follow_training(
     """The part of a process that doesn't lead in :func:`train_adapter`, with the same arguments and errors."""
     run = _checked(base, dataset, recipe, regularization, seed, companions, None)
     run = yield from with_found_rate(run, store, dataset.name, ranks)
-    yield from follow(run, _product(run, dataset.name, Graph()), store, ranks)
+    yield from follow(run, _product(run, dataset.name, Graph(), store), store, ranks)
 
 
 def _checked(
@@ -148,10 +155,13 @@ def _checked(
     return run
 
 
-def _product(run: Run, name: str, graph: Graph) -> Product[Adapter]:
+def _product(run: Run, name: str, graph: Graph, store: RunStore) -> Product[Adapter]:
     return Product(
-        trainee=partial(injected, run), save=partial(_saved, run, name, graph), load=partial(_read, run, name)
-    )  # fmt: skip
+        trainee=partial(injected, run),
+        save=partial(_saved, run, name, graph),
+        load=partial(_read, run, name),
+        first_missing=partial(first_missing, store, run),
+    )
 
 
 def _saved(run: Run, name: str, graph: Graph, updates: dict[str, Update], losses: list[float], path: Path) -> Adapter:
