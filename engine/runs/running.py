@@ -129,6 +129,7 @@ def trained(
         if trainer.stopped:
             note(store, run.lineage, About.of(run, name, stopped_at=trainer.step))
             told = (_stopped(trainer.step, steps), *told)
+            yield Message(text=f"{name}: {told[0]}")
         return made, Finished(
             losses=trainer.losses,
             parts=trainer.parts,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from ..adapters.adapter import Adapter
 from ..adapters.binding import bind
 from ..adapters.files import load_adapter
+from ..adapters.keeping import Kept, keep
 from ..core.errors import AdapterError, ConfigError
+from ..core.events import Event, Progress
 from ..core.words import first_of
 from ..training.snapshot_steps import kept_snapshots
 from .key import Run
@@ -85,13 +88,18 @@ class Snapshots:
             raise self._no(f"step {step}")
         return min(self.snapshots, key=lambda snapshot: abs(snapshot.step - step))
 
+    @property
+    def by_step(self) -> dict[int, Snapshot]:
+        """Step -> snapshot, ascending."""
+        return {snapshot.step: snapshot for snapshot in self.snapshots}
+
     def exactly(self, steps: tuple[int, ...]) -> tuple[Snapshot, ...]:
         """The snapshots after these steps, ascending.
 
         Raises:
             ConfigError: there is none after one of them.
         """
-        known = {snapshot.step: snapshot for snapshot in self.snapshots}
+        known = self.by_step
         if lost := [str(step) for step in steps if step not in known]:
             raise self._no(f"snapshot after step {first_of(lost)}")
         return tuple(known[step] for step in sorted(set(steps)))
@@ -136,6 +144,23 @@ def snapshots_of(store: RunStore, run: Run, result: Adapter, done: int) -> Snaps
             for name, step, path in [*files, (result.name, done, result.path)]
         ),
     )
+
+
+def save_snapshots(
+    snapshots: Iterable[Snapshot], place: Path, *, dtype: Literal["float16", "float32"], without_data: bool
+) -> Generator[Event, None, list[Kept]]:
+    """Save snapshots as ``place-<step>.safetensors``, each as :func:`~..adapters.keeping.keep` does.
+
+    Raises:
+        AdapterError: a snapshot can't be read, or ``dtype`` can't hold its values.
+        StorageError: the disk is full, or the folder can't be written.
+    """
+    files, chosen = [], list(snapshots)
+    for done, snapshot in enumerate(chosen, 1):
+        file = place.with_name(f"{place.name}-{snapshot.step:06d}")
+        files.append(keep(snapshot.adapter(), file, dtype=dtype, without_data=without_data))
+        yield Progress(done=done, total=len(chosen), label="saving snapshots")
+    return files
 
 
 def first_missing(store: RunStore, run: Run) -> int | None:
