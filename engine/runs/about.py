@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.storage import write_json
 from .key import Run
-from .store import RunStore
+from .store import ABOUT, RunStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +54,18 @@ def note(store: RunStore, lineage: str, about: About) -> None:
     Raises:
         StorageError: the run store can't be written.
     """
-    write_json(store.about(lineage), asdict(about))
+    write_json(store.about(lineage, about.steps), asdict(about))
 
 
-def noted(store: RunStore, lineage: str) -> About | None:
-    """What was written down of a lineage; ``None`` if nothing was, or it is damaged."""
+def noted(store: RunStore, lineage: str, steps: int) -> About | None:
+    """What was written down of a run; ``None`` if nothing was, or it is damaged."""
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-        known: dict[str, Any] = json.loads(store.about(lineage).read_text(encoding="utf-8"))
+        known: dict[str, Any] = json.loads(store.about(lineage, steps).read_text(encoding="utf-8"))
         return About(**{f.name: known[f.name] for f in fields(About) if f.name in known})
     return None
+
+
+def all_noted(store: RunStore, lineage: str) -> list[About]:
+    """What was written down of the runs of a lineage."""
+    lengths = [int(path.name.removesuffix(ABOUT)) for path in store.folder(lineage).glob(f"[0-9]*{ABOUT}")]
+    return [about for steps in sorted(lengths) if (about := noted(store, lineage, steps))]

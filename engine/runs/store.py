@@ -13,6 +13,10 @@ TRAINED = "lw.trained"
 """Metadata field of results that are all weights of a base model, not an adapter."""
 
 
+STOP = "stop"
+"""Name of the file that asks a run to stop."""
+ABOUT = ".run.json"
+"""End of the name of the file that says what a run is called."""
 _SNAPSHOT = re.compile(r"(\d+)-of-(\d+)\.safetensors")
 
 
@@ -34,7 +38,7 @@ class RunStore:
     - ``<steps>.safetensors``: a finished adapter, or all weights of a base model; its losses are in ``<steps>.json``;
     - ``<steps>.state.safetensors``: the training state of a run to that many steps;
     - ``snapshots/<step>-of-<steps>.safetensors``: the adapter after a step of a run to that many steps;
-    - ``run.json``: what it is called and trains on;
+    - ``<steps>.run.json``: what the run to that many steps is called and trains on;
     - ``lock``: held by the process that trains;
     - ``stop``: there while another process asks it to stop.
     """
@@ -85,13 +89,13 @@ class RunStore:
         """The file locked by the process that trains this lineage."""
         return self.folder(lineage) / "lock"
 
-    def about(self, lineage: str) -> Path:
+    def about(self, lineage: str, steps: int) -> Path:
         """What a run is called and trains on."""
-        return self.folder(lineage) / "run.json"
+        return self.folder(lineage) / f"{steps:06d}{ABOUT}"
 
     def stop_request(self, lineage: str) -> Path:
         """The file that asks the process that trains this lineage to stop."""
-        return self.folder(lineage) / "stop"
+        return self.folder(lineage) / STOP
 
     def folder(self, lineage: str) -> Path:
         """All files of a lineage."""

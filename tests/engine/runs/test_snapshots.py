@@ -205,7 +205,7 @@ def test_a_stopped_run_gives_its_adapter_and_goes_on_to_the_same_bits(
     assert stopped.snapshots.last.adapter().content_hash == stopped.adapter.content_hash
     lineage = stopped.snapshots.lineage
     assert not store.stop_request(lineage).exists() and not store.finished(lineage, 8).exists()
-    about = noted(store, lineage)
+    about = noted(store, lineage, 8)
     assert about and (about.name, about.dataset, about.steps, about.stopped_at) == ("zwx", "colors", 8, 5)
     with pytest.raises(ConfigError, match="no step 8 of zwx, which was stopped after 5 of 8 steps"):
         stopped.snapshots.at(8)
