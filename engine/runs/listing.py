@@ -92,7 +92,8 @@ def _runs_of(store: RunStore, lineage: str) -> Iterator[ListedRun]:
     finished, kept = set(store.lengths(lineage)), [*store.snapshots(lineage)]
     states = {store.steps_of(path): path for path in store.states(lineage)}
     running = _running(store, lineage)
-    for steps in sorted({*finished, *states, *(file.steps for file in kept), *([running] if running else [])}):
+    lengths: set[int] = finished | states.keys() | {file.steps for file in kept} | ({running} - {0})
+    for steps in sorted(lengths):
         own = [file for file in kept if file.steps == steps]
         files = [place(lineage, steps) for place in (store.finished, store.record, store.state, store.about)]
         stats = _stats([*files, *(file.path for file in own)])
@@ -118,7 +119,8 @@ def _running(store: RunStore, lineage: str) -> int:
     with if_free(store.lock(lineage)) as free:
         if free:
             return 0
-    return max((about.started, about.steps) for about in [_NOTHING, *all_noted(store, lineage)])[1]
+    begun = [(about.started, about.steps) for about in all_noted(store, lineage)]
+    return max(begun)[1] if begun else 0
 
 
 def _progress(about: About, *, is_running: bool, is_finished: bool) -> Progress:

@@ -20,6 +20,9 @@ from workspace import Graph, Workspace, changed, chosen, in_api_format, training
 
 SHORT = chosen(steps=6, rank=2, snapshot_every=2, schedule="constant", save_every=4)["settings"]
 
+STEPS = 600
+"""Enough to be asked to stop in between."""
+
 
 def picking(workspace: Workspace, settings: str = SHORT, **values: Any) -> Graph:
     """A training whose snapshots are saved, and of which one is picked and saved."""
@@ -60,10 +63,8 @@ def test_one_is_picked_and_all_are_saved_by_step(workspace: Workspace, capfd: py
     again = ran(workspace, picking(workspace, pick__step=5, all__steps="2 6", all__private=True), capfd)
     assert again["reports"]["train"]["cached"], "another pick doesn't train"
     assert again["reports"]["pick"]["step"] == 4, "of two that are as near, the earlier one"
-    assert again["reports"]["all"]["paths"] == [
-        "kept/zwx-000002_00002.safetensors",
-        "kept/zwx-000006_00002.safetensors",
-    ]
+    paths = [f"loras/kept/zwx-{step:06d}_00002.safetensors" for step in (2, 6)]
+    assert again["reports"]["all"]["paths"] == paths, "private files are others"
     assert "lw.dataset" not in load_adapter(loras / "kept" / "zwx-000002_00002.safetensors").metadata
     finished = ran(workspace, picking(workspace, pick__by="last"), capfd)
     assert (finished["reports"]["pick"]["name"], finished["reports"]["pick"]["step"]) == ("zwx", 6)
@@ -108,6 +109,11 @@ def _snapshots(workspace: Workspace) -> Any:
     return value
 
 
+def stoppable(workspace: Workspace) -> Graph:
+    settings = chosen(steps=STEPS, rank=2, snapshot_every=STEPS // 2, save_every=10)["settings"]
+    return picking(workspace, settings, pick__by="last")
+
+
 def start(workflow: Path, output: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "lora_workbench.cli.main", "run", str(workflow), "--output", str(output), "--json"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -125,37 +131,33 @@ def wait_for_state(store: RunStore) -> None:
 
 @pytest.mark.slow
 def test_a_training_that_is_stopped_from_the_shell(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
-    steps, output = 300, workspace.output
-    settings = chosen(steps=steps, rank=2, snapshot_every=150, save_every=10)["settings"]
-    graph = picking(workspace, settings, pick__by="last")
+    graph, output = stoppable(workspace), workspace.output
     process = start(workspace.write(graph), output)
     store = RunStore(output / "run-store")
     wait_for_state(store)
     assert cli.main(["runs", "--output", str(output), "--json"]) == 0
     [run] = json.loads(capfd.readouterr().out)
-    assert (run["name"], run["progress"], run["steps"]) == ("zwx", "running", steps)
+    assert (run["name"], run["progress"], run["steps"]) == ("zwx", "running", STEPS)
     assert cli.main(["runs", "stop", "zwx", "--output", str(output)]) == 0
     assert "zwx stops after its current step" in capfd.readouterr().out
     printed, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     told = json.loads(printed.splitlines()[-1])
     done = told["reports"]["train"]["steps"]
-    assert told["reports"]["train"]["stopped"] and 10 <= done < steps
-    assert f"Stopped at step {done} of {steps} on request; queue it again to train on." in errors
+    assert told["reports"]["train"]["stopped"] and 10 <= done < STEPS
+    assert f"Stopped at step {done} of {STEPS} on request; queue it again to train on." in errors
     stopped = load_adapter(output / "loras" / "zwx.safetensors")
     assert told["reports"]["pick"]["step"] == done and told["cached_nodes"] == 0
     assert cli.main(["runs", "show", "zwx", "--output", str(output)]) == 0
-    assert f"{done} of {steps}, stopped" in capfd.readouterr().out
+    assert f"{done} of {STEPS}, stopped" in capfd.readouterr().out
     assert cli.main(["runs", "stop", "zwx", "--output", str(output)]) == 1
     assert "zwx isn't in progress: it is stopped" in capfd.readouterr().err
     again = ran(workspace, graph, capfd)
-    assert (again["reports"]["train"]["resumed_at"], again["reports"]["train"]["steps"]) == (done, steps)
-    whole = Workspace(output.parent / "whole", workspace.base) if (output.parent / "whole").mkdir() is None else None
-    assert whole is not None
-    ran(whole, picking(whole, settings, pick__by="last"), capfd)
-    once, resumed = (
-        load_adapter(next(o.rglob("loras/zwx*2.safetensors"), o / "loras" / "zwx.safetensors"))
-        for o in (whole.output, output)
-    )
-    assert once.content_hash == resumed.content_hash != stopped.content_hash
-    assert ran(workspace, graph, capfd)["reports"]["train"]["cached"], "the finished run counts again"
+    assert (again["reports"]["train"]["resumed_at"], again["reports"]["train"]["steps"]) == (done, STEPS)
+    (elsewhere := output.parent / "whole").mkdir()
+    whole = Workspace(elsewhere, workspace.base)
+    ran(whole, stoppable(whole), capfd)
+    once = load_adapter(whole.output / "loras" / "zwx.safetensors")
+    assert Path(again["adapters"][0]).name == "zwx_00002.safetensors"
+    assert load_adapter(again["adapters"][0]).content_hash == once.content_hash != stopped.content_hash
+    assert ran(workspace, graph, capfd)["cached_nodes"] == len(graph), "the finished run counts again"
