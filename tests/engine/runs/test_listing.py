@@ -68,7 +68,7 @@ def test_a_run_is_found_by_its_name_or_the_begin_of_its_number(store: RunStore) 
     with pytest.raises(ConfigError, match=r"'abc' means 2 runs: abc\dabc\dabc\d \((fox|bell)\), "):
         find_runs(store, "abc")
     for unknown in ("", "cat"):
-        with pytest.raises(ConfigError, match="There is no run (.|\n)*abc1abc1abc1 "):
+        with pytest.raises(ConfigError, match=r"There is no run (.|\n)*abc1abc1abc1 "):
             find_runs(store, unknown)
 
 
