@@ -16,17 +16,19 @@ if TYPE_CHECKING:
     from ..engine.runs.inventory import Item
     from ..engine.runs.store import RunStore
 
+PLACE: dict[str, Any] = {"output": Path("output"), "root": None, "json": False}
+"""Defaults of a parser with :func:`add_place_to`, for itself and its actions."""
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def add_to(commands: Any) -> None:
     parser = commands.add_parser("store", help="show what runs and caches take up, and prune them")
-    _add_common(parser)
-    parser.set_defaults(command=list_, output=Path("output"), root=None, json=False)
+    add_place_to(parser)
+    parser.set_defaults(command=list_, **PLACE)
     pruning = parser.add_subparsers(metavar="ACTION").add_parser(
         "prune", help="remove caches, training states and snapshots; finished adapters and models only with --adapters"
     )
-    _add_common(pruning)
+    add_place_to(pruning)
     pruning.add_argument("--older-than", type=_days, metavar="AGE", help="what was unused for this long: 30d, 12h")
     pruning.add_argument(
         "--max-size", type=_bytes, metavar="SIZE",
@@ -39,8 +41,9 @@ def add_to(commands: Any) -> None:
     pruning.set_defaults(command=prune, refuse=pruning.error)
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    """Options that may stand before ``prune`` or after it, so that neither parser's defaults override the other's."""
+def add_place_to(parser: argparse.ArgumentParser) -> None:
+    """Where the store is, and ``--json``: options that may stand before an action or after it, so that neither parser's
+    defaults override the other's."""
     place = parser.add_mutually_exclusive_group()
     options = {"type": Path, "metavar": "DIR", "default": argparse.SUPPRESS}
     place.add_argument("--output", **options, help="output folder of the runs")
@@ -51,7 +54,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 def list_(arguments: argparse.Namespace) -> int:
     from ..engine.runs.inventory import inventory
 
-    _print(inventory(_store(arguments)), arguments.json)
+    _print(inventory(store_of(arguments)), arguments.json)
     return 0
 
 
@@ -73,14 +76,19 @@ def prune(arguments: argparse.Namespace) -> int:
         kinds=frozenset({"cache"}) if arguments.caches else inventory.REMAKABLE,
         adapters=arguments.adapters,
     )
-    gone = inventory.prune(_store(arguments), wish, dry_run=arguments.dry_run)
+    gone = inventory.prune(store_of(arguments), wish, dry_run=arguments.dry_run)
     if not arguments.json:
         say("Would remove:" if arguments.dry_run else "Removed:")
     _print(gone, arguments.json)
     return 0
 
 
-def _store(arguments: argparse.Namespace) -> RunStore:
+def store_of(arguments: argparse.Namespace) -> RunStore:
+    """The run store that the arguments name.
+
+    Raises:
+        StorageError: there is none.
+    """
     from ..engine.runs.inventory import existing_store
 
     return existing_store(arguments.root or HeadlessHost(arguments.output).store_root())
@@ -91,17 +99,17 @@ def _print(items: Iterable[Item], as_json: bool) -> None:
 
     rows = totals(items)
     if as_json:
-        say_json([row._asdict() | {"used": _time(row.used)} for row in rows])
+        say_json([row._asdict() | {"used": time_of(row.used)} for row in rows])
         return
     for row in rows:
         line = (
-            f"{row.bytes / 1e6:10.1f} MB  {row.kind:<9} {row.name:<26} {row.count:>6}  {_time(row.used)}  {row.title}"
+            f"{row.bytes / 1e6:10.1f} MB  {row.kind:<9} {row.name:<26} {row.count:>6}  {time_of(row.used)}  {row.title}"
         )
         say(line.rstrip())
     say(f"{sum(row.bytes for row in rows) / 1e6:10.1f} MB  total")
 
 
-def _time(seconds: float) -> str:
+def time_of(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 

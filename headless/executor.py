@@ -15,7 +15,7 @@ from ..engine.core.resources import PROJECT_ROOT
 from .code_identity import ProjectCode
 from .io import ComfyNode, Hidden, HiddenHolder, NodeOutput
 from .running import RunHost, running
-from .store import ResultStore
+from .store import ResultStore, StoredResult
 from .validation import validate
 from .workflow import Link, Registry, Workflow, WorkflowNode
 
@@ -66,6 +66,8 @@ class Executor:
         self._store = ResultStore(host.store_root() / "nodes")
         self._code = ProjectCode(PROJECT_ROOT, kept=host.store_root() / "code" / "sources.json")
         self._memory: dict[str, Sequence[Any]] = {}
+        self._unfinished: dict[str, StoredResult] = {}
+        """Signature -> result that counts for the current run alone, as a training was stopped."""
         self.outcome = Outcome()
         """Of the current or last run, even if it failed."""
 
@@ -82,6 +84,7 @@ class Executor:
 
     def _run(self, workflow: Workflow) -> Outcome:
         self.outcome = Outcome(notes=list(workflow.notes))
+        self._unfinished.clear()
         needed = validate(workflow, self._registry)
         signatures = self._sign(needed)
         waiting = self._changed(needed, signatures)
@@ -127,7 +130,7 @@ class Executor:
         must = set()
         for node in reversed(needed):
             is_output = self._registry[node.class_type].GET_SCHEMA().is_output_node
-            if is_output and self._store.load(signatures[node.id]) is None:
+            if is_output and self._stored(signatures[node.id]) is None:
                 must.add(node.id)
             if node.id in must:
                 must |= {link.node for link in node.links.values() if not self._holds(link, signatures)}
@@ -135,15 +138,15 @@ class Executor:
 
     def _holds(self, link: Link, signatures: Mapping[str, str]) -> bool:
         signature = signatures[link.node]
-        stored = self._store.load(signature)
+        stored = self._stored(signature)
         return stored is not None and (signature in self._memory or stored.holds(link.output))
 
     def _run_node(self, node: WorkflowNode, workflow: Workflow, signatures: Mapping[str, str]) -> bool:
         """Run a node unless another one of the same signature just did; returns whether it ran."""
         signature = signatures[node.id]
-        if signature in self._memory and self._store.load(signature) is not None:
+        if signature in self._memory and self._stored(signature) is not None:
             return False
-        cls = self._registry[node.class_type]
+        cls, links = self._registry[node.class_type], node.links.values()
         inputs = {
             name: self._value(value, signatures) if isinstance(value, Link) else value
             for name, value in node.inputs.items()
@@ -155,6 +158,9 @@ class Executor:
             ui = output.ui or {}
             ui = ui if isinstance(ui, dict) else ui.as_dict()
             self._memory[signature] = output.args
+            if ui.get("lw_unfinished") or any(signatures[link.node] in self._unfinished for link in links):
+                self._unfinished[signature] = StoredResult(dict(ui), files=(), plain={})
+                return True
             self._store.save(
                 signature,
                 ui=ui,
@@ -165,6 +171,9 @@ class Executor:
         except Exception as error:
             raise NodeError(node, error) from error
         return True
+
+    def _stored(self, signature: str) -> StoredResult | None:
+        return self._unfinished.get(signature) or self._store.load(signature)
 
     def _value(self, link: Link, signatures: Mapping[str, str]) -> Any:
         signature = signatures[link.node]
@@ -196,7 +205,7 @@ class Executor:
         images: dict[str, None] = {}
         adapters: dict[str, None] = {}
         for node in needed:
-            stored = self._store.load(signatures[node.id])
+            stored = self._stored(signatures[node.id])
             if stored is None:
                 continue
             self._store.mark_used(signatures[node.id])

@@ -5,7 +5,9 @@ from __future__ import annotations
 from .adapters.apply_stack import ApplyStack
 from .adapters.extract_adapter import ExtractAdapter
 from .adapters.load_adapter import LoadAdapter
+from .adapters.pick_snapshot import PickSnapshot
 from .adapters.save_adapter import SaveAdapter
+from .adapters.save_snapshots import SaveSnapshots
 from .adapters.stack_adapters import StackAdapters
 from .captions.caption_dataset import CaptionDataset
 from .captions.captions_from_text import CaptionsFromText
@@ -82,6 +84,8 @@ NODES: list[type[io.ComfyNode]] = [
     StackAdapters,
     ApplyStack,
     SaveAdapter,
+    PickSnapshot,
+    SaveSnapshots,
     Generate,
     ComparisonGrid,
     SaveImages,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ..data.dataset import Dataset
 from ..training.recipe import Recipe
+from ..training.snapshot_steps import due_snapshots
 from .draws import BANDS, SIGNS
 
 SHARE = 0.1
@@ -73,23 +75,23 @@ def measuring_plan(*, held: int, members: int, passes: float, has_classes: bool)
     return replace(made, share=made.passes / passes)
 
 
-def measured_steps(recipe: Recipe) -> list[int]:
-    """The steps after which a run is measured, rising: those of its snapshots, and the last."""
-    last = recipe.schedule.steps
-    return sorted({last, *(step for step in recipe.saving.snapshot_steps if step <= last)})
+def measured_steps(recipe: Recipe, dataset: Dataset) -> list[int]:
+    """The steps after which a run on a data set is measured, rising: those of its snapshots, and the last."""
+    return [*due_snapshots(recipe, dataset), recipe.schedule.steps]
 
 
-def passes_between(recipe: Recipe, *, trained: int, taught: int, processes: int = 1) -> float:
+def passes_between(recipe: Recipe, snapshots: int, *, trained: int, taught: int, processes: int = 1) -> float:
     """Forward passes that the steps between two snapshots are worth on average, those of the base model counted as one
     more snapshot.
 
     Args:
         recipe: of the run.
+        snapshots: that are measured, the last step included.
         trained: samples that a micro-batch sends forward and backward.
         taught: those that it sends forward only.
         processes: that share the micro-batches of a step, while one of them measures.
     """
-    steps = recipe.schedule.steps / (len(measured_steps(recipe)) + 1)
+    steps = recipe.schedule.steps / (snapshots + 1)
     micro_batches = -(-recipe.batches.gradient_accumulation // processes)
     return steps * micro_batches * (_STEP * trained + taught)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..adapters.companions import Companions
 from ..adapters.stack import Stack
 from ..core.events import Event
-from ..core.words import duration
+from ..core.words import counted, duration
 from ..data.dataset import Dataset, ImageRecord
 from ..memory.blocks import blocks_of
 from ..memory.demand import Demand, bytes_of
@@ -24,6 +24,7 @@ from ..training.optimizer_states import kept_bytes
 from ..training.range_test import STEPS
 from ..training.recipe import Recipe
 from ..training.slider import Slider
+from ..training.snapshot_steps import kept_snapshots
 from ..training.trainee import Trainee
 from ..training.whole import whole as all_weights
 from .caption_notes import tag_changes
@@ -70,7 +71,9 @@ class Forecast:
     search: int = 0
     """Steps at most of a search for the learning rate, before the others."""
     disk: int
-    """Bytes of the result, the training state, and the latents and embeddings that are kept."""
+    """Bytes of the result, its snapshots, the training state, and the latents and embeddings that are kept."""
+    snapshots: int = 0
+    """How many are kept."""
     need: Need | None = None
     """Of all weights, if they are trained."""
     saved: int = 0
@@ -124,12 +127,16 @@ class Forecast:
         yield from (f"a card of {card}: {found}" for card, found in self.cards.items())
 
     def _of_disk(self) -> Iterator[str]:
+        snapshots = f"{counted(self.snapshots, 'snapshot')}, " if self.snapshots else ""
         if self.need is None:
-            yield f"disk: about {gigabytes(self.disk)} for the adapter, the training state, latents and embeddings."
+            yield (
+                f"disk: about {gigabytes(self.disk)} for the adapter, {snapshots}the training state, latents and "
+                "embeddings."
+            )
             return
         yield (
-            f"disk: about {gigabytes(self.disk)} for the result, the training state while a newer one is written, "
-            f"latents and embeddings; a checkpoint of it in 16 bits takes {gigabytes(self.saved)}."
+            f"disk: about {gigabytes(self.disk)} for the result, {snapshots}the training state while a newer one is "
+            f"written, latents and embeddings; a checkpoint of it in 16 bits takes {gigabytes(self.saved)}."
         )
 
     def on_card(self, card: int) -> str:
@@ -223,6 +230,7 @@ def forecast(
             trial=made,
             search=0 if recipe.optimizer.rate_search == "none" else STEPS,
             disk=_disk(run, trainee, need) + _of_embeddings(largest),
+            snapshots=_kept(run),
         )
 
 
@@ -265,7 +273,7 @@ def _records(run: Run) -> list[ImageRecord]:
 
 
 def _disk(run: Run, trainee: Trainee, need: Need | None) -> int:
-    """Bytes of the result, the training state and the latents."""
+    """Bytes of the result, its snapshots, the training state and the latents."""
     info = run.base.info
     pixels = sum(
         view.crop.size[0] * view.crop.size[1]
@@ -275,6 +283,11 @@ def _disk(run: Run, trainee: Trainee, need: Need | None) -> int:
     )
     latents = pixels // info.latent_factor**2 * info.latent_channels * 4 * (2 if run.dataset.has_pairs else 1)
     if need:
-        return need.disk + latents
+        return need.disk + _kept(run) * need.copies + latents
     trained = sum(parameter.nbytes for parameter in trainee.parameters.values())
-    return 2 * trained + kept_bytes(run.recipe.optimizer, trainee.parameters.values()) + latents
+    return (2 + _kept(run)) * trained + kept_bytes(run.recipe.optimizer, trainee.parameters.values()) + latents
+
+
+def _kept(run: Run) -> int:
+    """Snapshots that are there at the end."""
+    return len(kept_snapshots(run.recipe, run.dataset, run.recipe.schedule.steps))

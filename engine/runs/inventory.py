@@ -15,7 +15,7 @@ from ..adapters.files import read_metadata
 from ..core.errors import AdapterError, StorageError
 from ..core.locks import if_free
 from ..core.words import first_of
-from .store import TRAINED, RunStore
+from .store import ABOUT, STOP, TRAINED, RunStore
 
 Kind = Literal["cache", "state", "snapshot", "adapter", "model"]
 """``model`` is a finished base model, all weights of which were trained."""
@@ -239,7 +239,12 @@ def _remove_empty_folders(store: RunStore, item: Item) -> None:
         for folder in item.files[0].parents:
             if folder == store.root:
                 break
-            if folder == run and all(path.name.startswith("lock") for path in folder.iterdir()):
+            if folder == run and all(map(_is_beside, folder.iterdir())):
                 for path in folder.iterdir():
                     path.unlink()
             folder.rmdir()
+
+
+def _is_beside(path: Path) -> bool:
+    """Whether a file of a run is worth nothing without the others."""
+    return path.name.startswith("lock") or path.name.endswith(ABOUT) or path.name == STOP

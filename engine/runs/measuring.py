@@ -39,8 +39,9 @@ class Measures:
         """How many pictures are measured, and how well."""
         run, recipe = self.run, self.run.recipe
         contrasted = recipe.batches.batch_size if recipe.loss.contrastive_guidance != 1 else 0
+        snapshots = len(measured_steps(recipe, run.dataset))
         passes = passes_between(
-            recipe, trained=run.batch, taught=run.taught + contrasted, processes=self.processes
+            recipe, snapshots, trained=run.batch, taught=run.taught + contrasted, processes=self.processes
         )  # fmt: skip
         return measuring_plan(
             held=len(run.held or ()), members=len(run.dataset), passes=passes, has_classes=bool(run.dataset.triggers)
@@ -60,9 +61,11 @@ class Measures:
 
     def known(self, store: RunStore) -> tuple[Figures, ...]:
         """The figures that the run store has, by step."""
-        last, lineage = self.run.recipe.schedule.steps, self.run.lineage
-        found = (Figures.load(path, self.key) for path in store.all_figures(lineage))
-        return tuple(figures for figures in found if figures and figures.step <= last)
+        recipe, found = self.run.recipe, {}
+        for step, steps, path in store.all_figures(self.run.lineage):
+            if steps == recipe.schedule.steps or recipe.starts_alike(steps, step):
+                found[step] = Figures.load(path, self.key) or found.get(step)
+        return tuple(figures for figures in found.values() if figures)
 
     def encoded(self, store: RunStore) -> Generator[Event, None, MeasuredSet]:
         """The pictures as tensors."""
@@ -113,14 +116,13 @@ def measuring_notes(run: Run, ranks: Ranks) -> Iterator[str]:
         )
 
 
-def unmeasured_notes(run: Run, figures: Sequence[Figures]) -> Iterator[str]:
-    """What a run that was trained before lacks of its measures."""
-    steps = measured_steps(run.recipe) if run.recipe.measuring.measures else []
-    if lacking := [str(step) for step in steps if step not in {own.step for own in figures}]:
-        yield (
-            f"Nothing was measured after step {first_of(lacking)}: the run was trained before, without these measures. "
-            "Change the seed to train and measure it anew."
-        )
+def first_unmeasured(run: Run, store: RunStore, ranks: Ranks) -> int | None:
+    """The first step whose figures the recipe of a run asks for, and the run store doesn't have."""
+    measures = measures_of(run, ranks)
+    if measures is None:
+        return None
+    known = {figures.step for figures in measures.known(store)}
+    return next((step for step in measured_steps(run.recipe, run.dataset) if step not in known), None)
 
 
 def _of_the_class(dataset: Dataset) -> list[str]:
@@ -149,7 +151,7 @@ def measuring(run: Run, store: RunStore, ranks: Ranks) -> Generator[Event, None,
         )  # fmt: skip
 
         def measure(step: int) -> Generator[Event, None, Figures]:
-            path = store.figures(run.lineage, step)
+            path = store.figures(run.lineage, step, run.recipe.schedule.steps)
             if (known := Figures.load(path, measures.key)) is not None:
                 return known
             figures = yield from measurer.figures(step, measures.key)

@@ -10,21 +10,31 @@ from .key import Run
 from .store import RunStore
 
 
-def newest_state(store: RunStore, run: Run) -> tuple[TrainingState | None, str]:
+def newest_state(store: RunStore, run: Run, before: int | None = None) -> tuple[TrainingState | None, str]:
     """The most advanced training state that leads to what the run gives without it, and why none further is taken.
+
+    Args:
+        store: where they are.
+        run: to go on with.
+        before: a step that has to be done again, for its snapshot; by default there is none.
 
     With a decaying schedule, a run to another number of steps had other learning rates, so its states lead elsewhere.
     States that can't be read are skipped: resuming from an older one, or training from the start, is still correct.
     """
     best, passed, recipe = None, 0, run.recipe
+    skipped = recipe.schedule.steps if store.record(run.lineage, recipe.schedule.steps).exists() else 0
     for path in store.states(run.lineage):
         if (state := _readable(path)) is None or state.step > recipe.schedule.steps:
             continue
-        if not recipe.starts_alike(store.steps_of(path), state.step):
+        if before is not None and state.step >= before:
+            skipped = max(skipped, state.step)
+        elif not recipe.starts_alike(store.steps_of(path), state.step):
             passed = max(passed, state.step)
         elif best is None or state.step > best.step:
             best = state
     begin = best.step if best else 0
+    if before is not None and skipped:
+        return best, _for_snapshots(before, skipped, begin)
     return best, _why_not(run, passed, begin) if passed > begin else ""
 
 
@@ -35,11 +45,23 @@ def _readable(path: Path) -> TrainingState | None:
         return None
 
 
+def _for_snapshots(before: int, done: int, begin: int) -> str:
+    return (
+        f"{done} steps were trained before, but the run store doesn't have the snapshot after step {before} that the "
+        f"recipe asks for: it was removed or damaged, or wasn't asked for then. Training {_from(begin)}, to the same "
+        "result; without snapshots it goes on from what there is."
+    )
+
+
+def _from(begin: int) -> str:
+    return f"goes on at step {begin}" if begin else "begins anew"
+
+
 def _why_not(run: Run, passed: int, begin: int) -> str:
     schedule = run.recipe.schedule
     return (
         f"The {passed} steps of an earlier run with another length aren't continued: its learning rate had come down "
         f"otherwise ({schedule.schedule}), and this isn't what {schedule.steps} steps at once give. "
-        f"Training {f'goes on at step {begin}' if begin else 'begins anew'}; with a constant schedule, raising steps "
+        f"Training {_from(begin)}; with a constant schedule, raising steps "
         "continues a run."
     )

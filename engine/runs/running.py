@@ -22,14 +22,18 @@ from ..evaluation.planning import measured_steps
 from ..memory.plan import MemoryPlan
 from ..training.epochs import length
 from ..training.loop import Trainer
+from ..training.snapshot_steps import due_snapshots
 from ..training.state import TrainingState
 from ..training.trainee import MakeTrainee
+from .about import About, note
 from .inside import encoded_once, samples_of
 from .key import Run
 from .measuring import measuring
 from .preparing import encoded, prepared
 from .resuming import newest_state
 from .sharing import nothing, shared_state
+from .snapshots import drop_older
+from .stopping import StopRequest
 from .store import RunStore
 
 
@@ -46,12 +50,19 @@ class Finished:
     resumed_at: int
     """Steps that were already done; 0 for a run from the start."""
     seconds: float
+    steps: int
+    """Of the whole run; if it was stopped on request, it has fewer losses."""
     length: str
     """Steps and epochs, for people."""
     memory: str = ""
     """What was done to fit into memory, and why, for people; empty for a run that was trained before."""
     notes: tuple[str, ...] = ()
     """What didn't do what the recipe says, and what is remarkable about captions and companions, for people."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was stopped on request, so that queueing it again goes on."""
+        return len(self.losses) < self.steps
 
 
 Made = TypeVar("Made")
@@ -69,6 +80,8 @@ class Product(Generic[Made]):
     """Reads such a file; ``None`` if there is none, or a damaged one."""
     check: Callable[[MemoryPlan], None] = lambda _: None
     """Refuses a memory plan before the first step."""
+    first_missing: Callable[[], int | None] = lambda: None
+    """The first step whose snapshot has to be there and isn't; by default snapshots are kept and not read."""
 
 
 def trained(
@@ -88,39 +101,64 @@ def trained(
         TrainingError: a loss isn't finite, or the memory doesn't do.
         StorageError: results can't be written.
     """
-    recipe, length_, ranks = run.recipe, length(run.recipe, run.dataset), ranks or Ranks()
-    yield from (Message(text=f"{name}: {note}") for note in told)
+    steps, length_, ranks = run.recipe.schedule.steps, length(run.recipe, run.dataset), ranks or Ranks()
+    yield from (Message(text=f"{name}: {remark}") for remark in told)
     lock = Exclusive(store.lock(run.lineage))
     try:
         yield from ranks.together(lock.acquire(name))
-        found = _finished(run, store, product)
+        stop = StopRequest(store.stop_request(run.lineage))
+        stop.withdraw()
+        missing = product.first_missing()
+        found = _finished(run, store, product) if missing is None else None
         if ranks.meet(found is not None) and found:
             yield Message(text=f"{name}: trained before, loaded from the run store")
             made, curves = found
-            return made, Finished(**curves, cached=True, resumed_at=0, seconds=0.0, length=length_, notes=told)
+            return made, Finished(
+                **curves, cached=True, resumed_at=0, seconds=0.0, steps=steps, length=length_, notes=told
+            )
         began = time.monotonic()
-        start, why_not = newest_state(store, run)
+        note(store, run.lineage, About.of(run, name))
+        start, why_not = newest_state(store, run, missing)
         if start is not None:
-            yield Message(text=f"{name}: resuming at step {start.step} of {recipe.schedule.steps}")
+            yield Message(text=f"{name}: resuming at step {start.step} of {steps}")
         if why_not:
             yield Message(text=f"{name}: {why_not}")
             told = (*told, why_not)
         start = shared_state(ranks, start)
-        trainer, result, memory = yield from _train(run, store, start, product, ranks)
-        made = product.save(result, trainer.losses, store.finished(run.lineage, recipe.schedule.steps))
-        curves = {"losses": trainer.losses, "parts": trainer.parts}
-        write_json(store.record(run.lineage, recipe.schedule.steps), curves)
+        trainer, result, memory = yield from _train(run, store, start, product, ranks, stop)
+        stop.withdraw()
+        made = _kept(run, store, product, trainer, result)
+        if trainer.stopped:
+            note(store, run.lineage, About.of(run, name, stopped_at=trainer.step))
+            told = (_stopped(trainer.step, steps), *told)
+            yield Message(text=f"{name}: {told[0]}")
         return made, Finished(
-            **curves,
+            losses=trainer.losses,
+            parts=trainer.parts,
             cached=False,
             resumed_at=start.step if start else 0,
             seconds=time.monotonic() - began,
+            steps=steps,
             length=length_,
             memory=memory,
             notes=told,
         )
     finally:
         lock.release()
+
+
+def _kept(run: Run, store: RunStore, product: Product[Made], trainer: Trainer, result: Any) -> Made:
+    """Save what was trained: as what the run gives, or as a snapshot if it was stopped."""
+    steps = run.recipe.schedule.steps
+    if trainer.stopped:
+        return product.save(result, trainer.losses, store.snapshot(run.lineage, trainer.step, steps))
+    made = product.save(result, trainer.losses, store.finished(run.lineage, steps))
+    write_json(store.record(run.lineage, steps), {"losses": trainer.losses, "parts": trainer.parts})
+    return made
+
+
+def _stopped(step: int, steps: int) -> str:
+    return f"Stopped at step {step} of {steps} on request; queue it again to train on."
 
 
 def follow(run: Run, product: Product[Any], store: RunStore, ranks: Ranks) -> Generator[Event, None, None]:
@@ -146,7 +184,12 @@ def _finished(run: Run, store: RunStore, product: Product[Made]) -> tuple[Made, 
 
 
 def _train(
-    run: Run, store: RunStore, start: TrainingState | None, product: Product[Any], ranks: Ranks
+    run: Run,
+    store: RunStore,
+    start: TrainingState | None,
+    product: Product[Any],
+    ranks: Ranks,
+    stop: StopRequest | None = None,
 ) -> Generator[Event, None, tuple[Trainer, Any, str]]:
     """Encode and train; rank 0 saves states and snapshots. Gives the trainer, its result, and the memory plan."""
     base, recipe = run.base, run.recipe
@@ -166,15 +209,20 @@ def _train(
             loss=ready.loss,
             state_path=store.state(run.lineage, recipe.schedule.steps) if ranks.leads else None,
             generate_samples=samples,
+            snapshots=frozenset(due_snapshots(recipe, run.dataset)),
+            wants_stop=stop and stop.is_made,
             need_less_memory=memory.need_less_memory,
             ranks=ranks,
         )
         if ranks.leads:
-            trainer.keep_snapshot = lambda step, result: product.save(
-                result, trainer.losses, store.snapshot(run.lineage, step)
-            )
+            trainer.keep_snapshot = partial(_keep_snapshot, run, store, product, trainer)
         if measure_of is not None:
-            trainer.measure, trainer.measured_steps = measure_of(trainee), measured_steps(recipe)
+            trainer.measure, trainer.measured_steps = measure_of(trainee), measured_steps(recipe, run.dataset)
         with memory.applied(), contextlib.closing(trainer.run(start)) as events:
             yield from events
         return trainer, trainee.result(), str(memory.plan)
+
+
+def _keep_snapshot(run: Run, store: RunStore, product: Product[Any], trainer: Trainer, step: int, result: Any) -> None:
+    product.save(result, trainer.losses, store.snapshot(run.lineage, step, run.recipe.schedule.steps))
+    drop_older(store, run, step)

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from ..core.cache import TensorCache, TextCache
 
 TRAINED = "lw.trained"
 """Metadata field of results that are all weights of a base model, not an adapter."""
+
+
+STOP = "stop"
+"""Name of the file that asks a run to stop."""
+ABOUT = ".run.json"
+"""End of the name of the file that says what a run is called."""
+_SNAPSHOT = re.compile(r"(\d+)-of-(\d+)")
+
+
+class SnapshotFile(NamedTuple):
+    """The file of a snapshot, or of what was measured of it."""
+
+    step: int
+    """After which it was made."""
+    steps: int
+    """Of the run that made it: with a decaying learning rate, runs of different lengths have different snapshots."""
+    path: Path
 
 
 class RunStore:
@@ -17,8 +37,11 @@ class RunStore:
 
     - ``<steps>.safetensors``: a finished adapter, or all weights of a base model; its losses are in ``<steps>.json``;
     - ``<steps>.state.safetensors``: the training state of a run to that many steps;
-    - ``snapshots/<step>.safetensors``: the adapter after a step; what was measured of it is in ``<step>.json``;
-    - ``lock``: held by the process that trains.
+    - ``snapshots/<step>-of-<steps>.safetensors``: the adapter after a step of a run to that many steps; what was
+      measured of it is in a ``.json`` of this name;
+    - ``<steps>.run.json``: what the run to that many steps is called and trains on;
+    - ``lock``: held by the process that trains;
+    - ``stop``: there while another process asks it to stop.
     """
 
     def __init__(self, root: Path) -> None:
@@ -31,31 +54,40 @@ class RunStore:
 
     def finished(self, lineage: str, steps: int) -> Path:
         """The adapter of a finished run."""
-        return self._run(lineage) / f"{steps:06d}.safetensors"
+        return self.folder(lineage) / f"{steps:06d}.safetensors"
 
     def record(self, lineage: str, steps: int) -> Path:
         """The losses of a finished run."""
-        return self._run(lineage) / f"{steps:06d}.json"
+        return self.folder(lineage) / f"{steps:06d}.json"
 
-    def snapshot(self, lineage: str, step: int) -> Path:
-        """The adapter as it was after a step."""
-        return self._run(lineage) / "snapshots" / f"{step:06d}.safetensors"
+    def lengths(self, lineage: str) -> list[int]:
+        """The steps of the finished runs of a lineage, ascending."""
+        stems = (path.stem for path in self.folder(lineage).glob("*.safetensors"))
+        return sorted(int(stem) for stem in stems if stem.isdecimal())
 
-    def figures(self, lineage: str, step: int) -> Path:
-        """What was measured of the adapter as it was after a step."""
-        return self.snapshot(lineage, step).with_suffix(".json")
+    def snapshot(self, lineage: str, step: int, steps: int) -> Path:
+        """The adapter as it was after a step of a run to ``steps``."""
+        return self.folder(lineage) / "snapshots" / f"{step:06d}-of-{steps:06d}.safetensors"
 
-    def all_figures(self, lineage: str) -> list[Path]:
-        """The files of a lineage's figures, by step."""
-        return sorted(self.figures(lineage, 0).parent.glob("*.json"))
+    def snapshots(self, lineage: str) -> Iterator[SnapshotFile]:
+        """All snapshots of a lineage, by step."""
+        return self._of_snapshots(lineage, ".safetensors")
+
+    def figures(self, lineage: str, step: int, steps: int) -> Path:
+        """What was measured of the adapter as it was after a step of a run to ``steps``."""
+        return self.snapshot(lineage, step, steps).with_suffix(".json")
+
+    def all_figures(self, lineage: str) -> Iterator[SnapshotFile]:
+        """All figures of a lineage, by step."""
+        return self._of_snapshots(lineage, ".json")
 
     def state(self, lineage: str, steps: int) -> Path:
         """The training state of a run to ``steps``, whatever step it has reached."""
-        return self._run(lineage) / f"{steps:06d}.state.safetensors"
+        return self.folder(lineage) / f"{steps:06d}.state.safetensors"
 
     def states(self, lineage: str) -> list[Path]:
         """All training states of a lineage."""
-        return sorted(self._run(lineage).glob("*.state.safetensors"))
+        return sorted(self.folder(lineage).glob("*.state.safetensors"))
 
     def steps_of(self, state: Path) -> int:
         """The steps that the run of a training state was to have."""
@@ -63,7 +95,21 @@ class RunStore:
 
     def lock(self, lineage: str) -> Path:
         """The file locked by the process that trains this lineage."""
-        return self._run(lineage) / "lock"
+        return self.folder(lineage) / "lock"
 
-    def _run(self, lineage: str) -> Path:
+    def about(self, lineage: str, steps: int) -> Path:
+        """What a run is called and trains on."""
+        return self.folder(lineage) / f"{steps:06d}{ABOUT}"
+
+    def stop_request(self, lineage: str) -> Path:
+        """The file that asks the process that trains this lineage to stop."""
+        return self.folder(lineage) / STOP
+
+    def folder(self, lineage: str) -> Path:
+        """All files of a lineage."""
         return self.root / "runs" / lineage[:24]
+
+    def _of_snapshots(self, lineage: str, suffix: str) -> Iterator[SnapshotFile]:
+        for path in sorted((self.folder(lineage) / "snapshots").glob(f"*{suffix}")):
+            if found := _SNAPSHOT.fullmatch(path.stem):
+                yield SnapshotFile(int(found[1]), int(found[2]), path)

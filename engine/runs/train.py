@@ -33,10 +33,11 @@ from .companions import check_companions, companion_notes
 from .holding_out import held_apart
 from .inside import injected
 from .key import OF_ADAPTERS, Run
-from .measuring import figures_of, measuring_notes, unmeasured_notes
+from .measuring import figures_of, first_unmeasured, measuring_notes
 from .running import Finished, Product, follow, trained
 from .searching import with_found_rate
 from .sharing import process_notes
+from .snapshots import Snapshots, first_missing, snapshots_of
 from .store import RunStore
 
 
@@ -48,6 +49,8 @@ class TrainedAdapter(Finished):
     """Bound to the base model's modules; ``path`` is its file in the run store."""
     companions: Companions = field(default_factory=Companions)
     """The adapters that were on while it was trained, or that it started from."""
+    snapshots: Snapshots
+    """The adapter after the steps that the recipe asks for, and as it is."""
     range_test: RangeTest | None = None
     """What found the learning rate; ``None`` if the recipe has it as a number."""
     figures: tuple[Figures, ...] = ()
@@ -113,13 +116,18 @@ def train_adapter(
         *notes(Plan(recipe=run.recipe, dataset=run.dataset, base=base, has_prior=bool(regularization))),
         *measuring_notes(run, ranks),
     )
-    adapter, finished = yield from trained(run, _product(run, name, graph or Graph()), store, name, told, ranks)
+    adapter, finished = yield from trained(
+        run, _product(run, name, graph or Graph(), store, ranks), store, name, told, ranks
+    )
     figures = figures_of(run, store, ranks)
-    if finished.cached:
-        finished = replace(finished, notes=(*finished.notes, *unmeasured_notes(run, figures)))
     return TrainedAdapter(
-        adapter=adapter, companions=run.companions, range_test=run.range_test, figures=figures, **vars(finished)
-    )  # fmt: skip
+        adapter=adapter,
+        companions=run.companions,
+        range_test=run.range_test,
+        snapshots=snapshots_of(store, run, adapter, len(finished.losses)),
+        figures=figures,
+        **vars(finished),
+    )
 
 
 def follow_training(
@@ -137,7 +145,7 @@ def follow_training(
     apart = yield from held_apart(dataset, recipe, store)
     run = _checked(base, apart, recipe, regularization, seed, companions, None)
     run = yield from with_found_rate(run, store, dataset.name, ranks)
-    yield from follow(run, _product(run, dataset.name, Graph()), store, ranks)
+    yield from follow(run, _product(run, dataset.name, Graph(), store, ranks), store, ranks)
 
 
 def _checked(
@@ -161,10 +169,17 @@ def _checked(
     return run
 
 
-def _product(run: Run, name: str, graph: Graph) -> Product[Adapter]:
+def _product(run: Run, name: str, graph: Graph, store: RunStore, ranks: Ranks) -> Product[Adapter]:
+    def missing() -> int | None:
+        steps = (first_missing(store, run), first_unmeasured(run, store, ranks))
+        return min((step for step in steps if step is not None), default=None)
+
     return Product(
-        trainee=partial(injected, run), save=partial(_saved, run, name, graph), load=partial(_read, run, name)
-    )  # fmt: skip
+        trainee=partial(injected, run),
+        save=partial(_saved, run, name, graph),
+        load=partial(_read, run, name),
+        first_missing=missing,
+    )
 
 
 def _saved(run: Run, name: str, graph: Graph, updates: dict[str, Update], losses: list[float], path: Path) -> Adapter:

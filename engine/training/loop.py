@@ -38,8 +38,12 @@ class Trainer:
     """Where the training state is saved; ``None`` in processes that follow another one."""
     generate_samples: Callable[[], Sequence[tuple[str, Image.Image]]] | None = None
     """Gives each sample picture with its prompt."""
+    snapshots: Collection[int] = ()
+    """The steps after which a snapshot is due."""
     keep_snapshot: Callable[[int, Any], Any] | None = None
     """Saves a snapshot, given the step and ``Trainee.result()``."""
+    wants_stop: Callable[[], bool] | None = None
+    """Whether the run shall end after the step that was just begun; asked in each."""
     measure: Callable[[int], Generator[Event, None, Any]] | None = None
     """Measures what is trained, given the step, and keeps the figures that it returns."""
     measured_steps: Collection[int] = ()
@@ -56,6 +60,8 @@ class Trainer:
     step: int = 0
     """Steps done whose losses are known."""
     losses: list[float] = field(default_factory=list)
+    stopped: bool = False
+    """Whether it ended early, as asked, with its state saved."""
     parts: dict[str, list[float]] = field(default_factory=dict)
     """Part of the loss -> its value at each step, which add up to ``losses``; empty if there is one part alone."""
     _launched: deque[Launched] = field(default_factory=deque, init=False)
@@ -72,7 +78,7 @@ class Trainer:
             TrainingError: a loss isn't finite, or gradients overflow at every step.
             StorageError: a training state can't be written.
         """
-        steps, save_every = self.recipe.schedule.steps, self.recipe.saving.save_every
+        steps = self.recipe.schedule.steps
         optimization = Optimization(self.backbone, self.trainee, self.recipe, self.loss, self.ranks, self.factor)
         if start is not None:
             self._resume(start, optimization)
@@ -80,17 +86,18 @@ class Trainer:
         saved, ahead = self.step, self._ahead(optimization)
         self._since = time.monotonic()
         try:
-            while self.step < steps:
+            while self.step < steps and not self.stopped:
                 yield from self._launch(optimization)
                 newest = self.step + len(self._launched)
-                waits = newest == steps or newest % save_every == 0 or self._shows(newest)
+                self.stopped = self._shall_stop() and newest < steps
+                waits = self._saves(newest) or self._shows(newest)
                 while len(self._launched) > (0 if waits else ahead):
                     yield self._read()
                 if not waits:
                     continue
                 if self._shows(self.step):
                     yield from self._samples_and_snapshots(optimization)
-                if self.step % save_every == 0 or self.step == steps:
+                if self._saves(self.step):
                     yield from self._saved(optimization)
                     saved = self.step
                 self._since = time.monotonic()
@@ -151,10 +158,18 @@ class Trainer:
             seconds=self._since - began,
         )
 
+    def _shall_stop(self) -> bool:
+        """Whether this process, or the one that it follows, is asked to end the run."""
+        return bool(self.ranks.meet(self.wants_stop is not None and self.wants_stop()))
+
+    def _saves(self, step: int) -> bool:
+        """Whether the training state is due after a step."""
+        return self.stopped or step % self.recipe.saving.save_every == 0 or step == self.recipe.schedule.steps
+
     def _shows(self, step: int) -> bool:
         """Whether sample pictures, a snapshot or measures are due after a step."""
         samples = self.generate_samples is not None and step % self.recipe.samples.sample_every == 0
-        snapshot = self.keep_snapshot is not None and step in self.recipe.saving.snapshot_steps
+        snapshot = self.keep_snapshot is not None and step in self.snapshots
         return samples or snapshot or self._measures(step)
 
     def _measures(self, step: int) -> bool:
@@ -162,12 +177,11 @@ class Trainer:
 
     def _samples_and_snapshots(self, optimization: Optimization) -> Generator[Event, None, None]:
         """The sample pictures, the snapshot and the measures that are due after this step."""
-        samples, snapshots = self.recipe.samples, self.recipe.saving.snapshot_steps
-        if self.generate_samples and self.step % samples.sample_every == 0:
+        if self.generate_samples and self.step % self.recipe.samples.sample_every == 0:
             with optimization.shown_weights("samples"):
                 prompts, images = zip(*self.generate_samples(), strict=True)
             yield SamplesGenerated(step=self.step, images=[*images], prompts=[*prompts])
-        if self.keep_snapshot and self.step in snapshots:
+        if self.keep_snapshot and self.step in self.snapshots:
             with optimization.shown_weights("files"):
                 self.keep_snapshot(self.step, self.trainee.result())
             yield SnapshotSaved(step=self.step)

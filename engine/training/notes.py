@@ -279,6 +279,14 @@ def _saving(plan: Plan) -> Iterator[str]:
         yield f"save_every = {settings.save_every} has no effect: the run has {steps} steps."
     if late := [str(step) for step in settings.snapshot_steps if step > steps]:
         yield f"There will be no snapshot after step {first_of(late)}: the run has {steps} steps."
+    if settings.snapshot_every >= steps:
+        yield (
+            f"snapshot_every = {settings.snapshot_every} gives no snapshot: the run has {steps} steps, and after the "
+            "last one there is the result itself."
+        )
+    epochs = steps / steps_per_epoch(plan.recipe, plan.dataset)
+    if settings.snapshot_epochs and settings.snapshot_epochs >= epochs:
+        yield f"snapshot_epochs = {settings.snapshot_epochs:g} gives no snapshot: the run has {epochs:.3g} epochs."
 
 
 def _measuring(plan: Plan) -> Iterator[str]:

@@ -65,6 +65,22 @@ def or_else(text: str, other: Any) -> str:
     return text.strip() or str(other)
 
 
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """The whole numbers of a text, separated by commas or blanks; none of a blank text.
+
+    Raises:
+        ConfigError: there is something else.
+    """
+    try:
+        return tuple(int(part) for part in text.replace(",", " ").split())
+    except ValueError:
+        raise ConfigError(
+            f"{text!r} isn't a list of whole numbers.",
+            expected="such as 200, 400",
+            hint="separate the numbers by commas.",
+        ) from None
+
+
 def numbers(text: str) -> tuple[float, ...]:
     """The finite numbers of a text, separated by commas or blanks.
 

@@ -12,6 +12,8 @@ Recipe = io.Custom("LW_RECIPE")
 """``engine.training.recipe.Recipe``."""
 Adapter = io.Custom("LW_ADAPTER")
 """``engine.adapters.adapter.Adapter``."""
+Snapshots = io.Custom("LW_SNAPSHOTS")
+"""``engine.runs.snapshots.Snapshots``."""
 Stack = io.Custom("LW_STACK")
 """``engine.adapters.stack.Stack``."""
 Embedding = io.Custom("LW_EMBEDDING")

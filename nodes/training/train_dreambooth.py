@@ -9,6 +9,7 @@ from ..kit import sockets
 from ..kit.inputs import or_else, seed_input
 from ..kit.pictures import to_tensor
 from ..kit.shown import shown
+from ..kit.stopping import stops_of, unfinished
 from . import CATEGORY
 from .train_lora import facts_of_run, in_words, plot_of_run
 
@@ -73,6 +74,10 @@ class TrainDreamBooth(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, **_: Any) -> int:
+        return stops_of(cls)
+
+    @classmethod
     def execute(
         cls,
         base: Backbone,
@@ -98,7 +103,11 @@ class TrainDreamBooth(io.ComfyNode):
         report = model_report(trained) | {"learning_rate": learning_rate}
         text = in_words(report)
         return io.NodeOutput(
-            trained.base, plot, text, *_in_comfyui(trained), ui=shown(text=text, preview=plot, report=report, cls=cls)
+            trained.base,
+            plot,
+            text,
+            *_in_comfyui(trained),
+            ui=shown(text=text, preview=plot, report=report, cls=cls) | unfinished(trained, cls),
         )
 
 

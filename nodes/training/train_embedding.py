@@ -9,6 +9,7 @@ from ..kit import sockets
 from ..kit.inputs import or_else, seed_input
 from ..kit.pictures import to_tensor
 from ..kit.shown import shown
+from ..kit.stopping import stops_of, unfinished
 from . import CATEGORY
 from .train_dreambooth import at_rate
 from .train_lora import facts_of_run, in_words, plot_of_run
@@ -80,6 +81,10 @@ class TrainEmbedding(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, **_: Any) -> int:
+        return stops_of(cls)
+
+    @classmethod
     def execute(
         cls,
         base: Backbone,
@@ -107,7 +112,11 @@ class TrainEmbedding(io.ComfyNode):
         report = embedding_report(trained, name)
         text = in_words(report)
         return io.NodeOutput(
-            trained.embedding, trained.base, plot, text, ui=shown(text=text, preview=plot, report=report, cls=cls)
+            trained.embedding,
+            trained.base,
+            plot,
+            text,
+            ui=shown(text=text, preview=plot, report=report, cls=cls) | unfinished(trained, cls),
         )
 
 

@@ -10,6 +10,7 @@ from ..kit.inputs import or_else, seed_input
 from ..kit.noise_levels import levels_of_run
 from ..kit.pictures import to_tensor
 from ..kit.shown import shown
+from ..kit.stopping import stops_of, unfinished
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -65,9 +66,14 @@ class TrainLoRA(io.ComfyNode):
                 io.Image.Output("loss_plot", tooltip="Plot of loss and learning rate, and of the search for the rate."),
                 io.String.Output("report", tooltip="Summary of the run: steps, time and loss."),
                 io.LoraModel.Output("lora_model", tooltip="The adapter for ComfyUI's own LoRA nodes."),
+                snapshots_output(),
             ],
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, **_: Any) -> int:
+        return stops_of(cls)
 
     @classmethod
     def execute(
@@ -99,8 +105,20 @@ class TrainLoRA(io.ComfyNode):
         text = "\n".join(filter(None, [in_words(report), levels.text]))
         tensors, plotted = file_tensors(trained.adapter, dtype="float32"), pictures[: len(plots)]
         return io.NodeOutput(
-            trained.adapter, plotted, text, tensors, ui=shown(text=text, preview=pictures, report=report, cls=cls)
+            trained.adapter,
+            plotted,
+            text,
+            tensors,
+            trained.snapshots,
+            ui=shown(text=text, preview=pictures, report=report, cls=cls) | unfinished(trained, cls),
         )
+
+
+def snapshots_output() -> io.Output:
+    return sockets.Snapshots.Output(
+        "snapshots",
+        tooltip="The adapter after the steps that the recipe keeps, for Pick Snapshot and Save Snapshots.",
+    )
 
 
 def plots_of(trained: TrainedAdapter, recipe: Recipe, name: str) -> list[Image.Image]:
@@ -122,8 +140,7 @@ def plot_of_run(trained: Finished, recipe: Recipe, name: str) -> Image.Image:
     """The losses of a run and their parts, with its learning rates."""
     from ...engine.figures.plots import loss_plot
 
-    steps = len(trained.losses)  # of the recipe, or of its epochs
-    rates = recipe.changed(steps=steps).learning_rates(steps)
+    rates = recipe.changed(steps=trained.steps).learning_rates(len(trained.losses))
     return loss_plot(trained.losses, learning_rates=rates, parts=trained.parts, title=name)
 
 
@@ -134,6 +151,7 @@ def training_report(trained: TrainedAdapter) -> dict[str, Any]:
         "trigger": trained.adapter.trigger,
         "adapter": str(trained.adapter.path),
         "companions": trained.companions.facts(),
+        "snapshots": [*trained.snapshots.by_step],
         "rate_search": trained.range_test.facts() if trained.range_test else None,
     }
 
@@ -146,6 +164,7 @@ def facts_of_run(trained: Finished) -> dict[str, Any]:
     tenth = max(1, len(losses) // 10)
     return {
         "steps": len(losses),
+        "stopped": trained.stopped,
         "length": trained.length,
         "cached": trained.cached,
         "resumed_at": trained.resumed_at,

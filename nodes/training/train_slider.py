@@ -9,9 +9,10 @@ from ..kit import sockets
 from ..kit.inputs import lines, numbers, or_else, problem, seed_input
 from ..kit.settings import parse_settings
 from ..kit.shown import shown
+from ..kit.stopping import stops_of, unfinished
 from ..kit.strips import labeled_strip
 from . import CATEGORY
-from .train_lora import in_words, training_report
+from .train_lora import in_words, snapshots_output, training_report
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -44,6 +45,7 @@ class TrainSlider(io.ComfyNode):
                 io.Image.Output("strip", tooltip="Pictures at several weights, one row per prompt."),
                 io.String.Output("report", tooltip="Summary of the run: steps, time, loss and settings."),
                 io.LoraModel.Output("lora_model", tooltip="The slider for ComfyUI's own LoRA nodes."),
+                snapshots_output(),
             ],
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
@@ -54,6 +56,10 @@ class TrainSlider(io.ComfyNode):
             told for told in (problem(parse_settings, settings), problem(numbers, strip_weights)) if told is not True
         ]
         return str(wrong[0]) if wrong else True
+
+    @classmethod
+    def fingerprint_inputs(cls, **_: Any) -> int:
+        return stops_of(cls)
 
     @classmethod
     def execute(
@@ -99,7 +105,12 @@ class TrainSlider(io.ComfyNode):
         report |= {"settings": recipe.flat(), "prompts": list(shown_prompts), "weights": list(weights)}
         tensors = file_tensors(trained.adapter, dtype="float32")
         return io.NodeOutput(
-            trained.adapter, picture, text, tensors, ui=shown(text=text, preview=picture, report=report, cls=cls)
+            trained.adapter,
+            picture,
+            text,
+            tensors,
+            trained.snapshots,
+            ui=shown(text=text, preview=picture, report=report, cls=cls) | unfinished(trained, cls),
         )
 
 

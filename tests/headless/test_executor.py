@@ -55,6 +55,38 @@ def test_nothing_runs_again_in_a_new_process(registry, host, calls) -> None:
     assert outcome.reports == {"s": {"number": 5, "cached": True}}
 
 
+class Halfway(io.ComfyNode):
+    """Gives a number that isn't final until it is called the third time."""
+
+    called = 0
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema("T_Halfway", "Halfway", outputs=[io.Int.Output("number")])
+
+    @classmethod
+    def execute(cls) -> io.NodeOutput:
+        Halfway.called += 1
+        return io.NodeOutput(Halfway.called, ui={} if Halfway.called == 3 else {"lw_unfinished": [True]})
+
+
+def test_what_a_stopped_training_gives_counts_for_one_run_alone(registry, host, calls) -> None:
+    workflow = flow(
+        h=("T_Halfway", {}),
+        n=("T_Number", {"value": 2}),
+        a=("T_Add", {"a": Link("h", 0), "b": Link("n", 0)}),
+        s=("T_Save", {"name": "sum.txt", "number": Link("a", 0)}),
+    )
+    registry = {**registry, "T_Halfway": Halfway}
+    executor = Executor(registry, host)
+    assert executor.run(workflow).reports == {"s": {"number": 3}}
+    again = executor.run(workflow)
+    assert (again.reports, again.cached_nodes) == ({"s": {"number": 4}}, 1), "the plain number is kept"
+    assert Executor(registry, host).run(workflow).reports == {"s": {"number": 5}}
+    assert Executor(registry, host).run(workflow).reports == {"s": {"number": 5, "cached": True}}
+    assert Halfway.called == 3
+
+
 def test_stored_values_feed_a_changed_node(registry, host, calls) -> None:
     Executor(registry, host).run(sums())
     calls.clear()

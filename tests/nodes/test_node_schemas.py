@@ -61,13 +61,16 @@ FIXED = {
         ),
         "report",
     ),
-    "LW_TrainLoRA": ("base dataset recipe seed name regularization companions", "adapter loss_plot report lora_model"),
+    "LW_TrainLoRA": (
+        "base dataset recipe seed name regularization companions",
+        "adapter loss_plot report lora_model snapshots",
+    ),
     "LW_TrainSlider": (
         (
             "base positive negative neutral preserve guidance pictures seed name strip_prompts strip_weights settings "
             "recipe positive_pictures negative_pictures companions"
         ),
-        "adapter strip report lora_model",
+        "adapter strip report lora_model snapshots",
     ),
     "LW_TrainDreamBooth": (
         "base dataset recipe learning_rate seed name regularization",
@@ -88,6 +91,8 @@ FIXED = {
     ),
     "LW_ApplyStack": ("model clip stack lora_stack", "model clip triggers"),
     "LW_SaveAdapter": ("adapter filename dtype private save_as rank base", "path"),
+    "LW_PickSnapshot": ("snapshots by step", "adapter report"),
+    "LW_SaveSnapshots": ("snapshots filename steps dtype private", "paths"),
     "LW_Generate": (
         (
             "base prompts seed seeds_per_prompt steps guidance negative_prompt width height batch_size stack reference "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...core.fields import Settings, setting
+from .circumstances import Circumstances
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,11 @@ class SampleSettings(Settings):
         0, "Steps between sample pictures; 0 for none.", minimum=0, maximum=1_000_000, keyed=False
     )
     sample_prompts: tuple[str, ...] = setting((), "Prompts of the sample pictures, one per line.", keyed=False)
+
+
+def _takes_snapshots(now: Circumstances) -> bool:
+    saving = now.recipe.saving
+    return bool(saving.snapshot_steps or saving.snapshot_every or saving.snapshot_epochs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +38,21 @@ class SavingSettings(Settings):
     snapshot_steps: tuple[int, ...] = setting(
         (), "Steps after which a snapshot of the adapter is saved, comma-separated.", minimum=1, maximum=1_000_000,
         keyed=False,
+    )  # fmt: skip
+    snapshot_every: int = setting(
+        0, "Steps between snapshots of the adapter, to choose the best one afterwards; 0 for none. Usually a tenth of "
+        "the steps.",
+        since="0.2", minimum=0, maximum=1_000_000, keyed=False,
+    )  # fmt: skip
+    snapshot_epochs: float = setting(
+        0.0, "Epochs between snapshots of the adapter, repeats included; 0 for none.",
+        since="0.2", minimum=0, maximum=1_000_000, step=1, keyed=False,
+    )  # fmt: skip
+    keep_snapshots: int = setting(
+        0, "Snapshots that are kept beside the finished adapter: the newest ones, while older ones are removed as the "
+        "run goes on. 0 keeps all.",
+        since="0.2", minimum=0, maximum=100_000, keyed=False, used=_takes_snapshots,
+        unused="without snapshot_steps, snapshot_every or snapshot_epochs",
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.evaluation.planning import (
     LEAST_PICTURES,
     MOST_DRAWS,
@@ -13,6 +14,7 @@ from lora_workbench.engine.evaluation.planning import (
     passes_between,
 )  # fmt: skip
 from lora_workbench.engine.training.recipe import Recipe
+from PIL import Image
 
 
 @pytest.mark.parametrize("held", [0, 1, 3, 8, 100])
@@ -54,12 +56,13 @@ def test_the_plan_is_told_in_words() -> None:
 
 
 def test_snapshots_and_the_last_step_are_measured() -> None:
-    assert measured_steps(Recipe.of(steps=100, snapshot_steps=(80, 40, 300))) == [40, 80, 100]
-    assert measured_steps(Recipe.of(steps=100)) == [100]
-    assert measured_steps(Recipe.of(steps=100, snapshot_steps=(100,))) == [100]
+    dataset = dataset_from_images([Image.new("RGB", (32, 32), "red")], ["a thing"], "red")
+    assert measured_steps(Recipe.of(steps=100, snapshot_steps=(80, 40, 300)), dataset) == [40, 80, 100]
+    assert measured_steps(Recipe.of(steps=100), dataset) == [100]
+    assert measured_steps(Recipe.of(steps=100, snapshot_every=50), dataset) == [50, 100]
 
 
 def test_a_step_is_worth_three_passes_of_each_sample() -> None:
     recipe = Recipe.of(steps=100, snapshot_steps=(25, 50, 75), gradient_accumulation=4)
-    assert passes_between(recipe, trained=2, taught=1) == 20 * 4 * 7, "the base model counts as a fifth snapshot"
-    assert passes_between(recipe, trained=2, taught=1, processes=3) == 20 * 2 * 7
+    assert passes_between(recipe, 4, trained=2, taught=1) == 20 * 4 * 7, "the base model counts as a fifth snapshot"
+    assert passes_between(recipe, 4, trained=2, taught=1, processes=3) == 20 * 2 * 7

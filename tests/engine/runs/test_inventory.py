@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> RunStore:
     old, new = "a" * 64, "b" * 64
     for lineage, days in ((old, 50), (new, 10)):
         places = (store.finished, store.record, store.state)
-        for path in [*(place(lineage, 8) for place in places), store.snapshot(lineage, 4)]:
+        for path in [*(place(lineage, 8) for place in places), store.snapshot(lineage, 4, 8)]:
             write(path, 100, days)
     write(store.root / "encoded" / "ab" / "abc.safetensors", 1000, 10)
     write(store.root / "encoded" / "cd" / "cde.safetensors", 1000, 20)

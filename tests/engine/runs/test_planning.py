@@ -167,12 +167,12 @@ def test_more_pictures_need_more_and_fewer_bits_come_after_checkpointing(
     assert "trial" not in str(small)
 
 
-@pytest.mark.parametrize("shuffle", [0, 6])
-def test_the_disk_is_what_a_run_takes(base: Backbone, train, tmp_path: Path, shuffle: int) -> None:
+@pytest.mark.parametrize("changes", [{}, {"caption_shuffle": 6}, {"snapshot_every": 1, "keep_snapshots": 2}])
+def test_the_disk_is_what_a_run_takes(base: Backbone, train, tmp_path: Path, changes: dict[str, Any]) -> None:
     """Headers of files come on top: the pictures here are so small that they are large beside them."""
     pictures = [Image.new("RGB", (32, 32), color) for color in ("red", "green", "navy")]
     dataset = dataset_from_images(pictures, ["a thing, red, small, new", "a green thing", "a thing, dark"], "colors")
-    recipe, store = RECIPE.changed(caption_shuffle=shuffle), RunStore(tmp_path / "run")
+    recipe, store = RECIPE.changed(**changes), RunStore(tmp_path / "run")
     found, _ = finish(forecast(base, dataset, recipe, store=RunStore(tmp_path / "plan"), trial=False))
     finish(train_adapter(base, dataset, recipe, seed=7, store=store, name="x"))
     files = [path for path in store.root.rglob("*.safetensors") if path.is_file()]

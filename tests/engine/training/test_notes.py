@@ -80,6 +80,9 @@ def test_a_suggested_recipe_needs_no_note(base, pictures, goal, quality):
         ({"sample_every": 101, "sample_prompts": ("a zwx",)}, "There will be no sample pictures"),
         ({"save_every": 500}, "save_every = 500 has no effect: the run has 100 steps"),
         ({"snapshot_steps": (50, 150, 200)}, "no snapshot after step 150, 200"),
+        ({"snapshot_every": 100}, "snapshot_every = 100 gives no snapshot: the run has 100 steps"),
+        ({"snapshot_epochs": 7.5}, "snapshot_epochs = 7.5 gives no snapshot: the run has 6.25 epochs"),
+        ({"keep_snapshots": 3}, "keep_snapshots = 3 has no effect without snapshot_steps, snapshot_every or"),
         ({"epochs": 6.25}, "epochs = 6.25 decides the length: 100 steps = 6.25 epochs of 16 pictures"),
     ],
 )

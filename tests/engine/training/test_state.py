@@ -217,13 +217,13 @@ def test_snapshots_are_kept_at_their_steps(base, dataset, tmp_path):
     recipe = RECIPE.changed(snapshot_steps=(2, 5))
     finish(train_adapter(base, dataset, recipe, seed=3, store=store, name="x"))
     kept = sorted(path.name for path in (tmp_path / "runs").rglob("snapshots/*"))
-    assert kept == ["000002.safetensors", "000005.safetensors"]
+    assert kept == ["000002-of-000006.safetensors", "000005-of-000006.safetensors"]
     shorter, _ = finish(
         train_adapter(base, dataset, RECIPE.changed(steps=2), seed=3, store=RunStore(tmp_path / "o"), name="x")
     )
     from lora_workbench.engine.adapters.files import load_adapter
 
-    snapshot = load_adapter(next((tmp_path / "runs").rglob("snapshots/000002.safetensors")))
+    snapshot = load_adapter(next((tmp_path / "runs").rglob("snapshots/000002-of-*.safetensors")))
     assert snapshot.content_hash == shorter.adapter.content_hash
     assert json.loads(snapshot.metadata["lw.recipe"])["snapshot_steps"] == [2, 5]
     assert VERSIONS["run"] >= 1

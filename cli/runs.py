@@ -1,0 +1,111 @@
+"""``lora-workbench runs``: the trainings in a run store, and asking one to stop."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from .printing import complain, say, say_json
+from .store import PLACE, add_place_to, store_of, time_of
+
+if TYPE_CHECKING:
+    from ..engine.runs.listing import ListedRun
+
+
+def add_to(commands: Any) -> None:
+    parser = commands.add_parser("runs", help="list trainings, and stop one that is in progress")
+    add_place_to(parser)
+    parser.set_defaults(command=list_, **PLACE)
+    actions = parser.add_subparsers(metavar="ACTION")
+    shown = actions.add_parser("show", help="what is known of a run, and the snapshots that it has kept")
+    stopped = actions.add_parser("stop", help="stop a run after its current step; its graph goes on with the adapter")
+    for action, command in ((shown, show), (stopped, stop)):
+        add_place_to(action)
+        action.add_argument("run", metavar="RUN", help="its name, or the begin of its number")
+        action.set_defaults(command=command)
+
+
+def list_(arguments: argparse.Namespace) -> int:
+    from ..engine.runs.listing import listed_runs
+
+    runs = listed_runs(store_of(arguments))
+    if arguments.json:
+        say_json([_plain(run) for run in runs])
+        return 0
+    for line in _table(runs):
+        say(line)
+    return 0
+
+
+def show(arguments: argparse.Namespace) -> int:
+    from ..engine.runs.listing import find_runs
+
+    runs = find_runs(store_of(arguments), arguments.run)
+    if arguments.json:
+        say_json([_plain(run) for run in runs])
+        return 0
+    say("\n\n".join("\n".join(_lines(run)) for run in runs))
+    return 0
+
+
+def stop(arguments: argparse.Namespace) -> int:
+    from ..engine.runs.listing import find_runs
+    from ..engine.runs.stopping import request_stop
+
+    store = store_of(arguments)
+    runs = find_runs(store, arguments.run)
+    running = next((run for run in runs if run.progress == "running"), None)
+    if running is None:
+        problem = f"{runs[0].name or runs[0].short} isn't in progress: it is {runs[0].progress}."
+        complain(problem)
+        if arguments.json:
+            say_json({"status": "error", "error": problem})
+        return 1
+    request_stop(store.stop_request(running.lineage))
+    if arguments.json:
+        say_json({"status": "ok", **_plain(running)})
+    else:
+        say(f"{running.name or running.short} stops after its current step; run its graph again to train on.")
+    return 0
+
+
+def _plain(run: ListedRun) -> dict[str, Any]:
+    return asdict(run) | {"used": time_of(run.used)}
+
+
+def _table(runs: Iterable[ListedRun]) -> list[str]:
+    rows = [
+        (
+            run.short,
+            run.name or "?",
+            run.base or run.family or "?",
+            run.dataset or "?",
+            f"{run.done}/{run.steps}",
+            run.progress,
+            str(len(run.snapshots)),
+            f"{run.bytes / 1e6:.1f} MB",
+            time_of(run.used),
+        )
+        for run in runs
+    ]
+    titles = ("run", "name", "base model", "data set", "steps", "state", "snapshots", "size", "used")
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (titles, *rows)]
+
+
+def _lines(run: ListedRun) -> list[str]:
+    """What is known of a run, a fact a line."""
+    facts = {
+        "run": run.lineage,
+        "name": run.name,
+        "base model": ", ".join(filter(None, [run.base, run.family])),
+        "data set": run.dataset,
+        "steps": f"{run.done} of {run.steps}, {run.progress}",
+        "loss": f"{run.losses[0]:.4g} to {run.losses[1]:.4g}" if run.losses else "",
+        "snapshots": ", ".join(map(str, run.snapshots)) or "none",
+        "size": f"{run.bytes / 1e6:.1f} MB",
+        "used": time_of(run.used),
+    }
+    return [f"{title:<11} {fact}" for title, fact in facts.items() if fact]

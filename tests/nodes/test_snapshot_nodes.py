@@ -1,0 +1,163 @@
+"""Snapshots on the graph: picked, saved by step, and of a training that was stopped from the shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lora_workbench.cli import main as cli
+from lora_workbench.engine.adapters.files import load_adapter
+from lora_workbench.engine.core.errors import AdapterError
+from lora_workbench.engine.runs.listing import listed_runs
+from lora_workbench.engine.runs.store import RunStore
+from workspace import Graph, Workspace, changed, chosen, in_api_format, training
+
+SHORT = chosen(steps=6, rank=2, snapshot_every=2, schedule="constant", save_every=4)["settings"]
+
+STEPS = 600
+"""Enough to be asked to stop in between."""
+
+
+def picking(workspace: Workspace, settings: str = SHORT, **values: Any) -> Graph:
+    """A training whose snapshots are saved, and of which one is picked and saved."""
+    graph = changed(training(workspace.pictures, workspace.base), recipe__settings=settings)
+    more = in_api_format({
+        "pick": ("LW_PickSnapshot", {"snapshots": ["train", 4], "by": "step", "step": 4}),
+        "picked": ("LW_SaveAdapter", {"adapter": ["pick", 0], "filename": "", "dtype": "float32"}),
+        "all": ("LW_SaveSnapshots", {
+            "snapshots": ["train", 4], "filename": "kept/zwx", "steps": "", "dtype": "float32", "private": False,
+        }),
+    })  # fmt: skip
+    return changed(graph | more, **values)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, tiny_sd1: Path) -> Workspace:
+    return Workspace(tmp_path, tiny_sd1)
+
+
+def ran(workspace: Workspace, graph: Graph, capfd: pytest.CaptureFixture[str], status: int = 0) -> dict[str, Any]:
+    assert workspace.run(graph) == status
+    return json.loads(capfd.readouterr().out.splitlines()[-1])
+
+
+def test_one_is_picked_and_all_are_saved_by_step(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
+    told = ran(workspace, picking(workspace), capfd)
+    loras = workspace.output / "loras"
+    assert sorted(path.relative_to(loras).as_posix() for path in loras.rglob("*.safetensors")) == [
+        "kept/zwx-000002.safetensors", "kept/zwx-000004.safetensors", "kept/zwx-000006.safetensors",
+        "zwx-000004.safetensors", "zwx.safetensors",
+    ]  # fmt: skip
+    reports = told["reports"]
+    assert reports["train"]["snapshots"] == reports["pick"]["steps"] == [2, 4, 6]
+    assert (reports["pick"]["name"], reports["pick"]["step"], reports["pick"]["stopped"]) == ("zwx-000004", 4, False)
+    picked, kept = (load_adapter(loras / name) for name in ("zwx-000004.safetensors", "kept/zwx-000004.safetensors"))
+    last, whole = (load_adapter(loras / name) for name in ("kept/zwx-000006.safetensors", "zwx.safetensors"))
+    assert picked.content_hash == kept.content_hash != whole.content_hash == last.content_hash
+    again = ran(workspace, picking(workspace, pick__step=5, all__steps="2 6", all__private=True), capfd)
+    assert again["reports"]["train"]["cached"], "another pick doesn't train"
+    assert again["reports"]["pick"]["step"] == 4, "of two that are as near, the earlier one"
+    paths = [f"loras/kept/zwx-{step:06d}_00002.safetensors" for step in (2, 6)]
+    assert again["reports"]["all"]["paths"] == paths, "private files are others"
+    assert "lw.dataset" not in load_adapter(loras / "kept" / "zwx-000002_00002.safetensors").metadata
+    finished = ran(workspace, picking(workspace, pick__by="last"), capfd)
+    assert (finished["reports"]["pick"]["name"], finished["reports"]["pick"]["step"]) == ("zwx", 6)
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "words"),
+    [
+        ({"pick__step": 7}, 1, "There is no step 7 of zwx.\nExpected: snapshots after step 2, 4, 6"),
+        ({"all__steps": "2, 3"}, 1, "There is no snapshot after step 3 of zwx."),
+        ({"all__steps": "two"}, 2, "'two' isn't a list of whole numbers."),
+        ({"all__filename": "../zwx"}, 1, "can't be used as a file name"),
+    ],
+)
+def test_what_there_is_not_is_refused(
+    workspace: Workspace, capfd: pytest.CaptureFixture[str], values: dict[str, Any], status: int, words: str
+) -> None:
+    assert words in ran(workspace, picking(workspace, **values), capfd, status)["error"]
+
+
+def test_a_snapshot_that_is_gone_is_named(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
+    """As in ComfyUI, where the value outlives its file."""
+    from lora_workbench.nodes.adapters.pick_snapshot import PickSnapshot
+
+    ran(workspace, picking(workspace), capfd)
+    [path] = workspace.output.rglob("snapshots/000004-*")
+    snapshots = _snapshots(workspace)
+    path.unlink()
+    with pytest.raises(AdapterError, match="zwx-000004 after step 4 can't be read"):
+        PickSnapshot.execute(snapshots, "step", 4)
+
+
+def _snapshots(workspace: Workspace) -> Any:
+    from lora_workbench.cli.nodes import registry
+    from lora_workbench.headless.executor import Executor
+    from lora_workbench.headless.reading import read_workflow
+    from lora_workbench.nodes.host.headless import HeadlessHost
+
+    executor = Executor(registry(), HeadlessHost(workspace.output, silent=True))
+    executor.run(read_workflow(workspace.write(picking(workspace, pick__step=2)), registry()))
+    (value,) = {v for values in executor._memory.values() for v in values if type(v).__name__ == "Snapshots"}
+    return value
+
+
+def stoppable(workspace: Workspace) -> Graph:
+    settings = chosen(steps=STEPS, rank=2, snapshot_every=STEPS // 2, save_every=10)["settings"]
+    return picking(workspace, settings, pick__by="last")
+
+
+def start(workflow: Path, output: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "lora_workbench.cli.main", "run", str(workflow), "--output", str(output), "--json"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def wait_for_state(store: RunStore) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if any(run.done for run in listed_runs(store)):
+            return
+        time.sleep(0.05)
+    raise AssertionError("no progress")
+
+
+@pytest.mark.slow
+def test_a_training_that_is_stopped_from_the_shell(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
+    graph, output = stoppable(workspace), workspace.output
+    process = start(workspace.write(graph), output)
+    store = RunStore(output / "run-store")
+    wait_for_state(store)
+    assert cli.main(["runs", "--output", str(output), "--json"]) == 0
+    [run] = json.loads(capfd.readouterr().out)
+    assert (run["name"], run["progress"], run["steps"]) == ("zwx", "running", STEPS)
+    assert cli.main(["runs", "stop", "zwx", "--output", str(output)]) == 0
+    assert "zwx stops after its current step" in capfd.readouterr().out
+    printed, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    told = json.loads(printed.splitlines()[-1])
+    done = told["reports"]["train"]["steps"]
+    assert told["reports"]["train"]["stopped"] and 10 <= done < STEPS
+    assert f"Stopped at step {done} of {STEPS} on request; queue it again to train on." in errors
+    stopped = load_adapter(output / "loras" / "zwx.safetensors")
+    assert told["reports"]["pick"]["step"] == done and told["cached_nodes"] == 0
+    assert cli.main(["runs", "show", "zwx", "--output", str(output)]) == 0
+    assert f"{done} of {STEPS}, stopped" in capfd.readouterr().out
+    assert cli.main(["runs", "stop", "zwx", "--output", str(output)]) == 1
+    assert "zwx isn't in progress: it is stopped" in capfd.readouterr().err
+    again = ran(workspace, graph, capfd)
+    assert (again["reports"]["train"]["resumed_at"], again["reports"]["train"]["steps"]) == (done, STEPS)
+    (elsewhere := output.parent / "whole").mkdir()
+    whole = Workspace(elsewhere, workspace.base)
+    ran(whole, stoppable(whole), capfd)
+    once = load_adapter(whole.output / "loras" / "zwx.safetensors")
+    assert Path(again["adapters"][0]).name == "zwx_00002.safetensors"
+    assert load_adapter(again["adapters"][0]).content_hash == once.content_hash != stopped.content_hash
+    assert ran(workspace, graph, capfd)["cached_nodes"] == len(graph), "the finished run counts again"
