@@ -9,8 +9,9 @@ far apart the two times are). So that loss tells that a run over-fits, not which
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import takewhile
+from typing import Any
 
 from ..core.words import counted
 from .figures import Figures
@@ -39,6 +40,10 @@ class Verdict:
     """Whether more steps would have taught more."""
     reasons: tuple[str, ...] = ()
     """Why, one sentence each; also what can't be told, and why not."""
+
+    def facts(self) -> dict[str, Any]:
+        """As plain values, for reports."""
+        return asdict(self) | {"reasons": [*self.reasons]}
 
     def __str__(self) -> str:
         return " ".join([f"Best: step {self.best}.", *self.reasons])

@@ -31,7 +31,7 @@ def verdict_plot(
     """Draw measures of snapshots over their steps, with a line at the one to use and a shade where the run over-fits.
 
     Args:
-        steps: of the snapshots, rising.
+        steps: of the snapshots, rising; without any, the picture says that nothing was measured.
         lines: what was measured -> its value at each step; losses over the base model's, which is 1 then.
         best: the step to use.
         over_fit_since: the first step of the shade, which goes to the end; ``None`` for no shade.
@@ -40,6 +40,10 @@ def verdict_plot(
     Returns:
         An RGB picture of 880 by 522 pixels, the size of a loss plot with title and learning rates.
     """
+    if not steps:
+        sheet, draw = blank(TITLE_HEIGHT + _HEIGHT, title)
+        text(draw, (WIDTH / 2, _HEIGHT / 2), "Nothing was measured.", QUIET, anchor="mm")
+        return finished(sheet)
     top, bottom = TITLE_HEIGHT + 44, TITLE_HEIGHT + _HEIGHT - 60
     highest = max((value for line in lines.values() for value in line if math.isfinite(value)), default=1.0)
     panel = Panel(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,8 @@ from ..adapters.keeping import Kept, keep
 from ..core.errors import AdapterError, ConfigError
 from ..core.events import Event, Progress
 from ..core.words import first_of
+from ..evaluation.figures import Figures
+from ..evaluation.verdict import Verdict, verdict
 from ..training.snapshot_steps import kept_snapshots
 from .key import Run
 from .store import RunStore
@@ -61,6 +64,8 @@ class Snapshots:
     """That the run has when it is finished."""
     snapshots: tuple[Snapshot, ...]
     """At least one."""
+    figures: tuple[Figures, ...] = ()
+    """What was measured of them, by step, where the recipe asks for it."""
 
     def __len__(self) -> int:
         return len(self.snapshots)
@@ -77,6 +82,11 @@ class Snapshots:
     def stopped(self) -> bool:
         """Whether the run was stopped before its end."""
         return self.last.step < self.steps
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """Which one to use; ``None`` if nothing was measured."""
+        return verdict(self.figures)
 
     def at(self, step: int) -> Snapshot:
         """The snapshot nearest to a step; of two, the earlier one.
@@ -122,7 +132,7 @@ class Snapshots:
         )
 
 
-def snapshots_of(store: RunStore, run: Run, result: Adapter, done: int) -> Snapshots:
+def snapshots_of(store: RunStore, run: Run, result: Adapter, done: int, figures: tuple[Figures, ...]) -> Snapshots:
     """The snapshots that the recipe of a run asks for, as far as the run store has them, and its result.
 
     Args:
@@ -130,6 +140,7 @@ def snapshots_of(store: RunStore, run: Run, result: Adapter, done: int) -> Snaps
         run: that was trained.
         result: its adapter, read from the run store.
         done: its steps; fewer than the recipe's if it was stopped.
+        figures: what was measured of them.
     """
     assert result.path is not None, "results are files of the run store"
     wanted = [step for step in kept_snapshots(run.recipe, run.dataset, done) if step < done]
@@ -143,6 +154,7 @@ def snapshots_of(store: RunStore, run: Run, result: Adapter, done: int) -> Snaps
             Snapshot(name=name, step=step, path=path, shapes=shapes)
             for name, step, path in [*files, (result.name, done, result.path)]
         ),
+        figures=figures,
     )
 
 

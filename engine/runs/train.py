@@ -53,8 +53,11 @@ class TrainedAdapter(Finished):
     """The adapter after the steps that the recipe asks for, and as it is."""
     range_test: RangeTest | None = None
     """What found the learning rate; ``None`` if the recipe has it as a number."""
-    figures: tuple[Figures, ...] = ()
-    """What was measured of its snapshots and of itself, by step, where the recipe asks for it."""
+
+    @property
+    def figures(self) -> tuple[Figures, ...]:
+        """What was measured of its snapshots and of itself, by step, where the recipe asks for it."""
+        return self.snapshots.figures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,13 +122,11 @@ def train_adapter(
     adapter, finished = yield from trained(
         run, _product(run, name, graph or Graph(), store, ranks), store, name, told, ranks
     )
-    figures = figures_of(run, store, ranks)
     return TrainedAdapter(
         adapter=adapter,
         companions=run.companions,
         range_test=run.range_test,
-        snapshots=snapshots_of(store, run, adapter, len(finished.losses)),
-        figures=figures,
+        snapshots=snapshots_of(store, run, adapter, len(finished.losses), figures_of(run, store, ranks)),
         **vars(finished),
     )
 

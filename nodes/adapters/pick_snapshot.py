@@ -6,11 +6,22 @@ from typing import TYPE_CHECKING
 
 from ..host import host, io
 from ..kit import sockets
+from ..kit.pictures import to_tensor
 from ..kit.shown import shown, tell
+from ..kit.verdicts import plot_of_verdict
 from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.runs.snapshots import Snapshots
+
+
+_UNMEASURED = {
+    "verdict": "Nothing was measured, so this is the last one: set measures = true in the recipe for a verdict, and "
+    "held_out = 0.2 so that it can tell over-fitting.",
+    "last": "",
+    "step": "",
+}
+"""What is said without a verdict, by how the snapshot is chosen."""
 
 
 class PickSnapshot(io.ComfyNode):
@@ -27,10 +38,11 @@ class PickSnapshot(io.ComfyNode):
                 sockets.Snapshots.Input("snapshots", tooltip="From Train LoRA or Train Slider."),
                 io.Combo.Input(
                     "by",
-                    options=["last", "step"],
-                    default="last",
-                    tooltip="last: the finished adapter, or the one of a run that was stopped. step: the snapshot "
-                    "nearest to a step.",
+                    options=["verdict", "last", "step"],
+                    default="verdict",
+                    tooltip="verdict: the one that its measures tell to use; they need measures = true in the recipe. "
+                    "last: the finished adapter, or the one of a run that was stopped. step: the snapshot nearest to "
+                    "a step.",
                 ),
                 io.Int.Input(
                     "step",
@@ -43,18 +55,28 @@ class PickSnapshot(io.ComfyNode):
             ],
             outputs=[
                 sockets.Adapter.Output("adapter", tooltip="The adapter as it was after that step."),
-                io.String.Output("report", tooltip="Which one it is, and which there are."),
+                io.String.Output("report", tooltip="Which one it is and why, and which there are."),
+                io.Image.Output("plot", tooltip="What was measured of the snapshots, with the one to use."),
             ],
         )
 
     @classmethod
     def execute(cls, snapshots: Snapshots, by: str, step: int) -> io.NodeOutput:
+        found = snapshots.verdict
+        if by == "verdict":
+            step = found.best if found else snapshots.last.step
         picked = snapshots.last if by == "last" else snapshots.at(step)
         with host().computing():
             adapter = picked.adapter()
         text = f"{picked.name}: after step {picked.step} of {snapshots.steps}\n{snapshots.in_words()}"
-        if by == "step" and picked.step != step:
+        if by != "last" and picked.step != step:
             text += f"\nThere is no snapshot after step {step}; this is the nearest one."
+        text += f"\n{found or _UNMEASURED[by]}".rstrip()
         tell(text)
-        report = {"name": picked.name, "step": picked.step, "steps": [*snapshots.by_step], "stopped": snapshots.stopped}
-        return io.NodeOutput(adapter, text, ui=shown(text=text, report=report))
+        report = {
+            "name": picked.name, "step": picked.step, "steps": [*snapshots.by_step], "stopped": snapshots.stopped,
+            "verdict": found.facts() if found else None,
+        }  # fmt: skip
+        plot = to_tensor([plot_of_verdict(snapshots)])
+        preview = plot if found else None
+        return io.NodeOutput(adapter, text, plot, ui=shown(text=text, preview=preview, report=report, cls=cls))

@@ -11,6 +11,7 @@ from ..kit.noise_levels import levels_of_run
 from ..kit.pictures import to_tensor
 from ..kit.shown import shown
 from ..kit.stopping import stops_of, unfinished
+from ..kit.verdicts import plot_of_verdict
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ class TrainLoRA(io.ComfyNode):
         )  # fmt: skip
         levels = levels_of_run(recipe, dataset, base, f"{name}: noise levels")
         plots = plots_of(trained, recipe, name)
-        pictures = to_tensor([*plots, *filter(None, [levels.plot])])
+        judged = [plot_of_verdict(trained.snapshots)] if trained.figures else []
+        pictures = to_tensor([*plots, *judged, *filter(None, [levels.plot])])
         report = training_report(trained) | {"noise_levels": levels.report}
         text = "\n".join(filter(None, [in_words(report), levels.text]))
         tensors, plotted = file_tensors(trained.adapter, dtype="float32"), pictures[: len(plots)]
@@ -152,6 +154,7 @@ def training_report(trained: TrainedAdapter) -> dict[str, Any]:
         "adapter": str(trained.adapter.path),
         "companions": trained.companions.facts(),
         "snapshots": [*trained.snapshots.by_step],
+        "verdict": verdict.facts() if (verdict := trained.snapshots.verdict) else None,
         "rate_search": trained.range_test.facts() if trained.range_test else None,
     }
 
@@ -196,6 +199,7 @@ def in_words(report: dict[str, Any]) -> str:
             *parts_in_words(report["loss_parts"]),
             report["length"],
             *_search(report.get("rate_search")),
+            *_verdict(report.get("verdict")),
             *map(_companion, report["companions"]),
             *filter(None, [report["memory"]]),
             *report["notes"],
@@ -208,6 +212,10 @@ def _search(fact: dict[str, Any] | None) -> list[str]:
         return []
     found, at = fact["learning_rate"], fact["lowest_at"]
     return [f"learning rate {found:g}, found by {fact['steps']} trial steps: their loss was lowest at {at:g}"]
+
+
+def _verdict(fact: dict[str, Any] | None) -> list[str]:
+    return [" ".join([f"Best: step {fact['best']}.", *fact["reasons"]])] if fact else []
 
 
 def _companion(fact: dict[str, Any]) -> str:

@@ -91,7 +91,7 @@ FIXED = {
     ),
     "LW_ApplyStack": ("model clip stack lora_stack", "model clip triggers"),
     "LW_SaveAdapter": ("adapter filename dtype private save_as rank base", "path"),
-    "LW_PickSnapshot": ("snapshots by step", "adapter report"),
+    "LW_PickSnapshot": ("snapshots by step", "adapter report plot"),
     "LW_SaveSnapshots": ("snapshots filename steps dtype private", "paths"),
     "LW_Generate": (
         (

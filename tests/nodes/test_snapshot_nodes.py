@@ -70,6 +70,21 @@ def test_one_is_picked_and_all_are_saved_by_step(workspace: Workspace, capfd: py
     assert (finished["reports"]["pick"]["name"], finished["reports"]["pick"]["step"]) == ("zwx", 6)
 
 
+def test_one_is_picked_by_the_verdict(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
+    told = ran(workspace, picking(workspace, f"{SHORT}; measures = true", pick__by="verdict"), capfd)["reports"]
+    found = told["train"]["verdict"]
+    assert found == told["pick"]["verdict"] and found["best"] == told["pick"]["step"]
+    assert found["over_fit_since"] is None and "held_out" in " ".join(found["reasons"]), "no picture was held out"
+    assert (workspace.output / "loras" / told["picked"]["path"]).name.startswith("zwx")
+
+
+def test_without_measures_the_last_is_taken_and_told(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
+    assert workspace.run(picking(workspace, pick__by="verdict")) == 0
+    out, errors = capfd.readouterr()
+    assert json.loads(out.splitlines()[-1])["reports"]["pick"]["step"] == 6
+    assert "Nothing was measured, so this is the last one: set measures = true" in errors
+
+
 @pytest.mark.parametrize(
     ("values", "status", "words"),
     [
