@@ -91,15 +91,20 @@ def rows(results: Results, methods: list[str], seeds: list[int]) -> Iterator[lis
         if not found:
             continue
         left = [mean(one["distance"] / one["base"] for one in several) for several in by_set.values() if several]
+        whole = len(left) == len(SETS)  # means over some of the sets would be no comparison
         yield [
             method,
             f"{rate:g}",
             *(_spread([one["distance"] for one in several]) for several in by_set.values()),
-            f"{1 - mean(left):.1%}",
-            f"{mean(one['drift'] for one in found):.3f}",
-            f"{mean(one['seconds'] for one in found if 'seconds' in one) * 1000:.0f}",
+            f"{1 - mean(left):.1%}" if whole else "-",
+            f"{mean(one['drift'] for one in found):.3f}" if whole else "-",
+            _milliseconds([one["seconds"] for one in found if "seconds" in one]),
             f"{mean(one['bytes'] for one in found) / 1e6:.2f}",
         ]
+
+
+def _milliseconds(seconds: list[float]) -> str:
+    return f"{mean(seconds) * 1000:.0f}" if seconds else "-"
 
 
 def _spread(values: list[float]) -> str:

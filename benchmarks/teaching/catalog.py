@@ -16,7 +16,9 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
         "caption_dropout": 0.0,
     },
     "rank 4": {"rank": 4, "alpha": 4},
+    "rank 32": {"rank": 32, "alpha": 32},
     "rank 64": {"rank": 64, "alpha": 64},
+    "320 steps": {"steps": 320},
     "attention only": {"targets": "attention"},
     "all layers": {"targets": "all_layers"},
     "text encoder frozen": {"train_text_encoder": False},
@@ -44,6 +46,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "input perturbation 0.1": {"input_perturbation": 0.1},
     "T-LoRA": {"noisy_rank": 4},
     "no caption dropout": {"caption_dropout": 0.0},
+    "caption dropout 0.2": {"caption_dropout": 0.2},
     "no class pictures": {"prior_weight": 0.0},
     "output preservation": {"prior_weight": 0.0, "output_preservation": 1.0},
 }
