@@ -114,7 +114,7 @@ def train_adapter(
         adapter=adapter,
         companions=run.companions,
         range_test=run.range_test,
-        snapshots=snapshots_of(store, run, adapter, len(finished.losses)),
+        snapshots=snapshots_of(store, run, name, len(finished.losses)),
         **vars(finished),
     )
 

@@ -1,4 +1,4 @@
-"""A training that is stopped from the shell in a running ComfyUI: its graph goes on, and queueing it again trains on."""
+"""A training that is stopped from the shell in a running ComfyUI: its graph goes on; queueing it again trains on."""
 
 from __future__ import annotations
 
