@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -28,8 +27,6 @@ class About:
     steps: int
     """Of the whole run."""
     seed: int
-    started: str
-    """When it was begun or taken up last, as ``2026-01-31T12:00:00Z``."""
     stopped_at: int = 0
     """The step after which it was asked to stop; 0 if it wasn't."""
 
@@ -43,7 +40,6 @@ class About:
             pictures=len(run.dataset),
             steps=run.recipe.schedule.steps,
             seed=run.seed,
-            started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             stopped_at=stopped_at,
         )
 
@@ -65,7 +61,8 @@ def noted(store: RunStore, lineage: str, steps: int) -> About | None:
     return None
 
 
-def all_noted(store: RunStore, lineage: str) -> list[About]:
-    """What was written down of the runs of a lineage."""
-    lengths = [int(path.name.removesuffix(ABOUT)) for path in store.folder(lineage).glob(f"[0-9]*{ABOUT}")]
-    return [about for steps in sorted(lengths) if (about := noted(store, lineage, steps))]
+def noted_last(store: RunStore, lineage: str) -> int:
+    """The steps of the run of a lineage that was begun or taken up last; 0 if nothing was written down."""
+    notes = store.folder(lineage).glob(f"[0-9]*{ABOUT}")
+    begun = [(path.stat().st_mtime_ns, int(path.name.removesuffix(ABOUT))) for path in notes]
+    return max(begun)[1] if begun else 0

@@ -13,12 +13,12 @@ from ..adapters.headers import read_header
 from ..core.errors import AdapterError, ConfigError
 from ..core.locks import if_free
 from ..core.words import first_of
-from .about import About, all_noted, noted
+from .about import About, noted, noted_last
 from .store import RunStore
 
 Progress = Literal["running", "finished", "stopped", "interrupted"]
 """``stopped``: on request, with its adapter; ``interrupted``: canceled, failed or killed."""
-_NOTHING = About(name="", base="", family="", dataset="", pictures=0, steps=0, seed=0, started="")
+_NOTHING = About(name="", base="", family="", dataset="", pictures=0, steps=0, seed=0)
 _SHOWN = 12
 """Characters of a run's lineage that people see."""
 
@@ -119,8 +119,7 @@ def _running(store: RunStore, lineage: str) -> int:
     with if_free(store.lock(lineage)) as free:
         if free:
             return 0
-    begun = [(about.started, about.steps) for about in all_noted(store, lineage)]
-    return max(begun)[1] if begun else 0
+    return noted_last(store, lineage)
 
 
 def _progress(about: About, *, is_running: bool, is_finished: bool) -> Progress:

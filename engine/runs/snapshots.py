@@ -115,7 +115,7 @@ class Snapshots:
         return tuple(known[step] for step in sorted(set(steps)))
 
     def in_words(self) -> str:
-        """``fox: snapshots after step 100, 200 and 300 of 300``."""
+        """``fox: snapshots after step 100, 200, 300 of 300``."""
         return f"{self.name}: {self._steps} of {self.steps}"
 
     @property
@@ -132,27 +132,28 @@ class Snapshots:
         )
 
 
-def snapshots_of(store: RunStore, run: Run, result: Adapter, done: int, figures: tuple[Figures, ...]) -> Snapshots:
+def snapshots_of(store: RunStore, run: Run, name: str, done: int, figures: tuple[Figures, ...] = ()) -> Snapshots:
     """The snapshots that the recipe of a run asks for, as far as the run store has them, and its result.
 
     Args:
         store: where they are.
         run: that was trained.
-        result: its adapter, read from the run store.
-        done: its steps; fewer than the recipe's if it was stopped.
+        name: of its adapter.
+        done: its steps; fewer than the recipe's if it was stopped, when its result is a snapshot too.
         figures: what was measured of them.
     """
-    assert result.path is not None, "results are files of the run store"
+    steps = run.recipe.schedule.steps
+    result = store.finished(run.lineage, steps) if done == steps else store.snapshot(run.lineage, done, steps)
     wanted = [step for step in kept_snapshots(run.recipe, run.dataset, done) if step < done]
     found, shapes = _stored(store, run), run.base.module_shapes()
-    files = [(f"{result.name}-{step:06d}", step, found[step]) for step in wanted if step in found]
+    files = [(f"{name}-{step:06d}", step, found[step]) for step in wanted if step in found]
     return Snapshots(
-        name=result.name,
+        name=name,
         lineage=run.lineage,
-        steps=run.recipe.schedule.steps,
+        steps=steps,
         snapshots=tuple(
-            Snapshot(name=name, step=step, path=path, shapes=shapes)
-            for name, step, path in [*files, (result.name, done, result.path)]
+            Snapshot(name=adapter, step=step, path=path, shapes=shapes)
+            for adapter, step, path in [*files, (name, done, result)]
         ),
         figures=figures,
     )

@@ -126,7 +126,7 @@ def train_adapter(
         adapter=adapter,
         companions=run.companions,
         range_test=run.range_test,
-        snapshots=snapshots_of(store, run, adapter, len(finished.losses), figures_of(run, store, ranks)),
+        snapshots=snapshots_of(store, run, name, len(finished.losses), figures_of(run, store, ranks)),
         **vars(finished),
     )
 

@@ -17,7 +17,7 @@ _STOPS: Counter[str] = Counter()
 def stops_of(cls: type[io.ComfyNode]) -> int:
     """What a training node's ``fingerprint_inputs`` gives, so that ComfyUI runs it again after a stop. A run that is
     finished is then read from the run store."""
-    return _STOPS[cls.GET_SCHEMA().node_id]
+    return _STOPS[cls.define_schema().node_id]
 
 
 def unfinished(trained: Finished, cls: type[io.ComfyNode]) -> dict[str, Any]:
@@ -27,5 +27,5 @@ def unfinished(trained: Finished, cls: type[io.ComfyNode]) -> dict[str, Any]:
     """
     if not trained.stopped:
         return {}
-    _STOPS[cls.GET_SCHEMA().node_id] += 1
+    _STOPS[cls.define_schema().node_id] += 1
     return {"lw_unfinished": [True]}

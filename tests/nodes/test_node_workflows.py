@@ -25,6 +25,7 @@ WITHOUT_COMFYUI = [
     "quickstart",
     "prepare-a-dataset",
     "train-one-adapter",
+    "pick-a-snapshot",
     "train-dreambooth",
     "train-an-embedding",
     "train-a-slider",
