@@ -17,8 +17,8 @@ from .draws import BANDS, SIGNS, Draws
 from .predicting import Noisy, Predictor
 
 SUSPECT = 0.15
-"""Harm from which a caption is suspect. On the demo base, eight wrong ones do 0.22 to 1.7, and 42 of 44 right ones 0.08 at
-most; the other two, in a style that it doesn't know, 0.5 and 0.7."""
+"""Harm from which a caption is suspect. On the demo base, eight wrong ones do 0.22 to 1.7, and 42 of 44 right ones 0.08
+at most; the other two, in a style that it doesn't know, 0.5 and 0.7."""
 _DRAWS = 2
 """In each band of noise levels."""
 

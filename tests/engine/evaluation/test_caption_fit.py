@@ -56,7 +56,7 @@ def test_pictures_of_other_things_are_named_and_no_right_one(
 
 @pytest.mark.slow
 def test_swapped_captions_are_named(base: Backbone, sets: dict[str, Dataset], tmp_path: Path) -> None:
-    """Beside them two of 28 right ones: the base model predicts this red apple and red heart worse with their captions."""
+    """Beside them two of 28 right ones, a red apple and a red heart, which captions make harder to predict."""
     records = list(sets["riso"].records)
     places = [3, 9, 17, 25]
     for place, other in zip(places, [*places[1:], places[0]], strict=True):
