@@ -111,7 +111,7 @@ def covering(looks: Sequence[Look], count: int, order: Sequence[str]) -> list[in
     apart = _distances([looks[place] for place in places])
     candidates = _candidates(apart, [group[place] for place in places], count)
     nearest, medoids = np.full(len(places), apart.max()), set()
-    for _ in range(min(count, len(candidates))):
+    while candidates and len(medoids) < count:
         costs = np.minimum(nearest, apart[candidates]).sum(axis=1, dtype=np.int64)
         best = candidates.pop(int(costs.argmin()))
         nearest = np.minimum(nearest, apart[best])

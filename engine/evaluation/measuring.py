@@ -13,15 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..adapters.inject import Injection
 from ..core.events import Event, Progress
-from ..core.host_memory import sent
 from ..data.dataset import ImageRecord
-from ..diffusion.noise import add_noise
-from ..diffusion.prediction import target
-from ..models.contract import Backbone, Conditioning
-from ..training.loss import with_guidance
 from ..training.training_set import TrainingSet
 from .draws import SIGNS, Draws, by_band
 from .figures import Figures, PictureFigures
+from .predicting import Noisy, Predictor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,17 +52,13 @@ class OfPicture(NamedTuple):
 class Measurer:
     """Measures a run at its snapshots."""
 
-    backbone: Backbone
+    predictor: Predictor
     injection: Injection
     """The adapter in training."""
     shown: MeasuredSet
     seed: int
     draws: int
     """In each band of noise levels."""
-    batch: int
-    """Samples that go through the denoiser together."""
-    guidance: float
-    """What models are told that take the guidance as an input."""
     _base: list[OfPicture] = field(default_factory=list, init=False)
     """What the base model makes of the pictures by itself, once it has been asked."""
 
@@ -100,67 +92,19 @@ class Measurer:
         """What the model makes of a picture with this weight of the adapter."""
         import torch
 
-        encoded, of_class = self.shown.encoded, self.shown.of_class
+        encoded, of_class, predictor = self.shown.encoded, self.shown.of_class, self.predictor
         latent, record = encoded.latents[number][0], self.shown.records[number]
         draws = Draws.of(latent.shape, record.content_hash, seed=self.seed, count=self.draws)
-        with torch.no_grad(), self.injection.at(weight), self.backbone.gradients():
-            noisy = Noisy.of(self.backbone, latent, draws)
-            own = self._predictions(noisy, self._conditioning(encoded, number))
-            errors = (own - noisy.wanted).square()
-            if encoded.weights is not None:
-                errors = errors * sent(encoded.weights[number][0], errors.device)
-            losses = tuple(by_band(errors.flatten(1).mean(dim=1).cpu()))
+        with torch.no_grad(), self.injection.at(weight), predictor.backbone.gradients():
+            noisy = Noisy.of(predictor.backbone, latent, draws)
+            own = predictor.predictions(noisy, predictor.conditioning(encoded, number, encoded.captions[number][0]))
+            losses = tuple(by_band(noisy.losses(own, encoded, number)))
             if of_class is None or number >= len(of_class.latents):
                 return OfPicture(losses, None, None)
             noisiest = slice(-self.draws * SIGNS, None)
-            others = self._predictions(noisy.pick(noisiest), self._conditioning(of_class, number))
+            prompt = predictor.conditioning(of_class, number, of_class.captions[number][0])
+            others = predictor.predictions(noisy.pick(noisiest), prompt)
             return OfPicture(losses, own[noisiest].cpu(), others.cpu())
-
-    def _predictions(self, noisy: Noisy, conditioning: Conditioning) -> Tensor:
-        """For every noisy version, (N, C, h, w); ``conditioning`` is of batch 1."""
-        import torch
-
-        made = []
-        for start in range(0, len(noisy.t), self.batch):
-            some = noisy.pick(slice(start, start + self.batch))
-            many = Conditioning({name: own.expand(len(some.t), *own.shape[1:]) for name, own in conditioning.items()})
-            made.append(self.backbone.predict(some.x_t, some.t, many))
-        return torch.cat(made)
-
-    def _conditioning(self, source: TrainingSet, number: int) -> Conditioning:
-        """The caption of a sample with what belongs to its picture, batch 1, on the base model's device."""
-        caption, device = source.captions[number][0], self.backbone.device
-        if source.embeddings is None:
-            made = self.backbone.encode_prompts([caption])
-        else:
-            kept = source.embeddings[source.prompt(number, 0, caption)]
-            made = Conditioning({name: sent(own, device) for name, own in kept.items()})
-        if source.references is not None:
-            made["reference"] = sent(source.references[number][0][None], device)
-        return with_guidance(self.backbone, made, 1, self.guidance)
-
-
-class Noisy(NamedTuple):
-    """Noisy versions of a picture, on the base model's device."""
-
-    x_t: Tensor
-    """(N, C, h, w)."""
-    t: Tensor
-    """The ``t`` of ``Backbone.predict``, (N,)."""
-    wanted: Tensor
-    """What the prediction should be, (N, C, h, w)."""
-
-    @staticmethod
-    def of(backbone: Backbone, latent: Tensor, draws: Draws) -> Noisy:
-        """The latent (C, h, w) at these noises and levels."""
-        device, times = backbone.device, backbone.timesteps(draws.levels)
-        noise = sent(draws.noise, device)
-        x0 = sent(latent, device).expand_as(noise)
-        wanted = target(backbone.info.prediction_type, x0, noise, times.alpha, times.sigma)
-        return Noisy(add_noise(x0, noise, times.alpha, times.sigma), times.t, wanted)
-
-    def pick(self, some: slice) -> Noisy:
-        return Noisy(self.x_t[some], self.t[some], self.wanted[some])
 
 
 def drift(adapted: Sequence[OfPicture], base: Sequence[OfPicture]) -> float | None:

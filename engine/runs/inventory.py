@@ -21,7 +21,7 @@ Kind = Literal["cache", "state", "snapshot", "adapter", "model"]
 """``model`` is a finished base model, all weights of which were trained."""
 REMAKABLE: frozenset[Kind] = frozenset({"cache", "state", "snapshot"})
 """Kinds that a run makes again when needed."""
-CACHES = ("encoded", "captions", "class_pictures", "rates", "nodes", "code")
+CACHES = ("encoded", "captions", "class_pictures", "rates", "held_out", "nodes", "code")
 """Folders with files that are made again when needed."""
 _DAY = 86_400
 _FINISHED: tuple[Kind, ...] = ("adapter", "model")

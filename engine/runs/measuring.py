@@ -18,6 +18,7 @@ from ..evaluation.draws import BANDS
 from ..evaluation.figures import Figures
 from ..evaluation.measuring import MeasuredSet, Measurer
 from ..evaluation.planning import MeasuringPlan, measured_steps, measuring_plan, passes_between
+from ..evaluation.predicting import Predictor
 from ..training.training_set import TrainingSet, encode
 from .inside import adapted_by, on_text_encoders
 from .key import Run
@@ -145,9 +146,9 @@ def measuring(run: Run, store: RunStore, ranks: Ranks) -> Generator[Event, None,
     shown = yield from measures.encoded(store)
 
     def of(injection: Any) -> Measure:
+        predictor = Predictor(backbone=run.base, batch=run.batch, guidance=run.recipe.loss.told_guidance)
         measurer = Measurer(
-            backbone=run.base, injection=injection, shown=shown, seed=run.seed, draws=measures.plan.draws,
-            batch=run.batch, guidance=run.recipe.loss.told_guidance,
+            predictor=predictor, injection=injection, shown=shown, seed=run.seed, draws=measures.plan.draws
         )  # fmt: skip
 
         def measure(step: int) -> Generator[Event, None, Figures]:

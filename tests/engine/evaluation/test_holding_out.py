@@ -94,6 +94,14 @@ def test_where_all_have_copies_these_are_held_out_too(scenes: Dataset) -> None:
     assert len(held) == 2 and {name.removeprefix("copy of ") for name in held} == {min(held, key=len)}
 
 
+def test_nothing_but_copies_leaves_nothing_to_train_on() -> None:
+    dataset = of({f"{side}.png": scene((0, 0, 0), 1).resize((side, side)) for side in (72, 80, 96)})
+    looks = [Look.of(record) for record in dataset]
+    held = covering(looks, 2, [record.content_hash for record in dataset])
+    with pytest.raises(DatasetError, match="3 would be held out, copies included, and 0 would be trained on"):
+        split(dataset, held)
+
+
 def test_names_may_leave_out_folders_and_mistakes_name_what_comes_close() -> None:
     images = {name: scene((0, 0, 0), i) for i, name in enumerate(["a/fox.png", "b/fox.png", "b/owl.png"])}
     dataset = of(images)
