@@ -6,7 +6,6 @@ It is a stream of events that can be closed at any time. The next call with the 
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -26,7 +25,9 @@ from ..training.trainee import MakeTrainee
 from .inside import encoded_once, samples_of
 from .key import Run
 from .preparing import encoded, prepared
+from .record import about, read_record
 from .resuming import newest_state
+from .sample_files import keeping_samples
 from .sharing import nothing, shared_state
 from .store import RunStore
 
@@ -106,10 +107,9 @@ def trained(
         start = shared_state(ranks, start)
         trainer, result, memory = yield from _train(run, store, start, product, ranks)
         made = product.save(result, trainer.losses, store.finished(run.lineage, recipe.schedule.steps))
-        curves = {"losses": trainer.losses, "parts": trainer.parts}
-        write_json(store.record(run.lineage, recipe.schedule.steps), curves)
-        return made, Finished(
-            **curves,
+        finished = Finished(
+            losses=trainer.losses,
+            parts=trainer.parts,
             cached=False,
             resumed_at=start.step if start else 0,
             seconds=time.monotonic() - began,
@@ -117,6 +117,8 @@ def trained(
             memory=memory,
             notes=told,
         )
+        write_json(store.record(run.lineage, recipe.schedule.steps), {**vars(finished), **about(run)})
+        return made, finished
     finally:
         lock.release()
 
@@ -132,11 +134,10 @@ def follow(run: Run, product: Product[Any], store: RunStore, ranks: Ranks) -> Ge
 def _finished(run: Run, store: RunStore, product: Product[Made]) -> tuple[Made, dict[str, Any]] | None:
     """The result of this run with its losses and their parts, if the run store has it."""
     path, record = (place(run.lineage, run.recipe.schedule.steps) for place in (store.finished, store.record))
-    try:
-        known = json.loads(record.read_text(encoding="utf-8"))
-        curves = {"losses": known["losses"], "parts": known.get("parts", {})}
-    except (OSError, ValueError, KeyError):
+    known = read_record(record)
+    if "losses" not in known:
         return None  # not finished, or damaged
+    curves = {"losses": known["losses"], "parts": known.get("parts", {})}
     if (made := product.load(path)) is None:
         return None
     touch(path)
@@ -171,5 +172,5 @@ def _train(
                 result, trainer.losses, store.snapshot(run.lineage, step)
             )
         with memory.applied(), contextlib.closing(trainer.run(start)) as events:
-            yield from events
+            yield from keeping_samples(events, store.samples(run.lineage, recipe.schedule.steps))
         return trainer, trainee.result(), str(memory.plan)

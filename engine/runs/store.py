@@ -15,9 +15,11 @@ class RunStore:
 
     ``runs/<lineage>/`` belongs to one base model, data set, recipe and seed, with any number of steps:
 
-    - ``<steps>.safetensors``: a finished adapter, or all weights of a base model; its losses are in ``<steps>.json``;
+    - ``<steps>.safetensors``: a finished adapter, or all weights of a base model; what else is known of the run, such
+      as its losses, is in ``<steps>.json``;
     - ``<steps>.state.safetensors``: the training state of a run to that many steps;
     - ``snapshots/<step>.safetensors``: the adapter after a step;
+    - ``samples/<steps>/<step>/``: the sample pictures after a step of a run to that many steps, with their prompts;
     - ``lock``: held by the process that trains.
     """
 
@@ -33,12 +35,20 @@ class RunStore:
         return self._run(lineage) / f"{steps:06d}.safetensors"
 
     def record(self, lineage: str, steps: int) -> Path:
-        """The losses of a finished run."""
+        """The losses of a finished run, and what else is known of it."""
         return self._run(lineage) / f"{steps:06d}.json"
 
     def snapshot(self, lineage: str, step: int) -> Path:
         """The adapter as it was after a step."""
         return self._run(lineage) / "snapshots" / f"{step:06d}.safetensors"
+
+    def samples(self, lineage: str, steps: int) -> Path:
+        """The folder of the sample pictures of a run to ``steps``."""
+        return self._run(lineage) / "samples" / f"{steps:06d}"
+
+    def sampled_lengths(self, lineage: str) -> list[int]:
+        """The steps of all runs of a lineage that have left sample pictures."""
+        return [int(folder.name) for folder in (self._run(lineage) / "samples").glob("*") if folder.name.isdecimal()]
 
     def state(self, lineage: str, steps: int) -> Path:
         """The training state of a run to ``steps``, whatever step it has reached."""
