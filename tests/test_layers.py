@@ -29,6 +29,7 @@ LEVELS = {
     "engine.memory": 3,
     "engine.training": 3,
     "engine.runs": 4,
+    "engine.reports": 5,
     "headless": 5,
     "nodes": 6,
     "cli": 7,

@@ -88,6 +88,7 @@ FIXED = {
     ),
     "LW_ApplyStack": ("model clip stack lora_stack", "model clip triggers"),
     "LW_SaveAdapter": ("adapter filename dtype private save_as rank base", "path"),
+    "LW_RunReport": ("adapter filename dataset", "path"),
     "LW_Generate": (
         (
             "base prompts seed seeds_per_prompt steps guidance negative_prompt width height batch_size stack reference "
