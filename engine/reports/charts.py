@@ -30,6 +30,8 @@ class Line(NamedTuple):
     points: Curve
     style: str
     """Class in the page's style sheet."""
+    dots: bool = False
+    """Whether the points are drawn too, as there are few."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def chart(name: str, told: str, lines: Sequence[Line], *, from_zero: bool = Fals
     Returns:
         An ``svg`` element; empty if no value is finite.
     """
-    lines = [Line(thinned(finite(line.points)), line.style) for line in lines]
+    lines = [line._replace(points=thinned(finite(line.points))) for line in lines]
     if not lines or not lines[0].points:
         return Markup()
     plane = _plane(lines, from_zero)
@@ -104,7 +106,8 @@ def thinned(points: Curve) -> Curve:
 def _plane(lines: Sequence[Line], from_zero: bool) -> _Plane:
     steps = [step for line in lines for step, _ in line.points]
     values = sorted(value for _, value in lines[0].points)
-    low, high = values[int(0.01 * len(values))], values[int(0.99 * (len(values) - 1))]
+    far_out = len(values) // 100
+    low, high = values[far_out], values[-1 - far_out]
     others = [value for line in lines[1:] for _, value in line.points]
     low, high = min([low, *others]), max([high, *others])
     low = min(0.0, low) if from_zero else low
@@ -142,9 +145,11 @@ def _vertical(x: float) -> Markup:
 def _path(plane: _Plane, line: Line) -> Markup:
     scale = _PLANE / 100
     corners = [f"{plane.x(step) * scale:.0f} {plane.y(value) * scale:.0f}" for step, value in line.points]
-    if len(corners) == 1:
-        corners *= 2  # a dot, by its round ends
-    return element("path", d=f"M{'L'.join(corners)}", class_=f"line {line.style}")
+    dots = "".join(f"M{corner}h0" for corner in corners) if line.dots else ""  # seen by their round ends
+    return joined(
+        element("path", d=f"M{'L'.join(corners)}", class_=f"line {line.style}"),
+        element("path", d=dots, class_="line dots") if dots else None,
+    )
 
 
 def legend(styles: Mapping[str, str]) -> Markup:

@@ -191,7 +191,7 @@ def _facts(known: _Known) -> dict[str, str]:
         "Length": record.get("length", ""),
         "Time": f"{seconds / steps:.2g} s a step, everything included" if seconds and steps > 0 else "",
         "Device": record.get("device", ""),
-        "Memory": record.get("memory", ""),
+        "Memory": record.get("memory", "").removeprefix("memory: "),
         "Base model": _base(known),
         "Seed": metadata.get("lw.seed", ""),
         "Ended": metadata.get("modelspec.date", "").replace("T", " ").replace("Z", " UTC"),

@@ -39,12 +39,12 @@ def _setting(name: str, value: Any, default: Any, suggested: Sequence[Sequence[A
     shown = f"{_shown(value)} {declared.unit}".strip()
     for other, source in suggested:
         if _plain(other) == _plain(value):
-            return Setting(name=name, value=shown, source=f"from {source}")
+            return Setting(name=name, value=shown, source=source)
     if suggested:
         other, source = suggested[0]
-        return Setting(name=name, value=shown, instead_of=f"suggested: {_shown(other)}, from {source}")
+        return Setting(name=name, value=shown, instead_of=f"{_shown(other)} suggested by {source}")
     if _plain(default) != _plain(value):
-        return Setting(name=name, value=shown, instead_of=f"default: {_shown(default)}")
+        return Setting(name=name, value=shown, instead_of=f"default {_shown(default)}")
     return Setting(name=name, value=shown)
 
 
@@ -58,5 +58,5 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, (list, tuple)):
-        return (" | " if value and isinstance(value[0], str) else ", ").join(map(str, value)) or "none"
+        return ("\n" if value and isinstance(value[0], str) else ", ").join(map(str, value)) or "none"
     return str(value) or "none"

@@ -13,6 +13,8 @@ from .page import Curve, Group, Measure, Picture, Pictures, RunPage, Setting
 
 _THUMBNAIL = 192
 """Pixels of the longer side; it is shown at half of them, so that it is sharp on fine screens."""
+_LONG = 32
+"""Characters of a setting's value that stand beside its name; longer ones are below it."""
 _PARTS = ("part-1", "part-2", "part-3", "part-4", "part-5")
 """Classes of lines in the style sheet."""
 
@@ -117,7 +119,7 @@ def _figure(name: str, drawn: Markup, below: Markup | None = None) -> Markup:
 def measures_section(page: RunPage) -> Markup:
     """A small chart for each measure of the snapshots."""
     charts = [_measure(measure, page.picked) for measure in page.measures if finite(measure.points)]
-    return _section("Snapshots", element("div", *charts, class_="charts small")) if charts else Markup()
+    return _section("Snapshots", element("div", *charts, class_="charts")) if charts else Markup()
 
 
 def _measure(measure: Measure, picked: int | None) -> Markup:
@@ -126,7 +128,7 @@ def _measure(measure: Measure, picked: int | None) -> Markup:
     about = " ".join(
         filter(None, [measure.about, f"{measure.better.capitalize()} is better." if measure.better else ""])
     )
-    drawn = chart(measure.name, f"{told}.", [Line(points, "smooth")], marked=picked)
+    drawn = chart(measure.name, f"{told}.", [Line(points, "smooth", dots=True)], marked=picked)
     return _figure(measure.name, drawn, element("p", about) if about else None)
 
 
@@ -192,11 +194,12 @@ def _table(settings: Sequence[Setting]) -> Markup:
 
 
 def _setting(own: Setting) -> Markup:
+    style = [*(["other"] if own.instead_of else []), *(["long"] if len(own.value) > _LONG else [])]
     return element(
         "div",
         element("dt", own.name),
-        element("dd", own.value, class_="other" if own.instead_of else None),
         element("dd", own.instead_of or own.source, class_="source") if not own.is_usual else None,
+        element("dd", own.value, class_=" ".join(style) or None),
     )
 
 

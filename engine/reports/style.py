@@ -41,14 +41,14 @@ section > ul { max-width: 46em; }
 .verdict {
   background: var(--card); border: 1px solid var(--line); border-radius: 14px; padding: clamp(20px, 4vw, 32px);
 }
+.verdict h2 { font-size: 14px; letter-spacing: 0; color: var(--accent); }
 .verdict .sentence { font-size: clamp(18px, 2.4vw, 21px); font-weight: 560; line-height: 1.45; }
 .verdict ul { margin-top: 14px; color: var(--quiet); }
 
 .charts {
-  display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 380px), 1fr)); gap: 40px 48px;
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 290px), 1fr)); gap: 40px 44px;
   margin-top: 18px;
 }
-.charts.small { grid-template-columns: repeat(auto-fit, minmax(min(100%, 280px), 1fr)); }
 .charts figcaption { color: var(--quiet); font-size: 13px; margin-top: 8px; }
 .chart { display: block; margin-top: 8px; overflow: visible; }
 .chart .grid { stroke: var(--line); }
@@ -60,6 +60,7 @@ section > ul { max-width: 46em; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 18px; list-style: none; padding: 0; }
 .legend li + li { margin: 0; }
 .key { display: inline-block; width: 16px; height: 3px; border-radius: 2px; margin-right: 7px; vertical-align: middle; }
+.line.dots { stroke: var(--accent); stroke-width: 7px; }
 .line.raw { stroke: var(--pale); stroke-width: 1.25px; } .key.raw { background: var(--pale); }
 .line.smooth { stroke: var(--accent); stroke-width: 2.5px; } .key.smooth { background: var(--accent); }
 .line.rate { stroke: var(--warm); } .key.rate { background: var(--warm); }
@@ -73,7 +74,7 @@ img { display: block; max-width: 100%; height: auto; border-radius: 8px; backgro
 figcaption { font-size: 13px; line-height: 1.45; }
 .slider {
   display: flex; align-items: center; gap: 14px; position: sticky; top: 0; z-index: 1; padding: 10px 0;
-  background: var(--paper); font-variant-numeric: tabular-nums;
+  background: var(--paper); font-variant-numeric: tabular-nums; max-width: 720px;
 }
 .slider[hidden], .frame[hidden] { display: none; }
 .slider label { color: var(--quiet); }
@@ -83,13 +84,14 @@ figcaption { font-size: 13px; line-height: 1.45; }
 .frame h3 { margin-bottom: 10px; }
 .one-at-a-time .frame { margin-top: 10px; }
 .one-at-a-time .frame h3 { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-.row { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 210px), 1fr)); gap: 24px; }
+.row { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 210px), 1fr)); gap: 24px; }
+.row figure { max-width: 320px; }
 .row img { width: 100%; }
 .row figcaption { color: var(--quiet); margin-top: 8px; }
 
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 240px), 1fr)); gap: 22px 28px; }
-.pictures figure { display: grid; grid-template-columns: auto 1fr; gap: 14px; align-items: start; }
-.pictures img { width: 96px; height: 96px; object-fit: contain; }
+.pictures figure { display: grid; grid-template-columns: 96px 1fr; gap: 14px; align-items: start; }
+.pictures img { width: 96px; height: 96px; object-fit: contain; background: none; }
 .pictures figcaption:only-child { grid-column: 1 / -1; }
 .pictures b { font-weight: 580; margin-right: 6px; }
 .pictures .caption {
@@ -108,7 +110,9 @@ dl { font-size: 14px; }
 dl > div { display: flex; flex-wrap: wrap; gap: 0 12px; padding: 5px 0; border-bottom: 1px solid var(--line); }
 dt { color: var(--quiet); }
 dl dd { margin-left: auto; text-align: right; font-variant-numeric: tabular-nums; }
-dl .source { flex-basis: 100%; color: var(--quiet); font-size: 12px; line-height: 1.4; }
+dl .source { color: var(--quiet); font-size: 12px; line-height: 21px; opacity: 0.85; }
+dl .source + dd { margin-left: 0; min-width: 3.6em; }
+dl .long { flex-basis: 100%; text-align: left; white-space: pre-line; }
 dl .other { font-weight: 620; color: var(--warm); }
 details summary { color: var(--quiet); font-size: 13px; cursor: pointer; padding: 7px 0; }
 .facts { max-width: 820px; margin-top: 18px; }
