@@ -111,7 +111,6 @@ dl > div { display: flex; flex-wrap: wrap; gap: 0 12px; padding: 5px 0; border-b
 dt { color: var(--quiet); }
 dl dd { margin-left: auto; text-align: right; font-variant-numeric: tabular-nums; }
 dl .source { color: var(--quiet); font-size: 12px; line-height: 21px; opacity: 0.85; }
-dl .source + dd { margin-left: 0; min-width: 3.6em; }
 dl .long { flex-basis: 100%; text-align: left; white-space: pre-line; }
 dl .other { font-weight: 620; color: var(--warm); }
 details summary { color: var(--quiet); font-size: 13px; cursor: pointer; padding: 7px 0; }
@@ -124,6 +123,12 @@ code, pre { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "Liberation M
 pre {
   font-size: 12px; line-height: 1.5; max-height: 420px; overflow: auto; padding: 16px; border-radius: 10px;
   background: var(--soft); overflow-wrap: normal;
+}
+@media (min-width: 760px) { .group .source + dd { margin-left: 0; min-width: 3.6em; } }
+@media (max-width: 759px) {
+  .group dl > div { display: grid; grid-template-columns: 1fr auto; }
+  .group .source { grid-area: 2 / 1 / auto / -1; margin: 0; text-align: left; line-height: 1.4; }
+  .group .long { grid-column: 1 / -1; }
 }
 @media (max-width: 520px) {
   .row { grid-template-columns: repeat(2, 1fr); gap: 18px 14px; }
