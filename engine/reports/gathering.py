@@ -160,7 +160,7 @@ def _pictures(known: _Known, dataset: Dataset | None) -> Generator[Event, None, 
         yield Progress(done=len(shown), total=len(listed[:MOST_PICTURES]), label="drawing thumbnails")
     if not shown:
         return None
-    note = f"{counted(len(lost), 'picture')} of them aren't in the folder any more." if dataset and lost else ""
+    note = f"{counted(len(lost), 'picture')} of it can't be found any more." if dataset and lost else ""
     return Pictures(name=_dataset_name(known, dataset), shown=shown, count=len(listed), note=note)
 
 
