@@ -15,7 +15,10 @@ def add_to(commands: Any) -> None:
     parser.add_argument("file", type=Path, metavar="ADAPTER.safetensors")
     parser.add_argument("--dataset", metavar="FOLDER", help="the training pictures, for thumbnails")
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="the file to write; by default beside the adapter, with its name"
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="the file to write, or its folder; by default beside the adapter, with its name",
     )
     parser.add_argument(
         "--root", type=Path, metavar="DIR",
@@ -37,7 +40,10 @@ def report(arguments: argparse.Namespace) -> int:
     adapter = load_adapter(arguments.file)
     dataset = load_dataset(host.dataset_path(arguments.dataset)) if arguments.dataset else None
     store = existing_store(arguments.root) if arguments.root else RunStore(host.store_root())
-    saved = host.drive(save_report(adapter, store, arguments.output or arguments.file.with_suffix(SUFFIX), dataset))
+    wanted = arguments.output or arguments.file.with_suffix(SUFFIX)
+    if wanted.is_dir():
+        wanted /= arguments.file.with_suffix(SUFFIX).name
+    saved = host.drive(save_report(adapter, store, wanted, dataset))
     if arguments.json:
         say_json({**saved.report(), "path": str(saved.path)})
         return 0

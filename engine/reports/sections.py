@@ -13,6 +13,8 @@ from .page import Curve, Group, Measure, Picture, Pictures, RunPage, Setting
 
 _THUMBNAIL = 192
 """Pixels of the longer side; it is shown at half of them, so that it is sharp on fine screens."""
+_FOLDED = 100
+"""Characters of a caption from which on some of it may be hidden."""
 _LONG = 32
 """Characters of a setting's value that stand beside its name; longer ones are below it."""
 _PARTS = ("part-1", "part-2", "part-3", "part-4", "part-5")
@@ -152,6 +154,7 @@ def _counted(pictures: Pictures) -> str:
 
 
 def _picture(own: Picture) -> Markup:
+    unfolds = len(own.caption) > _FOLDED  # where a tap or the Tab key puts the focus on it
     marks = [*([f"x{own.repeats}"] if own.repeats != 1 else []), *own.marks]
     return element(
         "figure",
@@ -160,7 +163,7 @@ def _picture(own: Picture) -> Markup:
             "figcaption",
             element("b", own.name),
             *(element("span", mark, class_="mark") for mark in marks),
-            element("span", own.caption or "(no caption)", class_="caption", title=own.caption or None),
+            element("span", own.caption or "(no caption)", class_="caption", tabindex=0 if unfolds else None),
         ),
     )
 

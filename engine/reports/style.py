@@ -98,6 +98,7 @@ figcaption { font-size: 13px; line-height: 1.45; }
   display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 4; overflow: hidden; color: var(--quiet);
   margin-top: 2px;
 }
+.pictures .caption:focus { -webkit-line-clamp: unset; outline: none; }
 .pictures .mark {
   display: inline-block; font-size: 11px; line-height: 1.6; padding: 0 6px; margin-right: 4px; border-radius: 5px;
   background: var(--soft); color: var(--quiet); border: 1px solid var(--line);
