@@ -43,11 +43,8 @@ class _Known:
     """As in ``runs/record.py``; empty if the run store doesn't have the run."""
 
     def parsed(self, field: str, otherwise: Any) -> Any:
-        """The JSON value of a field of the header."""
-        with contextlib.suppress(ValueError, RecursionError):
-            value = json.loads(self.metadata.get(field, ""))
-            return value if isinstance(value, type(otherwise)) else otherwise
-        return otherwise
+        """As :func:`_parsed`, of the header."""
+        return _parsed(self.metadata, field, otherwise)
 
 
 def page_of(adapter: Adapter, store: RunStore, dataset: Dataset | None = None) -> Generator[Event, None, RunPage]:
@@ -95,13 +92,20 @@ def _known(adapter: Adapter, store: RunStore) -> _Known:
             expected="an adapter that was trained by LoRA Workbench",
             hint="connect the adapter of LW_TrainLoRA, or give a file that LW_SaveAdapter has written.",
         )
-    bare = _Known(metadata=metadata, recipe=None, settings={}, lineage="", record={})
-    settings, lineage = bare.parsed("lw.recipe", {}), metadata.get("lw.lineage", "")
+    settings, lineage = _parsed(metadata, "lw.recipe", {}), metadata.get("lw.lineage", "")
     recipe = None
     with contextlib.suppress(ConfigError):  # of another version
         recipe = Recipe.of(**settings)
     record = read_record(store.record(lineage, recipe.schedule.steps)) if lineage and recipe else {}
     return _Known(metadata=metadata, recipe=recipe, settings=settings, lineage=lineage, record=record)
+
+
+def _parsed(metadata: Mapping[str, str], field: str, otherwise: Any) -> Any:
+    """The JSON value of a field; ``otherwise`` if there is none, or one of another type."""
+    with contextlib.suppress(ValueError, RecursionError):
+        value = json.loads(metadata.get(field, ""))
+        return value if isinstance(value, type(otherwise)) else otherwise
+    return otherwise
 
 
 def _subtitle(adapter: Adapter, known: _Known) -> str:
