@@ -20,7 +20,7 @@ from ..runs.store import RunStore
 from ..training.recipe import Recipe
 from .page import Curve, Picture, Pictures, RunPage, Sample, Samples, SampleStep
 from .recipe import recipe_groups
-from .samples import shown_steps
+from .samples import LONGEST, shown_steps
 
 MOST_PICTURES = 200
 """Of the data set. The others are counted."""
@@ -143,6 +143,7 @@ def _opened(kept: KeptSamples) -> SampleStep:
     samples = []
     for prompt, file in zip(kept.prompts, kept.files, strict=True):
         with Image.open(file) as image:
+            image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)  # so that none is held at its full size
             samples.append(Sample(prompt=prompt, image=image.convert("RGB")))
     return SampleStep(step=kept.step, samples=samples)
 

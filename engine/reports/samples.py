@@ -7,8 +7,8 @@ from .page import RunPage, Samples, SampleStep
 
 _PIXELS = 4_000_000
 """Of all pictures together, which come to less than a megabyte."""
-_SIDES = (96, 512)
-"""Least and most pixels of a picture's longer side."""
+LONGEST, _SHORTEST = 512, 96
+"""Most and least pixels of a picture's longer side."""
 
 
 def samples_section(page: RunPage) -> Markup:
@@ -37,8 +37,7 @@ def _about(samples: Samples) -> str:
 def _side(samples: Samples) -> int:
     """The longer side at which all pictures are in the page, in pixels."""
     count = sum(len(step.samples) for step in samples.steps)
-    least, most = _SIDES
-    return max(least, min(most, int((_PIXELS / max(1, count)) ** 0.5)))
+    return max(_SHORTEST, min(LONGEST, int((_PIXELS / max(1, count)) ** 0.5)))
 
 
 def _slider(steps: list[int], begin: int) -> Markup:
