@@ -145,9 +145,10 @@ def _vertical(x: float) -> Markup:
 def _path(plane: _Plane, line: Line) -> Markup:
     scale = _PLANE / 100
     corners = [f"{plane.x(step) * scale:.0f} {plane.y(value) * scale:.0f}" for step, value in line.points]
-    dots = "".join(f"M{corner}h0" for corner in corners) if line.dots else ""  # seen by their round ends
+    alone = "h0" if len(corners) == 1 else ""  # lines without a length are seen by their round ends
+    dots = "".join(f"M{corner}h0" for corner in corners) if line.dots else ""
     return joined(
-        element("path", d=f"M{'L'.join(corners)}", class_=f"line {line.style}"),
+        element("path", d=f"M{'L'.join(corners)}{alone}", class_=f"line {line.style}"),
         element("path", d=dots, class_="line dots") if dots else None,
     )
 
