@@ -39,6 +39,7 @@ from .training.plan_slider import PlanSlider
 from .training.plan_training import PlanTraining
 from .training.recipe import Recipe
 from .training.recipe_groups import RECIPE_NODES
+from .training.run_report import RunReport
 from .training.save_base import SaveBase
 from .training.save_embedding import SaveEmbedding
 from .training.train_dreambooth import TrainDreamBooth
@@ -86,6 +87,7 @@ NODES: list[type[io.ComfyNode]] = [
     SaveAdapter,
     PickSnapshot,
     SaveSnapshots,
+    RunReport,
     Generate,
     ComparisonGrid,
     SaveImages,

@@ -30,6 +30,7 @@ LEVELS = {
     "engine.training": 3,
     "engine.evaluation": 4,
     "engine.runs": 5,
+    "engine.reports": 6,
     "headless": 6,
     "nodes": 7,
     "cli": 8,

@@ -46,6 +46,8 @@ class RunFacts:
     dataset_hash: str
     dataset: Sequence[Mapping[str, Any]]
     """The data set's manifest: ``name``, ``sha256``, ``caption`` and ``repeats`` of each picture."""
+    lineage: str = ""
+    """What the run store keeps the run under."""
     recipe: Mapping[str, Any]
     """All settings of the run by name, including rank, alpha, steps, batch size and learning rates."""
     rate_search: Mapping[str, Any] | None = None
@@ -162,6 +164,7 @@ def _own(facts: RunFacts) -> dict[str, str]:
         "lw.suggested_weight": str(facts.suggested_weight),
         "lw.versions": _json(facts.versions),
         **companions,
+        **({"lw.lineage": facts.lineage} if facts.lineage else {}),
         **({_EMBEDDINGS: _json(facts.embeddings)} if facts.embeddings else {}),
         **({"lw.rate_search": _json(facts.rate_search)} if facts.rate_search else {}),
         **({"lw.slider": _json(facts.slider)} if facts.slider else {}),

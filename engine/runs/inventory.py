@@ -15,15 +15,17 @@ from ..adapters.files import read_metadata
 from ..core.errors import AdapterError, StorageError
 from ..core.locks import if_free
 from ..core.words import first_of
+from .sample_files import SUFFIX
 from .store import ABOUT, STOP, TRAINED, RunStore
 
-Kind = Literal["cache", "state", "snapshot", "adapter", "model"]
+Kind = Literal["cache", "state", "snapshot", "samples", "adapter", "model"]
 """``model`` is a finished base model, all weights of which were trained."""
-REMAKABLE: frozenset[Kind] = frozenset({"cache", "state", "snapshot"})
-"""Kinds that a run makes again when needed."""
+REMAKABLE: frozenset[Kind] = frozenset({"cache", "state", "snapshot", "samples"})
+"""Kinds that a run makes again when needed, or can do without."""
 CACHES = ("encoded", "captions", "class_pictures", "rates", "held_out", "nodes", "code")
 """Folders with files that are made again when needed."""
 _DAY = 86_400
+_OF_RUNS = (".safetensors", ".json", SUFFIX)
 _FINISHED: tuple[Kind, ...] = ("adapter", "model")
 
 
@@ -185,7 +187,7 @@ def _caches(store: RunStore) -> Iterator[Item]:
 
 def _runs(store: RunStore) -> Iterator[Item]:
     for folder in sorted((store.root / "runs").glob("*")):
-        files = [path for path in folder.rglob("*") if path.is_file() and path.suffix in (".safetensors", ".json")]
+        files = [path for path in folder.rglob("*") if path.is_file() and path.suffix in _OF_RUNS]
         adapters = [path for path in files if path.parent == folder and path.stem.isdecimal()]
         for stem in sorted({path.stem for path in adapters}):
             own = [path for path in adapters if path.stem == stem]
@@ -195,6 +197,16 @@ def _runs(store: RunStore) -> Iterator[Item]:
                 yield _item("state", folder.name, [path])
             elif path.parent.name == "snapshots":
                 yield _item("snapshot", folder.name, [path])
+        yield from (_item("samples", folder.name, list(own)) for own in _by_step(folder / "samples", files))
+
+
+def _by_step(folder: Path, files: Iterable[Path]) -> Iterator[Iterable[Path]]:
+    """The files below a folder, those of one step together."""
+    steps: dict[Path, list[Path]] = defaultdict(list)
+    for path in files:
+        if path.is_relative_to(folder):
+            steps[path.parent].append(path)
+    yield from steps.values()
 
 
 def _item(kind: Kind, name: str, files: list[Path]) -> Item:

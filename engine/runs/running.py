@@ -6,7 +6,6 @@ It is a stream of events that can be closed at any time. The next call with the 
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -30,7 +29,9 @@ from .inside import encoded_once, samples_of
 from .key import Run
 from .measuring import measuring
 from .preparing import encoded, prepared
+from .record import about, read_record
 from .resuming import newest_state
+from .sample_files import keeping_samples
 from .sharing import nothing, shared_state
 from .snapshots import drop_older
 from .stopping import StopRequest
@@ -132,7 +133,7 @@ def trained(
             note(store, run.lineage, About.of(run, name, stopped_at=trainer.step))
             told = (_stopped(trainer.step, steps), *told)
             yield Message(text=f"{name}: {told[0]}")
-        return made, Finished(
+        finished = Finished(
             losses=trainer.losses,
             parts=trainer.parts,
             cached=False,
@@ -143,6 +144,9 @@ def trained(
             memory=memory,
             notes=told,
         )
+        if not finished.stopped:
+            write_json(store.record(run.lineage, steps), {**vars(finished), **about(run)})
+        return made, finished
     finally:
         lock.release()
 
@@ -150,11 +154,8 @@ def trained(
 def _kept(run: Run, store: RunStore, product: Product[Made], trainer: Trainer, result: Any) -> Made:
     """Save what was trained: as what the run gives, or as a snapshot if it was stopped."""
     steps = run.recipe.schedule.steps
-    if trainer.stopped:
-        return product.save(result, trainer.losses, store.snapshot(run.lineage, trainer.step, steps))
-    made = product.save(result, trainer.losses, store.finished(run.lineage, steps))
-    write_json(store.record(run.lineage, steps), {"losses": trainer.losses, "parts": trainer.parts})
-    return made
+    place = store.snapshot(run.lineage, trainer.step, steps) if trainer.stopped else store.finished(run.lineage, steps)
+    return product.save(result, trainer.losses, place)
 
 
 def _stopped(step: int, steps: int) -> str:
@@ -172,11 +173,10 @@ def follow(run: Run, product: Product[Any], store: RunStore, ranks: Ranks) -> Ge
 def _finished(run: Run, store: RunStore, product: Product[Made]) -> tuple[Made, dict[str, Any]] | None:
     """The result of this run with its losses and their parts, if the run store has it."""
     path, record = (place(run.lineage, run.recipe.schedule.steps) for place in (store.finished, store.record))
-    try:
-        known = json.loads(record.read_text(encoding="utf-8"))
-        curves = {"losses": known["losses"], "parts": known.get("parts", {})}
-    except (OSError, ValueError, KeyError):
+    known = read_record(record)
+    if "losses" not in known:
         return None  # not finished, or damaged
+    curves = {"losses": known["losses"], "parts": known.get("parts", {})}
     if (made := product.load(path)) is None:
         return None
     touch(path)
@@ -219,7 +219,7 @@ def _train(
         if measure_of is not None:
             trainer.measure, trainer.measured_steps = measure_of(trainee), measured_steps(recipe, run.dataset)
         with memory.applied(), contextlib.closing(trainer.run(start)) as events:
-            yield from events
+            yield from keeping_samples(events, store.samples(run.lineage, recipe.schedule.steps))
         return trainer, trainee.result(), str(memory.plan)
 
 

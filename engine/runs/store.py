@@ -35,10 +35,12 @@ class RunStore:
 
     ``runs/<lineage>/`` belongs to one base model, data set, recipe and seed, with any number of steps:
 
-    - ``<steps>.safetensors``: a finished adapter, or all weights of a base model; its losses are in ``<steps>.json``;
+    - ``<steps>.safetensors``: a finished adapter, or all weights of a base model; what else is known of the run, such
+      as its losses, is in ``<steps>.json``;
     - ``<steps>.state.safetensors``: the training state of a run to that many steps;
     - ``snapshots/<step>-of-<steps>.safetensors``: the adapter after a step of a run to that many steps; what was
       measured of it is in a ``.json`` of this name;
+    - ``samples/<steps>/<step>/``: the sample pictures after a step of a run to that many steps, with their prompts;
     - ``<steps>.run.json``: what the run to that many steps is called and trains on;
     - ``lock``: held by the process that trains;
     - ``stop``: there while another process asks it to stop.
@@ -57,7 +59,7 @@ class RunStore:
         return self.folder(lineage) / f"{steps:06d}.safetensors"
 
     def record(self, lineage: str, steps: int) -> Path:
-        """The losses of a finished run."""
+        """The losses of a finished run, and what else is known of it."""
         return self.folder(lineage) / f"{steps:06d}.json"
 
     def lengths(self, lineage: str) -> list[int]:
@@ -80,6 +82,14 @@ class RunStore:
     def all_figures(self, lineage: str) -> Iterator[SnapshotFile]:
         """All figures of a lineage, by step."""
         return self._of_snapshots(lineage, ".json")
+
+    def samples(self, lineage: str, steps: int) -> Path:
+        """The folder of the sample pictures of a run to ``steps``."""
+        return self.folder(lineage) / "samples" / f"{steps:06d}"
+
+    def sampled_lengths(self, lineage: str) -> list[int]:
+        """The steps of all runs of a lineage that have left sample pictures."""
+        return [int(folder.name) for folder in (self.folder(lineage) / "samples").glob("*") if folder.name.isdecimal()]
 
     def state(self, lineage: str, steps: int) -> Path:
         """The training state of a run to ``steps``, whatever step it has reached."""

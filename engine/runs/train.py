@@ -228,6 +228,7 @@ def facts_of(run: Run, name: str, graph: Graph, losses: list[float]) -> RunFacts
         dataset=run.dataset.manifest(),
         companions=run.companions.facts(),
         embeddings=run.base.known_words,
+        lineage=run.lineage,
         recipe=run.recipe.flat(),
         rate_search=run.range_test.facts() if run.range_test else None,
         network_module=TRAINED.get(run.recipe.adapter.kind).network_module,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ConfigError
 from ..core.fields import settings_of
+from ..core.words import counted
 from ..data.goals import USUAL, Goal
 from ..models.published import GENERAL, Sourced
 from .quality import QUALITIES, STEPS, Quality
@@ -46,6 +47,31 @@ def suggested_values(goal: str, base: BackboneInfo) -> dict[str, Any]:
     declares, each of which replaces those before it."""
     general = {"resolution": base.resolution} | GENERAL.values(goal)
     return general | base.traits.published.values(goal) | dict(base.recipe)
+
+
+def suggestions_for(base: BackboneInfo, pictures: int) -> dict[str, list[Sourced]]:
+    """Name of a setting -> the values that are suggested for it on this base model, whatever the goal and the quality,
+    each with its source, those of a subject first. As in :func:`suggested_values`, what the base model declares takes
+    the place of all others.
+
+    Args:
+        base: the base model.
+        pictures: number of pictures in the data set, on which the number of steps depends.
+    """
+    found: dict[str, list[Sourced]] = {}
+    general = {"resolution": Sourced(base.resolution, "the base model's own pictures")}
+    for goal in USUAL:
+        steps = {"steps": Sourced(_length(goal, pictures), f"the {counted(pictures, 'picture')}")}
+        declared = {name: Sourced(value, "the base model's own recipe") for name, value in base.recipe.items()}
+        for_goal = {**general, **GENERAL.of(goal), **steps, **base.traits.published.of(goal), **declared}
+        for name, own in for_goal.items():
+            found.setdefault(name, []).append(own)
+    found["steps"] = [
+        Sourced(max(1, round(usual.value * STEPS[quality])), usual.source)
+        for quality in ("standard", "draft", "thorough")
+        for usual in found["steps"]
+    ]
+    return {name: [own for at, own in enumerate(values) if own not in values[:at]] for name, values in found.items()}
 
 
 def _length(goal: Goal, pictures: int) -> int:

@@ -66,7 +66,7 @@ class Host(ABC):
         """Remove what killed processes left half written in this host's folders."""
         folders = [
             self.adapter_directory(), self.checkpoint_directory(), self.diffusers_directory(),
-            self.embedding_directory(),
+            self.embedding_directory(), self.report_directory(),
         ]  # fmt: skip
         sweep([self.store_root(), *folders, self.output_directory() / "datasets"])
 
@@ -93,6 +93,10 @@ class Host(ABC):
     def embedding_directory(self) -> Path:
         """Where embeddings are saved."""
         return self.output_directory() / "embeddings"
+
+    def report_directory(self) -> Path:
+        """Where reports of runs are saved."""
+        return self.output_directory() / "reports"
 
     @abstractmethod
     def embedding_roots(self) -> Sequence[Path]:

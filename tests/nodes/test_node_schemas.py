@@ -93,6 +93,7 @@ FIXED = {
     "LW_SaveAdapter": ("adapter filename dtype private save_as rank base", "path"),
     "LW_PickSnapshot": ("snapshots by step", "adapter report plot"),
     "LW_SaveSnapshots": ("snapshots filename steps dtype private", "paths"),
+    "LW_RunReport": ("adapter filename dataset", "path"),
     "LW_Generate": (
         (
             "base prompts seed seeds_per_prompt steps guidance negative_prompt width height batch_size stack reference "

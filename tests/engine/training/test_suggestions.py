@@ -8,7 +8,7 @@ from lora_workbench.engine.data.goals import USUAL
 from lora_workbench.engine.models.contract import BackboneInfo
 from lora_workbench.engine.models.families import flux1, sd1
 from lora_workbench.engine.training.recipe import Recipe
-from lora_workbench.engine.training.suggestions import suggest, with_changes
+from lora_workbench.engine.training.suggestions import suggest, suggestions_for, with_changes
 
 
 def base(**changes) -> BackboneInfo:
@@ -94,3 +94,13 @@ def test_the_family_decides_and_the_source_is_told():
 
 def test_the_scale_is_told_beside_the_rate():
     assert "learning rate 0.0001, rank 16 and alpha 16 (scale 1)" in suggest("person", 20, base()).reason
+
+
+def test_all_suggestions_for_a_base_model_are_known_with_their_sources():
+    found = suggestions_for(base(), 16)
+    assert found["rank"] == [(16, "our own choice"), (32, "our own choice")], "a subject's and a style's"
+    assert found["snr_gamma"] == [(5.0, "arXiv:2303.09556")]
+    assert [own.value for own in found["steps"]] == [960, 600, 480, 300, 1440, 900]
+    declared = suggestions_for(base(recipe={"rank": 8, "steps": 260}), 16)
+    assert [own.value for own in declared["rank"]] == [8], "what the base model declares takes the place of others"
+    assert [own.value for own in declared["steps"]] == [260, 130, 390]

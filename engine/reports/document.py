@@ -1,0 +1,70 @@
+"""The report of a run as one HTML file, which needs nothing else: no network, no fonts, no other file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+from .markup import Markup, element, joined
+from .page import RunPage
+from .samples import samples_section
+from .script import SCRIPT
+from .sections import (
+    facts_section,
+    graph_section,
+    header,
+    loss_section,
+    measures_section,
+    notes_section,
+    pictures_section,
+    recipe_section,
+    verdict_section,
+)
+from .style import STYLE
+
+_SECTIONS = (
+    verdict_section,
+    loss_section,
+    measures_section,
+    samples_section,
+    pictures_section,
+    recipe_section,
+    notes_section,
+    facts_section,
+    graph_section,
+)
+"""From top to bottom. Each gives its part of the page, or nothing."""
+
+
+def document(page: RunPage) -> str:
+    """The page as HTML. Equal pages give equal texts.
+
+    Every text is escaped, and a content security policy forbids browsers to fetch anything, and to run any script but
+    the page's own.
+    """
+    body = joined(header(page), *(section(page) for section in _SECTIONS))
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=_policy()),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", f"{page.title} · run report"),
+        element("style", Markup(STYLE)),
+    )
+    parts = element("body", element("main", body), element("script", Markup(SCRIPT)))
+    return f"<!DOCTYPE html>\n{element('html', head, parts, lang='en')}\n"
+
+
+def _policy() -> str:
+    """Nothing is fetched; pictures come from the page itself, and the only script is the one with this hash."""
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode("ascii")
+    sources = {
+        "default-src": "'none'",
+        "img-src": "data:",
+        "style-src": "'unsafe-inline'",
+        "script-src": f"'sha256-{digest}'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    return "; ".join(f"{name} {value}" for name, value in sources.items())
