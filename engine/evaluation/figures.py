@@ -115,13 +115,14 @@ class Figures:
         write_json(path, self.to_json())
 
     @staticmethod
-    def load(path: Path, key: str) -> Figures | None:
-        """The figures of a file; ``None`` if there are none, damaged ones, or those of other measures than ``key``."""
+    def load(path: Path, key: str | None = None) -> Figures | None:
+        """The figures of a file; ``None`` if there are none, damaged ones, or those of other measures than ``key``, if
+        there is one."""
         try:
             known = Figures.from_json(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError):
             return None
-        return known if known and known.key == key else None
+        return known if known and key in (None, known.key) else None
 
     def _bands(self, *, held: bool) -> tuple[float, ...]:
         losses = [picture.adapted for picture in self.pictures if picture.held is held]

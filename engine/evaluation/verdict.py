@@ -25,7 +25,7 @@ LATE_SHARE, LATE = 0.1, 0.25
 FEWEST = 3
 """Snapshots, and held-out pictures, from which on they tell something."""
 _SIGNIFICANT = 0.05
-_DRIFTS = 0.9
+_DRIFTS = 0.75
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from ..runs.record import read_record
 from ..runs.sample_files import KeptSamples, kept_samples
 from ..runs.store import RunStore
 from ..training.recipe import Recipe
+from .measures import figures_in, judged, measures
 from .page import Curve, Picture, Pictures, RunPage, Sample, Samples, SampleStep
 from .recipe import recipe_groups
 from .samples import LONGEST, shown_steps
@@ -63,6 +64,8 @@ def page_of(adapter: Adapter, store: RunStore, dataset: Dataset | None = None) -
     losses = _losses(known)
     pictures = yield from _pictures(known, dataset)
     samples = _samples(known, store)
+    figures = figures_in(store, known.lineage, known.recipe) if known.lineage and known.recipe else []
+    verdict, picked = judged(figures)
     return RunPage(
         title=adapter.name,
         subtitle=_subtitle(adapter, known),
@@ -70,6 +73,9 @@ def page_of(adapter: Adapter, store: RunStore, dataset: Dataset | None = None) -
         resumed_at=int(known.record.get("resumed_at", 0)),
         seconds=known.record.get("seconds"),
         trigger=adapter.trigger,
+        verdict=verdict,
+        picked=picked,
+        measures=measures(figures),
         losses=losses,
         parts={name: _numbered(values) for name, values in known.record.get("parts", {}).items()},
         learning_rates=_rates(known),

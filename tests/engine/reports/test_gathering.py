@@ -17,6 +17,7 @@ from lora_workbench.engine.core.events import SamplesGenerated
 from lora_workbench.engine.core.storage import write_json
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.loading import dataset_from_images
+from lora_workbench.engine.evaluation.figures import Figures, PictureFigures
 from lora_workbench.engine.reports.gathering import MOST_SAMPLES, page_of
 from lora_workbench.engine.reports.page import RunPage, Setting
 from lora_workbench.engine.reports.saving import SavedReport, save_report
@@ -102,6 +103,23 @@ def test_the_run_store_tells_what_the_file_has_no_place_for(store, dataset) -> N
     assert len(page.learning_rates) == 40
     assert page.samples is not None
     assert [(s.step, s.samples[0].prompt) for s in page.samples.steps] == [(10, "a 10"), (20, "a 20"), (40, "a 40")]
+
+
+def test_measures_of_snapshots_give_a_verdict(store, dataset) -> None:
+    for step, learned in ((10, 0.3), (20, 0.59), (30, 0.6), (40, 0.6)):
+        shown = [
+            PictureFigures(name="a", content_hash="a", held=False, adapted=(1 - learned,), base=(1.0,)),
+            PictureFigures(name="b", content_hash="b", held=True, adapted=(0.7,), base=(1.0,)),
+        ]
+        Figures.of(step, "one", shown, 0.2).save(store.figures(LINEAGE, step, 40))
+    store.figures(LINEAGE, 30, 40).write_text("damaged")
+    found = gathered(adapter(dataset), store)
+    assert found.verdict and found.verdict.text == "Best: step 20." and found.picked == 20
+    assert any("98%" in reason for reason in found.verdict.reasons)
+    assert [measure.name for measure in found.measures] == [
+        "Loss of training pictures", "Loss of held-out pictures", "Drift",
+    ]  # fmt: skip
+    assert [step for step, _ in found.measures[0].points] == [10, 20, 40]
 
 
 def test_a_file_alone_is_enough(dataset, tmp_path) -> None:
