@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..nodes.host.headless import HeadlessHost
 from .printing import complain, say, say_json
 
 _HIGHEST = 1024
@@ -46,6 +45,7 @@ def add_to(commands: Any) -> None:
 
 def list_(arguments: argparse.Namespace) -> int:
     from ..engine.adapters.listing import list_adapters
+    from ..nodes.host.headless import HeadlessHost
 
     host = HeadlessHost(arguments.output)
     entries = list_adapters((name, host.adapter_path(name)) for name in host.adapter_files())
@@ -78,6 +78,7 @@ def extract(arguments: argparse.Namespace) -> int:
     from ..engine.adapters.keeping import keep
     from ..engine.models.registry import load_base
     from ..engine.runs.extracting import extract_adapter
+    from ..nodes.host.headless import HeadlessHost
     from ..nodes.kit.files import new_file
 
     host = HeadlessHost(arguments.output)

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..nodes.host.headless import HeadlessHost
 from .printing import say, say_json
 
 
@@ -35,6 +34,7 @@ def report(arguments: argparse.Namespace) -> int:
     from ..engine.reports.saving import SUFFIX, save_report
     from ..engine.runs.inventory import existing_store
     from ..engine.runs.store import RunStore
+    from ..nodes.host.headless import HeadlessHost
 
     host = HeadlessHost(_output_folder(arguments.file))
     adapter = load_adapter(arguments.file)
@@ -54,5 +54,7 @@ def report(arguments: argparse.Namespace) -> int:
 
 def _output_folder(file: Path) -> Path:
     """The folder above an adapter's file that has a run store; by default the one that runs take."""
+    from ..nodes.host.headless import HeadlessHost
+
     found = (folder for folder in file.absolute().parents if HeadlessHost(folder).store_root().is_dir())
     return next(found, Path("output"))

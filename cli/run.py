@@ -16,7 +16,6 @@ from ..headless.overrides import apply_overrides
 from ..headless.preparing import prepare
 from ..headless.reading import read_workflow
 from ..headless.workflow import Workflow
-from ..nodes.host.headless import HeadlessHost, Interrupted
 from .nodes import registry
 from .printing import complain, complain_of_bug, say, say_json
 
@@ -63,6 +62,8 @@ def execute(
     arguments: argparse.Namespace, change: Callable[[Workflow], Workflow] = lambda workflow: workflow
 ) -> tuple[int, str, Outcome]:
     """Run a workflow, perhaps a changed one: (exit status, what went wrong or nothing, what was produced)."""
+    from ..nodes.host.headless import HeadlessHost, Interrupted
+
     host = HeadlessHost(arguments.output, workflow_folder=arguments.workflow.absolute().parent)
     nodes = registry()
     executor = Executor(nodes, host)

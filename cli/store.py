@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..nodes.host.headless import HeadlessHost
 from .printing import say, say_json
 
 if TYPE_CHECKING:
@@ -91,6 +90,7 @@ def store_of(arguments: argparse.Namespace) -> RunStore:
         StorageError: there is none.
     """
     from ..engine.runs.inventory import existing_store
+    from ..nodes.host.headless import HeadlessHost
 
     return existing_store(arguments.root or HeadlessHost(arguments.output).store_root())
 

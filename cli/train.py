@@ -16,12 +16,12 @@ from ..engine.core.events import Event, SamplesGenerated
 from ..engine.core.joining import Seat, device_of, join, launched
 from ..engine.core.ranks import Ranks
 from ..engine.core.words import duration
-from ..nodes.host.headless import HeadlessHost, Interrupted
 from .printing import complain, complain_of_bug, say, say_json
 from .run import INTERRUPTED
 
 if TYPE_CHECKING:
     from ..engine.runs.run_file import RunFile
+    from ..nodes.host.headless import HeadlessHost
 
 T = TypeVar("T")
 
@@ -75,6 +75,7 @@ def train(arguments: argparse.Namespace) -> int:
 def execute(arguments: argparse.Namespace, outcome: Outcome) -> tuple[int, str]:
     """Train, adding to the outcome: (exit status, what went wrong or nothing)."""
     from ..engine.runs.run_file import read_run
+    from ..nodes.host.headless import HeadlessHost, Interrupted
 
     try:
         seat = launched()

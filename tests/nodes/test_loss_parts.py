@@ -28,7 +28,7 @@ def test_each_part_has_its_line_and_its_share(tmp_path: Path) -> None:
     named = replace(dataset, trigger=TriggerWord(word="zwx", class_word="little red thing"))
     recipe = Recipe.of(steps=10, resolution=32, rank=2, alpha=2, learning_rate=0.01, output_preservation=1.0)
     shown = TrainLoRA.execute(base, named, recipe, 0, "red")
-    _, _, text, _ = shown.args
+    text = shown.args[2]
     parts = shown.ui["lw_report"][0]["loss_parts"]
     assert list(parts) == ["subject", "output_preservation"]
     assert sum(part["share"] for part in parts.values()) == pytest.approx(1, abs=1e-3)
