@@ -16,7 +16,7 @@ def newest_state(store: RunStore, run: Run, before: int | None = None) -> tuple[
     Args:
         store: where they are.
         run: to go on with.
-        before: a step that has to be done again, for its snapshot; by default there is none.
+        before: a step that has to be done again, for its snapshot or measures; by default there is none.
 
     With a decaying schedule, a run to another number of steps had other learning rates, so its states lead elsewhere.
     States that can't be read are skipped: resuming from an older one, or training from the start, is still correct.
@@ -48,8 +48,8 @@ def _readable(path: Path) -> TrainingState | None:
 def _for_snapshots(before: int, done: int, begin: int) -> str:
     return (
         f"{done} steps were trained before, but the run store doesn't have the snapshot after step {before} that the "
-        f"recipe asks for: it was removed or damaged, or wasn't asked for then. Training {_from(begin)}, to the same "
-        "result; without snapshots it goes on from what there is."
+        "recipe asks for, or what was measured of it: it was removed or damaged, or wasn't asked for then. Training "
+        f"{_from(begin)}, to the same result; without snapshots and measures it goes on from what there is."
     )
 
 
