@@ -68,7 +68,8 @@ def test_two_processes_give_what_one_gives(file: Path, tmp_path: Path):
     assert again["cached_nodes"] == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.kills)])
+@pytest.mark.kills
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_launcher_leaves_a_state_to_go_on_from(file: Path, tmp_path: Path, number: int):
     whole, _ = finish(start(ALONE, file, tmp_path / "whole"))
     process = start(TOGETHER, file, tmp_path / "shared")
@@ -80,6 +81,7 @@ def test_an_interrupted_launcher_leaves_a_state_to_go_on_from(file: Path, tmp_pa
     assert weights(rest) == weights(whole)
 
 
+@pytest.mark.kills
 def test_a_killed_process_ends_the_others_which_keep_the_state(file: Path, tmp_path: Path):
     process = start(TOGETHER, file, tmp_path / "shared")
     wait_for_steps(process)

@@ -15,7 +15,7 @@ from lora_workbench.engine.runs.inventory import Wish, prune
 from lora_workbench.engine.runs.listing import find_runs, listed_runs
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.training.state import TrainingState
-from workspace import Workspace
+from workspace import Workspace, training
 
 FOX, BELL = "abc1" * 16, "abc2" * 16
 
@@ -31,6 +31,14 @@ def store(tmp_path: Path) -> RunStore:
     begin(store, BELL, "bell", 10, stopped_at=7)
     state(store, BELL, 10, 7)
     return store
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny_sd1: Path) -> Workspace:
+    """Where one training has been, and no other test has trained."""
+    workspace = Workspace(tmp_path_factory.mktemp("listing"), tiny_sd1)
+    assert workspace.run(training(workspace.pictures, tiny_sd1)) == 0
+    return workspace
 
 
 def begin(store: RunStore, lineage: str, name: str, steps: int, stopped_at: int = 0) -> None:
@@ -78,8 +86,9 @@ def test_what_is_said_of_a_run_goes_with_its_files(store: RunStore) -> None:
     assert listed_runs(store) == [] and not [*store.root.rglob("*")]
 
 
-def test_the_shell_lists_and_shows_them(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
-    place = ["--output", str(workspace.output)]
+def test_the_shell_lists_and_shows_them(trained: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ["--output", str(trained.output)]
+    capsys.readouterr()
     assert cli.main(["runs", *place, "--json"]) == 0
     [run] = json.loads(capsys.readouterr().out)
     assert (run["name"], run["done"], run["steps"], run["progress"]) == ("zwx", 2, 2, "finished")
@@ -96,6 +105,6 @@ def test_the_shell_lists_and_shows_them(workspace: Workspace, capsys: pytest.Cap
     assert "There is no run 'fox'" in capsys.readouterr().err
 
 
-def test_nothing_that_is_written_of_a_run_is_a_path(workspace: Workspace) -> None:
-    [path] = workspace.output.rglob("*.run.json")
+def test_nothing_that_is_written_of_a_run_is_a_path(trained: Workspace) -> None:
+    [path] = trained.output.rglob("*.run.json")
     assert not [value for value in json.loads(path.read_text()).values() if isinstance(value, str) and "/" in value]

@@ -189,7 +189,7 @@ def test_it_is_refused_where_all_weights_are_trained(train: Train) -> None:
         next(train(how=train_dreambooth, train_text_encoder=False))
 
 
-@pytest.mark.slow
+@pytest.mark.proofs
 def test_the_demo_bases_rate_is_found(demo_base: Path, root: Path, tmp_path: Path) -> None:
     """Found by hand: 0.0054, at which the recipe of the demo base stands. It takes half a minute."""
     base = registry.load_base(demo_base, device="cpu", precision="fp32")
