@@ -29,7 +29,9 @@ def test_it_learns_the_subject_by_at_least_30_percent(demo_base: Path, root: Pat
     base, cutout = load_base(demo_base, device="cpu", precision="fp32"), fox_cutout(root)
     pictures = load_dataset(root / "assets" / "datasets" / "fox")
     dataset = apply_trigger(pictures, TriggerWord(word=WORD, class_word="animal"), "replace")
-    recipe = suggest("subject", len(dataset), base.info).changed(steps=60, text_encoder_learning_rate=0.02)
+    recipe = suggest("subject", len(dataset), base.info).changed(
+        steps=60, text_encoder_learning_rate=0.02, snr_gamma=0.0
+    )  # the noisiest levels decide what a word means, and min-SNR hardly weighs them
     run = {"seed": 0, "store": RunStore(tmp_path), "name": "fox", "vectors": 4, "begins_as": ""}
     trained = finished(train_embedding(base, dataset, recipe, **run))
     asked = subject_prompts(WORD, 12)
