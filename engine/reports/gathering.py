@@ -14,11 +14,12 @@ from ..core.events import Event, Progress
 from ..core.paths import portable
 from ..core.words import counted
 from ..data.dataset import Dataset, ImageRecord
+from ..runs.measuring import kept_figures
 from ..runs.record import read_record
 from ..runs.sample_files import KeptSamples, kept_samples
 from ..runs.store import RunStore
 from ..training.recipe import Recipe
-from .measures import figures_in, judged, measures
+from .measures import judged, measures
 from .page import Curve, Picture, Pictures, RunPage, Sample, Samples, SampleStep
 from .recipe import recipe_groups
 from .samples import LONGEST, shown_steps
@@ -64,7 +65,7 @@ def page_of(adapter: Adapter, store: RunStore, dataset: Dataset | None = None) -
     losses = _losses(known)
     pictures = yield from _pictures(known, dataset)
     samples = _samples(known, store)
-    figures = figures_in(store, known.lineage, known.recipe) if known.lineage and known.recipe else []
+    figures = kept_figures(store, known.lineage, known.recipe) if known.lineage and known.recipe else ()
     verdict, picked = judged(figures)
     return RunPage(
         title=adapter.name,

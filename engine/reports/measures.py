@@ -6,18 +6,7 @@ from collections.abc import Sequence
 
 from ..evaluation.figures import Figures
 from ..evaluation.verdict import verdict
-from ..runs.store import RunStore
-from ..training.recipe import Recipe
 from .page import Measure, Verdict
-
-
-def figures_in(store: RunStore, lineage: str, recipe: Recipe) -> list[Figures]:
-    """The figures that the run store has of a run, also those of runs of other lengths that began alike, by step."""
-    found = {}
-    for step, steps, path in store.all_figures(lineage):
-        if steps == recipe.schedule.steps or recipe.starts_alike(steps, step):
-            found[step] = Figures.load(path) or found.get(step)
-    return [figures for figures in found.values() if figures]
 
 
 def judged(figures: Sequence[Figures]) -> tuple[Verdict | None, int | None]:

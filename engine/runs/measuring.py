@@ -19,6 +19,7 @@ from ..evaluation.figures import Figures
 from ..evaluation.measuring import MeasuredSet, Measurer
 from ..evaluation.planning import MeasuringPlan, measured_steps, measuring_plan, passes_between
 from ..evaluation.predicting import Predictor
+from ..training.recipe import Recipe
 from ..training.training_set import TrainingSet, encode
 from .inside import adapted_by, on_text_encoders
 from .key import Run
@@ -62,11 +63,7 @@ class Measures:
 
     def known(self, store: RunStore) -> tuple[Figures, ...]:
         """The figures that the run store has, by step."""
-        recipe, found = self.run.recipe, {}
-        for step, steps, path in store.all_figures(self.run.lineage):
-            if steps == recipe.schedule.steps or recipe.starts_alike(steps, step):
-                found[step] = Figures.load(path, self.key) or found.get(step)
-        return tuple(figures for figures in found.values() if figures)
+        return kept_figures(store, self.run.lineage, self.run.recipe, self.key)
 
     def encoded(self, store: RunStore) -> Generator[Event, None, MeasuredSet]:
         """The pictures as tensors."""
@@ -91,6 +88,22 @@ class Measures:
     def _some(self, dataset: Iterable[ImageRecord], count: int) -> Sequence[ImageRecord]:
         """So many pictures, chosen as if drawn, but by the seed and their content alone."""
         return sorted(dataset, key=lambda own: derived_seed(self.run.seed, "measured", own.content_hash))[:count]
+
+
+def kept_figures(store: RunStore, lineage: str, recipe: Recipe, key: str | None = None) -> tuple[Figures, ...]:
+    """The figures that the run store has of a run, also those of runs of other lengths that began alike, by step.
+
+    Args:
+        store: where they are.
+        lineage: of the run.
+        recipe: of the run, with its length in steps.
+        key: of what was measured, and how; by default any.
+    """
+    found = {}
+    for step, steps, path in store.all_figures(lineage):
+        if steps == recipe.schedule.steps or recipe.starts_alike(steps, step):
+            found[step] = Figures.load(path, key) or found.get(step)
+    return tuple(figures for figures in found.values() if figures)
 
 
 def measures_of(run: Run, ranks: Ranks) -> Measures | None:
