@@ -98,14 +98,21 @@ class Bench:
         recipe = suggest(SETS[job.dataset].goal, len(dataset), self.base.info)
         rates = {name: job.rate * recipe.flat()[name] for name in ("learning_rate", "text_encoder_learning_rate")}
         recipe = recipe.changed(**(rates | dict(job.settings)))
-        prior = None if job.settings.get("prior_weight") == 0 else self._class_pictures
+        prior = None if job.settings.get("prior_weight") == 0 else self.class_pictures
         run = train_adapter(
             self.base, dataset, recipe, seed=job.seed, store=RunStore(self.folder / "runs"), name=TRIGGER,
             regularization=prior,
         )  # fmt: skip
         seconds: list[float] = []
+
+        def see(event: Any) -> None:
+            if isinstance(event, StepDone):
+                seconds.append(event.seconds)
+
         with peak_memory(self.base.device) as peak:
-            trained = _result(run, lambda event: seconds.append(event.seconds) if isinstance(event, StepDone) else None)
+            trained = result_of(
+                run, lambda event: seconds.append(event.seconds) if isinstance(event, StepDone) else None
+            )
         measured = {"bytes": _bytes(trained.adapter)} | ({"seconds": median(seconds)} if seconds else {})
         return trained.adapter, measured | ({} if peak.size is None else {"memory": float(peak.size)})
 
@@ -136,7 +143,7 @@ class Bench:
         return self.artist.draw(evaluation.plain_prompts(self.packages, self.artist.prompts), Stack())
 
     @cached_property
-    def _class_pictures(self) -> Dataset:
+    def class_pictures(self) -> Dataset:
         """Those of the quickstart, drawn once."""
         graph = json.loads((ROOT / "workflows/api/quickstart.json").read_text(encoding="utf-8"))
         inputs = next(node["inputs"] for node in graph.values() if node["class_type"] == "LW_Generate")
@@ -148,7 +155,7 @@ class Bench:
                 prompts=tuple(prompts), seeds=tuple(seeds), steps=inputs["steps"], guidance=inputs["guidance"]
             )
             folder.mkdir(parents=True, exist_ok=True)
-            for path, generated in zip(paths, _result(generate(self.base, request)), strict=True):
+            for path, generated in zip(paths, result_of(generate(self.base, request)), strict=True):
                 generated.image.save(path)
         captions = [prompt for prompt in prompts for _ in seeds]
         return dataset_from_images([Image.open(path).convert("RGB") for path in paths], captions, "class pictures")
@@ -159,7 +166,8 @@ def _bytes(adapter: Adapter) -> float:
     return float(sum(getattr(tensor, "nbytes", 0) for tensor in tensors))
 
 
-def _result(run: Generator[Any, None, Any], see: Callable[[Any], None] = lambda _: None) -> Any:
+def result_of(run: Generator[Any, None, Any], see: Callable[[Any], None] = lambda _: None) -> Any:
+    """Drive a generator to its end; ``see`` gets its events."""
     while True:
         try:
             see(next(run))
