@@ -90,10 +90,14 @@ def test_quickstart_gives_adapters_loss_plots_and_grid(quickstart: Ended) -> Non
     for report in trainings(quickstart).values():
         assert (report["steps"], report["cached"], report["resumed_at"]) == (12, False, 0)
         assert report["last_loss"] > 0
-    picks = [report["step"] for report in result["reports"].values() if "verdict" in report]
+    assert "Traceback" not in quickstart.errors and "Warning" not in quickstart.errors
+
+
+def test_quickstart_picks_snapshots_and_compares_them(quickstart: Ended) -> None:
+    result = quickstart.result
+    picks = [report["step"] for report in result["reports"].values() if {"step", "verdict"} <= report.keys()]
     assert len(picks) == 2 and all(step in (4, 8, 12) for step in picks)
     assert result["reports"]["20"]["columns"] == ["base", "fox 0.8", "riso 0.6", "fox 0.8 + riso 0.6"]
-    assert "Traceback" not in quickstart.errors and "Warning" not in quickstart.errors
 
 
 def test_unchanged_quickstart_has_nothing_to_do(quickstart: Ended, shell: Shell) -> None:
