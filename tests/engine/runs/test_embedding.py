@@ -125,6 +125,19 @@ def test_settings_that_do_nothing_are_named(train):
     assert "targets = all_layers has no effect" in told
 
 
+def test_weights_that_leave_little_of_the_noisiest_levels_are_told(demo_base, dataset, train):
+    """The demo base predicts v, so that min-SNR hardly weighs them."""
+    base = registry.load_base(demo_base, device="cpu")
+
+    def told(gamma: float) -> str:
+        recipe = RECIPE.changed(steps=1, batch_size=1, snr_gamma=gamma)
+        return "\n".join(e.text for e in finish(train(recipe, base=base))[1] if isinstance(e, Message))
+
+    assert "the noisiest quarter of the levels has 1% of the loss's weight" in told(1.0)
+    assert "noisiest" not in told(0.0)
+    assert "noisiest" not in "\n".join(e.text for e in finish(train())[1] if isinstance(e, Message)), "epsilon"
+
+
 def test_what_cannot_be_trained_is_refused(base, dataset, train):
     with pytest.raises(CaptionError, match="has none"):
         finish(train(dataset=replace(dataset, trigger=None)))
