@@ -48,6 +48,11 @@ class Trainer:
     """Measures what is trained, given the step, and keeps the figures that it returns."""
     measured_steps: Collection[int] = ()
     """Steps after which it is called; at the step that a run resumes at, once more, since it may have been cut off."""
+    has_settled: Callable[[int], bool] | None = None
+    """Whether the run shall end after a step that was just measured, as more steps would tell nothing new; asked in the
+    process that leads."""
+    may_settle_at: Collection[int] = ()
+    """Steps after which it is asked; at the step that a run resumes at, once more."""
     need_less_memory: Callable[[], str] | None = None
     """Called when a step runs out of memory, before it is repeated; says what it did. Raises if nothing is left."""
     ahead: int | None = None
@@ -62,6 +67,8 @@ class Trainer:
     losses: list[float] = field(default_factory=list)
     stopped: bool = False
     """Whether it ended early, as asked, with its state saved."""
+    settled: bool = False
+    """Whether it ended early by itself, with its state saved."""
     parts: dict[str, list[float]] = field(default_factory=dict)
     """Part of the loss -> its value at each step, which add up to ``losses``; empty if there is one part alone."""
     _launched: deque[Launched] = field(default_factory=deque, init=False)
@@ -83,20 +90,23 @@ class Trainer:
         if start is not None:
             self._resume(start, optimization)
             yield from self._measured(optimization)
+            self.settled = self._has_settled()
         saved, ahead = self.step, self._ahead(optimization)
         self._since = time.monotonic()
         try:
-            while self.step < steps and not self.stopped:
+            while self.step < steps and not (self.stopped or self.settled):
                 yield from self._launch(optimization)
                 newest = self.step + len(self._launched)
                 self.stopped = self._shall_stop() and newest < steps
-                waits = self._saves(newest) or self._shows(newest)
+                waits = self._saves(newest) or self._shows(newest) or newest in self.may_settle_at
                 while len(self._launched) > (0 if waits else ahead):
                     yield self._read()
                 if not waits:
                     continue
                 if self._shows(self.step):
                     yield from self._samples_and_snapshots(optimization)
+                self.settled = self._has_settled()
+                self.stopped = self.stopped and not self.settled
                 if self._saves(self.step):
                     yield from self._saved(optimization)
                     saved = self.step
@@ -162,9 +172,20 @@ class Trainer:
         """Whether this process, or the one that it follows, is asked to end the run."""
         return bool(self.ranks.meet(self.wants_stop is not None and self.wants_stop()))
 
+    def _has_settled(self) -> bool:
+        """Whether the process that leads knows that the run shall end after this step."""
+        if self.step not in self.may_settle_at:
+            return False
+        return bool(self.ranks.meet(self.has_settled is not None and self.has_settled(self.step)))
+
     def _saves(self, step: int) -> bool:
         """Whether the training state is due after a step."""
-        return self.stopped or step % self.recipe.saving.save_every == 0 or step == self.recipe.schedule.steps
+        return (
+            self.stopped
+            or self.settled
+            or step % self.recipe.saving.save_every == 0
+            or step == self.recipe.schedule.steps
+        )
 
     def _shows(self, step: int) -> bool:
         """Whether sample pictures, a snapshot or measures are due after a step."""
