@@ -15,6 +15,8 @@ TRAINED = "lw.trained"
 
 STOP = "stop"
 """Name of the file that asks a run to stop."""
+REPORT = ".report.html"
+"""End of the name of a run's report."""
 ABOUT = ".run.json"
 """End of the name of the file that says what a run is called."""
 _SNAPSHOT = re.compile(r"(\d+)-of-(\d+)")
@@ -42,6 +44,7 @@ class RunStore:
       measured of it is in a ``.json`` of this name;
     - ``samples/<steps>/<step>/``: the sample pictures after a step of a run to that many steps, with their prompts;
     - ``<steps>.run.json``: what the run to that many steps is called and trains on;
+    - ``<steps>.report.html``: its report, as it was shown last;
     - ``lock``: held by the process that trains;
     - ``stop``: there while another process asks it to stop.
     """
@@ -110,6 +113,10 @@ class RunStore:
     def about(self, lineage: str, steps: int) -> Path:
         """What a run is called and trains on."""
         return self.folder(lineage) / f"{steps:06d}{ABOUT}"
+
+    def report(self, lineage: str, steps: int) -> Path:
+        """The report of a run, as it was shown last."""
+        return self.folder(lineage) / f"{steps:06d}{REPORT}"
 
     def stop_request(self, lineage: str) -> Path:
         """The file that asks the process that trains this lineage to stop."""
