@@ -6,6 +6,7 @@ import argparse
 import webbrowser
 from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .printing import complain, say, say_json
@@ -23,8 +24,12 @@ def add_to(commands: Any) -> None:
     shown = actions.add_parser("show", help="what is known of a run, its verdict, and the snapshots that it has kept")
     opened = actions.add_parser("open", help="write the report of a run, and open it in the browser")
     opened.add_argument("--dataset", metavar="FOLDER", help="the training pictures, for thumbnails")
+    exported = actions.add_parser("events", help="write the TensorBoard events of a run")
+    exported.add_argument(
+        "--to", type=Path, metavar="DIR", required=True, help="folder, in which it gets one of its name"
+    )
     stopped = actions.add_parser("stop", help="stop a run after its current step; its graph goes on with the adapter")
-    for action, command in ((shown, show), (opened, open_), (stopped, stop)):
+    for action, command in ((shown, show), (opened, open_), (exported, events), (stopped, stop)):
         add_place_to(action)
         action.add_argument("run", metavar="RUN", help="its name, or the begin of its number")
         action.set_defaults(command=command)
@@ -74,6 +79,24 @@ def open_(arguments: argparse.Namespace) -> int:
         return 0
     say(saved)
     say(path if webbrowser.open(path.absolute().as_uri()) else f"open it in a browser: {path}")
+    return 0
+
+
+def events(arguments: argparse.Namespace) -> int:
+    from ..engine.core.file_names import storable
+    from ..engine.runs.listing import find_runs
+    from ..engine.runs.recording import export_events
+
+    store = store_of(arguments)
+    folders = []
+    for run in find_runs(store, arguments.run):
+        folder = arguments.to / storable(f"{run.name or 'run'}-{run.steps}-{run.short}")
+        export_events(run, store, folder)
+        folders.append(str(folder))
+    if arguments.json:
+        say_json({"status": "ok", "folders": folders})
+    else:
+        say("\n".join([*folders, f"to see them: tensorboard --logdir {arguments.to}"]))
     return 0
 
 

@@ -23,6 +23,7 @@ from ..training.range_test import RangeTest
 from ..training.recipe import Recipe, lacking
 from ..training.settings import AdapterSettings, Circumstances
 from ..training.slider import Slider
+from .event_files import require_tensorboard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +163,7 @@ class Run:
         Raises:
             TrainingError: the recipe trains the text encoder, or there are pairs, and this base model can't; or it
                 wants what only adapters can have, and all weights are trained.
-            ConfigError: the optimizer's own settings are unknown to it, or a setting lacks another one.
+            ConfigError: the optimizer's own settings are unknown to it, or a setting lacks another one, or a library.
             DatasetError: a set is empty, holds pairs and other pictures, or both have a picture in common.
             CaptionError: a caption is missing, absurdly long, or lacks the trigger word, or a class word is missing.
         """
@@ -181,7 +182,6 @@ class Run:
                 expected="a number as the learning rate",
                 hint="write one; 1e-6 to 1e-5 is usual where all weights are trained, 5e-4 to 1e-2 for an embedding.",
             )
-        raise_all(lacking(self.recipe), "The recipe")
         parse_optimizer_settings(self.recipe.optimizer.optimizer, self.recipe.optimizer.optimizer_settings)
         if self.recipe.adapter.train_text_encoder and "text_encoder_training" not in self.base.info.capabilities:
             raise TrainingError(
@@ -193,6 +193,9 @@ class Run:
             if dataset is not None:
                 _check_captions(dataset)
         _check_held(self)
+        raise_all(lacking(self.recipe), "The recipe")
+        if self.recipe.saving.tensorboard:
+            require_tensorboard()
         _check_pairs(self)
         _check_preservation(self)
         if self.regularization is not None:

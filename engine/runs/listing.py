@@ -169,12 +169,15 @@ def _first_and_last(losses: list[float]) -> tuple[float, float] | None:
 
 
 def _figures(store: RunStore, lineage: str, latest: Path | None) -> tuple[Figures, ...]:
-    """What was measured of a run whose newest adapter has its recipe in its header."""
-    with contextlib.suppress(AdapterError, ConfigError, ValueError):
-        if latest is not None:
-            recipe = Recipe.of(**json.loads(read_header(latest).metadata.get("lw.recipe", "{}")))
-            return kept_figures(store, lineage, recipe)
-    return ()
+    recipe = recipe_of(latest)
+    return kept_figures(store, lineage, recipe) if recipe else ()
+
+
+def recipe_of(adapter: Path | None) -> Recipe | None:
+    """The recipe in the header of an adapter's file; ``None`` if it has none, or one of another version."""
+    with contextlib.suppress(AdapterError, ConfigError, KeyError, ValueError):
+        return Recipe.of(**json.loads(read_header(adapter).metadata["lw.recipe"])) if adapter else None
+    return None
 
 
 def _stats(files: list[Path]) -> list[tuple[int, float]]:

@@ -31,6 +31,7 @@ from .key import Run
 from .measuring import measuring
 from .preparing import encoded, prepared
 from .record import about, read_record
+from .recording import record, recorded
 from .resuming import newest_state
 from .sample_files import keeping_samples
 from .sharing import nothing, shared_state
@@ -117,6 +118,7 @@ def trained(
         if ranks.meet(found is not None) and found:
             yield Message(text=f"{name}: trained before, loaded from the run store")
             made, known = found
+            record(run, store, known["losses"], known["parts"])
             told = (*filter(None, [known["ended_early"]]), *told)
             return made, Finished(
                 **known, cached=True, resumed_at=0, seconds=0.0, steps=steps, length=length_, notes=told
@@ -233,7 +235,8 @@ def _train(
             trainer.may_settle_at = due_snapshots(recipe, run.dataset)
             trainer.has_settled = partial(_has_settled, run, store) if ranks.leads else None
         with memory.applied(), contextlib.closing(trainer.run(start)) as events:
-            yield from keeping_samples(events, store.samples(run.lineage, recipe.schedule.steps))
+            kept = keeping_samples(events, store.samples(run.lineage, recipe.schedule.steps))
+            yield from recorded(kept, run, store, start) if ranks.leads else kept
         return trainer, trainee.result(), str(memory.plan)
 
 

@@ -15,6 +15,8 @@ TRAINED = "lw.trained"
 
 STOP = "stop"
 """Name of the file that asks a run to stop."""
+EVENTS = "events"
+"""Name of the folder of TensorBoard events."""
 REPORT = ".report.html"
 """End of the name of a run's report."""
 ABOUT = ".run.json"
@@ -43,6 +45,7 @@ class RunStore:
     - ``snapshots/<step>-of-<steps>.safetensors``: the adapter after a step of a run to that many steps; what was
       measured of it is in a ``.json`` of this name;
     - ``samples/<steps>/<step>/``: the sample pictures after a step of a run to that many steps, with their prompts;
+    - ``events/<steps>/``: TensorBoard events of the run to that many steps;
     - ``<steps>.run.json``: what the run to that many steps is called and trains on;
     - ``<steps>.report.html``: its report, as it was shown last;
     - ``lock``: held by the process that trains;
@@ -93,6 +96,10 @@ class RunStore:
     def sampled_lengths(self, lineage: str) -> list[int]:
         """The steps of all runs of a lineage that have left sample pictures."""
         return [int(folder.name) for folder in (self.folder(lineage) / "samples").glob("*") if folder.name.isdecimal()]
+
+    def events(self, lineage: str, steps: int) -> Path:
+        """The folder of the TensorBoard events of a run to ``steps``."""
+        return self.folder(lineage) / EVENTS / f"{steps:06d}"
 
     def state(self, lineage: str, steps: int) -> Path:
         """The training state of a run to ``steps``, whatever step it has reached."""

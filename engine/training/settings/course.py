@@ -53,6 +53,11 @@ class SavingSettings(Settings):
         since="0.2", minimum=0, maximum=100_000, keyed=False, used=_takes_snapshots,
         unused="without snapshot_steps, snapshot_every or snapshot_epochs",
     )  # fmt: skip
+    tensorboard: bool = setting(
+        False, "Write losses, learning rate, measures and sample pictures as TensorBoard events too, in the folder of "
+        "the run in the run store. It needs the library tensorboard; the report of a run doesn't.",
+        since="0.2", keyed=False,
+    )  # fmt: skip
 
     @property
     def takes_snapshots(self) -> bool:
