@@ -25,9 +25,7 @@ def add_to(commands: Any) -> None:
     opened = actions.add_parser("open", help="write the report of a run, and open it in the browser")
     opened.add_argument("--dataset", metavar="FOLDER", help="the training pictures, for thumbnails")
     exported = actions.add_parser("events", help="write the TensorBoard events of a run")
-    exported.add_argument(
-        "--to", type=Path, metavar="DIR", required=True, help="folder, in which it gets one of its name"
-    )
+    exported.add_argument("--to", type=Path, metavar="DIR", required=True, help="where it gets a folder of its name")
     stopped = actions.add_parser("stop", help="stop a run after its current step; its graph goes on with the adapter")
     for action, command in ((shown, show), (opened, open_), (exported, events), (stopped, stop)):
         add_place_to(action)
@@ -83,14 +81,14 @@ def open_(arguments: argparse.Namespace) -> int:
 
 
 def events(arguments: argparse.Namespace) -> int:
-    from ..engine.core.file_names import storable
+    from ..engine.core.file_names import usable
     from ..engine.runs.listing import find_runs
     from ..engine.runs.recording import export_events
 
     store = store_of(arguments)
     folders = []
     for run in find_runs(store, arguments.run):
-        folder = arguments.to / storable(f"{run.name or 'run'}-{run.steps}-{run.short}")
+        folder = arguments.to / usable(f"{run.name or 'run'}-{run.steps}-{run.short}")
         export_events(run, store, folder)
         folders.append(str(folder))
     if arguments.json:

@@ -41,13 +41,13 @@ class Trainer:
     snapshots: Collection[int] = ()
     """The steps after which a snapshot is due."""
     keep_snapshot: Callable[[int, Any], Any] | None = None
-    """Saves a snapshot, given the step and ``Trainee.result()``."""
+    """Saves a snapshot, given the step and ``Trainee.result()``; at the step that a run resumes at, once more."""
     wants_stop: Callable[[], bool] | None = None
     """Whether the run shall end after the step that was just begun; asked in each."""
     measure: Callable[[int], Generator[Event, None, Any]] | None = None
     """Measures what is trained, given the step, and keeps the figures that it returns."""
     measured_steps: Collection[int] = ()
-    """Steps after which it is called; at the step that a run resumes at, once more, since it may have been cut off."""
+    """Steps after which it is called; at the step that a run resumes at, once more, as with snapshots."""
     has_settled: Callable[[int], bool] | None = None
     """Whether the run shall end after a step that was just measured, as more steps would tell nothing new; asked in the
     process that leads."""
@@ -89,7 +89,7 @@ class Trainer:
         optimization = Optimization(self.backbone, self.trainee, self.recipe, self.loss, self.ranks, self.factor)
         if start is not None:
             self._resume(start, optimization)
-            yield from self._measured(optimization)
+            yield from self._snapshot_and_measures(optimization)  # it may have been cut off before, or in them
             self.settled = self._has_settled()
         saved, ahead = self.step, self._ahead(optimization)
         self._since = time.monotonic()
@@ -104,7 +104,8 @@ class Trainer:
                 if not waits:
                     continue
                 if self._shows(self.step):
-                    yield from self._samples_and_snapshots(optimization)
+                    yield from self._samples(optimization)
+                    yield from self._snapshot_and_measures(optimization)
                 self.settled = self._has_settled()
                 self.stopped = self.stopped and not self.settled
                 if self._saves(self.step):
@@ -196,20 +197,19 @@ class Trainer:
     def _measures(self, step: int) -> bool:
         return self.measure is not None and step in self.measured_steps
 
-    def _samples_and_snapshots(self, optimization: Optimization) -> Generator[Event, None, None]:
-        """The sample pictures, the snapshot and the measures that are due after this step."""
+    def _samples(self, optimization: Optimization) -> Generator[Event, None, None]:
+        """The sample pictures that are due after this step."""
         if self.generate_samples and self.step % self.recipe.samples.sample_every == 0:
             with optimization.shown_weights("samples"):
                 prompts, images = zip(*self.generate_samples(), strict=True)
             yield SamplesGenerated(step=self.step, images=[*images], prompts=[*prompts])
+
+    def _snapshot_and_measures(self, optimization: Optimization) -> Generator[Event, None, None]:
+        """The snapshot and the measures that are due after this step, of the weights that files have."""
         if self.keep_snapshot and self.step in self.snapshots:
             with optimization.shown_weights("files"):
                 self.keep_snapshot(self.step, self.trainee.result())
             yield SnapshotSaved(step=self.step)
-        yield from self._measured(optimization)
-
-    def _measured(self, optimization: Optimization) -> Generator[Event, None, None]:
-        """The measures that are due after this step, of the weights that files have."""
         if self.measure is not None and self._measures(self.step):
             with optimization.shown_weights("files"):
                 figures = yield from self.measure(self.step)
