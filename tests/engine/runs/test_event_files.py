@@ -24,9 +24,9 @@ from lora_workbench.engine.training.recipe import Recipe
 from PIL import Image
 
 RECIPE = Recipe.of(
-    steps=6, learning_rate=1e-3, rank=2, alpha=2, warmup_steps=2, schedule="constant", save_every=2, snapshot_steps=(2, 4), measures=True,
-    held_out_pictures=("1.png",), blank_preservation=0.5, sample_every=3, sample_prompts=("a zwx thing",),
-    tensorboard=True,
+    steps=6, learning_rate=1e-3, rank=2, alpha=2, warmup_steps=2, schedule="constant", save_every=2, measures=True,
+    held_out_pictures=("1.png",), snapshot_steps=(2, 4), blank_preservation=0.5, sample_every=3,
+    sample_prompts=("a zwx thing",), tensorboard=True,
 )  # fmt: skip
 
 
