@@ -36,7 +36,7 @@ from .resuming import newest_state
 from .sample_files import keeping_samples
 from .sharing import nothing, shared_state
 from .snapshots import drop_older
-from .stopping import StopRequest
+from .stopping import StopRequest, taking_requests
 from .store import RunStore
 
 
@@ -106,57 +106,64 @@ def trained(
         TrainingError: a loss isn't finite, or the memory doesn't do.
         StorageError: results can't be written.
     """
-    steps, length_, ranks = run.recipe.schedule.steps, length(run.recipe, run.dataset), ranks or Ranks()
+    ranks = ranks or Ranks()
     yield from (Message(text=f"{name}: {remark}") for remark in told)
     lock = Exclusive(store.lock(run.lineage))
     try:
         yield from ranks.together(lock.acquire(name))
-        stop = StopRequest(store.stop_request(run.lineage))
-        stop.withdraw()
-        missing = product.first_missing()
-        found = _finished(run, store, product) if missing is None else None
-        if ranks.meet(found is not None) and found:
-            yield Message(text=f"{name}: trained before, loaded from the run store")
-            made, known = found
-            record(run, store, known["losses"], known["parts"])
-            told = (*filter(None, [known["ended_early"]]), *told)
-            return made, Finished(
-                **known, cached=True, resumed_at=0, seconds=0.0, steps=steps, length=length_, notes=told
-            )
-        began = time.monotonic()
-        note(store, run.lineage, About.of(run, name))
-        start, why_not = newest_state(store, run, missing)
-        if start is not None:
-            yield Message(text=f"{name}: resuming at step {start.step} of {steps}")
-        if why_not:
-            yield Message(text=f"{name}: {why_not}")
-            told = (*told, why_not)
-        start = shared_state(ranks, start)
-        trainer, result, memory = yield from _train(run, store, start, product, ranks, stop)
-        stop.withdraw()
-        made = _kept(run, store, product, trainer, result)
-        if trainer.stopped:
-            note(store, run.lineage, About.of(run, name, stopped_at=trainer.step))
-        if why := _why_it_ended(run, store, trainer):
-            told = (why, *told)
-            yield Message(text=f"{name}: {why}")
-        finished = Finished(
-            losses=trainer.losses,
-            parts=trainer.parts,
-            ended_early="" if trainer.stopped else why,
-            cached=False,
-            resumed_at=start.step if start else 0,
-            seconds=time.monotonic() - began,
-            steps=steps,
-            length=length_,
-            memory=memory,
-            notes=told,
-        )
-        if not finished.stopped:
-            write_json(store.record(run.lineage, steps), {**vars(finished), **about(run)})
-        return made, finished
+        with taking_requests(store.stop_request(run.lineage)) as stop:
+            return (yield from _read_or_trained(run, product, store, name, told, ranks, stop))
     finally:
         lock.release()
+
+
+def _read_or_trained(
+    run: Run, product: Product[Made], store: RunStore, name: str, told: tuple[str, ...], ranks: Ranks, stop: StopRequest
+) -> Generator[Event, None, tuple[Made, Finished]]:
+    """As :func:`trained`, while the run is locked."""
+    steps, length_ = run.recipe.schedule.steps, length(run.recipe, run.dataset)
+    missing = product.first_missing()
+    found = _finished(run, store, product) if missing is None else None
+    if ranks.meet(found is not None) and found:
+        yield Message(text=f"{name}: trained before, loaded from the run store")
+        made, known = found
+        record(run, store, known["losses"], known["parts"])
+        told = (*filter(None, [known["ended_early"]]), *told)
+        return made, Finished(
+            **known, cached=True, resumed_at=0, seconds=0.0, steps=steps, length=length_, notes=told
+        )  # fmt: skip
+    began = time.monotonic()
+    note(store, run.lineage, About.of(run, name))
+    start, why_not = newest_state(store, run, missing)
+    if start is not None:
+        yield Message(text=f"{name}: resuming at step {start.step} of {steps}")
+    if why_not:
+        yield Message(text=f"{name}: {why_not}")
+        told = (*told, why_not)
+    start = shared_state(ranks, start)
+    trainer, result, memory = yield from _train(run, store, start, product, ranks, stop)
+    stop.withdraw()
+    made = _kept(run, store, product, trainer, result)
+    if trainer.stopped:
+        note(store, run.lineage, About.of(run, name, stopped_at=trainer.step))
+    if why := _why_it_ended(run, store, trainer):
+        told = (why, *told)
+        yield Message(text=f"{name}: {why}")
+    finished = Finished(
+        losses=trainer.losses,
+        parts=trainer.parts,
+        ended_early="" if trainer.stopped else why,
+        cached=False,
+        resumed_at=start.step if start else 0,
+        seconds=time.monotonic() - began,
+        steps=steps,
+        length=length_,
+        memory=memory,
+        notes=told,
+    )
+    if not finished.stopped:
+        write_json(store.record(run.lineage, steps), {**vars(finished), **about(run)})
+    return made, finished
 
 
 def _kept(run: Run, store: RunStore, product: Product[Made], trainer: Trainer, result: Any) -> Made:
