@@ -84,16 +84,17 @@ def writing_events(
     """The same events of a run that goes on; they are written after those of what it has done.
 
     Args:
-        events: as of ``Trainer.run``. What they tell of steps that are done already isn't written again.
+        events: as of ``Trainer.run``, which tells the measures of the step that it resumes at once more.
         folder: as for :func:`write_events`, as are ``rates``, ``history`` and the errors.
         rates: also of the steps to come.
         history: of the steps that are done, as many as it has losses.
     """
-    done = len(history.losses)
+    history = history.up_to(len(history.losses))
+    measured = {own.step for own in history.figures}
     with _opened(folder, rates) as writer:
-        writer.tell(history.up_to(done))
+        writer.tell(history)
         for event in events:
-            if getattr(event, "step", 0) > done:
+            if not (isinstance(event, SnapshotMeasured) and event.step in measured):
                 writer.see(event)
             yield event
 
