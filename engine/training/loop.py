@@ -181,12 +181,8 @@ class Trainer:
 
     def _saves(self, step: int) -> bool:
         """Whether the training state is due after a step."""
-        return (
-            self.stopped
-            or self.settled
-            or step % self.recipe.saving.save_every == 0
-            or step == self.recipe.schedule.steps
-        )
+        ends = self.stopped or self.settled or step == self.recipe.schedule.steps
+        return ends or step % self.recipe.saving.save_every == 0
 
     def _shows(self, step: int) -> bool:
         """Whether sample pictures, a snapshot or measures are due after a step."""
