@@ -33,7 +33,7 @@ def end_of(run: Run, store: RunStore) -> EarlyEnd | None:
 
 
 def early_stop_notes(run: Run) -> Iterator[str]:
-    """Where ``early_stop`` can do nothing, or does harm, and what to change."""
+    """Where ``early_stop`` can do nothing, or other settings spoil it, and what to change."""
     patience, schedule = run.recipe.measuring.early_stop, run.recipe.schedule.schedule
     if not patience:
         return
@@ -43,8 +43,14 @@ def early_stop_notes(run: Run) -> Iterator[str]:
             f"early_stop = {patience} has no effect: it compares {counted(needed, 'snapshot')} before the last step, "
             f"and there {'is' if there == 1 else 'are'} {there}. Take more snapshots."
         )
-    elif schedule != "constant":
+        return
+    if schedule != "constant":
         yield (
             f"early_stop = {patience} with the schedule {schedule}: its last steps, where the learning rate has come "
             "down, teach much, and an early stop leaves them out. It is for a constant one."
+        )
+    if 0 < (kept := run.recipe.saving.keep_snapshots) <= patience:
+        yield (
+            f"keep_snapshots = {kept} with early_stop = {patience}: the snapshot to use is {patience} before the last "
+            f"one, and won't be kept. Keep {patience + 1} or more, or all (0)."
         )

@@ -194,6 +194,8 @@ def test_where_it_can_do_nothing_or_harm_the_run_says_so(train) -> None:
     assert any("it compares 4 snapshots before the last step, and there are 2" in note for note in few.notes)
     falling, _ = finish(train(RECIPE.changed(steps=8, schedule="cosine")))
     assert any("schedule cosine: its last steps" in note for note in falling.notes)
+    dropping, _ = finish(train(RECIPE.changed(steps=8, keep_snapshots=2)))
+    assert any("Keep 3 or more, or all (0)" in note for note in dropping.notes)
 
 
 def test_only_adapters_of_pictures_end_early(base: Backbone, tmp_path: Path) -> None:
