@@ -62,8 +62,13 @@ class Measures:
         return content_key("figures", identities, self.plan.members, self.plan.draws, self.plan.drifting, BANDS)
 
     def known(self, store: RunStore) -> tuple[Figures, ...]:
-        """The figures that the run store has, by step."""
-        return kept_figures(store, self.run.lineage, self.run.recipe, self.key)
+        """The figures that the run store has, by step; with ``early_stop`` only those that the run takes itself, so
+        that what earlier runs of other lengths have left doesn't matter."""
+        found = kept_figures(store, self.run.lineage, self.run.recipe, self.key)
+        if not self.run.recipe.measuring.early_stop:
+            return found
+        own = {*measured_steps(self.run.recipe, self.run.dataset)}
+        return tuple(figures for figures in found if figures.step in own)
 
     def encoded(self, store: RunStore) -> Generator[Event, None, MeasuredSet]:
         """The pictures as tensors."""
