@@ -21,6 +21,7 @@ ITEM = """() => {
     const node = app.rootGraph.nodes.find(node => node.type === "LW_TrainLoRA")
     return app.canvas.getNodeMenuOptions(node).find(item => item?.content === "Stop and keep the adapter")
 }"""
+"""Both renderers make the node's menu of these."""
 DISABLED = f"() => ({ITEM})().disabled"
 TRAINS = f"() => !({DISABLED})()"
 OTHERS = """() => app.rootGraph.nodes.filter(node => node.type !== "LW_TrainLoRA").flatMap(node =>
