@@ -18,6 +18,7 @@ async def comfy_entrypoint() -> ComfyExtension:
     class LoRAWorkbench(ComfyExtension):
         async def on_load(self) -> None:
             host().tidy_up()
+            host().add_routes()
 
         async def get_node_list(self) -> list[type]:
             return list(NODES)

@@ -26,7 +26,8 @@ def add_to(commands: Any) -> None:
     parser.set_defaults(command=list_, **PLACE)
     pruning = parser.add_subparsers(metavar="ACTION").add_parser(
         "prune",
-        help="remove caches, training states, snapshots and samples; finished adapters and models only with --adapters",
+        help="remove caches, training states, snapshots, samples and events; finished adapters and models only with "
+        "--adapters",
     )
     add_place_to(pruning)
     pruning.add_argument("--older-than", type=_days, metavar="AGE", help="what was unused for this long: 30d, 12h")

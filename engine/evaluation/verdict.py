@@ -45,6 +45,11 @@ class Verdict:
         """As plain values, for reports."""
         return asdict(self) | {"reasons": [*self.reasons]}
 
+    def in_short(self) -> str:
+        """For lists: ``best 240, over-fits since 120``."""
+        since = f", over-fits since {self.over_fit_since}" if self.over_fit_since is not None else ""
+        return f"best {self.best}{since}{', still learning' if self.still_learning else ''}"
+
     def __str__(self) -> str:
         return " ".join([f"Best: step {self.best}.", *self.reasons])
 

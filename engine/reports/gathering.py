@@ -44,6 +44,12 @@ class _Known:
     record: Mapping[str, Any]
     """As in ``runs/record.py``; empty if the run store doesn't have the run."""
 
+    @property
+    def steps(self) -> int:
+        """Those of the recipe, or what it has had of them if it ended early."""
+        losses = self.record.get("losses", ())
+        return len(losses) if self.record.get("ended_early") else int(self.settings.get("steps", len(losses)))
+
     def parsed(self, field: str, otherwise: Any) -> Any:
         """As :func:`_parsed`, of the header."""
         return _parsed(self.metadata, field, otherwise)
@@ -70,7 +76,7 @@ def page_of(adapter: Adapter, store: RunStore, dataset: Dataset | None = None) -
     return RunPage(
         title=adapter.name,
         subtitle=_subtitle(adapter, known),
-        steps=int(known.settings.get("steps", len(losses))),
+        steps=known.steps,
         resumed_at=int(known.record.get("resumed_at", 0)),
         seconds=known.record.get("seconds"),
         trigger=adapter.trigger,
@@ -133,7 +139,7 @@ def _numbered(values: Sequence[float]) -> Curve:
 
 def _rates(known: _Known) -> Curve:
     recipe = known.recipe
-    return _numbered(recipe.learning_rates(recipe.schedule.steps)) if recipe else []
+    return _numbered(recipe.learning_rates(known.steps)) if recipe else []
 
 
 def _samples(known: _Known, store: RunStore) -> Samples | None:

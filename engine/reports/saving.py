@@ -9,7 +9,7 @@ from typing import Any
 
 from ..adapters.adapter import Adapter
 from ..core.events import Event
-from ..core.storage import adding
+from ..core.storage import adding, write_bytes
 from ..core.words import counted
 from ..data.dataset import Dataset
 from ..runs.store import RunStore
@@ -70,3 +70,13 @@ def save_report(
     with adding(path) as draft:
         draft.temporary.write_bytes(data)
     return SavedReport(path=draft.path, page=page, bytes=len(data))
+
+
+def renew_report(
+    adapter: Adapter, store: RunStore, path: Path, dataset: Dataset | None = None
+) -> Generator[Event, None, SavedReport]:
+    """As :func:`save_report`, in the place of the report that was there."""
+    page = yield from page_of(adapter, store, dataset)
+    data = document(page).encode()
+    write_bytes(path, data)
+    return SavedReport(path=path, page=page, bytes=len(data))

@@ -16,11 +16,11 @@ from ..core.errors import AdapterError, StorageError
 from ..core.locks import if_free
 from ..core.words import first_of
 from .sample_files import SUFFIX
-from .store import ABOUT, STOP, TRAINED, RunStore
+from .store import ABOUT, EVENTS, REPORT, STOP, TRAINED, RunStore
 
-Kind = Literal["cache", "state", "snapshot", "samples", "adapter", "model"]
+Kind = Literal["cache", "state", "snapshot", "samples", "events", "adapter", "model"]
 """``model`` is a finished base model, all weights of which were trained."""
-REMAKABLE: frozenset[Kind] = frozenset({"cache", "state", "snapshot", "samples"})
+REMAKABLE: frozenset[Kind] = frozenset({"cache", "state", "snapshot", "samples", "events"})
 """Kinds that a run makes again when needed, or can do without."""
 CACHES = ("encoded", "captions", "class_pictures", "rates", "held_out", "nodes", "code")
 """Folders with files that are made again when needed."""
@@ -197,6 +197,8 @@ def _runs(store: RunStore) -> Iterator[Item]:
                 yield _item("state", folder.name, [path])
             elif path.parent.name == "snapshots":
                 yield _item("snapshot", folder.name, [path])
+        if events := [path for path in (folder / EVENTS).rglob("*") if path.is_file()]:
+            yield _item("events", folder.name, events)
         yield from (_item("samples", folder.name, list(own)) for own in _by_step(folder / "samples", files))
 
 
@@ -259,4 +261,4 @@ def _remove_empty_folders(store: RunStore, item: Item) -> None:
 
 def _is_beside(path: Path) -> bool:
     """Whether a file of a run is worth nothing without the others."""
-    return path.name.startswith("lock") or path.name.endswith(ABOUT) or path.name == STOP
+    return path.name.startswith("lock") or path.name.endswith((ABOUT, REPORT)) or path.name == STOP

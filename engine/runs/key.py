@@ -8,7 +8,7 @@ from typing import Any
 
 from ..adapters.companions import Companions
 from ..core.errors import CaptionError, DatasetError, TrainingError
-from ..core.fields import settings_of
+from ..core.fields import raise_all, settings_of
 from ..core.keys import content_key
 from ..core.words import first_of
 from ..data.class_captions import trigger_of, without_class_word
@@ -20,9 +20,10 @@ from ..models.contract import Backbone
 from ..training.levels import trained_levels
 from ..training.optimizer_settings import parse_optimizer_settings
 from ..training.range_test import RangeTest
-from ..training.recipe import Recipe
+from ..training.recipe import Recipe, lacking
 from ..training.settings import AdapterSettings, Circumstances
 from ..training.slider import Slider
+from .event_files import require_tensorboard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ class Run:
         return self.companions.bound_to(self.base)
 
     held: Dataset | None = None
-    """The pictures that are held out of the training, to measure on; no part of the key."""
+    """The pictures that are held out of the training, to measure on; part of the key only with ``early_stop``."""
     slider: Slider | None = None
     """What makes the adapter a slider; the data set then has its pictures."""
     whole: bool = False
@@ -107,6 +108,7 @@ class Run:
             *([content_key("slider", self.slider.key)] if self.slider else []),
             *([content_key("whole model")] if self.whole else []),
             *([content_key("word", self.word)] if self.word else []),
+            *([self._early_stop()] if self.recipe.measuring.early_stop else []),
         )
 
     @property
@@ -122,6 +124,13 @@ class Run:
         prior = self.recipe.prior
         by_mask = prior.mask_preservation > 0 and self.dataset.has_masks
         return self.recipe.batches.batch_size * (prior.preserved_prompts + by_mask)
+
+    def _early_stop(self) -> str:
+        """Content hash of what decides, beside the recipe's keyed settings, which verdict a snapshot gets, and when."""
+        saving = self.recipe.saving
+        snapshots = (saving.snapshot_steps, saving.snapshot_every, saving.snapshot_epochs)
+        held = self.held.content_hash if self.held else None
+        return content_key("early stop", content_key("figures"), snapshots, held, bool(self.dataset.triggers))
 
     def _class_words(self) -> dict[str, Any]:
         """The trigger and class words of the pictures, where the recipe preserves what the class gives."""
@@ -154,7 +163,7 @@ class Run:
         Raises:
             TrainingError: the recipe trains the text encoder, or there are pairs, and this base model can't; or it
                 wants what only adapters can have, and all weights are trained.
-            ConfigError: the optimizer's own settings are unknown to it.
+            ConfigError: the optimizer's own settings are unknown to it, or a setting lacks another one, or a library.
             DatasetError: a set is empty, holds pairs and other pictures, or both have a picture in common.
             CaptionError: a caption is missing, absurdly long, or lacks the trigger word, or a class word is missing.
         """
@@ -184,6 +193,9 @@ class Run:
             if dataset is not None:
                 _check_captions(dataset)
         _check_held(self)
+        raise_all(lacking(self.recipe), "The recipe")
+        if self.recipe.saving.tensorboard:
+            require_tensorboard()
         _check_pairs(self)
         _check_preservation(self)
         if self.regularization is not None:
@@ -217,7 +229,7 @@ def check_measuring(recipe: Recipe, trained: str) -> None:
         raise TrainingError(
             f"The recipe has {asked}, and {trained} trained.",
             expected="measures and held-out pictures only where an adapter is trained on pictures",
-            hint="write measures = false; held_out = 0 into settings, and name no held_out_pictures.",
+            hint="write measures = false; held_out = 0; early_stop = 0 into settings, and name no held_out_pictures.",
         )
 
 

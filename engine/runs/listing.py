@@ -13,7 +13,12 @@ from ..adapters.headers import read_header
 from ..core.errors import AdapterError, ConfigError
 from ..core.locks import if_free
 from ..core.words import first_of
+from ..evaluation.figures import Figures
+from ..evaluation.verdict import Verdict, verdict
+from ..training.recipe import Recipe
 from .about import About, noted, noted_last
+from .measuring import kept_figures
+from .record import read_record
 from .store import RunStore
 
 Progress = Literal["running", "finished", "stopped", "interrupted"]
@@ -43,6 +48,12 @@ class ListedRun:
     """The steps after which it has kept a snapshot."""
     losses: tuple[float, float] | None
     """Means over the first and the last tenth of the steps, of a finished run."""
+    ended_early: str
+    """Why it has fewer steps than it was to have by its recipe's ``early_stop``; empty if it doesn't."""
+    verdict: Verdict | None
+    """On the snapshots that were measured; ``None`` if none was."""
+    latest: Path | None
+    """The newest adapter of it: what it has finished, or a snapshot."""
     bytes: int
     """Of its own files."""
     used: float
@@ -95,6 +106,9 @@ def _runs_of(store: RunStore, lineage: str) -> Iterator[ListedRun]:
     lengths: set[int] = finished | states.keys() | {file.steps for file in kept} | ({running} - {0})
     for steps in sorted(lengths):
         own = [file for file in kept if file.steps == steps]
+        record = read_record(store.record(lineage, steps)) if steps in finished else {}
+        losses = [float(loss) for loss in record.get("losses", [])]
+        latest = store.finished(lineage, steps) if steps in finished else own[-1].path if own else None
         files = [place(lineage, steps) for place in (store.finished, store.record, store.state, store.about)]
         stats = _stats([*files, *(file.path for file in own)])
         about = noted(store, lineage, steps) or _from_header(store.finished(lineage, steps))
@@ -104,11 +118,14 @@ def _runs_of(store: RunStore, lineage: str) -> Iterator[ListedRun]:
             base=about.base,
             family=about.family,
             dataset=about.dataset,
-            done=steps if steps in finished else _done(states.get(steps), [file.step for file in own]),
+            done=len(losses) or (steps if steps in finished else _done(states.get(steps), [file.step for file in own])),
             steps=steps,
             progress=_progress(about, is_running=steps == running, is_finished=steps in finished),
             snapshots=tuple(file.step for file in own),
-            losses=_losses(store.record(lineage, steps)),
+            losses=_first_and_last(losses),
+            ended_early=record.get("ended_early", ""),
+            verdict=verdict(_figures(store, lineage, latest)),
+            latest=latest,
             bytes=sum(size for size, _ in stats),
             used=max((modified for _, modified in stats), default=0.0),
         )
@@ -146,11 +163,20 @@ def _done(state: Path | None, snapshots: list[int]) -> int:
     return max(snapshots, default=0)
 
 
-def _losses(record: Path) -> tuple[float, float] | None:
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
-        losses = json.loads(record.read_text(encoding="utf-8"))["losses"]
-        tenth = max(1, len(losses) // 10)
-        return sum(losses[:tenth]) / tenth, sum(losses[-tenth:]) / tenth
+def _first_and_last(losses: list[float]) -> tuple[float, float] | None:
+    tenth = max(1, len(losses) // 10)
+    return (sum(losses[:tenth]) / tenth, sum(losses[-tenth:]) / tenth) if losses else None
+
+
+def _figures(store: RunStore, lineage: str, latest: Path | None) -> tuple[Figures, ...]:
+    recipe = recipe_of(latest)
+    return kept_figures(store, lineage, recipe) if recipe else ()
+
+
+def recipe_of(adapter: Path | None) -> Recipe | None:
+    """The recipe in the header of an adapter's file; ``None`` if it has none, or one of another version."""
+    with contextlib.suppress(AdapterError, ConfigError, KeyError, ValueError):
+        return Recipe.of(**json.loads(read_header(adapter).metadata["lw.recipe"])) if adapter else None
     return None
 
 

@@ -62,8 +62,13 @@ class Measures:
         return content_key("figures", identities, self.plan.members, self.plan.draws, self.plan.drifting, BANDS)
 
     def known(self, store: RunStore) -> tuple[Figures, ...]:
-        """The figures that the run store has, by step."""
-        return kept_figures(store, self.run.lineage, self.run.recipe, self.key)
+        """The figures that the run store has, by step; with ``early_stop`` only those that the run takes itself, so
+        that what earlier runs of other lengths have left doesn't matter."""
+        found = kept_figures(store, self.run.lineage, self.run.recipe, self.key)
+        if not self.run.recipe.measuring.early_stop:
+            return found
+        own = {*measured_steps(self.run.recipe, self.run.dataset)}
+        return tuple(figures for figures in found if figures.step in own)
 
     def encoded(self, store: RunStore) -> Generator[Event, None, MeasuredSet]:
         """The pictures as tensors."""
@@ -107,8 +112,12 @@ def kept_figures(store: RunStore, lineage: str, recipe: Recipe, key: str | None 
 
 
 def measures_of(run: Run, ranks: Ranks) -> Measures | None:
-    """What will be measured of a run; ``None`` if its recipe asks for nothing."""
-    return Measures(run=run, processes=ranks.count) if run.recipe.measuring.measures else None
+    """What will be measured of a run; ``None`` if its recipe asks for nothing.
+
+    With ``early_stop``, the figures decide how many steps there are, so they mustn't depend on the number of processes.
+    """
+    settings = run.recipe.measuring
+    return Measures(run=run, processes=1 if settings.early_stop else ranks.count) if settings.measures else None
 
 
 def figures_of(run: Run, store: RunStore, ranks: Ranks) -> tuple[Figures, ...]:
@@ -130,13 +139,14 @@ def measuring_notes(run: Run, ranks: Ranks) -> Iterator[str]:
         )
 
 
-def first_unmeasured(run: Run, store: RunStore, ranks: Ranks) -> int | None:
-    """The first step whose figures the recipe of a run asks for, and the run store doesn't have."""
+def first_unmeasured(run: Run, store: RunStore, ranks: Ranks, last: int) -> int | None:
+    """The first step up to ``last`` whose figures the recipe of a run asks for, and the run store doesn't have."""
     measures = measures_of(run, ranks)
     if measures is None:
         return None
     known = {figures.step for figures in measures.known(store)}
-    return next((step for step in measured_steps(run.recipe, run.dataset) if step not in known), None)
+    wanted = (step for step in measured_steps(run.recipe, run.dataset) if step <= last)
+    return next((step for step in wanted if step not in known), None)
 
 
 def _of_the_class(dataset: Dataset) -> list[str]:

@@ -10,13 +10,14 @@ from .key import Run
 from .store import RunStore
 
 
-def newest_state(store: RunStore, run: Run, before: int | None = None) -> tuple[TrainingState | None, str]:
+def newest_state(store: RunStore, run: Run, missing: int | None = None) -> tuple[TrainingState | None, str]:
     """The most advanced training state that leads to what the run gives without it, and why none further is taken.
 
     Args:
         store: where they are.
         run: to go on with.
-        before: a step that has to be done again, for its snapshot or measures; by default there is none.
+        missing: a step whose snapshot or measures have to be made again, which is possible from a state after that step
+            or an earlier one; by default there is none.
 
     With a decaying schedule, a run to another number of steps had other learning rates, so its states lead elsewhere.
     States that can't be read are skipped: resuming from an older one, or training from the start, is still correct.
@@ -26,15 +27,15 @@ def newest_state(store: RunStore, run: Run, before: int | None = None) -> tuple[
     for path in store.states(run.lineage):
         if (state := _readable(path)) is None or state.step > recipe.schedule.steps:
             continue
-        if before is not None and state.step >= before:
+        if missing is not None and state.step > missing:
             skipped = max(skipped, state.step)
         elif not recipe.starts_alike(store.steps_of(path), state.step):
             passed = max(passed, state.step)
         elif best is None or state.step > best.step:
             best = state
     begin = best.step if best else 0
-    if before is not None and skipped:
-        return best, _for_snapshots(before, skipped, begin)
+    if missing is not None and skipped > begin:
+        return best, _for_snapshots(missing, skipped, begin)
     return best, _why_not(run, passed, begin) if passed > begin else ""
 
 
@@ -45,9 +46,9 @@ def _readable(path: Path) -> TrainingState | None:
         return None
 
 
-def _for_snapshots(before: int, done: int, begin: int) -> str:
+def _for_snapshots(missing: int, done: int, begin: int) -> str:
     return (
-        f"{done} steps were trained before, but the run store doesn't have the snapshot after step {before} that the "
+        f"{done} steps were trained before, but the run store doesn't have the snapshot after step {missing} that the "
         "recipe asks for, or what was measured of it: it was removed or damaged, or wasn't asked for then. Training "
         f"{_from(begin)}, to the same result; without snapshots and measures it goes on from what there is."
     )

@@ -25,16 +25,18 @@ from ..training.snapshot_steps import due_snapshots
 from ..training.state import TrainingState
 from ..training.trainee import MakeTrainee
 from .about import About, note
+from .early_stop import end_of
 from .inside import encoded_once, samples_of
 from .key import Run
 from .measuring import measuring
 from .preparing import encoded, prepared
 from .record import about, read_record
+from .recording import record, recorded
 from .resuming import newest_state
 from .sample_files import keeping_samples
 from .sharing import nothing, shared_state
 from .snapshots import drop_older
-from .stopping import StopRequest
+from .stopping import StopRequest, taking_requests
 from .store import RunStore
 
 
@@ -52,18 +54,20 @@ class Finished:
     """Steps that were already done; 0 for a run from the start."""
     seconds: float
     steps: int
-    """Of the whole run; if it was stopped on request, it has fewer losses."""
+    """Of the whole run; if it was stopped on request, or ended early, it has fewer losses."""
     length: str
     """Steps and epochs, for people."""
     memory: str = ""
     """What was done to fit into memory, and why, for people; empty for a run that was trained before."""
     notes: tuple[str, ...] = ()
     """What didn't do what the recipe says, and what is remarkable about captions and companions, for people."""
+    ended_early: str = ""
+    """Why it has fewer steps than its recipe by its own ``early_stop``, for people; empty if it doesn't."""
 
     @property
     def stopped(self) -> bool:
         """Whether it was stopped on request, so that queueing it again goes on."""
-        return len(self.losses) < self.steps
+        return len(self.losses) < self.steps and not self.ended_early
 
 
 Made = TypeVar("Made")
@@ -102,53 +106,64 @@ def trained(
         TrainingError: a loss isn't finite, or the memory doesn't do.
         StorageError: results can't be written.
     """
-    steps, length_, ranks = run.recipe.schedule.steps, length(run.recipe, run.dataset), ranks or Ranks()
+    ranks = ranks or Ranks()
     yield from (Message(text=f"{name}: {remark}") for remark in told)
     lock = Exclusive(store.lock(run.lineage))
     try:
         yield from ranks.together(lock.acquire(name))
-        stop = StopRequest(store.stop_request(run.lineage))
-        stop.withdraw()
-        missing = product.first_missing()
-        found = _finished(run, store, product) if missing is None else None
-        if ranks.meet(found is not None) and found:
-            yield Message(text=f"{name}: trained before, loaded from the run store")
-            made, curves = found
-            return made, Finished(
-                **curves, cached=True, resumed_at=0, seconds=0.0, steps=steps, length=length_, notes=told
-            )
-        began = time.monotonic()
-        note(store, run.lineage, About.of(run, name))
-        start, why_not = newest_state(store, run, missing)
-        if start is not None:
-            yield Message(text=f"{name}: resuming at step {start.step} of {steps}")
-        if why_not:
-            yield Message(text=f"{name}: {why_not}")
-            told = (*told, why_not)
-        start = shared_state(ranks, start)
-        trainer, result, memory = yield from _train(run, store, start, product, ranks, stop)
-        stop.withdraw()
-        made = _kept(run, store, product, trainer, result)
-        if trainer.stopped:
-            note(store, run.lineage, About.of(run, name, stopped_at=trainer.step))
-            told = (_stopped(trainer.step, steps), *told)
-            yield Message(text=f"{name}: {told[0]}")
-        finished = Finished(
-            losses=trainer.losses,
-            parts=trainer.parts,
-            cached=False,
-            resumed_at=start.step if start else 0,
-            seconds=time.monotonic() - began,
-            steps=steps,
-            length=length_,
-            memory=memory,
-            notes=told,
-        )
-        if not finished.stopped:
-            write_json(store.record(run.lineage, steps), {**vars(finished), **about(run)})
-        return made, finished
+        with taking_requests(store.stop_request(run.lineage)) as stop:
+            return (yield from _read_or_trained(run, product, store, name, told, ranks, stop))
     finally:
         lock.release()
+
+
+def _read_or_trained(
+    run: Run, product: Product[Made], store: RunStore, name: str, told: tuple[str, ...], ranks: Ranks, stop: StopRequest
+) -> Generator[Event, None, tuple[Made, Finished]]:
+    """As :func:`trained`, while the run is locked."""
+    steps, length_ = run.recipe.schedule.steps, length(run.recipe, run.dataset)
+    missing = product.first_missing()
+    found = _finished(run, store, product) if missing is None else None
+    if ranks.meet(found is not None) and found:
+        yield Message(text=f"{name}: trained before, loaded from the run store")
+        made, known = found
+        record(run, store, known["losses"], known["parts"])
+        told = (*filter(None, [known["ended_early"]]), *told)
+        return made, Finished(
+            **known, cached=True, resumed_at=0, seconds=0.0, steps=steps, length=length_, notes=told
+        )  # fmt: skip
+    began = time.monotonic()
+    note(store, run.lineage, About.of(run, name))
+    start, why_not = newest_state(store, run, missing)
+    if start is not None:
+        yield Message(text=f"{name}: resuming at step {start.step} of {steps}")
+    if why_not:
+        yield Message(text=f"{name}: {why_not}")
+        told = (*told, why_not)
+    start = shared_state(ranks, start)
+    trainer, result, memory = yield from _train(run, store, start, product, ranks, stop)
+    stop.withdraw()
+    made = _kept(run, store, product, trainer, result)
+    if trainer.stopped:
+        note(store, run.lineage, About.of(run, name, stopped_at=trainer.step))
+    if why := _why_it_ended(run, store, trainer):
+        told = (why, *told)
+        yield Message(text=f"{name}: {why}")
+    finished = Finished(
+        losses=trainer.losses,
+        parts=trainer.parts,
+        ended_early="" if trainer.stopped else why,
+        cached=False,
+        resumed_at=start.step if start else 0,
+        seconds=time.monotonic() - began,
+        steps=steps,
+        length=length_,
+        memory=memory,
+        notes=told,
+    )
+    if not finished.stopped:
+        write_json(store.record(run.lineage, steps), {**vars(finished), **about(run)})
+    return made, finished
 
 
 def _kept(run: Run, store: RunStore, product: Product[Made], trainer: Trainer, result: Any) -> Made:
@@ -158,8 +173,13 @@ def _kept(run: Run, store: RunStore, product: Product[Made], trainer: Trainer, r
     return product.save(result, trainer.losses, place)
 
 
-def _stopped(step: int, steps: int) -> str:
-    return f"Stopped at step {step} of {steps} on request; queue it again to train on."
+def _why_it_ended(run: Run, store: RunStore, trainer: Trainer) -> str:
+    """Why a run has ended before its last step, for people; empty if it hasn't."""
+    steps = run.recipe.schedule.steps
+    if trainer.stopped:
+        return f"Stopped at step {trainer.step} of {steps} on request; queue it again to train on."
+    end = end_of(run, store) if trainer.settled else None
+    return end.in_words(steps) if end else ""
 
 
 def follow(run: Run, product: Product[Any], store: RunStore, ranks: Ranks) -> Generator[Event, None, None]:
@@ -171,16 +191,16 @@ def follow(run: Run, product: Product[Any], store: RunStore, ranks: Ranks) -> Ge
 
 
 def _finished(run: Run, store: RunStore, product: Product[Made]) -> tuple[Made, dict[str, Any]] | None:
-    """The result of this run with its losses and their parts, if the run store has it."""
+    """The result of this run with its losses, their parts and how it ended, if the run store has it."""
     path, record = (place(run.lineage, run.recipe.schedule.steps) for place in (store.finished, store.record))
     known = read_record(record)
     if "losses" not in known:
         return None  # not finished, or damaged
-    curves = {"losses": known["losses"], "parts": known.get("parts", {})}
+    facts = {"losses": known["losses"], "parts": known.get("parts", {}), "ended_early": known.get("ended_early", "")}
     if (made := product.load(path)) is None:
         return None
     touch(path)
-    return made, curves
+    return made, facts
 
 
 def _train(
@@ -218,9 +238,17 @@ def _train(
             trainer.keep_snapshot = partial(_keep_snapshot, run, store, product, trainer)
         if measure_of is not None:
             trainer.measure, trainer.measured_steps = measure_of(trainee), measured_steps(recipe, run.dataset)
+        if recipe.measuring.early_stop:
+            trainer.may_settle_at = due_snapshots(recipe, run.dataset)
+            trainer.has_settled = partial(_has_settled, run, store) if ranks.leads else None
         with memory.applied(), contextlib.closing(trainer.run(start)) as events:
-            yield from keeping_samples(events, store.samples(run.lineage, recipe.schedule.steps))
+            kept = keeping_samples(events, store.samples(run.lineage, recipe.schedule.steps))
+            yield from recorded(kept, run, store, start) if ranks.leads else kept
         return trainer, trainee.result(), str(memory.plan)
+
+
+def _has_settled(run: Run, store: RunStore, step: int) -> bool:
+    return (end := end_of(run, store)) is not None and end.step <= step
 
 
 def _keep_snapshot(run: Run, store: RunStore, product: Product[Any], trainer: Trainer, step: int, result: Any) -> None:

@@ -61,7 +61,7 @@ class Snapshots:
     lineage: str
     """Of the run."""
     steps: int
-    """That the run has when it is finished."""
+    """That the run has when it is finished; fewer than its recipe has if it ended early by ``early_stop``."""
     snapshots: tuple[Snapshot, ...]
     """At least one."""
     figures: tuple[Figures, ...] = ()
@@ -132,25 +132,28 @@ class Snapshots:
         )
 
 
-def snapshots_of(store: RunStore, run: Run, name: str, done: int, figures: tuple[Figures, ...] = ()) -> Snapshots:
+def snapshots_of(
+    store: RunStore, run: Run, name: str, done: int, figures: tuple[Figures, ...] = (), *, stopped: bool = False
+) -> Snapshots:
     """The snapshots that the recipe of a run asks for, as far as the run store has them, and its result.
 
     Args:
         store: where they are.
         run: that was trained.
         name: of its adapter.
-        done: its steps; fewer than the recipe's if it was stopped, when its result is a snapshot too.
+        done: its steps; fewer than the recipe's if it was stopped, or ended early.
         figures: what was measured of them.
+        stopped: whether it was stopped on request, so that its result is a snapshot too.
     """
     steps = run.recipe.schedule.steps
-    result = store.finished(run.lineage, steps) if done == steps else store.snapshot(run.lineage, done, steps)
+    result = store.snapshot(run.lineage, done, steps) if stopped else store.finished(run.lineage, steps)
     wanted = [step for step in kept_snapshots(run.recipe, run.dataset, done) if step < done]
     found, shapes = _stored(store, run), run.base.module_shapes()
     files = [(f"{name}-{step:06d}", step, found[step]) for step in wanted if step in found]
     return Snapshots(
         name=name,
         lineage=run.lineage,
-        steps=steps,
+        steps=steps if stopped else done,
         snapshots=tuple(
             Snapshot(name=adapter, step=step, path=path, shapes=shapes)
             for adapter, step, path in [*files, (name, done, result)]
@@ -176,9 +179,10 @@ def save_snapshots(
     return files
 
 
-def first_missing(store: RunStore, run: Run) -> int | None:
-    """The first step whose snapshot the recipe of a run asks for, and the run store doesn't have whole."""
-    wanted = kept_snapshots(run.recipe, run.dataset, run.recipe.schedule.steps)
+def first_missing(store: RunStore, run: Run, last: int) -> int | None:
+    """The first step before ``last``, where the run ends, whose snapshot its recipe asks for, and the run store doesn't
+    have whole."""
+    wanted = [step for step in kept_snapshots(run.recipe, run.dataset, last) if step < last]
     found = _stored(store, run) if wanted else {}
     return next((step for step in wanted if step not in found), None)
 
@@ -201,9 +205,10 @@ def drop_older(store: RunStore, run: Run, done: int) -> None:
 
 def _stored(store: RunStore, run: Run) -> dict[int, Path]:
     """Step -> file of each whole snapshot of a run, also those of runs with another length that began alike: their
-    snapshots, and what they have finished."""
+    snapshots, and what they have finished, unless they may have ended early."""
     files = [(file.step, file.steps, file.path) for file in store.snapshots(run.lineage)]
-    files += [(steps, steps, store.finished(run.lineage, steps)) for steps in store.lengths(run.lineage)]
+    if not run.recipe.measuring.early_stop:
+        files += [(steps, steps, store.finished(run.lineage, steps)) for steps in store.lengths(run.lineage)]
     own = run.recipe.schedule.steps
     return {
         step: path

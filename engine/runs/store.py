@@ -15,6 +15,10 @@ TRAINED = "lw.trained"
 
 STOP = "stop"
 """Name of the file that asks a run to stop."""
+EVENTS = "events"
+"""Name of the folder of TensorBoard events."""
+REPORT = ".report.html"
+"""End of the name of a run's report."""
 ABOUT = ".run.json"
 """End of the name of the file that says what a run is called."""
 _SNAPSHOT = re.compile(r"(\d+)-of-(\d+)")
@@ -41,7 +45,9 @@ class RunStore:
     - ``snapshots/<step>-of-<steps>.safetensors``: the adapter after a step of a run to that many steps; what was
       measured of it is in a ``.json`` of this name;
     - ``samples/<steps>/<step>/``: the sample pictures after a step of a run to that many steps, with their prompts;
+    - ``events/<steps>/``: TensorBoard events of the run to that many steps;
     - ``<steps>.run.json``: what the run to that many steps is called and trains on;
+    - ``<steps>.report.html``: its report, as it was shown last;
     - ``lock``: held by the process that trains;
     - ``stop``: there while another process asks it to stop.
     """
@@ -91,6 +97,10 @@ class RunStore:
         """The steps of all runs of a lineage that have left sample pictures."""
         return [int(folder.name) for folder in (self.folder(lineage) / "samples").glob("*") if folder.name.isdecimal()]
 
+    def events(self, lineage: str, steps: int) -> Path:
+        """The folder of the TensorBoard events of a run to ``steps``."""
+        return self.folder(lineage) / EVENTS / f"{steps:06d}"
+
     def state(self, lineage: str, steps: int) -> Path:
         """The training state of a run to ``steps``, whatever step it has reached."""
         return self.folder(lineage) / f"{steps:06d}.state.safetensors"
@@ -110,6 +120,10 @@ class RunStore:
     def about(self, lineage: str, steps: int) -> Path:
         """What a run is called and trains on."""
         return self.folder(lineage) / f"{steps:06d}{ABOUT}"
+
+    def report(self, lineage: str, steps: int) -> Path:
+        """The report of a run, as it was shown last."""
+        return self.folder(lineage) / f"{steps:06d}{REPORT}"
 
     def stop_request(self, lineage: str) -> Path:
         """The file that asks the process that trains this lineage to stop."""

@@ -30,6 +30,7 @@ from ..training.recipe import Recipe
 from ..training.slider import Slider
 from .caption_notes import caption_notes
 from .companions import check_companions, companion_notes
+from .early_stop import early_stop_notes, end_of
 from .holding_out import held_apart
 from .inside import injected
 from .key import OF_ADAPTERS, Run
@@ -118,6 +119,7 @@ def train_adapter(
         *caption_notes(run),
         *notes(Plan(recipe=run.recipe, dataset=run.dataset, base=base, has_prior=bool(regularization))),
         *measuring_notes(run, ranks),
+        *early_stop_notes(run),
     )
     adapter, finished = yield from trained(
         run, _product(run, name, graph or Graph(), store, ranks), store, name, told, ranks
@@ -126,7 +128,9 @@ def train_adapter(
         adapter=adapter,
         companions=run.companions,
         range_test=run.range_test,
-        snapshots=snapshots_of(store, run, name, len(finished.losses), figures_of(run, store, ranks)),
+        snapshots=snapshots_of(
+            store, run, name, len(finished.losses), figures_of(run, store, ranks), stopped=finished.stopped
+        ),
         **vars(finished),
     )
 
@@ -172,7 +176,9 @@ def _checked(
 
 def _product(run: Run, name: str, graph: Graph, store: RunStore, ranks: Ranks) -> Product[Adapter]:
     def missing() -> int | None:
-        steps = (first_missing(store, run), first_unmeasured(run, store, ranks))
+        end = end_of(run, store)
+        last = end.step if end else run.recipe.schedule.steps
+        steps = (first_missing(store, run, last), first_unmeasured(run, store, ranks, last))
         return min((step for step in steps if step is not None), default=None)
 
     return Product(

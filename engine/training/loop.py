@@ -41,13 +41,18 @@ class Trainer:
     snapshots: Collection[int] = ()
     """The steps after which a snapshot is due."""
     keep_snapshot: Callable[[int, Any], Any] | None = None
-    """Saves a snapshot, given the step and ``Trainee.result()``."""
+    """Saves a snapshot, given the step and ``Trainee.result()``; at the step that a run resumes at, once more."""
     wants_stop: Callable[[], bool] | None = None
     """Whether the run shall end after the step that was just begun; asked in each."""
     measure: Callable[[int], Generator[Event, None, Any]] | None = None
     """Measures what is trained, given the step, and keeps the figures that it returns."""
     measured_steps: Collection[int] = ()
-    """Steps after which it is called; at the step that a run resumes at, once more, since it may have been cut off."""
+    """Steps after which it is called; at the step that a run resumes at, once more, as with snapshots."""
+    has_settled: Callable[[int], bool] | None = None
+    """Whether the run shall end after a step that was just measured, as more steps would tell nothing new; asked in the
+    process that leads."""
+    may_settle_at: Collection[int] = ()
+    """Steps after which it is asked; at the step that a run resumes at, once more."""
     need_less_memory: Callable[[], str] | None = None
     """Called when a step runs out of memory, before it is repeated; says what it did. Raises if nothing is left."""
     ahead: int | None = None
@@ -62,6 +67,8 @@ class Trainer:
     losses: list[float] = field(default_factory=list)
     stopped: bool = False
     """Whether it ended early, as asked, with its state saved."""
+    settled: bool = False
+    """Whether it ended early by itself, with its state saved."""
     parts: dict[str, list[float]] = field(default_factory=dict)
     """Part of the loss -> its value at each step, which add up to ``losses``; empty if there is one part alone."""
     _launched: deque[Launched] = field(default_factory=deque, init=False)
@@ -82,21 +89,25 @@ class Trainer:
         optimization = Optimization(self.backbone, self.trainee, self.recipe, self.loss, self.ranks, self.factor)
         if start is not None:
             self._resume(start, optimization)
-            yield from self._measured(optimization)
+            yield from self._snapshot_and_measures(optimization)  # it may have been cut off before, or in them
+            self.settled = self._has_settled()
         saved, ahead = self.step, self._ahead(optimization)
         self._since = time.monotonic()
         try:
-            while self.step < steps and not self.stopped:
+            while self.step < steps and not (self.stopped or self.settled):
                 yield from self._launch(optimization)
                 newest = self.step + len(self._launched)
                 self.stopped = self._shall_stop() and newest < steps
-                waits = self._saves(newest) or self._shows(newest)
+                waits = self._saves(newest) or self._shows(newest) or newest in self.may_settle_at
                 while len(self._launched) > (0 if waits else ahead):
                     yield self._read()
                 if not waits:
                     continue
                 if self._shows(self.step):
-                    yield from self._samples_and_snapshots(optimization)
+                    yield from self._samples(optimization)
+                    yield from self._snapshot_and_measures(optimization)
+                self.settled = self._has_settled()
+                self.stopped = self.stopped and not self.settled
                 if self._saves(self.step):
                     yield from self._saved(optimization)
                     saved = self.step
@@ -162,9 +173,16 @@ class Trainer:
         """Whether this process, or the one that it follows, is asked to end the run."""
         return bool(self.ranks.meet(self.wants_stop is not None and self.wants_stop()))
 
+    def _has_settled(self) -> bool:
+        """Whether the process that leads knows that the run shall end after this step."""
+        if self.step not in self.may_settle_at:
+            return False
+        return bool(self.ranks.meet(self.has_settled is not None and self.has_settled(self.step)))
+
     def _saves(self, step: int) -> bool:
         """Whether the training state is due after a step."""
-        return self.stopped or step % self.recipe.saving.save_every == 0 or step == self.recipe.schedule.steps
+        ends = self.stopped or self.settled or step == self.recipe.schedule.steps
+        return ends or step % self.recipe.saving.save_every == 0
 
     def _shows(self, step: int) -> bool:
         """Whether sample pictures, a snapshot or measures are due after a step."""
@@ -175,20 +193,19 @@ class Trainer:
     def _measures(self, step: int) -> bool:
         return self.measure is not None and step in self.measured_steps
 
-    def _samples_and_snapshots(self, optimization: Optimization) -> Generator[Event, None, None]:
-        """The sample pictures, the snapshot and the measures that are due after this step."""
+    def _samples(self, optimization: Optimization) -> Generator[Event, None, None]:
+        """The sample pictures that are due after this step."""
         if self.generate_samples and self.step % self.recipe.samples.sample_every == 0:
             with optimization.shown_weights("samples"):
                 prompts, images = zip(*self.generate_samples(), strict=True)
             yield SamplesGenerated(step=self.step, images=[*images], prompts=[*prompts])
+
+    def _snapshot_and_measures(self, optimization: Optimization) -> Generator[Event, None, None]:
+        """The snapshot and the measures that are due after this step, of the weights that files have."""
         if self.keep_snapshot and self.step in self.snapshots:
             with optimization.shown_weights("files"):
                 self.keep_snapshot(self.step, self.trainee.result())
             yield SnapshotSaved(step=self.step)
-        yield from self._measured(optimization)
-
-    def _measured(self, optimization: Optimization) -> Generator[Event, None, None]:
-        """The measures that are due after this step, of the weights that files have."""
         if self.measure is not None and self._measures(self.step):
             with optimization.shown_weights("files"):
                 figures = yield from self.measure(self.step)

@@ -144,6 +144,7 @@ def trial_recipe(recipe: Recipe) -> Recipe:
         steps=STEPS, epochs=0.0, learning_rate=HIGHEST, schedule="constant", warmup_steps=0, ema_decay=0.0,
         text_encoder_learning_rate=own.text_encoder_learning_rate * HIGHEST / own.learning_rate, rate_search="none",
         save_every=STEPS, snapshot_steps=(), snapshot_every=0, snapshot_epochs=0.0, sample_every=0,
+        early_stop=0,
     )  # fmt: skip
 
 

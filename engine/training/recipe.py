@@ -149,6 +149,23 @@ def problems_with(settings: Mapping[str, Any]) -> list[str]:
     return problems
 
 
+def lacking(recipe: Recipe) -> list[str]:
+    """One line for each setting without which another one can't do anything. Nodes may set it later, so only a whole
+    recipe is asked."""
+    measuring, problems = recipe.measuring, []
+    if measuring.early_stop and not measuring.measures:
+        problems.append(
+            f"early_stop and measures: got {measuring.early_stop} and false, expected measures = true, which it goes "
+            "by, or early_stop = 0"
+        )
+    if measuring.early_stop and not recipe.saving.takes_snapshots:
+        problems.append(
+            f"early_stop: got {measuring.early_stop} without snapshots, which it compares: expected snapshot_every, "
+            "snapshot_epochs or snapshot_steps, or early_stop = 0"
+        )
+    return problems
+
+
 def contradictions(recipe: Recipe) -> list[str]:
     """One line for each pair of settings of different groups that can't be had together."""
     problems = []

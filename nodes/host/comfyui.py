@@ -34,6 +34,10 @@ TEXT_EVENT = "lora_workbench.text"
 that a front end shows them on whatever node has the same number in the workflow that it has open."""
 
 
+STOP_ROUTE = "/lora_workbench/stop"
+"""Where ``js/stop_training.js`` asks for it."""
+
+
 class ComfyUIHost(Host):
     """A ComfyUI process."""
 
@@ -68,6 +72,15 @@ class ComfyUIHost(Host):
     def tidy_up(self) -> None:
         """In the background, so that ComfyUI's start doesn't wait for it."""
         Thread(target=super().tidy_up, name="lora-workbench-tidy-up", daemon=True).start()
+
+    def add_routes(self) -> None:
+        """To the server, which checks that requests come from its own pages. There is none where ComfyUI's nodes are
+        only imported."""
+        from server import PromptServer
+
+        server = getattr(PromptServer, "instance", None)
+        if server is not None:
+            server.routes.post(STOP_ROUTE)(_stop)
 
     def output_directory(self) -> Path:
         return Path(folder_paths.get_output_directory())
@@ -105,6 +118,26 @@ class ComfyUIHost(Host):
         """Our own folder comes before those of other caption extensions."""
         models = Path(folder_paths.models_dir)
         return [models / "captioners", *_folders("LLM"), models / "LLM"]
+
+
+async def _stop(request: Any) -> Any:
+    """Stop the training in progress after its current step, as ``lora-workbench runs stop`` does.
+
+    The request's JSON names the node that trains, so that none is stopped but the one that the user meant. The answer's
+    ``stopping`` is how many trainings there are, 0 or 1; its status 409 where another node runs, and 415 for requests
+    that aren't JSON, as which browsers send those of other sites without asking.
+    """
+    from aiohttp import web
+    from server import PromptServer
+
+    from ...engine.runs.stopping import stop_here
+
+    if request.content_type != "application/json":
+        return web.json_response({"stopping": 0}, status=415)
+    wanted = await request.json()
+    if not isinstance(wanted, dict) or str(wanted.get("node")) != str(PromptServer.instance.last_node_id):
+        return web.json_response({"stopping": 0}, status=409)
+    return web.json_response({"stopping": stop_here()})
 
 
 class _NodeReporter:

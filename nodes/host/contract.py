@@ -71,6 +71,10 @@ class Host(ABC):
         sweep([self.store_root(), *folders, self.output_directory() / "datasets"])
 
     @abstractmethod
+    def add_routes(self) -> None:
+        """Let a front end ask for what it can: that a training stops."""
+
+    @abstractmethod
     def output_directory(self) -> Path:
         """Where pictures and other results are saved."""
 

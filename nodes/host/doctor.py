@@ -16,7 +16,7 @@ from ...engine.core.resources import DEMO_BASE, PROJECT_ROOT
 from ..native import seam
 
 LIBRARIES = ("lora-workbench", "torch", "diffusers", "accelerate", "transformers", "safetensors")
-EXTRAS = {"wordfreq": "captions", "onnxruntime": "tags"}
+EXTRAS = {"wordfreq": "captions", "onnxruntime": "tags", "tensorboard": "tensorboard"}
 """Optional library -> the extra that installs it."""
 LARGE_MODEL = 1_000_000_000
 """Parameters of a full-size base model, to ask for its dtype."""

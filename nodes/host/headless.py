@@ -75,6 +75,9 @@ class HeadlessHost(Host):
         """Everything lies below the output folder, pictures in any folder of it."""
         sweep([self._output])
 
+    def add_routes(self) -> None:
+        """There is no front end."""
+
     def output_directory(self) -> Path:
         return self._output
 

@@ -168,6 +168,7 @@ def facts_of_run(trained: Finished) -> dict[str, Any]:
     return {
         "steps": len(losses),
         "stopped": trained.stopped,
+        "ended_early": bool(trained.ended_early),
         "length": trained.length,
         "cached": trained.cached,
         "resumed_at": trained.resumed_at,

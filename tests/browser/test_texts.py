@@ -6,6 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
+from browser_pages import ENDED, OPEN, QUEUE, STARTED, numbered
 from comfyui_graphs import demo_training
 from comfyui_server import Graph, Server
 from workspace import changed, in_api_format
@@ -15,12 +16,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 
-OPEN = """async ([prompt, name]) => {
-    await app.loadApiJson(prompt, name)
-    while (!app.extensionManager.workflow.activeWorkflow?.path.includes(name))
-        await new Promise(done => setTimeout(done, 50))
-}"""
-QUEUE = "async () => { await app.queuePrompt(0) }"
 CHOOSE = """([kind, name, value]) => {
     app.rootGraph.nodes.find(node => node.type === kind).widgets.find(widget => widget.name === name).value = value
 }"""
@@ -38,9 +33,6 @@ INTO_SUBGRAPH = """kinds => {
     const {node} = app.rootGraph.convertToSubgraph(new Set(app.rootGraph.nodes.filter(one => kinds.includes(one.type))))
     app.canvas.setGraph(node.subgraph)
 }"""
-STARTED = "() => app.ui.lastQueueSize > 0"
-ENDED = "() => app.ui.lastQueueSize === 0"
-
 WORDS = {
     "LW_DemoCheckpoint": (),
     "LW_LoadDataset": ("fox: 16 pictures",),
@@ -52,16 +44,6 @@ WORDS = {
     "LW_Generate": ("generating ",),
 }
 """What only this node's text has, whether it works or has ended."""
-
-
-def numbered(graph: Graph) -> Graph:
-    """The graph with numbers for names, as the front end has them."""
-    numbers = {name: str(number) for number, name in enumerate(graph, 1)}
-    return {
-        numbers[name]: node
-        | {"inputs": {key: [numbers[v[0]], v[1]] if isinstance(v, list) else v for key, v in node["inputs"].items()}}
-        for name, node in graph.items()
-    }
 
 
 SEEDS = count(1)

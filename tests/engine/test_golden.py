@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from courses import COURSES, measured
 from lora_workbench.engine.adapters.kinds import Lora
 from lora_workbench.engine.captions.captioners import open_captioner
 from lora_workbench.engine.captions.contract import CaptionOptions
@@ -26,6 +27,7 @@ from lora_workbench.engine.core.keys import VERSIONS, Computation
 from lora_workbench.engine.data.dataset import TriggerWord
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.masking import with_masks
+from lora_workbench.engine.evaluation.early_stop import early_end
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.runs.dreambooth import train_dreambooth
@@ -171,6 +173,12 @@ def figures(base, folder: Path) -> list[float]:
     return [found.drift, *(loss for own in found.pictures for loss in (*own.adapted, *own.base))]
 
 
+def early_stop(base, folder: Path) -> list[float]:
+    """(last step, step to use) of each course by patience; zeros where it goes on."""
+    ends = [early_end(measured(name), patience) for name in COURSES for patience in (1, 2, 3)]
+    return [float(step) for end in ends for step in ((end.step, end.best) if end else (0, 0))]
+
+
 PROBES: dict[Computation, Callable[..., list[Any]]] = {
     "run": run,
     "slider": slider,
@@ -185,6 +193,7 @@ PROBES: dict[Computation, Callable[..., list[Any]]] = {
     "learning rate": learning_rate,
     "held out": held_out,
     "figures": figures,
+    "early stop": early_stop,
 }
 
 

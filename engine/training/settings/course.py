@@ -21,8 +21,7 @@ class SampleSettings(Settings):
 
 
 def _takes_snapshots(now: Circumstances) -> bool:
-    saving = now.recipe.saving
-    return bool(saving.snapshot_steps or saving.snapshot_every or saving.snapshot_epochs)
+    return now.recipe.saving.takes_snapshots
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +53,16 @@ class SavingSettings(Settings):
         since="0.2", minimum=0, maximum=100_000, keyed=False, used=_takes_snapshots,
         unused="without snapshot_steps, snapshot_every or snapshot_epochs",
     )  # fmt: skip
+    tensorboard: bool = setting(
+        False, "Write losses, learning rate, measures and sample pictures as TensorBoard events too, in the folder of "
+        "the run in the run store. It needs the library tensorboard; the report of a run doesn't.",
+        since="0.2", keyed=False,
+    )  # fmt: skip
+
+    @property
+    def takes_snapshots(self) -> bool:
+        """Whether any snapshots are due before the end."""
+        return bool(self.snapshot_steps or self.snapshot_every or self.snapshot_epochs)
 
 
 def _blocks_problem(setting: str) -> str:

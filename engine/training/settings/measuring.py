@@ -9,8 +9,8 @@ from ...core.fields import Settings, setting
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuringSettings(Settings):
-    """What is measured during training, and on which pictures. Pictures that are held out aren't trained on; the rest
-    doesn't affect the result."""
+    """What is measured during training, and on which pictures. Pictures that are held out aren't trained on, and
+    early_stop decides how many steps there are; the rest doesn't affect the result."""
 
     title = "Measuring"
 
@@ -30,6 +30,13 @@ class MeasuringSettings(Settings):
         since="0.2", keyed=False,
     )  # fmt: skip
 
+    early_stop: int = setting(
+        0, "Ends the training when this many snapshots in a row leave the verdict as it is: the same one to use, or "
+        "over-fitting. Usually 3; 0 takes all steps. For a constant learning rate: with one that comes down, the last "
+        "steps teach much.",
+        since="0.2", minimum=0, maximum=1000, neutral=0,
+    )  # fmt: skip
+
     @property
     def holds_out(self) -> bool:
         """Whether any pictures are kept out of the training."""
@@ -42,5 +49,6 @@ class MeasuringSettings(Settings):
             "measures": "true" if self.measures else "",
             "held_out": f"{self.held_out:g}" if self.held_out else "",
             "held_out_pictures": ", ".join(self.held_out_pictures),
+            "early_stop": str(self.early_stop or ""),
         }
         return " and ".join(f"{name} = {value}" for name, value in told.items() if value)
