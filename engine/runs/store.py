@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..core.cache import TensorCache, TextCache
+from ..core.cache import PictureCache, TensorCache, TextCache
 
 TRAINED = "lw.trained"
 """Metadata field of results that are all weights of a base model, not an adapter."""
@@ -17,6 +17,8 @@ STOP = "stop"
 """Name of the file that asks a run to stop."""
 ABOUT = ".run.json"
 """End of the name of the file that says what a run is called."""
+COMPARED = ".samples.json"
+"""End of the name of the file that says what drawn pictures tell of a run's snapshots."""
 _SNAPSHOT = re.compile(r"(\d+)-of-(\d+)")
 
 
@@ -41,6 +43,7 @@ class RunStore:
     - ``snapshots/<step>-of-<steps>.safetensors``: the adapter after a step of a run to that many steps; what was
       measured of it is in a ``.json`` of this name;
     - ``samples/<steps>/<step>/``: the sample pictures after a step of a run to that many steps, with their prompts;
+    - ``<steps>.samples.json``: what the pictures tell that its snapshots drew when they were last compared;
     - ``<steps>.run.json``: what the run to that many steps is called and trains on;
     - ``lock``: held by the process that trains;
     - ``stop``: there while another process asks it to stop.
@@ -52,6 +55,7 @@ class RunStore:
         self.captions = TextCache(root / "captions")
         self.rates = TextCache(root / "rates")
         self.held_out = TextCache(root / "held_out")
+        self.drawn = PictureCache(root / "drawn")
         self.class_pictures = root / "class_pictures"
 
     def finished(self, lineage: str, steps: int) -> Path:
@@ -110,6 +114,10 @@ class RunStore:
     def about(self, lineage: str, steps: int) -> Path:
         """What a run is called and trains on."""
         return self.folder(lineage) / f"{steps:06d}{ABOUT}"
+
+    def compared(self, lineage: str, steps: int) -> Path:
+        """What the pictures tell that the snapshots of a run to ``steps`` drew when they were last compared."""
+        return self.folder(lineage) / f"{steps:06d}{COMPARED}"
 
     def stop_request(self, lineage: str) -> Path:
         """The file that asks the process that trains this lineage to stop."""
