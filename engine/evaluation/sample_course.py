@@ -55,11 +55,14 @@ class SampleCourse:
     @property
     def best(self) -> int | None:
         """The first step whose pictures are nearly as like as any's, among those that repeat no training picture where
-        there are such; ``None`` where likeness isn't measured."""
-        told = [own for own in self.figures if own.likeness is not None]
-        fresh = [own for own in told if not own.repeated] or told
-        most = max((own.likeness or 0.0 for own in fresh), default=None)
-        return next((own.step for own in fresh if most is not None and (own.likeness or 0.0) >= most - NEARLY), None)
+        there are such; ``None`` where likeness isn't measured, or never exceeds the base model's: then it sees nothing
+        of what was learned, such as a style without a layout of its own."""
+        told = [(own, own.likeness) for own in self.figures if own.likeness is not None]
+        fresh = [(own, likeness) for own, likeness in told if not own.repeated] or told
+        most = max((likeness for _, likeness in fresh), default=0.0)
+        if most <= (self.base.likeness or 0.0):
+            return None
+        return next(own.step for own, likeness in fresh if likeness >= most - NEARLY)
 
     def of_pictures(self, picked: int) -> list[str]:
         """What the pictures tell, one sentence each, and what they can't.

@@ -7,6 +7,9 @@ from dataclasses import replace
 from .sample_course import SampleCourse
 from .verdict import Verdict
 
+_MORE = "measures = true in the recipe would tell more."
+_LAST = f"Likeness of the pictures can't tell, so this is the last one; {_MORE}"
+
 
 def with_pictures(found: Verdict | None, course: SampleCourse) -> Verdict:
     """The verdict with what drawn pictures tell.
@@ -25,12 +28,5 @@ def with_pictures(found: Verdict | None, course: SampleCourse) -> Verdict:
 
 def _by_likeness(course: SampleCourse) -> Verdict:
     if course.best is None:
-        told = (
-            "No prompt is the caption of a picture, so this is the last one; measures = true in the recipe tells more."
-        )
-        return Verdict(best=course.steps[-1], reasons=(told,))
-    told = (
-        f"It is chosen by the likeness of drawn pictures to {course.likeness_is_of} alone; measures = true in the recipe "
-        "tells more."
-    )
-    return Verdict(best=course.best, reasons=(told,))
+        return Verdict(best=course.steps[-1], reasons=(_LAST,))
+    return Verdict(best=course.best, reasons=(f"Its pictures are the most like {course.likeness_is_of}; {_MORE}",))

@@ -78,7 +78,8 @@ class SampleFigures:
     @staticmethod
     def from_json(known: dict[str, Any]) -> SampleFigures:
         """From plain values, as of :func:`dataclasses.asdict`."""
-        return SampleFigures(**known | {"nearest": tuple(Nearest(**own) for own in known["nearest"])})
+        nearest = tuple(Nearest(**own) for own in known["nearest"])
+        return SampleFigures(**{**known, "nearest": nearest})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,8 +71,8 @@ class CompareSnapshots(io.ComfyNode):
                     min=0.0,
                     max=100.0,
                     step=0.1,
-                    tooltip="How closely to follow the prompt (CFG). 0: what the base model draws well with; 1 turns it "
-                    "off.",
+                    tooltip="How closely to follow the prompt (CFG). 0: what the base model draws well with; 1 turns "
+                    "it off.",
                     extra_dict=ADVANCED,
                 ),
                 sockets.Stack.Input(
@@ -84,8 +84,8 @@ class CompareSnapshots(io.ComfyNode):
                 io.ClipVision.Input(
                     "clip_vision",
                     optional=True,
-                    tooltip="A vision model of ComfyUI, such as CLIP, SigLIP or DINO, to measure likeness, adherence and "
-                    "drift by what pictures show. Without it, they are measured by layout and colors.",
+                    tooltip="A vision model of ComfyUI, such as CLIP, SigLIP or DINO, to measure likeness, adherence "
+                    "and drift by what pictures show. Without it, they are measured by layout and colors.",
                 ),
             ],
             outputs=[
