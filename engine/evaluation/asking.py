@@ -69,6 +69,8 @@ def usual_prompts(training: Dataset, held: Dataset | None) -> list[str]:
 
 def _spread(dataset: Dataset, most: int) -> Iterator[ImageRecord]:
     """So many pictures with different captions, evenly over the data set."""
-    different = [*{record.caption: record for record in reversed(dataset.records)}.values()][::-1]
-    count = min(most, len(different))
-    yield from (different[number * len(different) // count] for number in range(count))
+    different: dict[str | None, ImageRecord] = {}
+    for record in dataset:
+        different.setdefault(record.caption, record)
+    found, count = [*different.values()], min(most, len(different))
+    yield from (found[number * len(found) // count] for number in range(count))

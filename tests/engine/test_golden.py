@@ -17,16 +17,18 @@ import numpy as np
 import pytest
 import torch
 from lora_workbench.engine.adapters.kinds import Lora
+from lora_workbench.engine.adapters.stack import Stack
 from lora_workbench.engine.captions.captioners import open_captioner
 from lora_workbench.engine.captions.contract import CaptionOptions
 from lora_workbench.engine.captions.reaction import reactions
-from lora_workbench.engine.core.cache import TensorCache
+from lora_workbench.engine.core.cache import PictureCache, TensorCache
 from lora_workbench.engine.core.events import StepDone
 from lora_workbench.engine.core.keys import VERSIONS, Computation
 from lora_workbench.engine.data.dataset import TriggerWord
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.masking import with_masks
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
+from lora_workbench.engine.generation.kept import kept_columns
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.runs.dreambooth import train_dreambooth
 from lora_workbench.engine.runs.embedding import train_embedding
@@ -171,6 +173,13 @@ def figures(base, folder: Path) -> list[float]:
     return [found.drift, *(loss for own in found.pictures for loss in (*own.adapted, *own.base))]
 
 
+def drawn(base, folder: Path) -> list[float]:
+    """A picture of a comparison."""
+    request = GenerationRequest(prompts=("a fox",), seeds=(3,), steps=3)
+    [column] = finish(kept_columns(base, [request], [Stack], PictureCache(folder)))
+    return (np.asarray(column.pictures[0].image)[::8, ::16] / 255).flatten().tolist()
+
+
 PROBES: dict[Computation, Callable[..., list[Any]]] = {
     "run": run,
     "slider": slider,
@@ -185,6 +194,7 @@ PROBES: dict[Computation, Callable[..., list[Any]]] = {
     "learning rate": learning_rate,
     "held out": held_out,
     "figures": figures,
+    "drawn": drawn,
 }
 
 
