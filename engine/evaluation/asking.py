@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..data.class_captions import trigger_of, without_trigger
-from ..data.dataset import Dataset, ImageRecord, TriggerWord
+from ..data.class_captions import without_trigger
+from ..data.dataset import Dataset, TriggerWord
 
 Kind = Literal["held-out caption", "training caption", "other prompt", "without trigger"]
-CAPTIONS = 3
-"""Captions of pictures that are drawn unless prompts are given."""
 CONTEXTS = ("in the jungle", "on the beach", "in the snow")
 """From the prompts of DreamBooth (Ruiz et al. 2022, arXiv:2208.12242, appendix), for subjects of any kind."""
 PLAIN = 2
@@ -56,21 +54,18 @@ def _asked(prompt: str, training: Dataset | None, held: Dataset | None, triggers
     return Asked(prompt=prompt, kind="other prompt")
 
 
-def usual_prompts(training: Dataset, held: Dataset | None) -> list[str]:
-    """Captions of held-out pictures, or of training pictures where there are none, the trigger phrase in contexts that
-    no data set is of, and some of these without the trigger word."""
-    captions = [record.caption or "" for record in _spread(held or training, CAPTIONS)]
-    first = training.records[0]
-    if not (trigger := trigger_of(first, training)):
-        return captions
+def captions_of(training: Dataset, held: Dataset | None, count: int) -> list[str]:
+    """So many different captions of held-out pictures, or of training pictures where there are none, evenly."""
+    found = [*dict.fromkeys(record.caption or "" for record in held or training)]
+    most = min(count, len(found))
+    return [found[number * len(found) // most] for number in range(most)]
+
+
+def new_prompts(training: Dataset) -> list[str]:
+    """The trigger phrase in contexts that no data set is of, and some of these without the trigger word; none where
+    there is no trigger word."""
+    if not training.triggers:
+        return []
+    trigger = training.triggers[0]
     new = [f"{trigger.phrase()} {context}" for context in CONTEXTS]
-    return [*captions, *new, *(without_trigger(prompt, trigger) for prompt in new[:PLAIN])]
-
-
-def _spread(dataset: Dataset, most: int) -> Iterator[ImageRecord]:
-    """So many pictures with different captions, evenly over the data set."""
-    different: dict[str | None, ImageRecord] = {}
-    for record in dataset:
-        different.setdefault(record.caption, record)
-    found, count = [*different.values()], min(most, len(different))
-    yield from (found[number * len(found) // count] for number in range(count))
+    return [*new, *(without_trigger(prompt, trigger) for prompt in new[:PLAIN])]

@@ -13,7 +13,7 @@ from ..core.errors import ConfigError
 from ..core.events import Event, Progress
 from ..data.dataset import Dataset
 from ..data.references import Reference
-from ..evaluation.asking import Asked, asked, usual_prompts
+from ..evaluation.asking import Asked, asked, captions_of, new_prompts
 from ..evaluation.looks import LOOKS, FeatureSpace
 from ..evaluation.sample_course import SampleCourse
 from ..evaluation.sampled import Drawn, Shown, sample_figures
@@ -30,7 +30,9 @@ class ComparisonRequest:
     """What snapshots draw, and how."""
 
     prompts: tuple[str, ...] = ()
-    """None: captions of held-out or training pictures, and prompts that no data set is of."""
+    """None: the trigger phrase in contexts that no data set is of, and some of these without the trigger word."""
+    captions: int = 3
+    """Captions of held-out pictures, or of training pictures where there are none, that are drawn before the prompts."""
     seed: int = 0
     steps: int = 0
     """Denoising steps; 0 for what the base model generates well with."""
@@ -75,7 +77,7 @@ def compare_snapshots(
         DatasetError: a training picture can't be read.
         StorageError: pictures can't be written.
     """
-    wanted = _asked(snapshots, request.prompts)
+    wanted = _asked(snapshots, request)
     requests = [_request(base, snapshots, one, number, request) for number, one in enumerate(wanted)]
     stacks = [lambda: request.beside, *(partial(_with, request.beside, snapshot) for snapshot in chosen)]
     columns = yield from kept_columns(base, requests, stacks, store.drawn)
@@ -106,15 +108,18 @@ def kept_course(store: RunStore, lineage: str, steps: int) -> SampleCourse | Non
     return SampleCourse.load(store.compared(lineage, steps))
 
 
-def _asked(snapshots: Snapshots, prompts: Sequence[str]) -> tuple[Asked, ...]:
-    usual = usual_prompts(snapshots.training, snapshots.held) if snapshots.training else []
-    if not (prompts or usual):
+def _asked(snapshots: Snapshots, request: ComparisonRequest) -> tuple[Asked, ...]:
+    training, held, prompts = snapshots.training, snapshots.held, [*request.prompts]
+    if training:
+        prompts = [*captions_of(training, held, request.captions), *(prompts or new_prompts(training))]
+    if not prompts:
         raise ConfigError(
-            f"There is nothing to draw: {snapshots.name} has no training pictures whose captions could be prompts.",
+            f"There is nothing to draw: prompts are empty, and no captions or trigger word of {snapshots.name} are "
+            "there to make some of.",
             expected="prompts, one per line",
             hint="write some into prompts.",
         )
-    return asked(prompts or usual, snapshots.training, snapshots.held)
+    return asked(prompts, training, held)
 
 
 def _request(

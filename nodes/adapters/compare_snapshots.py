@@ -15,8 +15,8 @@ from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.adapters.stack import Stack
+    from ...engine.evaluation.looks import FeatureSpace
     from ...engine.models.contract import Backbone
-    from ...engine.runs.comparing import ComparisonRequest
     from ...engine.runs.snapshots import Snapshots
 
 
@@ -39,9 +39,16 @@ class CompareSnapshots(io.ComfyNode):
                     "prompts",
                     default="",
                     multiline=True,
-                    tooltip="One prompt per line. Best are some captions, some prompts of what no picture shows, with "
-                    "the trigger word, and some without it. Empty: captions of held-out or training pictures, and the "
-                    "trigger phrase in the jungle, on the beach and in the snow.",
+                    tooltip="One prompt per line: some of what no picture shows, with the trigger word, and some without "
+                    "it. Empty: the trigger phrase in the jungle, on the beach and in the snow.",
+                ),
+                io.Int.Input(
+                    "captions",
+                    default=3,
+                    min=0,
+                    max=64,
+                    tooltip="Captions that are drawn before the prompts: of held-out pictures, or of training pictures "
+                    "where none are held out. Likeness is measured on them.",
                 ),
                 seed_input(tooltip="Seed of the initial noise, the same for all pictures."),
                 io.String.Input(
@@ -112,6 +119,7 @@ class CompareSnapshots(io.ComfyNode):
         base: Backbone,
         snapshots: Snapshots,
         prompts: str,
+        captions: int,
         seed: int,
         steps: str,
         most: int,
@@ -120,11 +128,15 @@ class CompareSnapshots(io.ComfyNode):
         stack: Stack | None = None,
         clip_vision: Any = None,
     ) -> io.NodeOutput:
-        from ...engine.runs.comparing import compare_snapshots, evenly
+        from ...engine.adapters.stack import Stack
+        from ...engine.runs.comparing import ComparisonRequest, compare_snapshots, evenly
         from ...engine.runs.store import RunStore
 
         chosen = snapshots.exactly(whole_numbers(steps)) if steps.strip() else evenly(snapshots, most)
-        request = _request(lines(prompts), seed, sampling_steps, guidance, stack, clip_vision)
+        request = ComparisonRequest(
+            prompts=lines(prompts), captions=captions, seed=seed, steps=sampling_steps, guidance=guidance,
+            beside=stack or Stack(), space=_space(clip_vision),
+        )  # fmt: skip
         tell("\n".join(stack.remarks_on_training(base.known_words) if stack else []))
         store = RunStore(host().store_root())
         comparison = host().drive(compare_snapshots(base, snapshots, chosen, request, store))
@@ -140,18 +152,7 @@ class CompareSnapshots(io.ComfyNode):
         return io.NodeOutput(judged, grid, plot, text, batch, ui=shown(text=text, preview=grid, report=report, cls=cls))
 
 
-def _request(
-    prompts: tuple[str, ...], seed: int, steps: int, guidance: float, stack: Stack | None, vision: Any
-) -> ComparisonRequest:
-    from ...engine.adapters.stack import Stack
+def _space(vision: Any) -> FeatureSpace:
     from ...engine.evaluation.looks import LOOKS
-    from ...engine.runs.comparing import ComparisonRequest
 
-    return ComparisonRequest(
-        prompts=prompts,
-        seed=seed,
-        steps=steps,
-        guidance=guidance,
-        beside=stack or Stack(),
-        space=LOOKS if vision is None else host().native().feature_space(vision),
-    )
+    return LOOKS if vision is None else host().native().feature_space(vision)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lora_workbench.engine.reports.grid import grid_of
+from lora_workbench.engine.runs.comparing import kept_course
 from lora_workbench.engine.runs.store import RunStore
 from workspace import Graph, Workspace, changed, chosen, in_api_format, training
 
@@ -18,7 +20,7 @@ def comparing(workspace: Workspace, **values: Any) -> Graph:
     graph = changed(training(workspace.pictures, workspace.base), recipe__settings=SETTINGS)
     more = in_api_format({
         "compare": ("LW_CompareSnapshots", {
-            "base": ["base", 0], "snapshots": ["train", 4], "prompts": PROMPTS, "seed": 3, "steps": "", "most": 8,
+            "base": ["base", 0], "snapshots": ["train", 4], "prompts": PROMPTS, "captions": 0, "seed": 3, "steps": "", "most": 8,
             "sampling_steps": 2, "guidance": 0.0,
         }),
         "pick": ("LW_PickSnapshot", {"snapshots": ["compare", 0], "by": "verdict", "step": 1}),
@@ -70,21 +72,24 @@ def test_what_was_drawn_is_not_drawn_again(workspace: Workspace, capfd: pytest.C
 
 
 def test_without_prompts_captions_are_drawn(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
-    told = ran(workspace, comparing(workspace, compare__prompts=" ", compare__steps="6"), capfd)["reports"]["compare"]
+    graph = comparing(workspace, compare__prompts=" ", compare__captions=3, compare__steps="6")
+    told = ran(workspace, graph, capfd)["reports"]["compare"]
     assert told["prompts"] == [
         "a zwx thing", "a zwx thing in the jungle", "a zwx thing on the beach", "a zwx thing in the snow",
         "a thing in the jungle", "a thing on the beach",
     ]  # fmt: skip
 
 
-def test_a_pruned_picture_leaves_the_grid_out_of_the_report(
+def test_a_pruned_picture_leaves_the_grid_out_of_reports(
     workspace: Workspace, capfd: pytest.CaptureFixture[str]
 ) -> None:
     ran(workspace, comparing(workspace), capfd)
+    store = RunStore(workspace.output / "run-store")
+    [run] = (store.root / "runs").iterdir()
+    course = kept_course(store, run.name, 6)
+    assert course and grid_of(course, store) and kept_course(store, run.name, 4) is None
     next(iter(drawn(workspace))).unlink()
-    told = ran(workspace, comparing(workspace, report__filename="again"), capfd)["reports"]
-    page = (workspace.output / told["report"]["path"]).read_text(encoding="utf-8")
-    assert "Snapshots side by side" not in page and "Leakage" in page
+    assert grid_of(course, store) is None
 
 
 def test_the_run_store_knows_the_pictures(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
@@ -101,6 +106,11 @@ def test_the_run_store_knows_the_pictures(workspace: Workspace, capfd: pytest.Ca
     [
         ({"compare__steps": "3"}, 1, "There is no snapshot after step 3 of zwx."),
         ({"compare__steps": "two"}, 2, "'two' isn't a list of whole numbers."),
+        (
+            {"compare__prompts": "", "captions__trigger_word": "", "captions__class_word": ""},
+            1,
+            "There is nothing to draw: prompts are empty",
+        ),
     ],
 )
 def test_what_there_is_not_is_refused(

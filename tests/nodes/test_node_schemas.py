@@ -92,7 +92,7 @@ FIXED = {
     "LW_ApplyStack": ("model clip stack lora_stack", "model clip triggers"),
     "LW_SaveAdapter": ("adapter filename dtype private save_as rank base", "path"),
     "LW_CompareSnapshots": (
-        "base snapshots prompts seed steps most sampling_steps guidance stack clip_vision",
+        "base snapshots prompts captions seed steps most sampling_steps guidance stack clip_vision",
         "snapshots grid plot report batch",
     ),
     "LW_PickSnapshot": ("snapshots by step", "adapter report plot"),

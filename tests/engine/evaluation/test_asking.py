@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from lora_workbench.engine.data.dataset import Dataset, TriggerWord
 from lora_workbench.engine.data.loading import dataset_from_images
-from lora_workbench.engine.evaluation.asking import asked, usual_prompts
+from lora_workbench.engine.evaluation.asking import asked, captions_of, new_prompts
 from PIL import Image
 
 WORD = TriggerWord(word="zwx", class_word="fox", template="an emoji of a {trigger} {class}")
@@ -31,19 +31,21 @@ def test_without_a_trigger_word_no_prompt_lacks_it() -> None:
     assert [own.kind for own in asked(["a fox"], None, None)] == ["other prompt"]
 
 
-def test_captions_new_contexts_and_some_without_the_word_are_usual() -> None:
+def test_captions_are_those_of_held_out_pictures_where_there_are_some() -> None:
     training = of(*(f"a zwx fox {number}" for number in range(9)))
-    assert usual_prompts(training, None) == [
-        "a zwx fox 0", "a zwx fox 3", "a zwx fox 6",
-        "an emoji of a zwx fox in the jungle", "an emoji of a zwx fox on the beach", "an emoji of a zwx fox in the snow",
-        "an emoji of a fox in the jungle", "an emoji of a fox on the beach",
-    ]  # fmt: skip
-    assert usual_prompts(training, of("a zwx fox, held"))[:2] == [
-        "a zwx fox, held",
-        "an emoji of a zwx fox in the jungle",
-    ]
+    assert captions_of(training, None, 3) == ["a zwx fox 0", "a zwx fox 3", "a zwx fox 6"]
+    assert captions_of(training, of("a zwx fox, held"), 3) == ["a zwx fox, held"]
+    assert captions_of(training, None, 0) == []
 
 
 @pytest.mark.parametrize(("captions", "expected"), [(["x"] * 5, ["x"]), (["x", "y", "x"], ["x", "y"])])
 def test_equal_captions_are_drawn_once(captions: list[str], expected: list[str]) -> None:
-    assert usual_prompts(of(*captions, trigger=None), None) == expected
+    assert captions_of(of(*captions), None, 3) == expected
+
+
+def test_new_prompts_have_contexts_and_some_lack_the_trigger_word() -> None:
+    assert new_prompts(of("a zwx fox")) == [
+        "an emoji of a zwx fox in the jungle", "an emoji of a zwx fox on the beach", "an emoji of a zwx fox in the snow",
+        "an emoji of a fox in the jungle", "an emoji of a fox on the beach",
+    ]  # fmt: skip
+    assert new_prompts(of("a fox", trigger=None)) == []

@@ -55,7 +55,9 @@ def test_a_picture_that_is_repeated_once_is_said_too() -> None:
 
 def test_where_none_is_repeated_the_nearest_is_named() -> None:
     [told] = course(figures(200), figures(400, near(0.8, "b.png"), near(1.0))).of_pictures(400)
-    assert told.startswith("No drawn picture repeats a training picture: at step 400 the nearest is b.png (distance 0.16")
+    assert told.startswith(
+        "No drawn picture repeats a training picture: at step 400 the nearest is b.png (distance 0.16"
+    )
 
 
 def test_what_cannot_be_told_is_said() -> None:
