@@ -32,7 +32,7 @@ class ComparisonRequest:
     prompts: tuple[str, ...] = ()
     """None: the trigger phrase in contexts that no data set is of, and some of these without the trigger word."""
     captions: int = 3
-    """Captions of held-out pictures, or of training pictures where there are none, that are drawn before the prompts."""
+    """Captions that are drawn too, first: of held-out pictures, or of training pictures where there are none."""
     seed: int = 0
     steps: int = 0
     """Denoising steps; 0 for what the base model generates well with."""

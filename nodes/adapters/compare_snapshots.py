@@ -39,8 +39,8 @@ class CompareSnapshots(io.ComfyNode):
                     "prompts",
                     default="",
                     multiline=True,
-                    tooltip="One prompt per line: some of what no picture shows, with the trigger word, and some without "
-                    "it. Empty: the trigger phrase in the jungle, on the beach and in the snow.",
+                    tooltip="One prompt per line: some of what no picture shows, with the trigger word, and some "
+                    "without it. Empty: the trigger phrase in the jungle, on the beach and in the snow.",
                 ),
                 io.Int.Input(
                     "captions",

@@ -20,8 +20,8 @@ def comparing(workspace: Workspace, **values: Any) -> Graph:
     graph = changed(training(workspace.pictures, workspace.base), recipe__settings=SETTINGS)
     more = in_api_format({
         "compare": ("LW_CompareSnapshots", {
-            "base": ["base", 0], "snapshots": ["train", 4], "prompts": PROMPTS, "captions": 0, "seed": 3, "steps": "", "most": 8,
-            "sampling_steps": 2, "guidance": 0.0,
+            "base": ["base", 0], "snapshots": ["train", 4], "prompts": PROMPTS, "captions": 0, "seed": 3, "steps": "",
+            "most": 8, "sampling_steps": 2, "guidance": 0.0,
         }),
         "pick": ("LW_PickSnapshot", {"snapshots": ["compare", 0], "by": "verdict", "step": 1}),
         "report": ("LW_RunReport", {"adapter": ["pick", 0], "filename": ""}),
@@ -107,7 +107,7 @@ def test_the_run_store_knows_the_pictures(workspace: Workspace, capfd: pytest.Ca
         ({"compare__steps": "3"}, 1, "There is no snapshot after step 3 of zwx."),
         ({"compare__steps": "two"}, 2, "'two' isn't a list of whole numbers."),
         (
-            {"compare__prompts": "", "captions__trigger_word": "", "captions__class_word": ""},
+            {"compare__prompts": "", "train__dataset": ["data", 0], "recipe__dataset": ["data", 0]},
             1,
             "There is nothing to draw: prompts are empty",
         ),

@@ -45,7 +45,10 @@ def test_equal_captions_are_drawn_once(captions: list[str], expected: list[str])
 
 def test_new_prompts_have_contexts_and_some_lack_the_trigger_word() -> None:
     assert new_prompts(of("a zwx fox")) == [
-        "an emoji of a zwx fox in the jungle", "an emoji of a zwx fox on the beach", "an emoji of a zwx fox in the snow",
-        "an emoji of a fox in the jungle", "an emoji of a fox on the beach",
-    ]  # fmt: skip
+        "an emoji of a zwx fox in the jungle",
+        "an emoji of a zwx fox on the beach",
+        "an emoji of a zwx fox in the snow",
+        "an emoji of a fox in the jungle",
+        "an emoji of a fox on the beach",
+    ]
     assert new_prompts(of("a fox", trigger=None)) == []
