@@ -69,9 +69,9 @@ class Snapshots:
     """At least one."""
     figures: tuple[Figures, ...] = ()
     """What was measured of them, by step, where the recipe asks for it."""
-    training: Dataset | None = None
+    training: Dataset | None = field(default=None, repr=False, compare=False)
     """The pictures that the run was trained on; ``None`` of a slider, which is trained on no subject."""
-    held: Dataset | None = None
+    held: Dataset | None = field(default=None, repr=False, compare=False)
     """The pictures that were held out, if there are any."""
     course: SampleCourse | None = None
     """What pictures tell that some of them drew, where they were compared."""

@@ -193,6 +193,7 @@ def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
         "LW_TrainEmbedding": "fixed",
         "LW_TrainLoRA": "fixed",
         "LW_TrainSlider": "fixed",
+        "LW_CompareSnapshots": "fixed",
         "LW_Generate": True,
         "LW_ComparisonGrid": True,
     }
