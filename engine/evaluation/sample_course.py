@@ -71,9 +71,9 @@ class SampleCourse:
             picked: the step of the snapshot to use.
         """
         own = min(self.figures, key=lambda figures: abs(figures.step - picked))
-        return [*self._of_leakage(own), *self._of_adherence(), *self._of_drift()]
+        return [*self._of_copies(own), *self._of_adherence(), *self._of_drift()]
 
-    def _of_leakage(self, picked: SampleFigures) -> Iterator[str]:
+    def _of_copies(self, picked: SampleFigures) -> Iterator[str]:
         if not self.base.nearest:
             yield "Without the training pictures, it can't be told whether drawn pictures repeat them."
         elif self.between is None:
@@ -123,7 +123,7 @@ class SampleCourse:
 
     def facts(self) -> list[dict[str, Any]]:
         """The measures as plain values, the base model's first, for reports."""
-        names = ("step", "leakage", "likeness", "adherence", "drift")
+        names = ("step", "novelty", "likeness", "adherence", "drift")
         return [{name: getattr(own, name) for name in names} for own in (self.base, *self.figures)]
 
     def save(self, path: Path) -> None:

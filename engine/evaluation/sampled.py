@@ -4,9 +4,11 @@ All snapshots, and the base model alone, draw the same prompts from the same noi
 prompt i by a snapshot, :math:`x^0_i` by the base model, :math:`y` a training picture and d the distance in a feature
 space (``looks.py``):
 
-- *leakage* of a picture, :math:`\min_y d(x_i, y) / \mathrm{median}_y \min_{y' \ne y} d(y, y')`: how near it comes to a
-  training picture, mirrored or not, over how near these come to each other. Distances to the nearest training picture
-  mean little by themselves, where pictures of a set are alike (Carlini et al. 2023, arXiv:2301.13188, section 5.1);
+- *novelty* of a picture, :math:`\min_y d(x_i, y) / \mathrm{median}_y \min_{y' \ne y} d(y, y')`: how near it comes to a
+  training picture, mirrored or not, over how near these come to each other, since pictures of one set may be more or
+  less alike. So do authenticity (Alaa et al. 2021, arXiv:2102.08921) and the search for extracted pictures of Carlini
+  et al. 2023, arXiv:2301.13188, which compares with the distances to other training pictures. Near 0, training pictures
+  leak into what is drawn;
 - *likeness*, :math:`1 - \mathrm{mean}_i \min_y d(x_i, y)` over the prompts that are captions of held-out pictures, and
   the pictures y that have this caption: subject fidelity as in arXiv:2208.12242, section 4.2, picture by picture;
 - *adherence*, :math:`\mathrm{mean}_{i<j} d(x_i, x_j) / \mathrm{mean}_{i<j} d(x^0_i, x^0_j)` over prompts that were not
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 REPEATS = 0.15
-"""Leakage up to which a picture repeats a training picture. On the demo base, training captions of a run on three
+"""Novelty up to which a picture repeats a training picture. On the demo base, training captions of a run on three
 pictures for 600 steps give 0.03 to 0.1, and those of a good run on twelve 0.24 or more."""
 _NOTHING = 1e-5
 """A distance up to which pictures are the same."""
@@ -44,14 +46,14 @@ class Nearest:
 
     name: str
     distance: float
-    leakage: float | None
+    novelty: float | None
     """The distance over that between training pictures; ``None`` where there is only one."""
     mirrored: bool
 
     @property
     def is_repeated(self) -> bool:
         """Whether the drawn picture is this one."""
-        return self.leakage is not None and self.leakage <= REPEATS
+        return self.novelty is not None and self.novelty <= REPEATS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +69,9 @@ class SampleFigures:
     drift: float | None
 
     @property
-    def leakage(self) -> float | None:
+    def novelty(self) -> float | None:
         """That of the picture that is nearest to a training picture."""
-        return min((own.leakage for own in self.nearest if own.leakage is not None), default=None)
+        return min((own.novelty for own in self.nearest if own.novelty is not None), default=None)
 
     @property
     def repeated(self) -> list[tuple[int, Nearest]]:
@@ -146,10 +148,10 @@ def _nearest(drawn: Drawn, training: Shown) -> tuple[Nearest, ...]:
     for plain, mirrored in zip(*ways, strict=True):
         place = int(np.minimum(plain, mirrored).argmin())
         distance = float(min(plain[place], mirrored[place]))
-        leakage = None if between is None else distance / max(between, 1e-6)
+        novelty = None if between is None else distance / max(between, 1e-6)
         found.append(
             Nearest(
-                name=training.records[place].name, distance=distance, leakage=leakage,
+                name=training.records[place].name, distance=distance, novelty=novelty,
                 mirrored=bool(mirrored[place] < plain[place]),
             )
         )  # fmt: skip

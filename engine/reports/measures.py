@@ -55,7 +55,7 @@ def measures_of_pictures(course: SampleCourse) -> list[Measure]:
 
     return [
         Measure(
-            name="Leakage", points=curve("leakage"), better="higher",
+            name="Novelty", points=curve("novelty"), better="higher",
             about="Distance of the drawn picture that is nearest to a training picture, over that between training "
             f"pictures. Up to {REPEATS:g} it repeats one.",
         ),

@@ -48,7 +48,7 @@ def plot_of_course(course: SampleCourse, found: Verdict, title: str) -> Image:
     from ...engine.figures.verdict_plot import verdict_plot
 
     measures = {
-        "leakage": [own.leakage for own in course.figures],
+        "novelty": [own.novelty for own in course.figures],
         "likeness": [own.likeness for own in course.figures],
         "adherence": [own.adherence for own in course.figures],
         "drift": [own.drift for own in course.figures],
@@ -72,7 +72,7 @@ def table_of(course: SampleCourse) -> str:
 
 
 def _line(figures: Any) -> str:
-    names = ("leakage", "likeness", "adherence", "drift")
+    names = ("novelty", "likeness", "adherence", "drift")
     values = {name: getattr(figures, name) for name in names}
     told = ", ".join(f"{name} {value:.2f}" for name, value in values.items() if value is not None)
     return f"{f'step {figures.step}' if figures.step else 'base model'}: {told or 'nothing can be measured'}"

@@ -49,14 +49,14 @@ def test_snapshots_are_drawn_measured_and_judged(workspace: Workspace, capfd: py
     told = ran(workspace, comparing(workspace), capfd)["reports"]
     measures = told["compare"]["measures"]
     assert [own["step"] for own in measures] == [0, 2, 4, 6]
-    assert all(own["leakage"] is not None and own["likeness"] is not None for own in measures)
+    assert all(own["novelty"] is not None and own["likeness"] is not None for own in measures)
     assert measures[0]["adherence"] == pytest.approx(1) and measures[0]["drift"] is None
     assert told["compare"]["prompts"] == PROMPTS.splitlines()
     assert told["pick"]["verdict"] == told["compare"]["verdict"], "the verdict goes on with the snapshots"
     assert told["pick"]["step"] == told["compare"]["verdict"]["best"]
     assert len(drawn(workspace)) == 4 * 4
     page = (workspace.output / told["report"]["path"]).read_text(encoding="utf-8")
-    assert "Snapshots side by side" in page and "a zwx thing at sea, step 4" in page and "Leakage" in page
+    assert "Snapshots side by side" in page and "a zwx thing at sea, step 4" in page and "Novelty" in page
     assert len([*workspace.output.glob("single*.png")]) == 16 and len([*workspace.output.glob("compared*.png")]) == 1
 
 

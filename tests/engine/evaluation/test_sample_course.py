@@ -18,8 +18,8 @@ ASKED = (
 )
 
 
-def near(leakage: float | None, name: str = "fox-green.webp", *, mirrored: bool = False) -> Nearest:
-    return Nearest(name=name, distance=0.2 * (leakage or 1), leakage=leakage, mirrored=mirrored)
+def near(novelty: float | None, name: str = "fox-green.webp", *, mirrored: bool = False) -> Nearest:
+    return Nearest(name=name, distance=0.2 * (novelty or 1), novelty=novelty, mirrored=mirrored)
 
 
 def figures(step: int, *nearest: Nearest, **measures: Any) -> SampleFigures:

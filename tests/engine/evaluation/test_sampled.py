@@ -129,13 +129,13 @@ def test_copies_are_named_whatever_was_done_to_them() -> None:
     assert [own.name for own in found.nearest[:3]] == ["image_0002.png", "image_0002.png", "image_0003.png"]
     assert [own.mirrored for own in found.nearest[:3]] == [False, True, False]
     assert [own.is_repeated for own in found.nearest] == [True, True, True, False]
-    assert found.leakage == pytest.approx(0, abs=1e-3)
+    assert found.novelty == pytest.approx(0, abs=1e-3)
     assert found.repeated[-1][0] == 2, "the nearest come first"
 
 
 def test_of_a_single_picture_copies_cannot_be_told() -> None:
     alone = figures_of(*[scene(0)] * 4, training=replace(TRAINING, records=TRAINING.records[:1]))
-    assert alone.leakage is None and not alone.repeated and alone.nearest[0].distance == pytest.approx(0, abs=1e-3)
+    assert alone.novelty is None and not alone.repeated and alone.nearest[0].distance == pytest.approx(0, abs=1e-3)
     assert figures_of(*BASE, training=None).nearest == ()
 
 
