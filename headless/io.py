@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from .sockets import (
     Boolean,
     Clip,
+    ClipVision,
     Combo,
     Conditioning,
     Custom,
@@ -38,6 +39,7 @@ from .sockets import (
 __all__ = [
     "Boolean",
     "Clip",
+    "ClipVision",
     "Combo",
     "ComfyExtension",
     "ComfyNode",

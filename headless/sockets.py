@@ -104,6 +104,7 @@ Conditioning = Custom("CONDITIONING")
 Model = Custom("MODEL")
 Clip = Custom("CLIP")
 Vae = Custom("VAE")
+ClipVision = Custom("CLIP_VISION")
 LoraModel = Custom("LORA_MODEL")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .adapters.apply_stack import ApplyStack
+from .adapters.compare_snapshots import CompareSnapshots
 from .adapters.extract_adapter import ExtractAdapter
 from .adapters.load_adapter import LoadAdapter
 from .adapters.pick_snapshot import PickSnapshot
@@ -85,6 +86,7 @@ NODES: list[type[io.ComfyNode]] = [
     StackAdapters,
     ApplyStack,
     SaveAdapter,
+    CompareSnapshots,
     PickSnapshot,
     SaveSnapshots,
     RunReport,

@@ -1,7 +1,8 @@
-"""Results on disk by content hash, so that latents, prompt embeddings and captions are computed once."""
+"""Results on disk by content hash, so that latents, prompt embeddings, captions and pictures are computed once."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from .storage import save_with, touch, write_bytes
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from torch import Tensor
 
 
@@ -60,3 +62,30 @@ class TextCache:
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.txt"
+
+
+class PictureCache:
+    """A folder of PNG files, one per entry, named by the content key of the picture."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def get(self, key: str) -> Image | None:
+        """The entry, RGB, or ``None`` if there is none or it can't be read."""
+        from PIL import Image
+
+        touch(self._path(key))
+        try:
+            with Image.open(self._path(key)) as picture:
+                return picture.convert("RGB")
+        except (OSError, ValueError, SyntaxError):  # what Pillow raises for damaged files
+            return None
+
+    def put(self, key: str, picture: Image) -> None:
+        """Write an entry atomically."""
+        encoded = io.BytesIO()
+        picture.save(encoded, format="PNG")
+        write_bytes(self._path(key), encoded.getvalue())
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.png"

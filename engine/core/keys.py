@@ -12,7 +12,7 @@ from .hashing import value_hash
 
 Computation = Literal[
     "run", "slider", "whole model", "word", "latent", "weight", "embedding", "reaction", "caption", "class pictures",
-    "learning rate", "held out", "figures", "early stop",
+    "learning rate", "held out", "figures", "early stop", "drawn",
 ]  # fmt: skip
 
 VERSIONS: dict[Computation, int] = {
@@ -30,6 +30,7 @@ VERSIONS: dict[Computation, int] = {
     "held out": 1,
     "figures": 1,
     "early stop": 1,
+    "drawn": 1,
 }
 
 

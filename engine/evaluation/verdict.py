@@ -36,6 +36,9 @@ class Verdict:
     """Step of the snapshot to use."""
     over_fit_since: int | None = None
     """Step of the snapshot from which on the run over-fits; ``None`` if it doesn't, or if it can't be told."""
+    repeats_since: int | None = None
+    """Step of the snapshot from which on drawn pictures repeat training pictures; ``None`` if none do, or if none were
+    drawn."""
     still_learning: bool = False
     """Whether more steps would have taught more."""
     reasons: tuple[str, ...] = ()

@@ -27,6 +27,8 @@ def verdict_plot(
     best: int,
     over_fit_since: int | None = None,
     title: str = "",
+    axis: str = "loss over the base model's, and drift",
+    shade: str = "over-fits",
 ) -> Image:
     """Draw measures of snapshots over their steps, with a line at the one to use and a shade where the run over-fits.
 
@@ -36,6 +38,8 @@ def verdict_plot(
         best: the step to use.
         over_fit_since: the first step of the shade, which goes to the end; ``None`` for no shade.
         title: above the plot.
+        axis: what the values are.
+        shade: what the shade says.
 
     Returns:
         An RGB picture of 880 by 522 pixels, the size of a loss plot with title and learning rates.
@@ -54,8 +58,8 @@ def verdict_plot(
     if over_fit_since is not None:
         across, _ = panel.point(over_fit_since, 0)
         draw.rectangle((across, panel.top, panel.right, panel.bottom), fill=_SHADE)
-        text(draw, (panel.right / FINE - 8, panel.top / FINE + 4), "over-fits", QUIET, anchor="ra")
-    draw_axis(draw, panel, "loss over the base model's, and drift")
+        text(draw, (panel.right / FINE - 8, panel.top / FINE + 4), shade, QUIET, anchor="ra")
+    draw_axis(draw, panel, axis)
     for step in steps[:: math.ceil(len(steps) / _TICKS)]:
         draw_tick(draw, panel, step, f"{step}")
     text(draw, (panel.right / FINE, panel.bottom / FINE + 32), "steps", QUIET, anchor="rt")

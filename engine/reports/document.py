@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 
+from .grid import grid_section
 from .markup import Markup, element, joined
 from .page import RunPage
 from .samples import samples_section
@@ -26,6 +27,7 @@ _SECTIONS = (
     verdict_section,
     loss_section,
     measures_section,
+    grid_section,
     samples_section,
     pictures_section,
     recipe_section,

@@ -14,12 +14,14 @@ from ..core.events import Event, Progress
 from ..core.paths import portable
 from ..core.words import counted
 from ..data.dataset import Dataset, ImageRecord
+from ..runs.comparing import kept_course
 from ..runs.measuring import kept_figures
 from ..runs.record import read_record
 from ..runs.sample_files import KeptSamples, kept_samples
 from ..runs.store import RunStore
 from ..training.recipe import Recipe
-from .measures import judged, measures
+from .grid import grid_of
+from .measures import judged, measures, measures_of_pictures
 from .page import Curve, Picture, Pictures, RunPage, Sample, Samples, SampleStep
 from .recipe import recipe_groups
 from .samples import LONGEST, shown_steps
@@ -72,7 +74,8 @@ def page_of(adapter: Adapter, store: RunStore, dataset: Dataset | None = None) -
     pictures = yield from _pictures(known, dataset)
     samples = _samples(known, store)
     figures = kept_figures(store, known.lineage, known.recipe) if known.lineage and known.recipe else ()
-    verdict, picked = judged(figures)
+    course = kept_course(store, known.lineage, known.recipe.schedule.steps) if known.lineage and known.recipe else None
+    verdict, picked = judged(figures, course)
     return RunPage(
         title=adapter.name,
         subtitle=_subtitle(adapter, known),
@@ -82,7 +85,8 @@ def page_of(adapter: Adapter, store: RunStore, dataset: Dataset | None = None) -
         trigger=adapter.trigger,
         verdict=verdict,
         picked=picked,
-        measures=measures(figures),
+        measures=[*measures(figures), *(measures_of_pictures(course) if course else ())],
+        grid=grid_of(course, store) if course else None,
         losses=losses,
         parts={name: _numbered(values) for name, values in known.record.get("parts", {}).items()},
         learning_rates=_rates(known),

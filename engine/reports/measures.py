@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..evaluation.figures import Figures
+from ..evaluation.sample_course import SampleCourse
+from ..evaluation.sample_verdict import with_pictures
+from ..evaluation.sampled import REPEATS
 from ..evaluation.verdict import verdict
 from .page import Measure, Verdict
 
 
-def judged(figures: Sequence[Figures]) -> tuple[Verdict | None, int | None]:
-    """The verdict, and the step that it picks; ``None`` for both if nothing was measured."""
+def judged(figures: Sequence[Figures], course: SampleCourse | None) -> tuple[Verdict | None, int | None]:
+    """The verdict, and the step that it picks; ``None`` for both if nothing was measured.
+
+    Args:
+        figures: by losses.
+        course: by drawn pictures, if snapshots were compared.
+    """
     found = verdict(figures)
+    if course:
+        found = with_pictures(found, course)
     return (Verdict(text=f"Best: step {found.best}.", reasons=found.reasons), found.best) if found else (None, None)
 
 
@@ -32,5 +42,33 @@ def measures(figures: Sequence[Figures]) -> list[Measure]:
         Measure(
             name="Drift", points=drift, better="lower",
             about="How far predictions for captions without the trigger word move, over how far those with it do.",
+        ),
+    ]  # fmt: skip
+
+
+def measures_of_pictures(course: SampleCourse) -> list[Measure]:
+    """The measures of drawn pictures by step, as curves."""
+
+    def curve(name: str) -> list[tuple[float, float]]:
+        values = [(float(own.step), getattr(own, name)) for own in course.figures]
+        return [(step, value) for step, value in values if value is not None]
+
+    return [
+        Measure(
+            name="Novelty", points=curve("novelty"), better="higher",
+            about="Distance of the drawn picture that is nearest to a training picture, over that between training "
+            f"pictures. Up to {REPEATS:g} it repeats one.",
+        ),
+        Measure(
+            name="Likeness", points=curve("likeness"), better="higher",
+            about=f"Of pictures drawn from captions to the {course.likeness_is_of} that have them.",
+        ),
+        Measure(
+            name="Adherence", points=curve("adherence"), better="higher",
+            about="How far pictures of different prompts differ, over how far the base model's do.",
+        ),
+        Measure(
+            name="Drift of pictures", points=curve("drift"), better="lower",
+            about="How far pictures of prompts without the trigger word change, over how far those with it do.",
         ),
     ]  # fmt: skip

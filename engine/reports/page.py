@@ -64,6 +64,27 @@ class Samples:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Row:
+    """What one prompt gave."""
+
+    prompt: str
+    note: str
+    """What else is to know of the prompt."""
+    images: Sequence[Image]
+    """One a column."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Pictures of the same prompts by the base model and by snapshots."""
+
+    about: str
+    """How they were drawn, in a sentence."""
+    columns: Sequence[str]
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Picture:
     """A picture of the data set."""
 
@@ -135,6 +156,7 @@ class RunPage:
     """Name of a part of the loss -> its values, which add up to ``losses``."""
     learning_rates: Curve = ()
     measures: Sequence[Measure] = ()
+    grid: Grid | None = None
     samples: Samples | None = None
     pictures: Pictures | None = None
     recipe: Sequence[Group] = ()

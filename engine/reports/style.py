@@ -89,6 +89,14 @@ figcaption { font-size: 13px; line-height: 1.45; }
 .row img { width: 100%; }
 .row figcaption { color: var(--quiet); margin-top: 8px; }
 
+.wide { overflow-x: auto; }
+.grid-of-steps { border-spacing: 6px; margin-left: -6px; font-size: 13px; line-height: 1.4; }
+.grid-of-steps th { font-weight: 560; vertical-align: bottom; text-align: left; }
+.grid-of-steps tbody th { vertical-align: middle; min-width: 130px; max-width: 190px; padding-right: 10px; }
+.grid-of-steps th span { display: block; color: var(--quiet); font-weight: 400; }
+.grid-of-steps img { width: 104px; max-width: none; }
+.grid-of-steps .picked { color: var(--accent); }
+
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 240px), 1fr)); gap: 22px 28px; }
 .pictures figure { display: grid; grid-template-columns: 96px 1fr; gap: 14px; align-items: start; }
 .pictures img { width: 96px; height: 96px; object-fit: contain; background: none; }

@@ -16,13 +16,13 @@ from ..core.errors import AdapterError, StorageError
 from ..core.locks import if_free
 from ..core.words import first_of
 from .sample_files import SUFFIX
-from .store import ABOUT, EVENTS, REPORT, STOP, TRAINED, RunStore
+from .store import ABOUT, COMPARED, EVENTS, REPORT, STOP, TRAINED, RunStore
 
 Kind = Literal["cache", "state", "snapshot", "samples", "events", "adapter", "model"]
 """``model`` is a finished base model, all weights of which were trained."""
 REMAKABLE: frozenset[Kind] = frozenset({"cache", "state", "snapshot", "samples", "events"})
 """Kinds that a run makes again when needed, or can do without."""
-CACHES = ("encoded", "captions", "class_pictures", "rates", "held_out", "nodes", "code")
+CACHES = ("encoded", "captions", "class_pictures", "rates", "held_out", "drawn", "nodes", "code")
 """Folders with files that are made again when needed."""
 _DAY = 86_400
 _OF_RUNS = (".safetensors", ".json", SUFFIX)
@@ -261,4 +261,4 @@ def _remove_empty_folders(store: RunStore, item: Item) -> None:
 
 def _is_beside(path: Path) -> bool:
     """Whether a file of a run is worth nothing without the others."""
-    return path.name.startswith("lock") or path.name.endswith((ABOUT, REPORT)) or path.name == STOP
+    return path.name.startswith("lock") or path.name.endswith((ABOUT, COMPARED, REPORT)) or path.name == STOP

@@ -15,7 +15,10 @@ from ..adapters.keeping import Kept, keep
 from ..core.errors import AdapterError, ConfigError
 from ..core.events import Event, Progress
 from ..core.words import first_of
+from ..data.dataset import Dataset
 from ..evaluation.figures import Figures
+from ..evaluation.sample_course import SampleCourse
+from ..evaluation.sample_verdict import with_pictures
 from ..evaluation.verdict import Verdict, verdict
 from ..training.snapshot_steps import kept_snapshots
 from .key import Run
@@ -66,6 +69,12 @@ class Snapshots:
     """At least one."""
     figures: tuple[Figures, ...] = ()
     """What was measured of them, by step, where the recipe asks for it."""
+    training: Dataset | None = field(default=None, repr=False, compare=False)
+    """The pictures that the run was trained on; ``None`` of a slider, which is trained on no subject."""
+    held: Dataset | None = field(default=None, repr=False, compare=False)
+    """The pictures that were held out, if there are any."""
+    course: SampleCourse | None = None
+    """What pictures tell that some of them drew, where they were compared."""
 
     def __len__(self) -> int:
         return len(self.snapshots)
@@ -86,7 +95,8 @@ class Snapshots:
     @cached_property
     def verdict(self) -> Verdict | None:
         """Which one to use; ``None`` if nothing was measured."""
-        return verdict(self.figures)
+        found = verdict(self.figures)
+        return with_pictures(found, self.course) if self.course else found
 
     def at(self, step: int) -> Snapshot:
         """The snapshot nearest to a step; of two, the earlier one.
@@ -159,6 +169,8 @@ def snapshots_of(
             for adapter, step, path in [*files, (name, done, result)]
         ),
         figures=figures,
+        training=None if run.slider else run.dataset,
+        held=run.held,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..core.cache import TensorCache, TextCache
+from ..core.cache import PictureCache, TensorCache, TextCache
 
 TRAINED = "lw.trained"
 """Metadata field of results that are all weights of a base model, not an adapter."""
@@ -21,6 +21,8 @@ REPORT = ".report.html"
 """End of the name of a run's report."""
 ABOUT = ".run.json"
 """End of the name of the file that says what a run is called."""
+COMPARED = ".samples.json"
+"""End of the name of the file that says what drawn pictures tell of a run's snapshots."""
 _SNAPSHOT = re.compile(r"(\d+)-of-(\d+)")
 
 
@@ -46,6 +48,7 @@ class RunStore:
       measured of it is in a ``.json`` of this name;
     - ``samples/<steps>/<step>/``: the sample pictures after a step of a run to that many steps, with their prompts;
     - ``events/<steps>/``: TensorBoard events of the run to that many steps;
+    - ``<steps>.samples.json``: what the pictures tell that its snapshots drew when they were last compared;
     - ``<steps>.run.json``: what the run to that many steps is called and trains on;
     - ``<steps>.report.html``: its report, as it was shown last;
     - ``lock``: held by the process that trains;
@@ -58,6 +61,7 @@ class RunStore:
         self.captions = TextCache(root / "captions")
         self.rates = TextCache(root / "rates")
         self.held_out = TextCache(root / "held_out")
+        self.drawn = PictureCache(root / "drawn")
         self.class_pictures = root / "class_pictures"
 
     def finished(self, lineage: str, steps: int) -> Path:
@@ -124,6 +128,10 @@ class RunStore:
     def report(self, lineage: str, steps: int) -> Path:
         """The report of a run, as it was shown last."""
         return self.folder(lineage) / f"{steps:06d}{REPORT}"
+
+    def compared(self, lineage: str, steps: int) -> Path:
+        """What the pictures tell that the snapshots of a run to ``steps`` drew when they were last compared."""
+        return self.folder(lineage) / f"{steps:06d}{COMPARED}"
 
     def stop_request(self, lineage: str) -> Path:
         """The file that asks the process that trains this lineage to stop."""

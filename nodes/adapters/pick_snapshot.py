@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _UNMEASURED = {
     "verdict": "Nothing was measured, so this is the last one: set measures = true in the recipe for a verdict, and "
-    "held_out = 0.2 so that it can tell over-fitting.",
+    "held_out = 0.2 so that it can tell over-fitting, or connect Compare Snapshots before.",
     "last": "",
     "step": "",
 }

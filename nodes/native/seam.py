@@ -106,6 +106,21 @@ class BaseModel(Protocol):
     def state_dict(self) -> dict[str, Tensor]: ...
 
 
+class VisionOutput(Protocol):
+    """What a vision model makes of pictures."""
+
+    image_embeds: Tensor
+    """A vector for each picture, (B, D)."""
+
+
+class ClipVision(Protocol):
+    """CLIP_VISION: a loaded vision model, such as CLIP's, SigLIP or DINO."""
+
+    def encode_image(self, image: Tensor, crop: bool = True) -> VisionOutput:
+        """Of IMAGE, (B, H, W, 3) in [0, 1]; scaled, and cropped to the middle or stretched to a square."""
+        ...
+
+
 class ModelPatcher(Protocol):
     """MODEL: a model with patches that are applied when it is loaded. Clones share the model."""
 

@@ -18,10 +18,11 @@ import pytest
 import torch
 from courses import COURSES, measured
 from lora_workbench.engine.adapters.kinds import Lora
+from lora_workbench.engine.adapters.stack import Stack
 from lora_workbench.engine.captions.captioners import open_captioner
 from lora_workbench.engine.captions.contract import CaptionOptions
 from lora_workbench.engine.captions.reaction import reactions
-from lora_workbench.engine.core.cache import TensorCache
+from lora_workbench.engine.core.cache import PictureCache, TensorCache
 from lora_workbench.engine.core.events import StepDone
 from lora_workbench.engine.core.keys import VERSIONS, Computation
 from lora_workbench.engine.data.dataset import TriggerWord
@@ -29,6 +30,7 @@ from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.masking import with_masks
 from lora_workbench.engine.evaluation.early_stop import early_end
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
+from lora_workbench.engine.generation.kept import kept_columns
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.runs.dreambooth import train_dreambooth
 from lora_workbench.engine.runs.embedding import train_embedding
@@ -179,6 +181,13 @@ def early_stop(base, folder: Path) -> list[float]:
     return [float(step) for end in ends for step in ((end.step, end.best) if end else (0, 0))]
 
 
+def drawn(base, folder: Path) -> list[float]:
+    """A picture of a comparison."""
+    request = GenerationRequest(prompts=("a fox",), seeds=(3,), steps=3)
+    [column] = finish(kept_columns(base, [request], [Stack], PictureCache(folder)))
+    return (np.asarray(column.pictures[0].image)[::8, ::16] / 255).flatten().tolist()
+
+
 PROBES: dict[Computation, Callable[..., list[Any]]] = {
     "run": run,
     "slider": slider,
@@ -194,6 +203,7 @@ PROBES: dict[Computation, Callable[..., list[Any]]] = {
     "held out": held_out,
     "figures": figures,
     "early stop": early_stop,
+    "drawn": drawn,
 }
 
 

@@ -91,6 +91,10 @@ FIXED = {
     ),
     "LW_ApplyStack": ("model clip stack lora_stack", "model clip triggers"),
     "LW_SaveAdapter": ("adapter filename dtype private save_as rank base", "path"),
+    "LW_CompareSnapshots": (
+        "base snapshots prompts captions seed steps most sampling_steps guidance stack clip_vision",
+        "snapshots grid plot report batch",
+    ),
     "LW_PickSnapshot": ("snapshots by step", "adapter report plot"),
     "LW_SaveSnapshots": ("snapshots filename steps dtype private", "paths"),
     "LW_RunReport": ("adapter filename dataset", "path"),
@@ -189,6 +193,7 @@ def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
         "LW_TrainEmbedding": "fixed",
         "LW_TrainLoRA": "fixed",
         "LW_TrainSlider": "fixed",
+        "LW_CompareSnapshots": "fixed",
         "LW_Generate": True,
         "LW_ComparisonGrid": True,
     }
