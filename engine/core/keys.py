@@ -12,7 +12,7 @@ from .hashing import value_hash
 
 Computation = Literal[
     "run", "slider", "whole model", "word", "latent", "weight", "embedding", "reaction", "caption", "class pictures",
-    "learning rate", "held out", "figures",
+    "learning rate", "held out", "figures", "picture losses",
 ]  # fmt: skip
 
 VERSIONS: dict[Computation, int] = {
@@ -29,6 +29,7 @@ VERSIONS: dict[Computation, int] = {
     "learning rate": 1,
     "held out": 1,
     "figures": 1,
+    "picture losses": 1,
 }
 
 

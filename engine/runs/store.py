@@ -52,6 +52,7 @@ class RunStore:
         self.captions = TextCache(root / "captions")
         self.rates = TextCache(root / "rates")
         self.held_out = TextCache(root / "held_out")
+        self.boards = TextCache(root / "boards")
         self.class_pictures = root / "class_pictures"
 
     def finished(self, lineage: str, steps: int) -> Path:
