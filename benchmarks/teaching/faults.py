@@ -12,7 +12,7 @@ from lora_workbench.engine.data.dataset import Dataset, ImageRecord
 from lora_workbench.engine.data.loading import dataset_from_images
 from PIL import Image
 
-from .sets import SETS, TRIGGER, Style, Subject
+from .sets import SETS, Subject
 
 ANIMALS = ("cat face", "hamster face", "penguin", "koala", "frog face", "owl", "bear face", "mouse face")
 THINGS = ("automobile", "house building", "sunflower", "hamburger", "umbrella", "guitar", "airplane", "lemon")
@@ -25,8 +25,10 @@ def planted(name: str, packages: Path, seed: int) -> tuple[Dataset, dict[str, st
         The data set, and the kind of fault by the name of its picture.
     """
     chosen, rng = SETS[name], random.Random(f"{name} {seed}")
-    plant = _in_subject if isinstance(chosen, Subject) else _in_style
-    return plant(chosen, chosen.dataset(packages), packages, rng)
+    dataset = chosen.dataset(packages)
+    if isinstance(chosen, Subject):
+        return _in_subject(chosen, dataset, packages, rng)
+    return _in_style(dataset, packages, rng)
 
 
 def _in_subject(
@@ -44,7 +46,7 @@ def _in_subject(
     return _made(dataset, records, places, kinds)
 
 
-def _in_style(chosen: Style, dataset: Dataset, packages: Path, rng: random.Random) -> tuple[Dataset, dict[str, str]]:
+def _in_style(dataset: Dataset, packages: Path, rng: random.Random) -> tuple[Dataset, dict[str, str]]:
     """Two pictures in other styles, two with each other's captions, and one whose caption names another subject."""
     records, places = list(dataset.records), rng.sample(range(len(dataset)), 5)
     names = demo_datasets.names(demo_datasets.RISO)
@@ -65,8 +67,8 @@ def _in_style(chosen: Style, dataset: Dataset, packages: Path, rng: random.Rando
 
 def _swap_captions(records: list[ImageRecord], places: list[int]) -> None:
     one, two = places
-    captions = records[two].caption, records[one].caption
-    records[one], records[two] = (replace(records[place], caption=own) for place, own in zip(places, captions))
+    first, second = records[one], records[two]
+    records[one], records[two] = replace(first, caption=second.caption), replace(second, caption=first.caption)
 
 
 def _shown(record: ImageRecord, picture: Image.Image) -> ImageRecord:

@@ -44,6 +44,4 @@ def folds(dataset: Dataset, count: int, seed: int) -> list[int]:
 
 def without(dataset: Dataset, fold: Sequence[int], left_out: int) -> Dataset:
     """The pictures of all folds but one."""
-    return replace(
-        dataset, records=tuple(record for record, own in zip(dataset, fold, strict=True) if own != left_out)
-    )
+    return replace(dataset, records=tuple(record for record, own in zip(dataset, fold, strict=True) if own != left_out))

@@ -44,9 +44,7 @@ def picture_losses(
     return made
 
 
-def _of_picture(
-    predictor: Predictor, encoded: TrainingSet, number: int, content_hash: str, seed: int
-) -> PictureLosses:
+def _of_picture(predictor: Predictor, encoded: TrainingSet, number: int, content_hash: str, seed: int) -> PictureLosses:
     import torch
 
     latent = encoded.latents[number][0]

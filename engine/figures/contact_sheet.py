@@ -101,9 +101,7 @@ def _title(dataset: Dataset, flags: Sequence[Sequence[str]] | None) -> str:
     return ", ".join(words)
 
 
-def _draw(
-    sheet: Image, record: ImageRecord, corner: tuple[int, int], flags: Sequence[str] | None, color: str
-) -> None:
+def _draw(sheet: Image, record: ImageRecord, corner: tuple[int, int], flags: Sequence[str] | None, color: str) -> None:
     """One picture in the middle of its cell, framed in this color if it has flags; name, flags and caption below."""
     from PIL import ImageDraw
 

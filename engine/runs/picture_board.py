@@ -8,26 +8,27 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..adapters.adapter import Adapter
-from ..adapters.companions import text_part
 from ..adapters.stack import Stack, StackEntry, applied
-from ..core.events import Event, Message, Progress
+from ..core.events import Event, Message
 from ..core.keys import content_key
 from ..data.dataset import Dataset
-from ..evaluation.board import Board, Evidence, board
+from ..evaluation.board import Board, board
 from ..evaluation.draws import BANDS
+from ..evaluation.evidence import Evidence
 from ..evaluation.folds import folds, without
 from ..evaluation.picture_losses import DRAWS, PictureLosses, picture_losses
 from ..evaluation.predicting import Predictor
 from ..models.contract import Backbone
+from ..training.epochs import in_steps
 from ..training.recipe import Recipe
 from ..training.training_set import encode
 from .inside import adapted_by
+from .processes import train_on_devices
 from .store import RunStore
-from .train import train_adapter
 
 SHARE = 0.25
-"""Of a recipe's steps, that each training for the board has by default: adapters learn first what their pictures have in
-common, and only later what is each one's own (Arpit et al. 2017, arXiv:1706.05394)."""
+"""Of a recipe's steps, that each training for the board has by default: what pictures have in common is learned first,
+and what is each one's own later (Arpit et al. 2017, arXiv:1706.05394)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,17 +41,16 @@ class BoardSettings:
     """Of each training; 0 for ``SHARE`` of the recipe's."""
     seed: int = 0
 
-    def recipe(self, recipe: Recipe) -> Recipe:
-        """That of the trainings: shorter, and without anything that only matters to whoever uses their adapters."""
-        steps = self.steps or max(1, round(recipe.schedule.steps * SHARE))
-        return recipe.changed(
-            steps=steps, epochs=0.0, warmup_steps=min(recipe.schedule.warmup_steps, steps // 4), **_PLAIN
-        )
+    def recipe(self, recipe: Recipe, dataset: Dataset) -> Recipe:
+        """That of the trainings: shorter, and without what only matters to whoever uses their adapters."""
+        whole = in_steps(recipe, dataset)
+        steps = self.steps or max(1, round(whole.schedule.steps * SHARE))
+        return whole.changed(steps=steps, epochs=0.0, warmup_steps=min(whole.schedule.warmup_steps, steps // 4), **_OFF)
 
 
-_PLAIN: dict[str, Any] = {
-    "snapshot_steps": (), "snapshot_every": 0, "snapshot_epochs": 0.0, "sample_every": 0,
-    "measures": False, "held_out": 0.0, "held_out_pictures": "",
+_OFF: dict[str, Any] = {
+    "ema_decay": 0.0, "snapshot_steps": (), "snapshot_every": 0, "snapshot_epochs": 0.0, "sample_every": 0,
+    "measures": False, "held_out": 0.0, "held_out_pictures": (),
 }  # fmt: skip
 
 
@@ -80,14 +80,14 @@ def picture_board(
     shown = replace(dataset, records=tuple(
         replace(record, crops=record.crops[:1], augmentation=None, repeats=1) for record in dataset
     ))  # fmt: skip
-    short = settings.recipe(recipe)
+    short = settings.recipe(recipe, dataset)
     yield Message(text=f"{dataset.name}: {settings.count} trainings of {short.schedule.steps} steps for the board")
     measure = _Measuring(base, shown, short, store, settings.seed)
     alone = yield from measure.losses(None, "measuring the base model")
     by_fold = []
     for left_out in range(settings.count):
         name = f"{dataset.name} without part {left_out + 1}"
-        trained = yield from train_adapter(
+        trained = yield from train_on_devices(
             base, without(dataset, fold, left_out), short, seed=settings.seed, store=store, name=name
         )
         by_fold.append((yield from measure.losses(trained.adapter, f"measuring {name}")))

@@ -58,8 +58,8 @@ class PictureBoard(io.ComfyNode):
                     min=1,
                     max=20,
                     optional=True,
-                    tooltip="How many times as often the output shows each other picture as a suspect or mined-out one. "
-                    "1: all as often as they are.",
+                    tooltip="How many times as rarely suspects and mined-out pictures are shown as the others, in the "
+                    "output. 1: repeats stay as they are.",
                     extra_dict=ADVANCED,
                 ),
             ],
@@ -98,7 +98,5 @@ class PictureBoard(io.ComfyNode):
         text = str(made)
         tell(made.summary())
         ui = shown(text=text, preview=sheet, report=made.facts(), cls=cls)
-        names = "\n".join(own.name for own in made.suspects)
-        return io.NodeOutput(
-            made.with_rarer(dataset, rarer), made.only_suspects(dataset), names, sheet, text, ui=ui
-        )
+        names = "\n".join(own.name for own in made.at("suspect"))
+        return io.NodeOutput(made.with_rarer(dataset, rarer), made.suspects_of(dataset), names, sheet, text, ui=ui)
