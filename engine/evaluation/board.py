@@ -179,19 +179,25 @@ class _Usual:
 
 
 def _judged(own: Evidence, usual: _Usual) -> Judgement:
-    by_others = f"the other pictures alone lower its loss by {_drop(own.taught)}"
-    of_usual = f"that of a usual one by {_drop(usual.taught)}"
+    by_others = f"the other pictures alone {_moved(own.taught)}"
     if own.harm > HARM:
         harm = f"{math.expm1(own.harm):.0%}"
         return Judgement("suspect", "caption", f"with its caption, its loss is {harm} higher than without a caption")
     if usual.tells and own.taught < FOREIGN * usual.taught:
-        return Judgement("suspect", "picture", f"{by_others}, {of_usual}")
+        return Judgement("suspect", "picture", f"{by_others}, that of a usual one by {_drop(usual.taught)}")
     if own.learnt < SLOW * usual.learnt:
-        learnt = f"training on it lowers its loss by {_drop(own.learnt)}"
-        return Judgement("hard", "", f"{learnt}, that of a usual one by {_drop(usual.learnt)}")
+        trained = f"training on it {_moved(own.learnt, 's')}"
+        return Judgement("hard", "", f"{trained}, that of a usual one by {_drop(usual.learnt)}")
+    trained = f"{by_others}, training on it too by {_drop(own.learnt)}"
     if usual.tells and own.own < OWN * usual.own:
-        return Judgement("mined out", "", f"{by_others}, training on it too by {_drop(own.learnt)}: nothing is left")
-    return Judgement("learnt", "", f"{by_others}, training on it too by {_drop(own.learnt)}")
+        return Judgement("mined out", "", f"{trained}: nothing is left to learn")
+    return Judgement("learnt", "", trained)
+
+
+def _moved(lowered: float, ending: str = "") -> str:
+    """``lower its loss by 24%``, or ``raise`` it; ``ending`` is that of the verb."""
+    verb, share = ("lower", _drop(lowered)) if lowered >= 0 else ("raise", f"{math.expm1(-lowered):.0%}")
+    return f"{verb}{ending} its loss by {share}"
 
 
 def _drop(lowered: float) -> str:
