@@ -31,6 +31,7 @@ from lora_workbench.engine.models import registry
 from lora_workbench.engine.runs.dreambooth import train_dreambooth
 from lora_workbench.engine.runs.embedding import train_embedding
 from lora_workbench.engine.runs.holding_out import held_apart
+from lora_workbench.engine.runs.picture_board import BoardSettings, picture_board
 from lora_workbench.engine.runs.sliders import train_prompt_slider
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
@@ -171,6 +172,16 @@ def figures(base, folder: Path) -> list[float]:
     return [found.drift, *(loss for own in found.pictures for loss in (*own.adapted, *own.base))]
 
 
+def losses_of_pictures(base, folder: Path) -> list[float]:
+    """Of the base model, told the caption and not, by band."""
+    pictures = [Image.new("RGB", (32, 32), color) for color in ("red", "lime", "blue", "white", "black", "gray")]
+    dataset = dataset_from_images(pictures, [f"a photo of fox {n}" for n in range(6)], "six")
+    settings = BoardSettings(count=2, steps=2)
+    events = picture_board(base, dataset, Recipe.of(rank=2, alpha=2), store=RunStore(folder), settings=settings)
+    known = finish(events).placed[1].evidence.base
+    return [*known.told, *known.untold]
+
+
 PROBES: dict[Computation, Callable[..., list[Any]]] = {
     "run": run,
     "slider": slider,
@@ -185,6 +196,7 @@ PROBES: dict[Computation, Callable[..., list[Any]]] = {
     "learning rate": learning_rate,
     "held out": held_out,
     "figures": figures,
+    "picture losses": losses_of_pictures,
 }
 
 

@@ -91,6 +91,10 @@ FIXED = {
     ),
     "LW_ApplyStack": ("model clip stack lora_stack", "model clip triggers"),
     "LW_SaveAdapter": ("adapter filename dtype private save_as rank base", "path"),
+    "LW_PictureBoard": (
+        "base dataset recipe folds steps seed columns rarer",
+        "dataset suspects names board report",
+    ),
     "LW_PickSnapshot": ("snapshots by step", "adapter report plot"),
     "LW_SaveSnapshots": ("snapshots filename steps dtype private", "paths"),
     "LW_RunReport": ("adapter filename dataset", "path"),

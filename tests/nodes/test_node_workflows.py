@@ -26,6 +26,7 @@ WITHOUT_COMFYUI = [
     "prepare-a-dataset",
     "train-one-adapter",
     "pick-a-snapshot",
+    "find-bad-pictures",
     "train-dreambooth",
     "train-an-embedding",
     "train-a-slider",
