@@ -62,7 +62,8 @@ def make(base: Backbone, tmp_path: Path):
 def test_trainings_know_the_pictures_that_they_have_seen(make) -> None:
     made, _ = finish(make(settings=BoardSettings(count=3, steps=60, seed=3)))
     assert [own.evidence.content_hash for own in made.placed] == [record.content_hash for record in pictures()]
-    assert all(own.evidence.learnt > own.evidence.taught for own in made.placed)
+    own = [own.evidence.own for own in made.placed]
+    assert sum(own) > 0 and sum(one > 0 for one in own) >= 5, own
 
 
 def test_a_quarter_of_the_steps_is_trained_without_samples_and_snapshots(make, tmp_path: Path) -> None:
