@@ -28,7 +28,7 @@ FOREIGN = 0.3
 """Share of what the others teach about a usual picture, below which a picture is suspect."""
 SLOW = 0.6
 """Share of what is learnt of a usual picture, below which one is hard."""
-OWN = 0.25
+OWN = 0.4
 """Share of what a usual picture adds by itself, below which one is mined out."""
 LEAST_TAUGHT = 0.05
 """What the others must teach about a usual picture, so that pictures can be told apart by it."""
