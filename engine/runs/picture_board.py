@@ -23,6 +23,7 @@ from ..training.epochs import in_steps
 from ..training.recipe import Recipe
 from ..training.training_set import encode
 from .inside import adapted_by
+from .key import Run
 from .processes import train_on_devices
 from .store import RunStore
 
@@ -81,6 +82,7 @@ def picture_board(
         replace(record, crops=record.crops[:1], augmentation=None, repeats=1) for record in dataset
     ))  # fmt: skip
     short = settings.recipe(recipe, dataset)
+    Run(base=base, dataset=dataset, recipe=short, regularization=None, seed=settings.seed).check()
     yield Message(text=f"{dataset.name}: {settings.count} trainings of {short.schedule.steps} steps for the board")
     measure = _Measuring(base, shown, short, store, settings.seed)
     alone = yield from measure.losses(None, "measuring the base model")

@@ -188,6 +188,7 @@ def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
     }
     assert seeds == {
         "LW_RegularizationSet": "fixed",
+        "LW_PictureBoard": "fixed",
         "LW_EditCaptions": "fixed",
         "LW_TrainDreamBooth": "fixed",
         "LW_TrainEmbedding": "fixed",
