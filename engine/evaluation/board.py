@@ -26,8 +26,8 @@ HARM = 0.15
 """Harm of a caption from which it is suspect. On four data sets (``benchmarks/teaching/board.json``), those of eight
 other pictures do 0.35 to 1.6, and 72 right ones 0.01 at most."""
 FOREIGN = 0.2
-"""Share of what the others teach about a usual picture, below which a picture is suspect. There, ten wrong pictures have
-0.09 at most, and the right ones 0.33 at least."""
+"""Share of what the others teach about a usual picture, below which a picture is suspect. There, ten wrong
+pictures have 0.09 at most, and the right ones 0.33 at least."""
 SLOW = 0.6
 """Share of what is learnt of a usual picture, below which one is hard."""
 OWN = 0.4
