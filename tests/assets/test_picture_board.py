@@ -24,7 +24,7 @@ FOX = TriggerWord(word=WORD, class_word=CLASS, template="an emoji of a {trigger}
 def board_of(root: Path, store: Path, dataset: Dataset) -> Board:
     base = load_base(root / "assets" / "demo_base", device="cpu", precision="fp32")
     recipe = suggest("subject", len(dataset), base.info)
-    settings = BoardSettings(count=2, steps=50)
+    settings = BoardSettings(steps=60)
     return finished(picture_board(base, dataset, recipe, store=RunStore(store), settings=settings))
 
 
@@ -33,7 +33,7 @@ def by_name(dataset: Dataset) -> dict[str, ImageRecord]:
 
 
 def test_wrong_captions_and_wrong_pictures_of_a_subject(root: Path, tmp_path: Path) -> None:
-    """Two pictures with each other's captions, and three prints with captions of the fox. It takes a minute."""
+    """Two pictures with each other's captions, and three prints with captions of the fox. It takes two minutes."""
     foxes, prints = (by_name(load_dataset(root / "assets" / "datasets" / name)) for name in ("fox", "riso"))
     swapped = {"night fox.webp": "fox red.jpg", "fox red.jpg": "night fox.webp"}
     records = [replace(own, caption=foxes[swapped.get(name, name)].caption) for name, own in foxes.items()]
