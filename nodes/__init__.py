@@ -36,6 +36,7 @@ from .training.companion import Companion
 from .training.demo_checkpoint import DemoCheckpoint
 from .training.load_base import LoadBase
 from .training.load_embedding import LoadEmbedding
+from .training.picture_board import PictureBoard
 from .training.plan_slider import PlanSlider
 from .training.plan_training import PlanTraining
 from .training.recipe import Recipe
@@ -74,6 +75,7 @@ NODES: list[type[io.ComfyNode]] = [
     Companion,
     PlanTraining,
     PlanSlider,
+    PictureBoard,
     TrainLoRA,
     TrainSlider,
     TrainDreamBooth,

@@ -12,7 +12,7 @@ from .hashing import value_hash
 
 Computation = Literal[
     "run", "slider", "whole model", "word", "latent", "weight", "embedding", "reaction", "caption", "class pictures",
-    "learning rate", "held out", "figures", "early stop", "drawn",
+    "learning rate", "held out", "figures", "early stop", "drawn", "picture losses",
 ]  # fmt: skip
 
 VERSIONS: dict[Computation, int] = {
@@ -31,6 +31,7 @@ VERSIONS: dict[Computation, int] = {
     "figures": 1,
     "early stop": 1,
     "drawn": 1,
+    "picture losses": 1,
 }
 
 

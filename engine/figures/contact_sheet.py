@@ -29,7 +29,12 @@ _PAIR_GAP = 8
 
 
 def contact_sheet(
-    dataset: Dataset, *, columns: int = 6, flags: Sequence[Sequence[str]] | None = None
+    dataset: Dataset,
+    *,
+    columns: int = 6,
+    flags: Sequence[Sequence[str]] | None = None,
+    colors: Sequence[str] | None = None,
+    title: str = "",
 ) -> Generator[Event, None, Image]:
     """Draw the sheet, in the order of the data set.
 
@@ -38,6 +43,8 @@ def contact_sheet(
         columns: number of pictures side by side; fewer if there are fewer pictures.
         flags: short labels of the flaws of each picture. Pictures with flags are framed; an unreadable one is left
             blank.
+        colors: of the frame and the flags of each picture; by default the same for all.
+        title: by default the name of the data set, and how many pictures have flags.
 
     Returns:
         An RGB picture. Each picture is shown whole, small ones enlarged by an integer factor, with its crops and its
@@ -53,7 +60,7 @@ def contact_sheet(
     columns = max(1, min(columns, len(shown)))
     rows = -(-len(shown) // columns)
     height = _CELL + (1 + _CAPTION_LINES + (_FLAG_LINES if flags else 0)) * _LEADING + _GAP // 2
-    title = _title(dataset, flags)
+    title = title or _title(dataset, flags)
     width = max(_GAP + columns * (_CELL + _GAP), text_width(title, _TEXT + 4) + 2 * _GAP)
     top = 3 * _GAP
     records = [dataset.records[number] for number in shown]
@@ -69,7 +76,8 @@ def contact_sheet(
     for place, number in enumerate(shown):
         row, column = divmod(place, columns)
         corner = _GAP + column * (_CELL + _GAP), top + row * (height + _GAP)
-        _draw(sheet, dataset.records[number], corner, flags[number] if flags else None)
+        color = colors[number] if colors else WARM
+        _draw(sheet, dataset.records[number], corner, flags[number] if flags else None, color)
         yield Progress(done=place + 1, total=len(shown), label="laying out pictures")
     return sheet
 
@@ -93,8 +101,8 @@ def _title(dataset: Dataset, flags: Sequence[Sequence[str]] | None) -> str:
     return ", ".join(words)
 
 
-def _draw(sheet: Image, record: ImageRecord, corner: tuple[int, int], flags: Sequence[str] | None) -> None:
-    """One picture in the middle of its cell; name, flags and caption below."""
+def _draw(sheet: Image, record: ImageRecord, corner: tuple[int, int], flags: Sequence[str] | None, color: str) -> None:
+    """One picture in the middle of its cell, framed in this color if it has flags; name, flags and caption below."""
     from PIL import ImageDraw
 
     draw = ImageDraw.Draw(sheet)
@@ -104,13 +112,13 @@ def _draw(sheet: Image, record: ImageRecord, corner: tuple[int, int], flags: Seq
     sheet.paste(picture, (x, y))
     frame = _FRAME if flags else 1
     box = (x - frame, y - frame, x + picture.width + frame - 1, y + picture.height + frame - 1)
-    draw.rectangle(box, outline=WARM if flags else LINE, width=frame)
+    draw.rectangle(box, outline=color if flags else LINE, width=frame)
     repeats = f" (x{record.repeats})" if record.repeats > 1 else ""
     lines = [(line, QUIET) for line in wrapped(record.name + repeats, _TEXT, _CELL, lines=1)]
-    lines += [(line, WARM) for line in wrapped(", ".join(flags or ()), _TEXT, _CELL, lines=_FLAG_LINES)]
+    lines += [(line, color) for line in wrapped(", ".join(flags or ()), _TEXT, _CELL, lines=_FLAG_LINES)]
     lines += [(line, INK) for line in wrapped(record.caption or "(no caption)", _TEXT, _CELL, lines=_CAPTION_LINES)]
-    for number, (line, color) in enumerate(lines):
-        write(draw, (left, top + _CELL + _GAP // 2 + number * _LEADING), line, _TEXT, color)
+    for number, (line, ink) in enumerate(lines):
+        write(draw, (left, top + _CELL + _GAP // 2 + number * _LEADING), line, _TEXT, ink)
 
 
 def _picture(record: ImageRecord, *, tolerant: bool) -> Image:

@@ -62,6 +62,7 @@ class RunStore:
         self.rates = TextCache(root / "rates")
         self.held_out = TextCache(root / "held_out")
         self.drawn = PictureCache(root / "drawn")
+        self.boards = TextCache(root / "boards")
         self.class_pictures = root / "class_pictures"
 
     def finished(self, lineage: str, steps: int) -> Path:

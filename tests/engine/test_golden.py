@@ -35,6 +35,7 @@ from lora_workbench.engine.models import registry
 from lora_workbench.engine.runs.dreambooth import train_dreambooth
 from lora_workbench.engine.runs.embedding import train_embedding
 from lora_workbench.engine.runs.holding_out import held_apart
+from lora_workbench.engine.runs.picture_board import BoardSettings, picture_board
 from lora_workbench.engine.runs.sliders import train_prompt_slider
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
@@ -188,6 +189,16 @@ def drawn(base, folder: Path) -> list[float]:
     return (np.asarray(column.pictures[0].image)[::8, ::16] / 255).flatten().tolist()
 
 
+def losses_of_pictures(base, folder: Path) -> list[float]:
+    """Of the base model, told the caption and not, by band."""
+    pictures = [Image.new("RGB", (32, 32), color) for color in ("red", "lime", "blue", "white", "black", "gray")]
+    dataset = dataset_from_images(pictures, [f"a photo of fox {n}" for n in range(6)], "six")
+    settings = BoardSettings(count=2, steps=2)
+    events = picture_board(base, dataset, Recipe.of(rank=2, alpha=2), store=RunStore(folder), settings=settings)
+    known = finish(events).placed[1].evidence.base
+    return [*known.told, *known.untold]
+
+
 PROBES: dict[Computation, Callable[..., list[Any]]] = {
     "run": run,
     "slider": slider,
@@ -204,6 +215,7 @@ PROBES: dict[Computation, Callable[..., list[Any]]] = {
     "figures": figures,
     "early stop": early_stop,
     "drawn": drawn,
+    "picture losses": losses_of_pictures,
 }
 
 

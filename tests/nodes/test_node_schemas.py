@@ -95,6 +95,10 @@ FIXED = {
         "base snapshots prompts captions seed steps most sampling_steps guidance stack clip_vision",
         "snapshots grid plot report batch",
     ),
+    "LW_PictureBoard": (
+        "base dataset recipe folds steps seed columns rarer",
+        "dataset suspects names board report",
+    ),
     "LW_PickSnapshot": ("snapshots by step", "adapter report plot"),
     "LW_SaveSnapshots": ("snapshots filename steps dtype private", "paths"),
     "LW_RunReport": ("adapter filename dataset", "path"),
@@ -188,6 +192,7 @@ def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
     }
     assert seeds == {
         "LW_RegularizationSet": "fixed",
+        "LW_PictureBoard": "fixed",
         "LW_EditCaptions": "fixed",
         "LW_TrainDreamBooth": "fixed",
         "LW_TrainEmbedding": "fixed",

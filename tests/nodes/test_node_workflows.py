@@ -27,6 +27,7 @@ WITHOUT_COMFYUI = [
     "train-one-adapter",
     "pick-a-snapshot",
     "compare-snapshots",
+    "find-bad-pictures",
     "train-dreambooth",
     "train-an-embedding",
     "train-a-slider",
