@@ -51,7 +51,7 @@ class BoardSettings:
 
 _OFF: dict[str, Any] = {
     "ema_decay": 0.0, "snapshot_steps": (), "snapshot_every": 0, "snapshot_epochs": 0.0, "sample_every": 0,
-    "measures": False, "held_out": 0.0, "held_out_pictures": (),
+    "measures": False, "held_out": 0.0, "held_out_pictures": (), "early_stop": 0, "tensorboard": False,
 }  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def front_end(request: pytest.FixtureRequest, server: Server, browser: Browser) 
     server.post("/api/settings", settings)
     page = browser.new_page(viewport={"width": 1600, "height": 1000})
     page.goto(server.url)
-    page.wait_for_function("'LW_TrainLoRA' in (window.LiteGraph?.registered_node_types ?? {})")
     page.wait_for_load_state("networkidle")
+    page.wait_for_function("window.app?.rootGraph && 'LW_TrainLoRA' in (window.LiteGraph?.registered_node_types ?? {})")
     yield page
     page.close()
