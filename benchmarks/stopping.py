@@ -8,7 +8,8 @@
 Five subjects and five styles, 3 to 24 training pictures, ten snapshots each. Three runs are made to over-fit: few
 pictures, many steps at a constant rate, nothing that keeps the class. The yardstick is the distance of drawn pictures
 to true ones that nobody trained on, in the feature space of ``assets/make/features.py``, which the verdict doesn't
-know. What has been measured is kept in ``teaching/stopping.json``, where the tests of the verdict read it too.
+know; by 16 pictures a snapshot it wavers by some 10 %, by 64 by some 5 %. What has been measured is kept in
+``teaching/stopping.json``, where the tests of the verdict read it too.
 """
 
 from __future__ import annotations
@@ -107,6 +108,8 @@ def measured(bench: Bench, name: str, folder: Path) -> dict[str, Any]:
         "training": _losses(run.figures, held=False),
         "held": _losses(run.figures, held=True),
         "seconds": round(seconds),
+        "drawn": len(drawn[0].images),
+        "over_fits": course.over_fits,
     }
 
 
@@ -146,7 +149,8 @@ def row(name: str, found: Mapping[str, Any]) -> list[str]:
     likeness = dict(zip(found["steps"], found["likeness"], strict=True))
     best = min(likeness, key=lambda step: likeness[step])
     return [
-        name, f"{course.trained}+{course.held}", f"{course.steps}", f"{told.best}", f"{likeness[told.best]:.3f}",
+        name, f"{course.trained}+{course.held}", f"{course.steps}", f"{found['drawn']}",
+        f"{told.best}", f"{likeness[told.best]:.3f}",
         f"{best}", f"{likeness[best]:.3f}", f"{likeness[told.best] / likeness[best] - 1:+.0%}",
         "made to" if course.over_fits else "-", f"since {told.over_fit_since}" if told.over_fit_since else "-",
     ]  # fmt: skip
@@ -167,7 +171,7 @@ def main() -> None:
             if name not in known:
                 known[name] = measured(bench, name, args.folder / "runs")
                 write_json(args.results, known)
-    headings = ["run", "pictures", "steps", "pick", "distance", "best", "distance", "", "over-fits", "told"]
+    headings = ["run", "pictures", "steps", "drawn", "pick", "distance", "best", "distance", "", "over-fits", "told"]
     print(table(headings, [row(name, known[name]) for name in args.courses if name in known]))
 
 

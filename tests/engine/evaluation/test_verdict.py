@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from courses import COURSES, OVER_FIT, measured, snapshot
+from courses import COURSES, LATER, OVER_FIT, figures_of, measured, snapshot
 from lora_workbench.engine.evaluation.figures import Figures
 from lora_workbench.engine.evaluation.verdict import Verdict, verdict
 from lora_workbench.engine.figures.verdict_plot import verdict_plot
@@ -27,6 +27,20 @@ def test_over_fitting_is_told_where_it_is_and_nowhere_else(name: str) -> None:
     assert (found.over_fit_since is not None) == (name in OVER_FIT)
     assert ("Since step" in str(found)) == (name in OVER_FIT)
     assert ("doesn't over-fit" in str(found)) == (name not in OVER_FIT)
+
+
+def test_ten_later_runs_confirm_it() -> None:
+    """Nine of ten picks at most 10 % beyond the best snapshot, and over-fitting told of those that were made to."""
+    told = {name: judged(*figures_of(course)) for name, course in LATER.items()}
+    assert len(LATER) == 10
+    near = [
+        dict(zip(course["steps"], course["likeness"], strict=True))[told[name].best] <= 1.1 * min(course["likeness"])
+        for name, course in LATER.items()
+    ]
+    assert sum(near) >= 9
+    assert {name for name, found in told.items() if found.over_fit_since} == {
+        name for name, course in LATER.items() if course["over_fits"]
+    }
 
 
 def test_drift_is_told_where_nothing_kept_the_class() -> None:
