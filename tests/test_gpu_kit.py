@@ -26,7 +26,7 @@ def script(root: Path, name: str) -> ModuleType:
     return module
 
 
-@pytest.mark.slow
+@pytest.mark.proofs
 def test_the_kit_runs_on_a_cpu(root: Path, tmp_path: Path):
     command = [
         sys.executable,

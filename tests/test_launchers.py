@@ -58,6 +58,7 @@ def weights(result: dict) -> dict:
     return {name: tensor.numpy().tobytes() for name, tensor in load_file(result["adapters"][0]).items()}
 
 
+@pytest.mark.kills
 def test_two_processes_give_what_one_gives(file: Path, tmp_path: Path):
     alone, _ = finish(start(ALONE, file, tmp_path / "alone"))
     shared, errors = finish(start(TOGETHER, file, tmp_path / "shared"))

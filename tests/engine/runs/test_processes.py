@@ -73,6 +73,7 @@ def test_two_processes_train_what_one_trains(train):
     assert again.cached, "the number of processes is no part of the key"
 
 
+@pytest.mark.proofs
 def test_the_moving_average_is_the_same_in_all_processes(train):
     recipe = RECIPE.changed(ema_decay=0.5)
     alone, _ = finish(train("alone", 1, recipe))
