@@ -33,8 +33,8 @@ def by_name(dataset: Dataset) -> dict[str, ImageRecord]:
 
 
 def test_wrong_captions_and_wrong_pictures_of_a_subject(root: Path, tmp_path: Path) -> None:
-    """Two pictures with each other's captions, and three prints with captions of the fox. Measured: four of the five are
-    named; the red fox with the caption of a black background isn't. It takes two minutes."""
+    """Two pictures with each other's captions, and three prints with captions of the fox. Four of the five are named;
+    the red fox with the caption of a black background isn't. It takes two minutes."""
     foxes, prints = (by_name(load_dataset(root / "assets" / "datasets" / name)) for name in ("fox", "riso"))
     swapped = {"night fox.webp": "fox red.jpg", "fox red.jpg": "night fox.webp"}
     records = [replace(own, caption=foxes[swapped.get(name, name)].caption) for name, own in foxes.items()]
