@@ -15,7 +15,7 @@ from nursery import kill_ten_times
 from PIL import Image
 from safetensors.torch import load_file
 from tiny import save_tiny_sd1
-from workspace import in_api_format
+from workspace import changed, in_api_format, training
 
 pytestmark = [
     pytest.mark.kills,
@@ -37,25 +37,13 @@ def workflow(folder: Path, early_stop: int) -> Path:
     for number in range(7):
         color = (36 * number, 255 - 36 * number, 90 * (number % 3))
         Image.new("RGB", (32, 32), color).save(folder / "pictures" / f"{number}.png")
-    nodes = {
-        "base": ("LW_LoadBase", {"base": "base", "device": "cpu", "precision": "fp32"}),
-        "data": ("LW_LoadDataset", {"path": "pictures", "on_unreadable": "refuse"}),
-        "captions": ("LW_TriggerCaptions", {
-            "dataset": ["data", 0], "trigger_word": "zwx", "class_word": "thing", "template": "a {trigger} {class}",
-            "mode": "replace",
-        }),
-        "recipe": ("LW_Recipe", {
-            "dataset": ["captions", 0], "base": ["base", 0], "goal": "subject", "quality": "draft",
-            "settings": f"{SETTINGS}; early_stop = {early_stop}",
-        }),
-        "train": ("LW_TrainLoRA", {
-            "base": ["base", 0], "dataset": ["captions", 0], "recipe": ["recipe", 0], "seed": 3, "name": "zwx",
-        }),
+    settings = f"{SETTINGS}; early_stop = {early_stop}"
+    graph = changed(training("pictures", "base", "refuse"), recipe__settings=settings, save__filename="last")
+    graph |= in_api_format({
         "pick": ("LW_PickSnapshot", {"snapshots": ["train", 4], "by": "verdict", "step": 1}),
         "picked": ("LW_SaveAdapter", {"adapter": ["pick", 0], "filename": "picked", "dtype": "float32"}),
-        "last": ("LW_SaveAdapter", {"adapter": ["train", 0], "filename": "last", "dtype": "float32"}),
-    }  # fmt: skip
-    (folder / "workflow.json").write_text(json.dumps(in_api_format(nodes)))
+    })  # fmt: skip
+    (folder / "workflow.json").write_text(json.dumps(graph))
     return folder / "workflow.json"
 
 

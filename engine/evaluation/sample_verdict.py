@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from .figures import Figures
 from .sample_course import SampleCourse
-from .verdict import Verdict
+from .verdict import Verdict, verdict
 
 _MORE = "measures = true in the recipe would tell more."
 _LAST = f"Likeness of the pictures can't tell, so this is the last one; {_MORE}"
+
+
+def judged(figures: Sequence[Figures], course: SampleCourse | None) -> Verdict | None:
+    """The verdict on the snapshots of a run, by all that is known of them; ``None`` if that is nothing.
+
+    Args:
+        figures: by losses.
+        course: by drawn pictures, if snapshots were compared.
+    """
+    found = verdict(figures)
+    return with_pictures(found, course) if course else found
 
 
 def with_pictures(found: Verdict | None, course: SampleCourse) -> Verdict:

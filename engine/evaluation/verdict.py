@@ -51,6 +51,7 @@ class Verdict:
     def in_short(self) -> str:
         """For lists: ``best 240, over-fits since 120``."""
         since = f", over-fits since {self.over_fit_since}" if self.over_fit_since is not None else ""
+        since += f", repeats pictures since {self.repeats_since}" if self.repeats_since is not None else ""
         return f"best {self.best}{since}{', still learning' if self.still_learning else ''}"
 
     def __str__(self) -> str:

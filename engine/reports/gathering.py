@@ -14,15 +14,15 @@ from ..core.events import Event, Progress
 from ..core.paths import portable
 from ..core.words import counted
 from ..data.dataset import Dataset, ImageRecord
-from ..runs.comparing import kept_course
-from ..runs.measuring import kept_figures
+from ..evaluation.sample_verdict import judged
+from ..runs.measuring import kept_course, kept_figures
 from ..runs.record import read_record
 from ..runs.sample_files import KeptSamples, kept_samples
 from ..runs.store import RunStore
 from ..training.recipe import Recipe
 from .grid import grid_of
-from .measures import judged, measures, measures_of_pictures
-from .page import Curve, Picture, Pictures, RunPage, Sample, Samples, SampleStep
+from .measures import measures, measures_of_pictures
+from .page import Curve, Picture, Pictures, RunPage, Sample, Samples, SampleStep, Verdict
 from .recipe import recipe_groups
 from .samples import LONGEST, shown_steps
 
@@ -74,8 +74,8 @@ def page_of(adapter: Adapter, store: RunStore, dataset: Dataset | None = None) -
     pictures = yield from _pictures(known, dataset)
     samples = _samples(known, store)
     figures = kept_figures(store, known.lineage, known.recipe) if known.lineage and known.recipe else ()
-    course = kept_course(store, known.lineage, known.recipe.schedule.steps) if known.lineage and known.recipe else None
-    verdict, picked = judged(figures, course)
+    course = kept_course(store, known.lineage, known.steps) if known.lineage else None
+    found = judged(figures, course)
     return RunPage(
         title=adapter.name,
         subtitle=_subtitle(adapter, known),
@@ -83,8 +83,8 @@ def page_of(adapter: Adapter, store: RunStore, dataset: Dataset | None = None) -
         resumed_at=int(known.record.get("resumed_at", 0)),
         seconds=known.record.get("seconds"),
         trigger=adapter.trigger,
-        verdict=verdict,
-        picked=picked,
+        verdict=Verdict(text=f"Best: step {found.best}.", reasons=found.reasons) if found else None,
+        picked=found.best if found else None,
         measures=[*measures(figures), *(measures_of_pictures(course) if course else ())],
         grid=grid_of(course, store) if course else None,
         losses=losses,

@@ -6,23 +6,8 @@ from collections.abc import Sequence
 
 from ..evaluation.figures import Figures
 from ..evaluation.sample_course import SampleCourse
-from ..evaluation.sample_verdict import with_pictures
 from ..evaluation.sampled import REPEATS
-from ..evaluation.verdict import verdict
-from .page import Measure, Verdict
-
-
-def judged(figures: Sequence[Figures], course: SampleCourse | None) -> tuple[Verdict | None, int | None]:
-    """The verdict, and the step that it picks; ``None`` for both if nothing was measured.
-
-    Args:
-        figures: by losses.
-        course: by drawn pictures, if snapshots were compared.
-    """
-    found = verdict(figures)
-    if course:
-        found = with_pictures(found, course)
-    return (Verdict(text=f"Best: step {found.best}.", reasons=found.reasons), found.best) if found else (None, None)
+from .page import Measure
 
 
 def measures(figures: Sequence[Figures]) -> list[Measure]:

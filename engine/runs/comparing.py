@@ -103,11 +103,6 @@ def compare_snapshots(
     return Comparison(course=course, columns=[column.pictures for column in columns])
 
 
-def kept_course(store: RunStore, lineage: str, steps: int) -> SampleCourse | None:
-    """What was found when the snapshots of a run were last compared; ``None`` if they never were."""
-    return SampleCourse.load(store.compared(lineage, steps))
-
-
 def _asked(snapshots: Snapshots, request: ComparisonRequest) -> tuple[Asked, ...]:
     training, held, prompts = snapshots.training, snapshots.held, [*request.prompts]
     if training:

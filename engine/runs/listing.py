@@ -13,11 +13,11 @@ from ..adapters.headers import read_header
 from ..core.errors import AdapterError, ConfigError
 from ..core.locks import if_free
 from ..core.words import first_of
-from ..evaluation.figures import Figures
-from ..evaluation.verdict import Verdict, verdict
+from ..evaluation.sample_verdict import judged
+from ..evaluation.verdict import Verdict
 from ..training.recipe import Recipe
 from .about import About, noted, noted_last
-from .measuring import kept_figures
+from .measuring import kept_course, kept_figures
 from .record import read_record
 from .store import RunStore
 
@@ -51,7 +51,7 @@ class ListedRun:
     ended_early: str
     """Why it has fewer steps than it was to have by its recipe's ``early_stop``; empty if it doesn't."""
     verdict: Verdict | None
-    """On the snapshots that were measured; ``None`` if none was."""
+    """On the snapshots that were measured or compared; ``None`` if none was."""
     latest: Path | None
     """The newest adapter of it: what it has finished, or a snapshot."""
     bytes: int
@@ -124,7 +124,7 @@ def _runs_of(store: RunStore, lineage: str) -> Iterator[ListedRun]:
             snapshots=tuple(file.step for file in own),
             losses=_first_and_last(losses),
             ended_early=record.get("ended_early", ""),
-            verdict=verdict(_figures(store, lineage, latest)),
+            verdict=_verdict(store, lineage, latest, len(losses) or steps),
             latest=latest,
             bytes=sum(size for size, _ in stats),
             used=max((modified for _, modified in stats), default=0.0),
@@ -168,9 +168,9 @@ def _first_and_last(losses: list[float]) -> tuple[float, float] | None:
     return (sum(losses[:tenth]) / tenth, sum(losses[-tenth:]) / tenth) if losses else None
 
 
-def _figures(store: RunStore, lineage: str, latest: Path | None) -> tuple[Figures, ...]:
+def _verdict(store: RunStore, lineage: str, latest: Path | None, steps: int) -> Verdict | None:
     recipe = recipe_of(latest)
-    return kept_figures(store, lineage, recipe) if recipe else ()
+    return judged(kept_figures(store, lineage, recipe), kept_course(store, lineage, steps)) if recipe else None
 
 
 def recipe_of(adapter: Path | None) -> Recipe | None:

@@ -19,6 +19,7 @@ from ..evaluation.figures import Figures
 from ..evaluation.measuring import MeasuredSet, Measurer
 from ..evaluation.planning import MeasuringPlan, measured_steps, measuring_plan, passes_between
 from ..evaluation.predicting import Predictor
+from ..evaluation.sample_course import SampleCourse
 from ..training.recipe import Recipe
 from ..training.training_set import TrainingSet, encode
 from .inside import adapted_by, on_text_encoders
@@ -109,6 +110,17 @@ def kept_figures(store: RunStore, lineage: str, recipe: Recipe, key: str | None 
         if steps == recipe.schedule.steps or recipe.starts_alike(steps, step):
             found[step] = Figures.load(path, key) or found.get(step)
     return tuple(figures for figures in found.values() if figures)
+
+
+def kept_course(store: RunStore, lineage: str, steps: int) -> SampleCourse | None:
+    """What was found when the snapshots of a run were last compared; ``None`` if they never were.
+
+    Args:
+        store: where that is.
+        lineage: of the run.
+        steps: that it has; of one that ended early, those that it has had.
+    """
+    return SampleCourse.load(store.compared(lineage, steps))
 
 
 def measures_of(run: Run, ranks: Ranks) -> Measures | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from ..adapters.adapter import Adapter
 from ..adapters.stack import Stack, StackEntry, applied
@@ -21,6 +20,7 @@ from ..evaluation.predicting import Predictor
 from ..models.contract import Backbone
 from ..training.epochs import in_steps
 from ..training.recipe import Recipe
+from ..training.settings import MeasuringSettings, SampleSettings, SavingSettings
 from ..training.training_set import encode
 from .inside import adapted_by
 from .key import Run
@@ -46,13 +46,11 @@ class BoardSettings:
         """That of the trainings: shorter, and without what only matters to whoever uses their adapters."""
         whole = in_steps(recipe, dataset)
         steps = self.steps or max(1, round(whole.schedule.steps * SHARE))
-        return whole.changed(steps=steps, epochs=0.0, warmup_steps=min(whole.schedule.warmup_steps, steps // 4), **_OFF)
-
-
-_OFF: dict[str, Any] = {
-    "ema_decay": 0.0, "snapshot_steps": (), "snapshot_every": 0, "snapshot_epochs": 0.0, "sample_every": 0,
-    "measures": False, "held_out": 0.0, "held_out_pictures": (), "early_stop": 0, "tensorboard": False,
-}  # fmt: skip
+        short = whole.changed(
+            steps=steps, epochs=0.0, warmup_steps=min(whole.schedule.warmup_steps, steps // 4), ema_decay=0.0
+        )
+        saving = SavingSettings(save_every=whole.saving.save_every)
+        return replace(short, samples=SampleSettings(), saving=saving, measuring=MeasuringSettings())
 
 
 def picture_board(

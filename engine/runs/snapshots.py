@@ -18,8 +18,8 @@ from ..core.words import first_of
 from ..data.dataset import Dataset
 from ..evaluation.figures import Figures
 from ..evaluation.sample_course import SampleCourse
-from ..evaluation.sample_verdict import with_pictures
-from ..evaluation.verdict import Verdict, verdict
+from ..evaluation.sample_verdict import judged
+from ..evaluation.verdict import Verdict
 from ..training.snapshot_steps import kept_snapshots
 from .key import Run
 from .store import RunStore
@@ -95,8 +95,7 @@ class Snapshots:
     @cached_property
     def verdict(self) -> Verdict | None:
         """Which one to use; ``None`` if nothing was measured."""
-        found = verdict(self.figures)
-        return with_pictures(found, self.course) if self.course else found
+        return judged(self.figures, self.course)
 
     def at(self, step: int) -> Snapshot:
         """The snapshot nearest to a step; of two, the earlier one.

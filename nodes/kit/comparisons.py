@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from ...engine.evaluation.sample_course import SampleCourse
+    from ...engine.evaluation.sampled import SampleFigures
     from ...engine.evaluation.verdict import Verdict
     from ...engine.runs.comparing import Comparison
 
+_MEASURES = ("novelty", "likeness", "adherence", "drift")
 _LONGEST = 384
 """Pixels of a cell's side: a grid of many large pictures wouldn't fit into memory."""
 
@@ -47,12 +49,7 @@ def plot_of_course(course: SampleCourse, found: Verdict, title: str) -> Image:
     """The measures over the steps, with the snapshot to use."""
     from ...engine.figures.verdict_plot import verdict_plot
 
-    measures = {
-        "novelty": [own.novelty for own in course.figures],
-        "likeness": [own.likeness for own in course.figures],
-        "adherence": [own.adherence for own in course.figures],
-        "drift": [own.drift for own in course.figures],
-    }
+    measures = {name: [getattr(own, name) for own in course.figures] for name in _MEASURES}
     lines = {name: _numbers(values) for name, values in measures.items() if any(v is not None for v in values)}
     return verdict_plot(
         course.steps, lines, best=found.best, over_fit_since=course.repeats_since, title=title,
@@ -66,13 +63,10 @@ def _numbers(values: Sequence[float | None]) -> list[float]:
 
 def table_of(course: SampleCourse) -> str:
     """The measures as lines of text, the base model's first."""
-    lines = [f"likeness to {course.likeness_is_of}"] if course.likeness_is_of else []
-    told = f"Measured by {course.space}" + (f"; {lines[0]}." if lines else ".")
-    return "\n".join([told, *(_line(own) for own in (course.base, *course.figures))])
+    of = f"; likeness to {course.likeness_is_of}" if course.likeness_is_of else ""
+    return "\n".join([f"Measured by {course.space}{of}.", *(_line(own) for own in (course.base, *course.figures))])
 
 
-def _line(figures: Any) -> str:
-    names = ("novelty", "likeness", "adherence", "drift")
-    values = {name: getattr(figures, name) for name in names}
-    told = ", ".join(f"{name} {value:.2f}" for name, value in values.items() if value is not None)
+def _line(figures: SampleFigures) -> str:
+    told = ", ".join(f"{name} {value:.2f}" for name in _MEASURES if (value := getattr(figures, name)) is not None)
     return f"{f'step {figures.step}' if figures.step else 'base model'}: {told or 'nothing can be measured'}"

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from lora_workbench.engine.reports.grid import grid_of
-from lora_workbench.engine.runs.comparing import kept_course
+from lora_workbench.engine.runs.listing import find_runs
+from lora_workbench.engine.runs.measuring import kept_course
 from lora_workbench.engine.runs.store import RunStore
 from workspace import Graph, Workspace, changed, chosen, in_api_format, training
 
@@ -58,6 +59,24 @@ def test_snapshots_are_drawn_measured_and_judged(workspace: Workspace, capfd: py
     page = (workspace.output / told["report"]["path"]).read_text(encoding="utf-8")
     assert "Snapshots side by side" in page and "a zwx thing at sea, step 4" in page and "Novelty" in page
     assert len([*workspace.output.glob("single*.png")]) == 16 and len([*workspace.output.glob("compared*.png")]) == 1
+
+
+def test_lists_of_runs_have_the_same_verdict(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
+    told = ran(workspace, comparing(workspace), capfd)["reports"]["compare"]["verdict"]
+    [run] = find_runs(RunStore(workspace.output / "run-store"), "zwx")
+    assert run.verdict and run.verdict.facts() == told
+
+
+def test_a_run_that_ended_early_has_its_pictures_in_its_report(
+    workspace: Workspace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = chosen(
+        steps=24, rank=2, snapshot_every=2, schedule="constant", learning_rate=1e-7, measures="true", early_stop=1
+    )["settings"]
+    reports = ran(workspace, comparing(workspace, recipe__settings=settings, compare__captions=1), capfd)["reports"]
+    assert "Stopped early" in str(reports["train"]), "with a rate so low that nothing is learned"
+    page = (workspace.output / reports["report"]["path"]).read_text(encoding="utf-8")
+    assert "Snapshots side by side" in page
 
 
 def test_what_was_drawn_is_not_drawn_again(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
