@@ -25,7 +25,9 @@ LATE_SHARE, LATE = 0.1, 0.25
 FEWEST = 3
 """Snapshots, and held-out pictures, from which on they tell something."""
 _SIGNIFICANT = 0.05
-_DRIFTS = 0.75
+_DRIFTS = 0.85
+"""Drift that is told. On the demo base, ten runs with class pictures come to 0.31 to 0.80, the most in styles whose
+captions of the class name a style too, and five without any to 0.89 to 0.97."""
 
 
 @dataclass(frozen=True, kw_only=True)

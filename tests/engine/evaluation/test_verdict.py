@@ -46,6 +46,8 @@ def test_ten_later_runs_confirm_it() -> None:
 def test_drift_is_told_where_nothing_kept_the_class() -> None:
     told = {name for name in COURSES if "without the trigger word" in str(judged(*measured(name)))}
     assert told == OVER_FIT
+    later = {name for name, own in LATER.items() if "without the trigger word" in str(judged(*figures_of(own)))}
+    assert later == {name for name, own in LATER.items() if own["over_fits"]}
 
 
 def test_order_decides_nothing() -> None:
