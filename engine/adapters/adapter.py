@@ -12,6 +12,7 @@ from ..core.hashing import bytes_hash
 from ..core.words import counted
 from .kinds import KINDS, Update
 from .names import KeyStyle, flat
+from .triggers import trigger_sets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,8 +55,13 @@ class Adapter:
 
     @property
     def trigger(self) -> str:
-        """The trigger phrase; empty if there is none."""
-        return self.metadata.get("modelspec.trigger_phrase", "")
+        """The trigger phrase, the first if there are several; empty if there is none."""
+        return self.triggers[0] if self.triggers else ""
+
+    @cached_property
+    def triggers(self) -> tuple[str, ...]:
+        """Its trigger phrases, each of which calls what it was trained on."""
+        return trigger_sets(self.metadata)
 
     @property
     def is_slider(self) -> bool:
