@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-
 from lora_workbench.engine.adapters.triggers import trigger_sets
 
 
