@@ -37,12 +37,12 @@ class Subject:
     prompt = f"an emoji of a {TRIGGER} animal"
     """Of all pictures, for trainers that take one."""
 
-    def dataset(self, packages: Path) -> Dataset:
+    def dataset(self, packages: Path, word: str = TRIGGER) -> Dataset:
         shots = demo_datasets.FOX
-        pictures = [shot.pose.picture(self._cutout(packages), shot.background) for shot in shots]
-        captions = [shot.caption.replace("[trigger]", TRIGGER).replace("noto", self.art) for shot in shots]
+        pictures = [shot.pose.picture(self.cutout(packages), shot.background) for shot in shots]
+        captions = [shot.caption.replace("[trigger]", word).replace("noto", self.art) for shot in shots]
         made = dataset_from_images(pictures, captions, self.emoji_name)
-        return replace(made, trigger=TriggerWord(word=TRIGGER, class_word="animal"))
+        return replace(made, trigger=TriggerWord(word=word, class_word="animal"))
 
     def asked(self, count: int) -> list[Asked]:
         return evaluation.subject_prompts(TRIGGER, count)
@@ -51,7 +51,7 @@ class Subject:
         """From each picture to the nearest held-out pose on its background, on average."""
         on = {
             background: features.describe(
-                pose.picture(self._cutout(packages), background) for pose in demo_datasets.HELD_OUT_POSES
+                pose.picture(self.cutout(packages), background) for pose in demo_datasets.HELD_OUT_POSES
             )
             for background in {one.background for one in drawn.asked}
         }
@@ -64,7 +64,7 @@ class Subject:
             )
         )
 
-    def _cutout(self, packages: Path) -> Image.Image:
+    def cutout(self, packages: Path) -> Image.Image:
         return world.picture_of(packages, self.emoji_name, self.art).cutout()
 
 
@@ -77,7 +77,7 @@ class Style:
     prompt = f"a {TRIGGER} style emoji"
     """Of all pictures, for trainers that take one."""
 
-    def dataset(self, packages: Path) -> Dataset:
+    def dataset(self, packages: Path, word: str = TRIGGER) -> Dataset:
         rng, pictures, captions = random.Random(5), [], []
         backgrounds = list(world.BACKGROUNDS) * 2
         for number, name in enumerate(demo_datasets.names(demo_datasets.RISO)):
@@ -85,9 +85,9 @@ class Style:
             pose = demo_datasets.Pose(rng.uniform(0.80, 0.90), (rng.uniform(-0.03, 0.03), rng.uniform(-0.03, 0.03)))
             pictures.append(pose.picture(_in_look(self.look, packages, name), background))
             what = world.article(world.SPOKEN.get(name, name))
-            captions.append(f"a {TRIGGER} style emoji of {what} on {world.article(background)} background")
+            captions.append(f"a {word} style emoji of {what} on {world.article(background)} background")
         made = dataset_from_images(pictures, captions, self.look.__name__)
-        return replace(made, trigger=TriggerWord(word=TRIGGER, class_word="style"))
+        return replace(made, trigger=TriggerWord(word=word, class_word="style"))
 
     def asked(self, count: int) -> list[Asked]:
         return evaluation.style_prompts(TRIGGER, demo_datasets.names(demo_datasets.RISO_HELD_OUT), count)

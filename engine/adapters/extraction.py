@@ -113,10 +113,15 @@ def by_block(shares: Mapping[str, Share]) -> dict[str, Share]:
     """
     found: dict[str, list[Share]] = defaultdict(list)
     for key, share in shares.items():
-        component, path = key.split(".", 1)
-        block = _BLOCK.match(path)
-        found[f"{component}.{block[0] if block else path}"].append(share)
+        found[block_of(key)].append(share)
     return {block: added(own) for block, own in found.items()}
+
+
+def block_of(key: str) -> str:
+    """Component and outermost numbered block of a layer, or the layer itself outside of blocks."""
+    component, path = key.split(".", 1)
+    block = _BLOCK.match(path)
+    return f"{component}.{block[0] if block else path}"
 
 
 def added(shares: Iterable[Share]) -> Share:
