@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .adapters.apply_stack import ApplyStack
+from .adapters.combine_adapters import CombineAdapters
 from .adapters.compare_snapshots import CompareSnapshots
 from .adapters.extract_adapter import ExtractAdapter
 from .adapters.load_adapter import LoadAdapter
@@ -10,6 +11,7 @@ from .adapters.pick_snapshot import PickSnapshot
 from .adapters.save_adapter import SaveAdapter
 from .adapters.save_snapshots import SaveSnapshots
 from .adapters.stack_adapters import StackAdapters
+from .adapters.stack_report import StackReport
 from .captions.caption_dataset import CaptionDataset
 from .captions.captions_from_text import CaptionsFromText
 from .captions.edit_captions import EditCaptions
@@ -86,6 +88,8 @@ NODES: list[type[io.ComfyNode]] = [
     ExtractAdapter,
     LoadAdapter,
     StackAdapters,
+    StackReport,
+    CombineAdapters,
     ApplyStack,
     SaveAdapter,
     CompareSnapshots,

@@ -1,4 +1,4 @@
-"""Eight adapters of the demo base, each with a trigger word of its own: four subjects and four styles."""
+"""Eight adapters of the demo base: four subjects that share a trigger word, and four styles that share another."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from . import looks
 from .figures import Bench, result_of
 from .sets import Style, Subject
 
+SUBJECT, STYLE = "zwx", "qvk"
+"""Trigger words. The base draws few rare words without losing the rest of the prompt; these are those of the demo."""
+
 
 @dataclass(frozen=True)
 class Taught:
@@ -29,16 +32,16 @@ class Taught:
 
 
 SUBJECTS: Mapping[str, Taught] = {
-    "otter": Taught(Subject("otter", "noto"), "zwx"),
-    "octopus": Taught(Subject("octopus", "fluent"), "vkq"),
-    "parrot": Taught(Subject("parrot", "twemoji"), "xjq"),
-    "fox": Taught(Subject("fox face", "fluent"), "kzw"),
+    "otter": Taught(Subject("otter", "noto"), SUBJECT),
+    "octopus": Taught(Subject("octopus", "fluent"), SUBJECT),
+    "parrot": Taught(Subject("parrot", "twemoji"), SUBJECT),
+    "fox": Taught(Subject("fox face", "fluent"), SUBJECT),
 }
 STYLES: Mapping[str, Taught] = {
-    "mosaic": Taught(Style(looks.mosaic), "qvk"),
-    "engraving": Taught(Style(looks.engraving), "wjx"),
-    "halftone": Taught(Style(looks.halftone), "gqz"),
-    "blueprint": Taught(Style(looks.blueprint), "jvx"),
+    "mosaic": Taught(Style(looks.mosaic), STYLE),
+    "engraving": Taught(Style(looks.engraving), STYLE),
+    "halftone": Taught(Style(looks.halftone), STYLE),
+    "blueprint": Taught(Style(looks.blueprint), STYLE),
 }
 PAIRS = (
     ("otter", "mosaic"), ("otter", "blueprint"), ("octopus", "engraving"), ("octopus", "mosaic"),

@@ -7,6 +7,7 @@ their product: :math:`\langle B_i A_i, B_j A_j \rangle = \langle B_i^T B_j, A_i 
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -140,6 +141,11 @@ class Share:
     def relative(self) -> float:
         """Norm of the sum over that of the base model's weights; NaN without a base model."""
         return self.total / self.base if self.base else float("nan")
+
+    @property
+    def strength(self) -> float:
+        """How strongly it is changed: relative to its weights where they are known."""
+        return self.total if math.isnan(self.base) else self.relative
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,7 @@ def patches_of(target: Target, parts: Iterable[Part]) -> Iterator[Any]:
     """
     for step in steps(parts):
         if isinstance(step[0][0], LowRank):
-            yield _low_rank(target, joined(step, device="cpu"))  # type: ignore[arg-type]
+            yield _low_rank(target, step)
         else:
             yield _of_own_kind()(set(), step[0])
 
@@ -46,28 +46,50 @@ def bias_of(target: Target) -> Target:
     return (f"{key.removesuffix('.weight')}.bias", *rest)
 
 
-def _low_rank(target: Target, update: LowRank) -> Any:
-    """A patch of ComfyUI's. A target with more than one slice is turned before the patch is added."""
-    turned = not isinstance(target, str) and len(target) > 2
-    kind = COMFY.LoRAAdapter if turned else _in_place()
-    return kind(set(), (update.up, update.down, update.alpha, None, None, None))
+def _low_rank(target: Target, step: list[Part]) -> Any:
+    """One patch for several LoRAs. A target with more than one slice is turned, as only ComfyUI's own patch can."""
+    if not isinstance(target, str) and len(target) > 2:
+        update = joined(step, device="cpu")  # type: ignore[arg-type]
+        return COMFY.LoRAAdapter(set(), (update.up, update.down, update.alpha, None, None, None))
+    return _together()(
+        set(),
+        tuple(
+            (update.up.detach(), update.down.detach(), float(update.alpha), share)
+            for update, share in step
+            if isinstance(update, LowRank)
+        ),
+    )
 
 
 @cache
-def _in_place() -> type[Any]:
-    """ComfyUI's patch of a plain LoRA, without the two further tensors of the weight's size that it makes."""
+def _together() -> type[Any]:
+    """A patch of several LoRAs, whose factors are joined when the weight is changed, layer by layer.
+
+    Joined before, in float32, they would take more memory than the files of all adapters together.
+    """
     import torch
 
-    class InPlaceLoRA(COMFY.LoRAAdapter):
+    class LoRAsTogether(COMFY.WeightAdapterBase):
+        name = "LoRAs together"
+
+        def __init__(self, loaded_keys: set[str], weights: tuple[tuple[Any, ...], ...]) -> None:
+            # ComfyUI moves the tensors of ``weights``, however they are nested, and makes a patch of them again.
+            self.loaded_keys, self.weights = loaded_keys, weights
+
         def calculate_weight(self, weight: Tensor, key: str, strength: float, *args: Any, **options: Any) -> Tensor:
-            """The weight, changed in place where ComfyUI would add in the same dtype."""
-            if weight.dtype != torch.float32 or not weight.is_contiguous():
-                return super().calculate_weight(weight, key, strength, *args, **options)
-            up, down = (COMFY.cast_to_device(p, weight.device, weight.dtype).flatten(1) for p in self.weights[:2])
-            weight.flatten(1).addmm_(up, down, alpha=strength * self.weights[2] / len(down))
+            """The weight, changed in place, without a further tensor of its size where it is float32."""
+            del key, args, options
+            parts = [(LowRank(down, up, alpha), share) for up, down, alpha, share in self.weights]
+            update = joined(parts, device=weight.device)
+            up, down = (factor.float().flatten(1) for factor in (update.up, update.down))
+            scale = strength * update.alpha / update.rank
+            if weight.dtype == torch.float32 and weight.is_contiguous():
+                weight.flatten(1).addmm_(up, down, alpha=scale)
+            else:
+                weight += (scale * (up @ down)).reshape(weight.shape).to(weight.dtype)
             return weight
 
-    return InPlaceLoRA
+    return LoRAsTogether
 
 
 @cache

@@ -85,6 +85,8 @@ FIXED = {
     "LW_LoadEmbedding": ("base embedding word", "base embedding word"),
     "LW_ExtractAdapter": ("before after rank energy text_encoders name", "adapter report lora_model"),
     "LW_LoadAdapter": ("adapter", "adapter trigger"),
+    "LW_StackReport": ("stack lora_stack base", "stack plot report effective_total"),
+    "LW_CombineAdapters": ("stack lora_stack mode amount strength protect base", "stack triggers report"),
     "LW_StackAdapters": (
         "adapter weight text_encoder_weight enabled stack lora_stack",
         "stack triggers lora_stack",

@@ -1,0 +1,120 @@
+"""The node *Combine Adapters*."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..host import host, io
+from ..kit import sockets
+from ..kit.adapters import triggers_output
+from ..kit.lora_stacks import as_stack
+from ..kit.shown import shown, tell
+from . import CATEGORY
+
+if TYPE_CHECKING:
+    from ...engine.adapters.combining import Combined
+    from ...engine.adapters.stack import Stack
+    from ...engine.models.contract import Backbone
+
+MODES = ["effective total", "total weight", "make way", "sum"]
+
+
+class CombineAdapters(io.ComfyNode):
+    """Combine the adapters of a stack in another way than by their plain sum."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LW_CombineAdapters",
+            display_name="Combine Adapters",
+            category=CATEGORY,
+            description="Combines the adapters of a stack: scaled to what they should amount to together, or with some "
+            "that make way for others.",
+            inputs=[
+                sockets.Stack.Input("stack", optional=True, tooltip="Adapters with weights, in any proportion."),
+                sockets.LoraStack.Input(
+                    "lora_stack", optional=True, tooltip="LoRA files stacked by another extension; they come first."
+                ),
+                io.Combo.Input(
+                    "mode",
+                    options=MODES,
+                    default=MODES[0],
+                    tooltip="effective total: all weights are scaled, so that the measured sum of the changes is "
+                    "amount. total weight: so that the weights add up to amount. make way: the others leave out what "
+                    "the protected adapters answer to (NP-LoRA). sum: as they are.",
+                ),
+                io.Float.Input(
+                    "amount",
+                    default=1.4,
+                    min=0.0,
+                    max=20.0,
+                    step=0.05,
+                    tooltip="For effective total and total weight: what the adapters should amount to. 1 is one "
+                    "adapter as trained.",
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=0.5,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="For make way: 1 leaves out all of it, 0 is the plain sum.",
+                ),
+                io.String.Input(
+                    "protect",
+                    default="",
+                    tooltip="For make way: names of the adapters that stay as they are, comma-separated, such as the "
+                    "style. Empty: the last one of the stack.",
+                ),
+                sockets.Base.Input(
+                    "base", optional=True, tooltip="The base model that they are for, so that DoRA and OFT count too."
+                ),
+            ],
+            outputs=[
+                sockets.Stack.Output("stack", tooltip="A stack whose plain sum is the combination."),
+                triggers_output(),
+                io.String.Output("report", tooltip="What became of the weights."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        mode: str,
+        amount: float,
+        strength: float,
+        protect: str,
+        stack: Stack | None = None,
+        lora_stack: Any = None,
+        base: Backbone | None = None,
+    ) -> io.NodeOutput:
+        from ...engine.adapters.stack import Stack
+
+        whole = Stack((*as_stack(lora_stack).entries, *(stack or Stack()).entries))
+        with host().computing():
+            combined = _combined(whole, mode, amount, strength, protect, base)
+        weights = [f"{e.adapter.name} {e.weight:.3g}, text encoder {e.text_encoder_weight:.3g}" for e in
+                   combined.stack.active()]  # fmt: skip
+        text = "\n".join([*weights, *combined.notes, *_unused(mode, amount, strength, protect)])
+        tell(text)
+        return io.NodeOutput(combined.stack, ", ".join(combined.stack.triggers()), text, ui=shown(text=text))
+
+
+def _combined(stack: Stack, mode: str, amount: float, strength: float, protect: str, base: Backbone | None) -> Combined:
+    from ...engine.adapters import combining
+
+    if mode == "make way":
+        names = [name.strip() for name in protect.split(",") if name.strip()]
+        return combining.making_way(stack, names, strength=strength, base=base)
+    if mode == "total weight":
+        return combining.Combined(combining.with_total(stack, amount))
+    if mode == "effective total":
+        return combining.Combined(combining.with_effective_total(stack, amount, base=base))
+    return combining.Combined(stack)
+
+
+def _unused(mode: str, amount: float, strength: float, protect: str) -> list[str]:
+    """The inputs that a mode doesn't read and that somebody set."""
+    given = {"amount": amount != 1.4, "strength": strength != 0.5, "protect": bool(protect.strip())}
+    read = {"make way": ("strength", "protect"), "sum": ()}.get(mode, ("amount",))
+    return [f"{name} isn't used by {mode}." for name, is_set in given.items() if is_set and name not in read]
