@@ -83,7 +83,7 @@ class Companions:
 
     def identity(self) -> list[list[Any]]:
         """What results depend on."""
-        return [[e.role, e.adapter.content_hash, e.weight, e.text_encoder_weight] for e in self.entries]
+        return [[e.role, *e.identity()] for e in self.entries]
 
     def bound_to(self, base: HasComponents) -> Companions:
         """The companions with the module keys of a base model.
