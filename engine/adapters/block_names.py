@@ -1,7 +1,7 @@
 """Where in a model a layer is, by names that people write: ``down.1``, ``mid``, ``up.1.2``, ``single.0-18``, ``te.3``.
 
-A *block* is a stack of a model's blocks and the layer's number in it. A layer has the same block whether its name is that
-of diffusers, ldm or kohya, bound to a base model or not.
+A *block* is a stack of a model's blocks and the layer's number in it. A layer has the same block whether its name is
+that of diffusers, ldm or kohya, bound to a base model or not.
 
 - UNets: ``down.LEVEL.NUMBER``, ``mid``, ``up.LEVEL.NUMBER``. Number 2 of a level is also its resampling, as in ldm.
 - Transformers: their lists of blocks by name, such as ``layers.7``; ``blocks`` for the main one, which models of two

@@ -85,6 +85,7 @@ FIXED = {
     "LW_LoadEmbedding": ("base embedding word", "base embedding word"),
     "LW_ExtractAdapter": ("before after rank energy text_encoders name", "adapter report lora_model"),
     "LW_LoadAdapter": ("adapter", "adapter trigger"),
+    "LW_Stack": ("rows stack lora_stack", "stack triggers lora_stack"),
     "LW_StackAdapters": (
         "adapter weight text_encoder_weight enabled stack lora_stack",
         "stack triggers lora_stack",
@@ -102,6 +103,7 @@ FIXED = {
     "LW_PickSnapshot": ("snapshots by step", "adapter report plot"),
     "LW_SaveSnapshots": ("snapshots filename steps dtype private", "paths"),
     "LW_RunReport": ("adapter filename dataset", "path"),
+    "LW_Prompt": ("prompt placement stack", "prompt stack triggers"),
     "LW_Generate": (
         (
             "base prompts seed seeds_per_prompt steps guidance negative_prompt width height batch_size stack reference "
