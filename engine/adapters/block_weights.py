@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -147,34 +147,39 @@ def block_weights(text: str, adapter: Adapter) -> BlockWeights | None:
     Raises:
         ConfigError: parts can't be read, or name blocks that the adapter doesn't have.
     """
+    return fitting(text, adapter.modules, family=adapter.family, name=adapter.name)
+
+
+def fitting(text: str, modules: Collection[str], *, family: str, name: str) -> BlockWeights | None:
+    """The same for an adapter of which only the names of its modules are known."""
     weights = parse_block_weights(text)
-    if problems := [*_foreign(weights, adapter), *_unknown(weights, adapter)]:
-        known = known_blocks(adapter.modules)
+    if problems := [*_foreign(weights, modules, family), *_unknown(weights, modules)]:
+        known = known_blocks(modules) or ["none"]
         raise ConfigError(
-            f"The block weights {weights.text!r} don't fit {adapter.name}: {first_of(problems, 3, '; ')}.",
+            f"The block weights {weights.text!r} don't fit {name}: {first_of(problems, 3, '; ')}.",
             expected=f"blocks of this adapter: {', '.join(known)}; or {ALL}",
             hint=f"name blocks that it has, such as {known[0]}=0.5.",
         )
     return None if all(rule.weight == 1 for rule in weights.rules) else weights
 
 
-def _foreign(weights: BlockWeights, adapter: Adapter) -> Iterator[str]:
+def _foreign(weights: BlockWeights, modules: Iterable[str], family: str) -> Iterator[str]:
     """Vectors and presets for other models."""
-    blocks = set(map(block_of, adapter.modules))
+    blocks = set(map(block_of, modules))
     unet = {block for block in blocks if block.stack in _UNET}
     fourth_level = any(block.numbers[:1] == (3,) for block in unet)
     fits = {
         "FLUX.1": any(block.stack == "single" for block in blocks),
         "SDXL": bool(unet) and not fourth_level,
-        "SD1.x": bool(unet) and not adapter.family.startswith("sdxl"),
+        "SD1.x": bool(unet) and "xl" not in family,
         "UNets": bool(unet),
     }
     yield from (f"it is for {name}" for name in weights.made_for if not fits[name])
 
 
-def _unknown(weights: BlockWeights, adapter: Adapter) -> Iterator[str]:
+def _unknown(weights: BlockWeights, modules: Iterable[str]) -> Iterator[str]:
     """Names that no layer of the adapter is in."""
-    blocks = set(map(block_of, adapter.modules))
+    blocks = set(map(block_of, modules))
     found = {rule.written for rule in weights.rules if any(map(rule.holds, blocks))}
     for name in dict.fromkeys(rule.written for rule in weights.rules):
         if name and name not in found:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ..core.errors import AdapterError
 from .adapter import Adapter
-from .kinds import LowRank
+from .kinds import LowRank, Update
 from .stack import StackEntry
 
 
@@ -19,18 +19,21 @@ def with_blocks(entry: StackEntry) -> Adapter:
     blocks, adapter = entry.blocks, entry.adapter
     if blocks is None:
         return adapter
-    modules = {}
+    modules: dict[str, Update] = {}
     for key, update in adapter.modules.items():
         if not (factor := blocks.factor(key)):
             continue
-        if factor != 1 and not isinstance(update, LowRank):
+        if factor == 1:
+            modules[key] = update
+            continue
+        if not isinstance(update, LowRank):
             raise AdapterError(
                 f"The block weights of {adapter.name} can't be put into a file: it has updates of kind {update.kind}.",
                 expected="a LoRA, whose updates can be scaled one by one",
                 hint="connect stack instead of lora_stack, or leave out its block weights.",
             )
-        bias = None if update.bias is None or factor == 1 else factor * update.bias
-        modules[key] = update if factor == 1 else replace(update, alpha=factor * update.alpha, bias=bias)
+        bias = None if update.bias is None else factor * update.bias
+        modules[key] = replace(update, alpha=factor * update.alpha, bias=bias)
     if not modules:
         raise AdapterError(
             f"The block weights {blocks} leave nothing of {adapter.name}.",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from ..adapters.stack import Stack
 from ..core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..adapters.stack import Stack
 
 Placement = Literal["start", "end", "placeholders only"]
 """Where phrases go that a prompt has no placeholder for."""

@@ -23,7 +23,26 @@ def adapter_named(name: str) -> Path:
     Raises:
         AdapterError: several are meant, or none; near names are told.
     """
-    return host().adapter_path(_name(name, host().adapter_files()))
+    return host().adapter_path(name_in(name, host().adapter_files()))
+
+
+def name_in(name: str, names: Sequence[str]) -> str:
+    """The name by which the host finds an adapter.
+
+    Args:
+        name: as it was written.
+        names: of all adapters.
+
+    Raises:
+        AdapterError: several are meant, or none; near names are told.
+    """
+    from ...engine.adapters.finding import find, meant
+
+    if not meant(name, names):
+        with contextlib.suppress(AdapterError):
+            host().adapter_path(name)
+            return name  # a path that isn't in the lists
+    return find(name, names)
 
 
 def paths_of(text: str) -> list[tuple[Row, Path]]:
@@ -36,7 +55,7 @@ def paths_of(text: str) -> list[tuple[Row, Path]]:
 
     names = host().adapter_files()
     rows = [row for row in read_rows(text) if row.enabled]
-    return list(zip(rows, _each(rows, lambda row: host().adapter_path(_name(row.adapter, names))), strict=True))
+    return list(zip(rows, _each(rows, lambda row: host().adapter_path(name_in(row.adapter, names))), strict=True))
 
 
 def stack_of(rows: Sequence[tuple[Row, Path]]) -> Stack:
@@ -70,17 +89,6 @@ def summary(stack: Stack) -> list[str]:
         phrases = "; ".join(entry.phrases) or "no trigger phrase"
         lines.append(f"{entry.adapter.name} {entry.weight:g}{text}{blocks}: {phrases}")
     return lines
-
-
-def _name(name: str, names: Sequence[str]) -> str:
-    """The name by which the host finds an adapter."""
-    from ...engine.adapters.finding import find, meant
-
-    if not meant(name, names):
-        with contextlib.suppress(AdapterError):
-            host().adapter_path(name)
-            return name  # a path that isn't in the lists
-    return find(name, names)
 
 
 def _entry(item: tuple[Row, Path]) -> StackEntry:
