@@ -21,7 +21,7 @@ class StackEditor {
   constructor(node) {
     this.node = node
     this.lines = []
-    this.known = new Map() // what the server told of a row, by its place
+    this.known = new Map() // line -> what the server told of it
     this.problems = []
     this.asText = false
     this.openBlocks = new Set() // lines whose block weights are shown though they are empty
@@ -48,9 +48,14 @@ class StackEditor {
     return Math.max(LEAST_HEIGHT, this.content.scrollHeight + 4) + MARGIN
   }
 
-  /** After a change by the user: the workflow has a new value. */
+  /** After a change of the rows by the user. */
   changed(focus) {
     this.draw(focus)
+    this.commit()
+  }
+
+  /** The workflow has a new value. Fields commit without drawing: the user may be pressing something else already. */
+  commit() {
     this.widget.callback?.(this.text)
     this.ask()
     app.graph?.setDirtyCanvas(true, true)
@@ -67,13 +72,13 @@ class StackEditor {
   }
 
   take(told) {
-    this.known = new Map(told.rows?.map((row) => [row.line - 1, row]))
-    this.problems = told.problems ?? []
+    this.known = new Map(told.rows.map((row) => [this.lines[row.line - 1], row]))
+    this.problems = told.problems
     for (const problem of this.problems) {
-      const found = /^line (\d+): (.*)$/.exec(problem)
-      if (found) this.known.set(found[1] - 1, { problem: found[2] })
+      const [, number, text] = /^line (\d+): (.*)$/.exec(problem) ?? []
+      if (text) this.known.set(this.lines[number - 1], { problem: text })
     }
-    if (!this.textarea && !this.element.contains(document.activeElement)) this.draw()
+    if (this.textarea) this.tellText()
     else this.tell()
   }
 
@@ -117,8 +122,15 @@ class StackEditor {
       placeholder: "on | subjects/fox.safetensors | 0.8 | 0.6 | mid=0.5 | tok fox", on: { change: () => this.edited() },
     })
     this.textarea.rows = Math.min(20, this.textarea.value.split("\n").length + 1)
-    const problems = this.problems.map((problem) => el("div", { className: "lw-problem", textContent: problem }))
-    return [this.textarea, ...problems]
+    this.told = el("div", { role: "status" })
+    this.tellText()
+    return [this.textarea, this.told]
+  }
+
+  tellText() {
+    const shown = this.problems.map((textContent) => el("div", { className: "lw-problem", textContent }))
+    this.told.replaceChildren(...shown)
+    this.grow()
   }
 
   edited() {
@@ -156,37 +168,50 @@ class StackEditor {
   row(line, at) {
     const change = (part, focus) => {
       Object.assign(line, part)
-      this.changed(focus && `[data-at="${at}"] ${focus}`)
+      this.changed(`[data-at="${at}"] ${focus}`)
     }
+    const weighed = (part) => {
+      Object.assign(line, part)
+      text.placeholder = line.weight
+      text.dispatchEvent(new Event("input"))
+      this.commit()
+    }
+    const text = weightField(line.text, line.weight, "Weight for the text encoder; empty: the same", (value) => weighed({ text: value }))
     const main = el("div", { className: "lw-line" },
       this.handle(at),
       toggle(line.on, `${line.on ? "Turn off" : "Turn on"} ${line.adapter}`, (on) => change({ on }, ".lw-switch")),
-      this.name(line, at, change),
-      weightField(line.weight, "1", "Weight for the denoiser", (weight) => change({ weight: weight || "1" })),
-      weightField(line.text, line.weight, "Weight for the text encoder; empty: the same", (text) => change({ text })),
+      this.name(line, change),
+      weightField(line.weight, "1", "Weight for the denoiser", (weight) => weighed({ weight: weight || "1" })),
+      text,
       this.rowMenu(line, at),
     )
     const more = el("div", { className: "lw-more" })
     const problem = el("div", { className: "lw-problem", role: "status" })
     const own = el("div", { className: `lw-row${line.on ? "" : " lw-off"}`, role: "listitem", "data-at": at }, main, more, problem)
     own.line = line
+    own.drawnWith = JSON.stringify(this.known.get(line))
     this.fill(own, change)
     return own
   }
 
   /** What the server told of the rows, into those that are drawn. */
   tell() {
-    for (const own of this.content.querySelectorAll(".lw-row")) {
-      if (own.line && !own.contains(document.activeElement)) {
+    const active = document.activeElement
+    for (const own of this.content.querySelectorAll("[data-at]")) {
+      const same = !isRow(own.line) || own.drawnWith === JSON.stringify(this.known.get(own.line))
+      if (same || (own.contains(active) && active.tagName === "INPUT")) this.mark(own)
+      else {
+        const focused = [...own.querySelectorAll("button")].indexOf(active)
         const fresh = this.row(own.line, Number(own.dataset.at))
         own.replaceWith(fresh)
-      } else this.mark(own)
+        fresh.querySelectorAll("button")[focused]?.focus()
+      }
     }
     this.grow()
   }
 
   mark(own) {
-    const problem = this.known.get(Number(own.dataset.at))?.problem ?? ""
+    const problem = this.known.get(own.line)?.problem ?? ""
     own.classList.toggle("lw-wrong", Boolean(problem))
     const place = own.querySelector(".lw-problem")
     place.textContent = problem
@@ -195,19 +220,21 @@ class StackEditor {
 
   fill(own, change) {
     const { line } = own
-    const told = this.known.get(Number(own.dataset.at))
+    const told = this.known.get(line)
     const more = own.querySelector(".lw-more")
     more.append(...this.chips(line, told?.phrases ?? [], change))
-    if (line.blocks || this.openBlocks.has(line)) more.append(this.blocks(line, told?.blocks ?? [], change))
+    if (line.blocks || this.openBlocks.has(line)) more.append(this.blocks(line, told?.blocks ?? []))
     more.hidden = !more.children.length
     this.mark(own)
   }
 
-  name(line, at, change) {
+  name(line, change) {
     const [folder, stem] = nameParts(line.adapter)
-    const family = this.known.get(at)?.family
-    const own = button("lw-name", "", `${line.adapter}: choose another adapter`, () =>
-      this.choose(own, (adapter) => change({ adapter, triggers: null }, ".lw-name")))
+    const family = this.known.get(line)?.family
+    const own = button("lw-name", "", `${line.adapter}: choose another adapter`, () => this.choose(own, (adapter) => {
+      this.known.delete(line)
+      change({ adapter, triggers: null }, ".lw-name")
+    }))
     own.append(el("small", { textContent: folder }), el("b", { textContent: stem || "choose an adapter" }))
     if (family) own.append(el("i", { textContent: family }))
     return own
@@ -234,13 +261,16 @@ class StackEditor {
     return [...made, plus]
   }
 
-  blocks(line, known, change) {
+  blocks(line, known) {
     const id = `lw-blocks-${this.node.id}-${this.lines.indexOf(line)}`
     const offered = [...BLOCK_PRESETS, ...known.map((name) => `${name}=0.5`), "all=0, mid=1"]
     const field = el("input", {
       value: line.blocks, placeholder: "mid=0.5, up.1=0.8, a preset, or numbers", "aria-label": "Block weights", list: id,
       spellcheck: false, title: known.length ? `Blocks of this adapter: ${known.join(", ")}` : "Block weights",
-      on: { change: () => change({ blocks: field.value.replaceAll("|", " ").trim() }) },
+      on: { change: () => {
+        line.blocks = field.value.replaceAll("|", " ").trim()
+        this.commit()
+      } },
     })
     const list = el("datalist", { id }, ...offered.map((value) => el("option", { value })))
     return el("label", { className: "lw-blocks" }, "blocks", field, list)
@@ -250,10 +280,12 @@ class StackEditor {
     const field = el("input", { className: "lw-raw", value: line.raw, "aria-label": "Line of text", placeholder: "# a comment", spellcheck: false,
       on: { change: () => {
         this.lines.splice(at, 1, ...read(field.value))
-        this.changed()
+        this.commit()
+        setTimeout(() => this.draw(), PAUSE) // after the click that may have ended the edit
       } } })
     const problem = el("div", { className: "lw-problem", role: "status" })
     const own = el("div", { role: "listitem", "data-at": at, className: line.raw.trim() ? "lw-row" : "" }, field, problem)
+    own.line = line
     this.mark(own)
     return own
   }
@@ -304,13 +336,11 @@ class StackEditor {
     const last = this.lines.length - 1
     if (to < 0 || to > last) return
     this.lines.splice(to, 0, ...this.lines.splice(from, 1))
-    this.known.clear()
     this.changed(`[data-at="${to}"] .lw-handle`)
   }
 
   insert(at, line) {
     this.lines.splice(at, 0, line)
-    this.known.clear()
     this.changed(`[data-at="${at}"] .lw-name`)
   }
 
@@ -320,7 +350,6 @@ class StackEditor {
 
   remove(at) {
     this.lines.splice(at, 1)
-    this.known.clear()
     this.changed(this.lines.length ? `[data-at="${Math.min(at, this.lines.length - 1)}"] .lw-handle` : "[data-add]")
   }
 

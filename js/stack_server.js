@@ -12,7 +12,7 @@ export async function adapterNames() {
   return answer.ok ? (await answer.json()).adapters : []
 }
 
-/** What `described` in nodes/kit/described_rows.py tells of a stack's text. */
+/** What `described` in engine/adapters/described_rows.py tells of a stack's text. */
 export async function describe(rows) {
   const answer = await api.fetchApi(ROWS, {
     method: "POST",
@@ -36,7 +36,7 @@ export async function presetNames() {
 }
 
 export async function savePreset(name, rows) {
-  await api.storeUserData(file(name), { rows }, { overwrite: true, throwOnError: true })
+  await api.storeUserData(file(name), JSON.stringify({ rows }), { overwrite: true, throwOnError: true, stringify: false })
 }
 
 export async function loadPreset(name) {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Sequence
-from pathlib import PurePosixPath
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
 
 from ..core.errors import AdapterError
 from ..core.words import counted, first_of
@@ -38,6 +39,18 @@ def find(name: str, names: Sequence[str]) -> str:
             hint=f"write its folder too, such as {found[0].removesuffix(SUFFIX)}.",
         )
     return found[0]
+
+
+def place(name: str, names: Sequence[str], path_of: Callable[[str], Path]) -> Path:
+    """The file of an adapter, by a name that :func:`find` takes, or by a path of which ``path_of`` knows.
+
+    Raises:
+        AdapterError: several are meant, or none; near names are told.
+    """
+    if not meant(name, names):
+        with contextlib.suppress(AdapterError):
+            return path_of(name)
+    return path_of(find(name, names))
 
 
 def meant(name: str, names: Sequence[str]) -> list[str]:

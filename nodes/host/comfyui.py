@@ -155,19 +155,21 @@ async def _adapters(request: Any) -> Any:
 
 
 async def _rows(request: Any) -> Any:
-    """What the rows of a stack are; see ``described`` in ``nodes/kit/described_rows.py``. The request's JSON has
+    """What the rows of a stack are; see ``engine/adapters/described_rows.py``. The request's JSON has
     ``rows``, the text."""
     import asyncio
 
     from aiohttp import web
 
-    from ..kit.described_rows import described
+    from ...engine.adapters.described_rows import described
 
     wanted = await request.json()
     text = wanted.get("rows") if isinstance(wanted, dict) else None
     if not isinstance(text, str):
-        return web.json_response({"problems": [{"line": 0, "text": "expected rows, a text"}]}, status=400)
-    return web.json_response(await asyncio.to_thread(described, text))
+        return web.json_response({"rows": [], "problems": ["expected rows, a text"]}, status=400)
+    return web.json_response(
+        await asyncio.to_thread(lambda: described(text, _HOST.adapter_files(), _HOST.adapter_path))
+    )
 
 
 class _NodeReporter:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ...engine.core.errors import AdapterError, WorkbenchError
+from ...engine.adapters.finding import place
+from ...engine.core.errors import WorkbenchError
 from ..host import host
 
 if TYPE_CHECKING:
@@ -23,26 +23,7 @@ def adapter_named(name: str) -> Path:
     Raises:
         AdapterError: several are meant, or none; near names are told.
     """
-    return host().adapter_path(name_in(name, host().adapter_files()))
-
-
-def name_in(name: str, names: Sequence[str]) -> str:
-    """The name by which the host finds an adapter.
-
-    Args:
-        name: as it was written.
-        names: of all adapters.
-
-    Raises:
-        AdapterError: several are meant, or none; near names are told.
-    """
-    from ...engine.adapters.finding import find, meant
-
-    if not meant(name, names):
-        with contextlib.suppress(AdapterError):
-            host().adapter_path(name)
-            return name  # a path that isn't in the lists
-    return find(name, names)
+    return place(name, host().adapter_files(), host().adapter_path)
 
 
 def paths_of(text: str) -> list[tuple[Row, Path]]:
@@ -55,7 +36,7 @@ def paths_of(text: str) -> list[tuple[Row, Path]]:
 
     names = host().adapter_files()
     rows = [row for row in read_rows(text) if row.enabled]
-    return list(zip(rows, _each(rows, lambda row: host().adapter_path(name_in(row.adapter, names))), strict=True))
+    return list(zip(rows, _each(rows, lambda row: place(row.adapter, names, host().adapter_path)), strict=True))
 
 
 def stack_of(rows: Sequence[tuple[Row, Path]]) -> Stack:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from lora_workbench.cli.nodes import registry
 from lora_workbench.engine.adapters.adapter import Adapter
+from lora_workbench.engine.adapters.described_rows import described
 from lora_workbench.engine.adapters.files import load_adapter, save_adapter
 from lora_workbench.engine.adapters.kinds import LowRank
 from lora_workbench.engine.adapters.stack import Stack, StackEntry
@@ -19,7 +20,6 @@ from lora_workbench.nodes.adapters.stack import StackRows
 from lora_workbench.nodes.adapters.stack_adapters import StackAdapters
 from lora_workbench.nodes.generation.prompt import Prompt
 from lora_workbench.nodes.host import host, io
-from lora_workbench.nodes.kit.described_rows import described
 
 MID, UP = "denoiser.mid_block.attentions.0.proj_in", "denoiser.up_blocks.1.attentions.0.proj_in"
 
@@ -167,15 +167,16 @@ def test_tags_that_cant_be_used_are_told_together() -> None:
 
 @pytest.mark.usefixtures("library")
 def test_the_editor_is_told_what_rows_are() -> None:
-    told = described("# mine\non | fox | 0.8\noff | risso\non | riso | 1 | | down=1")
+    def told_of(text: str) -> dict[str, Any]:
+        return described(text, host().adapter_files(), host().adapter_path)
+
+    told = told_of("# mine\non | fox | 0.8\noff | risso\non | riso | 1 | | down=1")
     fox, gone, riso = told["rows"]
-    assert (fox["file"], fox["phrases"], fox["blocks"]) == (
-        "subjects/fox.safetensors", ("ohwx fox", "zwx fox"), ["mid", "up.1"],
-    )  # fmt: skip
+    assert (fox["line"], fox["phrases"], fox["blocks"]) == (2, ("ohwx fox", "zwx fox"), ["mid", "up.1"])
     assert "riso.safetensors, perhaps" in gone["problem"]
     assert "no block down" in riso["problem"]
-    assert described('[["fox", 0.8, 0.8]]')["text"] == "on | fox | 0.8"
-    assert described("on | fox | x")["problems"] == ["line 1: 'x' isn't a weight from -10 to 10"]
+    assert told_of('[["fox", 0.8, 0.8]]')["text"] == "on | fox | 0.8"
+    assert told_of("on | fox | x")["problems"] == ["line 1: 'x' isn't a weight from -10 to 10"]
     assert json.dumps(told)
 
 
