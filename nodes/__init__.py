@@ -10,6 +10,7 @@ from .adapters.load_adapter import LoadAdapter
 from .adapters.pick_snapshot import PickSnapshot
 from .adapters.save_adapter import SaveAdapter
 from .adapters.save_snapshots import SaveSnapshots
+from .adapters.stack import StackRows
 from .adapters.stack_adapters import StackAdapters
 from .adapters.stack_report import StackReport
 from .captions.caption_dataset import CaptionDataset
@@ -31,6 +32,7 @@ from .dataset.regularization_set import RegularizationSet
 from .dataset.save_dataset import SaveDataset
 from .generation.comparison_grid import ComparisonGrid
 from .generation.generate import Generate
+from .generation.prompt import Prompt
 from .generation.save_images import SaveImages
 from .host import io
 from .training.base_from_comfy import BaseFromComfy
@@ -87,6 +89,7 @@ NODES: list[type[io.ComfyNode]] = [
     LoadEmbedding,
     ExtractAdapter,
     LoadAdapter,
+    StackRows,
     StackAdapters,
     StackReport,
     CombineAdapters,
@@ -96,6 +99,7 @@ NODES: list[type[io.ComfyNode]] = [
     PickSnapshot,
     SaveSnapshots,
     RunReport,
+    Prompt,
     Generate,
     ComparisonGrid,
     SaveImages,

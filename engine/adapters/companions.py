@@ -75,15 +75,16 @@ class Companions:
         return Stack((*self.context.entries, *self.training_only.entries))
 
     def facts(self) -> list[dict[str, Any]]:
-        """For reports and metadata: ``name``, ``role``, ``weight`` and content ``hash`` of each."""
+        """For reports and metadata: ``name``, ``role``, ``weight`` and content ``hash`` of each, and ``blocks`` if it has block weights."""
         return [
             {"name": e.adapter.name, "role": e.role, "weight": e.weight, "hash": e.adapter.content_hash}
+            | ({"blocks": str(e.blocks)} if e.blocks else {})
             for e in self.entries
         ]
 
     def identity(self) -> list[list[Any]]:
         """What results depend on."""
-        return [[e.role, e.adapter.content_hash, e.weight, e.text_encoder_weight] for e in self.entries]
+        return [[e.role, *e.identity()] for e in self.entries]
 
     def bound_to(self, base: HasComponents) -> Companions:
         """The companions with the module keys of a base model.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 from ..core.hashing import value_hash
 from .adapter import Adapter
 from .binding import HasComponents, changeable
+from .block_names import block_of
 from .changes import change_of, no_bias
 from .files import AdapterFile
 from .fused import bind_to
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from .binding import Weighted
+    from .block_names import Block
+    from .block_weights import BlockWeights
 
 TOO_MUCH = 2.0
 """Sum of absolute weights above which pictures tend to break."""
@@ -43,6 +46,10 @@ class StackEntry:
     enabled: bool = True
     role: Role = ""
     """What it is to a training that takes the stack as companions."""
+    blocks: BlockWeights | None = None
+    """What its weights are multiplied by, block by block; ``None``: by 1 everywhere."""
+    triggers: tuple[str, ...] | None = None
+    """The trigger phrases that are on, its own or others; ``None``: the first of its own."""
 
     @property
     def active(self) -> bool:
@@ -50,7 +57,24 @@ class StackEntry:
         return self.enabled and (self.weight != 0 or self.text_encoder_weight != 0)
 
     def weight_for(self, module_key: str) -> float:
-        return self.weight if module_key.startswith("denoiser.") else self.text_encoder_weight
+        """The weight of the update of a layer, by its name in the base model or in the file."""
+        weight = self.weight if module_key.startswith("denoiser.") else self.text_encoder_weight
+        return weight * self.blocks.factor(module_key) if weight and self.blocks else weight
+
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """The trigger phrases that are on."""
+        return self.adapter.triggers[:1] if self.triggers is None else self.triggers
+
+    @property
+    def label(self) -> str:
+        """Its adapter and weight, for example ``fox 0.8``, and its block weights if it has any."""
+        return f"{self.adapter.name} {self.weight:g}" + (f" ({self.blocks})" if self.blocks else "")
+
+    def identity(self) -> list[Any]:
+        """What pictures depend on, and trainings beside its role."""
+        own = [self.adapter.content_hash, self.weight, self.text_encoder_weight]
+        return [*own, self.blocks.identity()] if self.blocks else own
 
 
 @dataclass(frozen=True)
@@ -77,11 +101,18 @@ class Stack:
 
     def triggers(self) -> tuple[str, ...]:
         """Distinct trigger phrases of the active adapters, in order."""
-        return tuple(dict.fromkeys(entry.adapter.trigger for entry in self.active() if entry.adapter.trigger))
+        return tuple(dict.fromkeys(phrase for entry in self.active() for phrase in entry.phrases))
 
     def total_weight(self) -> float:
-        """Sum of the absolute denoiser weights of active entries."""
-        return sum(abs(entry.weight) for entry in self.active())
+        """Sum of the absolute denoiser weights of active entries; with block weights, in the block where it is most."""
+        everywhere = sum(abs(entry.weight) for entry in self.active() if not entry.blocks)
+        by_block: dict[Block, float] = defaultdict(float)
+        for entry in self.active():
+            if entry.blocks:
+                own = {block_of(key): key for key in entry.adapter.modules if key.startswith("denoiser.")}
+                for block, key in own.items():
+                    by_block[block] += abs(entry.weight_for(key))
+        return everywhere + max(by_block.values(), default=0.0)
 
     def warnings(self) -> list[str]:
         """Likely problems, one sentence each."""
@@ -91,7 +122,7 @@ class Stack:
         for entry in self.active():
             if max(abs(entry.weight), abs(entry.text_encoder_weight)) > FAR_OFF:
                 found.append(f"{entry.adapter.name} has a weight beyond {FAR_OFF:g}; usual weights are 0.5 to 1.")
-            if not (entry.adapter.trigger or entry.adapter.is_slider):
+            if not (entry.phrases or entry.triggers == () or entry.adapter.is_slider):
                 found.append(f"{entry.adapter.name} doesn't say its trigger word; look it up where you got the file.")
             notes = entry.adapter.origin.notes if entry.adapter.origin else ()
             found += [f"{entry.adapter.name}: {note}" for note in notes]
@@ -143,7 +174,7 @@ class Stack:
     @property
     def content_hash(self) -> str:
         """Of the active adapters, their order and weights."""
-        return value_hash([[e.adapter.content_hash, e.weight, e.text_encoder_weight] for e in self.active()])
+        return value_hash([entry.identity() for entry in self.active()])
 
 
 @dataclass(frozen=True)

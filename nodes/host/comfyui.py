@@ -36,6 +36,8 @@ that a front end shows them on whatever node has the same number in the workflow
 
 STOP_ROUTE = "/lora_workbench/stop"
 """Where ``js/stop_training.js`` asks for it."""
+ADAPTERS_ROUTE, ROWS_ROUTE = "/lora_workbench/adapters", "/lora_workbench/rows"
+"""Where ``js/stack_data.js`` asks for the names of all adapters, and what the rows of a stack are."""
 
 
 class ComfyUIHost(Host):
@@ -81,6 +83,8 @@ class ComfyUIHost(Host):
         server = getattr(PromptServer, "instance", None)
         if server is not None:
             server.routes.post(STOP_ROUTE)(_stop)
+            server.routes.get(ADAPTERS_ROUTE)(_adapters)
+            server.routes.post(ROWS_ROUTE)(_rows)
 
     def output_directory(self) -> Path:
         return Path(folder_paths.get_output_directory())
@@ -138,6 +142,34 @@ async def _stop(request: Any) -> Any:
     if not isinstance(wanted, dict) or str(wanted.get("node")) != str(PromptServer.instance.last_node_id):
         return web.json_response({"stopping": 0}, status=409)
     return web.json_response({"stopping": stop_here()})
+
+
+async def _adapters(request: Any) -> Any:
+    """The names of the adapters that rows can choose."""
+    import asyncio
+
+    from aiohttp import web
+
+    del request
+    return web.json_response({"adapters": await asyncio.to_thread(_HOST.adapter_files)})
+
+
+async def _rows(request: Any) -> Any:
+    """What the rows of a stack are; see ``engine/adapters/described_rows.py``. The request's JSON has
+    ``rows``, the text."""
+    import asyncio
+
+    from aiohttp import web
+
+    from ...engine.adapters.described_rows import described
+
+    wanted = await request.json()
+    text = wanted.get("rows") if isinstance(wanted, dict) else None
+    if not isinstance(text, str):
+        return web.json_response({"rows": [], "problems": ["expected rows, a text"]}, status=400)
+    return web.json_response(
+        await asyncio.to_thread(lambda: described(text, _HOST.adapter_files(), _HOST.adapter_path))
+    )
 
 
 class _NodeReporter:

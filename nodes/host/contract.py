@@ -72,7 +72,7 @@ class Host(ABC):
 
     @abstractmethod
     def add_routes(self) -> None:
-        """Let a front end ask for what it can: that a training stops."""
+        """Let a front end ask for what it can: that a training stops, and what the rows of a stack are."""
 
     @abstractmethod
     def output_directory(self) -> Path:

@@ -96,20 +96,23 @@ class Named(NamedTuple):
 
 
 def named(stack: Stack) -> Named:
-    """The active adapters by file name; those without a file in the LoRA folders are saved first.
+    """The active adapters by file name; those without a file in the LoRA folders are saved first, and so are those with
+    block weights, which a LORA_STACK can't carry: their files have them in their tensors.
 
     Raises:
-        AdapterError: a value is out of the range of float16.
+        AdapterError: a value is out of the range of float16, or block weights can't be put into a file.
         StorageError: the disk is full, or the folder isn't writable.
     """
     from ...engine.adapters.keeping import keep
+    from ...engine.adapters.scaled_blocks import with_blocks
 
     found, saved = [], []
     for entry in stack.active():
-        name = host().adapter_name(entry.adapter.path) if entry.adapter.path else None
+        adapter = with_blocks(entry)
+        name = host().adapter_name(adapter.path) if adapter.path else None
         if name is None:
             with host().computing():
-                path = keep(entry.adapter, new_file(host().adapter_directory(), entry.adapter.name)).path
+                path = keep(adapter, new_file(host().adapter_directory(), adapter.name)).path
             name = host().adapter_name(path) or path.name
             saved.append(below_output(path))
         found.append((name, entry.weight, entry.text_encoder_weight))

@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from ...engine.adapters.adapter import Adapter
-from ...engine.adapters.kinds import Update
 from ...engine.adapters.kinds.summing import Part
 from ...engine.adapters.names import KeyStyle, stems
-from ...engine.adapters.stack import Stack, WeightedFile
+from ...engine.adapters.stack import Stack, StackEntry, WeightedFile
 from ...engine.core.errors import AdapterError
 from .seam import CLIP, COMFY, BaseModel, ModelPatcher, TextEncoder
 from .update_patches import Target, bias_of, bias_patch, patches_of
@@ -60,16 +58,22 @@ class _Layer(NamedTuple):
     """One adapter by the names that this model has for modules."""
 
     name: str
-    updates: Mapping[str, Update]
-    """Module name -> update, of an adapter of ours."""
+    updates: Mapping[str, Part]
+    """Module name -> update and its weight, which isn't 0, of an adapter of ours."""
     tensors: Mapping[str, Tensor]
     """Tensors as ComfyUI reads them, of a file that none of our kinds reads."""
-    weight: float
-    text_encoder_weight: float
+    weight: float = 0.0
+    """Of the tensors; so is the next one."""
+    text_encoder_weight: float = 0.0
 
     def modules(self) -> set[str]:
         """Names of the modules that it changes."""
         return {*self.updates} | {_PART.sub("", name) for name in self.tensors}
+
+    def has_text(self) -> bool:
+        """Whether it changes text encoders."""
+        counts = not self.tensors or self.text_encoder_weight
+        return bool(counts) and any(name.startswith(_TEXT_ENCODER) for name in self.modules())
 
 
 @dataclass(kw_only=True)
@@ -91,7 +95,14 @@ class _Side:
     """Adapter -> number of biases that it changes and that aren't there."""
 
     def weight_of(self, layer: _Layer) -> float:
+        """Of the tensors of a file."""
         return layer.text_encoder_weight if self.takes_text else layer.weight
+
+    def wanted(self, layer: _Layer) -> set[str]:
+        """The modules of an adapter that have a weight here."""
+        if layer.tensors and not self.weight_of(layer):
+            return set()
+        return {name for name in layer.modules() if name.startswith(_TEXT_ENCODER) == self.takes_text}
 
     def take(self, layer: _Layer, modules: set[str]) -> int:
         """Collect what these modules of an adapter change; gives how many of them have a place here."""
@@ -102,13 +113,13 @@ class _Side:
         return len(taken)
 
     def _take_update(self, layer: _Layer, name: str, target: Target) -> bool:
-        update, shape = layer.updates[name], self.shape(target)
+        (update, weight), shape = layer.updates[name], self.shape(target)
         if not shape or not update.fits(shape):
             return False
         if update.bias is not None and self.shape(bias_of(target)) != tuple(update.bias.shape):
             self.lost_biases[layer.name] += 1
             update = update.with_bias(None)
-        self.parts[target].append((update, self.weight_of(layer)))
+        self.parts[target].append((update, weight))
         return True
 
     def _take_patches(self, layer: _Layer, wanted: dict[str, Target]) -> int:
@@ -192,36 +203,38 @@ def _sides(model: ModelPatcher | None, clip: CLIP | None) -> Iterator[_Side]:
 
 def _layers(stack: Stack, files: Sequence[WeightedFile], known: set[str]) -> Iterator[_Layer]:
     for entry in stack.active():
-        yield _Layer(entry.adapter.name, _named(entry.adapter, known), {}, entry.weight, entry.text_encoder_weight)
+        yield _Layer(entry.adapter.name, _named(entry, known), {})
     for file in files:
         tensors = COMFY.convert_lora(dict(file.file.tensors))
         yield _Layer(file.file.path.stem, {}, tensors, file.weight, file.text_encoder_weight)
 
 
-def _named(adapter: Adapter, known: set[str]) -> dict[str, Update]:
-    """The adapter's updates by module name, in the style of which this model knows most names."""
+def _named(entry: StackEntry, known: set[str]) -> dict[str, Part]:
+    """The updates that count, with their weights, by module name in the style of which this model knows most names."""
+    adapter = entry.adapter
     styles: list[KeyStyle] = [adapter.key_style, *get_args(KeyStyle)]
     names = max((stems(adapter.modules, style) for style in styles), key=lambda found: len(known & {*found.values()}))
     # Files of Wan Fun have an underscore too many, as ComfyUI knows.
-    return {name.replace("lora_unet__", "lora_unet_", 1): adapter.modules[key] for key, name in names.items()}
+    return {
+        name.replace("lora_unet__", "lora_unet_", 1): (adapter.modules[key], weight)
+        for key, name in names.items()
+        if (weight := entry.weight_for(key))
+    }
 
 
 def _take(layer: _Layer, sides: Sequence[_Side]) -> tuple[Fit, list[str]]:
     """Spread an adapter over the sides; gives what was left out, too."""
-    modules = layer.modules()
-    text = {name for name in modules if name.startswith(_TEXT_ENCODER)}
     total = fitting = 0
     for side in sides:
-        wanted = text if side.takes_text else modules - text
-        if wanted and side.weight_of(layer):
-            total += len(wanted)
-            fitting += side.take(layer, wanted)
+        wanted = side.wanted(layer)
+        total += len(wanted)
+        fitting += side.take(layer, wanted)
     if total and not fitting:
         raise _does_not_fit(layer, total, sides)
     warnings = []
     if fitting < total:
         warnings.append(f"{layer.name}: only {fitting} of its {total} modules fit this model; the rest is left out.")
-    if text and layer.text_encoder_weight and not any(side.takes_text for side in sides):
+    if layer.has_text() and not any(side.takes_text for side in sides):
         warnings.append(f"{layer.name} has a text-encoder part, left out since no CLIP is linked.")
     return Fit(layer.name, total, fitting), warnings
 

@@ -222,6 +222,30 @@ def stack() -> dict[str, Any]:
     }
 
 
+def block_weights() -> dict[str, Any]:
+    """A file whose blocks have weights, beside a chain of files of one block each."""
+    from lora_workbench.engine.adapters.block_weights import block_weights as written
+    from lora_workbench.engine.adapters.files import load_adapter
+    from lora_workbench.engine.adapters.stack import Stack, StackEntry
+
+    unet, text = sd1_names()
+    whole = lora(unet | text, seed=1, alpha=2.0)
+    base, encoder = model("SD15", SD1), clip()
+    adapter = load_adapter(LORAS / write("whole", whole))
+    blocks = written("down.0=0.5, mid=-1, te.1=0", adapter)
+    entries = [
+        (write(f"part {part}", {name: tensor for name, tensor in whole.items() if part in name}), weight, text_weight)
+        for part, weight, text_weight in (("down_blocks", 0.4, 0), ("mid_block", -0.8, 0), ("layers_0", 0, 0.5))
+    ]
+    theirs = chained(base, encoder, entries)
+    ours = apply(base, encoder, stack=Stack((StackEntry(adapter, 0.8, 0.5, blocks=blocks),)))
+    return {
+        "model": difference(ours.args[0], theirs[0]),
+        "clip": difference(ours.args[1].patcher, theirs[1].patcher),
+        "text": text_of(ours),
+    }
+
+
 def slices() -> dict[str, Any]:
     """Fused weights: diffusers' names mean parts of them."""
     block, single = "transformer.transformer_blocks.0", "transformer.single_transformer_blocks.0"
@@ -453,7 +477,7 @@ def drawn(model: Any, clip: Any, vae: Any) -> Any:
 
 
 def everything() -> dict[str, Any]:
-    checks = (stack, slices, other_kinds, tables, writers, in_memory, misfits, lists, pictures)
+    checks = (stack, block_weights, slices, other_kinds, tables, writers, in_memory, misfits, lists, pictures)
     return {check.__name__: check() for check in checks}
 
 

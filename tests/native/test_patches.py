@@ -40,6 +40,11 @@ def test_a_file_is_read_once_and_again_when_it_has_changed(found: dict[str, Any]
     assert found["stack"]["triggers"] == ["ohwx fox, qvk owl", "new fox, qvk owl"]
 
 
+def test_blocks_have_the_weights_of_a_chain_of_their_files(found: dict[str, Any]) -> None:
+    assert max(found["block_weights"][part] for part in ("model", "clip")) < CLOSE
+    assert "1 adapter on 6 weights" in found["block_weights"]["text"]
+
+
 def test_slices_of_fused_weights_are_told_apart(found: dict[str, Any]) -> None:
     assert found["slices"]["difference"] < CLOSE
     assert found["slices"]["patches"] == [1, 2]

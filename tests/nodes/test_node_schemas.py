@@ -87,6 +87,7 @@ FIXED = {
     "LW_LoadAdapter": ("adapter", "adapter trigger"),
     "LW_StackReport": ("stack lora_stack base", "stack plot report effective_total"),
     "LW_CombineAdapters": ("stack lora_stack mode amount strength protect base", "stack triggers report"),
+    "LW_Stack": ("rows stack lora_stack", "stack triggers lora_stack"),
     "LW_StackAdapters": (
         "adapter weight text_encoder_weight enabled stack lora_stack",
         "stack triggers lora_stack",
@@ -104,6 +105,7 @@ FIXED = {
     "LW_PickSnapshot": ("snapshots by step", "adapter report plot"),
     "LW_SaveSnapshots": ("snapshots filename steps dtype private", "paths"),
     "LW_RunReport": ("adapter filename dataset", "path"),
+    "LW_Prompt": ("prompt placement stack", "prompt stack triggers"),
     "LW_Generate": (
         (
             "base prompts seed seeds_per_prompt steps guidance negative_prompt width height batch_size stack reference "

@@ -1,0 +1,140 @@
+// Parts that the editor of Stack is made of: elements, and what opens beside them.
+
+const MOST_SHOWN = 200 // options of a list that are drawn; searching finds the others
+
+/** An element: properties by name, `on` for listeners, `aria-…` and `data-…` for attributes; then its children. */
+export function el(tag, properties = {}, ...children) {
+  const element = document.createElement(tag)
+  for (const [name, value] of Object.entries(properties)) {
+    if (name === "on") for (const [event, act] of Object.entries(value)) element.addEventListener(event, act)
+    else if (name.includes("-") || name === "role" || name === "list") element.setAttribute(name, value)
+    else element[name] = value
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined))
+  return element
+}
+
+export function button(className, text, title, act) {
+  return el("button", { type: "button", className, textContent: text, title, "aria-label": title, on: { click: act } })
+}
+
+export function toggle(on, title, act) {
+  const own = button("lw-switch", "", title, () => act(!on))
+  own.setAttribute("role", "switch")
+  own.setAttribute("aria-checked", on)
+  return own
+}
+
+/** A field for a weight, whose background shows how much it is. */
+export function weightField(value, placeholder, title, act) {
+  const field = el("input", {
+    className: "lw-weight", type: "number", step: "0.05", min: "-10", max: "10", value, placeholder, title,
+    "aria-label": title, on: { change: () => act(field.value), input: fill },
+  })
+  function fill() {
+    const share = Math.abs(Number(field.value || placeholder))
+    field.style.setProperty("--lw-share", `${Math.min(100, 100 * share)}%`)
+  }
+  fill()
+  return field
+}
+
+let closeOpened = () => {}
+
+/** Opens content beside an element; gives a function that closes it. It closes on Escape and on clicks elsewhere. */
+export function popover(anchor, content, label) {
+  closeOpened()
+  const { left, bottom, top } = anchor.getBoundingClientRect()
+  const panel = el("div", { className: "lw-popover", role: "dialog", "aria-label": label }, ...content)
+  document.body.append(panel)
+  const { offsetWidth, offsetHeight } = panel
+  panel.style.left = `${Math.max(8, Math.min(left, innerWidth - offsetWidth - 8))}px`
+  const below = bottom + 4 + offsetHeight < innerHeight
+  panel.style.top = `${below ? bottom + 4 : Math.max(8, top - 4 - offsetHeight)}px`
+  function close() {
+    panel.remove()
+    document.removeEventListener("pointerdown", outside, true)
+    closeOpened = () => {}
+  }
+  function outside(event) {
+    if (!panel.contains(event.target)) close()
+  }
+  document.addEventListener("pointerdown", outside, true)
+  panel.addEventListener("keydown", (event) => {
+    event.stopPropagation()
+    if (event.key === "Escape") close()
+    if (event.key === "Escape" && anchor.isConnected) anchor.focus()
+    if (["ArrowDown", "ArrowUp"].includes(event.key)) moveFocus(panel, event)
+  })
+  closeOpened = close
+  return close
+}
+
+function moveFocus(panel, event) {
+  if (event.defaultPrevented) return
+  const options = [...panel.querySelectorAll("input, .lw-option")]
+  const at = options.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1)
+  options[(at + options.length) % options.length]?.focus()
+  event.preventDefault()
+}
+
+export function option(text, act, className = "") {
+  return el("button", { type: "button", className: `lw-option ${className}`, textContent: text, on: { click: act } })
+}
+
+export function menu(anchor, label, entries) {
+  const made = entries.map(([text, act, className]) => option(text, () => (close(), act()), className))
+  const close = popover(anchor, [el("div", { className: "lw-options", role: "menu" }, ...made)], label)
+  made[0]?.focus()
+}
+
+/** Folder and stem of an adapter's name. */
+export function nameParts(name) {
+  const path = name.replaceAll("\\", "/")
+  const cut = path.lastIndexOf("/") + 1
+  return [path.slice(0, cut), path.slice(cut).replace(/\.safetensors$/, "")]
+}
+
+/** A searchable list of names; `choose` gets the one that is chosen. */
+export function chooser(anchor, names, label, choose) {
+  const list = el("div", { className: "lw-options", role: "listbox", "aria-label": label })
+  const search = el("input", { type: "text", placeholder: "Search", "aria-label": "Search", spellcheck: false })
+  let found = []
+  let at = 0
+  function draw() {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean)
+    found = names.filter((name) => words.every((word) => name.toLowerCase().includes(word)))
+    at = 0
+    list.replaceChildren(...found.slice(0, MOST_SHOWN).map(entry))
+    const rest = found.length - MOST_SHOWN
+    if (rest > 0) list.append(el("div", { className: "lw-note", textContent: `${rest} more; search for them` }))
+    if (!found.length) list.append(el("div", { className: "lw-note", textContent: names.length ? "Nothing found" : "No adapters yet" }))
+    mark()
+  }
+  function entry(name) {
+    const [folder, stem] = nameParts(name)
+    const text = el("span", { title: name }, el("small", { textContent: folder }), stem)
+    return el("button", { type: "button", className: "lw-option", role: "option", tabIndex: -1, on: { click: () => take(name) } }, text)
+  }
+  function mark() {
+    for (const [index, child] of [...list.children].entries()) child.setAttribute("aria-selected", index === at)
+    list.children[at]?.scrollIntoView({ block: "nearest" })
+  }
+  function take(name) {
+    close()
+    choose(name)
+  }
+  search.addEventListener("input", draw)
+  search.addEventListener("keydown", (event) => {
+    const last = Math.min(found.length, MOST_SHOWN) - 1
+    if (event.key === "Enter" && found[at]) take(found[at])
+    else if (event.key === "ArrowDown") at = Math.min(last, at + 1)
+    else if (event.key === "ArrowUp") at = Math.max(0, at - 1)
+    else return
+    event.preventDefault()
+    mark()
+  })
+  draw()
+  const close = popover(anchor, [search, list], label)
+  search.focus()
+}

@@ -1,0 +1,49 @@
+// What the editor of Stack asks ComfyUI for: adapters, what rows are, and presets in the user's folder.
+
+import { api } from "/scripts/api.js"
+
+const ADAPTERS = "/lora_workbench/adapters"
+const ROWS = "/lora_workbench/rows"
+const PRESETS = "lora_workbench/stack_presets"
+const SUFFIX = ".json"
+
+export async function adapterNames() {
+  const answer = await api.fetchApi(ADAPTERS)
+  return answer.ok ? (await answer.json()).adapters : []
+}
+
+/** What `described` in engine/adapters/described_rows.py tells of a stack's text. */
+export async function describe(rows) {
+  const answer = await api.fetchApi(ROWS, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ rows }),
+  })
+  return answer.json()
+}
+
+function file(name) {
+  return `${PRESETS}/${name}${SUFFIX}`
+}
+
+export async function presetNames() {
+  const found = await api.listUserDataFullInfo(PRESETS).catch(() => [])
+  return found
+    .map(({ path }) => path.split("/").pop())
+    .filter((name) => name.endsWith(SUFFIX))
+    .map((name) => name.slice(0, -SUFFIX.length))
+    .sort((a, b) => a.localeCompare(b))
+}
+
+export async function savePreset(name, rows) {
+  await api.storeUserData(file(name), JSON.stringify({ rows }), { overwrite: true, throwOnError: true, stringify: false })
+}
+
+export async function loadPreset(name) {
+  const answer = await api.getUserData(file(name))
+  return answer.ok ? (await answer.json()).rows : null
+}
+
+export function deletePreset(name) {
+  return api.deleteUserData(file(name))
+}

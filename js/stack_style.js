@@ -1,0 +1,95 @@
+// How the editor of Stack looks, by the colors of ComfyUI's theme.
+
+const STYLE = `
+.lw-stack { box-sizing: border-box; width: 100%; height: 100%; overflow: hidden auto; color: var(--input-text);
+  font: 12px/1.4 Inter, Arial, sans-serif; --lw-accent: var(--p-primary-color, #60a5fa);
+  --lw-field: color-mix(in srgb, var(--input-text) 8%, transparent);
+  --lw-edge: color-mix(in srgb, var(--input-text) 14%, transparent); --lw-muted: var(--descrip-text, #999);
+  --lw-bad: var(--error-text, #ff6b6b); scrollbar-width: thin; }
+.lw-stack *, .lw-popover * { box-sizing: border-box; }
+.lw-content { display: flex; flex-direction: column; gap: 5px; padding: 2px; }
+.lw-stack button, .lw-stack input, .lw-stack textarea, .lw-popover button, .lw-popover input { font: inherit;
+  color: inherit; border: 1px solid transparent; border-radius: 6px; background: var(--lw-field); outline: none;
+  margin: 0; }
+.lw-stack button, .lw-popover button { cursor: pointer; }
+.lw-stack :is(button, input, textarea):focus-visible, .lw-popover :is(button, input):focus-visible {
+  border-color: var(--lw-accent); box-shadow: 0 0 0 1px var(--lw-accent); }
+.lw-stack :is(button, input):hover { border-color: var(--lw-edge); }
+.lw-bar { display: flex; align-items: center; gap: 6px; min-height: 26px; }
+.lw-bar button { padding: 3px 10px; }
+.lw-bar .lw-space { flex: 1; }
+.lw-bar .lw-add { background: color-mix(in srgb, var(--lw-accent) 22%, transparent); font-weight: 600; }
+.lw-heads, .lw-line { display: grid; grid-template-columns: 14px 28px minmax(60px, 1fr) 54px 54px 22px; gap: 6px;
+  align-items: center; }
+.lw-heads { padding: 0 7px; color: var(--lw-muted); font-size: 10px; text-align: center; line-height: 1; }
+.lw-heads :first-child { grid-column: 1 / 4; text-align: left; }
+.lw-rows { display: flex; flex-direction: column; gap: 5px; }
+.lw-row { padding: 5px 6px; border-radius: 9px; border: 1px solid var(--lw-edge);
+  background: color-mix(in srgb, var(--comfy-input-bg) 75%, transparent); }
+.lw-row.lw-off .lw-name, .lw-row.lw-off .lw-weight, .lw-row.lw-off .lw-more { opacity: .45; }
+.lw-row.lw-wrong { border-color: color-mix(in srgb, var(--lw-bad) 60%, transparent); }
+.lw-row.lw-dragged { opacity: .5; border-color: var(--lw-accent); }
+.lw-stack .lw-handle { padding: 0; height: 22px; background: none; color: var(--lw-muted); cursor: grab;
+  touch-action: none; line-height: 1; }
+.lw-stack .lw-switch { position: relative; width: 28px; height: 16px; padding: 0; border-radius: 8px;
+  background: color-mix(in srgb, var(--input-text) 22%, transparent); transition: background .15s; }
+.lw-switch::after { content: ""; position: absolute; top: 2px; left: 2px; width: 10px; height: 10px;
+  border-radius: 50%; background: var(--input-text); transition: left .15s; }
+.lw-stack .lw-switch[aria-checked=true] { background: var(--lw-accent); }
+.lw-switch[aria-checked=true]::after { left: 14px; background: #fff; }
+.lw-stack .lw-name { display: flex; align-items: baseline; min-width: 0; padding: 2px 6px; background: none;
+  text-align: left; overflow: hidden; white-space: nowrap; }
+.lw-name b { font-weight: 600; overflow: hidden; text-overflow: ellipsis; }
+.lw-name small, .lw-option small { color: var(--lw-muted); font-size: 10px; overflow: hidden;
+  text-overflow: ellipsis; flex-shrink: 4; }
+.lw-name i { font: 10px/1.3 Inter, Arial, sans-serif; margin-left: 6px; padding: 0 4px; border-radius: 4px;
+  color: var(--lw-muted); border: 1px solid var(--lw-edge); }
+.lw-stack .lw-weight { width: 100%; padding: 2px 4px; text-align: center; font-variant-numeric: tabular-nums;
+  appearance: textfield; background: border-box linear-gradient(90deg, color-mix(in srgb, var(--lw-accent) 30%, transparent)
+  var(--lw-share, 0%), var(--lw-field) var(--lw-share, 0%)); }
+.lw-weight::placeholder { color: var(--lw-muted); opacity: 1; }
+.lw-weight::-webkit-inner-spin-button { display: none; }
+.lw-stack .lw-menu { padding: 0; height: 22px; background: none; color: var(--lw-muted); letter-spacing: 1px; }
+.lw-more { display: flex; flex-wrap: wrap; gap: 4px; align-items: center; padding: 4px 0 1px 20px; }
+.lw-stack .lw-chip { padding: 0 8px; border-radius: 9px; font-size: 11px; line-height: 17px; color: var(--lw-muted);
+  max-width: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.lw-stack .lw-chip[aria-pressed=true] { color: var(--input-text);
+  background: color-mix(in srgb, var(--lw-accent) 32%, transparent); }
+.lw-stack .lw-chip[aria-pressed=false] { text-decoration: line-through; }
+.lw-stack input.lw-chip { width: 110px; color: var(--input-text); background: var(--lw-field); }
+.lw-blocks { display: flex; align-items: center; gap: 6px; flex: 1 0 100%; color: var(--lw-muted); font-size: 11px; }
+.lw-blocks input { flex: 1; min-width: 0; padding: 1px 6px; color: var(--input-text); }
+.lw-problem { padding: 3px 2px 1px 20px; color: var(--lw-bad); font-size: 11px; overflow-wrap: anywhere; }
+.lw-stack .lw-raw { width: 100%; font-family: monospace; padding: 1px 4px; color: var(--lw-muted); background: none; }
+.lw-empty { padding: 14px 8px; text-align: center; color: var(--lw-muted); border: 1px dashed var(--lw-edge);
+  border-radius: 9px; }
+.lw-stack textarea { width: 100%; min-height: 110px; padding: 6px 8px; font: 11px/1.5 monospace; white-space: pre;
+  resize: none; background: var(--comfy-input-bg); }
+.lw-popover { position: fixed; z-index: 10000; display: flex; flex-direction: column; gap: 4px; padding: 6px;
+  min-width: 170px; max-width: 460px; max-height: 320px; border-radius: 10px; color: var(--input-text);
+  background: var(--comfy-menu-bg); border: 1px solid var(--border-color); box-shadow: 0 10px 30px #0009;
+  font: 13px/1.4 Inter, Arial, sans-serif; --lw-accent: var(--p-primary-color, #60a5fa);
+  --lw-field: color-mix(in srgb, var(--input-text) 8%, transparent); --lw-muted: var(--descrip-text, #999);
+  --lw-edge: color-mix(in srgb, var(--input-text) 14%, transparent); }
+.lw-popover input { padding: 5px 8px; width: 100%; }
+.lw-popover form { display: flex; gap: 4px; }
+.lw-popover form button { padding: 0 10px; }
+.lw-options { overflow: auto; display: flex; flex-direction: column; gap: 1px; scrollbar-width: thin; }
+.lw-popover .lw-option { display: flex; gap: 2px; align-items: baseline; width: 100%; padding: 4px 8px;
+  text-align: left; background: none; white-space: nowrap; flex-shrink: 0; }
+.lw-popover .lw-option:is(:hover, [aria-selected=true], :focus-visible) { background: var(--lw-field); }
+.lw-option span { overflow: hidden; text-overflow: ellipsis; }
+.lw-popover .lw-danger { color: var(--error-text, #ff6b6b); }
+.lw-split { display: flex; gap: 2px; }
+.lw-split > :first-child { flex: 1; }
+.lw-split > :last-child { flex: none; width: auto; color: var(--lw-muted); }
+.lw-note { padding: 4px 8px; color: var(--lw-muted); font-size: 12px; }
+`
+
+export function addStyle() {
+  if (document.getElementById("lw-stack-style")) return
+  const style = document.createElement("style")
+  style.id = "lw-stack-style"
+  style.textContent = STYLE
+  document.head.append(style)
+}
