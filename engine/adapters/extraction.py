@@ -42,6 +42,11 @@ class Share:
         """Between 0 and 1; 1 where nothing differs."""
         return self.kept / self.total if self.total else 1.0
 
+    @property
+    def error(self) -> float:
+        """Frobenius norm of what is missing over that of the difference, between 0 and 1."""
+        return max(0.0, 1 - self.energy) ** 0.5
+
     def __add__(self, other: Share) -> Share:
         return Share(self.kept + other.kept, self.total + other.total, max(self.rank, other.rank))
 
@@ -74,7 +79,7 @@ def low_rank(difference: Tensor, wanted: Wanted, *, seed: int = 0) -> tuple[LowR
     matrix = difference.float().flatten(1)
     u, s, v = _singular(matrix, min(wanted.rank, *matrix.shape), seed)
     total = matrix.square().sum().item()
-    rank = min(_enough(s, total, wanted.energy), max(1, int((s >= wanted.negligible * s[0]).sum())))
+    rank = cut_off(s, total, wanted)
     u, s, v = u[:, :rank], s[:rank], v[:, :rank]
     out, *inner = difference.shape
     up, down = u * s.sqrt(), (v * s.sqrt()).T
@@ -95,6 +100,18 @@ def _singular(matrix: Tensor, rank: int, seed: int) -> tuple[Tensor, Tensor, Ten
         return u[:, :rank], s[:rank], vh[:rank].T
     u, s, v = leading_singular(matrix, rank + _OVERSAMPLING, seed)
     return u[:, :rank], s[:rank], v[:, :rank]
+
+
+def cut_off(values: Tensor, total: float, wanted: Wanted) -> int:
+    """How many of these singular values to keep, at least 1.
+
+    Args:
+        values: from the largest.
+        total: sum of the squares of all, also of those that aren't among them.
+        wanted: the rule.
+    """
+    large = max(1, int((values >= wanted.negligible * values[0]).sum()))
+    return min(wanted.rank, _enough(values, total, wanted.energy), large)
 
 
 def _enough(values: Tensor, total: float, energy: float) -> int:
