@@ -74,7 +74,9 @@ def merged_metadata(adapter: Adapter, entries: Sequence[StackEntry], made: Made)
 
 
 def network(adapter: Adapter) -> dict[str, str]:
-    """Kohya's fields for the kind, the largest rank and alpha, as other programs show them."""
+    """Kohya's fields for the kind, the largest rank and alpha, as other programs show them; none without modules."""
+    if not adapter.modules:
+        return {}
     kinds = dict.fromkeys(update.kind for update in adapter.modules.values())
     kind = next((kind for kind in kinds if kind != "lora"), "lora")
     return {
