@@ -24,6 +24,8 @@ _OVERSAMPLING = 16
 """Further values that are computed for larger ones, so that those that count are exact."""
 _BLOCK = re.compile(r"(?:\w+\.)*?\w*(?:blocks?|layers)\w*(?:\.\d+)*")
 """The beginning of a layer's path, up to the outermost numbered block."""
+_FLAT_BLOCK = re.compile(r"\w*?(?:blocks?|layers)(?:_\d+)*")
+"""The same of a path whose dots are underscores, as in kohya's names."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def by_block(shares: Mapping[str, Share]) -> dict[str, Share]:
     found: dict[str, list[Share]] = defaultdict(list)
     for key, share in shares.items():
         component, path = key.split(".", 1)
-        block = _BLOCK.match(path)
+        block = (_BLOCK if "." in path else _FLAT_BLOCK).match(path)
         found[f"{component}.{block[0] if block else path}"].append(share)
     return {block: added(own) for block, own in found.items()}
 

@@ -364,3 +364,14 @@ def test_nan_is_refused_by_layer_and_adapter(method: Any) -> None:
 def test_settings_out_of_range_are_refused_together() -> None:
     with pytest.raises(ConfigError, match=r"method 'tie'; did you mean ties\?, rank 0, density 2, drop 1"):
         merge(stack((adapter("lora"), 1)), "tie", rank=0, density=2, drop=1)
+
+
+def test_a_private_file_names_no_part() -> None:
+    from lora_workbench.engine.adapters.private import private
+
+    fox = adapter("lora", 0, "secret-fox", modelspec__trigger_phrase="ohwx fox")
+    found = private(merge(stack((fox, 0.8), (adapter("lora", 1), 1)), "ties", density=0.4).adapter.metadata)
+    assert "secret-fox" not in json.dumps(found)
+    told = json.loads(found["lw.merged"])
+    assert (told["method"], told["density"], told["parts"][0]["weight"]) == ("ties", 0.4, 0.8)
+    assert private({"lw.merged": "[1"}) == {"lw.merged": "{}"}
