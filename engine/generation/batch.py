@@ -161,7 +161,7 @@ def compare(
 
 def stack_label(stack: Stack) -> str:
     """The label of a stack, for example ``fox 0.8 + riso 0.6``; ``base`` if it is empty."""
-    return " + ".join(f"{entry.adapter.name} {entry.weight:g}" for entry in stack.active()) or "base"
+    return " + ".join(entry.label for entry in stack.active()) or "base"
 
 
 def _denoise(

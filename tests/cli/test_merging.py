@@ -14,7 +14,7 @@ from lora_workbench.engine.adapters.files import load_adapter
 from lora_workbench.engine.adapters.keeping import keep
 from lora_workbench.engine.models.contract import Backbone
 from lora_workbench.engine.models.registry import load_base
-from random_adapters import random_adapter
+from made_adapters import random_adapter
 
 
 @pytest.fixture(scope="module")

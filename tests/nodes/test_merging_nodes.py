@@ -19,7 +19,7 @@ from lora_workbench.nodes.adapters.save_adapter import SaveAdapter
 from lora_workbench.nodes.adapters.subtract_adapters import SubtractAdapters
 from lora_workbench.nodes.host.headless import HeadlessHost
 from lora_workbench.nodes.training.save_base import SaveBase
-from random_adapters import random_adapter
+from made_adapters import random_adapter
 from safetensors import safe_open
 from tiny import save_tiny_sd1
 

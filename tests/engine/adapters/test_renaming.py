@@ -21,7 +21,7 @@ from lora_workbench.engine.core.errors import AdapterError
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
 from lora_workbench.engine.models.contract import Backbone
 from lora_workbench.engine.models.registry import load_base
-from random_adapters import random_adapter
+from made_adapters import random_adapter
 
 OTHERS: tuple[Naming, ...] = ("kohya", "diffusers", "ComfyUI")
 BEGINS = {"kohya": "lora_unet_down_blocks_0", "diffusers": "unet.down_blocks.0", "ComfyUI": "diffusion_model.input_blo"}

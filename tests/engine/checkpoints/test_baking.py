@@ -18,7 +18,7 @@ from lora_workbench.engine.core.errors import AdapterError, BaseModelError
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.contract import Backbone
 from lora_workbench.engine.models.families import sd1, sdxl
-from random_adapters import random_adapter
+from made_adapters import random_adapter
 from tiny import save_tiny_sd1, save_tiny_sdxl
 from torch import Tensor
 
