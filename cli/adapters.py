@@ -1,4 +1,4 @@
-"""``lora-workbench adapters``: list, inspect and extract adapter files."""
+"""``lora-workbench adapters``: list, inspect, extract, merge, resize and convert adapter files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from . import merging
 from .printing import complain, say, say_json
 
 _HIGHEST = 1024
@@ -15,9 +16,9 @@ _LONGEST = 200
 
 
 def add_to(commands: Any) -> None:
-    actions = commands.add_parser("adapters", help="list, inspect and extract adapter files").add_subparsers(
-        required=True, metavar="ACTION"
-    )
+    actions = commands.add_parser(
+        "adapters", help="list, inspect, extract, merge, resize and convert adapter files"
+    ).add_subparsers(required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="list the adapters in an output folder")
     listing.add_argument("--output", type=Path, default=Path("output"), metavar="DIR", help="output folder of the runs")
     listing.add_argument("--json", action="store_true", help="as JSON")
@@ -41,6 +42,7 @@ def add_to(commands: Any) -> None:
     extraction.add_argument("--output", type=Path, default=Path("output"), metavar="DIR", help="output folder")
     extraction.add_argument("--json", action="store_true", help="the report as JSON")
     extraction.set_defaults(command=extract)
+    merging.add_to(actions)
 
 
 def list_(arguments: argparse.Namespace) -> int:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from .adapters.apply_stack import ApplyStack
 from .adapters.combine_adapters import CombineAdapters
+from .adapters.bake_stack import BakeStack
 from .adapters.compare_snapshots import CompareSnapshots
 from .adapters.extract_adapter import ExtractAdapter
 from .adapters.load_adapter import LoadAdapter
+from .adapters.merge_adapters import MergeAdapters
 from .adapters.pick_snapshot import PickSnapshot
+from .adapters.resize_adapter import ResizeAdapter
 from .adapters.save_adapter import SaveAdapter
 from .adapters.save_snapshots import SaveSnapshots
 from .adapters.stack import StackRows
 from .adapters.stack_adapters import StackAdapters
 from .adapters.stack_report import StackReport
+from .adapters.subtract_adapters import SubtractAdapters
 from .captions.caption_dataset import CaptionDataset
 from .captions.captions_from_text import CaptionsFromText
 from .captions.edit_captions import EditCaptions
@@ -94,6 +98,10 @@ NODES: list[type[io.ComfyNode]] = [
     StackReport,
     CombineAdapters,
     ApplyStack,
+    MergeAdapters,
+    ResizeAdapter,
+    SubtractAdapters,
+    BakeStack,
     SaveAdapter,
     CompareSnapshots,
     PickSnapshot,

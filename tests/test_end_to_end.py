@@ -137,6 +137,16 @@ def test_saved_adapters_draw(quickstart: Ended, shell: Shell) -> None:
     assert names(drawn.result["images"]) == [f"picture_{number:05d}.png" for number in (1, 2, 3)]
 
 
+def test_saved_adapters_become_one_file_and_one_base_model(quickstart: Ended, shell: Shell) -> None:
+    made = shell.run("merge-and-export", "what the stack draws.steps=4", "what the one file draws.steps=4")
+    assert made.status == 0, made.errors
+    [merged] = [report for report in made.result["reports"].values() if "errors_by_block" in report]
+    assert 0 < merged["error"] < 0.5 and merged["triggers"][0] == "zwx animal, qvk style"
+    assert names(made.result["adapters"]) == ["fox-in-riso.safetensors"]
+    [saved] = [report for report in made.result["reports"].values() if "paths" in report]
+    assert saved["paths"] == ["diffusers/demo-with-fox-in-riso"]
+
+
 def test_adapters_that_are_not_there_are_named(quickstart: Ended, root: Path, tmp_path: Path) -> None:
     shell = Shell(root, tmp_path)
     none = shell.run("generate-with-stack")

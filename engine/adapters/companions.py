@@ -52,6 +52,7 @@ class Companions:
                     expected=f"one of {', '.join(ROLES)}",
                     hint="add it by the node Companion Adapter, where its role is chosen.",
                 )
+            _refuse_schedule(entry)
             by_role[entry.role] = by_role[entry.role].adding(entry)
         starts = by_role["start_from"].entries
         if len(starts) > 1:
@@ -100,6 +101,15 @@ class Companions:
             training_only=Stack(tuple(map(bound, self.training_only.entries))),
             context=Stack(tuple(map(bound, self.context.entries))),
             start_from=bound(self.start_from) if self.start_from else None,
+        )
+
+
+def _refuse_schedule(entry: StackEntry) -> None:
+    if entry.steps:
+        raise AdapterError(
+            f"The companion {entry.adapter.name} has weights by sampling step, and a training samples nothing.",
+            expected="companions with one weight",
+            hint="take the schedule off.",
         )
 
 

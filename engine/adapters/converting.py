@@ -11,9 +11,9 @@ from ..core.errors import AdapterError
 from ..core.events import Event, Progress
 from ..core.words import counted
 from .adapter import Adapter
-from .binding import HasComponents, changeable
+from .binding import HasComponents
 from .extraction import Wanted, low_rank
-from .fused import bind_to
+from .fused import base_weights, bind_to
 from .kinds import KINDS, LowRank, Update
 from .kinds.dora import Decomposed
 
@@ -174,15 +174,7 @@ def _weights(base: HasComponents | None, adapter: Adapter) -> Callable[[str], Te
     """A function from a module key to the base model's weight, or its part of a fused layer's."""
     if base is None:
         return partial(_missing, adapter)
-    names = dict.fromkeys(key.split(".", 1)[0] for key in adapter.modules)
-    layers = changeable({name: base.load_component(name) for name in names})
-    places = {part: (layer, rows) for key, layer in layers.items() for part, rows in base.file_parts(key)}
-
-    def weight(key: str) -> Tensor:
-        layer, rows = places[key]
-        return layer.weight.detach()[rows]
-
-    return weight
+    return base_weights(base, adapter.modules)
 
 
 def _missing(adapter: Adapter, key: str) -> Tensor:

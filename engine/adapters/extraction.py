@@ -24,6 +24,8 @@ _OVERSAMPLING = 16
 """Further values that are computed for larger ones, so that those that count are exact."""
 _BLOCK = re.compile(r"(?:\w+\.)*?\w*(?:blocks?|layers)\w*(?:\.\d+)*")
 """The beginning of a layer's path, up to the outermost numbered block."""
+_FLAT_BLOCK = re.compile(r"\w*?(?:blocks?|layers)(?:_\d+)*")
+"""The same of a path whose dots are underscores, as in kohya's names."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class Share:
     def energy(self) -> float:
         """Between 0 and 1; 1 where nothing differs."""
         return self.kept / self.total if self.total else 1.0
+
+    @property
+    def error(self) -> float:
+        """Frobenius norm of what is missing over that of the difference, between 0 and 1."""
+        return max(0.0, 1 - self.energy) ** 0.5
 
     def __add__(self, other: Share) -> Share:
         return Share(self.kept + other.kept, self.total + other.total, max(self.rank, other.rank))
@@ -74,7 +81,7 @@ def low_rank(difference: Tensor, wanted: Wanted, *, seed: int = 0) -> tuple[LowR
     matrix = difference.float().flatten(1)
     u, s, v = _singular(matrix, min(wanted.rank, *matrix.shape), seed)
     total = matrix.square().sum().item()
-    rank = min(_enough(s, total, wanted.energy), max(1, int((s >= wanted.negligible * s[0]).sum())))
+    rank = cut_off(s, total, wanted)
     u, s, v = u[:, :rank], s[:rank], v[:, :rank]
     out, *inner = difference.shape
     up, down = u * s.sqrt(), (v * s.sqrt()).T
@@ -97,6 +104,18 @@ def _singular(matrix: Tensor, rank: int, seed: int) -> tuple[Tensor, Tensor, Ten
     return u[:, :rank], s[:rank], v[:, :rank]
 
 
+def cut_off(values: Tensor, total: float, wanted: Wanted) -> int:
+    """How many of these singular values to keep, at least 1.
+
+    Args:
+        values: from the largest.
+        total: sum of the squares of all, also of those that aren't among them.
+        wanted: the rule.
+    """
+    large = max(1, int((values >= wanted.negligible * values[0]).sum()))
+    return min(wanted.rank, _enough(values, total, wanted.energy), large)
+
+
 def _enough(values: Tensor, total: float, energy: float) -> int:
     """How many of these singular values have this share of the energy, at least 1."""
     if energy >= 1:
@@ -113,15 +132,10 @@ def by_block(shares: Mapping[str, Share]) -> dict[str, Share]:
     """
     found: dict[str, list[Share]] = defaultdict(list)
     for key, share in shares.items():
-        found[block_of(key)].append(share)
+        component, path = key.split(".", 1)
+        block = (_BLOCK if "." in path else _FLAT_BLOCK).match(path)
+        found[f"{component}.{block[0] if block else path}"].append(share)
     return {block: added(own) for block, own in found.items()}
-
-
-def block_of(key: str) -> str:
-    """Component and outermost numbered block of a layer, or the layer itself outside of blocks."""
-    component, path = key.split(".", 1)
-    block = _BLOCK.match(path)
-    return f"{component}.{block[0] if block else path}"
 
 
 def added(shares: Iterable[Share]) -> Share:

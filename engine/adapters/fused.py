@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from .adapter import Adapter
-from .binding import HasComponents, bind
+from .binding import HasComponents, bind, changeable
 from .kinds import Update
 from .names import flat
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Places: TypeAlias = Mapping[str, Sequence[tuple[str, slice]]]
 """Layer key -> (module key in adapter files, its output rows), for each module that the layer is in files."""
@@ -43,3 +46,21 @@ def bind_to(base: HasComponents, adapter: Adapter) -> Adapter:
         else:
             modules[name] = update
     return bind(replace(adapter, modules=modules), base.module_shapes())
+
+
+def base_weights(base: HasComponents, keys: Iterable[str]) -> Callable[[str], Tensor]:
+    """A function from a module key to the base model's weight, or its part of a fused layer's.
+
+    Args:
+        base: the base model.
+        keys: of all modules that it will be asked for; only their components are loaded.
+    """
+    names = dict.fromkeys(key.split(".", 1)[0] for key in keys)
+    layers = changeable({name: base.load_component(name) for name in names})
+    found = {part: (layer, rows) for key, layer in layers.items() for part, rows in base.file_parts(key)}
+
+    def weight(key: str) -> Tensor:
+        layer, rows = found[key]
+        return layer.weight.detach()[rows]
+
+    return weight

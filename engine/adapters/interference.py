@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .binding import HasComponents
-from .extraction import block_of
+from .block_names import Block, block_of
 from .fused import bind_to
 from .kinds import LowRank, Update
 from .names import flat
@@ -162,10 +162,11 @@ class Interference:
 
     @cached_property
     def blocks(self) -> dict[str, Share]:
-        """Component and block -> what is done to it, in the order of the layers."""
+        """Block -> what is done to it, such as ``down.1`` or ``te.3``, in the order of the layers."""
         found: dict[str, list[Layer]] = defaultdict(list)
         for layer in self.layers:
-            found[block_of(layer.key)].append(layer)
+            block = block_of(layer.key)
+            found[str(Block(block.stack, block.numbers[:1]))].append(layer)
         return {block: _together(layers) for block, layers in found.items()}
 
     @cached_property

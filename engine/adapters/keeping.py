@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from ..core.errors import AdapterError
 from ..core.storage import numbered
 from .adapter import Adapter
-from .files import HASH, read_metadata, save_adapter, tensor_hash
+from .files import HASH, file_tensors, read_metadata, save_adapter, tensor_hash
 from .private import private
 
 SUFFIX = ".safetensors"
@@ -22,6 +22,16 @@ class Kept(NamedTuple):
     path: Path
     written: bool
     """Whether it was written now, rather than found."""
+
+
+def exact_dtype(adapter: Adapter) -> Literal["float16", "float32"]:
+    """The smaller dtype that rounds none of the values that its file would have in float32."""
+    whole = file_tensors(adapter, dtype="float32")
+    with contextlib.suppress(AdapterError):  # values beyond its range
+        half = file_tensors(adapter, dtype="float16")
+        if all(bool((half[name].float() == tensor.float()).all()) for name, tensor in whole.items()):
+            return "float16"
+    return "float32"
 
 
 def keep(

@@ -149,6 +149,22 @@ def embeddings(metadata: Mapping[str, str]) -> dict[str, str]:
         return {}  # written by somebody else
 
 
+def families_of(family: str, metadata: Mapping[str, str]) -> set[str]:
+    """All names that an adapter's family has in its metadata, in the vocabularies of several programs.
+
+    Two adapters that have none in common are for different families.
+
+    Args:
+        family: of the adapter; may be empty.
+        metadata: its header.
+    """
+    architecture = metadata.get("modelspec.architecture", "").removesuffix("/lora")
+    version = metadata.get("ss_base_model_version", "")
+    names = {family, metadata.get("lw.family", ""), architecture, version}
+    names |= {_SS_BASE_VERSIONS[name] for name in names & _SS_BASE_VERSIONS.keys()}
+    return names - {""}
+
+
 def _own(facts: RunFacts) -> dict[str, str]:
     companions = {_COMPANIONS: _json(list(facts.companions))} if facts.companions else {}
     return {

@@ -1,10 +1,11 @@
 """Translation between module keys and the names of tensors in adapter files.
 
 A *module key* is ``<component>.<module path>``, for example ``denoiser.mid_block.attentions.0.proj_in`` or
-``text_encoder.encoder.layers.0.self_attn.q_proj``. A *file key* names a tensor; three styles are written:
+``text_encoder.encoder.layers.0.self_attn.q_proj``. A *file key* names a tensor; these styles are written:
 
 - ``kohya``: ``lora_unet_mid_block_attentions_0_proj_in.lora_down.weight``, ``.lora_up.weight``, ``.alpha``;
 - ``transformer``: ``transformer.<path>.lora_A.weight``, ``.lora_B.weight``, no alpha: the scale is 1;
+- ``unet``: ``unet.<path>.lora_A.weight`` and so on, as diffusers writes adapters of UNets;
 - ``native``: ``diffusion_model.<path>.lora_A.weight``, ``.lora_B.weight``, with ComfyUI's own paths and no alpha, for
   families that it knows by no other names.
 
@@ -22,9 +23,9 @@ from .kinds import KINDS, AdapterKind
 from .prefixes import place_of
 from .spellings import plain
 
-KeyStyle = Literal["kohya", "transformer", "native"]
+KeyStyle = Literal["kohya", "transformer", "unet", "native"]
 
-_DENOISER: dict[KeyStyle, str] = {"transformer": "transformer", "native": "diffusion_model"}
+_DENOISER: dict[KeyStyle, str] = {"transformer": "transformer", "unet": "unet", "native": "diffusion_model"}
 _KOHYA_ONE_ENCODER = {"denoiser": "lora_unet_", "text_encoder": "lora_te_"}
 _KOHYA_TWO_ENCODERS = {"denoiser": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"}
 
@@ -60,10 +61,13 @@ def _parts(kinds: tuple[AdapterKind, ...]) -> dict[str, str]:
 
 
 def style_of(file_keys: Iterable[str]) -> KeyStyle:
-    """The style of these names; kohya's unless a prefix says otherwise."""
+    """The style to write an adapter with these names in again; kohya's unless a prefix says otherwise.
+
+    Those of diffusers' UNets are written as kohya's, which more programs read.
+    """
     begins = {key.split(".", 1)[0] for key in file_keys}
     for style, begin in _DENOISER.items():
-        if begin in begins:
+        if begin in begins and style != "unet":
             return style
     return "kohya"
 

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 
 _KEPT = (
     *(f"lw.{key}" for key in ("version", "family", "prediction_type", "dataset_hash", "base_hash", "seed", "losses")),
-    *(f"lw.{key}" for key in ("suggested_weight", "versions", "recipe", "dora_norms")),
+    *(f"lw.{key}" for key in ("suggested_weight", "versions", "recipe", "dora_norms", "triggers")),
     *(f"ss_{key}" for key in ("network_module", "network_dim", "network_alpha", "base_model_version", "learning_rate")),
     *(f"ss_{key}" for key in ("unet_lr", "text_encoder_lr", "max_train_steps", "steps", "epoch", "num_epochs")),
     *(f"ss_{key}" for key in ("batch_size_per_device", "num_train_images", "resolution", "seed", "output_name")),
     *(f"ss_{key}" for key in ("enable_bucket", "bucket_info", "clip_skip", "v2", "optimizer", "lr_scheduler")),
 )
 """Numbers and kinds. Whatever isn't known to be one is left out: captions, names of files and folders, comments."""
-_LEFT_OUT = ("modelspec.thumbnail",)
+_LEFT_OUT = ("modelspec.thumbnail", "modelspec.merged_from")
+_OF_PARTS = ("hash", "file_hash", "weight", "text_encoder_weight", "kind")
 _PROMPTS = "sample_prompts"
 """The setting of ``lw.recipe`` that has prompts."""
 
@@ -31,6 +32,8 @@ def private(metadata: Mapping[str, str]) -> dict[str, str]:
     }
     if "lw.companions" in metadata:
         found["lw.companions"] = _without_names(metadata["lw.companions"])
+    if "lw.merged" in metadata:
+        found["lw.merged"] = _unnamed_parts(metadata["lw.merged"])
     if "lw.slider" in metadata:
         found["lw.slider"] = _range_alone(metadata["lw.slider"])
     if "lw.recipe" in found:
@@ -43,6 +46,17 @@ def _without_names(companions: str) -> str:
         return json.dumps([{key: one[key] for key in ("role", "weight", "hash")} for one in json.loads(companions)])
     except (ValueError, TypeError, KeyError, RecursionError):
         return "[]"
+
+
+def _unnamed_parts(merged: str) -> str:
+    """How it was merged, and the hashes and weights of its parts."""
+    try:
+        facts = json.loads(merged)
+        parts = [{key: part[key] for key in _OF_PARTS if key in part} for part in facts["parts"]]
+        settings = {key: value for key, value in facts.items() if isinstance(value, (int, float))}
+        return json.dumps({"method": str(facts["method"]), **settings, "parts": parts})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return "{}"
 
 
 def _range_alone(slider: str) -> str:

@@ -6,17 +6,21 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from ..core.errors import AdapterError
 from ..core.hashing import value_hash
 from .adapter import Adapter
 from .binding import HasComponents, changeable
 from .block_names import block_of
+from .by_step import Samples, by_step
 from .changes import change_of, no_bias
 from .files import AdapterFile
 from .fused import bind_to
 from .kinds.summing import Part, bias_change, updated
 from .metadata import contexts, embeddings
+from .schedules import Schedule, factor_at, in_words
 from .wrapping import Wrapped
 
 if TYPE_CHECKING:
@@ -50,6 +54,8 @@ class StackEntry:
     """What its weights are multiplied by, block by block; ``None``: by 1 everywhere."""
     triggers: tuple[str, ...] | None = None
     """The trigger phrases that are on, its own or others; ``None``: the first of its own."""
+    steps: Schedule = ()
+    """What its denoiser weight is multiplied by as a picture is sampled; empty: by 1 throughout."""
 
     @property
     def active(self) -> bool:
@@ -68,13 +74,17 @@ class StackEntry:
 
     @property
     def label(self) -> str:
-        """Its adapter and weight, for example ``fox 0.8``, and its block weights if it has any."""
-        return f"{self.adapter.name} {self.weight:g}" + (f" ({self.blocks})" if self.blocks else "")
+        """Its adapter and weight, for example ``fox 0.8``, with its block weights and schedule if it has any."""
+        further = [str(self.blocks)] if self.blocks else []
+        further += [in_words(self.steps)] if self.steps else []
+        return f"{self.adapter.name} {self.weight:g}" + (f" ({'; '.join(further)})" if further else "")
 
     def identity(self) -> list[Any]:
         """What pictures depend on, and trainings beside its role."""
+        further = {"blocks": self.blocks.identity()} if self.blocks else {}
+        further |= {"steps": self.steps} if self.steps else {}
         own = [self.adapter.content_hash, self.weight, self.text_encoder_weight]
-        return [*own, self.blocks.identity()] if self.blocks else own
+        return [*own, further] if further else own
 
 
 @dataclass(frozen=True)
@@ -102,6 +112,15 @@ class Stack:
     def triggers(self) -> tuple[str, ...]:
         """Distinct trigger phrases of the active adapters, in order."""
         return tuple(dict.fromkeys(phrase for entry in self.active() for phrase in entry.phrases))
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether any active entry's weight changes while a picture is sampled."""
+        return any(entry.steps for entry in self.active())
+
+    def at(self, share: float) -> Stack:
+        """The stack as it is when this share of the sampling is done, from 0 to 1, without schedules."""
+        return Stack(tuple(replace(e, weight=e.weight * factor_at(e.steps, share), steps=()) for e in self.entries))
 
     def total_weight(self) -> float:
         """Sum of the absolute denoiser weights of active entries; with block weights, in the block where it is most."""
@@ -198,6 +217,8 @@ class CarriesStacks(Protocol):
 def applied(base: HasComponents | CarriesStacks, stack: Stack) -> contextlib.AbstractContextManager[None]:
     r"""Within the block, the base model's weights are :math:`W + \sum_i w_i \Delta W_i`, and its biases likewise.
 
+    Weights that change by sampling step do so in ``base.sample``; see ``by_step.py``.
+
     However many adapters there are, each affected weight is computed once, in float32, and cast to its dtype. The
     original parameters are put back untouched when the block ends, even after an error. Quantized layers compute
     :math:`W x + \sum_i w_i \Delta W_i x` instead: a changed weight would have to be rounded to few bits again.
@@ -209,7 +230,28 @@ def applied(base: HasComponents | CarriesStacks, stack: Stack) -> contextlib.Abs
     Raises:
         AdapterError: an adapter doesn't fit the model; the message names it, and the model is unchanged.
     """
-    return base.carrying(stack) if isinstance(base, CarriesStacks) else _exchanged(base, stack)
+    apply = base.carrying if isinstance(base, CarriesStacks) else partial(_exchanged, base)
+    if not stack.scheduled:
+        return apply(stack)
+    if isinstance(base, Samples):
+        return _by_step(base, stack, apply)
+    raise AdapterError(
+        "The weights of the stack change by sampling step, and this base model can't sample.",
+        expected="a stack without schedules",
+        hint="take the schedule off.",
+    )
+
+
+@contextlib.contextmanager
+def _by_step(
+    base: Samples, stack: Stack, apply: Callable[[Stack], contextlib.AbstractContextManager[None]]
+) -> Iterator[None]:
+    """Text encoders have their weights throughout, as prompts are encoded once; the denoiser those of each step."""
+    texts = Stack(tuple(replace(entry, weight=0.0, steps=()) for entry in stack.entries))
+    images = Stack(tuple(replace(entry, text_encoder_weight=0.0) for entry in stack.entries))
+    starts = sorted({0.0, *(start for entry in stack.active() for start, _ in entry.steps)})
+    with apply(texts), by_step(base, starts, lambda start: apply(images.at(start))):
+        yield
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from ..core.quiet import quiet
 from ..core.storage import adding, numbered, save_with
 from ..models.contract import Backbone
 from ..models.diffusers_parts import read_config
-from ..models.from_parts import PartsBackbone, PartsWithWeights
+from ..models.from_parts import ChangedParts, PartsBackbone
 from .names import in_checkpoint
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _marks(base: PartsBackbone) -> dict[str, Tensor]:
 def _metadata(base: PartsBackbone, name: str) -> dict[str, str]:
     """What its training says of it, or the least that describes a model."""
     info = base.info
-    own: Mapping[str, str] = base.parts.weights.metadata if isinstance(base.parts, PartsWithWeights) else {}
+    own: Mapping[str, str] = base.parts.metadata if isinstance(base.parts, ChangedParts) else {}
     return {
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.architecture": info.architecture,

@@ -63,7 +63,7 @@ class PartsBackbone(Backbone):
         if component != "denoiser":
             return self._parts.load(component)
         module = self._load_denoiser()
-        if isinstance(self._parts, PartsWithWeights):
+        if isinstance(self._parts, ChangedParts):
             self._parts.put("denoiser", module)
         return module
 
@@ -77,31 +77,32 @@ class PartsBackbone(Backbone):
         Raises:
             BaseModelError: the weights don't fit.
         """
+        return self.with_parts(PartsWithWeights(self._parts, self._family.parts, weights))
+
+    def with_parts(self, parts: ChangedParts) -> PartsBackbone:
+        """This base model once more, on the same device and in the same dtype, loaded from these parts."""
         import torch
 
         names = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
-        parts = PartsWithWeights(self._parts, self._family.parts, weights)
         made = type(self)(parts, self._family, str(self.device), names[self.dtype])  # type: ignore[call-arg]
         made.words = self.words
         return made
 
 
-class PartsWithWeights(Parts):
-    """The parts of a base model, some with other weights.
+class ChangedParts(Parts):
+    """The parts of a base model, some of which are changed when they have been loaded.
 
     Args:
         before: those of the base model.
         declared: what its family declares of them.
-        weights: what replaces theirs.
+        name: of the changed base model, for people.
+        metadata: what files of it should say.
     """
 
-    def __init__(self, before: Parts, declared: Mapping[str, Part], weights: Weights) -> None:
+    def __init__(self, before: Parts, declared: Mapping[str, Part], *, name: str, metadata: Mapping[str, str]) -> None:
         super().__init__(declared)
-        self.name, self.folder = weights.name, before.folder
-        self.weights, self._before = weights, before
-
-    def content_hash(self) -> str:
-        return self.weights.content_hash
+        self.name, self.folder, self.metadata = name, before.folder, metadata
+        self._before = before
 
     def config(self, part: str) -> dict[str, Any]:
         return self._before.config(part)
@@ -111,15 +112,45 @@ class PartsWithWeights(Parts):
 
     def load(self, part: str) -> Any:
         loaded = self._before.load(part)
-        self.put(part, loaded)
+        self.change(part, loaded)
         return loaded
 
     def put(self, component: str, module: Any) -> None:
-        """Give a component the weights that the file has for it, if there are any.
+        """Make all changes of a component that isn't a part itself, such as the denoiser, in the order they came in.
 
         Raises:
-            BaseModelError: they don't fit, or the file is damaged.
+            BaseModelError: they don't fit, or their file is damaged.
         """
+        if isinstance(self._before, ChangedParts):
+            self._before.put(component, module)
+        self.change(component, module)
+
+    @abstractmethod
+    def change(self, component: str, module: Any) -> None:
+        """Make the changes of these parts, where there are any for a component.
+
+        Raises:
+            BaseModelError: they don't fit, or their file is damaged.
+        """
+
+
+class PartsWithWeights(ChangedParts):
+    """The parts of a base model, some with other weights.
+
+    Args:
+        before: those of the base model.
+        declared: what its family declares of them.
+        weights: what replaces theirs.
+    """
+
+    def __init__(self, before: Parts, declared: Mapping[str, Part], weights: Weights) -> None:
+        super().__init__(before, declared, name=weights.name, metadata=weights.metadata)
+        self.weights = weights
+
+    def content_hash(self) -> str:
+        return self.weights.content_hash
+
+    def change(self, component: str, module: Any) -> None:
         if own := self._of(component):
             _put(module, own, self.weights)
 

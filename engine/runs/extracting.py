@@ -15,7 +15,7 @@ from ..core.errors import AdapterError
 from ..core.events import Event, Progress
 from ..core.words import counted, first_of
 from ..models.contract import Backbone
-from ..models.from_parts import PartsBackbone, PartsWithWeights
+from ..models.from_parts import ChangedParts, PartsBackbone
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -157,6 +157,6 @@ def _metadata(before: Backbone, after: Backbone, name: str, share: Share) -> dic
 
 
 def _trained_metadata(base: Backbone) -> Mapping[str, str]:
-    if isinstance(base, PartsBackbone) and isinstance(base.parts, PartsWithWeights):
-        return base.parts.weights.metadata
+    if isinstance(base, PartsBackbone) and isinstance(base.parts, ChangedParts):
+        return base.parts.metadata
     return {}

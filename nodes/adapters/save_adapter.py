@@ -15,6 +15,7 @@ from . import CATEGORY
 if TYPE_CHECKING:
     from ...engine.adapters.adapter import Adapter
     from ...engine.adapters.converting import Form
+    from ...engine.adapters.renaming import Naming
     from ...engine.models.contract import Backbone
     from ..kit.adapters import LoraModel
 
@@ -74,7 +75,17 @@ class SaveAdapter(io.ComfyNode):
                     "base",
                     optional=True,
                     tooltip="Base model of the adapter: needed to write DoRA for other programs, or DoRA and OFT as "
-                    "a plain LoRA.",
+                    "a plain LoRA; and for names of layers that the file doesn't have.",
+                ),
+                io.Combo.Input(
+                    "names",
+                    options=["as it is", "kohya", "diffusers", "ComfyUI"],
+                    default="as it is",
+                    optional=True,
+                    extra_dict=ADVANCED,
+                    tooltip="Names of layers in the file; what it does stays the same. as it is: what most programs "
+                    "read for its family. kohya: lora_unet_…. diffusers: unet.… or transformer.…, as PEFT. ComfyUI: "
+                    "diffusion_model.…; needs the base model.",
                 ),
             ],
             outputs=[io.String.Output("path", tooltip="Full path of the saved file.")],
@@ -91,17 +102,19 @@ class SaveAdapter(io.ComfyNode):
         save_as: Form = "as it is",
         rank: int = 64,
         base: Backbone | None = None,
+        names: Naming = "as it is",
     ) -> io.NodeOutput:
         from ...engine.adapters.converting import converted, remarks
         from ...engine.adapters.keeping import keep
+        from ...engine.adapters.renaming import renamed, unread
 
         made = host().drive(converted(as_adapter(adapter), save_as, base=base, rank=rank))
-        adapter = made.adapter
+        adapter = renamed(made.adapter, names, base)
         name = or_else(filename.strip().removesuffix(".safetensors"), adapter.name)
         kept = keep(adapter, new_file(host().adapter_directory(), name), dtype=dtype, without_data=private)
         place = below_output(kept.path)
         saved = f"{'saved' if kept.written else 'already saved'}: {place}"
-        text = "\n".join([saved, *filter(None, [str(made)]), *remarks(adapter)])
+        text = "\n".join([saved, *filter(None, [str(made), unread(adapter, names)]), *remarks(adapter)])
         tell(text)
         report = {"name": adapter.name, "path": place, "trigger": adapter.trigger, "written": kept.written}
         report |= made.report()

@@ -16,7 +16,7 @@ def plot_of(report: StackReport) -> Image:
     from ...engine.figures.stack_plot import Bar, stack_plot
 
     bars = [
-        Bar(name.removeprefix("denoiser."), block.strength, block.owned.tolist(), _told(block.strength, block.base))
+        Bar(name, block.strength, block.owned.tolist(), _told(block.strength, block.base))
         for name, block in report.found.blocks.items()
     ]
     known = not math.isnan(report.found.whole.base)

@@ -215,7 +215,8 @@ class NativeBackbone(Backbone):
     def _euler(self, noise: Tensor, prompts: Mapping[str, Conditioning], told: float, **how: Any) -> Iterator[Tensor]:
         """Sample with prompts of equal lengths. ``told`` is the guidance that some models take as an input."""
         given = {kind: self._prompt(prompt, told) for kind, prompt in prompts.items()}
-        for x in euler(self._patcher, self._with_time(noise), given, loaded=self._mirror_for_sampling(), **how):
+        latents = self._with_time(noise)
+        for x in euler(lambda: self._patcher, latents, given, loaded=self._mirror_for_sampling(), **how):
             yield self._without_time(x)
 
     def decode(self, latents: Tensor) -> Tensor:

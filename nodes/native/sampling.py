@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .mirror import normal
@@ -32,7 +32,7 @@ def apply_arguments(model: BaseModel, prompts: Sequence[Conditionings], x: Tenso
 
 
 def euler(
-    patcher: ModelPatcher,
+    current: Callable[[], ModelPatcher],
     noise: Tensor,
     prompts: Mapping[str, Conditionings],
     *,
@@ -46,7 +46,7 @@ def euler(
         The latents (B, …), float32, after each step.
 
     Args:
-        patcher: the model with its patches.
+        current: gives the model with its patches, asked before each step; others must be clones of the first.
         noise: standard normal, (B, …).
         prompts: ``positive`` and, for classifier-free guidance, ``negative``: CONDITIONING for the whole batch.
         steps: denoising steps.
@@ -55,15 +55,22 @@ def euler(
     """
     import torch
 
+    patcher = current()
     options = COMFY.create_model_options_clone(patcher.model_options)
     sampling = patcher.get_model_object("model_sampling")
     sigmas = COMFY.calculate_sigmas(sampling, SCHEDULER, steps).to(patcher.load_device)
-    conds = {kind: COMFY.convert_cond(prompt) for kind, prompt in prompts.items()}
-    with torch.inference_mode():
-        model = loaded
+    given = {kind: COMFY.convert_cond(prompt) for kind, prompt in prompts.items()}
+
+    def prepared() -> tuple[BaseModel, Any]:
+        """The model, and what prompts are to it."""
+        model, conds = loaded, given
         if model is None:
-            model, conds, _ = COMFY.prepare_sampling(patcher, noise.shape, conds, options)
+            model, conds, _ = COMFY.prepare_sampling(patcher, noise.shape, given, options)
         patcher.pre_run()
+        return model, conds
+
+    with torch.inference_mode():
+        model, conds = prepared()
         noise = noise.to(patcher.load_device, torch.float32)
         empty = torch.zeros_like(noise)
         x = sampling.noise_scaling(sigmas[0], noise, empty, max_denoise=True)
@@ -71,6 +78,10 @@ def euler(
     try:
         for sigma, following in itertools.pairwise(sigmas):
             with torch.inference_mode():
+                if (now := current()) is not patcher:
+                    patcher.cleanup()
+                    patcher = now
+                    model, _ = prepared()
                 denoised = COMFY.sampling_function(
                     model, x, sigma.expand(len(x)), conds.get("negative"), conds["positive"], guidance, options, 0
                 )

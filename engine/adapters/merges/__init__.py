@@ -1,0 +1,1 @@
+"""Several adapters as one: aligned module by module, combined, and made as small as wanted."""
