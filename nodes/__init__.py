@@ -27,9 +27,12 @@ from .dataset.pair_dataset import PairDataset
 from .dataset.preview_dataset import PreviewDataset
 from .dataset.regularization_set import RegularizationSet
 from .dataset.save_dataset import SaveDataset
+from .generation.batch_grid import BatchGrid
 from .generation.comparison_grid import ComparisonGrid
 from .generation.generate import Generate
+from .generation.generate_batch import GenerateBatch
 from .generation.save_images import SaveImages
+from .generation.sweep import Sweep
 from .host import io
 from .training.base_from_comfy import BaseFromComfy
 from .training.companion import Companion
@@ -94,6 +97,9 @@ NODES: list[type[io.ComfyNode]] = [
     RunReport,
     Generate,
     ComparisonGrid,
+    Sweep,
+    GenerateBatch,
+    BatchGrid,
     SaveImages,
 ]
 """In the order in which a user meets them."""

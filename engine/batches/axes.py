@@ -9,10 +9,12 @@ from typing import Any
 from ..adapters.stack import StackEntry
 from ..core.errors import ConfigError
 from .jobs import Job
-from .texts import Find, floats, integers, lines, sizes, stacks
+from .texts import floats, integers, lines, sizes, within
 
 NO_ADAPTER = "no adapter"
-ADAPTERS, SNAPSHOT, WEIGHT, REPLACE = "adapters", "snapshot", "weight", "replace in prompt"
+PROMPT, NEGATIVE, SEED = "prompt", "negative prompt", "seed"
+ADAPTERS, STACK, SNAPSHOT, WEIGHT, REPLACE = "adapters", "stack", "snapshot", "weight", "replace in prompt"
+LARGEST_SEED = 2**64 - 1
 Change = Callable[[Job], Job]
 
 
@@ -41,29 +43,33 @@ class Axis:
 class _Plain:
     """An axis whose values are written as text and stand for themselves."""
 
+    fields: tuple[str, ...]
+    """Of a job; each value has one for each."""
     read: Callable[[str], Sequence[Any]]
-    change: Callable[[Job, Any], Job]
     label: Callable[[Any], str] = str
-    late: bool = False
+
+    def change(self, job: Job, value: Any) -> Job:
+        values = value if len(self.fields) > 1 else (value,)
+        return replace(job, **dict(zip(self.fields, values, strict=True)))
 
 
 def _number(value: float) -> str:
     return f"{value:g}"
 
 
+def _size(value: tuple[int, int]) -> str:
+    return f"{value[0]}x{value[1]}"
+
+
 _PLAIN: dict[str, _Plain] = {
-    "prompt": _Plain(lines, lambda job, value: replace(job, prompt=value)),
-    "negative prompt": _Plain(
-        lambda text: lines(text) or ("",), lambda job, value: replace(job, negative_prompt=value)
-    ),
-    "seed": _Plain(integers, lambda job, value: replace(job, seed=value)),
-    "steps": _Plain(integers, lambda job, value: replace(job, steps=value)),
-    "guidance": _Plain(floats, lambda job, value: replace(job, guidance=value), _number),
-    "size": _Plain(
-        sizes, lambda job, value: replace(job, width=value[0], height=value[1]), lambda value: f"{value[0]}x{value[1]}"
-    ),
+    PROMPT: _Plain(("prompt",), lines),
+    NEGATIVE: _Plain(("negative_prompt",), lambda text: lines(text) or ("",)),
+    SEED: _Plain(("seed",), lambda text: within(integers(text), "seed", 0, LARGEST_SEED)),
+    "steps": _Plain(("steps",), lambda text: within(integers(text), "steps", 1, 1000)),
+    "guidance": _Plain(("guidance",), lambda text: within(floats(text), "guidance", 0, 100), _number),
+    "size": _Plain(("width", "height"), sizes, _size),
 }
-KINDS = ("prompt", REPLACE, "negative prompt", "seed", ADAPTERS, WEIGHT, SNAPSHOT, "steps", "guidance", "size")
+KINDS = (PROMPT, REPLACE, NEGATIVE, SEED, ADAPTERS, STACK, WEIGHT, SNAPSHOT, "steps", "guidance", "size")
 """What an axis can vary."""
 
 
@@ -122,11 +128,6 @@ def adapters_axis(columns: Iterable[Sequence[StackEntry]], *, without: bool, nam
     chosen = [(), *columns] if without else list(columns)
     values = {_column_label(entries): _changing(Job.adding, tuple(entries)) for entries in chosen}
     return Axis(name=name, values=tuple(Value(label, change) for label, change in values.items()))
-
-
-def written_adapters(text: str, find: Find) -> list[tuple[StackEntry, ...]]:
-    """Stacks as in :func:`.texts.stacks`."""
-    return list(stacks(text, find))
 
 
 def weights_axis(weights: Iterable[float], of: str = "", *, without: bool) -> Axis:

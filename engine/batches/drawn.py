@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, overload
 
 from ..core.errors import StorageError
 from ..generation.batch import GeneratedImage
-from .folder import MANIFEST, file_name
+from .folder import INDEX, MANIFEST, file_name
 from .jobs import Job
 from .plan import Picture, Plan
 
@@ -45,13 +45,26 @@ class DrawnBatch(Sequence[GeneratedImage]):
         return self.folder / MANIFEST
 
     @property
+    def page(self) -> Path:
+        return self.folder / INDEX
+
+    @property
     def paths(self) -> list[Path]:
         """The file of each picture, once, in order of the jobs."""
         return list(dict.fromkeys(self.path_of(job) for job in self.plan.jobs))
 
     def path_of(self, job: Job) -> Path:
         """The file with a job's picture."""
-        return self.folder / file_name(self._by_place[tuple(job.places.items())])
+        return self.folder / file_name(self.picture_of(job))
+
+    def picture_of(self, job: Job) -> Picture:
+        """What a job asks for, which others may share."""
+        return self._by_place[tuple(job.places.items())]
+
+    def at(self, place: Mapping[str, str]) -> Image:
+        """The picture of the first job with these labels on these axes."""
+        job = next(job for job in self.plan.jobs if place.items() <= job.places.items())
+        return read(self.path_of(job))
 
     @cached_property
     def _by_place(self) -> dict[tuple[tuple[str, str], ...], Picture]:

@@ -54,7 +54,7 @@ class Job:
         """The job with another weight, of denoiser and text encoder, for one adapter.
 
         Args:
-            name: of the adapter; empty for the one that an axis has put there or, if none has, for the stack's only one.
+            name: of the adapter; empty for the one that an axis has put there or, if none has, the stack's only one.
             weight: of both.
 
         Raises:

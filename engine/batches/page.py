@@ -66,11 +66,7 @@ def _document(title: str, plan: Plan, there: list[Picture]) -> str:
 
 def _axes(plan: Plan) -> list[dict[str, Any]]:
     """Name and labels of each axis with several values, in their order."""
-    values: dict[str, dict[str, None]] = {}
-    for job in plan.jobs:
-        for name, label in job.places.items():
-            values.setdefault(name, {})[label] = None
-    return [{"name": name, "values": [*labels]} for name, labels in values.items() if len(labels) > 1]
+    return [{"name": name, "values": labels} for name, labels in plan.axes.items() if len(labels) > 1]
 
 
 def _common(plan: Plan) -> str:

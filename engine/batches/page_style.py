@@ -35,8 +35,8 @@ h1 { font-size: clamp(26px, 4vw, 38px); }
 .table th { font-weight: 600; text-align: left; vertical-align: bottom; }
 .table thead th { max-width: var(--side); }
 .table tbody th {
-  vertical-align: middle; min-width: 110px; max-width: 200px; padding-right: 12px; position: sticky; left: 0; z-index: 1;
-  background: var(--paper);
+  vertical-align: middle; min-width: 110px; max-width: 200px; padding-right: 12px; position: sticky; left: 0;
+  z-index: 1; background: var(--paper);
 }
 .table td { vertical-align: top; }
 .table .corner { vertical-align: bottom; color: var(--quiet); }

@@ -53,6 +53,15 @@ class Plan:
         return tuple(picture for group in self.groups for picture in group.pictures)
 
     @cached_property
+    def axes(self) -> dict[str, tuple[str, ...]]:
+        """Axis -> labels of its values, in their order."""
+        found: dict[str, dict[str, None]] = {}
+        for job in self.jobs:
+            for name, label in job.places.items():
+                found.setdefault(name, {})[label] = None
+        return {name: tuple(labels) for name, labels in found.items()}
+
+    @cached_property
     def keys(self) -> tuple[str, ...]:
         return tuple(picture.key for picture in self.pictures)
 
@@ -93,22 +102,22 @@ def planned(backbone: Backbone, jobs: Sequence[Job]) -> Plan:
     Raises:
         AdapterError: an adapter doesn't fit the base model.
     """
-    pictures = _pictures(backbone, jobs)
     words: dict[str, str] = {}
-    groups: dict[tuple[str, ...], list[Picture]] = {}
-    for picture in pictures:
-        stack = picture.job.stack.content_hash
+    grouped: dict[str, dict[str, dict[str, list[Picture]]]] = {}
+    for picture in _pictures(backbone, jobs):
+        job, stack = picture.job, picture.job.stack.content_hash
         if stack not in words:
-            words[stack] = words_hash(backbone, picture.job.stack)
-        settings = value_hash(
-            picture.width, picture.height, picture.job.steps, picture.job.guidance, picture.job.negative_prompt
-        )
-        groups.setdefault((words[stack], stack, settings), []).append(picture)
-    order = {key: place for place, key in enumerate(dict.fromkeys(word for word, _, _ in groups))}
-    first = {key: place for place, key in enumerate(dict.fromkeys((word, stack) for word, stack, _ in groups))}
-    ordered = sorted(groups, key=lambda key: (order[key[0]], first[key[:2]]))
-    made = [Group(stack=groups[key][0].job.stack, words=key[0], pictures=tuple(groups[key])) for key in ordered]
-    return Plan(tuple(made), tuple(jobs))
+            words[stack] = words_hash(backbone, job.stack)
+        settings = value_hash(picture.width, picture.height, job.steps, job.guidance, job.negative_prompt)
+        alike = grouped.setdefault(words[stack], {}).setdefault(stack, {})
+        alike.setdefault(settings, []).append(picture)
+    groups = [
+        Group(stack=pictures[0].job.stack, words=word, pictures=tuple(pictures))
+        for word, stacks in grouped.items()
+        for settings in stacks.values()
+        for pictures in settings.values()
+    ]
+    return Plan(tuple(groups), tuple(jobs))
 
 
 def _pictures(backbone: Backbone, jobs: Sequence[Job]) -> list[Picture]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
 from ..core.errors import ConfigError
-from .axes import Axis, Value
+from .axes import PROMPT, SEED, Axis, Value, plain_axis
 from .jobs import Job, no_such_adapter
 
 MOST_JOBS = 100_000
@@ -74,6 +74,29 @@ class Sweep:
             for axis, value in zip(self.axes, values, strict=True):
                 job = value.change(job) if axis.late == late else job
         return replace(job, places={axis.name: value.label for axis, value in zip(self.axes, values, strict=True)})
+
+
+def all_jobs(sweep: Sweep, common: Job, prompts: Sequence[str], seeds: Sequence[int]) -> list[Job]:
+    """The jobs of a sweep, each with each prompt and seed unless the sweep has such an axis itself.
+
+    Raises:
+        ConfigError: there is no prompt, or as for :meth:`Sweep.jobs`.
+    """
+    if not prompts and PROMPT not in sweep.names:
+        raise ConfigError(
+            "The batch has no prompt.", expected="at least one", hint="write prompts, one a line, or sweep the prompt."
+        )
+    return sweep.within(plain_axis(PROMPT, prompts), plain_axis(SEED, seeds)).jobs(common)
+
+
+def remarks(sweep: Sweep, prompts: Sequence[str], seeds_per_prompt: int) -> list[str]:
+    """Which values a sweep replaces, one sentence each."""
+    told = []
+    if PROMPT in sweep.names and prompts:
+        told.append("prompts isn't used: the sweep has prompts of its own")
+    if SEED in sweep.names and seeds_per_prompt > 1:
+        told.append("seeds_per_prompt isn't used: the sweep has seeds of its own")
+    return told
 
 
 def _has(job: Job, adapter: str) -> bool:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from typing import TypeVar
 
 from ..adapters.adapter import Adapter
 from ..adapters.stack import StackEntry
 from ..core.errors import ConfigError
 
+N = TypeVar("N", int, float)
 MOST_VALUES = 10_000
 """Of one axis."""
 NONE = "none"
@@ -54,6 +56,18 @@ def integers(text: str) -> tuple[int, ...]:
     return tuple(map(int, numbers))
 
 
+def within(values: Sequence[N], name: str, least: float, most: float) -> Sequence[N]:
+    """The values, all of them in a range.
+
+    Raises:
+        ConfigError: one isn't.
+    """
+    for value in values:
+        if not least <= value <= most:
+            raise ConfigError(f"{name} got {value}.", expected=f"{least} to {most}", hint="correct the value.")
+    return values
+
+
 def sizes(text: str) -> tuple[tuple[int, int], ...]:
     """Widths and heights such as ``512x768``, separated by commas or line ends.
 
@@ -63,6 +77,9 @@ def sizes(text: str) -> tuple[tuple[int, int], ...]:
     found = [_SIZE.fullmatch(part) for part in _parts(text)]
     if not found or not all(found):
         raise _unreadable(text, "sizes in pixels such as 512x768, 768x512")
+    for side in (int(side) for size in found if size for side in size.groups()):
+        if side % 8 or not 8 <= side <= 8192:
+            raise ConfigError(f"size got {side}.", expected="multiples of 8 up to 8192", hint="round it.")
     return tuple((int(size[1]), int(size[2])) for size in found if size)
 
 
@@ -77,14 +94,24 @@ def stacks(text: str, find: Find) -> tuple[tuple[StackEntry, ...], ...]:
     return tuple(() if line.casefold() == NONE else tuple(_entries(line, find)) for line in lines(text))
 
 
+def file_names(text: str) -> tuple[str, ...]:
+    """The names of adapters in such lines."""
+    named = (part for line in lines(text) if line.casefold() != NONE for part in re.split(r"\s\+\s", line))
+    return tuple(_weighted(part)[0] for part in named)
+
+
 def _entries(line: str, find: Find) -> Iterator[StackEntry]:
     for part in re.split(r"\s\+\s", line):
-        name = part.strip()
-        weights: list[float] = []
-        while len(weights) < 2 and (found := re.fullmatch(rf"(.+):\s*({_NUMBER})", name)):
-            name, weights = found[1].strip(), [float(found[2]), *weights]
-        weight, text_encoder_weight = (weights or [1.0])[0], (weights or [1.0])[-1]
-        yield StackEntry(find(name), weight, text_encoder_weight)
+        name, weights = _weighted(part)
+        yield StackEntry(find(name), weights[0], weights[-1])
+
+
+def _weighted(part: str) -> tuple[str, list[float]]:
+    """(name, its one or two weights, 1 by default)."""
+    name, weights = part.strip(), list[float]()
+    while len(weights) < 2 and (found := re.fullmatch(rf"(.+):\s*({_NUMBER})", name)):
+        name, weights = found[1].strip(), [float(found[2]), *weights]
+    return name, weights or [1.0]
 
 
 def _parts(text: str) -> list[str]:
