@@ -31,6 +31,7 @@ from .generation.batch_grid import BatchGrid
 from .generation.comparison_grid import ComparisonGrid
 from .generation.generate import Generate
 from .generation.generate_batch import GenerateBatch
+from .generation.prompt_matrix import PromptMatrix
 from .generation.save_images import SaveImages
 from .generation.sweep import Sweep
 from .host import io
@@ -97,6 +98,7 @@ NODES: list[type[io.ComfyNode]] = [
     RunReport,
     Generate,
     ComparisonGrid,
+    PromptMatrix,
     Sweep,
     GenerateBatch,
     BatchGrid,

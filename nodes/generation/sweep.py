@@ -35,9 +35,7 @@ class Sweep(io.ComfyNode):
             description="Varies one thing of a batch: prompt, seed, adapters, weight, snapshot, steps, guidance or "
             "size. Chain these nodes for every combination, as in an X/Y/Z plot.",
             inputs=[
-                io.Combo.Input(
-                    "axis", options=list(AXES), default="weight", tooltip="What varies from picture to picture."
-                ),
+                io.Combo.Input("axis", options=list(AXES), default="weight", tooltip="What differs between pictures."),
                 io.String.Input(
                     "values",
                     default="0.25, 0.5, 0.75, 1",

@@ -113,6 +113,7 @@ FIXED = {
         "base prompts seed seeds_per_prompt steps guidance stack reference reference_guidance",
         "grid batch",
     ),
+    "LW_PromptMatrix": ("templates lists mode count seed", "prompts count"),
     "LW_Sweep": (
         "axis values no_adapter adapter jobs stack stack_2 stack_3 stack_4 snapshots",
         "jobs",
@@ -208,6 +209,7 @@ def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
         "LW_TrainLoRA": "fixed",
         "LW_TrainSlider": "fixed",
         "LW_CompareSnapshots": "fixed",
+        "LW_PromptMatrix": "fixed",
         "LW_Generate": True,
         "LW_GenerateBatch": "fixed",
         "LW_ComparisonGrid": True,
