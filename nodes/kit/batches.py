@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...engine.core.errors import AdapterError
 from ..host import host, io
 from . import sockets
 from .inputs import seed_input
@@ -38,9 +40,10 @@ def adapter_file(name: str) -> Path:
     Raises:
         AdapterError: there is none.
     """
-    plain = name.replace("\\", "/")
-    known = host().adapter_files()
-    return host().adapter_path(f"{plain}{SUFFIX}" if f"{plain}{SUFFIX}" in known else plain)
+    if not name.endswith(SUFFIX):  # a folder of that name may be of anything
+        with contextlib.suppress(AdapterError):
+            return host().adapter_path(f"{name}{SUFFIX}")
+    return host().adapter_path(name)
 
 
 def adapter_named(name: str) -> Adapter:
