@@ -15,10 +15,10 @@ from typing import NoReturn
 
 from ..engine.core.errors import WorkbenchError, WorkflowError
 from ..engine.core.words import printable
-from . import adapters, doctor, families, nodes, plan, report, run, runs, store, train
+from . import adapters, doctor, families, generate, nodes, plan, report, run, runs, store, train
 from .printing import complain, say_json
 
-PROGRAMS = (run, train, plan, runs, nodes, families, adapters, report, store, doctor)
+PROGRAMS = (run, train, generate, plan, runs, nodes, families, adapters, report, store, doctor)
 """Each adds its parser, with the function that runs it."""
 
 
@@ -49,8 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for program in PROGRAMS:
         program.add_to(commands)
     arguments = parser.parse_args(_Parser.arguments)
-    if arguments.command is not train.train and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        complain("Only `train RUN.toml` shares its work among processes; each of these would do all of it.")
+    if arguments.command not in (train.train, generate.generate) and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        complain("Only `train` and `generate` share their work among processes; each of these would do all of it.")
         return 2
     try:
         return arguments.command(arguments)

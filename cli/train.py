@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..engine.core.errors import ConfigError, WorkbenchError
+from ..engine.core.errors import ConfigError
 from ..engine.core.events import Event, SamplesGenerated
-from ..engine.core.joining import Seat, device_of, join, launched
+from ..engine.core.joining import launched
 from ..engine.core.ranks import Ranks
 from ..engine.core.words import duration
-from .printing import complain, complain_of_bug, say, say_json
-from .run import INTERRUPTED
+from .printing import complain, say, say_json
+from .together import carried_out, leads, shared
 
 if TYPE_CHECKING:
     from ..engine.runs.run_file import RunFile
@@ -59,7 +59,7 @@ def train(arguments: argparse.Namespace) -> int:
     started, outcome = time.monotonic(), Outcome()
     status, problem = execute(arguments, outcome)
     seconds = time.monotonic() - started
-    if not _leads():
+    if not leads():
         return status
     if problem:
         complain(problem)
@@ -75,7 +75,7 @@ def train(arguments: argparse.Namespace) -> int:
 def execute(arguments: argparse.Namespace, outcome: Outcome) -> tuple[int, str]:
     """Train, adding to the outcome: (exit status, what went wrong or nothing)."""
     from ..engine.runs.run_file import read_run
-    from ..nodes.host.headless import HeadlessHost, Interrupted
+    from ..nodes.host.headless import HeadlessHost
 
     try:
         seat = launched()
@@ -85,37 +85,9 @@ def execute(arguments: argparse.Namespace, outcome: Outcome) -> tuple[int, str]:
     except ConfigError as error:
         return 2, str(error)
     output = arguments.output or Path(run.run.output)
-    host = HeadlessHost(output, workflow_folder=arguments.run.absolute().parent, silent=not _leads())
-    try:
-        if _leads():
-            host.tidy_up()
-        with host.interruptible():
-            host.drive(_trained(run, host, seat, outcome))
-    except WorkbenchError as error:
-        return 1, str(error)
-    except (Interrupted, KeyboardInterrupt):
-        return 1, INTERRUPTED
-    except Exception as error:
-        if not isinstance(error, OSError):
-            complain_of_bug(error)
-        return 1, str(error)
-    return 0, ""
-
-
-def _leads() -> bool:
-    with contextlib.suppress(ConfigError):
-        return (seat := launched()) is None or seat.rank == 0
-    return True
-
-
-def _trained(run: RunFile, host: HeadlessHost, seat: Seat | None, outcome: Outcome) -> Generator[Event, None, None]:
-    """The training in this process, which may be one of several."""
-    if seat is None:
-        yield from _train(run, host, run.base.device, Ranks(), outcome)
-        return
-    device = device_of(seat, run.base.device)
-    group = join(seat, device)
-    yield from group.carried(_train(run, host, str(device), group, outcome))
+    host = HeadlessHost(output, workflow_folder=arguments.run.absolute().parent, silent=not leads())
+    work = shared(seat, run.base.device, lambda device, ranks: _train(run, host, device, ranks, outcome))
+    return carried_out(host, work)
 
 
 def _train(

@@ -34,10 +34,14 @@ from .dataset.pair_dataset import PairDataset
 from .dataset.preview_dataset import PreviewDataset
 from .dataset.regularization_set import RegularizationSet
 from .dataset.save_dataset import SaveDataset
+from .generation.batch_grid import BatchGrid
 from .generation.comparison_grid import ComparisonGrid
 from .generation.generate import Generate
 from .generation.prompt import Prompt
+from .generation.generate_batch import GenerateBatch
+from .generation.prompt_matrix import PromptMatrix
 from .generation.save_images import SaveImages
+from .generation.sweep import Sweep
 from .host import io
 from .training.base_from_comfy import BaseFromComfy
 from .training.companion import Companion
@@ -110,6 +114,10 @@ NODES: list[type[io.ComfyNode]] = [
     Prompt,
     Generate,
     ComparisonGrid,
+    PromptMatrix,
+    Sweep,
+    GenerateBatch,
+    BatchGrid,
     SaveImages,
 ]
 """In the order in which a user meets them."""

@@ -32,8 +32,9 @@ LEVELS = {
     "engine.runs": 5,
     "engine.reports": 6,
     "headless": 6,
-    "nodes": 7,
-    "cli": 8,
+    "engine.batches": 7,
+    "nodes": 8,
+    "cli": 9,
 }
 """Unit -> level. A unit imports from itself and from lower levels."""
 

@@ -39,13 +39,14 @@ class Exclusive:
         self._lock = FileLock(path, thread_local=False)  # a generator may be closed by another thread
         self._holder = path.with_suffix(".holder.json")
 
-    def acquire(self, what: str) -> Generator[Event, None, None]:
+    def acquire(self, what: str, doing: str = "training the same run") -> Generator[Event, None, None]:
         """Wait for the lock, yielding after each attempt, so that the caller can stop waiting by closing the generator.
 
         On a file system without locks, it says so and continues.
 
         Args:
             what: name of the run, for messages.
+            doing: what the holder is doing, for messages.
 
         Raises:
             StorageError: the folder can't be written.
@@ -57,7 +58,7 @@ class Exclusive:
                 self._lock.acquire(blocking=False)
             except Timeout:
                 if not announced:
-                    yield Message(text=f"{what}: waiting for {self._held_by()}")
+                    yield Message(text=f"{what}: waiting for {self._held_by(doing)}")
                 announced = True
                 yield Event()
                 time.sleep(POLL_SECONDS)
@@ -75,12 +76,12 @@ class Exclusive:
             self._holder.unlink(missing_ok=True)
             self._lock.release()
 
-    def _held_by(self) -> str:
+    def _held_by(self, doing: str) -> str:
         with contextlib.suppress(OSError, ValueError, KeyError):
             holder = json.loads(self._holder.read_text(encoding="utf-8"))
             where = "" if holder["host"] == platform.node() else f" on {holder['host']}"
-            return f"process {holder['pid']}{where}, which has been training the same run since {holder['since']}"
-        return "another process that is training the same run"
+            return f"process {holder['pid']}{where}, which has been {doing} since {holder['since']}"
+        return f"another process that is {doing}"
 
 
 @contextlib.contextmanager

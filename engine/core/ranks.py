@@ -1,4 +1,4 @@
-"""The processes that train one adapter together, and the points where they meet.
+"""The processes that train one adapter or draw one batch together, and the points where they meet.
 
 Each process has a *rank*. Rank 0 leads: it holds the run's lock, saves and reports. All do the same pieces of work in
 the same order and meet after each, so that what stops one stops all, and none waits for one that is gone.
@@ -27,7 +27,7 @@ _LONGEST_REASON = 2000
 
 
 class RanksError(TrainingError):
-    """Another process of the training has stopped or died."""
+    """Another process of those that work together has stopped or died."""
 
 
 class Ranks:
@@ -188,7 +188,7 @@ class Group(Ranks):
         reasons = self._gathered((reason or "").encode()[:_LONGEST_REASON])
         self._stopped = True
         stopped = {rank: text.decode(errors="ignore") for rank, text in enumerate(reasons) if text}
-        raise RanksError("\n".join(f"Process {rank} of the training has stopped: {t}" for rank, t in stopped.items()))
+        raise RanksError("\n".join(f"Process {rank} has stopped: {t}" for rank, t in stopped.items()))
 
     def _gathered(self, text: bytes) -> list[bytes]:
         """The texts of all processes, by rank."""
@@ -207,7 +207,7 @@ class Group(Ranks):
         except RuntimeError as error:
             self._lost = True
             raise RanksError(
-                f"Another process of the training has died, or can't be reached: {str(error).splitlines()[0]}",
+                f"Another process has died, or can't be reached: {str(error).splitlines()[0]}",
                 expected=f"all {self.count} processes",
-                hint="look for its own message; run again to go on from the training state.",
+                hint="look for its own message; run again to go on from what is saved.",
             ) from error

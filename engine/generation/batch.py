@@ -92,7 +92,7 @@ def generate(
         encoded = encoded or Encoded(backbone, request.reference_guidance)
         for chunk in _chunks(wanted, request.batch_size):
             latents, done = None, len(results) * request.steps
-            for number, latents in enumerate(_denoise(backbone, request, chunk, encoded), 1):  # noqa: B007
+            for number, latents in enumerate(denoised(backbone, request, chunk, encoded), 1):  # noqa: B007
                 # Some samplers take a step more than requested.
                 yield Progress(
                     done=done + len(chunk) * min(number, request.steps),
@@ -109,7 +109,7 @@ def generate(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Wanted:
+class Wanted:
     """One picture to generate."""
 
     prompt: str
@@ -119,7 +119,7 @@ class _Wanted:
     """Of this size."""
 
 
-def _wanted(backbone: Backbone, request: GenerationRequest) -> Iterator[_Wanted]:
+def _wanted(backbone: Backbone, request: GenerationRequest) -> Iterator[Wanted]:
     info = backbone.info
     if request.references and "reference_pictures" not in info.capabilities:
         raise BaseModelError(
@@ -134,10 +134,10 @@ def _wanted(backbone: Backbone, request: GenerationRequest) -> Iterator[_Wanted]
     for prompt in request.prompts:
         for size, reference in shown:
             for seed in request.seeds:
-                yield _Wanted(prompt=prompt, seed=seed, size=size, reference=reference)
+                yield Wanted(prompt=prompt, seed=seed, size=size, reference=reference)
 
 
-def _chunks(wanted: Sequence[_Wanted], most: int) -> Iterator[list[_Wanted]]:
+def _chunks(wanted: Sequence[Wanted], most: int) -> Iterator[list[Wanted]]:
     """Neighbors of one size, at most so many at once."""
     for _, group in groupby(wanted, key=lambda one: one.size):
         alike = list(group)
@@ -164,8 +164,8 @@ def stack_label(stack: Stack) -> str:
     return " + ".join(entry.label for entry in stack.active()) or "base"
 
 
-def _denoise(
-    backbone: Backbone, request: GenerationRequest, chunk: Sequence[_Wanted], encoded: Encoded
+def denoised(
+    backbone: Backbone, request: GenerationRequest, chunk: Sequence[Wanted], encoded: Encoded
 ) -> Iterator[Tensor]:
     """The latents of one chunk after each denoising step."""
     guided = request.guidance != 1 or (request.references and request.reference_guidance != 1)

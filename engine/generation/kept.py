@@ -64,7 +64,7 @@ def _column(
 ) -> Generator[Event, None, KeptColumn]:
     """One column; ``place`` is how many pictures come before it, and how many there are in all."""
     before, count = place
-    keys = [_key(backbone, request, stack) for request in requests]
+    keys = [picture_key(backbone, request, stack) for request in requests]
     pictures: list[Image] = []
     with contextlib.ExitStack() as while_drawing:
         encoded, begun = None, False
@@ -115,8 +115,8 @@ def _progress(done: int, count: int) -> Progress:
     return Progress(done=done, total=count, label="drawing pictures")
 
 
-def _key(backbone: Backbone, request: GenerationRequest, stack: Stack) -> str:
-    """Content hash of everything that a picture depends on."""
+def picture_key(backbone: Backbone, request: GenerationRequest, stack: Stack) -> str:
+    """Content hash of everything that a picture depends on; the request is of one prompt and one seed."""
     edited = [[picture.size, bytes_hash(picture.convert("RGB").tobytes())] for picture in request.references]
     plain = replace(request, references=(), batch_size=1)
     precision = f"{backbone.device.type} {backbone.dtype}"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..captions.templates import MODES
-from ..core.errors import ConfigError
 from ..core.fields import Settings, build, problems_of, raise_all, setting, settings_of, unknown_setting
 from ..core.precision import QUANTIZED
+from ..core.toml_files import LARGEST_NUMBER, assign_all, is_table, read_toml
 from ..core.words import did_you_mean
 from ..data.buckets import CROPS
 from ..data.goals import USUAL
@@ -19,14 +18,8 @@ from ..data.uncaptioned import UNCAPTIONED
 from ..training.quality import QUALITIES
 from ..training.recipe import GROUP_OF, GROUPS, problems_with
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib  # pyright: ignore[reportMissingImports]  # installed there
-
 SINCE = "0.2"
-LARGEST_SEED = 2**63 - 1
-"""TOML has no larger whole numbers."""
+LARGEST_SEED = LARGEST_NUMBER
 
 
 def _named(value: str) -> str:
@@ -202,15 +195,8 @@ def read_run(path: Path, assignments: Sequence[str] = ()) -> RunFile:
     Raises:
         ConfigError: it can't be read, or has keys that are unknown or values that can't be used; all are listed.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"{path} can't be read: {getattr(error, 'strerror', None) or error}",
-            expected="a text file in TOML",
-            hint="compare it with docs/run.example.toml.",
-        ) from error
-    problems = [problem for assignment in assignments if (problem := _assign(values, assignment))]
+    values = read_toml(path, "docs/run.example.toml")
+    problems = assign_all(values, assignments, home=_home)
     raise_all(problems, "--set")
     return run_of(values, str(path))
 
@@ -223,8 +209,8 @@ def run_of(values: Mapping[str, Any], where: str = "The run") -> RunFile:
     """
     tops = {name: value for name, value in values.items() if name not in SECTIONS}
     given = {name: values[name] for name in SECTIONS if name in values}
-    misplaced = [f"{name}: got {value!r}, expected a section" for name, value in given.items() if not _is_table(value)]
-    tables = {name: dict(value) for name, value in given.items() if _is_table(value)}
+    misplaced = [f"{name}: got {value!r}, expected a section" for name, value in given.items() if not is_table(value)]
+    tables = {name: dict(value) for name, value in given.items() if is_table(value)}
     settings, problems = _settings_in(tables.get("recipe", {}))
     problems += [*misplaced, *_problems("", RunSection, tops)]
     for name, section in SECTIONS.items():
@@ -238,44 +224,23 @@ def run_of(values: Mapping[str, Any], where: str = "The run") -> RunFile:
     return RunFile(run=build(RunSection, tops, where=where), settings=settings, **made)
 
 
-def _assign(values: dict[str, Any], assignment: str) -> str:
-    """Put one ``section.name=value`` into the values; returns what is wrong with it."""
-    address, equals, text = assignment.partition("=")
-    *sections, name = address.strip().split(".")
-    if not (equals and name and all(sections)):
-        return f"{assignment!r} isn't of the form section.name=value"
-    table = values
-    if name in GROUP_OF and sections in (["recipe"], ["recipe", GROUP_OF[name]]):
-        sections = _home(values, name)
-    for section in sections:
-        table = table.setdefault(section, {})
-        if not _is_table(table):
-            return f"{assignment!r}: {section} isn't a section"
-    try:
-        table[name] = tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, KeyError):  # text without quotes
-        table[name] = text
-    return ""
-
-
-def _home(values: dict[str, Any], name: str) -> list[str]:
-    """The section where the file has a setting of the recipe, or would have it; takes the setting out of it."""
+def _home(values: dict[str, Any], sections: list[str], name: str) -> list[str]:
+    """The sections of an assignment: of a setting of the recipe, where the file has it, or would have it; takes the
+    setting out of there."""
+    if name not in GROUP_OF or sections not in (["recipe"], ["recipe", GROUP_OF[name]]):
+        return sections
     recipe, group = values.setdefault("recipe", {}), GROUP_OF[name]
-    if not _is_table(recipe):
+    if not is_table(recipe):
         return ["recipe"]
-    if not _is_table(recipe.get(name)):
+    if not is_table(recipe.get(name)):
         recipe.pop(name, None)
-    return ["recipe", group] if _is_table(recipe.get(group)) else ["recipe"]
-
-
-def _is_table(value: object) -> bool:
-    return isinstance(value, dict)
+    return ["recipe", group] if is_table(recipe.get(group)) else ["recipe"]
 
 
 def _settings_in(table: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """(settings of a recipe by name, what is wrong with them); takes them out of the table."""
     settings, problems = {}, []
-    groups = {name: table.pop(name) for name in GROUPS if _is_table(table.get(name))}
+    groups = {name: table.pop(name) for name in GROUPS if is_table(table.get(name))}
     for group, values in [("", {name: table.pop(name) for name in list(table) if name in GROUP_OF}), *groups.items()]:
         for name, value in values.items():
             if group and GROUP_OF.get(name, group) != group:

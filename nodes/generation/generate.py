@@ -13,6 +13,7 @@ from ..kit.generation import (
     reference_inputs,
     reference_remarks,
     seeds,
+    sides,
 )
 from ..kit.inputs import lines
 from ..kit.pictures import to_tensor
@@ -44,8 +45,7 @@ class Generate(io.ComfyNode):
                     multiline=True,
                     tooltip="What to avoid, for all pictures. Needs a guidance above 1.",
                 ),
-                _side("width"),
-                _side("height"),
+                *sides(),
                 io.Int.Input(
                     "batch_size",
                     default=8,
@@ -93,14 +93,3 @@ class Generate(io.ComfyNode):
         tell(notes)
         batch = host().drive(generate(base, request, stack))
         return io.NodeOutput(to_tensor([picture.image for picture in batch]), batch, ui=shown(text=notes))
-
-
-def _side(name: str) -> io.Input:
-    return io.Int.Input(
-        name,
-        default=0,
-        min=0,
-        max=8192,
-        step=8,
-        tooltip=f"Picture {name} in pixels. 0: the base model's resolution.",
-    )

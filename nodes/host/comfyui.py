@@ -114,6 +114,9 @@ class ComfyUIHost(Host):
     def dataset_roots(self) -> Sequence[Path]:
         return [Path(folder_paths.get_input_directory()), *_folders("datasets"), *OWN_ROOTS]
 
+    def wildcard_roots(self) -> Sequence[Path]:
+        return [*super().wildcard_roots(), Path(folder_paths.models_dir) / "wildcards", *_folders("wildcards")]
+
     def base_roots(self) -> Sequence[Path]:
         saved = [self.diffusers_directory(), self.checkpoint_directory()]
         return [*_folders("diffusers"), *_folders("checkpoints"), *saved, *OWN_ROOTS]

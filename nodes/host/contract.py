@@ -118,6 +118,10 @@ class Host(ABC):
     def dataset_roots(self) -> Sequence[Path]:
         """Folders searched for data sets, in order."""
 
+    def wildcard_roots(self) -> Sequence[Path]:
+        """Folders with wildcard files for prompts, in order; they needn't exist."""
+        return [root / "wildcards" for root in self.dataset_roots()]
+
     @abstractmethod
     def base_roots(self) -> Sequence[Path]:
         """Folders searched for base models, in order."""

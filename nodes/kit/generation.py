@@ -56,6 +56,21 @@ def generation_inputs() -> list[io.Input]:
     ]
 
 
+def sides() -> list[io.Input]:
+    """Width and height of pictures."""
+    return [
+        io.Int.Input(
+            name,
+            default=0,
+            min=0,
+            max=8192,
+            step=8,
+            tooltip=f"Picture {name} in pixels. 0: the base model's resolution.",
+        )
+        for name in ("width", "height")
+    ]
+
+
 def reference_inputs() -> list[io.Input]:
     """The inputs of base models that edit pictures."""
     return [

@@ -22,4 +22,6 @@ LoraStack = io.Custom("LORA_STACK")
 """``list[tuple[str, float, float]]``: file name below the ``loras`` folders, weights for model and text encoder. A
 community type, shared with other extensions."""
 Batch = io.Custom("LW_BATCH")
-"""``list[engine.generation.batch.GeneratedImage]``."""
+"""``Sequence[engine.generation.batch.GeneratedImage]``; ``engine.batches.drawn.DrawnBatch`` if it lies in a folder."""
+Jobs = io.Custom("LW_JOBS")
+"""``engine.batches.sweep.Sweep``."""

@@ -124,6 +124,16 @@ FIXED = {
         "base prompts seed seeds_per_prompt steps guidance stack reference reference_guidance",
         "grid batch",
     ),
+    "LW_PromptMatrix": ("templates lists mode count seed", "prompts count"),
+    "LW_Sweep": (
+        "axis values no_adapter adapter jobs stack stack_2 stack_3 stack_4 snapshots",
+        "jobs",
+    ),
+    "LW_GenerateBatch": (
+        "base prompts seed seeds_per_prompt steps guidance negative_prompt width height batch_size name jobs stack",
+        "images batch folder",
+    ),
+    "LW_BatchGrid": ("batch columns rows pages", "grid"),
     "LW_SaveImages": ("filename_prefix images batch", ""),
 }
 """Node id -> its inputs and outputs. Saved workflows hold these by name and position: only ever add at the end."""
@@ -211,7 +221,9 @@ def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
         "LW_TrainSlider": "fixed",
         "LW_MergeAdapters": "fixed",
         "LW_CompareSnapshots": "fixed",
+        "LW_PromptMatrix": "fixed",
         "LW_Generate": True,
+        "LW_GenerateBatch": "fixed",
         "LW_ComparisonGrid": True,
     }
 

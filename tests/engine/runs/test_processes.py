@@ -114,7 +114,7 @@ def test_a_killed_process_ends_the_run_which_keeps_its_state(train):
 def test_what_stops_another_process_is_told(train, base, tmp_path, monkeypatch):
     """Its base model is gone as it starts."""
     monkeypatch.setattr(base, "source", base.source._replace(path=tmp_path / "gone"))
-    with pytest.raises(TrainingError, match="Process 1 of the training has stopped: No base model at"):
+    with pytest.raises(TrainingError, match="Process 1 has stopped: No base model at"):
         finish(train("shared", 2))
     assert not active_children()
 

@@ -1,0 +1,105 @@
+"""``lora-workbench generate``: draw a batch as a file says, in one process or in several."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..engine.core.errors import ConfigError
+from ..engine.core.events import Event, Message
+from ..engine.core.joining import launched
+from ..engine.core.ranks import Ranks
+from ..engine.core.words import counted, duration
+from .printing import complain, say, say_json
+from .together import carried_out, leads, shared
+
+if TYPE_CHECKING:
+    from ..engine.batches.batch_file import BatchFile
+    from ..nodes.host.headless import HeadlessHost
+
+
+@dataclass
+class Outcome:
+    """What a batch has given, under the names of ``lora-workbench run``."""
+
+    adapters: list[str] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
+    reports: dict[str, Any] = field(default_factory=dict)
+    cached_nodes: int = 0
+    """1 if all pictures had been drawn before."""
+
+
+def add_to(commands: Any) -> None:
+    parser = commands.add_parser(
+        "generate", help="draw a batch as a file says; also under torchrun and accelerate launch"
+    )
+    parser.add_argument("batch", type=Path, metavar="BATCH.toml", help="as in docs/batch.example.toml")
+    parser.add_argument(
+        "--set", dest="assignments", action="append", default=[], metavar="SECTION.NAME=VALUE",
+        help="set a value of the file, any number of times",
+    )  # fmt: skip
+    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for all results, as in the file by default")
+    parser.add_argument("--json", action="store_true", help="print the result as one line of JSON")
+    parser.set_defaults(command=generate)
+
+
+def generate(arguments: argparse.Namespace) -> int:
+    started, outcome = time.monotonic(), Outcome()
+    status, problem = execute(arguments, outcome)
+    seconds = time.monotonic() - started
+    if not leads():
+        return status
+    if problem:
+        complain(problem)
+    if arguments.json:
+        state = {"status": "error", "error": problem} if problem else {"status": "ok"}
+        say_json({**state, "seconds": round(seconds, 3), **vars(outcome)})
+    elif not problem:
+        report = outcome.reports["generate"]
+        done = f"Done in {duration(seconds)}: {counted(report['pictures'], 'picture')}, {report['drawn']} drawn now."
+        say(f"{done}\npage  {report['page']}")
+    return status
+
+
+def execute(arguments: argparse.Namespace, outcome: Outcome) -> tuple[int, str]:
+    """Draw, adding to the outcome: (exit status, what went wrong or nothing)."""
+    from ..engine.batches.batch_file import read_batch
+    from ..nodes.host.headless import HeadlessHost
+
+    try:
+        seat = launched()
+        batch = read_batch(arguments.batch, arguments.assignments)
+    except ConfigError as error:
+        return 2, str(error)
+    output = arguments.output or Path(batch.batch.output)
+    host = HeadlessHost(output, workflow_folder=arguments.batch.absolute().parent, silent=not leads())
+    work = shared(seat, batch.base.device, lambda device, ranks: _draw(batch, host, device, ranks, outcome))
+    return carried_out(host, work)
+
+
+def _draw(
+    batch: BatchFile, host: HeadlessHost, device: str, ranks: Ranks, outcome: Outcome
+) -> Generator[Event, None, None]:
+    from ..engine.batches.running import Batch, draw_batch
+    from ..engine.models.registry import load_base
+    from ..headless.running import running
+    from ..nodes.kit.batches import adapter_named
+    from ..nodes.kit.files import new_file
+
+    folder = new_file(host.output_directory() / "batches", batch.batch.name)
+    with running(host):
+        jobs = batch.jobs(adapter_named, host.wildcard_roots())
+    yield Message(text=f"{folder.name}: {counted(len(jobs), 'picture')}")
+    base = load_base(host.base_path(batch.base.path), device=device, precision=batch.base.precision)
+    wanted = Batch(name=folder.name, jobs=jobs, folder=folder, batch_size=batch.pictures.batch_size)
+    drawn = yield from draw_batch(base, wanted, ranks)
+    outcome.images += map(str, drawn.paths)
+    outcome.cached_nodes = int(not drawn.drawn)
+    outcome.reports["generate"] = {
+        "pictures": len(drawn.paths), "drawn": drawn.drawn, "folder": str(drawn.folder),
+        "manifest": str(drawn.manifest), "page": str(drawn.page),
+    }  # fmt: skip

@@ -1,0 +1,63 @@
+"""What programs share whose work several processes may share: torchrun and accelerate launch start them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
+
+from ..engine.core.errors import ConfigError, WorkbenchError
+from ..engine.core.events import Event
+from ..engine.core.joining import Seat, device_of, join, launched
+from ..engine.core.ranks import Ranks
+from .printing import complain_of_bug
+from .run import INTERRUPTED
+
+if TYPE_CHECKING:
+    from ..nodes.host.headless import HeadlessHost
+
+Work = Callable[[str, Ranks], Generator[Event, None, None]]
+"""Given the device of this process, and the processes that share the work."""
+
+
+def leads() -> bool:
+    """Whether this process reports."""
+    with contextlib.suppress(ConfigError):
+        return (seat := launched()) is None or seat.rank == 0
+    return True
+
+
+def shared(seat: Seat | None, device: str, work: Work) -> Generator[Event, None, None]:
+    """The work of this process, which may be one of several.
+
+    Args:
+        seat: of this process; ``None`` if it was started alone.
+        device: as asked for.
+        work: to do.
+    """
+    if seat is None:
+        yield from work(device, Ranks())
+        return
+    own = device_of(seat, device)
+    group = join(seat, own)
+    yield from group.carried(work(str(own), group))
+
+
+def carried_out(host: HeadlessHost, work: Generator[Event, None, None]) -> tuple[int, str]:
+    """Do some work and show it: (exit status, what went wrong or nothing)."""
+    from ..nodes.host.headless import Interrupted
+
+    try:
+        if leads():
+            host.tidy_up()
+        with host.interruptible():
+            host.drive(work)
+    except WorkbenchError as error:
+        return 1, str(error)
+    except (Interrupted, KeyboardInterrupt):
+        return 1, INTERRUPTED
+    except Exception as error:
+        if not isinstance(error, OSError):
+            complain_of_bug(error)
+        return 1, str(error)
+    return 0, ""
