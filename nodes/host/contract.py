@@ -15,6 +15,7 @@ from ...engine.core.events import Event
 from ...engine.core.ownership import sweep
 from ...engine.core.paths import portable
 from ...engine.core.resources import ASSETS, PROJECT_ROOT
+from ...engine.runs.store import RunStore
 from .paths import files_below, locate
 
 T = TypeVar("T")
@@ -81,6 +82,10 @@ class Host(ABC):
     @abstractmethod
     def store_root(self) -> Path:
         """The run store's folder, for runs, training states and caches."""
+
+    def vault_file(self) -> Path:
+        """The index of all adapters, which is made from their files."""
+        return RunStore(self.store_root()).vault
 
     def adapter_directory(self) -> Path:
         """Where adapter files are saved."""
