@@ -2,10 +2,10 @@
 
     python benchmarks/vault.py [--files 5000] [--keep FOLDER]
 
-The files have the headers of real adapters, as kohya's trainer, LyCORIS, diffusers, PEFT, ai-toolkit, OneTrainer and this
-project write them for SD1.x, SDXL, FLUX.1 and Z-Image, with the names, shapes and metadata of all their layers; their
-values are holes, which take no space. A third has files of other programs beside it. Each count runs in a process of its
-own, which starts without anything in memory but has the disk's cache, as nothing else can be had without rights.
+The files have headers as kohya's trainer, LyCORIS, diffusers, ai-toolkit, OneTrainer, ComfyUI and this project write
+them for SD1.x, SDXL, FLUX.1 and Z-Image, with the names and shapes of all attention layers; their values are holes, which
+take no space. A third has files of other programs beside it. Each count runs in a process of its own, which has nothing
+in memory but what the system keeps of the disk.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-SUBJECTS = "fox heron lighthouse teapot violin canyon lantern harbor meadow orchid".split()
-STYLES = "woodcut gouache linocut mosaic pastel engraving".split()
+SUBJECTS = ["fox", "heron", "lighthouse", "teapot", "violin", "canyon", "lantern", "harbor", "meadow", "orchid"]
+STYLES = ["woodcut", "gouache", "linocut", "mosaic", "pastel", "engraving"]
 BASES = {"sd1": "v1-5-pruned", "sdxl": "sd_xl_base_1.0", "flux1": "FLUX.1-dev", "z-image": "Z-Image-Turbo"}
 WORDS = (
     "fox", "style-woodcut family:sdxl", "heron rank:8-16", "kind:lokr", "trigger:zwx lantern", "mosaic writer:kohya",
@@ -101,10 +101,11 @@ def written(number: int) -> tuple[Shapes, dict[str, str]]:
     unets = ("sd1", "sdxl")[number // 3 % 2]
     tags = {word: 40, "outdoors": 21, style: 12, **{f"tag {n} of {subject}": n % 9 + 1 for n in range(120)}}
     kohya = {
-        "ss_network_dim": str(rank), "ss_network_alpha": str(rank / 2), "ss_sd_model_name": f"{BASES[unets]}.safetensors",
+        "ss_network_dim": str(rank), "ss_network_alpha": str(rank / 2), "ss_network_module": "networks.lora",
+        "ss_sd_model_name": f"{BASES[unets]}.safetensors",
         "ss_tag_frequency": json.dumps({f"10_{word}": tags}), "ss_num_train_images": "40", "ss_steps": "1600",
         "ss_dataset_dirs": json.dumps({f"10_{word}": {"n_repeats": 10, "img_count": 40}}), "ss_learning_rate": "1e-4",
-        "ss_base_model_version": {"sd1": "sd_v1", "sdxl": "sdxl_base_v1-0"}[unets], "ss_network_module": "networks.lora",
+        "ss_base_model_version": {"sd1": "sd_v1", "sdxl": "sdxl_base_v1-0"}[unets],
         "sshs_model_hash": f"{number:064x}",
     }  # fmt: skip
     ours = {
@@ -189,8 +190,8 @@ def measure(output: str) -> None:
     whole = sum(bool(card.family and card.rank and not card.problem) for card in cards)
     peak = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[0]
     print(
-        f"{len(cards)} listed in {listed:.2f} s, {whole} with family and rank; searches of {min(found)} to {max(found)} "
-        f"in {1000 * min(times):.1f} to {1000 * max(times):.1f} ms; peak {int(peak) / 1024:.0f} MB; "
+        f"{len(cards)} listed in {listed:.2f} s, {whole} with family and rank; searches that find {min(found)} to "
+        f"{max(found)} in {1000 * min(times):.1f} to {1000 * max(times):.1f} ms; peak {int(peak) / 1024:.0f} MB; "
         f"torch {'torch' in sys.modules}"
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 
 Shape = tuple[int, ...]
 
@@ -56,7 +57,8 @@ _LAYERS = tuple(
     )
 )
 """Flat paths of the denoiser's layers that one family alone has; the first that fits counts."""
-_KRONECKER = (("lokr_w1", "lokr_w1_b"), ("lokr_w2", "lokr_w2_b"))
+_KRONECKER = ("lokr_w1", "lokr_w1_b", "lokr_w2", "lokr_w2_b")
+"""Parts of LoKr with a side of inputs: one of each matrix."""
 _DEEP = re.compile(r"^\w+?_transformer_blocks_[1-9]", re.MULTILINE)
 """SDXL's UNet has several transformers in a block."""
 _CROSS = re.compile(r"attn2_to_[kv]$")
@@ -121,8 +123,8 @@ def _inputs(shapes: Mapping[str, Shape]) -> int:
     for part in ("down", "hada_w1_b", "difference"):
         if len(shapes.get(part, ())) > 1:
             return shapes[part][1]
-    sides = [next((shapes[part] for part in parts if part in shapes), ()) for parts in _KRONECKER]
-    return sides[0][1] * sides[1][1] if all(len(side) > 1 for side in sides) else 0
+    sides = [shapes[part][1] for part in _KRONECKER if len(shapes.get(part, ())) > 1]
+    return prod(sides) if len(sides) == 2 else 0
 
 
 def _outputs(shapes: Mapping[str, Shape]) -> int:

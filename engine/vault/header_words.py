@@ -72,9 +72,7 @@ def _family(metadata: Mapping[str, str], settings: Mapping[str, Any]) -> str:
     return metadata.get("lw.family") or first(called())
 
 
-def _base(
-    metadata: Mapping[str, str], settings: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]]
-) -> str:
+def _base(metadata: Mapping[str, str], settings: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]]) -> str:
     told = [metadata.get("ss_sd_model_name"), settings.get("base_model_name"), settings.get("base_model")]
     named = first(map(text, [*told, *(config.get("base_model_name_or_path") for config in configs.values())]))
     path = PurePosixPath(named.replace("\\", "/"))

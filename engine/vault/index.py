@@ -1,8 +1,8 @@
 """The vault's index: the cards of all adapters in one SQLite file, which is made again from the files at any time.
 
-A file is read again only if its size, its times or those of a file beside it have changed. What can't be used as an index
-(a damaged, locked or foreign file, one of a newer version, a folder that can't be written) is replaced or done without,
-and said: then the cards are in memory, and gone when it is closed.
+A file is read again only if its size, its times or those of a file beside it have changed. What can't be used as an
+index (a damaged, locked or foreign file, one of a newer version, a folder that can't be written) is replaced or done
+without, and said: then the cards are in memory, and gone when it is closed.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Index:
         """What the user should know of the file, one sentence; empty if nothing."""
         try:
             self._connection = _connected(place)
-        except (sqlite3.DatabaseError, Unusable, OSError) as error:
+        except (sqlite3.DatabaseError, UnusableError, OSError) as error:
             self._connection = self._instead(error)
 
     def close(self) -> None:
@@ -175,7 +175,7 @@ class Index:
         A damaged file is kept under another name, though all that it held can be read again.
         """
         if _damaged(error) and not self.note:
-            with contextlib.suppress(sqlite3.DatabaseError, Unusable, OSError):
+            with contextlib.suppress(sqlite3.DatabaseError, UnusableError, OSError):
                 aside = self._place.with_suffix(".damaged" + self._place.suffix)
                 os.replace(self._place, aside)
                 for end in ("-wal", "-shm"):
@@ -198,14 +198,14 @@ def opened(place: Path) -> Iterator[Index]:
         index.close()
 
 
-class Unusable(Exception):
+class UnusableError(Exception):
     """A file isn't ours to use as an index; the text says why."""
 
 
 def _connected(place: Path) -> sqlite3.Connection:
     """
     Raises:
-        Unusable: it is another program's file, or of a newer version.
+        UnusableError: it is another program's file, or of a newer version.
         sqlite3.DatabaseError: it is damaged, locked or can't be written.
         OSError: its folder can't be made.
     """
@@ -217,9 +217,9 @@ def _connected(place: Path) -> sqlite3.Connection:
             for table in ("pragma_application_id", "pragma_user_version", "(select count(*) from sqlite_master)")
         )
         if owner != _OURS and tables:
-            raise Unusable("it is another program's file")
+            raise UnusableError("it is another program's file")
         if version > SCHEMA:
-            raise Unusable("a newer version of LoRA Workbench made it")
+            raise UnusableError("a newer version of LoRA Workbench made it")
         if version < SCHEMA:
             _new(connection)
         connection.execute("pragma synchronous = normal")
@@ -244,7 +244,7 @@ def _new(connection: sqlite3.Connection) -> sqlite3.Connection:
 
 def _damaged(error: Exception) -> bool:
     """Whether it is the file's content that is wrong, rather than that it can't be reached."""
-    unreachable = isinstance(error, (sqlite3.OperationalError, Unusable, OSError))
+    unreachable = isinstance(error, (sqlite3.OperationalError, UnusableError, OSError))
     return not unreachable or "no such" in str(error)
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ..adapters.kinds import KINDS
-from ..adapters.names import parse
+from ..adapters.names import flat, parse
 from ..adapters.unused import ANY_ADAPTER, EMBEDDING, reason
 from ..core.lru import LRU
 from .families import family_of_modules
@@ -63,13 +63,14 @@ def _summed(shapes: Mapping[str, Shape]) -> Layout:
         module = modules.setdefault(key.stem, _Module(key.module))
         module.shapes[key.part], module.names[key.part] = shape, name
     found = [module for module in modules.values() if module.shapes.keys() != {"alpha"}]
+    keys = {flat(module.key): module.key for module in found}  # one module may have two names
     kinds = Counter(kind for module in found if (kind := module.kind))
     unread = Counter(filter(None, map(reason, others)))
     return Layout(
         kinds=tuple(kind for kind, _ in (kinds + unread if found or _any_adapter(others) else kinds).most_common()),
         ranks=_ranks(found),
-        targets=dict(Counter(_block(module.key) for module in found)),
-        modules=len(found),
+        targets=dict(Counter(map(_block, keys.values()))),
+        modules=len(keys),
         family=family_of_modules({module.key: module.shapes for module in found}),
         alpha=next((module.names["alpha"] for module in found if "alpha" in module.names), ""),
         is_adapter=bool(found) or _any_adapter(others),

@@ -14,9 +14,11 @@ _FOLDER = re.compile(r"\d+_(?P<phrase>.+)")
 _NEARLY_ALL = 0.9
 """Share of a folder's captions."""
 _COMMON = frozenset(
-    "1girl 1boy girl boy woman man person solo photo realistic masterpiece highres absurdres img images image dataset "
-    "train data pictures a".split()
-) | {"best quality", "high quality", "no humans", "simple background", "white background", "looking at viewer"}  # fmt: skip
+    """
+    1girl,1boy,girl,boy,woman,man,person,solo,no humans,simple background,white background,looking at viewer,photo,
+    realistic,masterpiece,best quality,high quality,highres,absurdres,img,image,images,picture,pictures,dataset,train
+    """.strip().replace("\n    ", "").split(",")
+)  # fmt: skip
 """What stands in many data sets' captions whatever they show; nobody's trigger word."""
 
 

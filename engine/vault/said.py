@@ -54,8 +54,9 @@ LIKELY = "nearly all captions of its training"
 
 
 def merged(header: Said, beside: Sequence[Said]) -> Said:
-    """Several sources as one. The user's words and those of sites come before a header's, but for trigger phrases, which
-    are put together, and for notes.
+    """Several sources as one: trigger phrases and notes of all of them, and of anything else what the first tells.
+
+    The files beside an adapter come first, as people and sites say more of it than its trainer, but for trigger phrases.
 
     Args:
         header: of the adapter's file.

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.stamps import file_stamp
 from .families import family_called
-from .said import Said, first, phrases
+from .said import Said, phrases
 from .values import LONGEST, listed, mapping, number, parsed, text
 
 OWN = ".lw.json"
@@ -149,9 +149,7 @@ def _in_civitai(fields: Mapping[str, Any]) -> Said:
         family=family_called(base),
         base=base,
         prompts=phrases(mapping(picture.get("meta")).get("prompt") for picture in pictures),
-        hashes={
-            name: value.lower() for name, told in (files[0] if files else {}).items() if (value := text(told))
-        },
+        hashes={name: value.lower() for name, told in (files[0] if files else {}).items() if (value := text(told))},
     )
 
 

@@ -31,7 +31,7 @@ def listed(value: Any) -> list[Any]:
 
 
 def text(value: Any) -> str:
-    """A text or number as a text without lone surrogates; nothing for anything else, and for the ``None`` of Python programs."""
+    """A text or number as a text without lone surrogates; nothing for anything else, nor for Python's ``None``."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return ""
     found = str(value).encode("utf-8", "replace").decode().strip()
