@@ -3,9 +3,9 @@
     python benchmarks/vault.py [--files 5000] [--keep FOLDER]
 
 The files have headers as kohya's trainer, LyCORIS, diffusers, ai-toolkit, OneTrainer, ComfyUI and this project write
-them for SD1.x, SDXL, FLUX.1 and Z-Image, with the names and shapes of all attention layers; their values are holes, which
-take no space. A third has files of other programs beside it. Each count runs in a process of its own, which has nothing
-in memory but what the system keeps of the disk.
+them for SD1.x, SDXL, FLUX.1 and Z-Image, with the names and shapes of all attention layers. Their values are holes, so
+that they take no space. A third has files of other programs beside it. Each count runs in a process of its own, which
+has nothing in memory but what the system keeps of the disk.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .adapters.apply_stack import ApplyStack
 from .adapters.compare_snapshots import CompareSnapshots
 from .adapters.extract_adapter import ExtractAdapter
+from .adapters.inspect_adapter import InspectAdapter
 from .adapters.load_adapter import LoadAdapter
 from .adapters.pick_snapshot import PickSnapshot
 from .adapters.save_adapter import SaveAdapter
@@ -85,6 +86,7 @@ NODES: list[type[io.ComfyNode]] = [
     LoadEmbedding,
     ExtractAdapter,
     LoadAdapter,
+    InspectAdapter,
     StackAdapters,
     ApplyStack,
     SaveAdapter,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from ..adapters.blocks import block_of
 from ..adapters.kinds import KINDS
 from ..adapters.names import flat, parse
 from ..adapters.unused import ANY_ADAPTER, EMBEDDING, reason
@@ -16,9 +16,6 @@ from .families import family_of_modules
 
 Shape = tuple[int, ...]
 
-_BLOCK = re.compile(r"\w*?(?:blocks?|layers|refiner)(?:_\d+)*")
-"""The beginning of a layer's flat path, up to the outermost numbered block."""
-_NUMBER = re.compile(r"_(?=\d+(?:_|$))")
 _KEPT = LRU["Layout"](256)
 """Files of one trainer have few layouts: the names of thousands of tensors are looked at once each."""
 
@@ -69,7 +66,7 @@ def _summed(shapes: Mapping[str, Shape]) -> Layout:
     return Layout(
         kinds=tuple(kind for kind, _ in (kinds + unread if found or _any_adapter(others) else kinds).most_common()),
         ranks=_ranks(found),
-        targets=dict(Counter(map(_block, keys.values()))),
+        targets=dict(Counter(map(block_of, keys.values()))),
         modules=len(keys),
         family=family_of_modules({module.key: module.shapes for module in found}),
         alpha=next((module.names["alpha"] for module in found if "alpha" in module.names), ""),
@@ -99,13 +96,6 @@ def _ranks(modules: list[_Module]) -> tuple[int, ...]:
             with suppress(IndexError, ValueError):
                 (scaled if kind.scaled else whole).add(kind.rank_of(module.shapes))
     return tuple(sorted(scaled or whole))
-
-
-def _block(module: str) -> str:
-    component, path = module.split(".", 1)
-    path = path.replace(".", "_")
-    found = _BLOCK.match(path)
-    return f"{component}.{_NUMBER.sub('.', found[0] if found else path)}"
 
 
 def _any_adapter(names: list[str]) -> bool:

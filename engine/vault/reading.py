@@ -174,7 +174,7 @@ def _remarks(layout: Layout, alpha: float | None) -> Iterable[str]:
         yield f"It holds {first_of(unread)}, which isn't read here; ComfyUI may apply it by a LORA_STACK."
     if alpha is not None and not math.isfinite(alpha):
         yield "Its alpha isn't a finite number, so that it can't be loaded."
-    if alpha == 0:
+    if alpha == 0 and any(KINDS.get(kind).scaled for kind in layout.kinds if kind in KINDS):
         yield "Its alpha is 0, so that it changes nothing."
 
 

@@ -56,7 +56,8 @@ LIKELY = "nearly all captions of its training"
 def merged(header: Said, beside: Sequence[Said]) -> Said:
     """Several sources as one: trigger phrases and notes of all of them, and of anything else what the first tells.
 
-    The files beside an adapter come first, as people and sites say more of it than its trainer, but for trigger phrases.
+    The files beside an adapter come first, as people and sites say more of it than its trainer; of trigger phrases, the
+    header's do.
 
     Args:
         header: of the adapter's file.

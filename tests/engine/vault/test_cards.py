@@ -87,7 +87,7 @@ def test_kohyas_trainer(tmp_path: Path) -> None:
         ({"ss_tag_frequency": counted(snow=3, red=2, solo=15)}, ()),
         ({"ss_tag_frequency": counted(zwx=3), "ss_dataset_dirs": '{"10_ohwx fox": {"img_count": 30}}'}, ()),
         ({"ss_tag_frequency": '{"10_ohwx fox": {}}'}, ("ohwx fox",)),
-        ({"ss_dataset_dirs": '{"10_ohwx fox": {"img_count": 15}, "5_zwx_owl": {"img_count": 3}}'}, ("ohwx fox", "zwx owl")),
+        ({"ss_dataset_dirs": '{"10_ohwx fox": {"img_count": 15}, "5_zwx_owl": {}}'}, ("ohwx fox", "zwx owl")),
         ({"ss_tag_frequency": '{"1": {"p3r5on": 1}}'}, ("p3r5on",)),
         ({"ss_tag_frequency": '{"10_img": {}}'}, ()),
         ({"ss_tag_frequency": counted(zwx=15), "modelspec.trigger_phrase": "tok fox"}, ("tok fox",)),
@@ -113,7 +113,7 @@ def test_captions_give_a_trigger_away(tmp_path: Path, told: Mapping[str, str], t
             ("sdxl", (), "org/base", {"epochs": "9"}),
         ),
         ({"instance_prompt": "a photo of sks dog"}, ("sd1", ("a photo of sks dog",), "", {})),
-        ({"modelspec.architecture": "Flux.2-klein-4b/lora", "modelspec.trigger_phrase": "tok"}, ("flux2", ("tok",), "", {})),
+        ({"modelspec.architecture": "Flux.2-dev/lora", "modelspec.trigger_phrase": "tok"}, ("flux2", ("tok",), "", {})),
         ({"ss_network_module": "networks.lora_wan"}, ("wan", (), "", {})),
     ],
     ids=["ai-toolkit", "OneTrainer", "an instance prompt", "modelspec", "musubi"],
@@ -204,9 +204,8 @@ def test_a_file_that_is_cut_off_is_told(tmp_path: Path) -> None:
     path = lora_file(tmp_path / "fox.safetensors")
     whole = path.stat().st_size
     os.truncate(path, whole - 1)
-    assert (
-        card_of(path).problem == f"It is cut off: it should have {whole} bytes, but has {whole - 1}; download it again."
-    )
+    told = f"It is cut off: it should have {whole} bytes, but has {whole - 1}; download it again."
+    assert card_of(path).problem == told
 
 
 @pytest.mark.parametrize(("dtype", "values"), [("F32", b"\0\0\xc0\x7f"), ("BF16", b"\x80\x7f"), ("F16", b"\0\0")])
@@ -230,7 +229,8 @@ from lora_workbench.engine.vault.sidecars import Folders
 def peak():
     return int(re.findall(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[0])
 before, path = peak(), Path(sys.argv[1])
-print(read_card("fox", path, Folders().beside(path)).problem, "grown by", (peak() - before) // 1024, "torch" in sys.modules)
+print(read_card("fox", path, Folders().beside(path)).problem)
+print("grown by", (peak() - before) // 1024, "torch" in sys.modules)
 """
 
 
