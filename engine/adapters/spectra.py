@@ -37,7 +37,7 @@ class Spectrum:
 
     @property
     def effective_rank(self) -> float:
-        r""":math:`\exp H(p)` with :math:`p_i = s_i^2 / \sum_j s_j^2`, from 1 to the number of values; 0 of a zero update.
+        r""":math:`\exp H(p)` with :math:`p_i = s_i^2 / \sum_j s_j^2`, 1 to the number of values; 0 of no change.
 
         The effective rank of Roy & Vetterli (2007), "The effective rank: a measure of effective dimensionality", who
         take :math:`p_i = s_i / \sum_j s_j`; squares are shares of the energy, so that many small values count little.

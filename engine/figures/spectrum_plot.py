@@ -77,14 +77,10 @@ def _draw_bars(draw: ImageDraw, bars: Sequence[Bar], row: int, share: bool) -> N
     left = 20 + min(_LABELS, max(text_width(name, size * FINE) / FINE for name in names)) + 12
     width = (WIDTH - left - 20 - 120) / 2
     top = TITLE_HEIGHT + 34
+    highest = max(bar.rank for bar in bars)
     columns = (
-        (left, "norm of the update" + (" / weight" if share else ""), [bar.norm for bar in bars], 0.0),
-        (
-            left + width + 70,
-            "effective rank, and rank",
-            [bar.effective_rank for bar in bars],
-            max(b.rank for b in bars),
-        ),
+        (left, "norm of the update" + (" / weight" if share else ""), [bar.norm for bar in bars], 0),
+        (left + width + 70, "effective rank, and rank", [bar.effective_rank for bar in bars], highest),
     )
     colors = _colors(bars)
     for x, heading, values, most in columns:

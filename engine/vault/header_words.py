@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from ..adapters.metadata import VERDICT
 from ..adapters.triggers import trigger_sets
 from .families import family_called
 from .likely import likely_triggers
 from .said import Said, first, phrases
 from .values import mapping, number, text
 
-VERDICT = "lw.verdict"
-"""Metadata field: the verdict on the snapshots of the run that an adapter was picked from, in words."""
 _TRIGGERS = ("trigger_word", "trigger_words", "trigger", "activation_text", "activation text", "instance_prompt")
 """Fields that programs without a vocabulary of their own write."""
 _FACTS = {

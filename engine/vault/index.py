@@ -24,7 +24,7 @@ SCHEMA = 1
 """Raised with every change of what a card or the table holds."""
 _OURS = 0x4C57_5641
 """``application_id`` of the file: LWVA."""
-_WAIT = 2.0
+WAIT = 2.0
 """Seconds that another process may hold the index."""
 _TOGETHER = 100
 """Files that are read between two writes."""
@@ -57,15 +57,16 @@ class Index:
 
     Args:
         place: of the file, which is made if there is none.
+        wait: seconds that another process may hold it.
     """
 
-    def __init__(self, place: Path) -> None:
-        self._place = place
+    def __init__(self, place: Path, wait: float = WAIT) -> None:
+        self._place, self._wait = place, wait
         self._files: list[tuple[str, Path]] = []
         self.note = ""
         """What the user should know of the file, one sentence; empty if nothing."""
         try:
-            self._connection = _connected(place)
+            self._connection = _connected(place, wait)
         except (sqlite3.DatabaseError, UnusableError, OSError) as error:
             self._connection = self._instead(error)
 
@@ -115,16 +116,19 @@ class Index:
         asked = f"select card from adapters where gone = 0 and {condition} order by not ({in_name}), name"
         return self._cards(asked, *values, *own)
 
+    def names(self) -> set[str]:
+        """Of all files that were there when they were read last."""
+        return {name for (name,) in self._rows("select name from adapters where gone = 0")}
+
     def same_as(self, name: str) -> list[str]:
-        """Names of the adapters with the content that a file which is gone had under this name."""
+        """Names of the other adapters with the content that the file of this name had when it was read last."""
         found: dict[str, None] = {}
-        for fingerprint, content in self._rows(
-            "select fingerprint, content from adapters where name = ? and gone = 1", written(name)
-        ):
+        asked = "select path, fingerprint, content from adapters where name = ?"
+        for path, fingerprint, content in self._rows(asked, written(name)):
             same = self._rows(
-                "select name from adapters where gone = 0 and "
+                "select name from adapters where gone = 0 and path != ? and "
                 "((fingerprint != '' and fingerprint = ?) or (content != '' and content = ?)) order by name",
-                fingerprint, content,
+                path, fingerprint, content,
             )  # fmt: skip
             found |= dict.fromkeys(other for (other,) in same)
         return [*found]
@@ -181,7 +185,7 @@ class Index:
                 for end in ("-wal", "-shm"):
                     Path(f"{self._place}{end}").unlink(missing_ok=True)
                 self.note = f"The index of adapters was damaged ({error}), so it is made anew; see {aside.name}."
-                return _connected(self._place)
+                return _connected(self._place, self._wait)
         self.note = (
             f"The index of adapters, {self._place}, can't be used now ({error}), so all files are read for this once."
         )
@@ -189,9 +193,9 @@ class Index:
 
 
 @contextlib.contextmanager
-def opened(place: Path) -> Iterator[Index]:
-    """The index in a file, closed when the block ends. Within the block one thread uses it."""
-    index = Index(place)
+def opened(place: Path, wait: float = WAIT) -> Iterator[Index]:
+    """The index in a file, closed when the block ends; see :class:`Index`. Within the block one thread uses it."""
+    index = Index(place, wait)
     try:
         yield index
     finally:
@@ -202,7 +206,7 @@ class UnusableError(Exception):
     """A file isn't ours to use as an index; the text says why."""
 
 
-def _connected(place: Path) -> sqlite3.Connection:
+def _connected(place: Path, wait: float) -> sqlite3.Connection:
     """
     Raises:
         UnusableError: it is another program's file, or of a newer version.
@@ -210,7 +214,7 @@ def _connected(place: Path) -> sqlite3.Connection:
         OSError: its folder can't be made.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(place, timeout=_WAIT)
+    connection = sqlite3.connect(place, timeout=wait)
     try:
         owner, version, tables = (
             connection.execute(f"select * from {table}").fetchone()[0]

@@ -169,9 +169,7 @@ def _text(measures: Measures) -> Generator[str]:
         told = (f"`{key}` {measures.layers[key].norm:.3g}" for key in strongest)
         yield f"\nStrongest layers: {', '.join(told)}."
     if measures.turned:
-        yield (
-            f"{counted(measures.turned, 'module')} of DoRA measured without their magnitudes, which need the base model."
-        )
+        yield f"{counted(measures.turned, 'module')} of DoRA without their magnitudes, which need the base model."
     if measures.unmeasured:
         yield (
             f"Not measured without a base model: {counted(len(measures.unmeasured), 'module')}, such as "

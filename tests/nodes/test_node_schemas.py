@@ -84,7 +84,7 @@ FIXED = {
     "LW_SaveEmbedding": ("embedding filename", "path"),
     "LW_LoadEmbedding": ("base embedding word", "base embedding word"),
     "LW_ExtractAdapter": ("before after rank energy text_encoders name", "adapter report lora_model"),
-    "LW_LoadAdapter": ("adapter", "adapter trigger"),
+    "LW_LoadAdapter": ("adapter search", "adapter trigger"),
     "LW_InspectAdapter": ("adapter base", "adapter report plot"),
     "LW_StackAdapters": (
         "adapter weight text_encoder_weight enabled stack lora_stack",

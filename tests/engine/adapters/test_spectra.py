@@ -107,10 +107,5 @@ def test_blocks_by_dots_and_by_underscores(key: str, block: str) -> None:
 
 
 def test_blocks_go_as_a_picture_goes_through_them() -> None:
-    mixed = [
-        "text_encoder.layers.0",
-        "denoiser.single_blocks.0",
-        "denoiser.double_blocks.10",
-        "denoiser.double_blocks.2",
-    ]
-    assert in_order(mixed) == [mixed[3], mixed[2], mixed[1], mixed[0]]
+    blocks = ["denoiser.double_blocks.2", "denoiser.double_blocks.10", "denoiser.single_blocks.0", "text_encoder.a.0"]
+    assert in_order(reversed(blocks)) == blocks
