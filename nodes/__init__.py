@@ -7,6 +7,7 @@ from .adapters.combine_adapters import CombineAdapters
 from .adapters.bake_stack import BakeStack
 from .adapters.compare_snapshots import CompareSnapshots
 from .adapters.extract_adapter import ExtractAdapter
+from .adapters.inspect_adapter import InspectAdapter
 from .adapters.load_adapter import LoadAdapter
 from .adapters.merge_adapters import MergeAdapters
 from .adapters.pick_snapshot import PickSnapshot
@@ -98,6 +99,7 @@ NODES: list[type[io.ComfyNode]] = [
     ExtractAdapter,
     LoadAdapter,
     StackRows,
+    InspectAdapter,
     StackAdapters,
     StackReport,
     CombineAdapters,

@@ -28,6 +28,7 @@ LEVELS = {
     "engine.inspection": 3,
     "engine.memory": 3,
     "engine.training": 3,
+    "engine.vault": 3,
     "engine.evaluation": 4,
     "engine.runs": 5,
     "engine.reports": 6,

@@ -6,12 +6,11 @@ By singular values :math:`\Delta W = U S V^T`; the first r of them are the neare
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .blocks import grouped
 from .kinds import LowRank
 from .kinds.singular import leading_singular
 
@@ -22,10 +21,6 @@ _EXACT = 1024
 """Smaller side of a matrix up to which all of its singular values are computed."""
 _OVERSAMPLING = 16
 """Further values that are computed for larger ones, so that those that count are exact."""
-_BLOCK = re.compile(r"(?:\w+\.)*?\w*(?:blocks?|layers)\w*(?:\.\d+)*")
-"""The beginning of a layer's path, up to the outermost numbered block."""
-_FLAT_BLOCK = re.compile(r"\w*?(?:blocks?|layers)(?:_\d+)*")
-"""The same of a path whose dots are underscores, as in kohya's names."""
 
 
 @dataclass(frozen=True)
@@ -130,12 +125,7 @@ def by_block(shares: Mapping[str, Share]) -> dict[str, Share]:
     Args:
         shares: module key -> what is kept.
     """
-    found: dict[str, list[Share]] = defaultdict(list)
-    for key, share in shares.items():
-        component, path = key.split(".", 1)
-        block = (_BLOCK if "." in path else _FLAT_BLOCK).match(path)
-        found[f"{component}.{block[0] if block else path}"].append(share)
-    return {block: added(own) for block, own in found.items()}
+    return {block: added(own) for block, own in grouped(shares).items()}
 
 
 def added(shares: Iterable[Share]) -> Share:

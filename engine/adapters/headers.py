@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,29 +31,44 @@ _OTHERS = {
 class Header(NamedTuple):
     """What a safetensors file says about itself."""
 
-    names: tuple[str, ...]
+    shapes: Mapping[str, tuple[int, ...]]
+    """By name of each tensor."""
+    dtypes: Mapping[str, str]
+    """As safetensors calls them, such as ``F16``."""
+    spans: Mapping[str, tuple[int, int]]
+    """Where the values of each tensor begin and end, in bytes after the header. Whether they are in the file, and as
+    many as the shape has, is seen on reading them."""
     metadata: Mapping[str, str]
+    body: int
+    """Bytes before the values of the first tensor, from the beginning of the file."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.shapes)
 
 
-def read_header(path: Path) -> Header:
-    """Names and metadata, from the header alone.
+def read_header(path: Path, *, most: int = MOST_HEADER) -> Header:
+    """Names, shapes and metadata, from the header alone.
+
+    Args:
+        path: of the file.
+        most: bytes of the header that are read.
 
     Raises:
-        AdapterError: there is no such file, its header is damaged or larger than :data:`MOST_HEADER`, a name occurs
-            twice, or its tensors are larger than :data:`MOST_TENSORS`.
+        AdapterError: there is no such file, its header is damaged or larger than ``most``, a name occurs twice, or its
+            tensors are larger than :data:`MOST_TENSORS`.
     """
     if not path.is_file():
         raise missing(path)
     try:
-        entries = _entries(path)
+        entries, body = _entries(path, most)
         metadata = entries.pop("__metadata__", None) or {}
         if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
             raise ValueError("its metadata aren't texts by name")
-        if not all(isinstance(entry, dict) for entry in entries.values()):
-            raise ValueError("its header doesn't describe tensors")
+        shapes, dtypes, spans = _described(entries)
     except (ValueError, OSError, RecursionError) as error:
         raise unreadable(path, error) from error
-    return Header(tuple(entries), metadata)
+    return Header(shapes, dtypes, spans, metadata, body)
 
 
 def missing(path: Path) -> AdapterError:
@@ -73,7 +89,24 @@ def unreadable(path: Path, reason: object) -> AdapterError:
     )
 
 
-def _entries(path: Path) -> dict[str, Any]:
+def _described(
+    entries: Mapping[str, Any],
+) -> tuple[dict[str, tuple[int, ...]], dict[str, str], dict[str, tuple[int, int]]]:
+    """The shapes, dtypes and spans of tensors."""
+    try:
+        shapes = {name: tuple(entry["shape"]) for name, entry in entries.items()}
+        dtypes = {name: str(entry["dtype"]) for name, entry in entries.items()}
+        spans = {name: tuple(entry["data_offsets"]) for name, entry in entries.items()}
+    except (TypeError, KeyError) as error:
+        raise ValueError("its header doesn't describe tensors") from error
+    numbers = chain.from_iterable(chain(shapes.values(), spans.values()))
+    if not ({*map(type, numbers)} <= {int} and {*map(len, spans.values())} <= {2}):
+        raise ValueError("its header doesn't describe tensors by whole numbers")
+    return shapes, dtypes, spans
+
+
+def _entries(path: Path, most: int) -> tuple[dict[str, Any], int]:
+    """What the header holds, and where it ends."""
     size = path.stat().st_size
     with path.open("rb") as file:
         begin = file.read(8)
@@ -82,20 +115,22 @@ def _entries(path: Path) -> dict[str, Any]:
         length = int.from_bytes(begin, "little")
         if length > size - 8:
             raise ValueError(f"its header should have {length} bytes, but the whole file has {size}")
-        if length > MOST_HEADER:
-            raise ValueError(f"its header has {length} bytes, more than the {MOST_HEADER} of any adapter")
+        if length > most:
+            raise ValueError(f"its header has {length} bytes, more than the {most} of any adapter")
         if size - length > MOST_TENSORS:
             raise ValueError(f"it has {size / 2**30:.1f} GiB, more than any adapter")
         header = file.read(length)
     try:
-        entries = json.loads(header.decode("utf-8"), object_pairs_hook=_each_once)
+        entries = json.loads(header.decode("utf-8"))
+        if header.count(b'"data_offsets"') != len(entries) - ("__metadata__" in entries):
+            entries = json.loads(header, object_pairs_hook=_each_once)  # which takes twice as long
     except UnicodeDecodeError as error:
         raise ValueError("its header isn't UTF-8") from error
     except json.JSONDecodeError as error:
         raise ValueError(f"its header isn't JSON ({error.msg})") from error
     if not isinstance(entries, dict):
         raise ValueError("its header isn't a JSON object")
-    return entries
+    return entries, 8 + length
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from typing import Any
 
 from ..core.paths import portable
 
+VERDICT = "lw.verdict"
+"""The verdict on the snapshots of the run that an adapter was picked from, in words."""
 _LOSS_POINTS = 200
 _COMPANIONS = "lw.companions"
 _EMBEDDINGS = "lw.embeddings"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 _KEPT = (
     *(f"lw.{key}" for key in ("version", "family", "prediction_type", "dataset_hash", "base_hash", "seed", "losses")),
-    *(f"lw.{key}" for key in ("suggested_weight", "versions", "recipe", "dora_norms", "triggers")),
+    *(f"lw.{key}" for key in ("suggested_weight", "versions", "recipe", "dora_norms", "triggers", "verdict")),
     *(f"ss_{key}" for key in ("network_module", "network_dim", "network_alpha", "base_model_version", "learning_rate")),
     *(f"ss_{key}" for key in ("unet_lr", "text_encoder_lr", "max_train_steps", "steps", "epoch", "num_epochs")),
     *(f"ss_{key}" for key in ("batch_size_per_device", "num_train_images", "resolution", "seed", "output_name")),

@@ -22,7 +22,7 @@ Kind = Literal["cache", "state", "snapshot", "samples", "events", "adapter", "mo
 """``model`` is a finished base model, all weights of which were trained."""
 REMAKABLE: frozenset[Kind] = frozenset({"cache", "state", "snapshot", "samples", "events"})
 """Kinds that a run makes again when needed, or can do without."""
-CACHES = ("encoded", "captions", "class_pictures", "rates", "held_out", "drawn", "boards", "nodes", "code")
+CACHES = ("encoded", "captions", "class_pictures", "rates", "held_out", "drawn", "boards", "nodes", "code", "vault")
 """Folders with files that are made again when needed."""
 _DAY = 86_400
 _OF_RUNS = (".safetensors", ".json", SUFFIX)

@@ -64,6 +64,8 @@ class RunStore:
         self.drawn = PictureCache(root / "drawn")
         self.boards = TextCache(root / "boards")
         self.class_pictures = root / "class_pictures"
+        self.vault = root / "vault" / "index.sqlite"
+        """The index of all adapters, made of their files."""
 
     def finished(self, lineage: str, steps: int) -> Path:
         """The adapter of a finished run."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ...engine.adapters.metadata import VERDICT
 from ..host import host, io
 from ..kit import sockets
 from ..kit.pictures import to_tensor
@@ -68,6 +70,8 @@ class PickSnapshot(io.ComfyNode):
         picked = snapshots.last if by == "last" else snapshots.at(step)
         with host().computing():
             adapter = picked.adapter()
+        if found and picked.step == found.best:
+            adapter = replace(adapter, metadata={**adapter.metadata, VERDICT: str(found)})
         text = f"{picked.name}: after step {picked.step} of {snapshots.steps}\n{snapshots.in_words()}"
         if by != "last" and picked.step != step:
             text += f"\nThere is no snapshot after step {step}; this is the nearest one."

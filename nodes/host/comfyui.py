@@ -95,7 +95,7 @@ class ComfyUIHost(Host):
     def adapter_files(self) -> list[str]:
         names = folder_paths.get_filename_list("loras")
         files = (name.replace("\\", "/") for name in names if name.endswith(ADAPTER_SUFFIX))
-        return with_folders(files, self.adapter_path)
+        return with_folders(files, self._find_adapter)
 
     def adapter_roots(self) -> Sequence[Path]:
         return [*_folders("loras"), self.adapter_directory()]

@@ -15,6 +15,8 @@ from ...engine.core.events import Event
 from ...engine.core.ownership import sweep
 from ...engine.core.paths import portable
 from ...engine.core.resources import ASSETS, PROJECT_ROOT
+from ...engine.runs.store import RunStore
+from ...engine.vault.missing import suggestion
 from .paths import files_below, locate
 
 T = TypeVar("T")
@@ -23,6 +25,7 @@ OWN_ROOTS = (PROJECT_ROOT, ASSETS)
 """Where the demo base model and data sets are, whether or not their names start with ``assets/``."""
 
 ADAPTER_SUFFIX = ".safetensors"
+_NO_ADAPTER = "check the name; train and save it first with the same output folder, or copy the file there."
 
 
 class Host(ABC):
@@ -82,6 +85,10 @@ class Host(ABC):
     def store_root(self) -> Path:
         """The run store's folder, for runs, training states and caches."""
 
+    def vault_file(self) -> Path:
+        """The index of all adapters, which is made from their files."""
+        return RunStore(self.store_root()).vault
+
     def adapter_directory(self) -> Path:
         """Where adapter files are saved."""
         return self.output_directory() / "loras"
@@ -129,11 +136,23 @@ class Host(ABC):
     def adapter_path(self, name: str) -> Path:
         """An adapter's file.
 
+        Args:
+            name: with forward or backward slashes.
+
         Raises:
-            AdapterError: there is none of that name, or the name leads out of the folders.
+            AdapterError: there is none of that name, or the name leads out of the folders; near names are told, and
+                those of files that hold what a file of this name held.
         """
-        hint = "check the name; train and save it first with the same output folder, or copy the file there."
-        return locate(name, self.adapter_roots(), what="adapter", error=AdapterError, confined=self.confined, hint=hint)
+
+        def found_instead() -> str:
+            return suggestion(name, self.adapter_files(), self._find_adapter, self.vault_file()) or _NO_ADAPTER
+
+        return self._find_adapter(name, found_instead)
+
+    def _find_adapter(self, name: str, hint: str | Callable[[], str] = "") -> Path:
+        """As :meth:`adapter_path`, without a look at other names."""
+        roots, hint = self.adapter_roots(), hint or _NO_ADAPTER
+        return locate(name, roots, what="adapter", error=AdapterError, confined=self.confined, hint=hint)
 
     def embedding_files(self) -> list[str]:
         """Names of the embeddings to choose from, sorted, with forward slashes."""
@@ -160,7 +179,7 @@ class Host(ABC):
             if path.is_relative_to(root):
                 name = path.relative_to(root).as_posix()
                 with contextlib.suppress(AdapterError):
-                    if self.adapter_path(name).samefile(path):
+                    if self._find_adapter(name).samefile(path):
                         return name
         return None
 

@@ -89,7 +89,7 @@ class HeadlessHost(Host):
         return self._output / "run-store"
 
     def adapter_files(self) -> list[str]:
-        return with_folders(files_below([self.adapter_directory()], ADAPTER_SUFFIX), self.adapter_path)
+        return with_folders(files_below([self.adapter_directory()], ADAPTER_SUFFIX), self._find_adapter)
 
     def adapter_roots(self) -> Sequence[Path]:
         return [self.adapter_directory(), *self._roots()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ...engine.core.errors import WorkbenchError
@@ -19,7 +19,7 @@ def locate(
     what: str,
     error: type[WorkbenchError],
     confined: bool = False,
-    hint: str = NO_SUCH_FILE,
+    hint: str | Callable[[], str] = NO_SUCH_FILE,
 ) -> Path:
     """The first of ``root / text`` that exists, or ``text`` itself if it is an absolute path that exists.
 
@@ -28,7 +28,7 @@ def locate(
         what: what is searched for, for the message.
         error: class of the errors.
         confined: whether even an absolute path must be below one of the roots.
-        hint: what to do if nothing is found.
+        hint: what to do if nothing is found, or what finds that out then.
 
     Raises:
         WorkbenchError: of class ``error``: nothing is found, or ``text`` is blank, contains ``..``, or is an absolute
@@ -37,7 +37,7 @@ def locate(
     if not text.strip():
         raise error(f"No {what} is named.", hint=f"write the name or path of the {what}.")
     if "\0" in text:
-        raise error(f"No {what} at {text!r}.", expected="a path, which holds no zero character", hint=hint)
+        raise error(f"No {what} at {text!r}.", expected="a path, which holds no zero character", hint=NO_SUCH_FILE)
     path = Path(os.path.expanduser(text.strip().replace("\\", "/")))  # Path's own raises for an unknown user
     places = ", ".join(dict.fromkeys(str(root) for root in roots))
     elsewhere = path.is_absolute() and not any(path.is_relative_to(root.absolute()) for root in roots)
@@ -55,7 +55,7 @@ def locate(
     raise error(
         f"No {what} at {text!r}.",
         expected="a full path that exists" if path.is_absolute() else f"something below {places}",
-        hint=hint,
+        hint=hint if isinstance(hint, str) else hint(),
     )
 
 

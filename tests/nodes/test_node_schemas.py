@@ -84,10 +84,11 @@ FIXED = {
     "LW_SaveEmbedding": ("embedding filename", "path"),
     "LW_LoadEmbedding": ("base embedding word", "base embedding word"),
     "LW_ExtractAdapter": ("before after rank energy text_encoders name", "adapter report lora_model"),
-    "LW_LoadAdapter": ("adapter", "adapter trigger"),
     "LW_StackReport": ("stack lora_stack base", "stack plot report effective_total"),
     "LW_CombineAdapters": ("stack lora_stack mode amount strength protect base", "stack triggers report"),
     "LW_Stack": ("rows stack lora_stack", "stack triggers lora_stack"),
+    "LW_LoadAdapter": ("adapter search", "adapter trigger"),
+    "LW_InspectAdapter": ("adapter base", "adapter report plot"),
     "LW_StackAdapters": (
         "adapter weight text_encoder_weight enabled stack lora_stack",
         "stack triggers lora_stack",

@@ -169,6 +169,8 @@ class AdapterKind(ABC):
     """Further suffixes to read -> part."""
     needs: ClassVar[AbstractSet[str]]
     """Parts without which a module isn't of this kind."""
+    scaled: ClassVar[bool] = True
+    """As of its updates: whether the change is scaled by alpha / rank."""
 
     def factors(self, update: Update) -> dict[str, Tensor]:
         """The tensors of an update, except alpha; the trainable ones if it was trained here."""
@@ -177,6 +179,14 @@ class AdapterKind(ABC):
     def claims(self, parts: AbstractSet[str]) -> bool:
         """Whether a module with these parts is of this kind."""
         return self.needs <= parts <= {*self.suffixes, *self.aliases.values()}
+
+    @abstractmethod
+    def rank_of(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
+        """The rank of a module's update, from the shapes of its parts alone, as a file's header has them.
+
+        Raises:
+            IndexError: a shape has too few dimensions.
+        """
 
     @abstractmethod
     def from_parts(self, parts: Mapping[str, Tensor], module: str) -> Update:

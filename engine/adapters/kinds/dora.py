@@ -172,6 +172,10 @@ class Dora(TrainableKind):
         own = {"magnitude", "rows_magnitude"} & parts
         return len(own) == 1 and any(kind.claims(parts - own) for kind in _TURNING)
 
+    def rank_of(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
+        turning = {part: shape for part, shape in shapes.items() if part not in ("magnitude", "rows_magnitude")}
+        return next(kind for kind in _TURNING if kind.claims(turning.keys())).rank_of(turning)
+
     def from_parts(self, parts: Mapping[str, Tensor], module: str) -> Decomposed:
         rest = parts.keys() - {"magnitude", "rows_magnitude"}
         kind = next(kind for kind in _TURNING if kind.claims(rest))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 from .contract import BIAS, AdapterKind, Suffix, Update
@@ -64,6 +65,7 @@ class Difference(Update):
 
 class Full(AdapterKind):
     name = "full"
+    scaled = False
     network_module = "lycoris.kohya"
     suffixes = {"difference": Suffix(".diff", ".diff"), "bias": BIAS}  # noqa: RUF012
     aliases = {".w_norm": "difference", ".b_norm": "bias", ".alpha": "alpha"}  # noqa: RUF012
@@ -71,6 +73,10 @@ class Full(AdapterKind):
 
     def claims(self, parts: AbstractSet[str]) -> bool:
         return bool({"difference", "bias"} & parts) and super().claims(parts)
+
+    def rank_of(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
+        out, *inner = shapes.get("difference") or (1,)
+        return min(out, prod(inner)) if inner else 1
 
     def from_parts(self, parts: Mapping[str, Tensor], module: str) -> Difference:
         difference = parts.get("difference")

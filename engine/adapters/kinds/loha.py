@@ -106,6 +106,9 @@ class Loha(TrainableKind):
         a1, b1, a2, b2 = (factors[part] for part in _FACTORS)
         return Hadamard((a1, b1, a2, b2), None, alpha)
 
+    def rank_of(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
+        return shapes["hada_w1_b"][0]
+
     def from_parts(self, parts: Mapping[str, Tensor], module: str) -> Hadamard:
         a1, b1, a2, b2 = (parts[part] for part in _FACTORS)
         cores = (parts["hada_t1"], parts["hada_t2"]) if parts.keys() >= {*_CORES} else None

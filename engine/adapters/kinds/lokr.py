@@ -148,6 +148,10 @@ class Lokr(TrainableKind):
     def claims(self, parts: AbstractSet[str]) -> bool:
         return any(parts - {"alpha", "bias"} == first | second for first, second in _SIDES)
 
+    def rank_of(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
+        factor = shapes.get("lokr_w2_b", shapes.get("lokr_w1_b"))
+        return factor[0] if factor is not None else min(shapes["lokr_w2"][:2])
+
     def from_parts(self, parts: Mapping[str, Tensor], module: str) -> Kronecker:
         tensors = {part: parts[part] for part in _PARTS if part in parts}
         update = Kronecker(tensors, 1.0)

@@ -100,6 +100,9 @@ class Lora(TrainableKind):
     def update(self, factors: Mapping[str, Tensor], alpha: float) -> LowRank:
         return LowRank(factors["down"], factors["up"], alpha)
 
+    def rank_of(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
+        return shapes["down"][0]
+
     def from_parts(self, parts: Mapping[str, Tensor], module: str) -> LowRank:
         return LowRank(*low_rank_parts(parts, module))
 

@@ -106,6 +106,7 @@ class Oft(TrainableKind):
     """Trained without a bound of the angles, in blocks of the largest size up to the rank that divides the rows."""
 
     name = "oft"
+    scaled = False
     additive = False
     network_module = "lycoris.kohya"
     suffixes = {  # noqa: RUF012
@@ -163,6 +164,9 @@ class Oft(TrainableKind):
     def update(self, factors: Mapping[str, Tensor], alpha: float) -> Rotation:
         del alpha
         return Rotation(factors["oft_blocks"], None, 0.0)
+
+    def rank_of(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
+        return shapes["oft_blocks"][-1]
 
     def from_parts(self, parts: Mapping[str, Tensor], module: str) -> Rotation:
         blocks, rescale = parts["oft_blocks"], parts.get("rescale")

@@ -124,6 +124,7 @@ class InputRotation(Update):
 
 class PeftOft(AdapterKind):
     name = "peft_oft"
+    scaled = False
     network_module = "peft.oft"
     suffixes = {  # noqa: RUF012
         "oft_r": Suffix(".oft_R.weight", ".oft_R.weight"),
@@ -136,6 +137,9 @@ class PeftOft(AdapterKind):
     def factors(self, update: Update) -> dict[str, Tensor]:
         assert isinstance(update, InputRotation)
         return update.tensors()
+
+    def rank_of(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
+        return _side(shapes["oft_r"][1])
 
     def from_parts(self, parts: Mapping[str, Tensor], module: str) -> InputRotation:
         angles = parts["oft_r"]

@@ -29,6 +29,7 @@ from lora_workbench.engine.adapters.scales import Declared
 from lora_workbench.engine.core.errors import AdapterError, OtherKindError
 from single_file import _unet_name
 from tiny import Parts
+from vault_files import assert_card
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,8 +38,9 @@ UNET = {"layers_per_block": 1, "up_block_types": ["CrossAttnUpBlock2D", "UpBlock
 
 
 def assert_deltas(path: Path, parts: Parts, expected: Mapping[str, Tensor]) -> Adapter:
-    """Compare an adapter's changes of all weights with what they should be."""
+    """Compare an adapter's changes of all weights with what they should be, and its card with the adapter."""
     loaded = load_adapter(path)
+    assert_card(path, loaded)
     bound = bind(loaded, parts.module_shapes())
     assert bound.modules.keys() == expected.keys()
     weights = adaptable(parts)

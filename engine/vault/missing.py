@@ -1,0 +1,68 @@
+"""Which adapters somebody may have meant by a name that there is none of."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+from ..core.errors import AdapterError
+from ..core.words import first_of
+from .index import opened
+
+_MOST = 3
+_NEW = 50
+"""Files that are read for their content, if the index doesn't know them: people wait for the message."""
+_WAIT = 0.1
+"""Seconds that another process may hold the index."""
+_NEAR = 0.6
+"""Similarity of names, between 0 and 1, as ``difflib`` counts it."""
+
+
+def suggestion(name: str, files: Sequence[str], path_of: Callable[[str], Path], place: Path) -> str:
+    """What to do about a missing adapter, in words; empty if nothing is like it.
+
+    Args:
+        name: that there is no file of, with forward or backward slashes.
+        files: the names that there are, with forward slashes.
+        path_of: gives the path of one of these.
+        place: of the vault's index, which may know what the file held.
+    """
+    name = name.strip().replace("\\", "/")
+    same = _same_content(name, files, path_of, place)
+    near = [other for other in near_names(name, files) if other not in same]
+    parts = []
+    if same:
+        parts.append(f"what was in it is now in {first_of(same, _MOST)}")
+    if near:
+        parts.append(f"names like it are {first_of(near, _MOST)}")
+    return f"{'; '.join(parts)}." if parts else ""
+
+
+def near_names(name: str, files: Iterable[str]) -> list[str]:
+    """The names most like one: those of files of this name in other folders, then others, by the last part alone."""
+    by_stem: dict[str, list[str]] = {}
+    for other in files:
+        by_stem.setdefault(_stem(other), []).append(other)
+    wanted = _stem(name)
+    stems = [wanted] if wanted in by_stem else []
+    stems += [stem for stem in difflib.get_close_matches(wanted, by_stem, _MOST, _NEAR) if stem != wanted]
+    return [other for stem in stems for other in by_stem[stem]][:_MOST]
+
+
+def _stem(name: str) -> str:
+    stem = PurePosixPath(name).name.removesuffix(".safetensors")
+    return stem.casefold().replace("-", "_").replace(" ", "_")
+
+
+def _same_content(name: str, files: Sequence[str], path_of: Callable[[str], Path], place: Path) -> list[str]:
+    """Names of files with what the index knows of the missing one, of those that are there."""
+    if not place.is_file():
+        return []
+    with opened(place, _WAIT) as index:
+        known = index.names()
+        for other in [other for other in files if other not in known][:_NEW]:
+            with suppress(AdapterError):
+                index.card(other, path_of(other))
+        return [other for other in index.same_as(name) if other in files]

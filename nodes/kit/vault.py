@@ -1,0 +1,86 @@
+"""The vault as nodes use it: the cards of the host's adapters."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..host import host
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ...engine.adapters.adapter import Adapter
+    from ...engine.vault.card import Card
+
+_LISTED = 8
+"""Adapters that an error names."""
+
+
+def card_of(name: str, path: Path) -> Card:
+    """The card of one adapter: from the index, if it hasn't changed since."""
+    from ...engine.vault.index import opened
+
+    with opened(host().vault_file()) as index:
+        return index.card(name.replace("\\", "/"), path)
+
+
+def state_of(path: Path) -> str:
+    """Changes with the adapter's files, and with what stands beside them."""
+    from ...engine.vault.reading import stamp_of
+    from ...engine.vault.sidecars import Folders
+
+    return stamp_of(path, Folders().beside(path))
+
+
+def only_match(search: str) -> str:
+    """The name of the one adapter that words and filters find.
+
+    Raises:
+        ConfigError: a filter isn't known.
+        AdapterError: they find none, or several.
+    """
+    from ...engine.core.errors import AdapterError
+    from ...engine.core.words import first_of
+    from ...engine.vault.index import opened
+    from ...engine.vault.searching import Query
+
+    query = Query.of(search)
+    files = [(name, host().adapter_path(name)) for name in host().adapter_files()]
+    with opened(host().vault_file()) as index:
+        host().drive(index.refresh(files))
+        found = index.search(query)
+    if len(found) != 1:
+        told = [f"{card.name} ({card.described()})" for card in found]
+        raise AdapterError(
+            f"{len(found) or 'No'} adapters fit the search {search!r}{': ' if told else '.'}"
+            f"{first_of(told, _LISTED, '; ')}",
+            expected="words and filters that one adapter fits, such as fox family:sdxl rank:16",
+            hint="add a word or a filter." if found else "leave words out, or choose the adapter by its name.",
+        )
+    return found[0].name
+
+
+def with_card(adapter: Adapter, card: Card) -> Adapter:
+    """The adapter with the family that its card names, and with trigger phrases that its own header lacks, so that they
+    are where it goes and in the files that it is saved to."""
+    from ...engine.adapters.triggers import OWN
+
+    known = {phrase.casefold() for phrase in adapter.triggers}
+    more = [phrase for phrase in card.triggers if phrase.casefold() not in known]
+    metadata = adapter.metadata
+    if more:
+        metadata = {**metadata, OWN: json.dumps([*adapter.triggers, *more], ensure_ascii=False)}
+    return replace(adapter, family=card.family or adapter.family, metadata=metadata)
+
+
+def about_card(card: Card) -> list[str]:
+    """What a person should know of an adapter before using it, one line each."""
+    told = {
+        "base model": card.base,
+        "recommended weight": "" if card.weight is None else f"{card.weight:g}",
+        "verdict": card.verdict,
+        "notes": card.notes,
+    }
+    return [*(f"{name}: {text}" for name, text in told.items() if text), *card.remarks]
