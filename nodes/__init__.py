@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .adapters.apply_stack import ApplyStack
-from .adapters.combine_adapters import CombineAdapters
 from .adapters.bake_stack import BakeStack
+from .adapters.combine_adapters import CombineAdapters
 from .adapters.compare_snapshots import CompareSnapshots
 from .adapters.extract_adapter import ExtractAdapter
 from .adapters.inspect_adapter import InspectAdapter
@@ -38,8 +38,8 @@ from .dataset.save_dataset import SaveDataset
 from .generation.batch_grid import BatchGrid
 from .generation.comparison_grid import ComparisonGrid
 from .generation.generate import Generate
-from .generation.prompt import Prompt
 from .generation.generate_batch import GenerateBatch
+from .generation.prompt import Prompt
 from .generation.prompt_matrix import PromptMatrix
 from .generation.save_images import SaveImages
 from .generation.sweep import Sweep
