@@ -12,8 +12,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING
 
+from ..core.errors import AdapterError
+from ..core.words import first_of
 from .binding import HasComponents
 from .block_names import Block, block_of
 from .fused import bind_to
@@ -98,6 +101,8 @@ class Layer:
     key: str
     gram: Tensor
     """Inner products of the adapters' changes, (n, n), float64; zero rows for those that leave it alone."""
+    alone: Tensor
+    """Squared norms of their changes at weight 1, (n,), float64."""
     base: float
     """Frobenius norm of the base model's weight; NaN without a base model."""
     overlaps: Mapping[tuple[int, int], tuple[float, float, float]]
@@ -154,6 +159,8 @@ class Interference:
 
     entries: tuple[StackEntry, ...]
     layers: tuple[Layer, ...]
+    unmeasured: tuple[str, ...] = ()
+    """Names of adapters that change weights which aren't known, and don't count."""
 
     @cached_property
     def whole(self) -> Share:
@@ -176,10 +183,9 @@ class Interference:
         :math:`\|\sum_i D_i\|` over the root mean square of :math:`\|\Delta W_i\|`: adapters that don't overlap add up
         as :math:`\sqrt{\sum w_i^2}`, equal ones as :math:`\sum w_i`, and opposite ones cancel.
         """
-        weights = [max(abs(entry.weight), abs(entry.text_encoder_weight)) for entry in self.entries]
-        alone = [float(norm) / weight for norm, weight in zip(self.whole.norms, weights, strict=True)]
-        usual = (sum(norm**2 for norm in alone) / len(alone)) ** 0.5 if alone else 0.0
-        return self.whole.total / usual if usual else 0.0
+        alone = sum(float(layer.alone.sum()) for layer in self.layers)
+        count = len(self.entries) - len(self.unmeasured)
+        return self.whole.total / (alone / count) ** 0.5 if alone else 0.0
 
     def overlap(self, one: int, other: int) -> tuple[float, float, float]:
         """Mean overlap of two adapters' inputs, of their outputs, and by chance, over the layers of both."""
@@ -195,15 +201,20 @@ def interference(stack: Stack, base: HasComponents | None = None) -> Interferenc
 
     Args:
         stack: adapters of one family.
-        base: the base model, for norms beside its weights, and for updates that depend on them.
+        base: the base model, for norms beside its weights, and for updates that depend on them. Without it, adapters
+            with such updates are left out, and named.
 
     Raises:
-        AdapterError: an adapter doesn't fit the base model.
+        AdapterError: the adapters are for different models, or one doesn't fit the base model.
     """
     entries = stack.active()
     adapters = [bind_to(base, entry.adapter) if base else entry.adapter for entry in entries]
     changed: dict[str, dict[int, tuple[Update, float]]] = defaultdict(dict)
+    unmeasured = []
     for number, (entry, adapter) in enumerate(zip(entries, adapters, strict=True)):
+        if base is None and not all(update.additive for update in adapter.modules.values()):
+            unmeasured.append(adapter.name)
+            continue
         for key, update in adapter.modules.items():
             if (share := entry.weight_for(key)) and not update.only_bias and len(update.weight_shape) > 1:
                 changed[key if base else flat(key)][number] = update, share
@@ -211,6 +222,7 @@ def interference(stack: Stack, base: HasComponents | None = None) -> Interferenc
     return Interference(
         entries=entries,
         layers=tuple(_layer(key, parts, len(entries), weights.get(key)) for key, parts in changed.items()),
+        unmeasured=tuple(unmeasured),
     )
 
 
@@ -227,8 +239,10 @@ def _weights(base: HasComponents | None, keys: Iterable[str]) -> dict[str, Tenso
 def _layer(key: str, parts: Mapping[int, tuple[Update, float]], count: int, weight: Tensor | None) -> Layer:
     import torch
 
+    _check_shapes(key, [update for update, _ in parts.values()])
     factors = {number: Factors.of(update, share, weight) for number, (update, share) in parts.items()}
     gram = torch.zeros(count, count, dtype=torch.float64)
+    alone = torch.zeros(count, dtype=torch.float64)
     overlaps = {}
     for one, first in factors.items():
         for other, second in factors.items():
@@ -236,8 +250,20 @@ def _layer(key: str, parts: Mapping[int, tuple[Update, float]], count: int, weig
                 gram[one, other] = gram[other, one] = first.inner(second)
             if one < other:
                 overlaps[one, other] = _overlap(first, second)
+    for number, (_, share) in parts.items():
+        alone[number] = gram[number, number] / share**2
     norm = float("nan") if weight is None else float(weight.float().norm())
-    return Layer(key=key, gram=gram, base=norm, overlaps=overlaps)
+    return Layer(key=key, gram=gram, alone=alone, base=norm, overlaps=overlaps)
+
+
+def _check_shapes(key: str, updates: Sequence[Update]) -> None:
+    shapes = {(update.weight_shape[0], prod(update.weight_shape[1:])) for update in updates}
+    if len(shapes) > 1:
+        raise AdapterError(
+            f"The adapters of the stack change {key} in different shapes: {first_of([str(shape) for shape in sorted(shapes)], 3)}.",
+            expected="adapters of one family of base models",
+            hint="leave out those of another family.",
+        )
 
 
 def _overlap(one: Factors, other: Factors) -> tuple[float, float, float]:

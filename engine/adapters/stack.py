@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from .block_names import Block
     from .block_weights import BlockWeights
 
-TOO_MUCH = 2.0
-"""Sum of absolute weights above which pictures tend to break."""
 FAR_OFF = 2.0
 """Absolute weight above which it is probably a mistake; usually 0.5 to 1."""
 Role = Literal["", "training_only", "context", "start_from"]
@@ -134,10 +132,8 @@ class Stack:
         return everywhere + max(by_block.values(), default=0.0)
 
     def warnings(self) -> list[str]:
-        """Likely problems, one sentence each."""
+        """Likely problems that are seen without measuring, one sentence each; see ``stack_report.warnings``."""
         found = []
-        if self.total_weight() > TOO_MUCH:
-            found.append(f"The weights add up to {self.total_weight():.3g}; above {TOO_MUCH:g} pictures tend to break.")
         for entry in self.active():
             if max(abs(entry.weight), abs(entry.text_encoder_weight)) > FAR_OFF:
                 found.append(f"{entry.adapter.name} has a weight beyond {FAR_OFF:g}; usual weights are 0.5 to 1.")

@@ -46,6 +46,7 @@ class ApplyStack(io.ComfyNode):
     @classmethod
     def execute(cls, model: Any, clip: Any = None, stack: Stack | None = None, lora_stack: Any = None) -> io.NodeOutput:
         from ...engine.adapters.stack import Stack
+        from ...engine.adapters.stack_report import warnings
 
         native = host().native()
         with host().computing():
@@ -53,6 +54,6 @@ class ApplyStack(io.ComfyNode):
             whole = Stack((*below.entries, *(stack or Stack()).entries))
             model, clip, report = native.with_stack(model, clip, whole, others)
         triggers = dict.fromkeys([*whole.triggers(), *(other.file.trigger for other in others if other.file.trigger)])
-        text = "\n".join([report.summary(), *whole.warnings(), *report.warnings])
+        text = "\n".join([report.summary(), *warnings(whole), *report.warnings])
         tell(text)
         return io.NodeOutput(model, clip, ", ".join(triggers), ui=shown(text=text))

@@ -47,6 +47,7 @@ class BakeStack(io.ComfyNode):
 
     @classmethod
     def execute(cls, base: Backbone, name: str, stack: Stack | None = None, lora_stack: Any = None) -> io.NodeOutput:
+        from ...engine.adapters.stack_report import warnings
         from ...engine.checkpoints.baking import baked
 
         whole = whole_stack(stack, lora_stack)
@@ -60,7 +61,7 @@ class BakeStack(io.ComfyNode):
         ]
         triggers = ", ".join(whole.triggers())
         called = f"trigger words: {triggers}" if triggers else "no trigger words are known"
-        text = "\n".join([f"{made.info.name}: {base.info.name} with", *parts, called, *whole.warnings()])
-        tell("\n".join(whole.warnings()))
+        text = "\n".join([f"{made.info.name}: {base.info.name} with", *parts, called, *warnings(whole)])
+        tell("\n".join(warnings(whole)))
         report = {"name": made.info.name, "hash": made.info.content_hash, "parts": parts, "triggers": triggers}
         return io.NodeOutput(made, text, *handed, ui=shown(text=text, report=report))

@@ -69,11 +69,12 @@ class StackRows(io.ComfyNode):
     @classmethod
     def execute(cls, rows: str, stack: Stack | None = None, lora_stack: Any = None) -> io.NodeOutput:
         from ...engine.adapters.stack import Stack
+        from ...engine.adapters.stack_report import warnings
 
         below, own = as_stack(lora_stack), stack_of(paths_of(rows))
         whole = Stack((*below.entries, *(stack or Stack()).entries, *own.entries))
         names, files = named(whole) if linked(cls, "lora_stack") else (named_later(whole), [])
-        told = [*summary(whole), *remarks(own), *whole.warnings(), *(f"saved for lora_stack: {file}" for file in files)]
+        told = [*summary(whole), *remarks(own), *warnings(whole), *(f"saved for lora_stack: {file}" for file in files)]
         text = "\n".join(told) or "no adapter is on"
         tell(text)
         ui = {**shown(text=text), **saved_adapters(files)}

@@ -62,12 +62,13 @@ class StackAdapters(io.ComfyNode):
         lora_stack: Any = None,
     ) -> io.NodeOutput:
         from ...engine.adapters.stack import Stack, StackEntry
+        from ...engine.adapters.stack_report import warnings
 
         below = as_stack(lora_stack)
         entry = StackEntry(as_adapter(adapter), weight, text_encoder_weight, enabled)
         extended = Stack((*below.entries, *(stack or Stack()).entries, entry))
         names, files = named(extended) if linked(cls, "lora_stack") else (named_later(extended), [])
-        text = "\n".join([*extended.warnings(), *(f"saved for lora_stack: {file}" for file in files)])
+        text = "\n".join([*warnings(extended), *(f"saved for lora_stack: {file}" for file in files)])
         tell(text)
         return io.NodeOutput(
             extended, ", ".join(extended.triggers()), names, ui={**shown(text=text), **saved_adapters(files)}

@@ -62,13 +62,14 @@ class Prompt(io.ComfyNode):
     @classmethod
     def execute(cls, prompt: str, placement: str, stack: Stack | None = None) -> io.NodeOutput:
         from ...engine.adapters.stack import Stack
+        from ...engine.adapters.stack_report import warnings
         from ...engine.generation.trigger_words import place_triggers
 
         read = read_prompts(prompt)
         added = stack_of_tags(read)
         whole = Stack((*(stack or Stack()).entries, *added.entries))
         placed = place_triggers(read.prompts, whole, placement)
-        told = [*read.remarks(), *whole.warnings()]
+        told = [*read.remarks(), *warnings(whole)]
         if placed.left_out:
             told.append(f"Without a place in some prompt: {', '.join(placed.left_out)}. Write {{triggers}} there.")
         text = "\n".join([*placed.prompts, *told])

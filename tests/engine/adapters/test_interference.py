@@ -10,6 +10,8 @@ import torch
 from lora_workbench.engine.adapters.interference import Factors, interference
 from lora_workbench.engine.adapters.kinds import LowRank
 from lora_workbench.engine.adapters.stack import Stack, StackEntry
+from lora_workbench.engine.adapters.stack_report import warnings
+from lora_workbench.engine.core.errors import AdapterError
 from tiny import Parts
 
 
@@ -78,6 +80,22 @@ def test_adapters_that_have_nothing_in_common_add_up_as_a_root_of_squares(make_a
     found = interference(Stack((StackEntry(on(0), 0.6, 0.6), StackEntry(on(1), 0.8, 0.8))))
     assert found.effective_total == pytest.approx(1.0, rel=0.02)
     assert found.overlap(0, 1)[1] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_warning_needs_more_than_large_weights(make_adapter: Any) -> None:
+    """Five adapters at 0.6 that have nothing in common amount to 1.3, the same one five times to 3."""
+    apart = Stack(tuple(StackEntry(make_adapter(f"{number}", seed=number), 0.6, 0.6) for number in range(5)))
+    alike = Stack(apart.entries[:1] * 5)
+    assert not [told for told in warnings(apart) if "tend to break" in told]
+    assert "amount to 3.00" in warnings(alike)[0]
+
+
+def test_adapters_of_different_models_are_refused(make_adapter: Any) -> None:
+    fox = make_adapter()
+    key, update = next(iter(fox.modules.items()))
+    smaller = replace(fox, modules={key: replace(update, up=update.up[:-1])})
+    with pytest.raises(AdapterError, match="different shapes"):
+        interference(Stack((StackEntry(fox), StackEntry(smaller))))
 
 
 def test_directions_are_those_of_the_singular_values() -> None:

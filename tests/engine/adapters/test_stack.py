@@ -198,7 +198,6 @@ def test_warnings_name_what_is_likely_to_go_wrong(make_adapter: Any) -> None:
     stack = Stack((StackEntry(fox, 1.5), StackEntry(fox, -2.5), StackEntry(nameless, 0.5)))
     found = "\n".join(stack.warnings())
     for words in (
-        "add up to 4.5",
         "fox has a weight beyond 2",
         "blob doesn't say its trigger word",
         "fox is in the stack more than once",
