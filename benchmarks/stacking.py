@@ -23,7 +23,7 @@ import json
 import random
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,9 @@ import numpy as np
 import world
 from evaluate_adapters import Asked, Drawn
 from lora_workbench.engine.adapters.adapter import Adapter
-from lora_workbench.engine.adapters.combining import making_way, with_effective_total
+from lora_workbench.engine.adapters.combining import making_way
 from lora_workbench.engine.adapters.interference import interference
+from lora_workbench.engine.adapters.names import flat
 from lora_workbench.engine.adapters.stack import Stack, StackEntry
 from lora_workbench.engine.figures.grid import Label, labeled_grid
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
@@ -65,11 +66,6 @@ def summed(subject: float, style: float) -> Combine:
     return lambda one, other: Stack((StackEntry(one, subject, subject), StackEntry(other, style, style)))
 
 
-def total(amount: float) -> Combine:
-    """0.8 and 0.6, scaled to an effective total."""
-    return lambda one, other: with_effective_total(summed(0.8, 0.6)(one, other), amount)
-
-
 def way(strength: float, weight: float, *, subject: bool) -> Combine:
     """The subject, or the style, makes way for the other."""
     return lambda one, other: (
@@ -77,14 +73,27 @@ def way(strength: float, weight: float, *, subject: bool) -> Combine:
     )
 
 
+def stronger(one: Adapter, other: Adapter) -> Stack:
+    """In each layer only the adapter that changes it more, as K-LoRA (arXiv:2502.18461) chooses, but at all steps."""
+    gram = {layer.key: layer.alone for layer in interference(summed(1, 1)(one, other)).layers}
+
+    def part(adapter: Adapter, number: int) -> Adapter:
+        kept = {k: update for k, update in adapter.modules.items() if int(gram[flat(k)].argmax()) == number}
+        return replace(adapter, modules=kept, path=None)
+
+    return summed(1, 1)(part(one, 0), part(other, 1))
+
+
 MODES: Mapping[str, Combine] = {
     "sum 0.8, 0.6": summed(0.8, 0.6),
     "sum 1, 1": summed(1, 1),
-    "effective total 1.4": total(1.4),
-    "effective total 1.7": total(1.7),
-    "subject makes way by 1/3, weights 1": way(1 / 3, 1.0, subject=True),
-    "style makes way by 1/3, weights 1.2": way(1 / 3, 1.2, subject=False),
+    "sum 1.2, 1.2": summed(1.2, 1.2),
+    "subject makes way by 1/3, 1, 1": way(1 / 3, 1.0, subject=True),
+    "subject makes way by 1/3, 1.2, 1.2": way(1 / 3, 1.2, subject=True),
+    "style makes way by 1/3, 1.2, 1.2": way(1 / 3, 1.2, subject=False),
+    "the stronger one by layer, 1, 1": stronger,
 }
+SHOWN = ("sum 0.8, 0.6", "subject makes way by 1/3, 1, 1", "sum 1.2, 1.2")
 
 
 @dataclass(eq=False)
@@ -273,7 +282,9 @@ def main() -> None:
         measure(studio, known, args.results)
         plot_of_stacks(known["stacks"]).save(IMAGES / "stacks-break.png", optimize=True)
         if args.grid:
-            grid_of_pairs(studio, ["sum 0.8, 0.6", "sum 1, 1", "effective total 1.7"]).save(args.grid, optimize=True)
+            grid_of_pairs(studio, ["sum 0.8, 0.6", "subject makes way by 1/3, 1, 1", "sum 1.2, 1.2"]).save(
+                args.grid, optimize=True
+            )
     print(table_of_stacks(known["stacks"]), table_of_pairs(known["pairs"]), sep="\n\n")
 
 

@@ -259,8 +259,9 @@ def _layer(key: str, parts: Mapping[int, tuple[Update, float]], count: int, weig
 def _check_shapes(key: str, updates: Sequence[Update]) -> None:
     shapes = {(update.weight_shape[0], prod(update.weight_shape[1:])) for update in updates}
     if len(shapes) > 1:
+        told = first_of([str(shape) for shape in sorted(shapes)], 3)
         raise AdapterError(
-            f"The adapters of the stack change {key} in different shapes: {first_of([str(shape) for shape in sorted(shapes)], 3)}.",
+            f"The adapters of the stack change {key} in different shapes: {told}.",
             expected="adapters of one family of base models",
             hint="leave out those of another family.",
         )

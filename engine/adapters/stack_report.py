@@ -17,8 +17,10 @@ from .stack import Stack
 BREAKS = 2.0
 """Effective total from which stacks of the demo base's adapters broke pictures: one of 126 below it, 44 of 74 above it
 (``benchmarks/stacking.py``)."""
-SAFE = 1.7
-"""Effective total up to which none did."""
+BEST = 1.6
+"""Effective total at which none did, and at which subjects and styles came out best together."""
+FAINT = 1.3
+"""Effective total of several adapters below which they came out less than they can."""
 _ALIKE = 0.3
 """Cosine from which two changes count as alike."""
 _MOST_BLOCKS = 3
@@ -48,13 +50,23 @@ class StackReport:
             return ""
         return (
             f"The adapters amount to {self.found.effective_total:.2f} of one at weight 1; above {BREAKS:g} pictures "
-            f"tend to break. With all weights times {self.factor:.2f} they amount to {SAFE:g}."
+            f"tend to break. With all weights times {self.factor:.2f} they amount to {BEST:g}."
+        )
+
+    @property
+    def advice(self) -> str:
+        """One sentence where several adapters could be stronger, empty elsewhere."""
+        if len(self.found.entries) < 2 or not 0 < self.found.effective_total < FAINT:
+            return ""
+        return (
+            f"Together they could be stronger: subjects and styles came out best at {BEST:g}, which is all weights times "
+            f"{BEST / self.found.effective_total:.2f}."
         )
 
     @property
     def factor(self) -> float:
         """What all weights should be multiplied by; 1 where nothing is wrong."""
-        return SAFE / self.found.effective_total if self.breaks else 1.0
+        return BEST / self.found.effective_total if self.breaks else 1.0
 
     @property
     def unmeasured(self) -> str:
@@ -108,7 +120,7 @@ class StackReport:
         if not self.found.entries:
             return "No adapter of the stack has an effect."
         lines = [self._total()]
-        lines += [told for told in (self.warning, self.unmeasured) if told]
+        lines += [told for told in (self.warning, self.advice, self.unmeasured) if told]
         lines += [self._pair(one, other) for one, other in combinations(range(len(self.found.entries)), 2)]
         return "\n".join([*lines, self._strongest()])
 

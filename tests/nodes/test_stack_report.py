@@ -41,6 +41,7 @@ def test_a_sound_stack_goes_through_as_it_is() -> None:
     assert plot.shape[0] == 1 and plot.shape[-1] == 3
     assert total == pytest.approx(0.64, abs=0.1)
     assert "a0 0.5 and a1 0.4 keep apart" in text and "tend to break" not in text
+    assert "could be stronger" in text
     assert list(values["blocks"]) == ["down.0", "mid", "te.3"]
     assert sum(own["owns"] for own in values["adapters"]) == pytest.approx(1, abs=1e-3)
 
@@ -61,7 +62,7 @@ def test_an_empty_stack_is_said_to_be_one() -> None:
 
 
 def combine(given: Stack, **inputs: Any) -> tuple[Stack, str]:
-    defaults = {"mode": "sum", "amount": 1.4, "strength": 0.5, "protect": ""}
+    defaults = {"mode": "sum", "amount": 1.6, "strength": 0.5, "protect": ""}
     made, _, text = CombineAdapters.execute(stack=given, **{**defaults, **inputs}).args
     return made, text
 
