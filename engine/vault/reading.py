@@ -26,6 +26,8 @@ from .values import number
 
 MOST_HEADER = 8 * 2**20
 """Bytes. Beyond, it takes more memory than a list of adapters is worth."""
+_PROMPTS = 4
+"""Sample prompts that a card has, at most."""
 _HASHED = 2**16
 """Bytes of the values that count for a fingerprint."""
 _FORMATS = {"F32": "<f", "F16": "<e", "F64": "<d", "I64": "<q", "I32": "<i"}
@@ -127,6 +129,7 @@ def _with_words(card: Card, said: Said, remarks: Iterable[str], beside: Beside) 
         verdict=said.verdict,
         weight=said.weight,
         notes=said.notes,
+        prompts=said.prompts[:_PROMPTS],
         preview=beside.preview.name if beside.preview else "",
         hashes=said.hashes,
         remarks=tuple(remarks),

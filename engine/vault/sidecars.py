@@ -106,6 +106,7 @@ def _in_own(fields: Mapping[str, Any]) -> Said:
         triggers=phrases(listed(fields.get("triggers"))),
         weight=number(fields.get("weight")),
         notes=text(fields.get("notes")),
+        prompts=phrases(listed(fields.get("prompts"))),
     )
 
 
