@@ -44,14 +44,14 @@ def add_to(actions: Any) -> None:
     noting.set_defaults(command=note, refuse=noting.error)
     exporting = actions.add_parser(
         "export",
-        help="copy an adapter file with its preview, a card for Civitai and other programs, and one for people",
+        help="copy an adapter file with its preview, a card for Civitai and programs, and one for people",
     )
     exporting.add_argument("file", type=Path, metavar="FILE")
     exporting.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to write to")
     exporting.add_argument(
         "--private",
         action="store_true",
-        help="leave captions, names of pictures and workflows out of the file's header",
+        help="leave captions, names of pictures and workflows out of the header",
     )
     exporting.add_argument("--json", action="store_true", help="as JSON")
     exporting.set_defaults(command=export)
