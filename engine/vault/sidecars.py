@@ -41,6 +41,9 @@ class Beside(NamedTuple):
         return [[file.name, *file_stamp(file)] for file in (*self.told, *([self.preview] if self.preview else []))]
 
 
+NOTHING = Beside((), None)
+
+
 class Folders:
     """Which files there are, with each folder listed once."""
 
