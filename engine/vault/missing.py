@@ -66,9 +66,8 @@ def _same_content(name: str, files: Sequence[str], path_of: Callable[[str], Path
         lost = index.fingerprints(name)
         known, same = (index.names(), index.same_as(name)) if lost else (set(), [])
     new = [other for other in files if lost and other not in known][:_NEW]
-    return [other for other in same if other in files] + [
-        other for other in new if _fingerprint(path_of, other) in lost
-    ]
+    found = [other for other in new if _fingerprint(path_of, other) in lost]
+    return [*(other for other in same if other in files), *found]
 
 
 def _fingerprint(path_of: Callable[[str], Path], name: str) -> str:
