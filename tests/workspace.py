@@ -103,9 +103,9 @@ class Workspace:
         return cli.main(["run", str(self.write(graph)), "--output", str(self.output), "--json", *more])
 
     def files(self) -> dict[Path, bytes]:
-        """All results, the run store among them, with their bytes; what is known of the code isn't one."""
-        known = self.output / "run-store" / "code"
-        paths = (path for path in self.output.rglob("*") if path.is_file() and path.parent != known)
+        """All results, the run store among them, with their bytes; what is known of the code and of files isn't one."""
+        known = [self.output / "run-store" / name for name in ("code", "vault")]
+        paths = (path for path in self.output.rglob("*") if path.is_file() and path.parent not in known)
         return {path: path.read_bytes() for path in paths}
 
 

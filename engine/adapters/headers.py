@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
@@ -28,6 +29,11 @@ _OTHERS = {
 """How files begin that people take for adapters -> what they are. A header's length never looks like this."""
 
 
+_METADATA = re.compile(r'\s*\{\s*"__metadata__"\s*:\s*')
+_AFTER = re.compile(r"\s*,(?=\s*\")")
+"""What follows the metadata if there are tensors."""
+
+
 class Header(NamedTuple):
     """What a safetensors file says about itself."""
 
@@ -47,6 +53,16 @@ class Header(NamedTuple):
         return tuple(self.shapes)
 
 
+class RawHeader(NamedTuple):
+    """A header whose tensors aren't parsed, which takes most of the time of reading one."""
+
+    metadata: Mapping[str, str]
+    tensors: str
+    """JSON: an object with an entry for each tensor; files of one program and base model have equal ones."""
+    body: int
+    """As of :class:`Header`."""
+
+
 def read_header(path: Path, *, most: int = MOST_HEADER) -> Header:
     """Names, shapes and metadata, from the header alone.
 
@@ -58,17 +74,39 @@ def read_header(path: Path, *, most: int = MOST_HEADER) -> Header:
         AdapterError: there is no such file, its header is damaged or larger than ``most``, a name occurs twice, or its
             tensors are larger than :data:`MOST_TENSORS`.
     """
+    raw = read_raw_header(path, most=most)
+    return Header(*parsed_tensors(raw, path), raw.metadata, raw.body)
+
+
+def read_raw_header(path: Path, *, most: int = MOST_HEADER) -> RawHeader:
+    """As :func:`read_header`, which parses what this leaves; see there."""
     if not path.is_file():
         raise missing(path)
     try:
-        entries, body = _entries(path, most)
-        metadata = entries.pop("__metadata__", None) or {}
+        text, body = _text(path, most)
+        metadata, tensors = _apart(text)
         if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
             raise ValueError("its metadata aren't texts by name")
-        shapes, dtypes, spans = _described(entries)
     except (ValueError, OSError, RecursionError) as error:
         raise unreadable(path, error) from error
-    return Header(shapes, dtypes, spans, metadata, body)
+    return RawHeader(metadata, tensors, body)
+
+
+def parsed_tensors(
+    header: RawHeader, path: Path
+) -> tuple[dict[str, tuple[int, ...]], dict[str, str], dict[str, tuple[int, int]]]:
+    """Shapes, dtypes and spans by name.
+
+    Raises:
+        AdapterError: they are damaged, or a name occurs twice.
+    """
+    try:
+        entries = _entries(header.tensors)
+        if header.tensors.count('"data_offsets"') != len(entries):
+            _entries(header.tensors, once=True)  # which takes twice as long
+        return _described(entries)
+    except (ValueError, RecursionError) as error:
+        raise unreadable(path, error) from error
 
 
 def missing(path: Path) -> AdapterError:
@@ -105,8 +143,8 @@ def _described(
     return shapes, dtypes, spans
 
 
-def _entries(path: Path, most: int) -> tuple[dict[str, Any], int]:
-    """What the header holds, and where it ends."""
+def _text(path: Path, most: int) -> tuple[str, int]:
+    """The header, and where it ends."""
     size = path.stat().st_size
     with path.open("rb") as file:
         begin = file.read(8)
@@ -121,16 +159,42 @@ def _entries(path: Path, most: int) -> tuple[dict[str, Any], int]:
             raise ValueError(f"it has {size / 2**30:.1f} GiB, more than any adapter")
         header = file.read(length)
     try:
-        entries = json.loads(header.decode("utf-8"))
-        if header.count(b'"data_offsets"') != len(entries) - ("__metadata__" in entries):
-            entries = json.loads(header, object_pairs_hook=_each_once)  # which takes twice as long
+        return header.decode("utf-8"), 8 + length
     except UnicodeDecodeError as error:
         raise ValueError("its header isn't UTF-8") from error
+
+
+def _apart(text: str) -> tuple[Any, str]:
+    """The metadata, and the JSON of the tensors: programs write the metadata first."""
+    if begin := _METADATA.match(text):
+        metadata, end = _ended(text, begin.end())
+        if after := _AFTER.match(text, end):
+            return metadata or {}, "{" + text[after.end() :]
+    entries = _entries(text)
+    if "__metadata__" not in entries:
+        return {}, text
+    _entries(text, once=True)
+    metadata = entries.pop("__metadata__")
+    return metadata or {}, json.dumps(entries)
+
+
+def _ended(text: str, begin: int) -> tuple[Any, int]:
+    """The JSON value that begins there, and where it ends."""
+    try:
+        return json.JSONDecoder().raw_decode(text, begin)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"its header isn't JSON ({error.msg})") from error
+
+
+def _entries(text: str, *, once: bool = False) -> dict[str, Any]:
+    """A JSON object; ``once``: whether it is refused if a name occurs twice."""
+    try:
+        entries = json.loads(text, object_pairs_hook=_each_once if once else None)
     except json.JSONDecodeError as error:
         raise ValueError(f"its header isn't JSON ({error.msg})") from error
     if not isinstance(entries, dict):
         raise ValueError("its header isn't a JSON object")
-    return entries, 8 + length
+    return entries
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -25,6 +25,13 @@ _NAMES = (
 """Part of a name -> who writes such names; the first that fits counts."""
 
 
+def telling_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of many names that tell :func:`writer_of` as much as all of them."""
+    names = list(names)
+    found = (next((name for name in names if part in name), "") for part, _ in _NAMES)
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
 def writer_of(names: Iterable[str], metadata: Mapping[str, str], configs: Mapping[str, Any]) -> str:
     """The program in words, for example ``kohya's sd-scripts`` or ``a program with ldm's names``.
 

@@ -47,6 +47,8 @@ class Card:
     """Recommended, for stacks."""
     notes: str = ""
     """The user's own, and those of other programs' users."""
+    prompts: tuple[str, ...] = ()
+    """Some sample prompts."""
     preview: str = ""
     """Name of the picture beside it."""
     hashes: Mapping[str, str] = field(default_factory=dict)
@@ -86,6 +88,11 @@ class Card:
         """The card of the same file by another name."""
         return replace(self, name=name)
 
+    def facts(self) -> dict[str, Any]:
+        """As plain values, for programs."""
+        told = {name: value for name, value in asdict(self).items() if name != "fingerprint"}
+        return {"name": self.name, "bytes": self.bytes, "trigger": self.trigger, "rank": self.rank, **told}
+
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
@@ -98,7 +105,7 @@ class Card:
         """
         try:
             values: dict[str, Any] = json.loads(text)
-            for name in ("kinds", "ranks", "triggers", "remarks"):
+            for name in ("kinds", "ranks", "triggers", "prompts", "remarks"):
                 values[name] = tuple(values[name])
             return Card(**values)
         except (TypeError, KeyError, RecursionError) as error:

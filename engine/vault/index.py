@@ -120,6 +120,11 @@ class Index:
         """Of all files that were there when they were read last."""
         return {name for (name,) in self._rows("select name from adapters where gone = 0")}
 
+    def fingerprints(self, name: str) -> set[str]:
+        """Of the files that had this name when they were read last."""
+        asked = "select fingerprint from adapters where name = ? and fingerprint != ''"
+        return {fingerprint for (fingerprint,) in self._rows(asked, written(name))}
+
     def same_as(self, name: str) -> list[str]:
         """Names of the other adapters with the content that the file of this name had when it was read last."""
         found: dict[str, None] = {}
@@ -216,10 +221,12 @@ def _connected(place: Path, wait: float) -> sqlite3.Connection:
     place.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(place, timeout=wait)
     try:
+        connection.execute("begin")  # another process may be making it: all of it is seen, or nothing
         owner, version, tables = (
-            connection.execute(f"select * from {table}").fetchone()[0]
-            for table in ("pragma_application_id", "pragma_user_version", "(select count(*) from sqlite_master)")
+            connection.execute(asked).fetchone()[0]
+            for asked in ("pragma application_id", "pragma user_version", "select count(*) from sqlite_master")
         )
+        connection.rollback()
         if owner != _OURS and tables:
             raise UnusableError("it is another program's file")
         if version > SCHEMA:

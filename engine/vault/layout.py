@@ -11,13 +11,9 @@ from ..adapters.blocks import block_of
 from ..adapters.kinds import KINDS
 from ..adapters.names import flat, parse
 from ..adapters.unused import ANY_ADAPTER, EMBEDDING, reason
-from ..core.lru import LRU
 from .families import family_of_modules
 
 Shape = tuple[int, ...]
-
-_KEPT = LRU["Layout"](256)
-"""Files of one trainer have few layouts: the names of thousands of tensors are looked at once each."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +40,6 @@ def layout_of(shapes: Mapping[str, Shape]) -> Layout:
     Args:
         shapes: name of each tensor, as in a file -> its shape.
     """
-    return _KEPT.get(hash((*shapes, *shapes.values())), lambda: _summed(shapes))
-
-
-def _summed(shapes: Mapping[str, Shape]) -> Layout:
     modules: dict[str, _Module] = {}
     others: list[str] = []
     for name, shape in shapes.items():

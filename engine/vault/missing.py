@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 from ..core.errors import AdapterError
 from ..core.words import first_of
 from .index import opened
+from .reading import read_card
+from .sidecars import NOTHING
 
 _MOST = 3
 _NEW = 50
@@ -57,12 +59,19 @@ def _stem(name: str) -> str:
 
 
 def _same_content(name: str, files: Sequence[str], path_of: Callable[[str], Path], place: Path) -> list[str]:
-    """Names of files with what the index knows of the missing one, of those that are there."""
+    """Names of files with what the index knows of the missing one, of those that are there. Nothing is written."""
     if not place.is_file():
         return []
     with opened(place, _WAIT) as index:
-        known = index.names()
-        for other in [other for other in files if other not in known][:_NEW]:
-            with suppress(AdapterError):
-                index.card(other, path_of(other))
-        return [other for other in index.same_as(name) if other in files]
+        lost = index.fingerprints(name)
+        known, same = (index.names(), index.same_as(name)) if lost else (set(), [])
+    new = [other for other in files if lost and other not in known][:_NEW]
+    found = [other for other in new if _fingerprint(path_of, other) in lost]
+    return [*(other for other in same if other in files), *found]
+
+
+def _fingerprint(path_of: Callable[[str], Path], name: str) -> str:
+    with suppress(AdapterError):
+        path = path_of(name)
+        return read_card(name, path, NOTHING).fingerprint
+    return ""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..adapters.folders import Source, sources_of, state
-from ..adapters.headers import Header, read_header
+from ..adapters.headers import RawHeader, parsed_tensors, read_raw_header
 from ..adapters.kinds import KINDS
 from ..adapters.scales import Declared, declared_in
-from ..adapters.writers import writer_of
+from ..adapters.writers import telling_names, writer_of
 from ..core.errors import AdapterError
+from ..core.lru import LRU
 from ..core.words import first_of
 from .card import Card
 from .header_words import said_in_header
@@ -26,10 +27,15 @@ from .values import number
 
 MOST_HEADER = 8 * 2**20
 """Bytes. Beyond, it takes more memory than a list of adapters is worth."""
+_PROMPTS = 4
+"""Sample prompts that a card has, at most."""
 _HASHED = 2**16
 """Bytes of the values that count for a fingerprint."""
 _FORMATS = {"F32": "<f", "F16": "<e", "F64": "<d", "I64": "<q", "I32": "<i"}
 """dtype of a number -> how ``struct`` calls it; bfloat16 is the upper half of a float32."""
+
+_SUMMED = LRU["_Tensors"](512)
+"""Files of one program and base model have few headers but for metadata: each is parsed once."""
 
 
 def stamp_of(path: Path, beside: Beside) -> str:
@@ -56,36 +62,44 @@ def read_card(name: str, path: Path, beside: Beside) -> Card:
         card = Card(name=name, bytes=_size(path), problem=error.got)
         return _with_words(card, merged(Said(source=""), told), remarks, beside)
     header = said_in_header(read.metadata, read.configs)
-    layout = layout_of(read.shapes)
-    alpha = _alpha(read, layout, declared)
+    layout, alpha = read.tensors.layout, _alpha(read, declared)
     no_adapter = "" if layout.is_adapter else "It isn't an adapter: no tensor has a name that adapters' tensors have."
     card = Card(
         name=name,
         bytes=sum(source.path.stat().st_size for source in read.sources),
-        problem=read.cut_off or no_adapter,
+        problem=_cut_off(read) or no_adapter,
         family=header.family or layout.family,
         kinds=layout.kinds,
         ranks=layout.ranks,
         alpha=alpha if alpha is not None and math.isfinite(alpha) else None,
         modules=layout.modules,
         targets=layout.targets,
-        writer=writer_of(read.shapes, read.metadata, read.configs),
-        fingerprint=read.fingerprint,
+        writer=writer_of(read.tensors.telling, read.metadata, read.configs),
+        fingerprint=_fingerprint(read),
     )
     return _with_words(card, merged(header, told), [*remarks, *_remarks(layout, alpha)], beside)
+
+
+class _Tensors(NamedTuple):
+    """What tensors there are, summed up."""
+
+    layout: Layout
+    telling: tuple[str, ...]
+    """Names that tell who wrote them."""
+    end: int
+    """Bytes of all values."""
+    alpha: tuple[str, int, int] | None
+    """dtype and span of the first module's alpha."""
 
 
 class _Read(NamedTuple):
     """What the headers of an adapter's files hold."""
 
     sources: list[Source]
-    shapes: dict[str, tuple[int, ...]]
+    headers: list[RawHeader]
+    tensors: _Tensors
     metadata: dict[str, str]
     configs: dict[str, Mapping[str, Any]]
-    headers: list[Header]
-    fingerprint: str
-    cut_off: str
-    """That a file ends before its tensors do, in words."""
 
 
 def _read(path: Path) -> _Read:
@@ -93,26 +107,47 @@ def _read(path: Path) -> _Read:
     Raises:
         AdapterError: a file isn't safetensors, or a configuration is damaged.
     """
-    sources, headers = sources_of(path), []
+    sources = sources_of(path)
+    headers = [read_raw_header(source.path, most=MOST_HEADER) for source in sources]
+    metadata = {name: value for header in headers for name, value in header.metadata.items()}
+    configs = {source.component: source.config for source in sources if source.config is not None}
+    key = blake2b("\0".join([*(s.component for s in sources), *(h.tensors for h in headers)]).encode()).digest()
+    tensors = _SUMMED.get(key, lambda: _summed_up(sources, headers))
+    return _Read(sources, headers, tensors, metadata, configs)
+
+
+def _summed_up(sources: Sequence[Source], headers: Sequence[RawHeader]) -> _Tensors:
+    """
+    Raises:
+        AdapterError: a header is damaged.
+    """
     shapes: dict[str, tuple[int, ...]] = {}
-    metadata: dict[str, str] = {}
-    hashed, cut_off = blake2b(digest_size=16), ""
-    for source in sources:
-        header = read_header(source.path, most=MOST_HEADER)
+    dtypes: dict[str, str] = {}
+    spans: dict[str, tuple[int, int]] = {}
+    for source, header in zip(sources, headers, strict=True):
         begin = f"{source.component}." if source.component else ""
-        shapes |= {begin + name: shape for name, shape in header.shapes.items()} if begin else header.shapes
-        metadata |= header.metadata
-        headers.append(header)
-        cut_off = cut_off or _cut_off(source.path, header)
+        for found, own in zip((shapes, dtypes, spans), parsed_tensors(header, source.path), strict=True):
+            found |= {begin + name: value for name, value in own.items()}  # type: ignore[misc]
+    layout = layout_of(shapes)
+    alpha = (dtypes[layout.alpha], *spans[layout.alpha]) if layout.alpha else None
+    end = max((end for _, end in spans.values()), default=0)
+    return _Tensors(layout, telling_names(shapes), end, alpha)
+
+
+def _cut_off(read: _Read) -> str:
+    """That a file ends before its tensors do, in words. Of folders it isn't looked for."""
+    if len(read.sources) > 1:
+        return ""
+    whole, size = read.headers[0].body + read.tensors.end, read.sources[0].path.stat().st_size
+    return f"It is cut off: it should have {whole} bytes, but has {size}; download it again." if whole > size else ""
+
+
+def _fingerprint(read: _Read) -> str:
+    hashed = blake2b(digest_size=16)
+    for source, header in zip(read.sources, read.headers, strict=True):
         hashed.update(str(source.path.stat().st_size - header.body).encode())
         hashed.update(_bytes(source.path, header.body, _HASHED))
-    configs = {source.component: source.config for source in sources if source.config is not None}
-    return _Read(sources, shapes, metadata, configs, headers, hashed.hexdigest(), cut_off)
-
-
-def _cut_off(path: Path, header: Header) -> str:
-    whole, size = header.body + max((end for _, end in header.spans.values()), default=0), path.stat().st_size
-    return f"It is cut off: it should have {whole} bytes, but has {size}; download it again." if whole > size else ""
+    return hashed.hexdigest()
 
 
 def _with_words(card: Card, said: Said, remarks: Iterable[str], beside: Beside) -> Card:
@@ -127,34 +162,26 @@ def _with_words(card: Card, said: Said, remarks: Iterable[str], beside: Beside) 
         verdict=said.verdict,
         weight=said.weight,
         notes=said.notes,
+        prompts=said.prompts[:_PROMPTS],
         preview=beside.preview.name if beside.preview else "",
         hashes=said.hashes,
         remarks=tuple(remarks),
     )
 
 
-def _alpha(read: _Read, layout: Layout, declared: Mapping[str, Declared]) -> float | None:
-    """The alpha of the first module that has one, or that of all as the header has it."""
-    if layout.alpha:
-        return _scalar(read, layout.alpha)
+def _alpha(read: _Read, declared: Mapping[str, Declared]) -> float | None:
+    """The alpha of the first module that has a tensor of it, or that of all as a configuration or the header has it."""
+    if read.tensors.alpha and len(read.sources) == 1:
+        return _number(read.sources[0].path, read.headers[0].body, *read.tensors.alpha)
     for own in declared.values():
         if (found := number(own.config.get("lora_alpha", own.config.get("alpha")))) is not None:
             return found
     return number(read.metadata.get("ss_network_alpha"))
 
 
-def _scalar(read: _Read, name: str) -> float | None:
+def _number(path: Path, body: int, dtype: str, begin: int, end: int) -> float | None:
     """The value of a tensor of one number; ``None`` if it isn't one, or of a dtype that alphas don't have."""
-    for source, header in zip(read.sources, read.headers, strict=True):
-        own = name.removeprefix(f"{source.component}.") if source.component else name
-        if own in header.shapes:
-            return _number(source.path, header, own)
-    return None
-
-
-def _number(path: Path, header: Header, name: str) -> float | None:
-    dtype, (begin, end) = header.dtypes[name], header.spans[name]
-    content = _bytes(path, header.body + begin, min(end - begin, 8))
+    content = _bytes(path, body + begin, min(end - begin, 8))
     form, content = ("<f", b"\0\0" + content) if dtype == "BF16" else (_FORMATS.get(dtype, ""), content)
     return float(struct.unpack(form, content)[0]) if form and len(content) == struct.calcsize(form) else None
 

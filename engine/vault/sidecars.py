@@ -41,6 +41,9 @@ class Beside(NamedTuple):
         return [[file.name, *file_stamp(file)] for file in (*self.told, *([self.preview] if self.preview else []))]
 
 
+NOTHING = Beside((), None)
+
+
 class Folders:
     """Which files there are, with each folder listed once."""
 
@@ -106,6 +109,7 @@ def _in_own(fields: Mapping[str, Any]) -> Said:
         triggers=phrases(listed(fields.get("triggers"))),
         weight=number(fields.get("weight")),
         notes=text(fields.get("notes")),
+        prompts=phrases(listed(fields.get("prompts"))),
     )
 
 

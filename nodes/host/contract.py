@@ -15,8 +15,6 @@ from ...engine.core.events import Event
 from ...engine.core.ownership import sweep
 from ...engine.core.paths import portable
 from ...engine.core.resources import ASSETS, PROJECT_ROOT
-from ...engine.runs.store import RunStore
-from ...engine.vault.missing import suggestion
 from .paths import files_below, locate
 
 T = TypeVar("T")
@@ -87,6 +85,8 @@ class Host(ABC):
 
     def vault_file(self) -> Path:
         """The index of all adapters, which is made from their files."""
+        from ...engine.runs.store import RunStore
+
         return RunStore(self.store_root()).vault
 
     def adapter_directory(self) -> Path:
@@ -145,6 +145,8 @@ class Host(ABC):
         """
 
         def found_instead() -> str:
+            from ...engine.vault.missing import suggestion
+
             return suggestion(name, self.adapter_files(), self._find_adapter, self.vault_file()) or _NO_ADAPTER
 
         return self._find_adapter(name, found_instead)
