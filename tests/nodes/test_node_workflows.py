@@ -33,6 +33,7 @@ WITHOUT_COMFYUI = [
     "train-a-slider",
     "train-edit-adapter",
     "generate-with-stack",
+    "subject-in-a-style",
 ]
 IN_COMFYUI = ["quickstart-in-comfyui", "train-on-a-checkpoint", "apply-a-stack"]
 """Those that use ComfyUI's own nodes beside ours."""

@@ -84,7 +84,7 @@ def test_all_that_is_wrong_is_told_before_a_file_is_read(monkeypatch: pytest.Mon
     told = StackRows.validate_inputs("on | owl\non | risso | 1\non | fox\non | ../../etc/passwd")
     for words in (
         "line 1: 'owl' may be a/owl.safetensors or b/owl.safetensors",
-        "line 2: There is no adapter 'risso'. Expected: riso.safetensors, perhaps", "line 4: There is no adapter",
+        "line 2: There is no adapter 'risso'; did you mean riso.safetensors?", "line 4: There is no adapter",
     ):  # fmt: skip
         assert words in str(told)
     assert "line 3" not in str(told)
@@ -173,7 +173,7 @@ def test_the_editor_is_told_what_rows_are() -> None:
     told = told_of("# mine\non | fox | 0.8\noff | risso\non | riso | 1 | | down=1")
     fox, gone, riso = told["rows"]
     assert (fox["line"], fox["phrases"], fox["blocks"]) == (2, ("ohwx fox", "zwx fox"), ["mid", "up.1"])
-    assert "riso.safetensors, perhaps" in gone["problem"]
+    assert "did you mean riso.safetensors?" in gone["problem"]
     assert "no block down" in riso["problem"]
     assert told_of('[["fox", 0.8, 0.8]]')["text"] == "on | fox | 0.8"
     assert told_of("on | fox | x")["problems"] == ["line 1: 'x' isn't a weight from -10 to 10"]
