@@ -58,6 +58,8 @@ class StackEditor {
   commit() {
     this.widget.callback?.(this.text)
     this.ask()
+    // A step of its own for undo: the front end looks for changes before clicks reach us. Older ones do so by themselves.
+    app.extensionManager.workflow?.activeWorkflow?.changeTracker?.captureCanvasState?.()
     app.graph?.setDirtyCanvas(true, true)
   }
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from ..core.errors import AdapterError
 from ..core.hashing import value_hash
 from .adapter import Adapter
 from .binding import HasComponents, changeable
@@ -50,6 +52,19 @@ class StackEntry:
     """What its weights are multiplied by, block by block; ``None``: by 1 everywhere."""
     triggers: tuple[str, ...] | None = None
     """The trigger phrases that are on, its own or others; ``None``: the first of its own."""
+
+    def __post_init__(self) -> None:
+        """Refuse weights that would make every weight of the base model nan.
+
+        Raises:
+            AdapterError: a weight isn't finite.
+        """
+        if not (math.isfinite(self.weight) and math.isfinite(self.text_encoder_weight)):
+            raise AdapterError(
+                f"{self.adapter.name} has the weights {self.weight:g} and {self.text_encoder_weight:g}.",
+                expected="finite numbers, usually from 0 to 1",
+                hint="correct them; a node that computes weights may have divided by 0.",
+            )
 
     @property
     def active(self) -> bool:

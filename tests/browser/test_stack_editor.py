@@ -171,6 +171,15 @@ def test_a_saved_workflow_holds_the_text(front_end: Page, editor: Locator) -> No
     assert (saved, queued) == ([[expected]], expected)
 
 
+def test_a_change_is_one_step_back(front_end: Page, editor: Locator) -> None:
+    row(editor, 1).get_by_role("switch").click()
+    row(editor, 1).locator(".lw-handle").press("Delete")
+    assert len(lines(front_end)) == 2
+    front_end.evaluate("document.activeElement.blur()")
+    front_end.keyboard.press("Control+z")
+    front_end.wait_for_function(f"async rows => await ({QUEUED})() === rows", arg=ROWS.replace("off", "on"))
+
+
 def test_the_rows_run(front_end: Page, editor: Locator) -> None:
     del editor
     prompt = f"on a hill {uuid4().hex}"  # of which ComfyUI has nothing yet

@@ -13,7 +13,7 @@ from lora_workbench.engine.adapters.described_rows import described
 from lora_workbench.engine.adapters.files import load_adapter, save_adapter
 from lora_workbench.engine.adapters.kinds import LowRank
 from lora_workbench.engine.adapters.stack import Stack, StackEntry
-from lora_workbench.engine.core.errors import ConfigError
+from lora_workbench.engine.core.errors import AdapterError, ConfigError
 from lora_workbench.headless.executor import Executor
 from lora_workbench.headless.reading import read_workflow
 from lora_workbench.nodes.adapters.stack import StackRows
@@ -34,7 +34,7 @@ def save(name: str, seed: int = 0, **metadata: str) -> Adapter:
         for key in (MID, UP)
     }
     stem = Path(name).name
-    metadata = {"modelspec.trigger_phrase": f"ohwx {stem}", **metadata}
+    metadata = {"modelspec.trigger_phrase": f"ohwx {stem}", "lw.family": "sd1", **metadata}
     made = Adapter(name=stem, family="sd1", modules=modules, metadata=metadata)
     return save_adapter(made, host().adapter_directory() / f"{name}.safetensors", key_style="kohya")
 
@@ -178,6 +178,17 @@ def test_the_editor_is_told_what_rows_are() -> None:
     assert told_of('[["fox", 0.8, 0.8]]')["text"] == "on | fox | 0.8"
     assert told_of("on | fox | x")["problems"] == ["line 1: 'x' isn't a weight from -10 to 10"]
     assert json.dumps(told)
+
+
+@pytest.mark.usefixtures("library")
+def test_what_else_is_wrong_with_a_stack_is_told() -> None:
+    save("giant", 5, **{"lw.family": "flux"})
+    told = text_of(StackRows.execute("on | fox | 2.5\non | giant\non | subjects/fox"))
+    for words in ("different families (flux, sd1)", "add up to 4.5", "fox is in the stack more than once"):
+        assert words in told
+    with pytest.raises(AdapterError, match="fox has the weights nan and 1"):
+        StackRows.execute("on | riso", lora_stack=[("subjects/fox.safetensors", float("nan"), 1.0)])
+    assert text_of(StackRows.execute("off | fox")) == "no adapter is on"
 
 
 class Read(io.ComfyNode):
