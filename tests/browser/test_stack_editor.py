@@ -92,6 +92,25 @@ def test_every_part_of_a_row_is_edited(front_end: Page, editor: Locator) -> None
     ]  # fmt: skip
 
 
+def test_a_phrase_of_ones_own_is_added_once(front_end: Page, editor: Locator) -> None:
+    press(row(editor, 1), "Add a trigger phrase")
+    front_end.keyboard.type("in ink | too")
+    row(editor, 0).get_by_label("Weight for the denoiser").click()
+    front_end.keyboard.press("ArrowUp")
+    front_end.keyboard.press("Tab")
+    assert lines(front_end)[1:] == [
+        "on | subjects/fox.safetensors | 0.85 | 0.6 | mid=0.5",
+        "off | riso.safetensors | 0.4 | | | riso print; in ink too",
+    ]  # fmt: skip
+
+
+def test_a_line_of_text_becomes_a_row(front_end: Page, editor: Locator) -> None:
+    editor.get_by_label("Line of text").fill("on | b/owl | 0.2")
+    row(editor, 1).get_by_role("switch").click()
+    assert lines(front_end)[0] == "on | b/owl | 0.2"
+    assert row(editor, 0).locator(".lw-name").text_content() == "b/owl"
+
+
 def test_rows_are_added_moved_and_removed_by_keys_alone(front_end: Page, editor: Locator) -> None:
     editor.get_by_role("button", name="Add an adapter").focus()
     front_end.keyboard.press("Enter")
