@@ -22,7 +22,7 @@ export class StackEditor {
     this.node = node
     this.lines = []
     this.known = new Map() // line -> what the server told of it
-    this.problems = [] // what the server couldn't read
+    this.problems = [] // of the text as a whole
     this.asText = false
     this.foreign = "" // rows of another program, until they are turned into ours
     this.openBlocks = new Set() // lines whose block weights are shown though they are empty
@@ -80,10 +80,12 @@ export class StackEditor {
 
   take(told) {
     this.known = new Map(told.rows.map((row) => [this.lines[row.line - 1], row]))
-    this.problems = told.problems
-    for (const problem of this.problems) {
+    this.problems = []
+    for (const problem of told.problems) {
       const [, number, text] = /^line (\d+): (.*)$/.exec(problem) ?? []
-      if (text) this.known.set(this.lines[number - 1], { problem: text })
+      const line = this.lines[number - 1]
+      if (line) this.known.set(line, { problem: text })
+      else this.problems.push(problem)
     }
     if (this.textarea) this.tellText()
     else this.tellRows()
@@ -143,7 +145,9 @@ export class StackEditor {
   }
 
   tellText() {
-    const shown = this.problems.map((textContent) => el("div", { className: "lw-problem", textContent }))
+    const ofLines = this.lines.map((line, at) => [this.known.get(line)?.problem, at])
+    const told = ofLines.filter(([problem]) => problem).map(([problem, at]) => `line ${at + 1}: ${problem}`)
+    const shown = [...this.problems, ...told].map((textContent) => el("div", { className: "lw-problem", textContent }))
     this.told.replaceChildren(...shown)
     this.grow()
   }

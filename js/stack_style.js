@@ -64,7 +64,7 @@ const STYLE = `
 .lw-stack .lw-raw { width: 100%; font-family: monospace; padding: 1px 4px; color: var(--lw-muted); background: none; }
 .lw-empty { padding: 14px 8px; text-align: center; color: var(--lw-muted); border: 1px dashed var(--lw-edge);
   border-radius: 9px; }
-.lw-stack textarea { width: 100%; min-height: 110px; padding: 6px 8px; font: 11px/1.5 monospace; white-space: pre;
+.lw-stack textarea { width: 100%; min-height: 110px; padding: 6px 8px; font: 11px/1.5 monospace; white-space: pre-wrap;
   resize: none; background: var(--comfy-input-bg); }
 .lw-popover { position: fixed; z-index: 10000; display: flex; flex-direction: column; gap: 4px; padding: 6px;
   min-width: 170px; max-width: 460px; max-height: 320px; border-radius: 10px; color: var(--input-text);

@@ -150,6 +150,8 @@ def test_what_is_wrong_shows_at_its_row(editor: Locator) -> None:
     fox.get_by_text("it has no block down").wait_for()
     press(editor, "Edit as text")
     editor.get_by_label("Rows as text").fill("on | owl\non | fox | 99")
+    editor.get_by_label("Rows as text").blur()
+    editor.get_by_text("line 2: '99' isn't a weight").wait_for()
     press(editor, "Edit as rows")
     editor.get_by_text("'99' isn't a weight from -10 to 10").wait_for()
     row(editor, 1).get_by_label("Weight for the denoiser").fill("1")
