@@ -88,6 +88,10 @@ export function menu(anchor, label, entries) {
   made[0]?.focus()
 }
 
+function note(textContent) {
+  return el("div", { className: "lw-note", textContent })
+}
+
 /** Folder and stem of an adapter's name. */
 export function nameParts(name) {
   const path = name.replaceAll("\\", "/")
@@ -107,14 +111,18 @@ export function chooser(anchor, names, label, choose) {
     at = 0
     list.replaceChildren(...found.slice(0, MOST_SHOWN).map(entry))
     const rest = found.length - MOST_SHOWN
-    if (rest > 0) list.append(el("div", { className: "lw-note", textContent: `${rest} more; search for them` }))
-    if (!found.length) list.append(el("div", { className: "lw-note", textContent: names.length ? "Nothing found" : "No adapters yet" }))
+    if (rest > 0) list.append(note(`${rest} more; search for them`))
+    if (!found.length) list.append(note(names.length ? "Nothing found" : "No adapters yet"))
     mark()
   }
   function entry(name) {
     const [folder, stem] = nameParts(name)
     const text = el("span", { title: name }, el("small", { textContent: folder }), stem)
-    return el("button", { type: "button", className: "lw-option", role: "option", tabIndex: -1, on: { click: () => take(name) } }, text)
+    const own = option("", () => take(name))
+    own.setAttribute("role", "option")
+    own.tabIndex = -1 // the arrows choose, while the search has the focus
+    own.append(text)
+    return own
   }
   function mark() {
     for (const [index, child] of [...list.children].entries()) child.setAttribute("aria-selected", index === at)

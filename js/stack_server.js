@@ -36,7 +36,8 @@ export async function presetNames() {
 }
 
 export async function savePreset(name, rows) {
-  await api.storeUserData(file(name), JSON.stringify({ rows }), { overwrite: true, throwOnError: true, stringify: false })
+  const options = { overwrite: true, throwOnError: true, stringify: false }
+  await api.storeUserData(file(name), JSON.stringify({ rows }), options)
 }
 
 export async function loadPreset(name) {

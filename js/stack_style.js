@@ -45,8 +45,9 @@ const STYLE = `
 .lw-name i { font: 10px/1.3 Inter, Arial, sans-serif; margin-left: 6px; padding: 0 4px; border-radius: 4px;
   color: var(--lw-muted); border: 1px solid var(--lw-edge); }
 .lw-stack .lw-weight { width: 100%; padding: 2px 4px; text-align: center; font-variant-numeric: tabular-nums;
-  appearance: textfield; background: border-box linear-gradient(90deg, color-mix(in srgb, var(--lw-accent) 30%, transparent)
-  var(--lw-share, 0%), var(--lw-field) var(--lw-share, 0%)); }
+  appearance: textfield; --lw-full: color-mix(in srgb, var(--lw-accent) 30%, transparent);
+  background: border-box linear-gradient(90deg, var(--lw-full) var(--lw-share, 0%),
+    var(--lw-field) var(--lw-share, 0%)); }
 .lw-weight::placeholder { color: var(--lw-muted); opacity: 1; }
 .lw-weight::-webkit-inner-spin-button { display: none; }
 .lw-stack .lw-menu { padding: 0; height: 22px; background: none; color: var(--lw-muted); letter-spacing: 1px; }
@@ -63,7 +64,7 @@ const STYLE = `
 .lw-stack .lw-raw { width: 100%; font-family: monospace; padding: 1px 4px; color: var(--lw-muted); background: none; }
 .lw-empty { padding: 14px 8px; text-align: center; color: var(--lw-muted); border: 1px dashed var(--lw-edge);
   border-radius: 9px; }
-.lw-stack textarea { width: 100%; min-height: 110px; padding: 6px 8px; font: 11px/1.5 monospace; white-space: pre;
+.lw-stack textarea { width: 100%; min-height: 110px; padding: 6px 8px; font: 11px/1.5 monospace; white-space: pre-wrap;
   resize: none; background: var(--comfy-input-bg); }
 .lw-popover { position: fixed; z-index: 10000; display: flex; flex-direction: column; gap: 4px; padding: 6px;
   min-width: 170px; max-width: 460px; max-height: 320px; border-radius: 10px; color: var(--input-text);

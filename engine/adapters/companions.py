@@ -76,7 +76,8 @@ class Companions:
         return Stack((*self.context.entries, *self.training_only.entries))
 
     def facts(self) -> list[dict[str, Any]]:
-        """For reports and metadata: ``name``, ``role``, ``weight``, content ``hash`` and any ``blocks`` of each."""
+        """For reports and metadata: ``name``, ``role``, ``weight`` and content ``hash`` of each, and ``blocks`` of
+        those with block weights."""
         return [
             {"name": e.adapter.name, "role": e.role, "weight": e.weight, "hash": e.adapter.content_hash}
             | ({"blocks": str(e.blocks)} if e.blocks else {})

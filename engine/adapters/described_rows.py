@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import WorkbenchError
+from ..core.errors import WorkbenchError, in_a_line
 from .block_names import known_blocks
 from .block_weights import fitting
 from .finding import place
@@ -47,5 +47,5 @@ def _described(row: Row, names: Sequence[str], path_of: Callable[[str], Path]) -
         found |= {"family": known.family, "phrases": known.phrases, "blocks": known_blocks(known.modules)}
         fitting(row.blocks, known.modules, family=known.family, name=row.adapter)
     except WorkbenchError as error:
-        found["problem"] = f"{error.got} Expected: {error.expected}." if error.expected else error.got
+        found["problem"] = in_a_line(error)
     return found

@@ -70,8 +70,9 @@ def _missing(name: str, names: Sequence[str]) -> AdapterError:
     stems = {known: _parts(known)[-1].lower() for known in names}
     close = difflib.get_close_matches(stem, stems.values(), _SHOWN, _NEAR)
     near = [known for known, own in stems.items() if own in close]
+    question = f"; did you mean {' or '.join(near[:_SHOWN])}?" if near else "."
     return AdapterError(
-        f"There is no adapter {name!r}.",
-        expected=f"{' or '.join(near[:_SHOWN])}, perhaps" if near else f"one of {counted(len(names), 'adapter')}",
+        f"There is no adapter {name!r}{question}",
+        expected="" if near else f"one of {counted(len(names), 'adapter')}",
         hint="check the name; train and save it first, or copy the file into a folder for LoRAs.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -54,6 +55,19 @@ class StackEntry:
     """The trigger phrases that are on, its own or others; ``None``: the first of its own."""
     steps: Schedule = ()
     """What its denoiser weight is multiplied by as a picture is sampled; empty: by 1 throughout."""
+
+    def __post_init__(self) -> None:
+        """Refuse weights that would make every weight of the base model nan.
+
+        Raises:
+            AdapterError: a weight isn't finite.
+        """
+        if not (math.isfinite(self.weight) and math.isfinite(self.text_encoder_weight)):
+            raise AdapterError(
+                f"{self.adapter.name} has the weights {self.weight:g} and {self.text_encoder_weight:g}.",
+                expected="finite numbers, usually from 0 to 1",
+                hint="correct them; a node that computes weights may have divided by 0.",
+            )
 
     @property
     def active(self) -> bool:

@@ -25,6 +25,11 @@ class WorkbenchError(Exception):
         super().__init__(printable("\n".join(lines)))  # hosts print it to terminals
 
 
+def in_a_line(error: WorkbenchError) -> str:
+    """What was found and what was expected, for lists of several errors that are fixed in one place."""
+    return f"{error.got} Expected: {error.expected}." if error.expected else error.got
+
+
 class ConfigError(WorkbenchError):
     """Settings are unknown, of the wrong type or out of range; the message lists all of them."""
 

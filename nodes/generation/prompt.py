@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..host import io
 from ..kit import sockets
@@ -58,6 +58,12 @@ class Prompt(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, prompt: str | None) -> bool | str:
         return problem(read_prompts, prompt)
+
+    @classmethod
+    def fingerprint_inputs(cls, prompt: str | None, **_: Any) -> list[Any]:
+        from ...engine.adapters.folders import state
+
+        return [state(path) for _, path in read_prompts(prompt or "").rows]
 
     @classmethod
     def execute(cls, prompt: str, placement: str, stack: Stack | None = None) -> io.NodeOutput:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ...engine.adapters.finding import place
-from ...engine.core.errors import WorkbenchError
+from ...engine.core.errors import WorkbenchError, in_a_line
 from ..host import host
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _each(items: Iterable[T], make: Callable[[T], object], row_of: Callable[[T],
             made.append(make(item))
         except WorkbenchError as error:
             where = f"line {row.line}" if row.line else row.adapter  # type: ignore[attr-defined]
-            problems.append(f"{where}: {error.got}" + (f" Expected: {error.expected}." if error.expected else ""))
+            problems.append(f"{where}: {in_a_line(error)}")
     if problems:
         raise unreadable(problems)
     return made

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...engine.core.errors import AdapterError, ConfigError
+from ...engine.core.errors import AdapterError, ConfigError, in_a_line
 from .inputs import lines
 from .stack_rows import adapter_named, stack_of
 
@@ -48,7 +48,7 @@ def read_prompts(text: str) -> TaggedPrompts:
         try:
             paths[row] = adapter_named(row.adapter) if row.adapter else Path()
         except AdapterError as error:
-            problems.append(f"<lora:{row.adapter}>: {error.got} Expected: {error.expected}.")
+            problems.append(f"<lora:{row.adapter}>: {in_a_line(error)}")
     if problems:
         raise ConfigError(
             "\n".join(["These tags in the prompts can't be used.", *problems]),

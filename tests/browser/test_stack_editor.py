@@ -92,6 +92,25 @@ def test_every_part_of_a_row_is_edited(front_end: Page, editor: Locator) -> None
     ]  # fmt: skip
 
 
+def test_a_phrase_of_ones_own_is_added_once(front_end: Page, editor: Locator) -> None:
+    press(row(editor, 1), "Add a trigger phrase")
+    front_end.keyboard.type("in ink | too")
+    row(editor, 0).get_by_label("Weight for the denoiser").click()
+    front_end.keyboard.press("ArrowUp")
+    front_end.keyboard.press("Tab")
+    assert lines(front_end)[1:] == [
+        "on | subjects/fox.safetensors | 0.85 | 0.6 | mid=0.5",
+        "off | riso.safetensors | 0.4 | | | riso print; in ink too",
+    ]  # fmt: skip
+
+
+def test_a_line_of_text_becomes_a_row(front_end: Page, editor: Locator) -> None:
+    editor.get_by_label("Line of text").fill("on | b/owl | 0.2")
+    row(editor, 1).get_by_role("switch").click()
+    assert lines(front_end)[0] == "on | b/owl | 0.2"
+    assert row(editor, 0).locator(".lw-name").text_content() == "b/owl"
+
+
 def test_rows_are_added_moved_and_removed_by_keys_alone(front_end: Page, editor: Locator) -> None:
     editor.get_by_role("button", name="Add an adapter").focus()
     front_end.keyboard.press("Enter")
@@ -131,6 +150,8 @@ def test_what_is_wrong_shows_at_its_row(editor: Locator) -> None:
     fox.get_by_text("it has no block down").wait_for()
     press(editor, "Edit as text")
     editor.get_by_label("Rows as text").fill("on | owl\non | fox | 99")
+    editor.get_by_label("Rows as text").blur()
+    editor.get_by_text("line 2: '99' isn't a weight").wait_for()
     press(editor, "Edit as rows")
     editor.get_by_text("'99' isn't a weight from -10 to 10").wait_for()
     row(editor, 1).get_by_label("Weight for the denoiser").fill("1")
@@ -169,6 +190,15 @@ def test_a_saved_workflow_holds_the_text(front_end: Page, editor: Locator) -> No
     saved, queued = front_end.evaluate(REOPENED)
     expected = ROWS.replace("off", "on")
     assert (saved, queued) == ([[expected]], expected)
+
+
+def test_a_change_is_one_step_back(front_end: Page, editor: Locator) -> None:
+    row(editor, 1).get_by_role("switch").click()
+    row(editor, 1).locator(".lw-handle").press("Delete")
+    assert len(lines(front_end)) == 2
+    front_end.evaluate("document.activeElement.blur()")
+    front_end.keyboard.press("Control+z")
+    front_end.wait_for_function(f"async rows => await ({QUEUED})() === rows", arg=ROWS.replace("off", "on"))
 
 
 def test_the_rows_run(front_end: Page, editor: Locator) -> None:

@@ -34,6 +34,7 @@ WITHOUT_COMFYUI = [
     "train-edit-adapter",
     "generate-with-stack",
     "merge-and-export",
+    "subject-in-a-style",
 ]
 IN_COMFYUI = ["quickstart-in-comfyui", "train-on-a-checkpoint", "apply-a-stack"]
 """Those that use ComfyUI's own nodes beside ours."""

@@ -13,7 +13,7 @@ from lora_workbench.engine.adapters.described_rows import described
 from lora_workbench.engine.adapters.files import load_adapter, save_adapter
 from lora_workbench.engine.adapters.kinds import LowRank
 from lora_workbench.engine.adapters.stack import Stack, StackEntry
-from lora_workbench.engine.core.errors import ConfigError
+from lora_workbench.engine.core.errors import AdapterError, ConfigError
 from lora_workbench.headless.executor import Executor
 from lora_workbench.headless.reading import read_workflow
 from lora_workbench.nodes.adapters.stack import StackRows
@@ -34,7 +34,7 @@ def save(name: str, seed: int = 0, **metadata: str) -> Adapter:
         for key in (MID, UP)
     }
     stem = Path(name).name
-    metadata = {"modelspec.trigger_phrase": f"ohwx {stem}", **metadata}
+    metadata = {"modelspec.trigger_phrase": f"ohwx {stem}", "lw.family": "sd1", **metadata}
     made = Adapter(name=stem, family="sd1", modules=modules, metadata=metadata)
     return save_adapter(made, host().adapter_directory() / f"{name}.safetensors", key_style="kohya")
 
@@ -84,7 +84,7 @@ def test_all_that_is_wrong_is_told_before_a_file_is_read(monkeypatch: pytest.Mon
     told = StackRows.validate_inputs("on | owl\non | risso | 1\non | fox\non | ../../etc/passwd")
     for words in (
         "line 1: 'owl' may be a/owl.safetensors or b/owl.safetensors",
-        "line 2: There is no adapter 'risso'. Expected: riso.safetensors, perhaps", "line 4: There is no adapter",
+        "line 2: There is no adapter 'risso'; did you mean riso.safetensors?", "line 4: There is no adapter",
     ):  # fmt: skip
         assert words in str(told)
     assert "line 3" not in str(told)
@@ -173,11 +173,22 @@ def test_the_editor_is_told_what_rows_are() -> None:
     told = told_of("# mine\non | fox | 0.8\noff | risso\non | riso | 1 | | down=1")
     fox, gone, riso = told["rows"]
     assert (fox["line"], fox["phrases"], fox["blocks"]) == (2, ("ohwx fox", "zwx fox"), ["mid", "up.1"])
-    assert "riso.safetensors, perhaps" in gone["problem"]
+    assert "did you mean riso.safetensors?" in gone["problem"]
     assert "no block down" in riso["problem"]
     assert told_of('[["fox", 0.8, 0.8]]')["text"] == "on | fox | 0.8"
     assert told_of("on | fox | x")["problems"] == ["line 1: 'x' isn't a weight from -10 to 10"]
     assert json.dumps(told)
+
+
+@pytest.mark.usefixtures("library")
+def test_what_else_is_wrong_with_a_stack_is_told() -> None:
+    save("giant", 5, **{"lw.family": "flux"})
+    told = text_of(StackRows.execute("on | fox | 2.5\non | giant\non | subjects/fox"))
+    for words in ("different families (flux, sd1)", "add up to 4.5", "fox is in the stack more than once"):
+        assert words in told
+    with pytest.raises(AdapterError, match="fox has the weights nan and 1"):
+        StackRows.execute("on | riso", lora_stack=[("subjects/fox.safetensors", float("nan"), 1.0)])
+    assert text_of(StackRows.execute("off | fox")) == "no adapter is on"
 
 
 class Read(io.ComfyNode):

@@ -175,6 +175,12 @@ def test_an_adapter_with_text_encoder_updates_needs_the_text_encoder(make_adapte
         bind(make_adapter(), Parts({"denoiser": components["denoiser"]}).module_shapes())
 
 
+@pytest.mark.parametrize("weights", [(float("nan"), 1.0), (1.0, float("-inf"))])
+def test_weights_that_arent_finite_are_refused(make_adapter: Any, weights: tuple[float, float]) -> None:
+    with pytest.raises(AdapterError, match="fox has the weights"):
+        StackEntry(make_adapter(), *weights)
+
+
 def test_stacks_are_values(make_adapter: Any) -> None:
     fox, owl = StackEntry(make_adapter(), 0.8), StackEntry(make_adapter("owl", seed=2), 0.6, enabled=False)
     empty = Stack()

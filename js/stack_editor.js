@@ -1,0 +1,245 @@
+// The editor of a stack: its rows, or the same as text, and what the server tells of them. The text is what counts.
+
+import { app } from "/scripts/app.js"
+
+import { isForeign, isRow, newRow, read, write } from "./stack_lines.js"
+import { button, chooser, el, toggle } from "./stack_parts.js"
+import { openPresets } from "./stack_presets.js"
+import { drawLine, markProblem } from "./stack_row.js"
+import { adapterNames, describe } from "./stack_server.js"
+
+const LEAST_HEIGHT = 120 // pixels
+const MARGIN = 20 // the front end's, above and below an element together
+const PAUSE = 250 // milliseconds without a change before the server is asked
+const MOST_LINES = 20 // of text that show at once
+const NOTHING = "No adapters yet. Add one, or paste rows as text."
+const EXAMPLE = "on | subjects/fox.safetensors | 0.8 | 0.6 | mid=0.5 | tok fox"
+
+export class StackEditor {
+  static leastWidth = 400 // pixels
+
+  constructor(node) {
+    this.node = node
+    this.lines = []
+    this.known = new Map() // line -> what the server told of it
+    this.problems = [] // of the text as a whole
+    this.asText = false
+    this.foreign = "" // rows of another program, until they are turned into ours
+    this.openBlocks = new Set() // lines whose block weights are shown though they are empty
+    this.content = el("div", { className: "lw-content" })
+    this.element = el("div", { className: "lw-stack", "aria-label": "Rows of the stack", role: "group" }, this.content)
+    this.element.addEventListener("keydown", (event) => this.onKey(event))
+    this.element.addEventListener("wheel", (event) => this.zoomUnlessScrolled(event))
+    this.element.addEventListener("pointerdown", (event) => event.stopPropagation())
+  }
+
+  get text() {
+    return this.textarea ? this.textarea.value : this.foreign || write(this.lines)
+  }
+
+  set text(text) {
+    this.parse(text)
+    this.asText ||= Boolean(this.foreign)
+    this.draw()
+    this.ask()
+  }
+
+  get height() {
+    return Math.max(LEAST_HEIGHT, this.content.scrollHeight + 4) + MARGIN
+  }
+
+  parse(text) {
+    this.foreign = isForeign(text) ? text : ""
+    this.lines = text.trim() && !this.foreign ? read(text) : []
+  }
+
+  /** After a change of the rows by the user. */
+  changed(focus) {
+    this.draw(focus)
+    this.commit()
+  }
+
+  /** The workflow has a new value. Fields commit without drawing: the user may be pressing something else already. */
+  commit() {
+    this.widget.callback?.(this.text)
+    this.ask()
+    // A step of its own for undo: the front end looks for changes before clicks reach us. Older ones look later.
+    app.extensionManager.workflow?.activeWorkflow?.changeTracker?.captureCanvasState?.()
+    app.graph?.setDirtyCanvas(true, true)
+  }
+
+  /** Ask the server what the rows are, once changes pause. */
+  ask() {
+    clearTimeout(this.timer)
+    this.timer = setTimeout(async () => {
+      const text = this.text
+      const told = await describe(text).catch(() => null)
+      if (told && text === this.text) this.take(told)
+    }, PAUSE)
+  }
+
+  take(told) {
+    this.known = new Map(told.rows.map((row) => [this.lines[row.line - 1], row]))
+    this.problems = []
+    for (const problem of told.problems) {
+      const [, number, text] = /^line (\d+): (.*)$/.exec(problem) ?? []
+      const line = this.lines[number - 1]
+      if (line) this.known.set(line, { problem: text })
+      else this.problems.push(problem)
+    }
+    if (this.textarea) this.tellText()
+    else this.tellRows()
+  }
+
+  draw(focus) {
+    this.textarea = null
+    const parts = this.asText ? this.textParts() : this.rowParts()
+    this.content.replaceChildren(this.bar(), ...parts)
+    if (focus) this.content.querySelector(focus)?.focus()
+    this.grow()
+  }
+
+  grow() {
+    requestAnimationFrame(() => {
+      const [width, height] = this.node.size
+      const [wide, tall] = [StackEditor.leastWidth, this.node.computeSize()[1]]
+      if (wide > width || tall > height) this.node.setSize([Math.max(wide, width), Math.max(tall, height)])
+    })
+  }
+
+  bar() {
+    const presets = button("", "Presets", "Save and load these rows by name", () => openPresets(presets, this))
+    const [name, title] = this.asText ? ["Rows", "Edit as rows"] : ["Text", "Edit as text"]
+    const flip = button("lw-flip", name, title, () => this.flip())
+    const space = el("span", { className: "lw-space" })
+    const parts = this.asText ? [presets, flip] : [this.addButton(), presets, flip, space, this.allSwitch()]
+    return el("div", { className: "lw-bar" }, ...parts)
+  }
+
+  addButton() {
+    const own = button("lw-add", "+ Add", "Add an adapter", () =>
+      this.choose(own, (name) => this.insert(this.lines.length, newRow(name))))
+    return own
+  }
+
+  allSwitch() {
+    const rows = this.lines.filter(isRow)
+    const on = rows.some((row) => row.on)
+    const own = toggle(on, on ? "Turn all rows off" : "Turn all rows on", (value) => {
+      for (const row of rows) row.on = value
+      this.changed(".lw-all")
+    })
+    own.classList.add("lw-all")
+    return own
+  }
+
+  textParts() {
+    this.textarea = el("textarea", {
+      value: this.foreign || write(this.lines), spellcheck: false, "aria-label": "Rows as text", placeholder: EXAMPLE,
+      on: { change: () => this.edited() },
+    })
+    this.textarea.rows = Math.min(MOST_LINES, this.textarea.value.split("\n").length + 1)
+    this.told = el("div", { role: "status" })
+    this.tellText()
+    return [this.textarea, this.told]
+  }
+
+  tellText() {
+    const ofLines = this.lines.map((line, at) => [this.known.get(line)?.problem, at])
+    const told = ofLines.filter(([problem]) => problem).map(([problem, at]) => `line ${at + 1}: ${problem}`)
+    const shown = [...this.problems, ...told].map((textContent) => el("div", { className: "lw-problem", textContent }))
+    this.told.replaceChildren(...shown)
+    this.grow()
+  }
+
+  edited() {
+    this.parse(this.textarea.value)
+    this.commit()
+  }
+
+  /** Between rows and text. Rows of other programs become ours on the way. */
+  async flip() {
+    if (this.textarea) this.parse(this.textarea.value)
+    if (this.foreign) {
+      const told = await describe(this.foreign)
+      if (told.problems.length) return this.take(told)
+      this.parse(told.text)
+    }
+    this.asText = !this.asText
+    this.changed(this.asText ? "textarea" : ".lw-flip")
+  }
+
+  rowParts() {
+    const made = this.lines.map((line, at) => drawLine(this, line, at))
+    if (!made.length) return [el("div", { className: "lw-empty", textContent: NOTHING })]
+    const heads = ["", "model", "text enc.", ""].map((textContent) => el("span", { textContent }))
+    return [el("div", { className: "lw-heads" }, ...heads), el("div", { className: "lw-rows", role: "list" }, ...made)]
+  }
+
+  /** What the server told of the rows, into those that are drawn; nothing is taken away under the user's hands. */
+  tellRows() {
+    const active = document.activeElement
+    for (const own of this.content.querySelectorAll("[data-at]")) {
+      const same = !isRow(own.line) || own.drawnWith === JSON.stringify(this.known.get(own.line))
+      if (same || (own.contains(active) && active.tagName === "INPUT")) markProblem(this, own)
+      else this.redraw(own, active)
+    }
+    this.grow()
+  }
+
+  redraw(own, active) {
+    const focused = [...own.querySelectorAll("button")].indexOf(active)
+    const fresh = drawLine(this, own.line, Number(own.dataset.at))
+    own.replaceWith(fresh)
+    fresh.querySelectorAll("button")[focused]?.focus()
+  }
+
+  async choose(anchor, take) {
+    chooser(anchor, await adapterNames(), "Adapters", take)
+  }
+
+  move(from, to) {
+    if (to < 0 || to >= this.lines.length) return
+    this.lines.splice(to, 0, ...this.lines.splice(from, 1))
+    this.changed(`[data-at="${to}"] .lw-handle`)
+  }
+
+  insert(at, line) {
+    this.lines.splice(at, 0, line)
+    this.changed(`[data-at="${at}"] .lw-name`)
+  }
+
+  remove(at) {
+    this.lines.splice(at, 1)
+    const next = Math.min(at, this.lines.length - 1)
+    this.changed(next < 0 ? ".lw-add" : `[data-at="${next}"] .lw-handle`)
+  }
+
+  /** A line of text that was edited as it is, which may be a row now. */
+  replace(own, text) {
+    const at = Number(own.dataset.at)
+    this.lines[at] = read(text)[0]
+    own.replaceWith(drawLine(this, this.lines[at], at))
+    this.commit()
+  }
+
+  onKey(event) {
+    if (!event.ctrlKey && !event.metaKey) event.stopPropagation() // Delete and others would act on the node
+    const own = event.target.closest?.("[data-at]")
+    if (!own) return
+    const at = Number(own.dataset.at)
+    const onHandle = event.target.classList.contains("lw-handle")
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key]
+    if (step && (event.altKey || onHandle)) {
+      event.preventDefault()
+      this.move(at, at + step)
+    } else if (onHandle && event.key === "Delete") this.remove(at)
+  }
+
+  /** Passes the wheel on to the canvas if the rows don't scroll. */
+  zoomUnlessScrolled(event) {
+    const { scrollHeight, clientHeight } = this.element
+    if (scrollHeight > clientHeight && !event.ctrlKey) event.stopPropagation()
+    else app.canvas.processMouseWheel(event)
+  }
+}
