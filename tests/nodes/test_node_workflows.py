@@ -33,6 +33,9 @@ WITHOUT_COMFYUI = [
     "train-a-slider",
     "train-edit-adapter",
     "generate-with-stack",
+    "campaign",
+    "step-weight-grid",
+    "weigh-two-adapters",
 ]
 IN_COMFYUI = ["quickstart-in-comfyui", "train-on-a-checkpoint", "apply-a-stack"]
 """Those that use ComfyUI's own nodes beside ours."""
