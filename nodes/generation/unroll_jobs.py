@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...engine.core.words import counted
 from ..host import io
@@ -92,5 +92,5 @@ class UnrollJobs(io.ComfyNode):
         return io.NodeOutput(*map(list, columns), ui=shown(text=text, report={"pictures": len(made)}))
 
 
-def _list(kind: type[io.SocketType], name: str, tooltip: str) -> io.Output:
+def _list(kind: Any, name: str, tooltip: str) -> io.Output:
     return kind.Output(name, tooltip=tooltip, is_output_list=True)
