@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
-from ..engine.core.errors import ConfigError, WorkbenchError
+from ..engine.core.errors import ConfigError, WorkbenchError, WorkflowError
 from ..engine.core.events import Event
 from ..engine.core.joining import Seat, device_of, join, launched
 from ..engine.core.ranks import Ranks
@@ -52,6 +52,8 @@ def carried_out(host: HeadlessHost, work: Generator[Event, None, None]) -> tuple
             host.tidy_up()
         with host.interruptible():
             host.drive(work)
+    except WorkflowError as error:
+        return 2, str(error)
     except WorkbenchError as error:
         return 1, str(error)
     except (Interrupted, KeyboardInterrupt):

@@ -14,6 +14,7 @@ from ..engine.core.hashing import value_hash
 from ..engine.core.resources import PROJECT_ROOT
 from .code_identity import ProjectCode
 from .io import ComfyNode, Hidden, HiddenHolder, NodeOutput
+from .lists import Values, calls, joined, merged_ui
 from .running import RunHost, running
 from .store import ResultStore, StoredResult
 from .validation import validate
@@ -65,7 +66,8 @@ class Executor:
         self._host = host
         self._store = ResultStore(host.store_root() / "nodes")
         self._code = ProjectCode(PROJECT_ROOT, kept=host.store_root() / "code" / "sources.json")
-        self._memory: dict[str, Sequence[Any]] = {}
+        self._memory: dict[str, Sequence[Values]] = {}
+        """Signature -> the values of each output."""
         self._unfinished: dict[str, StoredResult] = {}
         """Signature -> result that counts for the current run alone, as a training was stopped."""
         self.outcome = Outcome()
@@ -147,17 +149,15 @@ class Executor:
         if signature in self._memory and self._stored(signature) is not None:
             return False
         cls, links = self._registry[node.class_type], node.links.values()
+        schema, own = cls.GET_SCHEMA(), _with_hidden(cls, node, workflow)
         inputs = {
-            name: self._value(value, signatures) if isinstance(value, Link) else value
+            name: self._values(value, signatures) if isinstance(value, Link) else [value]
             for name, value in node.inputs.items()
         }
-        if cls.GET_SCHEMA().is_input_list:
-            inputs = {name: [value] for name, value in inputs.items()}
         try:
-            output = _normal(_with_hidden(cls, node, workflow).execute(**inputs))
-            ui = output.ui or {}
-            ui = ui if isinstance(ui, dict) else ui.as_dict()
-            self._memory[signature] = output.args
+            results = [self._called(own, arguments) for arguments in calls(schema, inputs)]
+            ui, values = merged_ui(results), joined(schema, results)
+            self._memory[signature] = values
             if ui.get("lw_unfinished") or any(signatures[link.node] in self._unfinished for link in links):
                 self._unfinished[signature] = StoredResult(dict(ui), files=(), plain={})
                 return True
@@ -165,8 +165,8 @@ class Executor:
                 signature,
                 ui=ui,
                 files=self._files(ui),
-                values=output.args,
-                types=[o.io_type for o in cls.GET_SCHEMA().outputs],
+                values={slot: own[0] for slot, own in enumerate(values) if len(own) == 1},
+                types=[o.io_type for o in schema.outputs],
             )
         except Exception as error:
             raise NodeError(node, error) from error
@@ -175,14 +175,18 @@ class Executor:
     def _stored(self, signature: str) -> StoredResult | None:
         return self._unfinished.get(signature) or self._store.load(signature)
 
-    def _value(self, link: Link, signatures: Mapping[str, str]) -> Any:
+    def _called(self, cls: type[ComfyNode], arguments: Mapping[str, Any]) -> NodeOutput:
+        self._host.check_interruption()
+        return _normal(cls.execute(**arguments))
+
+    def _values(self, link: Link, signatures: Mapping[str, str]) -> Values:
         signature = signatures[link.node]
         if signature in self._memory:
             return self._memory[signature][link.output]
         stored = self._store.load(signature)
         if stored is None:
             raise StorageError(f"The result of node {link.node} was removed during the run.", hint="run it again.")
-        return stored.value(link.output)
+        return [stored.value(link.output)]
 
     def _files(self, ui: Mapping[str, Any]) -> list[Path]:
         return [*(path for path, _ in self._pictures(ui)), *(path for path, _ in self._other_files(ui))]

@@ -136,7 +136,7 @@ class Schema:
             "input": inputs,
             "input_order": {kind: list(group) for kind, group in inputs.items()},
             "output": [o.io_type for o in self.outputs],
-            "output_is_list": [False] * len(self.outputs),
+            "output_is_list": [o.is_output_list for o in self.outputs],
             "output_name": [o.display_name or o.io_type for o in self.outputs],
             "output_tooltips": [o.tooltip for o in self.outputs],
             "name": self.node_id,

@@ -76,10 +76,19 @@ class Output:
 
     io_type: ClassVar[str] = ""
 
-    def __init__(self, id: str | None = None, *, display_name: str | None = None, tooltip: str | None = None) -> None:
+    def __init__(
+        self,
+        id: str | None = None,
+        *,
+        display_name: str | None = None,
+        tooltip: str | None = None,
+        is_output_list: bool = False,
+    ) -> None:
         self.id = id
         self.display_name = display_name or id
         self.tooltip = tooltip
+        self.is_output_list = is_output_list
+        """Whether the node gives a list, and nodes after it run once for each of its values."""
 
 
 class SocketType:

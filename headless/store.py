@@ -99,7 +99,7 @@ class ResultStore:
         *,
         ui: Mapping[str, Any],
         files: Sequence[Path],
-        values: Sequence[Any],
+        values: Mapping[int, Any],
         types: Sequence[str],
     ) -> None:
         """Keep a node's result, with those output values that can be written as JSON or tensors.
@@ -108,13 +108,13 @@ class ResultStore:
             signature: of the node.
             ui: what it shows; JSON values.
             files: files that it wrote; the result is valid only while they stay unchanged.
-            values: one per output.
+            values: output slot -> value; those of several values aren't kept.
             types: socket type of each output.
 
         Raises:
             StorageError: the disk is full, or the folder can't be written.
         """
-        slots = list(zip(range(len(values)), values, types, strict=False))
+        slots = [(slot, value, types[slot]) for slot, value in values.items()]
         tensors = {str(slot): value for slot, value, kind in slots if kind in TENSOR_TYPES}
         if sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) > LARGEST_TENSORS:
             tensors = {}

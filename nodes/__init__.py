@@ -43,6 +43,7 @@ from .generation.prompt import Prompt
 from .generation.prompt_matrix import PromptMatrix
 from .generation.save_images import SaveImages
 from .generation.sweep import Sweep
+from .generation.unroll_jobs import UnrollJobs
 from .host import io
 from .training.base_from_comfy import BaseFromComfy
 from .training.companion import Companion
@@ -120,6 +121,7 @@ NODES: list[type[io.ComfyNode]] = [
     Sweep,
     GenerateBatch,
     BatchGrid,
+    UnrollJobs,
     SaveImages,
 ]
 """In the order in which a user meets them."""

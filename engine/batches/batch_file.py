@@ -83,6 +83,8 @@ class BatchFile:
     lists: Mapping[str, Sequence[str]]
     """Wildcards by name, for templates."""
     sweeps: tuple[SweepSection, ...]
+    given: frozenset[str] = frozenset()
+    """Fields of jobs that the file says something of: what it leaves out stays as it is in somebody's own graph."""
 
     def prompts(self, wildcards: Sequence[Path]) -> tuple[str, ...]:
         """The prompts, with templates expanded.
@@ -168,7 +170,23 @@ def batch_of(values: Mapping[str, Any], where: str = "The batch") -> BatchFile:
         pictures=pictures,
         lists={name: tuple(map(str, listed)) for name, listed in tables["lists"].items()},
         sweeps=tuple(build(SweepSection, one, where="sweep") for one in sweeps),
+        given=_given(tables["pictures"], [one.get("axis", "") for one in sweeps]),
     )
+
+
+_FIELDS: Mapping[str, Sequence[str]] = {
+    "prompts": ("prompt",), "prompt": ("prompt",), "replace in prompt": ("prompt",), "size": ("width", "height"),
+    "negative prompt": ("negative_prompt",), "seeds_per_prompt": ("seed",),
+    **{name: (name,) for name in ("negative_prompt", "seed", "steps", "guidance", "width", "height")},
+}  # fmt: skip
+"""Name in [pictures], or axis -> fields of jobs."""
+
+
+def _given(pictures: Mapping[str, Any], axes: Sequence[str]) -> frozenset[str]:
+    """Sizes of 0 are the model's own, which a graph has itself."""
+    unsized = {name for name in ("width", "height") if pictures.get(name) == 0}
+    named = [name for name in pictures if name not in unsized]
+    return frozenset(field for name in (*named, *axes) for field in _FIELDS.get(name, ()))
 
 
 def _listed(value: Any) -> list[Any]:

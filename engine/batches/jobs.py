@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from ..adapters.stack import Stack, StackEntry
 from ..core.errors import ConfigError
+from ..core.file_names import usable
 from ..core.words import did_you_mean
 from ..generation.batch import GenerationRequest, picture_size, stack_label
 from ..models.contract import BackboneInfo
@@ -36,6 +37,18 @@ class Job:
     def label(self) -> str:
         """The adapters used, as in ``stack_label``."""
         return stack_label(self.stack)
+
+    @property
+    def words(self) -> str:
+        """What is special of the picture: its values on the axes, ``fox 0.8 · seed 3``."""
+        bare = {"prompt", "adapters", "stack", "snapshot", "size"}
+        told = (label if name in bare else f"{name} {label}" for name, label in self.places.items())
+        return " · ".join(told)
+
+    @property
+    def file_name(self) -> str:
+        """The same as the name of a file, without an extension."""
+        return usable(self.words.replace(" · ", "_").replace(" ", "-"), instead="picture")
 
     def request(self, info: BackboneInfo, batch_size: int = 1) -> GenerationRequest:
         """What ``generate`` would be asked for this picture alone, with its size in pixels."""

@@ -69,8 +69,9 @@ const table = (found, columns, rows) => {
   }
   const head = columns < 0 ? [0] : values(columns)
   const side = rows < 0 ? [0] : values(rows)
+  const corner = [rows < 0 ? "" : axes[rows].name + " ↓", columns < 0 ? "" : axes[columns].name + " →"].join(" ")
   const heading = (text, scope) => make("th", { textContent: text, scope })
-  const top = make("tr", {}, ...(rows < 0 ? [] : [make("td", { className: "corner", textContent: axes[rows].name })]),
+  const top = make("tr", {}, ...(rows < 0 ? [] : [make("td", { className: "corner", textContent: corner })]),
     ...head.map((c) => heading(columns < 0 ? "" : axes[columns].values[c], "col")))
   const body = side.map((r) => make("tr", {},
     ...(rows < 0 ? [] : [heading(axes[rows].values[r], "row")]),

@@ -142,7 +142,7 @@ def _context(lists: Mapping[str, Sequence[str]], roots: Sequence[Path], seed: in
             return values
 
     folders = [root for root in roots if root.is_dir()]
-    named: dict[str, list[str]] = {name: list(values) for name, values in lists.items()}
+    named: Any = {name: list(values) for name, values in lists.items()}
     return SamplingContext(
         wildcard_manager=Wildcards(root_map={"": [*folders, named]}),
         default_sampling_method=SamplingMethod.COMBINATORIAL if seed is None else SamplingMethod.RANDOM,

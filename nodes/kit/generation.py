@@ -56,16 +56,17 @@ def generation_inputs() -> list[io.Input]:
     ]
 
 
-def sides() -> list[io.Input]:
-    """Width and height of pictures."""
+def sides(default: int = 0) -> list[io.Input]:
+    """Width and height of pictures; 0 stands for the base model's resolution where it is the default."""
+    known = "" if default else " 0: the base model's resolution."
     return [
         io.Int.Input(
             name,
-            default=0,
-            min=0,
+            default=default,
+            min=8 if default else 0,
             max=8192,
             step=8,
-            tooltip=f"Picture {name} in pixels. 0: the base model's resolution.",
+            tooltip=f"Picture {name} in pixels.{known}",
         )
         for name in ("width", "height")
     ]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine_graphs import KSAMPLER
 from lora_workbench.cli.main import main
 from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.batches.batch_file import batch_of
@@ -117,3 +118,20 @@ def test_bad_files_and_missing_adapters_have_their_status(
     assert main([*call, "--set", "pictures.stack=wolf:0.5"]) == 1
     assert "wolf" in told(capsys)["error"]
     assert not (tmp_path / "out" / "batches").exists()
+
+
+def test_a_workflow_is_written_once_for_each_picture(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Also in place of what a larger batch has written; what the file doesn't say stays as the workflow has it."""
+    (tmp_path / "graph.json").write_text(json.dumps(KSAMPLER), encoding="utf-8")
+    call = ["generate", str(file), "--output", str(tmp_path / "out"), "--json"]
+    call += ["--as-prompts", str(tmp_path / "graph.json")]
+    for seeds, count in ((3, 18), (1, 6)):
+        assert main([*call, "--set", f"pictures.seeds_per_prompt={seeds}"]) == 0
+        folder = Path(told(capsys)["reports"]["generate"]["folder"])
+        assert len(list(folder.iterdir())) == count
+    last = json.loads(sorted(folder.iterdir())[-1].read_text("utf-8"))
+    assert last["6"]["inputs"]["text"] == "a cow" and last["7"]["inputs"]["text"] == "blurry"
+    assert [last[node]["inputs"]["lora_name"] for node in ("10_1", "10")] == ["fox.safetensors", "riso.safetensors"]
+    (tmp_path / "graph.json").write_text("[]", encoding="utf-8")
+    assert main(call) == 2
+    assert "API format" in told(capsys)["error"]

@@ -272,3 +272,46 @@ def test_pictures_survive_the_process(registry, host, calls) -> None:
         )
         assert outcome.reports["m"] == {"mean": 0.5}
     assert calls == ["Draw", "Mean", "Mean"]
+
+
+class Numbers(io.ComfyNode):
+    """Gives several numbers."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        outputs = [io.Int.Output("numbers", is_output_list=True), io.Int.Output("count")]
+        return io.Schema("T_Numbers", "Numbers", inputs=[io.Int.Input("count", default=2)], outputs=outputs)
+
+    @classmethod
+    def execute(cls, count: int) -> io.NodeOutput:
+        return io.NodeOutput(list(range(count)), count)
+
+
+class Collect(io.ComfyNode):
+    """Takes all of them at once."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [io.Int.Input("numbers", force_input=True), io.Int.Input("more", default=7)]
+        return io.Schema("T_Collect", "Collect", inputs=inputs, outputs=[], is_input_list=True, is_output_node=True)
+
+    @classmethod
+    def execute(cls, numbers: list[int], more: list[int]) -> io.NodeOutput:
+        return io.NodeOutput(ui={"lw_report": [{"numbers": numbers, "more": more}]})
+
+
+def test_nodes_after_a_list_run_once_for_each_of_its_values(registry, host) -> None:
+    """Shorter lists repeat their last value, as in ComfyUI."""
+    known = {**registry, "T_Numbers": Numbers, "T_Collect": Collect}
+    graph = flow(
+        n=("T_Numbers", {"count": 3}),
+        two=("T_Numbers", {"count": 2}),
+        a=("T_Add", {"a": Link("n", 0), "b": Link("two", 0), "c": 10.0}),
+        all=("T_Collect", {"numbers": Link("a", 0), "more": Link("two", 1)}),
+        s=("T_Save", {"name": "sum.txt", "number": Link("n", 0)}),
+    )
+    outcome = Executor(known, host).run(graph)
+    assert outcome.reports["all"] == {"numbers": [10, 12, 13], "more": [2]}
+    assert (host.output_directory() / "sum.txt").read_text().startswith("2 ")
+    again = Executor(known, host).run(graph)
+    assert again.reports["all"] == {"numbers": [10, 12, 13], "more": [2], "cached": True}

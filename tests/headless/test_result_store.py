@@ -12,7 +12,7 @@ from lora_workbench.headless.store import ResultStore
 
 def keep(results: ResultStore, signature: str, text: str) -> None:
     results.save(
-        signature, ui={}, files=[], values=[text, object(), float("nan")], types=["STRING", "LW_BASE", "FLOAT"]
+        signature, ui={}, files=[], values={0: text, 1: object(), 2: float("nan")}, types=["STRING", "LW_BASE", "FLOAT"]
     )
 
 

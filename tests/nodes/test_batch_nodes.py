@@ -17,6 +17,7 @@ from lora_workbench.headless.executor import Executor, Outcome
 from lora_workbench.headless.reading import read_workflow
 from lora_workbench.nodes.generation.sweep import AXES, Sweep
 from lora_workbench.nodes.host.headless import HeadlessHost
+from PIL import Image
 from random_adapters import random_adapter
 from workspace import in_api_format
 
@@ -74,6 +75,34 @@ def test_a_chain_of_sweeps_is_drawn_into_a_folder_and_a_grid(
     nodes["batch"][1]["seeds_per_prompt"] = 3
     again = run(host, tmp_path, nodes)
     assert (again.reports["batch"]["drawn"], again.reports["batch"]["pictures"]) == (12, 36)
+
+
+def test_other_nodes_run_once_for_each_job(host: HeadlessHost, tmp_path: Path, tiny_sd1: Path, adapters: list[str]):
+    """As in ComfyUI: here its part is played by Generate, which gets one prompt, seed and stack at a time."""
+    settings = {name: value for name, value in BATCH.items() if name not in ("batch_size", "name")}
+    nodes = {
+        "base": ("LW_LoadBase", {"base": str(tiny_sd1), "device": "cpu", "precision": "fp32"}),
+        "which": ("LW_Sweep", {**SWEEP, "axis": "adapters", "values": STACKS, "no_adapter": True}),
+        "sizes": ("LW_Sweep", {**SWEEP, "axis": "steps", "values": "1, 2", "jobs": ["which", 0]}),
+        "unroll": ("LW_UnrollJobs", {**settings, "width": 32, "height": 32, "jobs": ["sizes", 0]}),
+        "draw": ("LW_Generate", {
+            **settings, "batch_size": 1, "base": ["base", 0], "prompts": ["unroll", 0], "seed": ["unroll", 2],
+            "seeds_per_prompt": 1, "steps": ["unroll", 3], "stack": ["unroll", 7],
+        }),
+        "saved": ("LW_SaveImages", {"filename_prefix": ["unroll", 9], "batch": ["draw", 1]}),
+        "batch": ("LW_GenerateBatch", {**BATCH, "base": ["base", 0], "jobs": ["sizes", 0], "batch_size": 1}),
+    }  # fmt: skip
+    outcome = run(host, tmp_path, nodes)
+    unrolled = {path for path in map(Path, outcome.images) if path.parent == host.output_directory()}
+    batch = set(map(Path, outcome.images)) - unrolled
+    assert len(unrolled) == len(batch) == 3 * 2 * 2 * 2
+    assert {pixels(path) for path in unrolled} == {pixels(path) for path in batch}
+    assert any(path.name.startswith("fox-0.8_steps-2_a-cow_seed-1") for path in unrolled)
+
+
+def pixels(path: Path) -> bytes:
+    with Image.open(path) as picture:
+        return picture.tobytes()
 
 
 def test_a_sweep_of_each_adapter_of_a_stack_begins_without(adapters: list[str], tiny_sd1: Path):

@@ -134,6 +134,10 @@ FIXED = {
         "base prompts seed seeds_per_prompt steps guidance negative_prompt width height batch_size name jobs stack",
         "images batch folder",
     ),
+    "LW_UnrollJobs": (
+        "prompts seed seeds_per_prompt steps guidance negative_prompt width height jobs stack",
+        "prompt negative_prompt seed steps cfg width height stack label filename",
+    ),
     "LW_BatchGrid": ("batch columns rows pages", "grid"),
     "LW_SaveImages": ("filename_prefix images batch", ""),
 }
@@ -225,6 +229,7 @@ def test_a_training_seed_stays_fixed_unless_the_user_says_otherwise() -> None:
         "LW_PromptMatrix": "fixed",
         "LW_Generate": True,
         "LW_GenerateBatch": "fixed",
+        "LW_UnrollJobs": "fixed",
         "LW_ComparisonGrid": True,
     }
 

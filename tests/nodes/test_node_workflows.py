@@ -35,6 +35,9 @@ WITHOUT_COMFYUI = [
     "generate-with-stack",
     "merge-and-export",
     "subject-in-a-style",
+    "campaign",
+    "step-weight-grid",
+    "weigh-two-adapters",
 ]
 IN_COMFYUI = ["quickstart-in-comfyui", "train-on-a-checkpoint", "apply-a-stack"]
 """Those that use ComfyUI's own nodes beside ours."""
