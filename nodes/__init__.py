@@ -12,6 +12,7 @@ from .adapters.pick_snapshot import PickSnapshot
 from .adapters.resize_adapter import ResizeAdapter
 from .adapters.save_adapter import SaveAdapter
 from .adapters.save_snapshots import SaveSnapshots
+from .adapters.schedule_adapter import ScheduleAdapter
 from .adapters.stack_adapters import StackAdapters
 from .adapters.subtract_adapters import SubtractAdapters
 from .captions.caption_dataset import CaptionDataset
@@ -90,6 +91,7 @@ NODES: list[type[io.ComfyNode]] = [
     ExtractAdapter,
     LoadAdapter,
     StackAdapters,
+    ScheduleAdapter,
     ApplyStack,
     MergeAdapters,
     ResizeAdapter,

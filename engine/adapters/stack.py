@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from ..core.errors import AdapterError
+from ..core.errors import AdapterError, ConfigError
 from ..core.hashing import value_hash
+from ..core.words import first_of
 from .adapter import Adapter
 from .binding import HasComponents, changeable
 from .by_step import Samples, by_step
@@ -95,9 +96,56 @@ class Stack:
         """Whether any active entry's weight changes while a picture is sampled."""
         return any(entry.steps for entry in self.active())
 
+    def index_of(self, which: str) -> int:
+        """The place of an entry.
+
+        Args:
+            which: the adapter's name, or the entry's number, counted from 1; empty for the last.
+
+        Raises:
+            ConfigError: there is none, or there are several of that name.
+        """
+        names = [entry.adapter.name for entry in self.entries]
+        which = which.strip()
+        found = [place for place, name in enumerate(names) if name.casefold() == which.casefold()]
+        if not found and which.isdecimal() and 0 < int(which) <= len(names):
+            found = [int(which) - 1]
+        if not which and names:
+            found = [len(names) - 1]
+        if len(found) == 1:
+            return found[0]
+        got = f"there are {len(found)} of that name" if found else "it isn't in the stack"
+        raise ConfigError(
+            f"Can't tell which adapter {which!r} is: {got}.",
+            expected=", ".join(f"{place} ({name})" for place, name in enumerate(names, 1)) or "a stack with adapters",
+            hint="write its number in the stack, counted from 1.",
+        )
+
+    def with_steps(self, index: int, steps: Schedule) -> Stack:
+        """The stack with a schedule for the denoiser weight of the entry at ``index``."""
+        entries = list(self.entries)
+        entries[index] = replace(entries[index], steps=steps)
+        return Stack(tuple(entries))
+
     def at(self, share: float) -> Stack:
         """The stack as it is when this share of the sampling is done, from 0 to 1, without schedules."""
         return Stack(tuple(replace(e, weight=e.weight * factor_at(e.steps, share), steps=()) for e in self.entries))
+
+    def refuse_schedules(self, place: str) -> None:
+        """Refuse weights that change by sampling step where one weight is all that can be kept.
+
+        Args:
+            place: what can't hold a schedule, in words.
+
+        Raises:
+            AdapterError: naming the adapters.
+        """
+        if names := [entry.adapter.name for entry in self.active() if entry.steps]:
+            raise AdapterError(
+                f"{first_of(names)} has weights by sampling step, which {place} can't hold.",
+                expected="a stack with one weight for each adapter",
+                hint="take the schedule off, or leave the adapter out.",
+            )
 
     def total_weight(self) -> float:
         """Sum of the absolute denoiser weights of active entries."""

@@ -99,11 +99,12 @@ def named(stack: Stack) -> Named:
     """The active adapters by file name; those without a file in the LoRA folders are saved first.
 
     Raises:
-        AdapterError: a value is out of the range of float16.
+        AdapterError: a value is out of the range of float16, or a weight changes by sampling step.
         StorageError: the disk is full, or the folder isn't writable.
     """
     from ...engine.adapters.keeping import keep
 
+    stack.refuse_schedules("a LORA_STACK")
     found, saved = [], []
     for entry in stack.active():
         name = host().adapter_name(entry.adapter.path) if entry.adapter.path else None

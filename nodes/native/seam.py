@@ -317,6 +317,10 @@ class _Core:
         "comfy.lora_convert:convert_lora", "apply stacks"
     )
     get_attr: Foreign[Callable[[Any, str], Any]] = Foreign("comfy.utils:get_attr", "apply stacks")
+    HookGroup: Foreign[type[Any]] = Foreign("comfy.hooks:HookGroup", "apply weights by sampling step")
+    HookKeyframe: Foreign[type[Any]] = Foreign("comfy.hooks:HookKeyframe", "apply weights by sampling step")
+    HookKeyframeGroup: Foreign[type[Any]] = Foreign("comfy.hooks:HookKeyframeGroup", "apply weights by sampling step")
+    WeightHook: Foreign[type[Any]] = Foreign("comfy.hooks:WeightHook", "apply weights by sampling step")
     LoRAAdapter: Foreign[type[Any]] = Foreign("comfy.weight_adapter:LoRAAdapter", "apply stacks")
     WeightAdapterBase: Foreign[type[Any]] = Foreign("comfy.weight_adapter:WeightAdapterBase", "apply stacks")
 
