@@ -47,7 +47,7 @@ def baked(base: Backbone, stack: Stack, *, name: str) -> PartsBackbone:
             expected="a stack with one or more adapters",
             hint="add adapters with Stack Adapters, and turn them on.",
         )
-    stack.refuse_schedules("a file")
+    stack.refuse_varying("a file")
     refuse_other_families([entry.adapter for entry in stack.active()])
     return before.with_parts(PartsWithStack(before, stack, name))
 

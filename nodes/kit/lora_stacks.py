@@ -104,7 +104,7 @@ def named(stack: Stack) -> Named:
     """
     from ...engine.adapters.keeping import keep
 
-    stack.refuse_schedules("a LORA_STACK")
+    stack.refuse_varying("a LORA_STACK")
     found, saved = [], []
     for entry in stack.active():
         name = host().adapter_name(entry.adapter.path) if entry.adapter.path else None

@@ -63,7 +63,7 @@ def aligned(stack: Stack, base: HasComponents | None) -> Aligned:
             expected="a stack with one or more adapters",
             hint="add adapters with Stack Adapters, and turn them on.",
         )
-    stack.refuse_schedules("a file")
+    stack.refuse_varying("a file")
     refuse_other_families([entry.adapter for entry in entries])
     adapters = [bind_to(base, entry.adapter) if base else entry.adapter for entry in entries]
     if base is None:
