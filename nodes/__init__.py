@@ -7,6 +7,7 @@ from .adapters.bake_stack import BakeStack
 from .adapters.compare_snapshots import CompareSnapshots
 from .adapters.extract_adapter import ExtractAdapter
 from .adapters.load_adapter import LoadAdapter
+from .adapters.mask_adapter import MaskAdapter
 from .adapters.merge_adapters import MergeAdapters
 from .adapters.pick_snapshot import PickSnapshot
 from .adapters.resize_adapter import ResizeAdapter
@@ -92,6 +93,7 @@ NODES: list[type[io.ComfyNode]] = [
     LoadAdapter,
     StackAdapters,
     ScheduleAdapter,
+    MaskAdapter,
     ApplyStack,
     MergeAdapters,
     ResizeAdapter,

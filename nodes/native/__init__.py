@@ -4,7 +4,7 @@ from .backbone import NativeBackbone
 from .demo import demo_checkpoint
 from .handing_over import handed_over
 from .patches import Report, with_stack
-from .scheduled import with_schedules
+from .scheduled import with_varying
 from .vision import feature_space
 
 __all__ = [
@@ -13,6 +13,6 @@ __all__ = [
     "demo_checkpoint",
     "feature_space",
     "handed_over",
-    "with_schedules",
     "with_stack",
+    "with_varying",
 ]

@@ -303,6 +303,7 @@ class _Core:
     )
     sampling_function: Foreign[Callable[..., Tensor]] = Foreign("comfy.samplers:sampling_function", "generate pictures")
 
+    calc_cond_batch: Foreign[Callable[..., list[Tensor]]] = Foreign("comfy.samplers:calc_cond_batch", "apply masks")
     unet_to_diffusers: Foreign[Callable[[dict[str, Any]], dict[str, str]]] = Foreign(
         "comfy.utils:unet_to_diffusers", "name the layers of UNets"
     )

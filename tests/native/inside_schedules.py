@@ -92,6 +92,28 @@ def everything() -> dict[str, Any]:
         "scheduled and none": apart(hooked, plain),
         "none again": apart(sampled(model, clip), plain),
         "without a clip": refused(model, adapter),
+        **masked(model, clip, base, adapter, plain, constant),
+    }
+
+
+def masked(model: Any, clip: Any, base: Any, adapter: Any, plain: Any, constant: Any) -> dict[str, Any]:
+    """The adapter on the left, and another one on the right."""
+    from lora_workbench.engine.adapters.masks import Mask, box_mask
+    from lora_workbench.engine.adapters.stack import Stack, StackEntry
+    from made_adapters import random_adapter
+    from torch import ones
+
+    def of(mask: Any, schedule: str = "") -> Any:
+        return stack(adapter, schedule).with_mask(0, mask)
+
+    riso = random_adapter(base, "riso", seed=1, strength=0.12)
+    left, right = box_mask((0, 0, 0.5, 1)), box_mask((0.5, 0, 0.5, 1))
+    two = Stack((*of(left, SCHEDULE).entries, StackEntry(riso, 0.6, 0.5, mask=right)))
+    hooked = sampled(*apply(model, clip, two).args[:2])
+    return {
+        "masks beside our own sampler": apart(hooked, by_our_sampler(base, two)),
+        "a mask of everything": apart(sampled(*apply(model, clip, of(Mask(ones(4, 4)))).args[:2]), constant),
+        "masked and none": apart(hooked, plain),
     }
 
 

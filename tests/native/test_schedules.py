@@ -27,6 +27,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "hooks beside a chain of samplers",
         "a factor of 1 beside patches",
         "patches beside our own sampler",
+        "masks beside our own sampler",
+        "a mask of everything",
     ],
 )
 def test_each_step_has_its_weight_however_it_is_sampled(found: dict[str, Any], pair: str) -> None:
@@ -34,6 +36,7 @@ def test_each_step_has_its_weight_however_it_is_sampled(found: dict[str, Any], p
 
 
 def test_the_schedule_shows_and_leaves_the_model_as_it_was(found: dict[str, Any]) -> None:
+    assert found["masked and none"] > 0.02
     assert found["scheduled and constant"] > 0.02 and found["scheduled and none"] > 0.02
     assert found["none again"] == 0
 

@@ -13,6 +13,7 @@ from lora_workbench.engine.models.contract import Backbone
 from lora_workbench.engine.models.registry import load_base
 from lora_workbench.nodes.adapters import merge_adapters, resize_adapter
 from lora_workbench.nodes.adapters.bake_stack import BakeStack
+from lora_workbench.nodes.adapters.mask_adapter import MaskAdapter
 from lora_workbench.nodes.adapters.merge_adapters import MergeAdapters
 from lora_workbench.nodes.adapters.resize_adapter import ResizeAdapter
 from lora_workbench.nodes.adapters.save_adapter import SaveAdapter
@@ -134,3 +135,17 @@ def test_a_lora_stack_cant_hold_a_schedule(host: HeadlessHost, fox: Adapter) -> 
 
     with pytest.raises(AdapterError, match="which a LORA_STACK can't hold"):
         named(Stack((StackEntry(fox, steps=((0.5, 0.0),)),)))
+
+
+def test_a_mask_is_a_box_or_what_is_linked(fox: Adapter, riso: Adapter) -> None:
+    import torch
+
+    stack = Stack((StackEntry(fox, 0.8), StackEntry(riso, 0.6)))
+    output = MaskAdapter.execute(stack, "fox", "0.5, 0, 0.5, 1")
+    assert [entry.mask is not None for entry in output.args[0].entries] == [True, False]
+    assert output.args[1] == "ohwx fox, zwx riso" and output.ui["text"][0] == "fox: on 50% of the picture"
+    told = MaskAdapter.execute(stack, "2", "0, 0, 1, 1", torch.full((1, 4, 4), 0.25)).ui["text"][0]
+    assert told == "riso: on 25% of the picture\nNot used, as there is a mask: box 0, 0, 1, 1."
+    for box in ("left", "0, 0, 2, 1", "0, 0, 1"):
+        with pytest.raises(ConfigError):
+            MaskAdapter.execute(stack, "", box)
