@@ -135,9 +135,10 @@ def resize(arguments: argparse.Namespace) -> int:
     host = _host(arguments)
     adapter = _adapter(host, arguments.file)
     thresholds: dict[Rule, float | None] = {rule: getattr(arguments, rule) for rule in ("energy", "sv_fro", "sv_ratio")}
-    rules = ((rule, threshold) for rule, threshold in thresholds.items() if threshold is not None)
-    rule, threshold = next(rules, ("rank", 1.0))
-    size = Size(rank=arguments.rank, rule=rule, threshold=threshold)
+    size = Size(rank=arguments.rank)
+    for rule, threshold in thresholds.items():
+        if threshold is not None:
+            size = Size(rank=arguments.rank, rule=rule, threshold=threshold)
     name = arguments.name or f"{adapter.name}_rank{arguments.rank}"
     return _kept(host, arguments, host.drive(resized(adapter, size, name=name, base=_base(host, arguments))))
 
@@ -265,7 +266,7 @@ def _adapter(host: HeadlessHost, name: str) -> Adapter:
 def _stack(host: HeadlessHost, files: Sequence[tuple[str, float, float]]) -> Stack:
     from ..engine.adapters.stack import Stack, StackEntry
 
-    return Stack(tuple(StackEntry(_adapter(host, name), *weights) for name, *weights in files))
+    return Stack(tuple(StackEntry(_adapter(host, name), weight, texts) for name, weight, texts in files))
 
 
 def _base(host: HeadlessHost, arguments: argparse.Namespace) -> Backbone | None:

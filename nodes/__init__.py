@@ -9,11 +9,13 @@ from .adapters.compare_snapshots import CompareSnapshots
 from .adapters.extract_adapter import ExtractAdapter
 from .adapters.inspect_adapter import InspectAdapter
 from .adapters.load_adapter import LoadAdapter
+from .adapters.mask_adapter import MaskAdapter
 from .adapters.merge_adapters import MergeAdapters
 from .adapters.pick_snapshot import PickSnapshot
 from .adapters.resize_adapter import ResizeAdapter
 from .adapters.save_adapter import SaveAdapter
 from .adapters.save_snapshots import SaveSnapshots
+from .adapters.schedule_adapter import ScheduleAdapter
 from .adapters.stack import StackRows
 from .adapters.stack_adapters import StackAdapters
 from .adapters.stack_report import StackReport
@@ -104,6 +106,8 @@ NODES: list[type[io.ComfyNode]] = [
     StackAdapters,
     StackReport,
     CombineAdapters,
+    ScheduleAdapter,
+    MaskAdapter,
     ApplyStack,
     MergeAdapters,
     ResizeAdapter,

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
+from .hiding import hiding
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -51,7 +53,7 @@ def by_step(base: Samples, starts: Sequence[float], apply: Apply) -> Iterator[No
                 switch.to(0.0)
 
         switch.to(0.0)
-        with _sampling(base, sampled):
+        with hiding(base, "sample", sampled):
             yield
 
 
@@ -73,18 +75,3 @@ class _Switch(contextlib.AbstractContextManager["_Switch"]):
 
     def __exit__(self, *_: object) -> None:
         self._applied.close()
-
-
-@contextlib.contextmanager
-def _sampling(base: Samples, sampled: Callable[..., Iterator[Tensor]]) -> Iterator[None]:
-    """Within the block, the base model samples by this function: an attribute of its own hides its class's method."""
-    attributes = vars(base)
-    before = attributes.get("sample")
-    attributes["sample"] = sampled
-    try:
-        yield
-    finally:
-        if before is None:
-            del attributes["sample"]
-        else:
-            attributes["sample"] = before

@@ -44,6 +44,8 @@ class Companions:
         Raises:
             AdapterError: one has no role, or training should start from several.
         """
+        if stack:
+            stack.refuse_varying("a training")
         by_role: dict[str, Stack] = {role: Stack() for role in ROLES}
         for entry in stack.active() if stack else ():
             if entry.role not in by_role:
@@ -52,7 +54,6 @@ class Companions:
                     expected=f"one of {', '.join(ROLES)}",
                     hint="add it by the node Companion Adapter, where its role is chosen.",
                 )
-            _refuse_schedule(entry)
             by_role[entry.role] = by_role[entry.role].adding(entry)
         starts = by_role["start_from"].entries
         if len(starts) > 1:
@@ -102,15 +103,6 @@ class Companions:
             training_only=Stack(tuple(map(bound, self.training_only.entries))),
             context=Stack(tuple(map(bound, self.context.entries))),
             start_from=bound(self.start_from) if self.start_from else None,
-        )
-
-
-def _refuse_schedule(entry: StackEntry) -> None:
-    if entry.steps:
-        raise AdapterError(
-            f"The companion {entry.adapter.name} has weights by sampling step, and a training samples nothing.",
-            expected="companions with one weight",
-            hint="take the schedule off.",
         )
 
 

@@ -107,7 +107,9 @@ def cut_off(values: Tensor, total: float, wanted: Wanted) -> int:
         total: sum of the squares of all, also of those that aren't among them.
         wanted: the rule.
     """
-    large = max(1, int((values >= wanted.negligible * values[0]).sum()))
+    if not values[0]:
+        return 1  # nothing changes
+    large = int((values >= wanted.negligible * values[0]).sum())
     return min(wanted.rank, _enough(values, total, wanted.energy), large)
 
 

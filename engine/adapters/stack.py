@@ -7,19 +7,21 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from ..core.errors import AdapterError
+from ..core.errors import AdapterError, ConfigError
 from ..core.hashing import value_hash
+from ..core.words import first_of
 from .adapter import Adapter
 from .binding import HasComponents, changeable
 from .block_names import block_of
+from .by_region import Predicts, by_region
 from .by_step import Samples, by_step
 from .changes import change_of, no_bias
 from .files import AdapterFile
 from .fused import bind_to
 from .kinds.summing import Part, bias_change, updated
+from .masks import Mask
 from .metadata import contexts, embeddings
 from .schedules import Schedule, factor_at, in_words
 from .wrapping import Wrapped
@@ -55,6 +57,8 @@ class StackEntry:
     """The trigger phrases that are on, its own or others; ``None``: the first of its own."""
     steps: Schedule = ()
     """What its denoiser weight is multiplied by as a picture is sampled; empty: by 1 throughout."""
+    mask: Mask | None = None
+    """Where in the picture its denoiser updates count; ``None``: everywhere."""
 
     def __post_init__(self) -> None:
         """Refuse weights that would make every weight of the base model nan.
@@ -86,15 +90,16 @@ class StackEntry:
 
     @property
     def label(self) -> str:
-        """Its adapter and weight, for example ``fox 0.8``, with its block weights and schedule if it has any."""
-        further = [str(self.blocks)] if self.blocks else []
-        further += [in_words(self.steps)] if self.steps else []
-        return f"{self.adapter.name} {self.weight:g}" + (f" ({'; '.join(further)})" if further else "")
+        """Its adapter and weight, for example ``fox 0.8``, and what else it depends on."""
+        further = [str(self.blocks or ""), in_words(self.steps), "masked" if self.mask else ""]
+        told = "; ".join(filter(None, further))
+        return f"{self.adapter.name} {self.weight:g}" + (f" ({told})" if told else "")
 
     def identity(self) -> list[Any]:
         """What pictures depend on, and trainings beside its role."""
-        further = {"blocks": self.blocks.identity()} if self.blocks else {}
+        further: dict[str, Any] = {"blocks": self.blocks.identity()} if self.blocks else {}
         further |= {"steps": self.steps} if self.steps else {}
+        further |= {"mask": self.mask.content_hash} if self.mask else {}
         own = [self.adapter.content_hash, self.weight, self.text_encoder_weight]
         return [*own, further] if further else own
 
@@ -130,9 +135,75 @@ class Stack:
         """Whether any active entry's weight changes while a picture is sampled."""
         return any(entry.steps for entry in self.active())
 
+    def index_of(self, which: str) -> int:
+        """The place of an entry.
+
+        Args:
+            which: the adapter's name, or the entry's number, counted from 1; empty for the last.
+
+        Raises:
+            ConfigError: there is none, or there are several of that name.
+        """
+        names = [entry.adapter.name for entry in self.entries]
+        which = which.strip()
+        found = [place for place, name in enumerate(names) if name.casefold() == which.casefold()]
+        if not found and which.isdecimal() and 0 < int(which) <= len(names):
+            found = [int(which) - 1]
+        if not which and names:
+            found = [len(names) - 1]
+        if len(found) == 1:
+            return found[0]
+        got = f"there are {len(found)} of that name" if found else "it isn't in the stack"
+        raise ConfigError(
+            f"Can't tell which adapter {which!r} is: {got}.",
+            expected=", ".join(f"{place} ({name})" for place, name in enumerate(names, 1)) or "a stack with adapters",
+            hint="write its number in the stack, counted from 1.",
+        )
+
+    def with_mask(self, index: int, mask: Mask | None) -> Stack:
+        """The stack with a mask for the denoiser updates of the entry at ``index``."""
+        entries = list(self.entries)
+        entries[index] = replace(entries[index], mask=mask)
+        return Stack(tuple(entries))
+
+    def with_steps(self, index: int, steps: Schedule) -> Stack:
+        """The stack with a schedule for the denoiser weight of the entry at ``index``."""
+        entries = list(self.entries)
+        entries[index] = replace(entries[index], steps=steps)
+        return Stack(tuple(entries))
+
     def at(self, share: float) -> Stack:
         """The stack as it is when this share of the sampling is done, from 0 to 1, without schedules."""
         return Stack(tuple(replace(e, weight=e.weight * factor_at(e.steps, share), steps=()) for e in self.entries))
+
+    @property
+    def masks(self) -> tuple[Mask, ...]:
+        """Distinct masks of the active entries, in order."""
+        return tuple(dict.fromkeys(entry.mask for entry in self.active() if entry.mask))
+
+    def region(self, mask: Mask | None) -> Stack:
+        """What counts where a mask is, or, without one, where there is none; without masks."""
+        return Stack(tuple(replace(e, mask=None) for e in self.entries if e.mask is None or e.mask == mask))
+
+    def refuse_varying(self, place: str) -> None:
+        """Refuse schedules and masks where one weight is all that can be kept.
+
+        Args:
+            place: what can't hold them, in words.
+
+        Raises:
+            AdapterError: naming the adapters.
+        """
+        for what, names in (
+            ("weights by sampling step", [e.adapter.name for e in self.active() if e.steps]),
+            ("a mask", [e.adapter.name for e in self.active() if e.mask]),
+        ):
+            if names:
+                raise AdapterError(
+                    f"{first_of(names)} has {what}, which {place} can't hold.",
+                    expected="a stack with one weight for each adapter",
+                    hint="take it off, or leave the adapter out.",
+                )
 
     def total_weight(self) -> float:
         """Sum of the absolute denoiser weights of active entries; with block weights, in the block where it is most."""
@@ -224,10 +295,19 @@ class CarriesStacks(Protocol):
         ...
 
 
+@runtime_checkable
+class CarriesRegions(Protocol):
+    """A base model that applies stacks with masks in its own way."""
+
+    def carrying_regions(self, stack: Stack) -> contextlib.AbstractContextManager[None]:
+        """Within the block, each adapter of the stack counts where its mask is; none has a schedule."""
+        ...
+
+
 def applied(base: HasComponents | CarriesStacks, stack: Stack) -> contextlib.AbstractContextManager[None]:
     r"""Within the block, the base model's weights are :math:`W + \sum_i w_i \Delta W_i`, and its biases likewise.
 
-    Weights that change by sampling step do so in ``base.sample``; see ``by_step.py``.
+    Schedules and masks count in ``base.sample``; see ``by_step.py`` and ``by_region.py``.
 
     However many adapters there are, each affected weight is computed once, in float32, and cast to its dtype. The
     original parameters are put back untouched when the block ends, even after an error. Quantized layers compute
@@ -240,28 +320,41 @@ def applied(base: HasComponents | CarriesStacks, stack: Stack) -> contextlib.Abs
     Raises:
         AdapterError: an adapter doesn't fit the model; the message names it, and the model is unchanged.
     """
-    apply = base.carrying if isinstance(base, CarriesStacks) else partial(_exchanged, base)
-    if not stack.scheduled:
-        return apply(stack)
-    if isinstance(base, Samples):
-        return _by_step(base, stack, apply)
+    if not (stack.scheduled or stack.masks):
+        return _constant(base, stack)
+    if isinstance(base, Samples) and isinstance(base, Predicts):
+        return _varying(base, stack)
     raise AdapterError(
-        "The weights of the stack change by sampling step, and this base model can't sample.",
-        expected="a stack without schedules",
-        hint="take the schedule off.",
+        "The stack has schedules or masks, and this base model can't sample.",
+        expected="a stack with one weight for each adapter",
+        hint="take them off.",
     )
 
 
+def _constant(base: HasComponents | CarriesStacks, stack: Stack) -> contextlib.AbstractContextManager[None]:
+    """Apply a stack without schedules or masks."""
+    return base.carrying(stack) if isinstance(base, CarriesStacks) else _exchanged(base, stack)
+
+
 @contextlib.contextmanager
-def _by_step(
-    base: Samples, stack: Stack, apply: Callable[[Stack], contextlib.AbstractContextManager[None]]
-) -> Iterator[None]:
-    """Text encoders have their weights throughout, as prompts are encoded once; the denoiser those of each step."""
-    texts = Stack(tuple(replace(entry, weight=0.0, steps=()) for entry in stack.entries))
+def _varying(base: Any, stack: Stack) -> Iterator[None]:
+    """Text encoders have their weights throughout, as prompts are encoded once; the denoiser those of each step and
+    place."""
+    texts = Stack(tuple(replace(entry, weight=0.0, steps=(), mask=None) for entry in stack.entries))
     images = Stack(tuple(replace(entry, text_encoder_weight=0.0) for entry in stack.entries))
     starts = sorted({0.0, *(start for entry in stack.active() for start, _ in entry.steps)})
-    with apply(texts), by_step(base, starts, lambda start: apply(images.at(start))):
+    with _constant(base, texts), by_step(base, starts, lambda start: _by_region(base, images.at(start))):
         yield
+
+
+def _by_region(base: Any, stack: Stack) -> contextlib.AbstractContextManager[None]:
+    """Apply a stack without schedules, each adapter where its mask is."""
+    if not stack.masks:
+        return _constant(base, stack)
+    if isinstance(base, CarriesRegions):
+        return base.carrying_regions(stack)
+    regions = [stack.region(mask) for mask in (None, *stack.masks)]
+    return by_region(base, stack.masks, lambda region: _constant(base, regions[region]))
 
 
 @contextlib.contextmanager

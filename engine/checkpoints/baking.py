@@ -12,7 +12,7 @@ from ..adapters.changes import no_bias
 from ..adapters.fused import bind_to
 from ..adapters.kinds.summing import Part as Change
 from ..adapters.kinds.summing import bias_change, updated
-from ..adapters.merges.aligning import refuse_other_families, refuse_schedules
+from ..adapters.merges.aligning import refuse_other_families
 from ..adapters.merges.header import MERGED, Made, merged_metadata
 from ..adapters.stack import Stack
 from ..core.errors import AdapterError, BaseModelError
@@ -47,7 +47,7 @@ def baked(base: Backbone, stack: Stack, *, name: str) -> PartsBackbone:
             expected="a stack with one or more adapters",
             hint="add adapters with Stack Adapters, and turn them on.",
         )
-    refuse_schedules(stack)
+    stack.refuse_varying("a file")
     refuse_other_families([entry.adapter for entry in stack.active()])
     return before.with_parts(PartsWithStack(before, stack, name))
 

@@ -52,7 +52,8 @@ class ApplyStack(io.ComfyNode):
         with host().computing():
             below, others = contents(lora_stack)
             whole = Stack((*below.entries, *(stack or Stack()).entries))
-            model, clip, report = native.with_stack(model, clip, whole, others)
+            apply = native.with_varying if whole.scheduled or whole.masks else native.with_stack
+            model, clip, report = apply(model, clip, whole, others)
         triggers = dict.fromkeys([*whole.triggers(), *(other.file.trigger for other in others if other.file.trigger)])
         text = "\n".join([report.summary(), *warnings(whole), *report.warnings])
         tell(text)

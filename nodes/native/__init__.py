@@ -4,6 +4,15 @@ from .backbone import NativeBackbone
 from .demo import demo_checkpoint
 from .handing_over import handed_over
 from .patches import Report, with_stack
+from .scheduled import with_varying
 from .vision import feature_space
 
-__all__ = ["NativeBackbone", "Report", "demo_checkpoint", "feature_space", "handed_over", "with_stack"]
+__all__ = [
+    "NativeBackbone",
+    "Report",
+    "demo_checkpoint",
+    "feature_space",
+    "handed_over",
+    "with_stack",
+    "with_varying",
+]

@@ -20,7 +20,7 @@ from .mirror import mirrored, normal, twin, weights_of
 from .names import Names, denoiser_names, text_encoder_names
 from .patches import with_stack
 from .prediction import model_input, raw, timesteps
-from .sampling import apply_arguments, euler
+from .sampling import Regions, apply_arguments, euler
 from .seam import CLIP, COMFY, VAE, BaseModel, Conditionings, ModelPatcher, ModelSampling, TextEncoder
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class NativeBackbone(Backbone):
         self._names = denoiser_names(self._base)
         self._mirror: BaseModel | None = None
         self._encoder: TextEncoder | None = None
+        self._masked: Regions | None = None
         self.info = describe(self._patcher, clip, vae, self._names, name)
 
     @property
@@ -145,6 +146,27 @@ class NativeBackbone(Backbone):
         finally:
             self._patcher, self._clip = own
 
+    @contextlib.contextmanager
+    def carrying_regions(self, stack: Stack) -> Iterator[None]:
+        """Inside the block, ``sample`` has each adapter count where its mask is.
+
+        Raises:
+            AdapterError: an adapter doesn't fit, or only partly.
+        """
+        patchers, before = [], self._masked
+        for mask in (None, *stack.masks):
+            with self.carrying(stack.region(mask)):
+                patchers.append(self._patcher)
+        self._masked = Regions(patchers=patchers, masks=stack.masks)
+        try:
+            yield
+        finally:
+            self._masked = before
+
+    def _regions(self) -> Regions:
+        """What the next step is sampled with."""
+        return self._masked or Regions(patchers=[self._patcher])
+
     def encode_images(self, images: Tensor) -> Tensor:
         import torch
 
@@ -216,7 +238,7 @@ class NativeBackbone(Backbone):
         """Sample with prompts of equal lengths. ``told`` is the guidance that some models take as an input."""
         given = {kind: self._prompt(prompt, told) for kind, prompt in prompts.items()}
         latents = self._with_time(noise)
-        for x in euler(lambda: self._patcher, latents, given, loaded=self._mirror_for_sampling(), **how):
+        for x in euler(self._regions, latents, given, loaded=self._mirror_for_sampling(), **how):
             yield self._without_time(x)
 
     def decode(self, latents: Tensor) -> Tensor:

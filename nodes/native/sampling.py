@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...engine.adapters.masks import Mask, counts, shares
 from .mirror import normal
 from .seam import COMFY, BaseModel, Conditionings, ModelPatcher
 
@@ -31,8 +33,26 @@ def apply_arguments(model: BaseModel, prompts: Sequence[Conditionings], x: Tenso
     return COMFY.cond_cat(made)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Regions:
+    """A model, or clones of it that each count in a part of the picture."""
+
+    patchers: Sequence[ModelPatcher]
+    """That of the place without a mask, and then one for each mask."""
+    masks: Sequence[Mask] = ()
+
+    def parts(self, height: int, width: int) -> Iterator[tuple[ModelPatcher, Tensor | float]]:
+        """(model, its share at each place of the latents) of those that count anywhere."""
+        if not self.masks:
+            yield self.patchers[0], 1.0
+            return
+        for patcher, share in zip(self.patchers, shares(self.masks, height, width), strict=True):
+            if counts(share):
+                yield patcher, share.to(patcher.load_device)
+
+
 def euler(
-    current: Callable[[], ModelPatcher],
+    current: Callable[[], Regions],
     noise: Tensor,
     prompts: Mapping[str, Conditionings],
     *,
@@ -46,7 +66,7 @@ def euler(
         The latents (B, …), float32, after each step.
 
     Args:
-        current: gives the model with its patches, asked before each step; others must be clones of the first.
+        current: gives the models with their patches, asked before each step; all are clones of one.
         noise: standard normal, (B, …).
         prompts: ``positive`` and, for classifier-free guidance, ``negative``: CONDITIONING for the whole batch.
         steps: denoising steps.
@@ -55,7 +75,7 @@ def euler(
     """
     import torch
 
-    patcher = current()
+    patcher = current().patchers[0]
     options = COMFY.create_model_options_clone(patcher.model_options)
     sampling = patcher.get_model_object("model_sampling")
     sigmas = COMFY.calculate_sigmas(sampling, SCHEDULER, steps).to(patcher.load_device)
@@ -78,13 +98,15 @@ def euler(
     try:
         for sigma, following in itertools.pairwise(sigmas):
             with torch.inference_mode():
-                if (now := current()) is not patcher:
-                    patcher.cleanup()
-                    patcher = now
-                    model, _ = prepared()
-                denoised = COMFY.sampling_function(
-                    model, x, sigma.expand(len(x)), conds.get("negative"), conds["positive"], guidance, options, 0
-                )
+                denoised = torch.zeros_like(x)
+                for now, share in current().parts(*x.shape[-2:]):
+                    if now is not patcher:
+                        patcher.cleanup()
+                        patcher = now
+                        model, _ = prepared()
+                    denoised = denoised + share * COMFY.sampling_function(
+                        model, x, sigma.expand(len(x)), conds.get("negative"), conds["positive"], guidance, options, 0
+                    )
                 x = x + (x - denoised) / sigma * (following - sigma)
             yield normal(x)
     finally:

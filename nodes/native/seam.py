@@ -303,6 +303,7 @@ class _Core:
     )
     sampling_function: Foreign[Callable[..., Tensor]] = Foreign("comfy.samplers:sampling_function", "generate pictures")
 
+    calc_cond_batch: Foreign[Callable[..., list[Tensor]]] = Foreign("comfy.samplers:calc_cond_batch", "apply masks")
     unet_to_diffusers: Foreign[Callable[[dict[str, Any]], dict[str, str]]] = Foreign(
         "comfy.utils:unet_to_diffusers", "name the layers of UNets"
     )
@@ -317,6 +318,10 @@ class _Core:
         "comfy.lora_convert:convert_lora", "apply stacks"
     )
     get_attr: Foreign[Callable[[Any, str], Any]] = Foreign("comfy.utils:get_attr", "apply stacks")
+    HookGroup: Foreign[type[Any]] = Foreign("comfy.hooks:HookGroup", "apply weights by sampling step")
+    HookKeyframe: Foreign[type[Any]] = Foreign("comfy.hooks:HookKeyframe", "apply weights by sampling step")
+    HookKeyframeGroup: Foreign[type[Any]] = Foreign("comfy.hooks:HookKeyframeGroup", "apply weights by sampling step")
+    WeightHook: Foreign[type[Any]] = Foreign("comfy.hooks:WeightHook", "apply weights by sampling step")
     LoRAAdapter: Foreign[type[Any]] = Foreign("comfy.weight_adapter:LoRAAdapter", "apply stacks")
     WeightAdapterBase: Foreign[type[Any]] = Foreign("comfy.weight_adapter:WeightAdapterBase", "apply stacks")
 

@@ -11,6 +11,7 @@ from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.binding import adaptable
 from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.adapters.kinds import LowRank
+from lora_workbench.engine.adapters.renaming import Naming, renamed
 from lora_workbench.engine.models.registry import load_base
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
@@ -51,10 +52,13 @@ def test_the_stock_sampler_draws_what_our_own_draws(tmp_path: Path) -> None:
     assert drawn["apart"] < 0.01
 
 
-def test_the_stock_loader_matches_every_layer_of_an_adapter(tmp_path: Path, demo_base: Path) -> None:
+@pytest.mark.parametrize("naming", ["kohya", "ComfyUI"])
+def test_the_stock_loader_matches_every_layer_of_an_adapter(tmp_path: Path, demo_base: Path, naming: Naming) -> None:
     modules = random_updates(demo_base)
     file = tmp_path / "all.safetensors"
-    save_adapter(Adapter(name="all", family="sd1", modules=modules), file, key_style="kohya", dtype="float32")
+    base = load_base(demo_base, device="cpu", precision="fp32")
+    named = renamed(Adapter(name="all", family="sd1", modules=modules), naming, base)
+    save_adapter(named, file, key_style=named.key_style, dtype="float32")
     adapted = run_inside(INSIDE, "adapted", file, folder=tmp_path)
     assert adapted["messages"] == []
     assert adapted["patches"] == len(modules)

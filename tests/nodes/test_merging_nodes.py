@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.stack import Stack, StackEntry
-from lora_workbench.engine.core.errors import AdapterError
+from lora_workbench.engine.core.errors import AdapterError, ConfigError
 from lora_workbench.engine.models.contract import Backbone
 from lora_workbench.engine.models.registry import load_base
 from lora_workbench.nodes.adapters import merge_adapters, resize_adapter
 from lora_workbench.nodes.adapters.bake_stack import BakeStack
+from lora_workbench.nodes.adapters.mask_adapter import MaskAdapter
 from lora_workbench.nodes.adapters.merge_adapters import MergeAdapters
 from lora_workbench.nodes.adapters.resize_adapter import ResizeAdapter
 from lora_workbench.nodes.adapters.save_adapter import SaveAdapter
+from lora_workbench.nodes.adapters.schedule_adapter import ScheduleAdapter
 from lora_workbench.nodes.adapters.subtract_adapters import SubtractAdapters
 from lora_workbench.nodes.host.headless import HeadlessHost
 from lora_workbench.nodes.training.save_base import SaveBase
@@ -111,3 +113,39 @@ def test_save_adapter_writes_the_names_of_other_programs(host: HeadlessHost, bas
         saved = SaveAdapter.execute(fox, names, "float32", base=base, names=names).args[0]  # type: ignore[arg-type]
         with safe_open(saved, "pt") as file:
             assert any(name.startswith(begin) for name in file.keys())  # noqa: SIM118
+
+
+def test_a_schedule_is_for_the_adapter_of_that_name_or_number(fox: Adapter, riso: Adapter) -> None:
+    stack = Stack((StackEntry(fox, 0.8), StackEntry(riso, 0.6)))
+    for which, place in (("Fox", 0), ("1", 0), ("riso", 1), ("2", 1), ("", 1)):
+        output = ScheduleAdapter.execute(stack, which, "0: 0, 0.3: 1")
+        assert [bool(entry.steps) for entry in output.args[0].entries] == [place == 0, place == 1]
+        assert output.args[1] == "ohwx fox, zwx riso"
+        assert f"{'fox: weight 0.8' if place == 0 else 'riso: weight 0.6'} times 0: 0, 0.3: 1" in output.ui["text"][0]
+    assert not ScheduleAdapter.execute(output.args[0], "riso", "").args[0].scheduled
+    for which in ("owl", "3", "0"):
+        with pytest.raises(ConfigError, match=r"it isn't in the stack(.|\n)*1 \(fox\), 2 \(riso\)"):
+            ScheduleAdapter.execute(stack, which, "0: 1")
+    with pytest.raises(ConfigError, match="there are 2 of that name"):
+        ScheduleAdapter.execute(stack.adding(StackEntry(fox)), "fox", "0: 1")
+
+
+def test_a_lora_stack_cant_hold_a_schedule(host: HeadlessHost, fox: Adapter) -> None:
+    from lora_workbench.nodes.kit.lora_stacks import named
+
+    with pytest.raises(AdapterError, match="which a LORA_STACK can't hold"):
+        named(Stack((StackEntry(fox, steps=((0.5, 0.0),)),)))
+
+
+def test_a_mask_is_a_box_or_what_is_linked(fox: Adapter, riso: Adapter) -> None:
+    import torch
+
+    stack = Stack((StackEntry(fox, 0.8), StackEntry(riso, 0.6)))
+    output = MaskAdapter.execute(stack, "fox", "0.5, 0, 0.5, 1")
+    assert [entry.mask is not None for entry in output.args[0].entries] == [True, False]
+    assert output.args[1] == "ohwx fox, zwx riso" and output.ui["text"][0] == "fox: on 50% of the picture"
+    told = MaskAdapter.execute(stack, "2", "0, 0, 1, 1", torch.full((1, 4, 4), 0.25)).ui["text"][0]
+    assert told == "riso: on 25% of the picture\nNot used, as there is a mask: box 0, 0, 1, 1."
+    for box in ("left", "0, 0, 2, 1", "0, 0, 1"):
+        with pytest.raises(ConfigError):
+            MaskAdapter.execute(stack, "", box)

@@ -99,6 +99,8 @@ FIXED = {
     ),
     "LW_ResizeAdapter": ("adapter rank rule threshold name base", "adapter report lora_model"),
     "LW_SubtractAdapters": ("adapter less weight rank name base", "adapter report lora_model"),
+    "LW_ScheduleAdapter": ("stack adapter schedule", "stack triggers"),
+    "LW_MaskAdapter": ("stack adapter box mask", "stack triggers"),
     "LW_BakeStack": ("base stack lora_stack name", "base report model clip vae"),
     "LW_ApplyStack": ("model clip stack lora_stack", "model clip triggers"),
     "LW_SaveAdapter": ("adapter filename dtype private save_as rank base names", "path"),

@@ -63,7 +63,7 @@ def aligned(stack: Stack, base: HasComponents | None) -> Aligned:
             expected="a stack with one or more adapters",
             hint="add adapters with Stack Adapters, and turn them on.",
         )
-    refuse_schedules(stack)
+    stack.refuse_varying("a file")
     refuse_other_families([entry.adapter for entry in entries])
     adapters = [bind_to(base, entry.adapter) if base else entry.adapter for entry in entries]
     if base is None:
@@ -82,20 +82,6 @@ def aligned(stack: Stack, base: HasComponents | None) -> Aligned:
         key_style=_style(adapters),
         bound=all(adapter.bound for adapter in adapters),
     )
-
-
-def refuse_schedules(stack: Stack) -> None:
-    """Refuse weights that change by sampling step, which no file can hold.
-
-    Raises:
-        AdapterError: naming the adapters.
-    """
-    if names := [entry.adapter.name for entry in stack.active() if entry.steps]:
-        raise AdapterError(
-            f"{first_of(names)} has weights by sampling step, which a file can't hold.",
-            expected="a stack with one weight for each adapter",
-            hint="take the schedule off, or leave the adapter out.",
-        )
 
 
 def _names(adapters: Iterable[Adapter]) -> dict[str, str]:

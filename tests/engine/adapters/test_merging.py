@@ -352,6 +352,15 @@ def test_alpha_0_and_entries_that_are_off_are_said() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_what_changes_nothing_takes_one_rank(method: Any) -> None:
+    none = adapter("loha")
+    none = replace(none, modules={key: update.with_scale(0.0) for key, update in none.modules.items()})
+    found = merge(stack((none, 1)), method)
+    assert all(not update.delta(weight(key)).any() for key, update in found.adapter.modules.items())
+    assert method == "exact" or found.adapter.rank == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_nan_is_refused_by_layer_and_adapter(method: Any) -> None:
     broken = adapter("lora", 1, "broken")
     own = broken.modules["denoiser.point"]

@@ -20,6 +20,7 @@ from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.adapters.inject import injected
 from lora_workbench.engine.adapters.kinds import KINDS, Decomposed
 from lora_workbench.engine.adapters.kinds.dora import norms
+from lora_workbench.engine.adapters.renaming import renamed
 from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
 from lora_workbench.engine.models.registry import load_base
 from tiny import TINY, Parts
@@ -53,7 +54,7 @@ def decomposed(adapter: Adapter, components: Parts) -> Adapter:
     return replace(adapter, modules=modules)
 
 
-@pytest.mark.parametrize("kind", ["lora", "dora as lora"])
+@pytest.mark.parametrize("kind", ["lora", "dora as lora", "with names of diffusers"])
 def test_diffusers_loads_every_key_and_draws_the_same(
     kind: str, tmp_path: Path, make_adapter: Any, components: Parts
 ) -> None:
@@ -65,7 +66,9 @@ def test_diffusers_loads_every_key_and_draws_the_same(
     made = make_adapter()
     if kind == "dora as lora":  # diffusers leaves ``dora_scale`` out
         made = result(converted(decomposed(made, components), "plain LoRA", base=components, rank=64)).adapter
-    adapter = save_adapter(made, path, key_style="kohya")
+    if kind == "with names of diffusers":
+        made = renamed(made, "diffusers")
+    adapter = save_adapter(made, path, key_style=made.key_style)
     plain = outputs(components["denoiser"], components["text_encoder"])
     with applied(components, Stack((StackEntry(adapter),))):
         ours = outputs(components["denoiser"], components["text_encoder"])

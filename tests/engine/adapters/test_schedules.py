@@ -135,7 +135,7 @@ def test_files_and_trainings_cant_have_one(fox: Adapter, tmp_path: Path) -> None
     with pytest.raises(AdapterError, match="weights by sampling step, which a file can't hold"):
         result(merged(of(fox, "0.5: 0"), Merge(), name="both"))
     companion = Stack((StackEntry(fox, role="context", steps=((0.5, 0.0),)),))
-    with pytest.raises(AdapterError, match="a training samples nothing"):
+    with pytest.raises(AdapterError, match="which a training can't hold"):
         Companions.of(companion)
     with pytest.raises(AdapterError, match="this base model can't sample"):
         applied(Parts(denoiser=nn.Linear(2, 2)), of(fox, "0.5: 0"))
