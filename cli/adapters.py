@@ -1,4 +1,4 @@
-"""``lora-workbench adapters``: list, search, inspect, note, export, extract, merge, resize and convert adapter files."""
+"""``lora-workbench adapters``: what there is of adapter files, and what can be made of them."""
 
 from __future__ import annotations
 

@@ -59,8 +59,8 @@ class StackReport:
         if len(self.found.entries) < 2 or not 0 < self.found.effective_total < FAINT:
             return ""
         return (
-            f"Together they could be stronger: subjects and styles came out best at {BEST:g}, which is all weights times "
-            f"{BEST / self.found.effective_total:.2f}."
+            f"Together they could be stronger: subjects and styles came out best at {BEST:g}, which is all weights "
+            f"times {BEST / self.found.effective_total:.2f}."
         )
 
     @property

@@ -100,8 +100,8 @@ def named(stack: Stack) -> Named:
     block weights, which a LORA_STACK can't carry: their files have them in their tensors.
 
     Raises:
-        AdapterError: a value is out of the range of float16, block weights can't be put into a file, or an adapter has a
-            schedule or a mask.
+        AdapterError: a value is out of the range of float16, block weights can't be put into a file, or an adapter has
+            a schedule or a mask.
         StorageError: the disk is full, or the folder isn't writable.
     """
     from ...engine.adapters.keeping import keep
