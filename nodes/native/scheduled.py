@@ -109,7 +109,7 @@ class _Regions:
 
     def __call__(self, arguments: Mapping[str, Any]) -> list[Tensor]:
         x = arguments["input"]
-        parts = []
+        parts: list[list[Tensor]] = []
         for region, share in enumerate(shares(self.masks, *x.shape[-2:])):
             if counts(share):
                 own = self._predicted(arguments, region)
