@@ -114,7 +114,7 @@ class _Regions:
             if counts(share):
                 own = self._predicted(arguments, region)
                 parts.append([prediction * share.to(prediction.device) for prediction in own])
-        return [sum(regions[1:], regions[0]) for regions in zip(*parts, strict=True)]
+        return [_sum(regions) for regions in zip(*parts, strict=True)]
 
     def _predicted(self, arguments: Mapping[str, Any], region: int) -> list[Tensor]:
         conds = [own and [self._there(cond, region) for cond in own] for own in arguments["conds"]]
@@ -136,3 +136,7 @@ class _Regions:
                     group.add(hook)
             self._groups[key] = hooks, group
         return {**cond, "hooks": self._groups[key][1]}
+
+
+def _sum(parts: Sequence[Tensor]) -> Tensor:
+    return sum(parts[1:], parts[0])
