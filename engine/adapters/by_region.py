@@ -41,14 +41,13 @@ def by_region(base: Predicts, masks: Sequence[Mask], apply: Apply) -> Iterator[N
     predict = base.predict
 
     def predicted(x_t: Tensor, t: Tensor, conditioning: Any) -> Tensor:
-        found: Tensor | float = 0.0
+        parts = []
         for region, share in enumerate(shares(masks, *x_t.shape[-2:])):
             if counts(share):
                 with apply(region):
                     own = predict(x_t, t, conditioning)
-                found = found + own * share.to(own.device)
-        assert not isinstance(found, float), "the shares add up to 1"
-        return found
+                parts.append(own * share.to(own.device))
+        return sum(parts[1:], parts[0])  # shares add up to 1, so that there is one
 
     with hiding(base, "predict", predicted):
         yield

@@ -108,15 +108,13 @@ class _Regions:
     weights by group, so that they have to be the same ones at each step."""
 
     def __call__(self, arguments: Mapping[str, Any]) -> list[Tensor]:
-        x, found = arguments["input"], None
+        x = arguments["input"]
+        parts: list[list[Tensor]] = []
         for region, share in enumerate(shares(self.masks, *x.shape[-2:])):
-            if not counts(share):
-                continue
-            own = self._predicted(arguments, region)
-            parts = [prediction * share.to(prediction.device) for prediction in own]
-            found = parts if found is None else [one + other for one, other in zip(found, parts, strict=True)]
-        assert found is not None, "the shares add up to 1"
-        return found
+            if counts(share):
+                own = self._predicted(arguments, region)
+                parts.append([prediction * share.to(prediction.device) for prediction in own])
+        return [_sum(regions) for regions in zip(*parts, strict=True)]
 
     def _predicted(self, arguments: Mapping[str, Any], region: int) -> list[Tensor]:
         conds = [own and [self._there(cond, region) for cond in own] for own in arguments["conds"]]
@@ -138,3 +136,7 @@ class _Regions:
                     group.add(hook)
             self._groups[key] = hooks, group
         return {**cond, "hooks": self._groups[key][1]}
+
+
+def _sum(parts: Sequence[Tensor]) -> Tensor:
+    return sum(parts[1:], parts[0])
