@@ -51,8 +51,8 @@ def merged_metadata(adapter: Adapter, entries: Sequence[StackEntry], made: Made)
     as further ones.
     """
     parts = [entry.adapter.metadata for entry in entries]
-    phrases = list(dict.fromkeys(entry.adapter.trigger for entry in entries if entry.adapter.trigger))
-    sets = list(dict.fromkeys(phrase for entry in entries for phrase in entry.adapter.triggers))
+    phrases = list(dict.fromkeys(phrase for entry in entries for phrase in entry.phrases))
+    sets = list(dict.fromkeys(phrase for entry in entries for phrase in _sets(entry)))
     told = {
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.implementation": "diffusers",
@@ -106,12 +106,17 @@ def words_of(entries: Iterable[StackEntry]) -> dict[str, Tensor]:
     return found
 
 
+def _sets(entry: StackEntry) -> tuple[str, ...]:
+    """The trigger phrases that a part brings: all of the adapter's, unless the stack says which."""
+    return entry.adapter.triggers if entry.triggers is None else entry.triggers
+
+
 def _part(entry: StackEntry) -> dict[str, Any]:
     adapter = entry.adapter
     told = {
         "name": adapter.name, "hash": adapter.content_hash, "file_hash": adapter.metadata.get(HASH, ""),
         "weight": entry.weight, "text_encoder_weight": entry.text_encoder_weight, "kind": adapter.description,
-        "triggers": list(adapter.triggers), "merged": _read(adapter.metadata.get(MERGED, "")),
+        "blocks": str(entry.blocks or ""), "triggers": list(_sets(entry)), "merged": _read(adapter.metadata.get(MERGED, "")),
     }  # fmt: skip
     return {key: value for key, value in told.items() if value not in ("", [], None)}
 

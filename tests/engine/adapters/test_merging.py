@@ -281,6 +281,14 @@ def test_the_header_names_the_parts_and_calls_them_all() -> None:
     assert (second["hash"], second["triggers"]) == (riso.content_hash, ["zwx riso", "riso print"])
 
 
+def test_trigger_phrases_that_the_stack_chose_are_those_of_the_whole() -> None:
+    fox = adapter("lora", 0, "fox", modelspec__trigger_phrase="ohwx fox", lw__triggers='["ohwx cub"]')
+    riso = adapter("lora", 1, "riso", modelspec__trigger_phrase="zwx riso")
+    found = merge(Stack((StackEntry(fox, triggers=("ohwx cub",)), StackEntry(riso, triggers=())))).adapter
+    assert found.triggers == ("ohwx cub",)
+
+
+
 def test_facts_that_parts_dont_share_arent_claimed_of_the_whole() -> None:
     one = adapter("lora", 0, lw__base_hash="abc", lw__slider="{}")
     found = merge(stack((one, 1), (adapter("lora", 1, lw__base_hash="def"), 1))).adapter
