@@ -73,8 +73,8 @@ def spectrum_plot(bars: Sequence[Bar], spectra: Sequence[Sequence[float]], *, sh
 
 def _draw_bars(draw: ImageDraw, bars: Sequence[Bar], row: int, share: bool) -> None:
     size = TEXT if row == _ROW else _SMALL_TEXT
-    names = [bar.name.removeprefix("denoiser.") for bar in bars]
-    left = 20 + min(_LABELS, max(text_width(name, size * FINE) / FINE for name in names)) + 12
+    names = [_label(bar.name, size) for bar in bars]
+    left = 20 + max(text_width(name, size * FINE) / FINE for name in names) + 12
     width = (WIDTH - left - 20 - 120) / 2
     top = TITLE_HEIGHT + 34
     highest = max(bar.rank for bar in bars)
@@ -96,6 +96,16 @@ def _draw_bars(draw: ImageDraw, bars: Sequence[Bar], row: int, share: bool) -> N
             text(draw, (end + 6, y + row / 2), told, QUIET, anchor="lm", size=size - 1)
     for place, name in enumerate(names):
         text(draw, (left - 8, top + row * (place + 0.5)), name, QUIET, anchor="rm", size=size)
+
+
+def _label(name: str, size: int) -> str:
+    """A block's name; of one that is too long, the end, which has its number."""
+    name = name.removeprefix("denoiser.").replace(".text_model_encoder_layers", ".layers")
+    label = name
+    while text_width(label, size * FINE) > _LABELS * FINE:
+        name = name[1:]
+        label = f"…{name}"
+    return label
 
 
 def _draw_bar(draw: ImageDraw, x: float, y: float, length: float, row: int, color: str) -> None:

@@ -9,7 +9,7 @@ from ..kit import sockets
 from ..kit.adapters import about
 from ..kit.inputs import ADVANCED, problem
 from ..kit.shown import shown, tell
-from ..kit.vault import about_card, card_of, only_match, state_of, with_card
+from ..kit.vault import about_card, load, only_match, state_of
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -67,14 +67,7 @@ class LoadAdapter(io.ComfyNode):
 
     @classmethod
     def execute(cls, adapter: str, search: str = "") -> io.NodeOutput:
-        from ...engine.adapters.file_cache import FILES
-
-        name = _name(adapter, search)
-        path = host().adapter_path(name)
-        with host().computing():
-            loaded = FILES.read(path).adapter
-        card = card_of(name, path)
-        loaded = with_card(loaded, card)
+        loaded, card = load(_name(adapter, search))
         text = "\n".join([f"{loaded.name}: {loaded.description}; {_triggers(card)}", *about_card(card), *about(loaded)])
         tell(text)
         return io.NodeOutput(loaded, loaded.trigger, ui=shown(text=text))

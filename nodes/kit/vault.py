@@ -18,12 +18,24 @@ _LISTED = 8
 """Adapters that an error names."""
 
 
-def card_of(name: str, path: Path) -> Card:
-    """The card of one adapter: from the index, if it hasn't changed since."""
+def load(name: str) -> tuple[Adapter, Card]:
+    """An adapter with what stands beside its file, and its card.
+
+    Args:
+        name: below the folders of adapters, with forward or backward slashes.
+
+    Raises:
+        AdapterError: there is none of that name, or it is damaged.
+    """
+    from ...engine.adapters.file_cache import FILES
     from ...engine.vault.index import opened
 
+    path = host().adapter_path(name)
+    with host().computing():
+        adapter = FILES.read(path).adapter
     with opened(host().vault_file()) as index:
-        return index.card(name.replace("\\", "/"), path)
+        card = index.card(name.strip().replace("\\", "/"), path)
+    return with_card(adapter, card), card
 
 
 def state_of(path: Path) -> str:
@@ -49,7 +61,8 @@ def only_match(search: str) -> str:
     query = Query.of(search)
     files = [(name, host().adapter_path(name)) for name in host().adapter_files()]
     with opened(host().vault_file()) as index:
-        host().drive(index.refresh(files))
+        for _ in index.refresh(files):  # not driven, since ComfyUI has no node to show it on while it asks for changes
+            host().check_interruption()
         found = index.search(query)
     if len(found) != 1:
         told = [f"{card.name} ({card.described()})" for card in found]
