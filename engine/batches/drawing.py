@@ -53,6 +53,7 @@ class Drawing:
     ) -> None:
         self._backbone, self._plan, self._todo, self._folder = backbone, plan, todo, folder
         self._title, self._graph = title, graph
+        self._info = backbone.info
         self._prompts = SharedPrompts(backbone)
         self._total = sum(self._steps(chunk) for chunk in todo.chunks)
         self._done = 0
@@ -81,7 +82,7 @@ class Drawing:
     def _chunk(self, chunk: Sequence[Picture], encoded: Encoded) -> Generator[Event, None, list[Image]]:
         """Its pictures, as ``generate`` draws them at once."""
         latents, first = None, chunk[0]
-        request = first.job.request(self._backbone.info, len(chunk))
+        request = first.job.request(self._info, len(chunk))
         wanted = [
             Wanted(prompt=one.job.prompt, seed=one.job.seed, size=(one.width, one.height), reference=None)
             for one in chunk
@@ -95,11 +96,11 @@ class Drawing:
         return to_pictures(self._backbone.decode(latents))
 
     def _keep(self, chunk: Sequence[Picture], images: Sequence[Image], manifest: Appending) -> None:
-        for picture, image in zip(chunk, images, strict=True):
-            if picture.key in self._todo.missing:
-                line = line_of(picture, self._backbone.info)
-                self._folder.save(image, line, self._graph)
-                manifest.add([line])
+        drawn = zip(chunk, images, strict=True)
+        lines = [(line_of(one, self._info), image) for one, image in drawn if one.key in self._todo.missing]
+        for line, image in lines:
+            self._folder.save(image, line, self._graph)
+        manifest.add(line for line, _ in lines)  # one flush; a picture that no line names yet is found by its name
         if self._title and time.monotonic() >= self._page_due:
             write_index(self._folder, self._title, self._plan)
             self._page_due = time.monotonic() + INDEX_EVERY

@@ -34,7 +34,7 @@ const [downLabel, downInput] = select("rows", [[ANY, "none"], ...names], String(
 if (axes.length) layout.append(acrossLabel, downLabel)
 const size = make("input", { type: "range", min: 64, max: 512, step: 16 })
 size.value = Math.min(256, Math.max(112, pictures.length ? pictures[0].width : 112))
-layout.append(make("label", {}, "size", size))
+layout.append(make("label", {}, "zoom", size))
 controls.append(layout)
 controls.addEventListener("submit", (event) => event.preventDefault())
 
