@@ -52,7 +52,7 @@ PAIRS = (
 
 def trained(bench: Bench, name: str) -> Adapter:
     """By the demo base's recipe; from the run store if it was trained before."""
-    taught = (SUBJECTS | STYLES)[name]
+    taught = {**SUBJECTS, **STYLES}[name]
     dataset = taught.dataset(bench.packages)
     recipe = suggest(taught.what.goal, len(dataset), bench.base.info)
     run = train_adapter(

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from .names import flat
 
@@ -29,6 +29,12 @@ _MAIN = ("transformer", "joint", "double")
 """What models call their main list of blocks, without ``_blocks``."""
 _LDM_LEVEL = 3
 """Blocks that ldm counts for a level of SD1.x and SDXL: two or three with layers, the last of which may resample."""
+_ORDER = ("in", "down", "mid", "up", "blocks", "single", "out")
+"""Stacks of blocks as a picture goes through them."""
+_AMONG = _ORDER.index("blocks")
+"""Where other stacks stand."""
+
+T = TypeVar("T")
 
 
 class Block(NamedTuple):
@@ -85,6 +91,35 @@ def known_blocks(module_keys: Iterable[str]) -> list[str]:
         levels[block.stack] |= {*block.numbers[:1]}
     double = "double" if "single" in levels else "blocks"
     return [_span(double if stack == "blocks" else stack, numbers) for stack, numbers in levels.items()]
+
+
+def level_of(module_key: str) -> str:
+    """The first level of a layer's block, as people write it: ``down.1``, ``mid``, ``single.7``, ``te.3``."""
+    block = block_of(module_key)
+    return str(Block(block.stack, block.numbers[:1]))
+
+
+def by_level(values: Mapping[str, T]) -> dict[str, list[T]]:
+    """Level -> the values of its modules, in the order of the modules.
+
+    Args:
+        values: module key -> value.
+    """
+    found: dict[str, list[T]] = defaultdict(list)
+    for key, value in values.items():
+        found[level_of(key)].append(value)
+    return dict(found)
+
+
+def in_order(levels: Iterable[str]) -> list[str]:
+    """Levels as a picture goes through them: text encoders last, and 2 before 10."""
+
+    def place(level: str) -> tuple[int, str, int]:
+        stack, _, number = level.partition(".")
+        rank = _ORDER.index(stack) if stack in _ORDER else len(_ORDER) if stack.startswith("te") else _AMONG
+        return rank, stack, int(number or 0)
+
+    return sorted(levels, key=place)
 
 
 def _span(stack: str, numbers: set[int]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .blocks import grouped
+from .block_names import by_level
 from .kinds import LowRank
 from .kinds.singular import leading_singular
 
@@ -122,12 +122,12 @@ def _enough(values: Tensor, total: float, energy: float) -> int:
 
 
 def by_block(shares: Mapping[str, Share]) -> dict[str, Share]:
-    """Component and block -> what is kept of its layers, in the order of the layers.
+    """Level of blocks, such as ``down.1`` -> what is kept of its layers, in the order of the layers.
 
     Args:
         shares: module key -> what is kept.
     """
-    return {block: added(own) for block, own in grouped(shares).items()}
+    return {block: added(own) for block, own in by_level(shares).items()}
 
 
 def added(shares: Iterable[Share]) -> Share:

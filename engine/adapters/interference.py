@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ..core.errors import AdapterError
 from ..core.words import first_of
 from .binding import HasComponents
-from .block_names import Block, block_of
+from .block_names import by_level
 from .fused import bind_to
 from .kinds import LowRank, Update
 from .names import flat
@@ -170,10 +170,7 @@ class Interference:
     @cached_property
     def blocks(self) -> dict[str, Share]:
         """Block -> what is done to it, such as ``down.1`` or ``te.3``, in the order of the layers."""
-        found: dict[str, list[Layer]] = defaultdict(list)
-        for layer in self.layers:
-            block = block_of(layer.key)
-            found[str(Block(block.stack, block.numbers[:1]))].append(layer)
+        found = by_level({layer.key: layer for layer in self.layers})
         return {block: _together(layers) for block, layers in found.items()}
 
     @cached_property

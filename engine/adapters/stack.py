@@ -93,7 +93,7 @@ class StackEntry:
         """Its adapter and weight, for example ``fox 0.8``, and what else it depends on."""
         further = [str(self.blocks or ""), in_words(self.steps), "masked" if self.mask else ""]
         told = "; ".join(filter(None, further))
-        return f"{self.adapter.name} {self.weight:g}" + (f" ({told})" if told else "")
+        return f"{self.adapter.name} {self.weight:.3g}" + (f" ({told})" if told else "")
 
     def identity(self) -> list[Any]:
         """What pictures depend on, and trainings beside its role."""

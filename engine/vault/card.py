@@ -30,7 +30,7 @@ class Card:
     """As the header says it, or of the first module that has a tensor of it."""
     modules: int = 0
     targets: Mapping[str, int] = field(default_factory=dict)
-    """Component and block -> number of modules, in the order of the file."""
+    """Level of blocks, such as ``down.1`` -> number of modules, in the order of the file."""
     writer: str = ""
     """The program that wrote it, in words."""
     triggers: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ..adapters.blocks import block_of
+from ..adapters.block_names import level_of
 from ..adapters.kinds import KINDS
 from ..adapters.names import flat, parse
 from ..adapters.unused import ANY_ADAPTER, EMBEDDING, reason
@@ -25,7 +25,7 @@ class Layout:
     ranks: tuple[int, ...] = ()
     """Distinct ones, ascending; of changes as a whole only if there are no others."""
     targets: Mapping[str, int] = field(default_factory=dict)
-    """Component and block -> number of modules."""
+    """Level of blocks, such as ``down.1`` -> number of modules."""
     modules: int = 0
     family: str = ""
     alpha: str = ""
@@ -58,7 +58,7 @@ def layout_of(shapes: Mapping[str, Shape]) -> Layout:
     return Layout(
         kinds=tuple(kind for kind, _ in (kinds + unread if found or _any_adapter(others) else kinds).most_common()),
         ranks=_ranks(found),
-        targets=dict(Counter(map(block_of, keys.values()))),
+        targets=dict(Counter(map(level_of, keys.values()))),
         modules=len(keys),
         family=family_of_modules({module.key: module.shapes for module in found}),
         alpha=next((module.names["alpha"] for module in found if "alpha" in module.names), ""),

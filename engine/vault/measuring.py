@@ -9,7 +9,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from ..adapters.adapter import Adapter
-from ..adapters.blocks import grouped, in_order
+from ..adapters.block_names import by_level, in_order
 from ..adapters.fused import bind_to
 from ..adapters.spectra import Spectrum, spectrum, without_weight
 from ..core.events import Event, Progress
@@ -92,8 +92,8 @@ class Measures:
         return BlockMeasures.of([*self.layers.values()]) if self.layers else None
 
     def blocks(self) -> dict[str, BlockMeasures]:
-        """By component and block, in the order of the model."""
-        found = grouped(self.layers)
+        """By level of blocks, such as ``down.1``, in the order of the model."""
+        found = by_level(self.layers)
         return {block: BlockMeasures.of(found[block]) for block in in_order(found)}
 
     def report(self) -> dict[str, Any]:

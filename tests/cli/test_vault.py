@@ -75,7 +75,7 @@ def test_inspection_has_the_spectrum(output: Path, capsys: pytest.CaptureFixture
     assert facts["spectrum"]["all"]["layers"] == 1
     assert facts["metadata"] == {"modelspec.trigger_phrase": "ohwx fox"}
     assert cli.main(["adapters", "inspect", str(path)]) == 0
-    assert "| denoiser.down_blocks.0 | 1 |" in capsys.readouterr().out
+    assert "| down.0 | 1 |" in capsys.readouterr().out
 
 
 def test_notes_are_found_again(output: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -116,7 +116,8 @@ def _part(entry: StackEntry) -> dict[str, Any]:
     told = {
         "name": adapter.name, "hash": adapter.content_hash, "file_hash": adapter.metadata.get(HASH, ""),
         "weight": entry.weight, "text_encoder_weight": entry.text_encoder_weight, "kind": adapter.description,
-        "blocks": str(entry.blocks or ""), "triggers": list(_sets(entry)), "merged": _read(adapter.metadata.get(MERGED, "")),
+        "blocks": str(entry.blocks or ""), "triggers": list(_sets(entry)),
+        "merged": _read(adapter.metadata.get(MERGED, "")),
     }  # fmt: skip
     return {key: value for key, value in told.items() if value not in ("", [], None)}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.binding import adaptable
-from lora_workbench.engine.adapters.block_names import block_of, known_blocks
+from lora_workbench.engine.adapters.block_names import block_of, in_order, known_blocks, level_of
 from lora_workbench.engine.adapters.block_weights import VECTORS, block_weights, parse_block_weights
 from lora_workbench.engine.adapters.companions import Companions
 from lora_workbench.engine.adapters.kinds import LowRank
@@ -172,3 +172,25 @@ def test_each_update_is_applied_at_the_weight_of_its_block(make_adapter: Any, co
             own = {"mid": 0.4, "down.1.0": -0.8, "te.0": 0.6, "te.1": 0.15}.get(str(block_of(key)), 0.0)
             change = own * fox.modules[key].delta() if key in fox.modules else 0
             torch.testing.assert_close(module.weight, before[key] + change, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("key", "level"),
+    [
+        ("denoiser.down_blocks.1.attentions.0.proj_in", "down.1"),
+        ("denoiser.down_blocks_1_attentions_0_proj_in", "down.1"),
+        ("denoiser.mid_block_attentions_0_proj_in", "mid"),
+        ("denoiser.input_blocks_4_1_proj_in", "down.1"),
+        ("denoiser.single_transformer_blocks.37.attn.to_q", "single.37"),
+        ("text_encoder.text_model_encoder_layers_11_mlp_fc1", "te.11"),
+        ("denoiser.conv_in", "in"),
+    ],
+)
+def test_levels_by_the_names_of_any_program(key: str, level: str) -> None:
+    assert level_of(key) == level
+
+
+def test_levels_go_as_a_picture_goes_through_them() -> None:
+    levels = ["in", "down.0", "mid", "up.2", "up.10", "out", "te.0"]
+    assert in_order(reversed(levels)) == levels
+    assert in_order(["single.0", "te2.1", "blocks.10", "blocks.2"]) == ["blocks.2", "blocks.10", "single.0", "te2.1"]

@@ -288,7 +288,6 @@ def test_trigger_phrases_that_the_stack_chose_are_those_of_the_whole() -> None:
     assert found.triggers == ("ohwx cub",)
 
 
-
 def test_facts_that_parts_dont_share_arent_claimed_of_the_whole() -> None:
     one = adapter("lora", 0, lw__base_hash="abc", lw__slider="{}")
     found = merge(stack((one, 1), (adapter("lora", 1, lw__base_hash="def"), 1))).adapter

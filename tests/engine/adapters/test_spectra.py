@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from kind_samples import SAMPLES, Values
-from lora_workbench.engine.adapters.blocks import block_of, in_order
 from lora_workbench.engine.adapters.kinds import Decomposed, Difference, LowRank, read_update
 from lora_workbench.engine.adapters.names import parse
 from lora_workbench.engine.adapters.spectra import Spectrum, spectrum, without_weight
@@ -88,24 +87,3 @@ def test_more_ranks_than_the_matrix_has() -> None:
     found = spectrum(update)
     assert found is not None
     np.testing.assert_allclose(found.values, np.linalg.svd(update.delta().numpy(), compute_uv=False), rtol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("key", "block"),
-    [
-        ("denoiser.down_blocks.1.attentions.0.proj_in", "denoiser.down_blocks.1"),
-        ("denoiser.down_blocks_1_attentions_0_proj_in", "denoiser.down_blocks.1"),
-        ("denoiser.mid_block_attentions_0_proj_in", "denoiser.mid_block"),
-        ("denoiser.input_blocks_4_1_proj_in", "denoiser.input_blocks.4.1"),
-        ("denoiser.single_transformer_blocks.37.attn.to_q", "denoiser.single_transformer_blocks.37"),
-        ("text_encoder.text_model_encoder_layers_11_mlp_fc1", "text_encoder.text_model_encoder_layers.11"),
-        ("denoiser.conv_in", "denoiser.conv_in"),
-    ],
-)
-def test_blocks_by_dots_and_by_underscores(key: str, block: str) -> None:
-    assert block_of(key) == block
-
-
-def test_blocks_go_as_a_picture_goes_through_them() -> None:
-    blocks = ["denoiser.double_blocks.2", "denoiser.double_blocks.10", "denoiser.single_blocks.0", "text_encoder.a.0"]
-    assert in_order(reversed(blocks)) == blocks
