@@ -78,6 +78,14 @@ class StackReport:
             "base model: connect base."
         )
 
+    @property
+    def varying(self) -> str:
+        """One sentence on schedules and masks, empty if there are none."""
+        names = [entry.adapter.name for entry in self.found.entries if entry.steps or entry.mask]
+        if not names:
+            return ""
+        return f"Measured as if {', '.join(names)} were on at all steps, everywhere in the picture."
+
     def suggested(self) -> Stack:
         """The stack with weights that pictures are likely to survive."""
         return scaled(self.stack, self.factor) if self.breaks else self.stack
@@ -120,7 +128,7 @@ class StackReport:
         if not self.found.entries:
             return "No adapter of the stack has an effect."
         lines = [self._total()]
-        lines += [told for told in (self.warning, self.advice, self.unmeasured) if told]
+        lines += [told for told in (self.warning, self.advice, self.unmeasured, self.varying) if told]
         lines += [self._pair(one, other) for one, other in combinations(range(len(self.found.entries)), 2)]
         return "\n".join([*lines, self._strongest()])
 
@@ -156,13 +164,17 @@ def warnings(stack: Stack) -> list[str]:
     It is measured only where it may be too much: by Cauchy and Schwarz, n adapters can't amount to more than the root
     of n times the sum of their squared weights.
     """
+    regions = [stack.region(mask) for mask in (*stack.masks, None)] if stack.masks else [stack]
+    told = dict.fromkeys(warning for region in regions if (warning := _measured(region)))
+    return [*told, *stack.warnings()]
+
+
+def _measured(stack: Stack) -> str:
     weights = [max(abs(entry.weight), abs(entry.text_encoder_weight)) for entry in stack.active()]
-    may_break = (len(weights) * sum(weight**2 for weight in weights)) ** 0.5 > BREAKS
-    told = ""
-    if may_break:
+    if (len(weights) * sum(weight**2 for weight in weights)) ** 0.5 > BREAKS:
         with suppress(AdapterError):  # of different models, which is told by whoever applies them
-            told = StackReport(stack, interference(stack)).warning
-    return [*([told] if told else []), *stack.warnings()]
+            return StackReport(stack, interference(stack)).warning
+    return ""
 
 
 def _short(value: float) -> float:

@@ -11,6 +11,7 @@ from ..kit.inputs import problem
 from ..kit.lora_stacks import as_stack, linked, named, named_later
 from ..kit.shown import shown, tell
 from ..kit.stack_rows import paths_of, remarks, stack_of, summary
+from ..kit.vault import state_of
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -62,9 +63,7 @@ class StackRows(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, rows: str | None) -> list[Any]:
-        from ...engine.adapters.folders import state
-
-        return [state(path) for _, path in paths_of(rows or "")]
+        return [state_of(path) for _, path in paths_of(rows or "")]
 
     @classmethod
     def execute(cls, rows: str, stack: Stack | None = None, lora_stack: Any = None) -> io.NodeOutput:

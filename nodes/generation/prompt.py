@@ -10,6 +10,7 @@ from ..kit.adapters import triggers_output
 from ..kit.inputs import problem
 from ..kit.shown import shown, tell
 from ..kit.tagged_prompts import read_prompts, stack_of_tags
+from ..kit.vault import state_of
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -61,9 +62,7 @@ class Prompt(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, prompt: str | None, **_: Any) -> list[Any]:
-        from ...engine.adapters.folders import state
-
-        return [state(path) for _, path in read_prompts(prompt or "").rows]
+        return [state_of(path) for _, path in read_prompts(prompt or "").rows]
 
     @classmethod
     def execute(cls, prompt: str, placement: str, stack: Stack | None = None) -> io.NodeOutput:

@@ -9,6 +9,7 @@ from ..host import host, io
 from ..kit import sockets
 from ..kit.batches import adapter_file, adapter_named, jobs_input
 from ..kit.shown import shown, tell
+from ..kit.vault import state_of
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -73,11 +74,10 @@ class Sweep(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, axis: str, values: str | None = "", **_: Any) -> list[Any]:
-        from ...engine.adapters.folders import state
         from ...engine.batches.texts import file_names
 
         named = file_names(values or "") if axis in ("adapters", "stack") else ()
-        return [state(adapter_file(name)) for name in named]
+        return [state_of(adapter_file(name)) for name in named]
 
     @classmethod
     def execute(

@@ -11,6 +11,7 @@ from ...engine.core.errors import AdapterError
 from ..host import host, io
 from . import sockets
 from .inputs import seed_input
+from .vault import adapter_at
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,10 +53,7 @@ def adapter_named(name: str) -> Adapter:
     Raises:
         AdapterError: there is none, or it is damaged.
     """
-    from ...engine.adapters.file_cache import FILES
-
-    with host().computing():
-        return FILES.read(adapter_file(name)).adapter
+    return adapter_at(adapter_file(name))
 
 
 def as_images(batch: DrawnBatch) -> tuple[Tensor, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 from ..host import host, io
 from .files import below_output, new_file
 from .shown import tell
+from .vault import adapter_at
 
 if TYPE_CHECKING:
     from ...engine.adapters.stack import Stack, WeightedFile
@@ -44,9 +45,10 @@ def contents(lora_stack: Iterable[Any] | None) -> Contents:
         for name, weight, text_encoder_weight in map(_checked, lora_stack or ()):
             if name in NOTHING:
                 continue
-            file = FILES.read(host().adapter_path(name))
+            path = host().adapter_path(name)
+            file = FILES.read(path)
             try:
-                stack = stack.adding(StackEntry(file.adapter, weight, text_encoder_weight))
+                stack = stack.adding(StackEntry(adapter_at(path), weight, text_encoder_weight))
             except OtherKindError:
                 if not file.self_contained:
                     raise  # ComfyUI would apply it at another strength

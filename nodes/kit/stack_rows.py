@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ...engine.adapters.finding import place
 from ...engine.core.errors import WorkbenchError, in_a_line
 from ..host import host
+from .vault import adapter_at
 
 if TYPE_CHECKING:
     from ...engine.adapters.rows import Row
@@ -74,11 +75,10 @@ def summary(stack: Stack) -> list[str]:
 
 def _entry(item: tuple[Row, Path]) -> StackEntry:
     from ...engine.adapters.block_weights import block_weights
-    from ...engine.adapters.file_cache import FILES
     from ...engine.adapters.stack import StackEntry
 
     row, path = item
-    adapter = FILES.read(path).adapter
+    adapter = adapter_at(path)
     return StackEntry(
         adapter, row.weight, row.text_encoder_weight, blocks=block_weights(row.blocks, adapter), triggers=row.triggers
     )

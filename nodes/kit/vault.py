@@ -27,14 +27,28 @@ def load(name: str) -> tuple[Adapter, Card]:
     Raises:
         AdapterError: there is none of that name, or it is damaged.
     """
+    path = host().adapter_path(name)
+    return _read(name.strip().replace("\\", "/"), path)
+
+
+def adapter_at(path: Path) -> Adapter:
+    """An adapter with what stands beside its file.
+
+    Raises:
+        AdapterError: it is damaged, or of a kind that isn't read.
+    """
+    adapter, _ = _read(host().adapter_name(path) or path.name, path)
+    return adapter
+
+
+def _read(name: str, path: Path) -> tuple[Adapter, Card]:
     from ...engine.adapters.file_cache import FILES
     from ...engine.vault.index import opened
 
-    path = host().adapter_path(name)
     with host().computing():
         adapter = FILES.read(path).adapter
     with opened(host().vault_file()) as index:
-        card = index.card(name.strip().replace("\\", "/"), path)
+        card = index.card(name, path)
     return with_card(adapter, card), card
 
 

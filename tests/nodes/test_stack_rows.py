@@ -20,6 +20,7 @@ from lora_workbench.nodes.adapters.stack import StackRows
 from lora_workbench.nodes.adapters.stack_adapters import StackAdapters
 from lora_workbench.nodes.generation.prompt import Prompt
 from lora_workbench.nodes.host import host, io
+from lora_workbench.nodes.kit.lora_stacks import as_stack
 
 MID, UP = "denoiser.mid_block.attentions.0.proj_in", "denoiser.up_blocks.1.attentions.0.proj_in"
 
@@ -184,7 +185,7 @@ def test_the_editor_is_told_what_rows_are() -> None:
 def test_what_else_is_wrong_with_a_stack_is_told() -> None:
     save("giant", 5, **{"lw.family": "flux"})
     told = text_of(StackRows.execute("on | fox | 2.5\non | giant\non | subjects/fox"))
-    for words in ("different families (flux, sd1)", "add up to 4.5", "fox is in the stack more than once"):
+    for words in ("different families (flux, sd1)", "amount to 3.", "fox is in the stack more than once"):
         assert words in told
     with pytest.raises(AdapterError, match="fox has the weights nan and 1"):
         StackRows.execute("on | riso", lora_stack=[("subjects/fox.safetensors", float("nan"), 1.0)])
@@ -219,3 +220,16 @@ def test_a_graph_runs_headless_from_the_text_alone(tmp_path: Path) -> None:
     nodes = {**registry(), "T_Read": Read}
     Executor(nodes, host()).run(read_workflow(file, nodes))
     assert Read.seen == [("on a hill, zwx fox", ["fox 0.8 (up=0.5)"])]
+
+
+@pytest.mark.usefixtures("library")
+def test_trigger_phrases_beside_the_file_travel_with_rows_and_lora_stacks() -> None:
+    """Civitai's and A1111's programs keep them in files of their own."""
+    beside = host().adapter_directory() / "riso.json"
+    beside.write_text('{"activation text": "risograph print"}', encoding="utf-8")
+    before = StackRows.fingerprint_inputs(rows="on | riso")
+    stack, _, lora_stack = StackRows.execute("on | riso").args
+    assert stack.entries[0].adapter.triggers == ("ohwx riso", "risograph print")
+    assert as_stack(lora_stack).entries[0].adapter.triggers == ("ohwx riso", "risograph print")
+    beside.write_text('{"activation text": "other words"}', encoding="utf-8")
+    assert StackRows.fingerprint_inputs(rows="on | riso") != before
