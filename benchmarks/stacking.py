@@ -166,7 +166,7 @@ def measured_stack(studio: Studio, weights: Mapping[str, float]) -> dict[str, An
     return {
         "weights": dict(weights),
         "distance": float(distance),
-        "effective_total": interference(stack).effective_total,
+        "effective_total": interference(stack, overlaps=False).effective_total,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,6 +99,14 @@ class Adapter:
                 raw += [repr([update.kind, update.numbers, *(tuple(t.shape) for t in tensors)]).encode()]
             parts.append(bytes_hash(flat(key).encode() + b"".join(raw) + repr(float(update.alpha)).encode()))
         return bytes_hash("".join(parts).encode())
+
+    def told(self, *, family: str, metadata: Mapping[str, str]) -> Adapter:
+        """The same updates with what else is known of them; the content hash isn't computed again."""
+        if family == self.family and metadata == self.metadata:
+            return self
+        made = replace(self, family=family, metadata=metadata)
+        made.__dict__["content_hash"] = self.content_hash
+        return made
 
 
 def _span(name: str, values: Sequence[float]) -> str:

@@ -65,7 +65,7 @@ def with_effective_total(stack: Stack, total: float, base: HasComponents | None 
     Raises:
         AdapterError: the stack changes nothing.
     """
-    now = interference(stack, base).effective_total
+    now = interference(stack, base, overlaps=False).effective_total
     if not now:
         raise AdapterError(
             "The adapters of the stack change nothing together, so they can't be scaled.",

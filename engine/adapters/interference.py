@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -193,11 +194,12 @@ class Interference:
         return inputs, outputs, chance
 
 
-def interference(stack: Stack, base: HasComponents | None = None) -> Interference:
+def interference(stack: Stack, base: HasComponents | None = None, *, overlaps: bool = True) -> Interference:
     """Measure what the active adapters of a stack do to each other.
 
     Args:
         stack: adapters of one family.
+        overlaps: whether to compare the directions of inputs and outputs, which takes nearly all of the time.
         base: the base model, for norms beside its weights, and for updates that depend on them. Without it, adapters
             with such updates are left out, and named.
 
@@ -218,7 +220,7 @@ def interference(stack: Stack, base: HasComponents | None = None) -> Interferenc
     weights = _weights(base, changed)
     return Interference(
         entries=entries,
-        layers=tuple(_layer(key, parts, len(entries), weights.get(key)) for key, parts in changed.items()),
+        layers=tuple(_layer(key, parts, len(entries), weights.get(key), overlaps) for key, parts in changed.items()),
         unmeasured=tuple(unmeasured),
     )
 
@@ -233,24 +235,34 @@ def _weights(base: HasComponents | None, keys: Iterable[str]) -> dict[str, Tenso
     return {part: layer.weight.detach()[rows] for key, layer in layers.items() for part, rows in base.file_parts(key)}
 
 
-def _layer(key: str, parts: Mapping[int, tuple[Update, float]], count: int, weight: Tensor | None) -> Layer:
+def _layer(
+    key: str, parts: Mapping[int, tuple[Update, float]], count: int, weight: Tensor | None, overlaps: bool
+) -> Layer:
     import torch
 
     _check_shapes(key, [update for update, _ in parts.values()])
     factors = {number: Factors.of(update, share, weight) for number, (update, share) in parts.items()}
-    gram = torch.zeros(count, count, dtype=torch.float64)
+    gram, places = torch.zeros(count, count, dtype=torch.float64), torch.tensor([*factors])
+    gram[places[:, None], places[None]] = _products([*factors.values()])
     alone = torch.zeros(count, dtype=torch.float64)
-    overlaps = {}
-    for one, first in factors.items():
-        for other, second in factors.items():
-            if one <= other:
-                gram[one, other] = gram[other, one] = first.inner(second)
-            if one < other:
-                overlaps[one, other] = _overlap(first, second)
     for number, (_, share) in parts.items():
         alone[number] = gram[number, number] / share**2
+    found = {pair: _overlap(*(factors[n] for n in pair)) for pair in combinations(factors, 2)} if overlaps else {}
     norm = float("nan") if weight is None else float(weight.float().norm())
-    return Layer(key=key, gram=gram, alone=alone, base=norm, overlaps=overlaps)
+    return Layer(key=key, gram=gram, alone=alone, base=norm, overlaps=found)
+
+
+def _products(factors: Sequence[Factors]) -> Tensor:
+    """The inner products of each two changes, (n, n), float64: of all factors at once where all have them."""
+    import torch
+
+    downs = [own.down for own in factors if own.down is not None]
+    if len(downs) < len(factors):
+        return torch.tensor([[one.inner(other) for other in factors] for one in factors], dtype=torch.float64)
+    up, down = torch.cat([own.up for own in factors], dim=1), torch.cat(downs)
+    owner = torch.repeat_interleave(torch.arange(len(factors)), torch.tensor([len(own) for own in downs]))
+    whose = torch.nn.functional.one_hot(owner, len(factors)).double().to(up.device)
+    return (whose.T @ ((up.T @ up) * (down @ down.T)).double() @ whose).cpu()
 
 
 def _check_shapes(key: str, updates: Sequence[Update]) -> None:

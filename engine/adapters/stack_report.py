@@ -173,7 +173,7 @@ def _measured(stack: Stack) -> str:
     weights = [max(abs(entry.weight), abs(entry.text_encoder_weight)) for entry in stack.active()]
     if (len(weights) * sum(weight**2 for weight in weights)) ** 0.5 > BREAKS:
         with suppress(AdapterError):  # of different models, which is told by whoever applies them
-            return StackReport(stack, interference(stack)).warning
+            return StackReport(stack, interference(stack, overlaps=False)).warning
     return ""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..host import host
@@ -99,7 +98,7 @@ def with_card(adapter: Adapter, card: Card) -> Adapter:
     metadata = adapter.metadata
     if more:
         metadata = {**metadata, OWN: json.dumps([*adapter.triggers, *more], ensure_ascii=False)}
-    return replace(adapter, family=card.family or adapter.family, metadata=metadata)
+    return adapter.told(family=card.family or adapter.family, metadata=metadata)
 
 
 def about_card(card: Card) -> list[str]:
