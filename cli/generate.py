@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Generator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,24 +14,13 @@ from ..engine.core.joining import launched
 from ..engine.core.ranks import Ranks
 from ..engine.core.words import counted, duration
 from .printing import complain, say, say_json
-from .together import carried_out, leads, shared
+from .together import Outcome, carried_out, leads, shared
 
 if TYPE_CHECKING:
     from ..engine.adapters.adapter import Adapter
     from ..engine.batches.batch_file import BatchFile
     from ..engine.batches.jobs import Job
     from ..nodes.host.headless import HeadlessHost
-
-
-@dataclass
-class Outcome:
-    """What a batch has given, under the names of ``lora-workbench run``."""
-
-    adapters: list[str] = field(default_factory=list)
-    images: list[str] = field(default_factory=list)
-    reports: dict[str, Any] = field(default_factory=dict)
-    cached_nodes: int = 0
-    """1 if all pictures had been drawn before."""
 
 
 def add_to(commands: Any) -> None:

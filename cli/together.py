@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from ..engine.core.errors import ConfigError, WorkbenchError, WorkflowError
 from ..engine.core.events import Event
@@ -15,6 +16,18 @@ from .run import INTERRUPTED
 
 if TYPE_CHECKING:
     from ..nodes.host.headless import HeadlessHost
+
+
+@dataclass
+class Outcome:
+    """What there is at the end, under the names of ``lora-workbench run``."""
+
+    adapters: list[str] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
+    reports: dict[str, Any] = field(default_factory=dict)
+    cached_nodes: int = 0
+    """1 if all of it had been made before."""
+
 
 Work = Callable[[str, Ranks], Generator[Event, None, None]]
 """Given the device of this process, and the processes that share the work."""

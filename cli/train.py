@@ -7,7 +7,6 @@ import contextlib
 import json
 import time
 from collections.abc import Generator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,24 +16,13 @@ from ..engine.core.joining import launched
 from ..engine.core.ranks import Ranks
 from ..engine.core.words import duration
 from .printing import complain, say, say_json
-from .together import carried_out, leads, shared
+from .together import Outcome, carried_out, leads, shared
 
 if TYPE_CHECKING:
     from ..engine.runs.run_file import RunFile
     from ..nodes.host.headless import HeadlessHost
 
 T = TypeVar("T")
-
-
-@dataclass
-class Outcome:
-    """What a training has produced, under the names of ``lora-workbench run``."""
-
-    adapters: list[str] = field(default_factory=list)
-    images: list[str] = field(default_factory=list)
-    reports: dict[str, Any] = field(default_factory=dict)
-    cached_nodes: int = 0
-    """1 if the adapter had been trained before."""
 
 
 def add_to(commands: Any) -> None:

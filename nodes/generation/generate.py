@@ -9,6 +9,7 @@ from ..kit import sockets
 from ..kit.generation import (
     DEFAULT_REFERENCE_GUIDANCE,
     generation_inputs,
+    negative_prompt_input,
     pictures_to_edit,
     reference_inputs,
     reference_remarks,
@@ -39,12 +40,7 @@ class Generate(io.ComfyNode):
             description="Generates pictures for every prompt and seed, with the base model alone or with adapters.",
             inputs=[
                 *generation_inputs(),
-                io.String.Input(
-                    "negative_prompt",
-                    default="",
-                    multiline=True,
-                    tooltip="What to avoid, for all pictures. Needs a guidance above 1.",
-                ),
+                negative_prompt_input(),
                 *sides(),
                 io.Int.Input(
                     "batch_size",

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..host import host, io, ui
 from ..kit import sockets
-from ..kit.batches import as_images, fixed_seed, jobs_input
+from ..kit.batches import as_images, fixed_seed, jobs_input, jobs_of
 from ..kit.files import below_output, new_file
-from ..kit.generation import generation_inputs, seeds, sides
-from ..kit.inputs import lines, or_else
+from ..kit.generation import generation_inputs, negative_prompt_input, sides
+from ..kit.inputs import or_else
 from ..kit.shown import shown, tell
 from . import CATEGORY
 
@@ -36,12 +36,7 @@ class GenerateBatch(io.ComfyNode):
             "and a page to browse them. Each stack is applied once, and a batch that was interrupted goes on.",
             inputs=[
                 *fixed_seed(generation_inputs()),
-                io.String.Input(
-                    "negative_prompt",
-                    default="",
-                    multiline=True,
-                    tooltip="What to avoid, for all pictures. Needs a guidance above 1.",
-                ),
+                negative_prompt_input(),
                 *sides(),
                 io.Int.Input(
                     "batch_size",
@@ -84,18 +79,12 @@ class GenerateBatch(io.ComfyNode):
         jobs: Sweep | None = None,
         stack: Stack | None = None,
     ) -> io.NodeOutput:
-        from ...engine.adapters.stack import Stack
-        from ...engine.batches.jobs import Job
         from ...engine.batches.running import Batch, draw_batch
-        from ...engine.batches.sweep import Sweep, all_jobs, remarks
 
-        common = Job(
-            negative_prompt=negative_prompt.strip(), steps=steps, guidance=guidance, width=width, height=height,
-            stack=stack or Stack(),
+        made, notes = jobs_of(
+            jobs, stack, prompts, seed, seeds_per_prompt,
+            negative_prompt=negative_prompt, steps=steps, guidance=guidance, width=width, height=height,
         )  # fmt: skip
-        sweep, own = jobs or Sweep(), lines(prompts)
-        made = all_jobs(sweep, common, own, seeds(seed, seeds_per_prompt))
-        notes = remarks(sweep, own, seeds_per_prompt)
         tell("\n".join([*notes, *_of_prompts(base, made)]))
         folder = new_file(host().output_directory() / "batches", or_else(name, "batch"))
         graph = host().workflow_metadata(cls)

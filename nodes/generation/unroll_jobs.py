@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ...engine.core.words import counted
 from ..host import io
 from ..kit import sockets
-from ..kit.batches import fixed_seed, jobs_input
-from ..kit.generation import generation_inputs, seeds, sides
-from ..kit.inputs import lines
+from ..kit.batches import fixed_seed, jobs_input, jobs_of
+from ..kit.generation import generation_inputs, negative_prompt_input, sides
 from ..kit.shown import shown, tell
 from . import CATEGORY
 
@@ -34,9 +33,7 @@ class UnrollJobs(io.ComfyNode):
             "as one with KSampler, runs once for each picture.",
             inputs=[
                 *(one for one in fixed_seed(generation_inputs()) if one.id != "base"),
-                io.String.Input(
-                    "negative_prompt", default="", multiline=True, tooltip="What to avoid, for all pictures."
-                ),
+                negative_prompt_input(),
                 *sides(default=512),
                 jobs_input("What to vary; empty: prompts and seeds alone."),
                 sockets.Stack.Input("stack", optional=True, tooltip="Adapters that all pictures have."),
@@ -69,17 +66,11 @@ class UnrollJobs(io.ComfyNode):
         jobs: Sweep | None = None,
         stack: Stack | None = None,
     ) -> io.NodeOutput:
-        from ...engine.adapters.stack import Stack
-        from ...engine.batches.jobs import Job
-        from ...engine.batches.sweep import Sweep, all_jobs, remarks
-
-        common = Job(
-            negative_prompt=negative_prompt.strip(), steps=steps, guidance=guidance, width=width, height=height,
-            stack=stack or Stack(),
+        made, notes = jobs_of(
+            jobs, stack, prompts, seed, seeds_per_prompt,
+            negative_prompt=negative_prompt, steps=steps, guidance=guidance, width=width, height=height,
         )  # fmt: skip
-        sweep, own = jobs or Sweep(), lines(prompts)
-        made = all_jobs(sweep, common, own, seeds(seed, seeds_per_prompt))
-        told = [counted(len(made), "picture"), *remarks(sweep, own, seeds_per_prompt)]
+        told = [counted(len(made), "picture"), *notes]
         if len(made) > MANY:
             told.append("ComfyUI holds all of them in memory until the last one is drawn; Generate Batch doesn't")
         text = "\n".join(told)

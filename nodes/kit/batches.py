@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...engine.core.errors import AdapterError
 from ..host import host, io
 from . import sockets
-from .inputs import seed_input
+from .generation import seeds
+from .inputs import lines, seed_input
 from .vault import adapter_at
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ...engine.adapters.adapter import Adapter
+    from ...engine.adapters.stack import Stack
     from ...engine.batches.drawn import DrawnBatch
+    from ...engine.batches.jobs import Job
+    from ...engine.batches.sweep import Sweep
 
 MOST_BYTES = 2**28
 """Of pictures as a tensor."""
@@ -26,6 +30,29 @@ SUFFIX = ".safetensors"
 
 def jobs_input(tooltip: str) -> io.Input:
     return sockets.Jobs.Input("jobs", optional=True, tooltip=tooltip)
+
+
+def jobs_of(
+    jobs: Sweep | None, stack: Stack | None, prompts: str, seed: int, seeds_per_prompt: int, **settings: Any
+) -> tuple[list[Job], list[str]]:
+    """(the jobs of a batch, what of the inputs isn't used).
+
+    Args:
+        jobs: what to vary.
+        stack: adapters that all pictures have.
+        prompts: one a line; not used where the jobs have their own.
+        seed: of each prompt's first picture.
+        seeds_per_prompt: consecutive ones.
+        settings: of all pictures, as in ``Job``.
+    """
+    from ...engine.adapters.stack import Stack
+    from ...engine.batches.jobs import Job
+    from ...engine.batches.sweep import Sweep, all_jobs, remarks
+
+    sweep, own = jobs or Sweep(), lines(prompts)
+    settings["negative_prompt"] = settings["negative_prompt"].strip()
+    made = all_jobs(sweep, Job(stack=stack or Stack(), **settings), own, seeds(seed, seeds_per_prompt))
+    return made, remarks(sweep, own, seeds_per_prompt)
 
 
 def fixed_seed(inputs: Sequence[io.Input]) -> list[io.Input]:

@@ -56,6 +56,15 @@ def generation_inputs() -> list[io.Input]:
     ]
 
 
+def negative_prompt_input() -> io.Input:
+    return io.String.Input(
+        "negative_prompt",
+        default="",
+        multiline=True,
+        tooltip="What to avoid, for all pictures. Needs a guidance above 1.",
+    )
+
+
 def sides(default: int = 0) -> list[io.Input]:
     """Width and height of pictures; 0 stands for the base model's resolution where it is the default."""
     known = "" if default else " 0: the base model's resolution."
