@@ -102,18 +102,20 @@ def making_way(
     active = stack.active()
     names = set(protected) or {active[-1].adapter.name if active else ""}
     _check_names(names, active)
-    bound = [replace(entry, adapter=bind_to(base, entry.adapter)) if base else entry for entry in active]
-    kept = [entry for entry in bound if entry.adapter.name in names]
-    directions = _Directions(kept)
+    bound = [
+        replace(entry, adapter=bind_to(base, entry.adapter)) if base and entry.active else entry
+        for entry in stack.entries
+    ]
+    directions = _Directions(entry for entry in bound if entry.active and entry.adapter.name in names)
     notes: list[str] = []
     changed = []
     for entry in bound:
-        if entry in kept:
+        if entry.active and entry.adapter.name not in names:
+            adapter, left = _projected(entry.adapter, directions, strength)
+            changed.append(replace(entry, adapter=adapter))
+            notes += left
+        else:
             changed.append(entry)
-            continue
-        adapter, left = _projected(entry.adapter, directions, strength)
-        changed.append(replace(entry, adapter=adapter))
-        notes += left
     return Combined(Stack(tuple(changed)), tuple(notes))
 
 

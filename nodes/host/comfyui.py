@@ -141,10 +141,19 @@ async def _stop(request: Any) -> Any:
 
     if request.content_type != "application/json":
         return web.json_response({"stopping": 0}, status=415)
-    wanted = await request.json()
-    if not isinstance(wanted, dict) or str(wanted.get("node")) != str(PromptServer.instance.last_node_id):
+    wanted = await _json_of(request)
+    if str(wanted.get("node")) != str(PromptServer.instance.last_node_id):
         return web.json_response({"stopping": 0}, status=409)
     return web.json_response({"stopping": stop_here()})
+
+
+async def _json_of(request: Any) -> dict[str, Any]:
+    """The object that a request carries; empty for anything else."""
+    try:
+        found = await request.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 async def _adapters(request: Any) -> Any:
@@ -166,8 +175,7 @@ async def _rows(request: Any) -> Any:
 
     from ...engine.adapters.described_rows import described
 
-    wanted = await request.json()
-    text = wanted.get("rows") if isinstance(wanted, dict) else None
+    text = (await _json_of(request)).get("rows")
     if not isinstance(text, str):
         return web.json_response({"rows": [], "problems": ["expected rows, a text"]}, status=400)
     return web.json_response(

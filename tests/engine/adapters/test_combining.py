@@ -35,6 +35,15 @@ def test_making_way_is_np_loras_projection(stack: Stack, strength: float) -> Non
     assert [e.weight for e in combined.stack.entries] == [0.8, 0.6]
 
 
+def test_adapters_of_one_name_and_rows_that_are_off_stay_apart(make_adapter: Any) -> None:
+    one, other, style = make_adapter("fox"), make_adapter("fox", seed=3), make_adapter("riso", seed=2)
+    given = Stack((StackEntry(one), StackEntry(other), StackEntry(one, enabled=False), StackEntry(style)))
+    found = making_way(given).stack.entries
+    assert [entry.enabled for entry in found] == [True, True, False, True]
+    assert found[2].adapter is one and found[3].adapter is style
+    assert found[0].adapter.content_hash not in (one.content_hash, found[1].adapter.content_hash)
+
+
 def test_the_last_adapter_is_protected_unless_others_are_named(stack: Stack) -> None:
     by_default, other_way = making_way(stack).stack, making_way(stack, ["fox"]).stack
     assert by_default.entries[1].adapter is stack.entries[1].adapter
