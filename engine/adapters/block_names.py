@@ -99,6 +99,14 @@ def level_of(module_key: str) -> str:
     return str(Block(block.stack, block.numbers[:1]))
 
 
+def component_of(level: str) -> str:
+    """The component that a level is of: ``denoiser``, ``text_encoder``, ``text_encoder_2``."""
+    encoder = re.fullmatch(r"te(\d*)(?:\..*)?", level)
+    if not encoder:
+        return "denoiser"
+    return f"text_encoder_{encoder[1]}" if encoder[1] else "text_encoder"
+
+
 def by_level(values: Mapping[str, T]) -> dict[str, list[T]]:
     """Level -> the values of its modules, in the order of the modules.
 

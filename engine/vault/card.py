@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ..adapters.block_names import component_of
 from ..core.words import counted
 
 
@@ -73,7 +74,7 @@ class Card:
         """Component -> number of modules."""
         found: dict[str, int] = {}
         for target, modules in self.targets.items():
-            component = target.partition(".")[0]
+            component = component_of(target)
             found[component] = found.get(component, 0) + modules
         return found
 

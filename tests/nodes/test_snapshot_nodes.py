@@ -120,7 +120,8 @@ def _snapshots(workspace: Workspace) -> Any:
 
     executor = Executor(registry(), HeadlessHost(workspace.output, silent=True))
     executor.run(read_workflow(workspace.write(picking(workspace, pick__step=2)), registry()))
-    (value,) = {v for values in executor._memory.values() for v in values if type(v).__name__ == "Snapshots"}
+    outputs = [own for values in executor._memory.values() for own in values]
+    (value,) = {value for own in outputs for value in own if type(value).__name__ == "Snapshots"}
     return value
 
 
