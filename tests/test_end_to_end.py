@@ -177,7 +177,8 @@ def test_diffusers_draws_the_same_pictures_with_the_saved_adapters(quickstart: E
 def drawn_by_us(base: Path, weights: dict[Path, float]) -> Tensor:
     """One picture of each prompt, (B, 3, H, W) in [0, 1]."""
     import torch
-    from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+    from lora_workbench.engine.adapters.applying import applied
+    from lora_workbench.engine.adapters.stack import Stack, StackEntry
     from lora_workbench.engine.generation.batch import starting_noise
     from lora_workbench.engine.models.registry import load_base
 

@@ -14,13 +14,13 @@ from typing import Literal, TypeAlias
 from ..core.errors import AdapterError
 from ..core.words import first_of
 from .adapter import Adapter
+from .applying import CarriesStacks
 from .binding import HasComponents
 from .fused import bind_to, places
 from .kinds import LowRank, Update
 from .kinds.summing import bias_change, whole
 from .ldm_names import ldm_names
 from .names import KeyStyle
-from .stack import CarriesStacks
 
 Naming = Literal["as it is", "kohya", "diffusers", "ComfyUI"]
 NAMINGS: Mapping[Naming, str] = {

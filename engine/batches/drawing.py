@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from ..adapters.stack import applied
+from ..adapters.applying import applied
 from ..core.events import Event, Progress
 from ..generation.batch import Wanted, denoised, to_pictures
 from ..generation.encoding import Encoded

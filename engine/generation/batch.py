@@ -8,7 +8,8 @@ from itertools import groupby
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from ..adapters.stack import Stack, applied
+from ..adapters.applying import applied
+from ..adapters.stack import Stack
 from ..core.errors import BaseModelError
 from ..core.events import Event, Progress
 from ..core.fields import positive, raise_all

@@ -7,7 +7,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..adapters.stack import Stack, applied
+from ..adapters.applying import applied
+from ..adapters.stack import Stack
 from ..core.cache import PictureCache
 from ..core.events import Event, Progress
 from ..core.hashing import bytes_hash

@@ -141,7 +141,7 @@ class Source(NamedTuple):
 
 
 class Backbone(ABC):
-    """A loaded base model. Its weights are frozen, and change only within the contexts of ``adapters/stack.py``."""
+    """A loaded base model. Its weights are frozen, and change only within the contexts of ``adapters/applying.py``."""
 
     info: BackboneInfo
     offloads_by_itself: ClassVar[bool] = False

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..adapters import companions, inject
+from ..adapters.applying import applied
 from ..adapters.frozen import Frozen
 from ..adapters.inject import Injection
-from ..adapters.stack import Stack, applied
+from ..adapters.stack import Stack
 from ..core.seeds import derived_seed
 from ..generation.encoding import Encoded
 from ..training.sizes import sizes_of, trained_kind

@@ -7,7 +7,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
 from ..adapters.adapter import Adapter
-from ..adapters.stack import Stack, StackEntry, applied
+from ..adapters.applying import applied
+from ..adapters.stack import Stack, StackEntry
 from ..core.events import Event, Message
 from ..core.keys import content_key
 from ..data.dataset import Dataset

@@ -114,8 +114,9 @@ def adapted(file: str) -> dict[str, Any]:
     import comfy.sd
     import comfy.utils
     import torch
+    from lora_workbench.engine.adapters.applying import applied
     from lora_workbench.engine.adapters.files import load_adapter
-    from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+    from lora_workbench.engine.adapters.stack import Stack, StackEntry
 
     model, clip, _, backbone = loaded()
     messages = collect_messages()

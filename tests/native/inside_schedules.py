@@ -53,7 +53,7 @@ def sampled(model: Any, clip: Any) -> Any:
 def by_our_sampler(base: Any, given: Any) -> Any:
     import comfy.sample
     import torch
-    from lora_workbench.engine.adapters.stack import applied
+    from lora_workbench.engine.adapters.applying import applied
 
     noise = comfy.sample.prepare_noise(torch.zeros(1, 8, 16, 16), SEED)
     with applied(base, given), torch.no_grad():

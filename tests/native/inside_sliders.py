@@ -36,7 +36,8 @@ def slider_run(base: Any, folder: str) -> Any:
 def trained() -> dict[str, Any]:
     """The same slider by both backbones, its effect at negative weight on each, and what became of the model."""
     import torch
-    from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+    from lora_workbench.engine.adapters.applying import applied
+    from lora_workbench.engine.adapters.stack import Stack, StackEntry
 
     ours, theirs = demo(), diffusers_demo()
     before = snapshot(ours)

@@ -10,12 +10,13 @@ import pytest
 import torch
 from kind_samples import SAMPLES, Net, Values
 from lora_workbench.engine.adapters.adapter import Adapter
+from lora_workbench.engine.adapters.applying import applied
 from lora_workbench.engine.adapters.binding import bind
 from lora_workbench.engine.adapters.files import adapter_from_tensors, load_adapter, save_adapter
 from lora_workbench.engine.adapters.kinds import KINDS, TRAINED, read_update, unreadable
 from lora_workbench.engine.adapters.kinds.summing import updated
 from lora_workbench.engine.adapters.names import parse
-from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+from lora_workbench.engine.adapters.stack import Stack, StackEntry
 from lora_workbench.engine.core.errors import AdapterError, WorkbenchError
 from lora_workbench.engine.training.recipe import Recipe
 from tiny import Parts

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from lora_workbench.engine.adapters.adapter import Adapter
+from lora_workbench.engine.adapters.applying import applied
 from lora_workbench.engine.adapters.binding import adaptable
 from lora_workbench.engine.adapters.block_names import block_of, in_order, known_blocks, level_of
 from lora_workbench.engine.adapters.block_weights import VECTORS, block_weights, parse_block_weights
 from lora_workbench.engine.adapters.companions import Companions
 from lora_workbench.engine.adapters.kinds import LowRank
-from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+from lora_workbench.engine.adapters.stack import Stack, StackEntry
 from lora_workbench.engine.core.errors import ConfigError
 from lora_workbench.engine.generation.batch import stack_label
 from tiny import Parts

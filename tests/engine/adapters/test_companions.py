@@ -9,6 +9,7 @@ import pytest
 import torch
 from kind_samples import SAMPLES, Values
 from lora_workbench.engine.adapters.adapter import Adapter
+from lora_workbench.engine.adapters.applying import applied
 from lora_workbench.engine.adapters.companions import Companions, beside
 from lora_workbench.engine.adapters.files import adapter_from_tensors
 from lora_workbench.engine.adapters.frozen import Frozen
@@ -16,7 +17,7 @@ from lora_workbench.engine.adapters.fused import bind_to, places
 from lora_workbench.engine.adapters.inject import injected
 from lora_workbench.engine.adapters.kinds import KINDS, Difference, LowRank
 from lora_workbench.engine.adapters.kinds.summing import whole
-from lora_workbench.engine.adapters.stack import Role, Stack, StackEntry, applied
+from lora_workbench.engine.adapters.stack import Role, Stack, StackEntry
 from lora_workbench.engine.adapters.starting import begun_with, layer_factors, refuse_higher_ranks
 from lora_workbench.engine.core.errors import AdapterError
 from torch import Tensor, nn

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from lora_workbench.engine.adapters.adapter import Adapter
+from lora_workbench.engine.adapters.applying import applied
 from lora_workbench.engine.adapters.files import load_adapter, save_adapter
 from lora_workbench.engine.adapters.inject import Injection, injected
 from lora_workbench.engine.adapters.kinds import KINDS, Lora, TrainableKind
-from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+from lora_workbench.engine.adapters.stack import Stack, StackEntry
 from lora_workbench.engine.core.errors import AdapterError
 from tiny import Parts
 from torch import nn

@@ -6,9 +6,10 @@ import pytest
 import torch
 from generators import result
 from lora_workbench.engine.adapters.adapter import Adapter
+from lora_workbench.engine.adapters.applying import applied
 from lora_workbench.engine.adapters.masks import Mask, box_mask, mask_of, shares
 from lora_workbench.engine.adapters.schedules import schedule_of
-from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+from lora_workbench.engine.adapters.stack import Stack, StackEntry
 from lora_workbench.engine.core.errors import AdapterError, ConfigError
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
 from lora_workbench.engine.models.contract import Backbone

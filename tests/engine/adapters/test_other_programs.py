@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from generators import result
 from lora_workbench.engine.adapters.adapter import Adapter
+from lora_workbench.engine.adapters.applying import applied
 from lora_workbench.engine.adapters.binding import adaptable
 from lora_workbench.engine.adapters.converting import converted
 from lora_workbench.engine.adapters.files import save_adapter
@@ -21,7 +22,7 @@ from lora_workbench.engine.adapters.inject import injected
 from lora_workbench.engine.adapters.kinds import KINDS, Decomposed
 from lora_workbench.engine.adapters.kinds.dora import norms
 from lora_workbench.engine.adapters.renaming import renamed
-from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+from lora_workbench.engine.adapters.stack import Stack, StackEntry
 from lora_workbench.engine.models.registry import load_base
 from tiny import TINY, Parts
 

@@ -10,10 +10,11 @@ import pytest
 import torch
 from generators import result
 from lora_workbench.engine.adapters.adapter import Adapter
+from lora_workbench.engine.adapters.applying import applied
 from lora_workbench.engine.adapters.companions import Companions
 from lora_workbench.engine.adapters.merges.merging import Merge, merged
 from lora_workbench.engine.adapters.schedules import factor_at, in_words, schedule_of
-from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+from lora_workbench.engine.adapters.stack import Stack, StackEntry
 from lora_workbench.engine.core.errors import AdapterError, ConfigError
 from lora_workbench.engine.generation.batch import GenerationRequest, generate, stack_label
 from lora_workbench.engine.models.contract import Backbone

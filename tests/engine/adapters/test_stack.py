@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lora_workbench.engine.adapters.adapter import Adapter
+from lora_workbench.engine.adapters.applying import applied
 from lora_workbench.engine.adapters.binding import adaptable, bind
 from lora_workbench.engine.adapters.kinds import LowRank
 from lora_workbench.engine.adapters.kinds.summing import joined
-from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+from lora_workbench.engine.adapters.stack import Stack, StackEntry
 from lora_workbench.engine.core.errors import AdapterError
 from tiny import Parts
 

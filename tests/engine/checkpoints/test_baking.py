@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from lora_workbench.engine.adapters.adapter import Adapter
+from lora_workbench.engine.adapters.applying import applied
 from lora_workbench.engine.adapters.kinds import Decomposed, LowRank
 from lora_workbench.engine.adapters.kinds.dora import norms
-from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+from lora_workbench.engine.adapters.stack import Stack, StackEntry
 from lora_workbench.engine.checkpoints.baking import baked
 from lora_workbench.engine.checkpoints.saving import save_checkpoint, save_folder
 from lora_workbench.engine.core.errors import AdapterError, BaseModelError

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from diffusers_pipelines import PROMPTS, generated, lora_layers, noise_for, pipeline_of, random_adapter
+from lora_workbench.engine.adapters.applying import applied
 from lora_workbench.engine.adapters.files import load_adapter
-from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+from lora_workbench.engine.adapters.stack import Stack, StackEntry
 from lora_workbench.engine.models.contract import Backbone
 from lora_workbench.engine.models.registry import load_base
 from tiny import save_tiny_anima

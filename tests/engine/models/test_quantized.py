@@ -11,10 +11,11 @@ import pytest
 import torch
 from diffusers import FluxTransformer2DModel
 from kind_samples import SAMPLES, Values
+from lora_workbench.engine.adapters.applying import applied
 from lora_workbench.engine.adapters.files import adapter_from_tensors
 from lora_workbench.engine.adapters.frozen import Frozen
 from lora_workbench.engine.adapters.fused import bind_to
-from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+from lora_workbench.engine.adapters.stack import Stack, StackEntry
 from lora_workbench.engine.core.errors import BaseModelError
 from lora_workbench.engine.core.events import StepDone
 from lora_workbench.engine.core.precision import QUANTIZED, Precision, pick_precision

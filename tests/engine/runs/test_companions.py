@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 from lora_workbench.engine.adapters.adapter import Adapter
+from lora_workbench.engine.adapters.applying import applied
 from lora_workbench.engine.adapters.binding import adaptable
 from lora_workbench.engine.adapters.files import load_adapter
 from lora_workbench.engine.adapters.kinds import Difference, LowRank
 from lora_workbench.engine.adapters.private import private
-from lora_workbench.engine.adapters.stack import Role, Stack, StackEntry, applied
+from lora_workbench.engine.adapters.stack import Role, Stack, StackEntry
 from lora_workbench.engine.core.errors import AdapterError
 from lora_workbench.engine.core.events import SamplesGenerated, StepDone
 from lora_workbench.engine.data.dataset import Dataset

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from lora_workbench.engine.adapters.applying import applied
 from lora_workbench.engine.adapters.extraction import Share, Wanted, by_block, low_rank
 from lora_workbench.engine.adapters.files import load_adapter, save_adapter
-from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+from lora_workbench.engine.adapters.stack import Stack, StackEntry
 from lora_workbench.engine.core.errors import AdapterError
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.models import registry

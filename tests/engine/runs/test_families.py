@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import torch
 from diffusers_pipelines import pipeline_of
+from lora_workbench.engine.adapters.applying import applied
 from lora_workbench.engine.adapters.files import read_file
-from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+from lora_workbench.engine.adapters.stack import Stack, StackEntry
 from lora_workbench.engine.core.events import StepDone
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.loading import dataset_from_images

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lora_workbench.engine.adapters.stack import Stack, StackEntry, applied
+from lora_workbench.engine.adapters.applying import applied
+from lora_workbench.engine.adapters.stack import Stack, StackEntry
 from lora_workbench.engine.core.errors import CaptionError
 from lora_workbench.engine.core.events import Message, Progress, StepDone
 from lora_workbench.engine.data.dataset import Dataset, TriggerWord
