@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from ..core.errors import AdapterError
 from ..core.words import counted, first_of
 
 SUFFIX = ".safetensors"
-_NEAR = 0.5
-"""Share of equal letters from which a name is worth a question."""
+_NEAR = 0.6
+"""Similarity of names, between 0 and 1, as ``difflib`` counts it."""
 _SHOWN = 3
 
 
@@ -65,12 +65,25 @@ def _parts(name: str) -> tuple[str, ...]:
     return PurePosixPath(name.strip().replace("\\", "/").removesuffix(SUFFIX)).parts
 
 
+def near_names(name: str, files: Iterable[str]) -> list[str]:
+    """The names most like one: those of files of this name in other folders, then others, by the last part alone."""
+    by_stem: dict[str, list[str]] = {}
+    for other in files:
+        by_stem.setdefault(_stem(other), []).append(other)
+    wanted = _stem(name)
+    stems = [wanted] if wanted in by_stem else []
+    stems += [stem for stem in difflib.get_close_matches(wanted, by_stem, _SHOWN, _NEAR) if stem != wanted]
+    return [other for stem in stems for other in by_stem[stem]][:_SHOWN]
+
+
+def _stem(name: str) -> str:
+    stem = PurePosixPath(name).name.removesuffix(".safetensors")
+    return stem.casefold().replace("-", "_").replace(" ", "_")
+
+
 def _missing(name: str, names: Sequence[str]) -> AdapterError:
-    stem = (_parts(name) or ("",))[-1].lower()
-    stems = {known: _parts(known)[-1].lower() for known in names}
-    close = difflib.get_close_matches(stem, stems.values(), _SHOWN, _NEAR)
-    near = [known for known, own in stems.items() if own in close]
-    question = f"; did you mean {' or '.join(near[:_SHOWN])}?" if near else "."
+    near = near_names(name.strip().replace("\\", "/"), names)
+    question = f"; did you mean {' or '.join(near)}?" if near else "."
     return AdapterError(
         f"There is no adapter {name!r}{question}",
         expected="" if near else f"one of {counted(len(names), 'adapter')}",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from ..adapters.finding import near_names
 from ..core.errors import AdapterError
 from ..core.words import first_of
 from .index import opened
@@ -18,8 +18,6 @@ _NEW = 50
 """Files that are read for their content, if the index doesn't know them: people wait for the message."""
 _WAIT = 0.1
 """Seconds that another process may hold the index."""
-_NEAR = 0.6
-"""Similarity of names, between 0 and 1, as ``difflib`` counts it."""
 
 
 def suggestion(name: str, files: Sequence[str], path_of: Callable[[str], Path], place: Path) -> str:
@@ -40,22 +38,6 @@ def suggestion(name: str, files: Sequence[str], path_of: Callable[[str], Path], 
     if near:
         parts.append(f"names like it are {first_of(near, _MOST)}")
     return f"{'; '.join(parts)}." if parts else ""
-
-
-def near_names(name: str, files: Iterable[str]) -> list[str]:
-    """The names most like one: those of files of this name in other folders, then others, by the last part alone."""
-    by_stem: dict[str, list[str]] = {}
-    for other in files:
-        by_stem.setdefault(_stem(other), []).append(other)
-    wanted = _stem(name)
-    stems = [wanted] if wanted in by_stem else []
-    stems += [stem for stem in difflib.get_close_matches(wanted, by_stem, _MOST, _NEAR) if stem != wanted]
-    return [other for stem in stems for other in by_stem[stem]][:_MOST]
-
-
-def _stem(name: str) -> str:
-    stem = PurePosixPath(name).name.removesuffix(".safetensors")
-    return stem.casefold().replace("-", "_").replace(" ", "_")
 
 
 def _same_content(name: str, files: Sequence[str], path_of: Callable[[str], Path], place: Path) -> list[str]:

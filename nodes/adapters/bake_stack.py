@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ..host import host, io
 from ..kit import sockets
 from ..kit.inputs import or_else
-from ..kit.merging import stack_inputs, whole_stack
 from ..kit.shown import shown, tell
+from ..kit.stacks import stack_inputs, whole_stack
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ class BakeStack(io.ComfyNode):
         ]
         triggers = ", ".join(whole.triggers())
         called = f"trigger words: {triggers}" if triggers else "no trigger words are known"
-        text = "\n".join([f"{made.info.name}: {base.info.name} with", *parts, called, *warnings(whole)])
-        tell("\n".join(warnings(whole)))
+        told = warnings(whole)
+        text = "\n".join([f"{made.info.name}: {base.info.name} with", *parts, called, *told])
+        tell("\n".join(told))
         report = {"name": made.info.name, "hash": made.info.content_hash, "parts": parts, "triggers": triggers}
         return io.NodeOutput(made, text, *handed, ui=shown(text=text, report=report))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..host import host, io
 from ..kit import sockets
 from ..kit.adapters import triggers_output
-from ..kit.lora_stacks import as_stack
+from ..kit.inputs import unused_inputs
 from ..kit.shown import shown, tell
+from ..kit.stacks import stack_inputs, whole_stack
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -16,7 +18,14 @@ if TYPE_CHECKING:
     from ...engine.adapters.stack import Stack
     from ...engine.models.contract import Backbone
 
-MODES = ["effective total", "total weight", "make way", "sum"]
+READS: Mapping[str, tuple[str, ...]] = {
+    "effective total": ("amount",),
+    "total weight": ("amount",),
+    "make way": ("strength", "protect"),
+    "sum": (),
+}
+"""Mode -> the inputs that it reads."""
+DEFAULTS: Mapping[str, Any] = {"amount": 1.6, "strength": 0.5, "protect": ""}
 
 
 class CombineAdapters(io.ComfyNode):
@@ -31,21 +40,18 @@ class CombineAdapters(io.ComfyNode):
             description="Combines the adapters of a stack: scaled to what they should amount to together, or with some "
             "that make way for others.",
             inputs=[
-                sockets.Stack.Input("stack", optional=True, tooltip="Adapters with weights, in any proportion."),
-                sockets.LoraStack.Input(
-                    "lora_stack", optional=True, tooltip="LoRA files stacked by another extension; they come first."
-                ),
+                *stack_inputs(),
                 io.Combo.Input(
                     "mode",
-                    options=MODES,
-                    default=MODES[0],
+                    options=[*READS],
+                    default="effective total",
                     tooltip="effective total: all weights are scaled, so that the measured sum of the changes is "
                     "amount. total weight: so that the weights add up to amount. make way: the others leave out what "
                     "the protected adapters answer to (NP-LoRA). sum: as they are.",
                 ),
                 io.Float.Input(
                     "amount",
-                    default=1.6,
+                    default=DEFAULTS["amount"],
                     min=0.0,
                     max=20.0,
                     step=0.05,
@@ -54,7 +60,7 @@ class CombineAdapters(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "strength",
-                    default=0.5,
+                    default=DEFAULTS["strength"],
                     min=0.0,
                     max=1.0,
                     step=0.05,
@@ -88,14 +94,14 @@ class CombineAdapters(io.ComfyNode):
         lora_stack: Any = None,
         base: Backbone | None = None,
     ) -> io.NodeOutput:
-        from ...engine.adapters.stack import Stack
-
-        whole = Stack((*as_stack(lora_stack).entries, *(stack or Stack()).entries))
+        whole = whole_stack(stack, lora_stack)
         with host().computing():
             combined = _combined(whole, mode, amount, strength, protect, base)
+        given = {"amount": amount, "strength": strength, "protect": protect.strip()}
+        unused = unused_inputs(given, DEFAULTS, READS[mode], f"the mode is {mode}")
         weights = [f"{e.adapter.name} {e.weight:.3g}, text encoder {e.text_encoder_weight:.3g}" for e in
                    combined.stack.active()]  # fmt: skip
-        text = "\n".join([*weights, *combined.notes, *_unused(mode, amount, strength, protect)])
+        text = "\n".join([*weights, *combined.notes, *([unused] if unused else [])])
         tell(text)
         return io.NodeOutput(combined.stack, ", ".join(combined.stack.triggers()), text, ui=shown(text=text))
 
@@ -111,10 +117,3 @@ def _combined(stack: Stack, mode: str, amount: float, strength: float, protect: 
     if mode == "effective total":
         return combining.Combined(combining.with_effective_total(stack, amount, base=base))
     return combining.Combined(stack)
-
-
-def _unused(mode: str, amount: float, strength: float, protect: str) -> list[str]:
-    """The inputs that a mode doesn't read and that somebody set."""
-    given = {"amount": amount != 1.6, "strength": strength != 0.5, "protect": bool(protect.strip())}
-    read = {"make way": ("strength", "protect"), "sum": ()}.get(mode, ("amount",))
-    return [f"{name} isn't used by {mode}." for name, is_set in given.items() if is_set and name not in read]

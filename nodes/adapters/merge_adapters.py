@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..host import host, io
-from ..kit.inputs import or_else, seed_input
+from ..kit.inputs import or_else, seed_input, unused_inputs
 from ..kit.merging import (
     base_input,
     energy_input,
@@ -13,10 +13,8 @@ from ..kit.merging import (
     merged_outputs,
     name_input,
     rank_input,
-    stack_inputs,
-    unused_inputs,
-    whole_stack,
 )
+from ..kit.stacks import stack_inputs, whole_stack
 from . import CATEGORY
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..host import host, io
 from ..kit.adapters import adapter_input, as_adapter
-from ..kit.merging import base_input, merged_output, merged_outputs, name_input, rank_input, unused_inputs
+from ..kit.inputs import unused_inputs
+from ..kit.merging import base_input, merged_output, merged_outputs, name_input, rank_input
 from . import CATEGORY
 
 if TYPE_CHECKING:

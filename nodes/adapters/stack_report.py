@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..host import host, io
 from ..kit import sockets
-from ..kit.lora_stacks import as_stack
 from ..kit.pictures import to_tensor
 from ..kit.shown import shown, tell
-from ..kit.stacks import plot_of
+from ..kit.stacks import plot_of, stack_inputs, whole_stack
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -30,10 +29,7 @@ class StackReport(io.ComfyNode):
             "they amount to together, whether pictures are likely to break, which of them owns each block, and whether "
             "they work against each other.",
             inputs=[
-                sockets.Stack.Input("stack", optional=True, tooltip="Adapters with weights."),
-                sockets.LoraStack.Input(
-                    "lora_stack", optional=True, tooltip="LoRA files stacked by another extension; they come first."
-                ),
+                *stack_inputs(),
                 sockets.Base.Input(
                     "base",
                     optional=True,
@@ -55,10 +51,9 @@ class StackReport(io.ComfyNode):
     @classmethod
     def execute(cls, stack: Stack | None = None, lora_stack: Any = None, base: Backbone | None = None) -> io.NodeOutput:
         from ...engine.adapters.interference import interference
-        from ...engine.adapters.stack import Stack
         from ...engine.adapters.stack_report import StackReport as Report
 
-        whole = Stack((*as_stack(lora_stack).entries, *(stack or Stack()).entries))
+        whole = whole_stack(stack, lora_stack)
         with host().computing():
             report = Report(whole, interference(whole, base))
         plot = to_tensor([plot_of(report)])

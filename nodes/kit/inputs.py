@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from ...engine.core.errors import ConfigError, WorkbenchError
@@ -96,3 +96,16 @@ def numbers(text: str) -> tuple[float, ...]:
             f"{text!r} isn't a list of numbers.", expected="such as -1, 0, 1", hint="separate the numbers by commas."
         )
     return found
+
+
+def unused_inputs(given: Mapping[str, Any], defaults: Mapping[str, Any], used: Collection[str], chosen: str) -> str:
+    """Says which inputs were changed from their defaults and have no effect; empty if none.
+
+    Args:
+        given: name -> value of all inputs that some choice uses.
+        defaults: name -> default.
+        used: names of those that this choice uses.
+        chosen: the choice, in words.
+    """
+    idle = [f"{name} {value}" for name, value in given.items() if name not in used and value != defaults[name]]
+    return f"Not used, as {chosen}: {', '.join(idle)}." if idle else ""

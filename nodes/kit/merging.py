@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..host import io
 from . import sockets
 from .inputs import ADVANCED
-from .lora_stacks import as_stack
 from .shown import shown, tell
 
 if TYPE_CHECKING:
     from ...engine.adapters.merges.merging import Merged
-    from ...engine.adapters.stack import Stack
 
 HIGHEST_RANK = 1024
 
@@ -44,23 +41,6 @@ def base_input(tooltip: str) -> io.Input:
     return sockets.Base.Input("base", optional=True, tooltip=tooltip)
 
 
-def stack_inputs() -> list[io.Input]:
-    """A stack of ours, and one of other extensions, which comes first."""
-    return [
-        sockets.Stack.Input("stack", optional=True, tooltip="Adapters with weights, from Stack Adapters."),
-        sockets.LoraStack.Input(
-            "lora_stack", optional=True, tooltip="LoRA files stacked by another extension; they come first."
-        ),
-    ]
-
-
-def whole_stack(stack: Stack | None, lora_stack: Any) -> Stack:
-    """The values of :func:`stack_inputs` as one stack."""
-    from ...engine.adapters.stack import Stack
-
-    return Stack((*as_stack(lora_stack).entries, *(stack or Stack()).entries))
-
-
 def merged_outputs() -> list[io.Output]:
     return [
         sockets.Adapter.Output("adapter", tooltip="The adapter, for Save Adapter and Stack Adapters."),
@@ -77,16 +57,3 @@ def merged_output(made: Merged, unused: str) -> io.NodeOutput:
     tell("\n".join(filter(None, [unused, *made.notes])))
     ui = shown(text=text, report=made.report() | ({"unused": unused} if unused else {}))
     return io.NodeOutput(made.adapter, text, file_tensors(made.adapter, dtype="float32"), ui=ui)
-
-
-def unused_inputs(given: Mapping[str, Any], defaults: Mapping[str, Any], used: Collection[str], chosen: str) -> str:
-    """Says which inputs were changed from their defaults and have no effect; empty if none.
-
-    Args:
-        given: name -> value of all inputs that some choice uses.
-        defaults: name -> default.
-        used: names of those that this choice uses.
-        chosen: the choice, in words.
-    """
-    idle = [f"{name} {value}" for name, value in given.items() if name not in used and value != defaults[name]]
-    return f"Not used, as {chosen}: {', '.join(idle)}." if idle else ""

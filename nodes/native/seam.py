@@ -261,9 +261,6 @@ class _Core:
     in_training: Foreign[bool] = Foreign(
         "comfy.model_management:in_training", "train without layers that overwrite their inputs", since="0.14.0"
     )
-    cast_to_device: Foreign[Callable[[Tensor, torch.device, torch.dtype], Tensor]] = Foreign(
-        "comfy.model_management:cast_to_device", "apply stacks"
-    )
 
     CastWeightBiasOp: Foreign[type] = Foreign("comfy.ops:CastWeightBiasOp", "recognize layers with quantized weights")
     cast_bias_weight: Foreign[Callable[[Any, Tensor], tuple[Any, Tensor | None]]] = Foreign(

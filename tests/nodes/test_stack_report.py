@@ -81,7 +81,7 @@ def test_modes_of_combining() -> None:
 
 def test_inputs_that_a_mode_does_not_read_are_named() -> None:
     _, text = combine(stack(0.8, 0.6), mode="total weight", protect="a0", strength=0.9)
-    assert "protect isn't used by total weight." in text and "strength isn't used by total weight." in text
+    assert "Not used, as the mode is total weight: strength 0.9, protect a0." in text
 
 
 def test_an_unknown_name_is_refused() -> None:
