@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,7 @@ from ..engine.core.events import Event, Message
 from ..engine.core.joining import launched
 from ..engine.core.ranks import Ranks
 from ..engine.core.words import counted, duration
-from .printing import complain, say, say_json
-from .together import Outcome, carried_out, leads, shared
+from .together import Outcome, carried_out, leads, reported, shared
 
 if TYPE_CHECKING:
     from ..engine.adapters.adapter import Adapter
@@ -42,22 +40,11 @@ def add_to(commands: Any) -> None:
 
 
 def generate(arguments: argparse.Namespace) -> int:
-    started, outcome = time.monotonic(), Outcome()
-    status, problem = execute(arguments, outcome)
-    seconds = time.monotonic() - started
-    if not leads():
-        return status
-    if problem:
-        complain(problem)
-    if arguments.json:
-        state = {"status": "error", "error": problem} if problem else {"status": "ok"}
-        say_json({**state, "seconds": round(seconds, 3), **vars(outcome)})
-    elif not problem:
-        say(_in_words(outcome.reports["generate"], seconds))
-    return status
+    return reported(arguments, execute, _in_words)
 
 
-def _in_words(report: dict[str, Any], seconds: float) -> str:
+def _in_words(outcome: Outcome, seconds: float) -> str:
+    report = outcome.reports["generate"]
     if "prompts" in report:
         params = f"\nparams   {report['params']}" if report["params"] else ""
         return f"{counted(report['prompts'], 'prompt')}\nfolder   {report['folder']}{params}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,7 @@ from ..engine.core.errors import ConfigError, WorkbenchError, WorkflowError
 from ..engine.core.events import Event
 from ..engine.core.joining import Seat, device_of, join, launched
 from ..engine.core.ranks import Ranks
-from .printing import complain_of_bug
+from .printing import complain, complain_of_bug, say, say_json
 from .run import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -29,8 +31,32 @@ class Outcome:
     """1 if all of it had been made before."""
 
 
+Execute = Callable[[argparse.Namespace, Outcome], tuple[int, str]]
 Work = Callable[[str, Ranks], Generator[Event, None, None]]
 """Given the device of this process, and the processes that share the work."""
+
+
+def reported(arguments: argparse.Namespace, execute: Execute, in_words: Callable[[Outcome, float], str]) -> int:
+    """Do the work of a program and print what became of it, once for all processes; gives the exit status.
+
+    Args:
+        arguments: of the program; with ``json``, the result is one line of JSON.
+        execute: adds to the outcome: (exit status, what went wrong or nothing).
+        in_words: the outcome and the seconds that it took, for people.
+    """
+    started, outcome = time.monotonic(), Outcome()
+    status, problem = execute(arguments, outcome)
+    seconds = time.monotonic() - started
+    if not leads():
+        return status
+    if problem:
+        complain(problem)
+    if arguments.json:
+        state = {"status": "error", "error": problem} if problem else {"status": "ok"}
+        say_json({**state, "seconds": round(seconds, 3), **vars(outcome)})
+    elif not problem:
+        say(in_words(outcome, seconds))
+    return status
 
 
 def leads() -> bool:

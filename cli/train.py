@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,8 +14,8 @@ from ..engine.core.events import Event, SamplesGenerated
 from ..engine.core.joining import launched
 from ..engine.core.ranks import Ranks
 from ..engine.core.words import duration
-from .printing import complain, say, say_json
-from .together import Outcome, carried_out, leads, shared
+from .printing import say
+from .together import Outcome, carried_out, leads, reported, shared
 
 if TYPE_CHECKING:
     from ..engine.runs.run_file import RunFile
@@ -44,20 +43,12 @@ def train(arguments: argparse.Namespace) -> int:
 
         say(json.dumps(run_schema(), indent=1))
         return 0
-    started, outcome = time.monotonic(), Outcome()
-    status, problem = execute(arguments, outcome)
-    seconds = time.monotonic() - started
-    if not leads():
-        return status
-    if problem:
-        complain(problem)
-    if arguments.json:
-        state = {"status": "error", "error": problem} if problem else {"status": "ok"}
-        say_json({**state, "seconds": round(seconds, 3), **vars(outcome)})
-    elif not problem:
-        lines = [f"adapter  {path}" for path in outcome.adapters] + [f"picture  {path}" for path in outcome.images]
-        say("\n".join([f"Done in {duration(seconds)}.", *lines]))
-    return status
+    return reported(arguments, execute, _in_words)
+
+
+def _in_words(outcome: Outcome, seconds: float) -> str:
+    lines = [f"adapter  {path}" for path in outcome.adapters] + [f"picture  {path}" for path in outcome.images]
+    return "\n".join([f"Done in {duration(seconds)}.", *lines])
 
 
 def execute(arguments: argparse.Namespace, outcome: Outcome) -> tuple[int, str]:
