@@ -12,7 +12,7 @@ from ..engine.core.events import Event, Message
 from ..engine.core.joining import launched
 from ..engine.core.ranks import Ranks
 from ..engine.core.words import counted, duration
-from .together import Outcome, carried_out, leads, reported, shared
+from .together import REFUSED, Outcome, carried_out, leads, reported, shared
 
 if TYPE_CHECKING:
     from ..engine.adapters.adapter import Adapter
@@ -61,7 +61,7 @@ def execute(arguments: argparse.Namespace, outcome: Outcome) -> tuple[int, str]:
         seat = launched()
         batch = read_batch(arguments.batch, arguments.assignments)
     except ConfigError as error:
-        return 2, str(error)
+        return REFUSED, str(error)
     output = arguments.output or Path(batch.batch.output)
     host = HeadlessHost(output, workflow_folder=arguments.batch.absolute().parent, silent=not leads())
     if arguments.workflow is not None:

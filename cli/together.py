@@ -31,6 +31,11 @@ class Outcome:
     """1 if all of it had been made before."""
 
 
+REFUSED = 2
+"""Exit status where the input is wrong, which each process finds by itself."""
+_GRACE = 20.0
+"""Seconds for the process that reports: torchrun ends all processes with the first that fails, so that a quicker one
+would keep it from saying why. When it has, torchrun ends this one too."""
 Execute = Callable[[argparse.Namespace, Outcome], tuple[int, str]]
 Work = Callable[[str, Ranks], Generator[Event, None, None]]
 """Given the device of this process, and the processes that share the work."""
@@ -48,6 +53,8 @@ def reported(arguments: argparse.Namespace, execute: Execute, in_words: Callable
     status, problem = execute(arguments, outcome)
     seconds = time.monotonic() - started
     if not leads():
+        if status == REFUSED:
+            time.sleep(_GRACE)
         return status
     if problem:
         complain(problem)
@@ -92,7 +99,7 @@ def carried_out(host: HeadlessHost, work: Generator[Event, None, None]) -> tuple
         with host.interruptible():
             host.drive(work)
     except WorkflowError as error:
-        return 2, str(error)
+        return REFUSED, str(error)
     except WorkbenchError as error:
         return 1, str(error)
     except (Interrupted, KeyboardInterrupt):

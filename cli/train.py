@@ -15,7 +15,7 @@ from ..engine.core.joining import launched
 from ..engine.core.ranks import Ranks
 from ..engine.core.words import duration
 from .printing import say
-from .together import Outcome, carried_out, leads, reported, shared
+from .together import REFUSED, Outcome, carried_out, leads, reported, shared
 
 if TYPE_CHECKING:
     from ..engine.runs.run_file import RunFile
@@ -62,7 +62,7 @@ def execute(arguments: argparse.Namespace, outcome: Outcome) -> tuple[int, str]:
             raise ConfigError("No file is named.", expected="RUN.toml", hint="copy docs/run.example.toml.")
         run = read_run(arguments.run, arguments.assignments)
     except ConfigError as error:
-        return 2, str(error)
+        return REFUSED, str(error)
     output = arguments.output or Path(run.run.output)
     host = HeadlessHost(output, workflow_folder=arguments.run.absolute().parent, silent=not leads())
     work = shared(seat, run.base.device, lambda device, ranks: _train(run, host, device, ranks, outcome))

@@ -101,3 +101,20 @@ def test_other_commands_refuse_launchers(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert main(["families"]) == 2
     assert "each of these would do all of it" in capsys.readouterr().err
+
+
+def test_a_process_that_does_not_report_waits_for_the_one_that_does(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Or torchrun would end that one with it, before it could say what is wrong."""
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    file.write_text(file.read_text(encoding="utf-8") + "rnak = 2\n", encoding="utf-8")
+    assert main(["train", str(file), "--json"]) == 2 and not waited
+    assert "rnak" in told(capsys)["error"]
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", "1")
+    assert main(["train", str(file), "--json"]) == 2
+    assert waited == [pytest.approx(20, abs=15)] and capsys.readouterr() == ("", "")
