@@ -14,11 +14,12 @@ async def comfy_entrypoint() -> ComfyExtension:
     """Give ComfyUI the extension, an object whose ``get_node_list`` names our node classes."""
     from .nodes import NODES
     from .nodes.host import ComfyExtension, host
+    from .nodes.routes import ROUTES
 
     class LoRAWorkbench(ComfyExtension):
         async def on_load(self) -> None:
             host().tidy_up()
-            host().add_routes()
+            host().add_routes(ROUTES)
 
         async def get_node_list(self) -> list[type]:
             return list(NODES)

@@ -3,7 +3,7 @@
 import { app } from "/scripts/app.js"
 
 import { isForeign, isRow, newRow, read, write } from "./stack_lines.js"
-import { button, chooser, el, toggle } from "./stack_parts.js"
+import { button, chooser, el, toggle } from "./kit/parts.js"
 import { openPresets } from "./stack_presets.js"
 import { drawLine, markProblem } from "./stack_row.js"
 import { adapterNames, describe } from "./stack_server.js"

@@ -1,6 +1,6 @@
 // Presets of stacks: rows by name, in the user's folder.
 
-import { button, el, option, popover } from "./stack_parts.js"
+import { button, el, option, popover } from "./kit/parts.js"
 import { deletePreset, loadPreset, presetNames, savePreset } from "./stack_server.js"
 
 /** A name as a file can have it. */

@@ -1,7 +1,7 @@
 // How a row of a stack is drawn, and what can be done to it.
 
 import { isRow, phrasesOn, toggled } from "./stack_lines.js"
-import { button, el, menu, nameParts, toggle, weightField } from "./stack_parts.js"
+import { button, el, menu, nameParts, toggle, weightField } from "./kit/parts.js"
 
 const BLOCK_PRESETS = ["ALL", "NONE", "INS", "IND", "INALL", "MIDD", "OUTD", "OUTS", "OUTALL"]
 const BLOCKS_HINT = "mid=0.5, up.1=0.8, a preset, or numbers"

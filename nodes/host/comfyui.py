@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Thread
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import comfy.model_management
 import comfy.utils
@@ -24,6 +24,9 @@ from ...engine.core.events import Event, Message, SamplesGenerated
 from .contract import ADAPTER_SUFFIX, OWN_ROOTS, Host
 from .progress import Meter, Reading
 
+if TYPE_CHECKING:
+    from ..routes.table import Route
+
 __all__ = ["ComfyExtension", "host", "io", "ui"]
 
 PREVIEW_SIDE = 512
@@ -32,12 +35,6 @@ TEXT_EVERY = 0.5
 TEXT_EVENT = "lora_workbench.text"
 """What ``js/lora_workbench.js`` listens to. ComfyUI's own progress texts go to all clients and don't name their run, so
 that a front end shows them on whatever node has the same number in the workflow that it has open."""
-
-
-STOP_ROUTE = "/lora_workbench/stop"
-"""Where ``js/stop_training.js`` asks for it."""
-ADAPTERS_ROUTE, ROWS_ROUTE = "/lora_workbench/adapters", "/lora_workbench/rows"
-"""Where ``js/stack_data.js`` asks for the names of all adapters, and what the rows of a stack are."""
 
 
 class ComfyUIHost(Host):
@@ -75,16 +72,21 @@ class ComfyUIHost(Host):
         """In the background, so that ComfyUI's start doesn't wait for it."""
         Thread(target=super().tidy_up, name="lora-workbench-tidy-up", daemon=True).start()
 
-    def add_routes(self) -> None:
+    def add_routes(self, routes: Iterable[Route]) -> None:
         """To the server, which checks that requests come from its own pages. There is none where ComfyUI's nodes are
         only imported."""
         from server import PromptServer
 
+        from ..routes import serving
+
         server = getattr(PromptServer, "instance", None)
         if server is not None:
-            server.routes.post(STOP_ROUTE)(_stop)
-            server.routes.get(ADAPTERS_ROUTE)(_adapters)
-            server.routes.post(ROWS_ROUTE)(_rows)
+            serving.add(routes, server.routes)
+
+    def running_node(self) -> str | None:
+        from server import PromptServer
+
+        return PromptServer.instance.last_node_id
 
     def output_directory(self) -> Path:
         return Path(folder_paths.get_output_directory())
@@ -125,62 +127,6 @@ class ComfyUIHost(Host):
         """Our own folder comes before those of other caption extensions."""
         models = Path(folder_paths.models_dir)
         return [models / "captioners", *_folders("LLM"), models / "LLM"]
-
-
-async def _stop(request: Any) -> Any:
-    """Stop the training in progress after its current step, as ``lora-workbench runs stop`` does.
-
-    The request's JSON names the node that trains, so that none is stopped but the one that the user meant. The answer's
-    ``stopping`` is how many trainings there are, 0 or 1; its status 409 where another node runs, and 415 for requests
-    that aren't JSON, as which browsers send those of other sites without asking.
-    """
-    from aiohttp import web
-    from server import PromptServer
-
-    from ...engine.runs.stopping import stop_here
-
-    if request.content_type != "application/json":
-        return web.json_response({"stopping": 0}, status=415)
-    wanted = await _json_of(request)
-    if str(wanted.get("node")) != str(PromptServer.instance.last_node_id):
-        return web.json_response({"stopping": 0}, status=409)
-    return web.json_response({"stopping": stop_here()})
-
-
-async def _json_of(request: Any) -> dict[str, Any]:
-    """The object that a request carries; empty for anything else."""
-    try:
-        found = await request.json()
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-async def _adapters(request: Any) -> Any:
-    """The names of the adapters that rows can choose."""
-    import asyncio
-
-    from aiohttp import web
-
-    del request
-    return web.json_response({"adapters": await asyncio.to_thread(_HOST.adapter_files)})
-
-
-async def _rows(request: Any) -> Any:
-    """What the rows of a stack are; see ``engine/adapters/described_rows.py``. The request's JSON has
-    ``rows``, the text."""
-    import asyncio
-
-    from aiohttp import web
-
-    from ...engine.adapters.described_rows import described
-
-    text = (await _json_of(request)).get("rows")
-    if not isinstance(text, str):
-        return web.json_response({"rows": [], "problems": ["expected rows, a text"]}, status=400)
-    return web.json_response(
-        await asyncio.to_thread(lambda: described(text, _HOST.adapter_files(), _HOST.adapter_path))
-    )
 
 
 class _NodeReporter:

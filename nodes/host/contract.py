@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...engine.core.errors import AdapterError, BaseModelError, CaptionerError, DatasetError
 from ...engine.core.events import Event
@@ -16,6 +16,9 @@ from ...engine.core.ownership import sweep
 from ...engine.core.paths import portable
 from ...engine.core.resources import ASSETS, PROJECT_ROOT
 from .paths import files_below, locate
+
+if TYPE_CHECKING:
+    from ..routes.table import Route
 
 T = TypeVar("T")
 
@@ -72,8 +75,12 @@ class Host(ABC):
         sweep([self.store_root(), *folders, self.output_directory() / "datasets"])
 
     @abstractmethod
-    def add_routes(self) -> None:
-        """Let a front end ask for what it can: that a training stops, and what the rows of a stack are."""
+    def add_routes(self, routes: Iterable[Route]) -> None:
+        """Let a front end ask for what ``nodes/routes`` answers."""
+
+    @abstractmethod
+    def running_node(self) -> str | None:
+        """Id of the node that is executed now."""
 
     @abstractmethod
     def output_directory(self) -> Path:

@@ -6,8 +6,9 @@ import contextlib
 import io
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...engine.adapters.folders import with_folders
 from ...engine.core.events import Event
@@ -16,6 +17,9 @@ from ...headless import running
 from .contract import ADAPTER_SUFFIX, OWN_ROOTS, Host
 from .paths import files_below
 from .progress import TerminalProgress
+
+if TYPE_CHECKING:
+    from ..routes.table import Route
 
 
 class Interrupted(BaseException):
@@ -75,8 +79,11 @@ class HeadlessHost(Host):
         """Everything lies below the output folder, pictures in any folder of it."""
         sweep([self._output])
 
-    def add_routes(self) -> None:
+    def add_routes(self, routes: Iterable[Route]) -> None:
         """There is no front end."""
+
+    def running_node(self) -> str | None:
+        return None
 
     def output_directory(self) -> Path:
         return self._output

@@ -1,4 +1,4 @@
-// Parts that the editor of Stack is made of: elements, and what opens beside them.
+// Parts that our editors are made of: elements, and what opens beside them.
 
 const MOST_SHOWN = 200 // options of a list that are drawn; searching finds the others
 

@@ -1,0 +1,64 @@
+// Elements as widgets, alike in nodes that are drawn on a canvas and in those made of Vue components.
+
+import { app } from "/scripts/app.js"
+
+const MARGIN = 10 // pixels; the front end's, above and below an element
+
+/**
+ * Add an element to a node.
+ * @param {any} node
+ * @param {string} name of the widget
+ * @param {string} type unknown to the front end: for known ones, Vue nodes replace our element with their own
+ * @param {HTMLElement} element
+ * @param {object} [options]
+ * @param {() => number} [options.least] height in pixels, at least
+ * @param {() => number} [options.most] height in pixels, at most
+ * @param {{get: () => any, set: (value: any) => void}} [options.value] what the workflow holds; without it, nothing is saved
+ */
+export function addElement(node, name, type, element, { least = () => 60, most, value } = {}) {
+  element.addEventListener("pointerdown", (event) => event.stopPropagation())
+  element.addEventListener("wheel", zoomUnlessScrolled)
+  const widget = node.addDOMWidget(name, type, element, {
+    getValue: () => value?.get() ?? "",
+    setValue: (given) => value?.set(given),
+    getMinHeight: () => least() + 2 * MARGIN,
+    ...(most && { getMaxHeight: () => most() + 2 * MARGIN }),
+    hideOnZoom: false,
+    serialize: Boolean(value), // in the prompt ...
+  })
+  widget.serialize = Boolean(value) // ... and in the workflow
+  return widget
+}
+
+/** Make a node as large as its widgets need, never smaller. @param {any} node @param {number} [leastWidth] */
+export function growToFit(node, leastWidth = 0) {
+  const [width, height] = node.size
+  const [wide, tall] = [Math.max(width, leastWidth), Math.max(height, node.computeSize()[1])]
+  if (wide > width || tall > height) node.setSize([wide, tall])
+}
+
+/** Calls something when a node is removed, beside what does so already. @param {any} node @param {() => void} act */
+export function onRemoved(node, act) {
+  const before = node.onRemoved
+  node.onRemoved = function (...given) {
+    act()
+    return before?.apply(this, given)
+  }
+}
+
+/** Passes the wheel on to the canvas where nothing scrolls under the pointer. @param {WheelEvent} event */
+export function zoomUnlessScrolled(event) {
+  const own = /** @type {HTMLElement} */ (event.currentTarget)
+  if (!event.ctrlKey && scrolls(/** @type {HTMLElement} */ (event.target), own)) return event.stopPropagation()
+  event.stopPropagation()
+  event.preventDefault()
+  app.canvas.processMouseWheel(event)
+}
+
+/** @param {HTMLElement | null} element @param {HTMLElement} last */
+function scrolls(element, last) {
+  for (let at = element; at; at = at === last ? null : at.parentElement) {
+    if (at.scrollHeight > at.clientHeight && getComputedStyle(at).overflowY !== "visible") return true
+  }
+  return false
+}

@@ -1,0 +1,11 @@
+"""What the front end asks of the server, below ``/lora_workbench/``; ``docs/routes.md`` is the contract."""
+
+from __future__ import annotations
+
+from . import stacks, stopping
+from .table import Route
+
+ROUTES: list[Route] = [
+    *stopping.ROUTES,
+    *stacks.ROUTES,
+]
