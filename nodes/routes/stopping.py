@@ -14,7 +14,8 @@ def stop(asked: Asked) -> Answer:
     """
     from ...engine.runs.stopping import stop_here
 
-    if str(asked.body.get("node")) != str(host().running_node()):
+    node = asked.body.get("node")
+    if node is None or str(node) != str(host().running_node()):
         return json_answer({"stopping": 0}, status=409)
     return json_answer({"stopping": stop_here()})
 
