@@ -34,7 +34,7 @@ def server(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium, from ``CHROMIUM_PATH`` or the system's."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra 'dev'")
     chromium = os.environ.get("CHROMIUM_PATH") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
     if chromium is None:
         pytest.skip("no Chromium is installed, and CHROMIUM_PATH names none")

@@ -1,0 +1,151 @@
+"""Chromium, looking at the real front end and our extension on a stand-in for ComfyUI's server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # so that tests find standin.py
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+    from standin import Standin
+
+PINNED = "1.49.6"
+"""The front end that ComfyUI 0.33.0 requires."""
+NEWEST = "1.58.1"
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+RENDERERS = {"canvas": False, "vue": True}
+READY = "window.app?.rootGraph && 'LW_TrainLoRA' in (window.LiteGraph?.registered_node_types ?? {})"
+OURS = ("lora-workbench", "lora_workbench", "LoRAWorkbench", "LW_", "lw-")
+
+
+def front_end_package(version: str, root: Path) -> Path:
+    """Folder of a front end's static files, installed from PyPI once.
+
+    A file that marks it as whole is written last; several processes may install at once, each in its own folder.
+    """
+    place = root / ".venv" / "front_ends" / version
+    if not (place / "whole").is_file():
+        own = place.with_name(f"{version}.{os.getpid()}")
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        wanted = f"comfyui-frontend-package=={version}"
+        told = subprocess.run([*command, "--target", str(own), wanted], capture_output=True, text=True, check=False)
+        if told.returncode:
+            shutil.rmtree(own, ignore_errors=True)
+            pytest.skip(f"{wanted} can't be installed: {told.stderr.strip().splitlines()[-1:]}")
+        (own / "whole").touch()
+        try:
+            own.rename(place)
+        except OSError:  # another process was faster
+            shutil.rmtree(own, ignore_errors=True)
+    return place / "comfyui_frontend_package" / "static"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, from ``CHROMIUM_PATH`` or the system's."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra 'dev'")
+    chromium = os.environ.get("CHROMIUM_PATH") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if chromium is None:
+        pytest.skip("no Chromium is installed, and CHROMIUM_PATH names none")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()
+
+
+def _serving(version: str, root: Path, factory: pytest.TempPathFactory) -> Iterator[Standin]:
+    pytest.importorskip("aiohttp", reason="needs the extra 'dev'")
+    from standin import serve
+
+    with serve(front_end_package(version, root), root, factory.mktemp("standin")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def standin(browser: Browser, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
+    """A server with the front end of the ComfyUI that we are tested with."""
+    yield from _serving(PINNED, root, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def newest(browser: Browser, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
+    """A server with the newest front end."""
+    yield from _serving(NEWEST, root, tmp_path_factory)
+
+
+class Watch:
+    """What a page says on its console; :meth:`check` fails for what is of ours."""
+
+    def __init__(self, page: Page) -> None:
+        self.said: list[str] = []
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.said.append(f"uncaught: {error}\n{error.stack}"))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.said.append(f"{message.type}: {message.text} ({message.location.get('url')})")
+
+    def check(self) -> None:
+        assert not [text for text in self.said if any(mark in text for mark in OURS)]
+
+
+class Opened:
+    """Opens pages, and closes them when a test has ended."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._pages: list[tuple[BrowserContext, Watch]] = []
+
+    def open(self, server: Standin, renderer: str = "canvas", *, ready: str = READY, **settings: Any) -> Page:
+        """A page of its own browser context, ready for a workflow.
+
+        Args:
+            server: where from.
+            renderer: ``canvas``, or ``vue`` for nodes made of Vue components.
+            ready: what the page must come to, in JavaScript.
+            settings: more of the user's settings, with ``__`` for dots.
+        """
+        given = {name.replace("__", "."): value for name, value in settings.items()}
+        server.settings |= {"Comfy.VueNodes.Enabled": RENDERERS[renderer], "Comfy.TutorialCompleted": True, **given}
+        server.settings.setdefault("Comfy.InstalledVersion", "99.0.0")
+        context = self._browser.new_context(viewport={"width": 1600, "height": 1000})
+        page = context.new_page()
+        self._pages.append((context, Watch(page)))
+        page.goto(server.url)
+        page.wait_for_function(ready)
+        page.wait_for_load_state("networkidle")
+        return page
+
+    def said(self) -> list[str]:
+        """Errors and warnings so far."""
+        return [text for _, watch in self._pages for text in watch.said]
+
+    def close(self) -> None:
+        for context, _ in self._pages:
+            context.close()
+        for _, watch in self._pages:
+            watch.check()
+
+
+@pytest.fixture
+def opened(browser: Browser, standin: Standin) -> Iterator[Opened]:
+    """For pages that a test opens itself."""
+    standin.forget()
+    pages = Opened(browser)
+    yield pages
+    pages.close()
+
+
+@pytest.fixture(params=list(RENDERERS))
+def page(request: pytest.FixtureRequest, standin: Standin, opened: Opened) -> Page:
+    """A page ready for a workflow: nodes drawn on a canvas, then made of Vue components."""
+    return opened.open(standin, request.param)

@@ -1,0 +1,25 @@
+"""The page comes up with our nodes, in either renderer and in either front end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Opened
+    from playwright.sync_api import Page
+    from standin import Standin
+
+
+def test_the_page_has_our_nodes_and_asks_for_nothing_that_is_missing(page: Page, standin: Standin) -> None:
+    known = page.evaluate("Object.keys(LiteGraph.registered_node_types)")
+    assert {"LW_TrainLoRA", "LW_Stack", "KSampler"} <= set(known)
+    assert not standin.unknown
+
+
+@pytest.mark.parametrize("renderer", ["canvas", "vue"])
+def test_the_newest_front_end_comes_up_too(opened: Opened, newest: Standin, renderer: str) -> None:
+    newest.forget()
+    page = opened.open(newest, renderer)
+    assert "LW_TrainLoRA" in page.evaluate("Object.keys(LiteGraph.registered_node_types)")
