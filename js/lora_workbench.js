@@ -5,6 +5,7 @@ import { app } from "/scripts/app.js"
 
 import { isStray, note } from "./strays.js"
 import { isOnCanvas, nodeOf } from "./tabs.js"
+import { hasPanel } from "./training/panels.js"
 
 const PREFIX = "LW_"
 const NAME = "lw_text"
@@ -60,7 +61,7 @@ function show(node, text) {
 
 function ours(id) {
   const node = nodeOf(id)
-  return node?.comfyClass?.startsWith(PREFIX) ? node : undefined
+  return node?.comfyClass?.startsWith(PREFIX) && !hasPanel(node) ? node : undefined
 }
 
 function showText(id, text) {

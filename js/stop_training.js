@@ -16,7 +16,7 @@ function tell(severity, detail) {
   app.extensionManager.toast.add({ severity, summary: "LoRA Workbench", detail, life: SHOWN_FOR })
 }
 
-async function stop() {
+export async function stopTraining() {
   const answer = await api.fetchApi(ROUTE, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
@@ -35,7 +35,7 @@ function trainsNow(node) {
 app.registerExtension({
   name: "LoRAWorkbench.Stop",
 
-  commands: [{ id: "LoRAWorkbench.Stop", label: "Stop the training and keep the adapter", function: stop }],
+  commands: [{ id: "LoRAWorkbench.Stop", label: "Stop the training and keep the adapter", function: stopTraining }],
 
   setup() {
     api.addEventListener("executing", ({ detail }) => (running = detail))
@@ -43,6 +43,6 @@ app.registerExtension({
 
   getNodeMenuItems(node) {
     if (!TRAINS.test(node.comfyClass)) return []
-    return [{ content: "Stop and keep the adapter", disabled: !trainsNow(node), callback: stop }]
+    return [{ content: "Stop and keep the adapter", disabled: !trainsNow(node), callback: stopTraining }]
   },
 })

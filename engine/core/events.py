@@ -34,6 +34,18 @@ class Progress(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunOpened(Event):
+    """A run begins, goes on, or is found finished: from here on the run store can be asked for it."""
+
+    lineage: str
+    """As its folder of the run store is called."""
+    steps: int
+    """Of the whole run."""
+    done: int
+    """Steps that it had before."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class StepDone(Event):
     """One optimizer step of a training run."""
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ..core.events import Event, Message
+from ..core.events import Event, Message, RunOpened
 from ..core.locks import Exclusive
 from ..core.ranks import Ranks
 from ..core.storage import touch, write_json
@@ -125,6 +125,7 @@ def _read_or_trained(
     missing = product.first_missing()
     found = _finished(run, store, product) if missing is None else None
     if ranks.meet(found is not None) and found:
+        yield RunOpened(lineage=run.lineage, steps=steps, done=steps)
         yield Message(text=f"{name}: trained before, loaded from the run store")
         made, known = found
         record(run, store, known["losses"], known["parts"])
@@ -135,6 +136,7 @@ def _read_or_trained(
     began = time.monotonic()
     note(store, run.lineage, About.of(run, name))
     start, why_not = newest_state(store, run, missing)
+    yield RunOpened(lineage=run.lineage, steps=steps, done=start.step if start else 0)
     if start is not None:
         yield Message(text=f"{name}: resuming at step {start.step} of {steps}")
     if why_not:

@@ -71,13 +71,13 @@ def kept_samples(store: RunStore, lineage: str, recipe: Recipe) -> list[KeptSamp
     steps, found = recipe.schedule.steps, {}
     lengths = sorted(store.sampled_lengths(lineage), key=lambda length: length == steps)  # its own are taken last
     for length in lengths:
-        for kept in _read(store.samples(lineage, length)):
+        for kept in read_samples(store.samples(lineage, length)):
             if kept.step <= steps and recipe.starts_alike(length, kept.step):
                 found[kept.step] = kept
     return [found[step] for step in sorted(found)]
 
 
-def _read(folder: Path) -> Iterator[KeptSamples]:
+def read_samples(folder: Path) -> Iterator[KeptSamples]:
     """What is complete in the folder of a run."""
     for written in folder.glob(f"*/{_PROMPTS}"):
         try:

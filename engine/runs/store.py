@@ -142,7 +142,12 @@ class RunStore:
 
     def folder(self, lineage: str) -> Path:
         """All files of a lineage."""
-        return self.root / "runs" / lineage[:24]
+        return self.root / "runs" / self.folder_name(lineage)
+
+    @staticmethod
+    def folder_name(lineage: str) -> str:
+        """What the folder of a lineage is called: the begin of it."""
+        return lineage[:24]
 
     def _of_snapshots(self, lineage: str, suffix: str) -> Iterator[SnapshotFile]:
         for path in sorted((self.folder(lineage) / "snapshots").glob(f"*{suffix}")):

@@ -22,6 +22,7 @@ from comfy_execution.utils import get_executing_context
 from ...engine.adapters.folders import with_folders
 from ...engine.core.events import Event, Message, SamplesGenerated
 from .contract import ADAPTER_SUFFIX, OWN_ROOTS, Host
+from .live import LiveReporter
 from .progress import Meter, Reading
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ TEXT_EVERY = 0.5
 TEXT_EVENT = "lora_workbench.text"
 """What ``js/lora_workbench.js`` listens to. ComfyUI's own progress texts go to all clients and don't name their run, so
 that a front end shows them on whatever node has the same number in the workflow that it has open."""
+
+
+TRAINING_EVENT = "lora_workbench.training"
+"""What ``js/training/`` listens to: parts of what :class:`.live.LiveReporter` tells."""
 
 
 class ComfyUIHost(Host):
@@ -138,8 +143,10 @@ class _NodeReporter:
         self._counted = ""
         self._meter = Meter()
         self._last_text = float("-inf")
+        self._live = LiveReporter(self._send_training)
 
     def __call__(self, event: Event) -> None:
+        self._live(event)
         if isinstance(event, Message):
             self._send(event.text)
         elif isinstance(event, SamplesGenerated) and event.images:
@@ -159,15 +166,24 @@ class _NodeReporter:
         return comfy.utils.ProgressBar(total, node_id=self._context.node_id if self._context else None)
 
     def _send(self, text: str) -> None:
-        """Send a text to the client that queued the run, for the node that the canvas shows this one as."""
+        """Send a text to the client that queued the run."""
+        self._tell(TEXT_EVENT, {"text": text})
+        self._last_text = time.monotonic()
+
+    def _send_training(self, told: dict[str, Any]) -> None:
+        """Tell all clients of a training: another one may show the same run."""
+        self._tell(TRAINING_EVENT, told, everyone=True)
+
+    def _tell(self, event: str, told: dict[str, Any], *, everyone: bool = False) -> None:
+        """Send something for the node that the canvas shows this one as."""
         from server import PromptServer
 
         server = getattr(PromptServer, "instance", None)
-        if server is not None and server.client_id is not None and self._context is not None:
-            node = get_progress_state().dynprompt.get_display_node_id(self._context.node_id)
-            told = {"prompt_id": self._context.prompt_id, "node": node, "text": text}
-            server.send_sync(TEXT_EVENT, told, server.client_id)
-        self._last_text = time.monotonic()
+        if server is None or self._context is None or (server.client_id is None and not everyone):
+            return
+        node = get_progress_state().dynprompt.get_display_node_id(self._context.node_id)
+        of = {"prompt_id": self._context.prompt_id, "node": node, "client": server.client_id}
+        server.send_sync(event, {**of, **told}, None if everyone else server.client_id)
 
 
 def _in_a_row(images: Sequence[Any]) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from . import stacks, stopping
+from . import stacks, stopping, training
 from .table import Route
 
 ROUTES: list[Route] = [
     *stopping.ROUTES,
     *stacks.ROUTES,
+    *training.ROUTES,
 ]

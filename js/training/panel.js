@@ -1,0 +1,196 @@
+// The panel of a node that trains: its losses as they come, samples, snapshots, the verdict, and how to stop it.
+
+import { addStyle } from "../kit/style.js"
+import { button, el } from "../kit/parts.js"
+import { ask } from "../kit/server.js"
+import { t } from "../kit/texts.js"
+import { addElement, growToFit } from "../kit/widgets.js"
+import { drawCurve } from "./curve.js"
+import { Samples } from "./samples.js"
+import { STYLE } from "./style.js"
+
+const NAME = "lw_training"
+const TYPE = "LW_TRAINING" // unknown to the front end
+const LEAST_WIDTH = 380 // pixels
+const LEAST_HEIGHT = 60
+const PAUSE = 400 // milliseconds between two questions to the server
+
+/** @param {number} seconds */
+function duration(seconds) {
+  if (seconds < 100) return t("{n} s", { n: Math.round(seconds) })
+  if (seconds < 6000) return t("{n} min", { n: Math.round(seconds / 60) })
+  return t("{n} h", { n: (seconds / 3600).toFixed(1) })
+}
+
+export class TrainingPanel {
+  /** @param {any} node @param {() => void} stop */
+  constructor(node, stop) {
+    addStyle("training", STYLE)
+    this.node = node
+    this.run = ""
+    this.running = false
+    this.known = this.unknown()
+    this.state = el("span", { className: "lw-training-state", role: "status" })
+    this.stopButton = button("lw-stop", t("Stop and keep"), t("Stop after this step and go on with what was learned"), stop)
+    this.bar = el("progress", { max: 1, value: 0, "aria-label": t("Progress of the training") })
+    this.figures = el("div", { className: "lw-figures" })
+    this.canvas = el("canvas", { role: "img" })
+    this.samples = new Samples()
+    this.verdict = el("div", { className: "lw-verdict", hidden: true })
+    this.text = el("textarea", { readOnly: true, "aria-label": t("Result") })
+    this.details = el("details", { hidden: true }, el("summary", { textContent: t("Report") }), this.text)
+    this.details.addEventListener("toggle", () => this.fit())
+    const head = el("div", { className: "lw-training-bar" }, this.state, this.stopButton)
+    this.content = el("div", { className: "lw lw-training", role: "group", "aria-label": t("Training") },
+      head, this.bar, this.figures, this.canvas, this.samples.element, this.verdict, this.details)
+    this.widget = addElement(node, NAME, TYPE, this.content, { least: () => this.height })
+    this.watcher = new ResizeObserver(() => this.drawLater())
+    this.watcher.observe(this.canvas)
+    this.draw()
+    this.fit()
+  }
+
+  unknown() {
+    return { name: "", finished: false, stopped_at: 0, steps: 0, losses: [], learning_rates: [], figures: [], snapshots: [],
+      verdict: null, samples: [], memory: "", ended_early: "", live: null }
+  }
+
+  get height() {
+    const parts = [...this.content.children].filter((part) => !part.hidden)
+    return Math.max(LEAST_HEIGHT, parts.reduce((sum, part) => sum + part.scrollHeight + 6, 6))
+  }
+
+  remove() {
+    this.watcher.disconnect()
+    clearTimeout(this.timer)
+    cancelAnimationFrame(this.frame)
+  }
+
+  /** A part of what the server tells while the run goes on. */
+  take({ run, steps, first, losses, learning_rate, rate, opened, kept }) {
+    const begins = opened || run !== this.run
+    if (begins) this.begin(run)
+    this.known.steps = steps
+    if (losses.length) {
+      this.running = true
+      if (first <= this.known.losses.length + 1) this.known.losses.splice(first - 1, Infinity, ...losses)
+      else this.askLater() // steps before it are missing
+    }
+    this.known.live = { learning_rate, rate }
+    if (begins || kept) this.askLater()
+    this.drawLater()
+  }
+
+  begin(run) {
+    if (run !== this.run) this.known = this.unknown()
+    this.run = run
+    this.running = true
+    if (this.node.properties.lw_run !== run) this.node.properties.lw_run = run
+    this.setText("")
+  }
+
+  /** When the node has ended, in whatever way. */
+  end() {
+    if (!this.running) return
+    this.running = false
+    this.askLater()
+    this.drawLater()
+  }
+
+  setText(text) {
+    this.text.value = text
+    this.details.hidden = !text || this.running
+    this.fit()
+  }
+
+  /** What a node says while it runs, until steps are counted. */
+  setState(text) {
+    this.told = text
+    this.drawLater()
+  }
+
+  askLater() {
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => this.ask(), PAUSE)
+  }
+
+  async ask() {
+    const { run } = this
+    const told = await ask("training", { run }).catch(() => null)
+    if (!told || run !== this.run) return
+    const losses = told.losses.length >= this.known.losses.length ? told.losses : this.known.losses
+    this.known = { ...told, losses, live: this.known.live ?? told.live }
+    this.drawLater()
+    requestAnimationFrame(() => this.fit())
+  }
+
+  /** Show the run that the workflow remembers. @param {string} run */
+  remember(run) {
+    this.run = run
+    return this.ask()
+  }
+
+  fit() {
+    growToFit(this.node, LEAST_WIDTH)
+    this.node.setDirtyCanvas?.(true, true)
+  }
+
+  drawLater() {
+    cancelAnimationFrame(this.frame)
+    this.frame = requestAnimationFrame(() => this.draw())
+  }
+
+  draw() {
+    const { known } = this
+    this.state.textContent = this.stateText()
+    this.stopButton.hidden = !this.running
+    this.bar.hidden = !this.running
+    this.bar.value = known.steps ? known.losses.length / known.steps : 0
+    this.drawFigures()
+    this.canvas.hidden = !known.losses.length
+    const best = known.verdict?.best ?? null
+    if (known.losses.length) drawCurve(this.canvas, { ...known, best })
+    this.canvas.setAttribute("aria-label", t("Loss of {n} steps", { n: known.losses.length }))
+    this.samples.show(this.run, known.samples)
+    this.drawVerdict()
+    this.details.hidden = !this.text.value || this.running
+  }
+
+  stateText() {
+    const { losses, steps, finished, ended_early, stopped_at, live } = this.known
+    const done = losses.length
+    if (!this.running) {
+      if (finished) return ended_early || t("Finished, {steps} steps", { steps: done })
+      if (stopped_at) return t("Stopped at step {done} of {steps}", { done: stopped_at, steps })
+      return done ? t("Interrupted at step {done} of {steps}", { done, steps }) : ""
+    }
+    if (!done || !live?.rate) return this.told ?? t("Getting ready")
+    const rate = live.rate < 1 ? t("{n} s per step", { n: (1 / live.rate).toFixed(1) }) : t("{n} steps/s", { n: live.rate.toFixed(1) })
+    return t("Step {done}/{steps}, {rate}, {left} left", { done, steps, rate, left: duration((steps - done) / live.rate) })
+  }
+
+  drawFigures() {
+    const { losses, figures, snapshots, live, memory } = this.known
+    const last = losses.slice(-50)
+    const measured = figures[figures.length - 1]
+    const parts = [
+      last.length ? [t("loss"), (last.reduce((sum, own) => sum + own, 0) / last.length).toFixed(4), ""] : null,
+      measured && measured.held !== null ? [t("held out"), measured.held.toFixed(4), "lw-held"] : null,
+      live?.learning_rate && this.running ? [t("learning rate"), live.learning_rate.toExponential(1), ""] : null,
+      snapshots.length ? [t("snapshots"), String(snapshots.length), ""] : null,
+    ].filter((part) => part !== null)
+    const made = parts.map(([name, value, className]) =>
+      el("span", { className }, `${name} `, el("b", { textContent: value })))
+    if (memory) made.push(el("span", { textContent: memory }))
+    this.figures.hidden = !made.length
+    this.figures.replaceChildren(...made)
+  }
+
+  drawVerdict() {
+    const { verdict } = this.known
+    this.verdict.hidden = !verdict
+    if (!verdict) return
+    const best = el("b", { textContent: t("Best: step {step}.", { step: verdict.best }) })
+    this.verdict.replaceChildren(best, ` ${verdict.reasons.join(" ")}`)
+  }
+}

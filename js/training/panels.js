@@ -1,0 +1,103 @@
+// Gives each node that trains its panel, and tells it what becomes of its run.
+
+import { api } from "/scripts/api.js"
+import { app } from "/scripts/app.js"
+
+import { onRemoved } from "../kit/widgets.js"
+import { stopTraining } from "../stop_training.js"
+import { isOnCanvas, nodeOf } from "../tabs.js"
+import { TrainingPanel } from "./panel.js"
+
+const TRAINS = /^LW_Train/
+const EVENT = "lora_workbench.training"
+const TEXT_EVENT = "lora_workbench.text"
+
+/** @type {WeakMap<object, TrainingPanel>} */
+const panels = new WeakMap()
+/** @type {any} */
+let runningNode = null
+
+/** Whether a node shows its texts in a panel. @param {any} node */
+export function hasPanel(node) {
+  return TRAINS.test(node?.comfyClass ?? "")
+}
+
+function panelOf(node) {
+  if (!hasPanel(node)) return undefined
+  if (!panels.has(node)) {
+    const panel = new TrainingPanel(node, stopTraining)
+    panels.set(node, panel)
+    onRemoved(node, () => (panel.remove(), panels.delete(node)))
+  }
+  return panels.get(node)
+}
+
+/** The node that an event is about: of a run that this page has queued, or of one that a node remembers. */
+function nodeOfEvent({ node: id, client, prompt_id, run }) {
+  const node = nodeOf(id)
+  if (!hasPanel(node)) return undefined
+  const own = client === undefined || client === api.clientId
+  return (own && isOnCanvas(prompt_id)) || (run && node.properties.lw_run === run) ? node : undefined
+}
+
+function textOf(output) {
+  return [output?.text ?? []].flat().join("\n")
+}
+
+function onTraining({ detail }) {
+  const node = nodeOfEvent(detail)
+  if (!node) return
+  runningNode = node
+  const before = node.properties.lw_run
+  panelOf(node)?.take(detail)
+  // Remembered with the workflow, so that it shows the run when it is opened again.
+  if (before !== node.properties.lw_run) {
+    app.extensionManager.workflow?.activeWorkflow?.changeTracker?.captureCanvasState?.()
+  }
+}
+
+function onEnd() {
+  if (runningNode) panels.get(runningNode)?.end()
+  runningNode = null
+}
+
+function onExecuted({ detail }) {
+  if (!isOnCanvas(detail.prompt_id)) return
+  const node = nodeOf(detail.display_node ?? detail.node)
+  const text = textOf(detail.output)
+  if (!hasPanel(node) || !text) return
+  const panel = panelOf(node)
+  panel?.end()
+  panel?.setText(text)
+}
+
+app.registerExtension({
+  name: "LoRAWorkbench.Training",
+
+  setup() {
+    api.addEventListener(EVENT, onTraining)
+    api.addEventListener(TEXT_EVENT, ({ detail }) => {
+      const node = nodeOfEvent(detail)
+      if (node) panelOf(node)?.setState(detail.text)
+    })
+    api.addEventListener("executing", ({ detail }) => {
+      if (runningNode && (detail === null || nodeOf(detail) !== runningNode)) onEnd()
+    })
+    api.addEventListener("executed", onExecuted)
+    for (const end of ["execution_success", "execution_error", "execution_interrupted"]) api.addEventListener(end, onEnd)
+  },
+
+  // Results of earlier runs, when a workflow comes back to the canvas.
+  onNodeOutputsUpdated(outputs) {
+    for (const [id, output] of Object.entries(outputs)) {
+      const node = nodeOf(id)
+      const text = textOf(output)
+      if (hasPanel(node) && text && panels.has(node)) panels.get(node)?.setText(text)
+    }
+  },
+
+  loadedGraphNode(node) {
+    const run = node.properties?.lw_run
+    if (hasPanel(node) && typeof run === "string") panelOf(node)?.remember(run)
+  },
+})

@@ -1,0 +1,103 @@
+"""The trainings of this process as they go on, for pages that look at them."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...engine.core.events import (
+    Event,
+    RunOpened,
+    SamplesGenerated,
+    SnapshotMeasured,
+    SnapshotSaved,
+    StateSaved,
+    StepDone,
+)
+from ...engine.runs.following import run_name
+from .progress import Meter
+
+EVERY = 0.25
+"""Seconds between two reports of steps."""
+_MOST_KEPT = 16
+_LIVE: OrderedDict[str, LiveRun] = OrderedDict()
+
+
+@dataclass
+class LiveRun:
+    """A training of this process. Its losses are kept until others take its place, as the run store has those of a run
+    in progress only up to its latest training state."""
+
+    run: str
+    """As pages call it."""
+    steps: int
+    first: int
+    """The first step that it has trained here, from 1."""
+    losses: list[float] = field(default_factory=list)
+    learning_rate: float = 0.0
+    rate: float = 0.0
+    """Steps per second."""
+
+    def facts(self) -> dict[str, Any]:
+        """All of it, as JSON values."""
+        return {"first": self.first, "losses": [*self.losses], **self.now()}
+
+    def now(self) -> dict[str, float]:
+        """What holds for the moment, as JSON values."""
+        return {"learning_rate": self.learning_rate, "rate": self.rate}
+
+
+def live_run(run: str) -> LiveRun | None:
+    """A training of this process, by what pages call it."""
+    return _LIVE.get(run)
+
+
+class LiveReporter:
+    """Turns one loop's events into what pages are told of a training.
+
+    Args:
+        send: takes a part of a report: ``run`` and ``steps``, and ``losses`` from the step ``first`` on, or ``kept``
+            where the run store has something new.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, send: Callable[[dict[str, Any]], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._send, self._clock = send, clock
+        self._meter = Meter(clock)
+        self._live: LiveRun | None = None
+        self._told = 0
+        self._last = float("-inf")
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunOpened):
+            self._open(event)
+        elif self._live is None:
+            return
+        elif isinstance(event, StepDone):
+            self._add(self._live, event)
+        elif isinstance(event, (SamplesGenerated, SnapshotSaved, SnapshotMeasured, StateSaved)):
+            self._tell(self._live, kept=True)
+
+    def _open(self, event: RunOpened) -> None:
+        run = run_name(event.lineage, event.steps)
+        self._live, self._told = LiveRun(run, event.steps, event.done + 1), 0
+        _LIVE[run] = self._live
+        _LIVE.move_to_end(run)
+        while len(_LIVE) > _MOST_KEPT:
+            _LIVE.popitem(last=False)
+        self._tell(self._live, opened=True)
+
+    def _add(self, live: LiveRun, event: StepDone) -> None:
+        reading = self._meter.read(event)
+        live.losses.append(event.loss)
+        live.learning_rate, live.rate = event.learning_rate, reading.rate if reading else 0.0
+        if self._clock() - self._last >= EVERY or event.step >= event.steps:
+            self._tell(live)
+
+    def _tell(self, live: LiveRun, **more: bool) -> None:
+        part = {"first": live.first + self._told, "losses": live.losses[self._told :], **live.now(), **more}
+        self._told, self._last = len(live.losses), self._clock()
+        self._send({"run": live.run, "steps": live.steps, **part})
