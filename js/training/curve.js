@@ -69,7 +69,7 @@ export function drawCurve(canvas, course) {
     EDGE.left + ((width - EDGE.left - EDGE.right) * (step - 1)) / Math.max(1, course.steps - 1)
   const y = between(least, most)
   const colors = colorsOf(canvas)
-  drawAxes(context, colors, { width, least, most, steps: course.steps, x, y })
+  drawAxes(context, colors, { width, least, most, steps: course.steps, y })
   drawSteps(context, course.losses, colors.raw, x, y)
   drawLine(context, smooth.map((loss, at) => [x(at + 1), y(loss)]), colors.raw, 1.8)
   drawHeld(context, course.figures, colors.held, x)
@@ -86,7 +86,7 @@ function between(least, most) {
 function drawHeld(context, figures, color, x) {
   const held = figures.filter((own) => own.held !== null)
   const values = held.map((own) => own.held)
-  const y = between(...rangeOf(values, values))
+  const y = between(.../** @type {[number, number]} */ (rangeOf(values, values)))
   drawMarked(context, held.map((own) => [x(own.step), y(own.held)]), color)
 }
 

@@ -10,7 +10,9 @@ import lora_workbench
 import pytest
 
 if TYPE_CHECKING:
+    from conftest import Opened
     from playwright.sync_api import Page
+    from standin import Standin
 
 WORKFLOWS = Path(lora_workbench.__file__).parent / "workflows"
 OPEN = """async workflow => {
@@ -58,3 +60,16 @@ def shapes(workflow: dict[str, Any]) -> list[float]:
     sizes = [node["size"] for node in sorted(workflow["nodes"], key=lambda node: node["id"])]
     widest = max(width for width, _ in sizes)
     return [side / widest for size in sizes for side in size]
+
+
+@pytest.mark.parametrize("renderer", ["canvas", "vue"])
+def test_without_our_scripts_a_workflow_still_gives_the_same_prompt(
+    opened: Opened, standin: Standin, renderer: str
+) -> None:
+    standin.extension_on = False
+    page = opened.open(standin, renderer)
+    for path in sorted(WORKFLOWS.glob("*.json")):
+        twin = json.loads((WORKFLOWS / "api" / path.name).read_text(encoding="utf-8"))
+        found = page.evaluate(OPEN, json.loads(path.read_text(encoding="utf-8")))
+        assert found["inputs"] == {node_id: node["inputs"] for node_id, node in twin.items()}, path.name
+        assert not found["unknown"]
