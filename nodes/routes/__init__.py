@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from . import stacks, stopping, training
+from . import runs, stacks, stopping, training
 from .table import Route
 
 ROUTES: list[Route] = [
     *stopping.ROUTES,
     *stacks.ROUTES,
     *training.ROUTES,
+    *runs.ROUTES,
 ]
