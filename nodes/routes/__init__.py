@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from . import stacks, stopping, training
+from . import datasets, stacks, stopping, training
 from .table import Route
 
 ROUTES: list[Route] = [
     *stopping.ROUTES,
+    *datasets.ROUTES,
     *stacks.ROUTES,
     *training.ROUTES,
 ]
