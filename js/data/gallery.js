@@ -42,10 +42,12 @@ export class Gallery {
     try {
       await records.load(0)
     } catch (error) {
-      if (this.token === token) this.say(error.status === 404 ? t("Run the graph to see the pictures.") : error.message)
+      if (this.token === token) this.say(error.message)
       return
     }
-    if (this.token === token) this.fill(records)
+    if (this.token !== token) return
+    if (records.isKnown) this.fill(records)
+    else this.say(t("Run the graph to see the pictures."))
   }
 
   /** @param {Records} records */

@@ -10,6 +10,7 @@ export class Records {
     this.token = token
     this.changed = changed
     this.total = 0
+    this.isKnown = false // the server forgets data sets when it starts again
     this.name = ""
     /** @type {any[]} */
     this.known = []
@@ -27,6 +28,8 @@ export class Records {
   /** @param {number} part */
   async fetch(part) {
     const told = await ask("dataset", { token: this.token, from: part * PART, count: PART })
+    if (!told.known) return
+    this.isKnown = true
     this.total = told.total
     this.name = told.name
     for (const [at, record] of told.records.entries()) this.known[told.from + at] = record

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ...engine.core.hashing import value_hash
-from ...engine.core.lru import LRU
 
 if TYPE_CHECKING:
     from ...engine.data.dataset import Dataset, ImageRecord
@@ -62,7 +63,8 @@ class Shown:
         }
 
 
-_KEPT: LRU[Shown] = LRU(_MOST)
+_KEPT: OrderedDict[str, Shown] = OrderedDict()
+_LOCK = Lock()
 
 
 def gallery(
@@ -82,17 +84,17 @@ def gallery(
         What the front end needs to ask for it.
     """
     shown = Shown(dataset=dataset, flags=flags or {}, dropped=dropped or {})
-    kept = _KEPT.get(shown.token, lambda: shown)
-    return {"token": kept.token, "name": dataset.name, "pictures": len(dataset)}
+    with _LOCK:
+        _KEPT[shown.token] = shown  # also in place of an equal one, whose files may be elsewhere and gone
+        _KEPT.move_to_end(shown.token)
+        while len(_KEPT) > _MOST:
+            _KEPT.popitem(last=False)
+    return {"token": shown.token, "name": dataset.name, "pictures": len(dataset)}
 
 
 def kept_dataset(token: str) -> Shown | None:
     """The data set of a token; ``None`` if it isn't kept, as after a restart."""
-    try:
-        return _KEPT.get(token, _nothing)
-    except LookupError:
-        return None
-
-
-def _nothing() -> Shown:
-    raise LookupError
+    with _LOCK:
+        if token in _KEPT:
+            _KEPT.move_to_end(token)
+        return _KEPT.get(token)

@@ -24,20 +24,23 @@ _MASKED = (255, 40, 40)
 """Color over what a mask takes out."""
 _OPACITY = 0.6
 _DAY = "private, max-age=86400"
-_UNKNOWN = {"error": {"message": "Run the graph to see the pictures."}}
 _NO_PICTURE = {"error": {"message": "The data set has no such picture."}}
 _CACHE: LRU[bytes] = LRU(20_000, most_bytes=_CACHED_BYTES, size=len)
 
 
 def dataset(asked: Asked) -> Answer:
-    """Records of a data set, from the number ``from`` on; status 404 for one that isn't kept."""
+    """Records of a data set, from the number ``from`` on.
+
+    Not to know it is no error, as after each start: pages would have it on their consoles.
+    """
     shown = _shown(asked)
     if shown is None:
-        return json_answer(_UNKNOWN, status=404)
+        return json_answer({"known": False})
     first = asked.whole("from", 0, len(shown.dataset))
     count = asked.whole("count", MOST_AT_ONCE, MOST_AT_ONCE)
     records = shown.dataset.records[first : first + count]
     told = {
+        "known": True,
         "name": shown.dataset.name,
         "total": len(shown.dataset),
         "from": first,

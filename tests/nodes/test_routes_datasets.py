@@ -77,10 +77,10 @@ def test_at_most_two_hundred_records_come_at_once(tmp_path: Path) -> None:
     assert told(asked("dataset", token=token, from_=10**9))["records"] == []
 
 
-def test_unknown_data_sets_say_to_run_the_graph() -> None:
-    for path in ("dataset", "thumbnail", "mask"):
+def test_data_sets_that_are_not_kept_are_unknown() -> None:
+    for path in ("thumbnail", "mask"):
         assert asked(path, token="nobody", name="0000.png").status == 404
-    assert told(asked("dataset", token="nobody"))["error"]["message"] == "Run the graph to see the pictures."
+    assert told(asked("dataset", token="nobody")) == {"known": False}
 
 
 def test_thumbnails_are_small_and_keep_their_shape(dataset: Dataset, tmp_path: Path) -> None:
@@ -126,6 +126,14 @@ def test_the_token_follows_what_is_shown(dataset: Dataset) -> None:
     assert gallery(dataset.with_captions(["x"] * 3))["token"] != token
     assert gallery(dataset, dropped={"0000.png": "x"})["token"] != token
     assert gallery(replace(dataset, trigger=TriggerWord(word="ohwx")))["token"] != token
+
+
+def test_of_equal_data_sets_the_last_one_is_read(dataset: Dataset, tmp_path: Path) -> None:
+    token = gallery(dataset)["token"]
+    again = load_dataset(made(tmp_path / "again"))
+    (tmp_path / "fox" / "0001.png").unlink()
+    assert gallery(again)["token"] == token
+    assert asked("thumbnail", token=token, name="0001.png", side=37).status == 200
 
 
 def test_only_the_last_data_sets_are_kept(dataset: Dataset) -> None:
