@@ -9,6 +9,7 @@ from ..host import host, io
 from ..kit import sockets
 from ..kit.datasets import captions_output
 from ..kit.files import stamp_of
+from ..kit.galleries import gallery
 from ..kit.inputs import ADVANCED, device_input, precision_input, problem
 from ..kit.shown import shown
 from . import CATEGORY
@@ -69,7 +70,8 @@ class CaptionDataset(io.ComfyNode):
             "cached": captioned.cached,
             "blank": list(captioned.blank),
         }
-        return io.NodeOutput(captioned.dataset, table, told, ui=shown(text=f"{told}\n\n{table}", report=report))
+        ui = shown(text=f"{told}\n\n{table}", report=report, gallery=gallery(captioned.dataset))
+        return io.NodeOutput(captioned.dataset, table, told, ui=ui)
 
 
 def in_words(captioned: Captioned, kind: str) -> str:

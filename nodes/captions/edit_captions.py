@@ -9,6 +9,7 @@ from ...engine.core.words import first_of
 from ..host import io
 from ..kit import sockets
 from ..kit.datasets import captions_output
+from ..kit.galleries import gallery
 from ..kit.inputs import ADVANCED, seed_input
 from ..kit.shown import shown, tell
 from . import CATEGORY
@@ -52,7 +53,8 @@ class EditCaptions(io.ComfyNode):
         told = changed_captions(dataset, edited, notes)
         tell(told.split("\n\n")[0])
         report = {"changed": len(changes(dataset, edited)), "notes": notes}
-        return io.NodeOutput(edited, caption_table(edited), told, ui=shown(text=told, report=report))
+        ui = shown(text=told, report=report, gallery=gallery(edited))
+        return io.NodeOutput(edited, caption_table(edited), told, ui=ui)
 
 
 def changed_captions(before: Dataset, after: Dataset, notes: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..host import io
 from ..kit import sockets
 from ..kit.datasets import captions_output
+from ..kit.galleries import gallery
 from ..kit.inputs import ADVANCED
 from ..kit.shown import shown, tell
 from . import CATEGORY
@@ -99,4 +100,5 @@ class TriggerCaptions(io.ComfyNode):
         notes = caption_remarks(captioned, base)
         tell("\n".join(notes))
         text = "\n".join([*notes, table])
-        return io.NodeOutput(captioned, table, phrase, ui=shown(text=text, report={"notes": notes}))
+        ui = shown(text=text, report={"notes": notes}, gallery=gallery(captioned))
+        return io.NodeOutput(captioned, table, phrase, ui=ui)

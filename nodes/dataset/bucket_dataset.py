@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..host import host, io
 from ..kit import sockets
 from ..kit.datasets import sheet_of
+from ..kit.galleries import gallery
 from ..kit.shown import shown, tell
 from . import CATEGORY
 
@@ -87,7 +88,8 @@ class BucketDataset(io.ComfyNode):
             "enlarged": dict(report.enlarged),
         }
         sheet = sheet_of(made)
-        return io.NodeOutput(made, sheet, text, ui=shown(text=text, preview=sheet, report=figures, cls=cls))
+        ui = shown(text=text, preview=sheet, report=figures, gallery=gallery(made), cls=cls)
+        return io.NodeOutput(made, sheet, text, ui=ui)
 
 
 def _sides(text: str) -> tuple[int, ...]:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..host import io
 from ..kit import sockets
+from ..kit.galleries import gallery
 from ..kit.inputs import lines
-from ..kit.inspection import inspected, inspection_inputs
+from ..kit.inspection import flaws, inspected, inspection_inputs
 from ..kit.shown import shown, tell
 from . import CATEGORY
 
@@ -77,7 +78,10 @@ class CurateDataset(io.ComfyNode):
 
         switched_on = [name for name in _SWITCHES if values.pop(name)]
         kinds = {"unreadable", "unreadable_before"} | {kind for name in switched_on for kind in _SWITCHES[name][0]}
-        curated = curate(inspected(dataset, **values), flaws=kinds, keep=lines(keep), drop=lines(drop))
+        inspection = inspected(dataset, **values)
+        curated = curate(inspection, flaws=kinds, keep=lines(keep), drop=lines(drop))
         text = curated.text()
         tell(text)
-        return io.NodeOutput(curated.kept, curated.dropped, text, ui=shown(text=text, report=curated.values()))
+        pictures = gallery(dataset, flags=flaws(inspection), dropped=dict(curated.reasons))
+        ui = shown(text=text, report=curated.values(), gallery=pictures)
+        return io.NodeOutput(curated.kept, curated.dropped, text, ui=ui)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ..host import io
 from ..kit import sockets
 from ..kit.datasets import columns_input, sheet_of
-from ..kit.inspection import inspected, inspection_inputs
+from ..kit.galleries import gallery
+from ..kit.inspection import flaws, inspected, inspection_inputs
 from ..kit.shown import shown, tell
 from . import CATEGORY
 
@@ -45,5 +46,6 @@ class InspectDataset(io.ComfyNode):
         tell(inspection.summary())
         sheet = sheet_of(dataset, columns=columns, flags=inspection.labels())
         text = inspection.text()
-        ui = shown(text=text, preview=sheet, report=inspection.values(), cls=cls)
+        pictures = gallery(dataset, flags=flaws(inspection))
+        ui = shown(text=text, preview=sheet, report=inspection.values(), gallery=pictures, cls=cls)
         return io.NodeOutput(text, inspection.json(), sheet, ui=ui)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..host import io
 from ..kit import sockets
 from ..kit.datasets import in_figures, in_words
+from ..kit.galleries import gallery
 from ..kit.shown import shown, tell
 from . import CATEGORY
 
@@ -44,4 +45,4 @@ class JoinDatasets(io.ComfyNode):
         dataset = joined([part for part in (first, second, third, fourth) if part])
         text = in_words(dataset)
         tell(text)
-        return io.NodeOutput(dataset, ui=shown(text=text, report=in_figures(dataset)))
+        return io.NodeOutput(dataset, ui=shown(text=text, report=in_figures(dataset), gallery=gallery(dataset)))

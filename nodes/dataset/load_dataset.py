@@ -8,6 +8,7 @@ from ...engine.data.uncaptioned import UNCAPTIONED
 from ..host import host, io
 from ..kit import sockets
 from ..kit.datasets import in_figures, in_words
+from ..kit.galleries import gallery
 from ..kit.inputs import ADVANCED, problem
 from ..kit.shown import shown, tell
 from . import CATEGORY
@@ -67,4 +68,4 @@ class LoadDataset(io.ComfyNode):
         dataset = load_dataset(host().dataset_path(path), on_unreadable=on_unreadable, uncaptioned=uncaptioned)
         text = in_words(dataset)
         tell(text)
-        return io.NodeOutput(dataset, ui=shown(text=text, report=in_figures(dataset)))
+        return io.NodeOutput(dataset, ui=shown(text=text, report=in_figures(dataset), gallery=gallery(dataset)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..host import host, io
 from ..kit import sockets
 from ..kit.datasets import sheet_of
+from ..kit.galleries import gallery
 from ..kit.pictures import to_pictures
 from ..kit.shown import shown, tell
 from . import CATEGORY
@@ -76,4 +77,5 @@ class MaskDataset(io.ComfyNode):
         tell(text)
         figures = {"masks": len(masking.coverage), "pictures": len(dataset), "coverage": masking.coverage}
         sheet = sheet_of(masking.dataset)
-        return io.NodeOutput(masking.dataset, sheet, text, ui=shown(text=text, preview=sheet, report=figures, cls=cls))
+        ui = shown(text=text, preview=sheet, report=figures, gallery=gallery(masking.dataset), cls=cls)
+        return io.NodeOutput(masking.dataset, sheet, text, ui=ui)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..host import io
 from ..kit import sockets
 from ..kit.datasets import columns_input, in_figures, sheet_of
+from ..kit.galleries import gallery
 from ..kit.shown import shown
 from . import CATEGORY
 
@@ -38,4 +39,5 @@ class PreviewDataset(io.ComfyNode):
 
         sheet = sheet_of(dataset, columns=columns)
         table = caption_table(dataset)
-        return io.NodeOutput(sheet, ui=shown(text=table, preview=sheet, report=in_figures(dataset), cls=cls))
+        ui = shown(text=table, preview=sheet, report=in_figures(dataset), gallery=gallery(dataset), cls=cls)
+        return io.NodeOutput(sheet, ui=ui)

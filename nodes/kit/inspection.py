@@ -61,3 +61,9 @@ def inspected(
 
     side = resolution or (base.info.resolution if base else USUAL_SIDE)
     return host().drive(inspect(dataset, goal=goal, side=side, limits=Limits().stricter(strictness), backbone=base))
+
+
+def flaws(inspection: Inspection) -> dict[str, list[tuple[str, str]]]:
+    """Name -> the flaws of a picture, each with its label and the reason; pictures without flaws are left out."""
+    pairs = zip(inspection.dataset, inspection.pictures, strict=True)
+    return {record.name: [(flag.label, flag.reason) for flag in found.flags] for record, found in pairs if found.flags}

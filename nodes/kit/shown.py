@@ -18,7 +18,12 @@ def tell(text: str) -> None:
 
 
 def shown(
-    *, text: str = "", preview: Tensor | None = None, report: dict[str, Any] | None = None, cls: type[Any] | None = None
+    *,
+    text: str = "",
+    preview: Tensor | None = None,
+    report: dict[str, Any] | None = None,
+    gallery: dict[str, Any] | None = None,
+    cls: type[Any] | None = None,
 ) -> dict[str, Any]:
     """The ``ui`` part of a node's output.
 
@@ -26,6 +31,7 @@ def shown(
         text: for the node's text display.
         preview: pictures (B, H, W, 3) for the node's picture display.
         report: plain values for programs that run the graph.
+        gallery: what :func:`.galleries.gallery` gives.
         cls: the node class as ``execute`` gets it; its graph is saved in the previews.
     """
     parts: dict[str, Any] = {}
@@ -35,4 +41,6 @@ def shown(
         parts |= ui.PreviewText(text).as_dict()
     if report is not None:
         parts["lw_report"] = [report]
+    if gallery is not None:
+        parts["lw_dataset"] = [gallery]
     return parts

@@ -1,0 +1,194 @@
+// Pictures as tiles in rows, of which only those in view are in the page.
+
+import { el } from "../kit/parts.js"
+import { t } from "../kit/texts.js"
+import { marked } from "./caption.js"
+
+const LEAST = 104 // pixels of a tile's width
+const CAPTION = 50 // pixels below a tile's picture
+const GAP = 6
+const BEYOND = 2 // rows above and below those in view
+const SIDE = 256 // pixels of a thumbnail
+
+let grids = 0
+
+export class Grid {
+  /**
+   * @param {import("./records.js").Records} records
+   * @param {import("./edits.js").Edits} edits
+   * @param {(index: number) => void} open
+   */
+  constructor(records, edits, open) {
+    this.records = records
+    this.edits = edits
+    this.open = open
+    this.current = 0
+    this.id = `lw-grid-${++grids}`
+    /** @type {Map<number, HTMLElement>} */
+    this.tiles = new Map()
+    this.room = el("div", { className: "lw-room", role: "presentation" })
+    this.element = el("div", { className: "lw-grid", role: "listbox", tabIndex: 0, "aria-label": t("Pictures"),
+      on: { scroll: () => this.drawLater(), keydown: (event) => this.key(event) } }, this.room)
+    this.watcher = new ResizeObserver(() => this.refresh())
+    this.watcher.observe(this.element)
+  }
+
+  remove() {
+    this.watcher.disconnect()
+    cancelAnimationFrame(this.frame)
+  }
+
+  get width() {
+    return this.element.clientWidth - 2
+  }
+
+  get columns() {
+    return Math.max(1, Math.floor((this.width + GAP) / (LEAST + GAP)))
+  }
+
+  get tileWidth() {
+    return Math.floor((this.width - GAP * (this.columns - 1)) / this.columns)
+  }
+
+  get rowHeight() {
+    return this.tileWidth + CAPTION + GAP
+  }
+
+  drawLater() {
+    cancelAnimationFrame(this.frame)
+    this.frame = requestAnimationFrame(() => this.draw())
+  }
+
+  /** Draws all tiles in view again. */
+  refresh() {
+    for (const tile of this.tiles.values()) tile.remove()
+    this.tiles.clear()
+    this.drawLater()
+  }
+
+  draw() {
+    if (this.width < 20) return
+    const { columns, rowHeight } = this
+    const rows = Math.ceil(this.records.total / columns)
+    this.room.style.height = `${rows * rowHeight}px`
+    const { scrollTop, clientHeight } = this.element
+    const first = Math.max(0, Math.floor(scrollTop / rowHeight) - BEYOND) * columns
+    const end = Math.min(this.records.total, (Math.ceil((scrollTop + clientHeight) / rowHeight) + BEYOND) * columns)
+    for (const [index, tile] of this.tiles) {
+      if (index < first || index >= end || !tile.dataset.name) this.drop(index, tile)
+    }
+    for (let index = first; index < end; index++) if (!this.tiles.has(index)) this.add(index)
+    this.mark()
+  }
+
+  /** @param {number} index @param {HTMLElement} tile */
+  drop(index, tile) {
+    tile.remove()
+    this.tiles.delete(index)
+  }
+
+  /** @param {number} index */
+  add(index) {
+    const tile = this.tile(index)
+    const { columns, tileWidth, rowHeight } = this
+    tile.style.transform = `translate(${(index % columns) * (tileWidth + GAP)}px, ${Math.floor(index / columns) * rowHeight}px)`
+    tile.style.width = `${tileWidth}px`
+    tile.style.height = `${rowHeight - GAP}px`
+    this.tiles.set(index, tile)
+    this.room.append(tile)
+  }
+
+  /** @param {number} index */
+  tile(index) {
+    const record = this.records.at(index)
+    const tile = el("div", { className: "lw-tile", role: "option", id: `${this.id}-${index}`,
+      "aria-setsize": this.records.total, "aria-posinset": index + 1 })
+    if (!record) return tile
+    tile.dataset.name = record.name
+    tile.setAttribute("aria-label", this.spoken(record))
+    tile.title = record.name
+    tile.addEventListener("click", () => this.take(index))
+    const edited = this.edits.caption(record.name)
+    const caption = el("div", { className: "lw-caption" }, ...marked(edited ?? record.caption, record.trigger))
+    tile.append(this.picture(record), caption)
+    this.dress(tile, record, edited !== undefined)
+    return tile
+  }
+
+  /** @param {any} record */
+  spoken(record) {
+    const flags = record.flags.map((flag) => flag.label)
+    return [record.name, this.edits.caption(record.name) ?? record.caption ?? t("no caption"), ...flags].join(", ")
+  }
+
+  /** @param {any} record */
+  picture(record) {
+    const image = el("img", { loading: "lazy", decoding: "async", alt: "", draggable: false })
+    image.src = this.records.picture(record, SIDE)
+    const frame = el("div", { className: "lw-picture" }, image)
+    if (record.has_mask) frame.append(el("img", { className: "lw-over", loading: "lazy", alt: "", draggable: false,
+      src: this.records.mask(record, SIDE) }))
+    return frame
+  }
+
+  /** Labels on the picture. @param {HTMLElement} tile @param {any} record @param {boolean} edited */
+  dress(tile, record, edited) {
+    const choice = this.edits.choice(record.name)
+    tile.classList.toggle("lw-out", choice === "drop" || (choice === "auto" && Boolean(record.dropped)))
+    const labels = [
+      ...(choice === "keep" ? [t("kept")] : []),
+      ...(choice === "drop" || (choice === "auto" && record.dropped) ? [t("dropped")] : []),
+      ...(edited ? [t("edited")] : []),
+      ...(record.repeats > 1 ? [`${record.repeats}×`] : []),
+    ]
+    const own = labels.map((textContent) => el("span", { className: "lw-label", textContent }))
+    const flags = record.flags.map(({ label, reason }) =>
+      el("span", { className: "lw-label lw-flag", textContent: label, title: reason }))
+    if (own.length || flags.length) tile.firstElementChild?.append(el("div", { className: "lw-labels" }, ...own, ...flags))
+  }
+
+  mark() {
+    for (const [index, tile] of this.tiles) tile.setAttribute("aria-selected", String(index === this.current))
+    if (this.tiles.has(this.current)) this.element.setAttribute("aria-activedescendant", `${this.id}-${this.current}`)
+    else this.element.removeAttribute("aria-activedescendant")
+  }
+
+  /** @param {number} index */
+  take(index) {
+    this.go(index)
+    this.open(index)
+  }
+
+  /** Makes a picture the current one and brings it into view. @param {number} index */
+  go(index) {
+    this.current = Math.max(0, Math.min(this.records.total - 1, index))
+    const top = Math.floor(this.current / this.columns) * this.rowHeight
+    const { scrollTop, clientHeight } = this.element
+    if (top < scrollTop) this.element.scrollTop = top
+    else if (top + this.rowHeight > scrollTop + clientHeight) this.element.scrollTop = top + this.rowHeight - clientHeight
+    this.draw()
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return
+    const rows = Math.max(1, Math.floor(this.element.clientHeight / this.rowHeight))
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns,
+      PageDown: rows * this.columns, PageUp: -rows * this.columns, Home: -Infinity, End: Infinity }
+    if (event.key in steps) this.go(this.current + steps[event.key])
+    else if (event.key === "Enter") this.open(this.current)
+    else if (!this.choose(event.key)) return
+    event.preventDefault()
+    event.stopPropagation()
+  }
+
+  /** @param {string} key @returns {boolean} whether it was one of a choice */
+  choose(key) {
+    const record = this.records.at(this.current)
+    const choice = /** @type {const} */ ({ k: "keep", d: "drop" })[key]
+    if (!choice || !record || !this.edits.ofChoices) return false
+    this.edits.setChoice(record.name, this.edits.choice(record.name) === choice ? "auto" : choice)
+    this.refresh()
+    return true
+  }
+}

@@ -1,0 +1,130 @@
+"""Galleries of data sets: looked at, walked by keys, captions edited and pictures kept or dropped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from lora_workbench.engine.data.dataset import Dataset, TriggerWord
+from lora_workbench.engine.data.loading import load_dataset
+from lora_workbench.nodes.kit.galleries import gallery
+from PIL import Image
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from standin import Standin
+
+HOSTILE = "<img src=x onerror=window.hurt=1>"
+ADD = """(name) => {
+  app.rootGraph.clear()
+  const node = LiteGraph.createNode(name)
+  node.pos = [40, 120]
+  app.rootGraph.add(node)
+  return node.id
+}"""
+VALUE = "([id, name]) => app.rootGraph.getNodeById(id).widgets.find((widget) => widget.name === name).value"
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("fox")
+    for number in range(30):
+        Image.new("RGB", (96, 64 + number), (8 * number, 90, 160)).save(folder / f"{number:02}.png")
+        (folder / f"{number:02}.txt").write_text(f"photo of ohwx fox, number {number} {HOSTILE}", encoding="utf-8")
+    loaded = load_dataset(folder)
+    return Dataset(name="fox", records=loaded.records, trigger=TriggerWord(word="ohwx"))
+
+
+def shown(page: Page, standin: Standin, kind: str, dataset: Dataset, **more: Any) -> int:
+    """A node whose gallery shows a data set, as after a run."""
+    node = page.evaluate(ADD, kind)
+    output = {"lw_dataset": [gallery(dataset, **more)]}
+    standin.send("executed", {"node": str(node), "display_node": str(node), "output": output, "prompt_id": "x"})
+    page.wait_for_selector(".lw-tile .lw-caption")
+    return node
+
+
+def test_pictures_with_captions_and_flags(page: Page, standin: Standin, dataset: Dataset) -> None:
+    flags = {"01.png": [("blurred", "its edges are wide")]}
+    shown(page, standin, "LW_InspectDataset", dataset, flags=flags)
+    assert page.locator(".lw-gallery-bar").inner_text() == "30 pictures"
+    first = page.locator(".lw-tile").first
+    assert HOSTILE in first.inner_text() and first.locator("mark").inner_text() == "ohwx"
+    assert page.locator(".lw-flag").first.inner_text() == "blurred"
+    page.wait_for_function("document.querySelector('.lw-tile img').naturalWidth > 0")
+    assert page.evaluate("window.hurt") is None
+
+
+def test_a_caption_is_edited_by_keys_and_kept_in_the_workflow(page: Page, standin: Standin, dataset: Dataset) -> None:
+    node = shown(page, standin, "LW_EditCaptions", dataset)
+    page.locator(".lw-grid").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".lw-large textarea")
+    assert page.locator(".lw-large .lw-muted", has_text="tokens").inner_text().startswith("about ")
+    page.locator(".lw-large textarea").fill("ohwx fox: asleep\nin snow")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function("document.querySelector('.lw-large b').textContent === '02.png'")
+    page.keyboard.press("PageUp")
+    page.wait_for_function("document.querySelector('.lw-large textarea').value === 'ohwx fox: asleep in snow'")
+    page.keyboard.press("Escape")
+    assert page.locator(".lw-large").count() == 0
+    assert page.evaluate(VALUE, [node, "overrides"]) == "01.png: ohwx fox: asleep in snow"
+    assert "asleep" in page.locator(".lw-tile[data-name='01.png']").inner_text()
+    page.locator(".lw-tile[data-name='01.png']").click()
+    page.get_by_role("button", name="Undo this edit").click()
+    page.keyboard.press("Escape")
+    assert page.evaluate(VALUE, [node, "overrides"]) == ""
+
+
+def test_pictures_are_kept_and_dropped(page: Page, standin: Standin, dataset: Dataset) -> None:
+    node = shown(page, standin, "LW_CurateDataset", dataset, dropped={"00.png": "blurred (soft)"})
+    page.locator(".lw-grid").focus()
+    page.keyboard.press("k")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("d")
+    assert page.evaluate(VALUE, [node, "keep"]) == "00.png"
+    assert page.evaluate(VALUE, [node, "drop"]) == "01.png"
+    page.keyboard.press("Enter")
+    page.get_by_role("radio", name="Keep").click()
+    assert page.evaluate(VALUE, [node, "keep"]) == "00.png\n01.png" and page.evaluate(VALUE, [node, "drop"]) == ""
+    page.keyboard.press("Escape")
+
+
+def test_other_nodes_say_which_one_edits_and_add_it(page: Page, standin: Standin, dataset: Dataset) -> None:
+    shown(page, standin, "LW_LoadDataset", dataset)
+    page.locator(".lw-tile").first.click()
+    assert page.locator(".lw-large textarea").count() == 0
+    page.get_by_role("button", name="Add Edit Captions after this node").click()
+    types = page.evaluate("app.rootGraph.nodes.map((node) => node.type)")
+    assert types == ["LW_LoadDataset", "LW_EditCaptions"]
+    assert page.evaluate("app.rootGraph.nodes[1].inputs.find((input) => input.name === 'dataset').link != null")
+
+
+def test_it_comes_back_with_the_workflow_until_the_server_restarts(
+    page: Page, standin: Standin, dataset: Dataset
+) -> None:
+    shown(page, standin, "LW_LoadDataset", dataset)
+    page.evaluate("app.loadGraphData(JSON.parse(JSON.stringify(app.rootGraph.serialize())))")
+    page.wait_for_selector(".lw-tile .lw-caption")
+    load = """(token) => {
+      const workflow = JSON.parse(JSON.stringify(app.rootGraph.serialize()))
+      workflow.nodes[0].properties.lw_dataset = token
+      return app.loadGraphData(workflow)
+    }"""
+    page.evaluate(load, "gone")
+    page.wait_for_selector("text=Run the graph to see the pictures.")
+
+
+def test_five_thousand_pictures_scroll(page: Page, standin: Standin, dataset: Dataset, tmp_path: Path) -> None:
+    del tmp_path
+    records = tuple(
+        record.__class__(**{**vars(record), "caption": f"{number} ohwx"})
+        for number, record in enumerate(dataset.records * 167)
+    )
+    shown(page, standin, "LW_PreviewDataset", Dataset(name="many", records=records[:5000]))
+    assert page.locator(".lw-gallery-bar").inner_text() == "5000 pictures"
+    page.evaluate("document.querySelector('.lw-grid').scrollTop = 1e9")
+    page.wait_for_selector(".lw-tile:has-text('4999 ohwx')")
+    assert page.locator(".lw-tile").count() < 60
