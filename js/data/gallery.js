@@ -13,7 +13,7 @@ import { STYLE } from "./style.js"
 const NAME = "lw_gallery"
 const TYPE = "LW_GALLERY" // unknown to the front end
 const LEAST_WIDTH = 380 // pixels
-const LEAST_HEIGHT = 200
+const LEAST_HEIGHT = 260
 
 export class Gallery {
   /** @param {any} node */
@@ -26,6 +26,7 @@ export class Gallery {
       el("div", { className: "lw-gallery-bar" }, this.told, this.hint))
     this.widget = addElement(node, NAME, TYPE, this.content, { least: () => LEAST_HEIGHT })
     growToFit(node, LEAST_WIDTH)
+    node.setDirtyCanvas(true, true)
     this.token = ""
   }
 
@@ -36,7 +37,7 @@ export class Gallery {
 
   /** Shows a data set. @param {string} token */
   async show(token) {
-    if (token === this.token) return this.grid?.refresh()
+    if (token === this.token) return
     this.token = token
     const records = new Records(token, () => this.token === token && this.grid?.drawLater())
     try {
