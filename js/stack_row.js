@@ -40,7 +40,9 @@ function rawField(editor, line) {
 
 class Row {
   constructor(editor, line, at) {
-    Object.assign(this, { editor, line, at })
+    this.editor = editor
+    this.line = line
+    this.at = at
     this.told = editor.known.get(line) ?? {}
     this.phrases = this.told.phrases ?? [] // of the adapter
   }

@@ -3,6 +3,7 @@
 const HEIGHT = 120 // pixels
 const EDGE = { left: 44, right: 8, top: 8, bottom: 18 }
 const SMOOTHING = 0.97 // share of the last value that the next one keeps
+const FAINT = 0.3 // opacity of single steps
 const SHOWN = [0.01, 0.99] // quantiles between which single steps set the scale
 
 /**
@@ -68,7 +69,7 @@ export function drawCurve(canvas, course) {
     EDGE.left + ((width - EDGE.left - EDGE.right) * (step - 1)) / Math.max(1, course.steps - 1)
   const y = between(least, most)
   const colors = colorsOf(canvas)
-  drawAxes(context, colors, { width, least, most, steps: course.steps, x, y })
+  drawAxes(context, colors, { width, least, most, steps: course.steps, y })
   drawSteps(context, course.losses, colors.raw, x, y)
   drawLine(context, smooth.map((loss, at) => [x(at + 1), y(loss)]), colors.raw, 1.8)
   drawHeld(context, course.figures, colors.held, x)
@@ -85,11 +86,11 @@ function between(least, most) {
 function drawHeld(context, figures, color, x) {
   const held = figures.filter((own) => own.held !== null)
   const values = held.map((own) => own.held)
-  const y = between(...rangeOf(values, values))
+  const y = between(.../** @type {[number, number]} */ (rangeOf(values, values)))
   drawMarked(context, held.map((own) => [x(own.step), y(own.held)]), color)
 }
 
-/** Single steps, as the band between the least and the largest of each pixel. */
+/** Single steps; where there are more than pixels, the band between the least and the largest of each. */
 function drawSteps(context, losses, color, x, y) {
   const columns = new Map()
   losses.forEach((loss, at) => {
@@ -97,9 +98,16 @@ function drawSteps(context, losses, color, x, y) {
     const [least, most] = columns.get(column) ?? [Infinity, -Infinity]
     columns.set(column, [Math.min(least, loss), Math.max(most, loss)])
   })
-  context.globalAlpha = 0.28
+  if (columns.size === losses.length) return drawFaint(context, losses.map((loss, at) => [x(at + 1), y(loss)]), color)
+  context.globalAlpha = FAINT
   context.fillStyle = color
   for (const [column, [least, most]] of columns) context.fillRect(column - 0.5, y(most), 1, Math.max(1, y(least) - y(most)))
+  context.globalAlpha = 1
+}
+
+function drawFaint(context, points, color) {
+  context.globalAlpha = FAINT
+  drawLine(context, points, color, 1)
   context.globalAlpha = 1
 }
 

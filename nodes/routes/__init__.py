@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import datasets, stacks, stopping, training
+from . import datasets, runs, stacks, stopping, training
 from .table import Route
 
 ROUTES: list[Route] = [
@@ -10,4 +10,5 @@ ROUTES: list[Route] = [
     *datasets.ROUTES,
     *stacks.ROUTES,
     *training.ROUTES,
+    *runs.ROUTES,
 ]

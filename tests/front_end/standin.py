@@ -11,6 +11,8 @@ import contextlib
 import json
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,6 +24,7 @@ from lora_workbench.nodes.host.headless import HeadlessHost
 from lora_workbench.nodes.host.paths import files_below
 from lora_workbench.nodes.routes import ROUTES
 from lora_workbench.nodes.routes.serving import add
+from lora_workbench.nodes.routes.table import Answer, Asked, Route
 from stock_nodes import CHECKPOINT, stock_nodes
 
 EXTENSION = "lora-workbench"
@@ -63,7 +66,7 @@ class Standin:
         host: what our routes see.
         settings: the user's settings; a test may change them before it opens a page.
         prompts: what was posted to ``/prompt``, in order.
-        posted: addresses of all other POST requests, with what they carried.
+        posted: addresses of POST requests to our routes, with what they carried.
         unknown: addresses that a page asked for and that nothing answers.
         extension_on: whether the page gets our scripts.
     """
@@ -184,7 +187,7 @@ class Standin:
             table.get(path)(_json(answer))
         for method, path, handler in self._others():
             table.route(method, path)(handler)
-        add(ROUTES, table)
+        add([replace(route, act=partial(self._act, route)) for route in ROUTES], table)
         return table
 
     def _others(self) -> list[tuple[str, str, Handler]]:
@@ -227,6 +230,12 @@ class Standin:
     def _subgraph(self, path: Path) -> dict[str, Any]:
         module = f"custom_nodes.{EXTENSION}"
         return {"source": "custom_node", "name": path.stem, "info": {"node_pack": module}, "id": path.stem}
+
+    def _act(self, route: Route, asked: Asked) -> Answer:
+        """What one of our routes does, noted if it is a POST."""
+        if route.method == "POST":
+            self.posted.append((route.path, dict(asked.body)))
+        return route.act(asked)
 
     async def _one_subgraph(self, request: web.Request) -> web.StreamResponse:
         path = self.root / "subgraphs" / f"{Path(request.match_info['name']).name}.json"
@@ -399,8 +408,6 @@ class Standin:
         async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
             if foreign(request):
                 return web.Response(status=403)
-            if request.method == "POST" and request.content_type == "application/json" and "prompt" not in request.path:
-                self.posted.append((request.path, await request.json()))
             try:
                 with running(self.host):
                     answer = await handler(request)

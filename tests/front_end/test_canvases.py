@@ -11,8 +11,6 @@ from canvases import CANVASES, Canvas
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
-
 QUEUED = """async workflow => {
     await app.loadGraphData(workflow)
     const {output} = await app.graphToPrompt()
@@ -21,9 +19,9 @@ QUEUED = """async workflow => {
 
 
 @pytest.mark.parametrize("make", CANVASES, ids=lambda make: make.__name__)
-def test_the_front_end_queues_the_same(front_end: Page, make: Callable[[], Canvas]) -> None:
+def test_the_front_end_queues_the_same(lasting: Page, make: Callable[[], Canvas]) -> None:
     canvas = make()
-    queued = front_end.evaluate(QUEUED, canvas.data)
+    queued = lasting.evaluate(QUEUED, canvas.data)
     assert sorted(told(queued).values()) == sorted(told(canvas.prompt).values())
 
 

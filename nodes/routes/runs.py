@@ -1,0 +1,93 @@
+"""The runs of the run store, as the sidebar lists them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..host import host
+from .table import MOST_AT_ONCE, PREFIX, Answer, Asked, Route, json_answer
+
+if TYPE_CHECKING:
+    from ...engine.runs.listing import ListedRun
+    from ...engine.runs.store import RunStore
+
+_REPORT_POLICY = (
+    "sandbox allow-scripts; default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+)
+"""A report is a page of its own that can't reach ComfyUI; which script it runs, it says itself."""
+_UNKNOWN = {"error": {"message": "The run store doesn't have this."}}
+
+
+def runs(asked: Asked) -> Answer:
+    """The runs that were used last: from ``from`` on, at most ``count``; ``total`` says how many there are."""
+    from ...engine.runs.listing import listed_runs
+
+    store = _store()
+    first, count = asked.whole("from", 0, 10**6), asked.whole("count", MOST_AT_ONCE, MOST_AT_ONCE)
+    listed = listed_runs(store)
+    return json_answer({
+        "total": len(listed),
+        "runs": [_in_short(run, store) for run in listed[first : first + count]],
+    })  # fmt: skip
+
+
+def report(asked: Asked) -> Answer:
+    """The HTML report of a run, as it was shown last."""
+    from ...engine.runs.following import of_name
+
+    run = of_name(asked.query.get("run", ""))
+    path = _store().report(*run) if run else None
+    if path is None or not path.is_file():
+        return json_answer(_UNKNOWN, status=404)
+    return Answer(path.read_bytes(), "text/html", headers={"Content-Security-Policy": _REPORT_POLICY})
+
+
+def stop(asked: Asked) -> Answer:
+    """Ask the process that trains a run, this one or another, to stop after its current step; ``stopping`` is 0 if
+    none does."""
+    from ...engine.runs.following import of_name, run_name
+    from ...engine.runs.listing import listed_runs
+    from ...engine.runs.stopping import request_stop
+
+    run, store = of_name(str(asked.body.get("run", ""))), _store()
+    running = [own for own in listed_runs(store) if own.progress == "running"] if run else []
+    found = [own for own in running if run and run_name(own.lineage, own.steps) == run_name(*run)]
+    for own in found:
+        request_stop(store.stop_request(own.lineage))
+    return json_answer({"stopping": len(found)})
+
+
+def _in_short(run: ListedRun, store: RunStore) -> dict[str, Any]:
+    from ...engine.runs.following import run_name
+
+    return {
+        "run": run_name(run.lineage, run.steps),
+        "name": run.name,
+        "number": run.short,
+        "base": run.base,
+        "family": run.family,
+        "dataset": run.dataset,
+        "done": run.done,
+        "steps": run.steps,
+        "progress": run.progress,
+        "snapshots": list(run.snapshots),
+        "losses": run.losses,
+        "ended_early": run.ended_early,
+        "verdict": run.verdict.in_short() if run.verdict else "",
+        "has_report": store.report(run.lineage, run.steps).is_file(),
+        "bytes": run.bytes,
+        "used": run.used,
+    }
+
+
+def _store() -> RunStore:
+    from ...engine.runs.store import RunStore
+
+    return RunStore(host().store_root())
+
+
+ROUTES = [
+    Route("GET", f"{PREFIX}runs", runs),
+    Route("GET", f"{PREFIX}runs/report", report),
+    Route("POST", f"{PREFIX}runs/stop", stop),
+]

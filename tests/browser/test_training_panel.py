@@ -1,0 +1,61 @@
+"""The panel of a training, from its first step to the workflow that is opened again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from browser_pages import ENDED, OPEN, QUEUE, numbered
+from comfyui_graphs import demo_training
+from comfyui_server import Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
+
+STEPS = 40
+
+REOPEN = "async () => { await app.loadGraphData(app.rootGraph.serialize()) }"
+TRAINS = "() => document.querySelector('.lw-training progress')?.value > 0"
+PROMPT = "async () => (await app.graphToPrompt()).output"
+
+
+def opened(page: Page, steps: int = STEPS, seed: int = 5) -> None:
+    graph = demo_training(steps=steps, seed=seed, name="panel", snapshot_every=10, sample_every=20,
+                          sample_prompts="a fox")  # fmt: skip
+    page.evaluate(OPEN, [numbered(graph), "panel"])
+
+
+def test_a_training_is_watched_and_shown_again(front_end: Page, server: Server) -> None:
+    del server
+    opened(front_end)
+    before = front_end.evaluate(PROMPT)
+    front_end.evaluate(QUEUE)
+    state = front_end.locator(".lw-training-state")
+    front_end.wait_for_function(TRAINS, timeout=120_000)
+    assert front_end.get_by_role("button", name="Stop after this step").is_visible()
+    front_end.wait_for_function(ENDED, timeout=120_000)
+    front_end.get_by_text(f"Finished, {STEPS} steps").wait_for()
+    assert front_end.evaluate(PROMPT) == before
+    front_end.evaluate(REOPEN)
+    front_end.get_by_text(f"Finished, {STEPS} steps").wait_for()
+    slider = front_end.get_by_role("slider", name="Samples by step")
+    assert slider.get_attribute("aria-valuetext") == f"step {STEPS}"
+    slider.focus()
+    front_end.keyboard.press("ArrowLeft")
+    assert slider.get_attribute("aria-valuetext") == "step 20"
+    picture = front_end.locator(".lw-samples img")
+    front_end.wait_for_function("() => document.querySelector('.lw-samples img').naturalWidth > 0")
+    assert picture.get_attribute("alt") == "a fox"
+    assert state.text_content() == f"Finished, {STEPS} steps"
+
+
+def test_stop_and_keep_ends_the_training_with_its_adapter(front_end: Page, server: Server) -> None:
+    del server
+    opened(front_end, steps=400, seed=7)
+    front_end.evaluate(QUEUE)
+    front_end.wait_for_function(TRAINS, timeout=120_000)
+    front_end.get_by_role("button", name="Stop after this step").click()
+    front_end.wait_for_function(ENDED, timeout=120_000)
+    front_end.get_by_text("Stopped at step").first.wait_for()
