@@ -14,6 +14,7 @@ const NAME = "lw_gallery"
 const TYPE = "LW_GALLERY" // unknown to the front end
 const LEAST_WIDTH = 380 // pixels
 const LEAST_HEIGHT = 260
+const PAUSE = 300 // milliseconds
 
 export class Gallery {
   /** @param {any} node */
@@ -28,9 +29,17 @@ export class Gallery {
     growToFit(node, LEAST_WIDTH)
     node.setDirtyCanvas(true, true)
     this.token = ""
+    this.edits.onChange(() => this.refreshLater())
+  }
+
+  /** Shows changes once no more come. */
+  refreshLater() {
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => this.grid?.refresh(), PAUSE)
   }
 
   remove() {
+    clearTimeout(this.timer)
     this.grid?.remove()
     this.view?.element.close()
   }

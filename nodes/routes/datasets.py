@@ -103,7 +103,7 @@ def _overlay(own: Image, side: int) -> bytes:
 
     own.thumbnail((side, side))
     over = Image.new("RGBA", own.size, (*_MASKED, 0))
-    over.putalpha(own.point(lambda value: round((255 - value) * _OPACITY)))
+    over.putalpha(own.point([round((255 - value) * _OPACITY) for value in range(256)]))
     return _encoded(over)
 
 
