@@ -7,8 +7,8 @@ from .table import Route
 
 ROUTES: list[Route] = [
     *stopping.ROUTES,
-    *datasets.ROUTES,
     *stacks.ROUTES,
     *training.ROUTES,
     *runs.ROUTES,
+    *datasets.ROUTES,
 ]

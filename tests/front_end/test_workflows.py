@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from standin import Standin
 
 WORKFLOWS = Path(lora_workbench.__file__).parent / "workflows"
+ADAPTERS = ("fox", "riso", "my-subject", "my-style")
 OPEN = """async workflow => {
     await app.loadGraphData(workflow)
     const {output} = await app.graphToPrompt()
@@ -25,6 +27,18 @@ OPEN = """async workflow => {
         dialogs: [...document.querySelectorAll("[role=dialog], .p-toast-message")].map(shown => shown.innerText),
     }
 }"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def named_adapters(standin: Standin) -> Iterator[None]:
+    """The files that the workflows name: empty, as none of them is run."""
+    files = [standin.host.adapter_directory() / f"{name}.safetensors" for name in ADAPTERS]
+    made = [file for file in files if not file.exists()]
+    for file in made:
+        file.touch()
+    yield
+    for file in made:
+        file.unlink()
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in WORKFLOWS.glob("*.json")))

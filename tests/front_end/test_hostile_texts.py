@@ -1,0 +1,160 @@
+"""Texts of others never become markup: thirty payloads in every place that shows file names, captions or metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from lora_workbench.engine.adapters.adapter import Adapter
+from lora_workbench.engine.adapters.files import save_adapter
+from lora_workbench.engine.adapters.kinds import LowRank
+from PIL import Image
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
+    from standin import Standin
+
+HIT = "window.lwHit=1"
+PAYLOADS = (
+    f"<script>{HIT}</script>", f"<img src=x onerror={HIT}>", f"<svg onload={HIT}>", f"<svg/onload={HIT}>",
+    f"<b onmouseover={HIT}>b</b>", f"<a href=javascript:{HIT}>a</a>", f"javascript:{HIT}", f"JaVaScRiPt:{HIT}",
+    f"\"><script>{HIT}</script>", f"'><img src=x onerror={HIT}>", f"\" onfocus={HIT} autofocus=\"",
+    f"' onclick={HIT} '",
+    f"`onload={HIT}`", f"</textarea><script>{HIT}</script>", f"</style><script>{HIT}</script>",
+    f"</title><img src=x onerror={HIT}>", "<iframe srcdoc='<script>parent.lwHit=1</script>'>",
+    "<iframe src=javascript:parent.lwHit=1>", f"<object data=javascript:{HIT}>", f"<embed src=javascript:{HIT}>",
+    f"<details open ontoggle={HIT}>", f"<video><source onerror={HIT}>", f"<input autofocus onfocus={HIT}>",
+    f"<math><mi xlink:href=javascript:{HIT}>m", f"<style>@import 'javascript:{HIT}'</style>", f"<body onload={HIT}>",
+    f"<form><button formaction=javascript:{HIT}>b", "{{constructor.constructor('window.lwHit=1')()}}",
+    f"${{{HIT}}}", f"&lt;img src=x onerror={HIT}&gt;", f"[a](javascript:{HIT})", f"![a](x\" onerror=\"{HIT})",
+)  # fmt: skip
+FILES = [payload.replace("/", "∕").replace("\\", "∖")[:80] for payload in PAYLOADS]
+"""As names of files, which have no slash."""
+
+MARKUP = """() => {
+    const ours = document.querySelectorAll("[class*=lw-], .lw")
+    const all = new Set([...ours].flatMap(one => [one, ...one.querySelectorAll("*")]))
+    const wrong = one => /^(script|iframe|object|embed|style|video|math|form|b|a)$/i.test(one.localName)
+        && /lwHit/.test(one.outerHTML) && !OWN(one)
+    const OWN = one => ["b", "form"].includes(one.localName) && !one.querySelector("script, img, iframe, svg")
+    const handled = one => [...one.attributes].some(({name, value}) =>
+        name.startsWith("on") || (/^(href|src|action|formaction|data)$/.test(name) && /^\\s*javascript:/i.test(value)))
+    return {
+        hit: window.lwHit ?? 0,
+        wrong: [...all].filter(one => wrong(one) || handled(one)).map(one => one.outerHTML.slice(0, 200)),
+        shown: [...ours].filter(one => one.innerHTML.includes("lwHit")).length,
+    }
+}"""
+VALUES = """() => [...document.querySelectorAll("[class*=lw-] :is(input, textarea)")]
+    .some(one => one.value.includes("lwHit"))"""
+
+
+def assert_only_text(page: Page, *, fields: bool = False) -> None:
+    """Payloads are on the page, as text, or in fields, and none has become an element or has run."""
+    page.wait_for_timeout(300)
+    found = page.evaluate(MARKUP)
+    assert found["hit"] == 0
+    assert found["wrong"] == []
+    assert found["shown"] or (fields and page.evaluate(VALUES))
+
+
+@pytest.fixture(scope="module")
+def hostile_adapters(standin: Standin) -> list[str]:
+    """Adapters whose names, trigger phrases and descriptions are payloads."""
+    import torch
+
+    update = LowRank(down=torch.ones(2, 4), up=torch.ones(4, 2), alpha=2.0)
+    modules = {"denoiser.mid_block.attentions.0.proj_in": update}
+    names = []
+    for name, payload in zip(FILES, PAYLOADS, strict=True):
+        metadata = {"lw.triggers": json.dumps([payload.replace("|", " ")]), "ss_output_name": payload}
+        adapter = Adapter(name=payload, family="sd1", modules=modules, metadata=metadata)
+        path = standin.host.adapter_directory() / "hostile" / f"{name}.safetensors"
+        save_adapter(adapter, path, key_style="kohya")
+        names.append(f"hostile/{path.name}")
+    return names
+
+
+def test_rows_of_a_stack(lasting: Page, hostile_adapters: list[str]) -> None:
+    usable = [name for name in hostile_adapters if "|" not in name]
+    rows = "\n".join([*(f"on | {name} | 0.5" for name in usable), *(f"# {payload}" for payload in PAYLOADS)])
+    prompt = {"1": {"class_type": "LW_Stack", "inputs": {"rows": rows}}}
+    lasting.evaluate("async prompt => { await app.loadApiJson(prompt, 'hostile') }", prompt)
+    editor = lasting.locator(".lw-stack")
+    editor.locator(".lw-row:has(.lw-line)").nth(len(usable) - 1).wait_for(state="attached")
+    lasting.wait_for_load_state("networkidle")
+    assert_only_text(lasting)
+    editor.get_by_role("button", name="Add an adapter").press("Enter")
+    lasting.get_by_role("textbox", name="Search").press_sequentially("lwHit")
+    assert_only_text(lasting)
+    lasting.keyboard.press("Escape")
+
+
+def poisoned(value: Any, names: frozenset[str], payload: Callable[[], str], name: str = "") -> Any:
+    """The value with payloads for texts below these names."""
+    if isinstance(value, dict):
+        return {key: poisoned(one, names, payload, key) for key, one in value.items()}
+    if isinstance(value, list):
+        return [poisoned(one, names, payload, name) for one in value]
+    return payload() if isinstance(value, str) and name in names else value
+
+
+RUN = {
+    "run": "0123456789abcdef-2", "name": "", "number": "", "base": "", "family": "", "dataset": "", "done": 1,
+    "steps": 2, "progress": "finished", "snapshots": [], "losses": [1.0, 0.5], "ended_early": "", "verdict": "",
+    "has_report": True, "bytes": 1, "used": 1,
+}  # fmt: skip
+IN_RUNS = frozenset({"name", "number", "base", "family", "dataset", "verdict", "ended_early", "progress"})
+
+
+def test_runs(lasting: Page) -> None:
+    runs = [poisoned(RUN, IN_RUNS, lambda payload=payload: payload) for payload in PAYLOADS]
+
+    def answer(route: Route) -> None:
+        route.fulfill(json={"total": len(runs), "runs": runs})
+
+    lasting.route("**/lora_workbench/runs", answer)
+    tabs = lasting.evaluate("() => app.extensionManager.getSidebarTabs().map(tab => tab.id)")
+    [tab] = [one for one in tabs if "run" in one.lower() and ("lora" in one.lower() or "lw" in one.lower())]
+    lasting.evaluate("id => app.extensionManager.sidebarTab.toggleSidebarTab(id)", tab)
+    lasting.locator(".lw-run").nth(len(PAYLOADS) - 1).wait_for()
+    assert_only_text(lasting)
+    lasting.evaluate("id => app.extensionManager.sidebarTab.toggleSidebarTab(id)", tab)
+
+
+@pytest.fixture(scope="module")
+def hostile_pictures(standin: Standin) -> Path:
+    """A data set whose names of files and captions are payloads."""
+    folder = standin.folder / "input" / "hostile"
+    folder.mkdir(exist_ok=True)
+    for number, (name, payload) in enumerate(zip(FILES, PAYLOADS, strict=True)):
+        Image.new("RGB", (64, 64), (8 * number % 256, 90, 120)).save(folder / f"{name}.png")
+        (folder / f"{name}.txt").write_text(payload, encoding="utf-8")
+    return folder
+
+
+ADD = """name => {
+    app.rootGraph.clear()
+    const node = app.rootGraph.add(Object.assign(LiteGraph.createNode(name), {pos: [40, 120]}))
+    return (node ?? app.rootGraph.nodes[0]).id
+}"""
+
+
+@pytest.mark.parametrize("kind", ["LW_InspectDataset", "LW_EditCaptions"])
+def test_galleries(lasting: Page, standin: Standin, hostile_pictures: Path, kind: str) -> None:
+    from lora_workbench.engine.data.loading import load_dataset
+    from lora_workbench.nodes.kit.galleries import gallery
+
+    node = str(lasting.evaluate(ADD, kind))
+    dataset = load_dataset(hostile_pictures)
+    flags = {record.name: [(PAYLOADS[1], PAYLOADS[0])] for record in dataset.records}
+    output = {"lw_dataset": [gallery(dataset, flags=flags)]}
+    standin.send("executed", {"node": node, "display_node": node, "output": output, "prompt_id": "x"})
+    lasting.wait_for_selector(".lw-tile .lw-caption")
+    assert_only_text(lasting)
+    lasting.locator(".lw-tile").first.press("Enter")
+    assert_only_text(lasting)
+    lasting.keyboard.press("Escape")
