@@ -34,10 +34,24 @@ function linesOf(node, name) {
   return String(widgetOf(node, name)?.value ?? "").split("\n").map((line) => line.trim()).filter(Boolean)
 }
 
+const INPUTS = ["overrides", "keep", "drop"]
+
 export class Edits {
   /** @param {any} node */
   constructor(node) {
     this.node = node
+  }
+
+  /** Calls something after each change, here or by hand. @param {() => void} act */
+  onChange(act) {
+    if (![CAPTIONS, CHOICES].includes(this.node.comfyClass)) return
+    for (const widget of INPUTS.map((name) => widgetOf(this.node, name)).filter(Boolean)) {
+      const before = widget.callback
+      widget.callback = function (...given) {
+        act()
+        return before?.apply(this, given)
+      }
+    }
   }
 
   get ofCaptions() {

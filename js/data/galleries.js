@@ -28,8 +28,11 @@ function show(id, output) {
   const node = nodeOf(id)
   if (typeof token !== "string" || !node?.comfyClass?.startsWith(PREFIX)) return
   // Remembered with the workflow, so that it shows the pictures when the page is opened again.
+  const before = node.properties.lw_dataset
   node.properties.lw_dataset = token
-  galleryOf(node).show(token)
+  const gallery = galleryOf(node)
+  if (before !== token) app.extensionManager.workflow?.activeWorkflow?.changeTracker?.captureCanvasState?.()
+  return gallery.show(token)
 }
 
 app.registerExtension({

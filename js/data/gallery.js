@@ -13,7 +13,8 @@ import { STYLE } from "./style.js"
 const NAME = "lw_gallery"
 const TYPE = "LW_GALLERY" // unknown to the front end
 const LEAST_WIDTH = 380 // pixels
-const LEAST_HEIGHT = 200
+const LEAST_HEIGHT = 260
+const PAUSE = 300 // milliseconds
 
 export class Gallery {
   /** @param {any} node */
@@ -26,17 +27,26 @@ export class Gallery {
       el("div", { className: "lw-gallery-bar" }, this.told, this.hint))
     this.widget = addElement(node, NAME, TYPE, this.content, { least: () => LEAST_HEIGHT })
     growToFit(node, LEAST_WIDTH)
+    node.setDirtyCanvas(true, true)
     this.token = ""
+    this.edits.onChange(() => this.refreshLater())
+  }
+
+  /** Shows changes once no more come. */
+  refreshLater() {
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => this.grid?.refresh(), PAUSE)
   }
 
   remove() {
+    clearTimeout(this.timer)
     this.grid?.remove()
     this.view?.element.close()
   }
 
   /** Shows a data set. @param {string} token */
   async show(token) {
-    if (token === this.token) return this.grid?.refresh()
+    if (token === this.token) return
     this.token = token
     const records = new Records(token, () => this.token === token && this.grid?.drawLater())
     try {

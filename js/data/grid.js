@@ -29,7 +29,8 @@ export class Grid {
     this.room = el("div", { className: "lw-room", role: "presentation" })
     this.element = el("div", { className: "lw-grid", role: "listbox", tabIndex: 0, "aria-label": t("Pictures"),
       on: { scroll: () => this.drawLater(), keydown: (event) => this.key(event) } }, this.room)
-    this.watcher = new ResizeObserver(() => this.refresh())
+    this.wide = this.tall = 0 // as watched: asking the page while tiles come would lay it out for each
+    this.watcher = new ResizeObserver(([{ contentRect }]) => this.resize(contentRect))
     this.watcher.observe(this.element)
   }
 
@@ -38,8 +39,15 @@ export class Grid {
     cancelAnimationFrame(this.frame)
   }
 
+  /** @param {DOMRectReadOnly} rect */
+  resize({ width, height }) {
+    this.wide = width
+    this.tall = height
+    this.refresh()
+  }
+
   get width() {
-    return this.element.clientWidth - 2
+    return this.wide - 2
   }
 
   get columns() {
@@ -71,9 +79,9 @@ export class Grid {
     const { columns, rowHeight } = this
     const rows = Math.ceil(this.records.total / columns)
     this.room.style.height = `${rows * rowHeight}px`
-    const { scrollTop, clientHeight } = this.element
+    const { scrollTop } = this.element
     const first = Math.max(0, Math.floor(scrollTop / rowHeight) - BEYOND) * columns
-    const end = Math.min(this.records.total, (Math.ceil((scrollTop + clientHeight) / rowHeight) + BEYOND) * columns)
+    const end = Math.min(this.records.total, (Math.ceil((scrollTop + this.tall) / rowHeight) + BEYOND) * columns)
     for (const [index, tile] of this.tiles) {
       if (index < first || index >= end || !tile.dataset.name) this.drop(index, tile)
     }
@@ -163,16 +171,16 @@ export class Grid {
   go(index) {
     this.current = Math.max(0, Math.min(this.records.total - 1, index))
     const top = Math.floor(this.current / this.columns) * this.rowHeight
-    const { scrollTop, clientHeight } = this.element
+    const { scrollTop } = this.element
     if (top < scrollTop) this.element.scrollTop = top
-    else if (top + this.rowHeight > scrollTop + clientHeight) this.element.scrollTop = top + this.rowHeight - clientHeight
+    else if (top + this.rowHeight > scrollTop + this.tall) this.element.scrollTop = top + this.rowHeight - this.tall
     this.draw()
   }
 
   /** @param {KeyboardEvent} event */
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return
-    const rows = Math.max(1, Math.floor(this.element.clientHeight / this.rowHeight))
+    const rows = Math.max(1, Math.floor(this.tall / this.rowHeight))
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns,
       PageDown: rows * this.columns, PageUp: -rows * this.columns, Home: -Infinity, End: Infinity }
     if (event.key in steps) this.go(this.current + steps[event.key])

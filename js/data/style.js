@@ -24,6 +24,7 @@ export const STYLE = `
 .lw-out .lw-picture img { opacity: .35; }
 .lw-large { width: min(1200px, 94vw); height: min(860px, 92vh); padding: 12px; border-radius: 10px;
   border: 1px solid var(--border-color, #444); background: var(--comfy-menu-bg, #222); }
+.lw-large { box-shadow: 0 8px 40px rgb(0 0 0 / .5); outline: none; }
 .lw-large::backdrop { background: rgb(0 0 0 / .6); }
 .lw-large[open] { display: flex; flex-direction: column; gap: 10px; }
 .lw-large-bar { display: flex; align-items: center; gap: 8px; }

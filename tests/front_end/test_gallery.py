@@ -78,6 +78,17 @@ def test_a_caption_is_edited_by_keys_and_kept_in_the_workflow(page: Page, standi
     assert page.evaluate(VALUE, [node, "overrides"]) == ""
 
 
+def test_an_edit_by_hand_is_shown(page: Page, standin: Standin, dataset: Dataset) -> None:
+    node = shown(page, standin, "LW_EditCaptions", dataset)
+    change = """(id) => {
+      const widget = app.rootGraph.getNodeById(id).widgets.find((widget) => widget.name === "overrides")
+      widget.value = "00: by hand"
+      widget.callback?.(widget.value)
+    }"""
+    page.evaluate(change, node)
+    page.wait_for_selector(".lw-tile[data-name='00.png']:has-text('by hand')")
+
+
 def test_pictures_are_kept_and_dropped(page: Page, standin: Standin, dataset: Dataset) -> None:
     node = shown(page, standin, "LW_CurateDataset", dataset, dropped={"00.png": "blurred (soft)"})
     page.locator(".lw-grid").focus()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -149,10 +148,10 @@ def test_nodes_give_their_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(type(host), "dataset_path", lambda self, path: Path(path))
     loaded = LoadDataset.execute(str(folder), "skip")
     assert told(asked("dataset", token=loaded.ui["lw_dataset"][0]["token"]))["total"] == 3
-    switches: Callable[[], dict[str, bool]] = lambda: {  # noqa: E731
+    switches: dict[str, Any] = {
         item.id: False for item in CurateDataset.define_schema().inputs if item.id.startswith("drop_")
     }
-    curated = CurateDataset.execute(loaded.args[0], goal="subject", drop="0001.png", **switches())
+    curated = CurateDataset.execute(loaded.args[0], goal="subject", drop="0001.png", **switches)
     records = told(asked("dataset", token=curated.ui["lw_dataset"][0]["token"]))["records"]
     assert [record["dropped"] for record in records] == ["", "named by hand", ""]
     assert all("small" in [flag["label"] for flag in record["flags"]] for record in records)
