@@ -29,6 +29,7 @@ def test_the_scripts_are_small(root: Path) -> None:
     assert total < LARGEST
 
 
+@pytest.mark.proofs
 def test_the_page_starts_as_fast(opened: Opened, standin: Standin, capsys: pytest.CaptureFixture[str]) -> None:
     """Time to ready with and without our scripts, in turns. Other programs on the computer make single starts vary by
     more than ours cost, so that only the least of each counts, and with room."""
