@@ -27,6 +27,11 @@ def levels_without_base(settings: NoiseSettings) -> NoiseLevels:
     return _levels(settings, _shift(settings, Shift()))
 
 
+def levels_with_shift(settings: NoiseSettings, own: Shift | None) -> NoiseLevels:
+    """Those on a model with this shift of its own; ``None`` for models other than flow models."""
+    return _levels(settings, Shift() if own is None else _shift(settings, own))
+
+
 def sampled_levels(base: BackboneInfo) -> NoiseLevels:
     """The levels that the base model's own sampler goes through, from 1 to 0 in equal steps before its shift."""
     return NoiseLevels(shift=base.shift)

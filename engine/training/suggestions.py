@@ -36,7 +36,7 @@ def suggest(goal: Goal, pictures: int, base: BackboneInfo, quality: Quality = "s
             expected=f"a goal ({', '.join(USUAL)}), a quality ({', '.join(QUALITIES)}) and at least one picture",
             hint="choose a goal and a quality, and connect a data set with pictures.",
         )
-    recipe = Recipe.of(**{"steps": _length(goal, pictures)} | suggested_values(goal, base))
+    recipe = Recipe.of(**{"steps": suggested_length(goal, pictures)} | suggested_values(goal, base))
     steps = max(1, round(recipe.schedule.steps * STEPS[quality]))
     recipe = recipe.changed(steps=steps)
     return replace(recipe, reason=" ".join(_reasons(recipe, goal, pictures, base, quality)))
@@ -47,6 +47,13 @@ def suggested_values(goal: str, base: BackboneInfo) -> dict[str, Any]:
     declares, each of which replaces those before it."""
     general = {"resolution": base.resolution} | GENERAL.values(goal)
     return general | base.traits.published.values(goal) | dict(base.recipe)
+
+
+def sourced_values(goal: str, base: BackboneInfo) -> dict[str, Sourced]:
+    """As :func:`suggested_values`, with where each value comes from."""
+    declared = {name: Sourced(value, "the base model's own recipe") for name, value in base.recipe.items()}
+    general = {"resolution": Sourced(base.resolution, "the base model's own pictures"), **GENERAL.of(goal)}
+    return {**general, **base.traits.published.of(goal), **declared}
 
 
 def suggestions_for(base: BackboneInfo, pictures: int) -> dict[str, list[Sourced]]:
@@ -61,7 +68,7 @@ def suggestions_for(base: BackboneInfo, pictures: int) -> dict[str, list[Sourced
     found: dict[str, list[Sourced]] = {}
     general = {"resolution": Sourced(base.resolution, "the base model's own pictures")}
     for goal in USUAL:
-        steps = {"steps": Sourced(_length(goal, pictures), f"the {counted(pictures, 'picture')}")}
+        steps = {"steps": Sourced(suggested_length(goal, pictures), f"the {counted(pictures, 'picture')}")}
         declared = {name: Sourced(value, "the base model's own recipe") for name, value in base.recipe.items()}
         for_goal = {**general, **GENERAL.of(goal), **steps, **base.traits.published.of(goal), **declared}
         for name, own in for_goal.items():
@@ -74,7 +81,7 @@ def suggestions_for(base: BackboneInfo, pictures: int) -> dict[str, list[Sourced
     return {name: [own for at, own in enumerate(values) if own not in values[:at]] for name, values in found.items()}
 
 
-def _length(goal: Goal, pictures: int) -> int:
+def suggested_length(goal: Goal, pictures: int) -> int:
     """Steps by the number of pictures; each of a style's more numerous ones is seen less often."""
     return round(min(2000, max(600, pictures * (15 if goal == "style" else 60))), -1)
 

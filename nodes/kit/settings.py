@@ -40,6 +40,13 @@ def parse_settings(text: str) -> dict[str, Any]:
     Raises:
         ConfigError: with one line for each entry that has no value, comes twice, isn't a setting or can't be used.
     """
+    values, problems = read_settings(text)
+    raise_all([*problems, *problems_with(values)], "The recipe")
+    return values
+
+
+def read_settings(text: str) -> tuple[dict[str, Any], list[str]]:
+    """As :func:`parse_settings`, with the entries that aren't ``name = value`` as problems, and values unchecked."""
     hints = {name: hint for group in GROUPS.values() for name, hint in get_type_hints(group).items()}
     values: dict[str, Any] = {}
     problems = []
@@ -53,8 +60,46 @@ def parse_settings(text: str) -> dict[str, Any]:
             values[name] = _read(value.replace(";", "\n") if hint == tuple[str, ...] else value, hint)
         elif entry.strip():
             problems.append(f"{entry.strip()!r} isn't of the form name = value")
-    raise_all([*problems, *problems_with(values)], "The recipe")
-    return values
+    return values, problems
+
+
+def setting_fields() -> list[dict[str, Any]]:
+    """The groups of settings with their fields, as plain values for a form."""
+    return [
+        {"name": name, "title": group.title, "about": group.__doc__ or "", "fields": _fields(group)}
+        for name, group in GROUPS.items()
+    ]
+
+
+def as_text(value: Any) -> str:
+    """A value as :func:`parse_settings` reads it; empty for ``None``."""
+    if value is None or isinstance(value, (bool, str)):
+        return {None: "", True: "true", False: "false"}.get(value, str(value))
+    if isinstance(value, (tuple, list)):
+        return ("; " if any(isinstance(part, str) for part in value) else ", ").join(map(str, value))
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def _fields(group: type[Settings]) -> list[dict[str, Any]]:
+    hints, defaults = get_type_hints(group), defaults_of(group)
+    return [_field(name, hints[name], declared, defaults[name]) for name, declared in settings_of(group).items()]
+
+
+def _field(name: str, hint: Any, declared: Setting, default: Any) -> dict[str, Any]:
+    kinds = {bool: "switch", int: "whole", float: "number", tuple[str, ...]: "lines", tuple[int, ...]: "numbers"}
+    return {
+        "name": name,
+        "label": name.replace("_", " "),
+        "kind": "choice" if declared.choices else kinds.get(hint, "text"),
+        "default": as_text(default),
+        "minimum": declared.minimum if declared.minimum is not None else declared.above,
+        "maximum": declared.maximum,
+        "step": declared.step,
+        "choices": declared.options(),
+        "words": list(declared.words),
+        "unit": declared.unit,
+        "tooltip": declared.tooltip,
+    }
 
 
 def in_lines(settings: str, named: Mapping[str, Any]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from . import datasets, runs, stacks, stopping, training
+from . import datasets, recipe, runs, stacks, stopping, training
 from .table import Route
 
 ROUTES: list[Route] = [
     *stopping.ROUTES,
     *stacks.ROUTES,
     *training.ROUTES,
+    *recipe.ROUTES,
     *runs.ROUTES,
     *datasets.ROUTES,
 ]

@@ -74,7 +74,9 @@ class Recipe(io.ComfyNode):
     ) -> io.NodeOutput:
         """``named`` are settings that a graph written by hand or ``--set`` gives as inputs of their own."""
         from ...engine.training.epochs import in_steps, length
+        from ...engine.training.levels import usual_tokens
         from ...engine.training.notes import Plan, notes
+        from ...engine.training.resolved import known_of
         from ...engine.training.suggestions import recipe_table, suggest, with_changes
 
         chosen = parse_settings(in_lines(settings, named))
@@ -89,4 +91,5 @@ class Recipe(io.ComfyNode):
         )
         report = {"settings": recipe.flat(), "length": lasts, "noise_levels": levels.report, "notes": told}
         plot = to_tensor([levels.plot]) if levels.plot else None
-        return io.NodeOutput(recipe, recipe.reason, ui=shown(text=text, preview=plot, report=report))
+        form = {"lw_recipe": [known_of(base.info, len(dataset), usual_tokens(planned, dataset, base.info))]}
+        return io.NodeOutput(recipe, recipe.reason, ui=shown(text=text, preview=plot, report=report) | form)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.contract import Backbone
 from lora_workbench.engine.training.recipe import Recipe as Settings
+from lora_workbench.engine.training.resolved import noise_levels, read_known, resolve
 from lora_workbench.engine.training.settings import NoiseSettings
 from lora_workbench.nodes.training.recipe import Recipe
 from lora_workbench.nodes.training.recipe_groups import RECIPE_NODES
@@ -73,6 +75,19 @@ def test_a_suggested_recipe_shows_the_levels_on_its_flow_model(flow: Backbone, p
     assert report["noise_levels"]["shift"] == pytest.approx(6)
     assert report["noise_levels"]["deciles"][4] == pytest.approx(6 / 7, abs=1e-3)
     assert len(ui["images"]) == 1
+
+
+def test_the_form_learns_the_levels_of_its_last_run(flow: Backbone, pictures: Dataset) -> None:
+    settings = {"noise_shift": "model", "timestep_distribution": "uniform", "resolution": 32}
+    text = "; ".join(f"{name} = {value}" for name, value in settings.items())
+    ui = Recipe.execute(pictures, flow, "subject", "standard", text).ui
+    known = read_known(json.loads(json.dumps(ui["lw_recipe"][0])))
+    told = resolve("subject", "standard", settings, known)
+    levels = noise_levels(told, known)
+    made = {name: value for name, value in ui["lw_report"][0]["settings"].items() if told.values[name].value != value}
+    assert (known.pictures, known.flow, made) == (len(pictures), True, {})
+    assert levels is not None
+    assert levels["density"][-1] > 3
 
 
 def test_a_training_shows_its_levels_beside_its_losses(flow: Backbone, pictures: Dataset) -> None:
