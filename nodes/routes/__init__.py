@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import datasets, recipe, runs, stacks, stopping, training
+from . import datasets, recipe, runs, stacks, stopping, training, vault
 from .table import Route
 
 ROUTES: list[Route] = [
@@ -12,4 +12,5 @@ ROUTES: list[Route] = [
     *recipe.ROUTES,
     *runs.ROUTES,
     *datasets.ROUTES,
+    *vault.ROUTES,
 ]

@@ -1,0 +1,132 @@
+"""The vault as the sidebar shows it: cards, preview pictures, kept graphs and notes."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from ...engine.core.errors import ConfigError
+from ..host import host
+from .table import MOST_AT_ONCE, PREFIX, Answer, Asked, Route, json_answer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ...engine.vault.card import Card
+
+_SIDE = 192
+"""Pixels of a preview's longer side."""
+_MOST_NOTE = 100_000
+"""Characters."""
+_UNKNOWN = {"error": {"message": "The vault doesn't have this."}}
+
+
+def vault(asked: Asked) -> Answer:
+    """The cards that words and filters find, from ``from`` on, at most ``count``.
+
+    Raises:
+        ConfigError: a filter of the search isn't known.
+    """
+    from ...engine.vault.index import opened
+    from ...engine.vault.searching import Query
+
+    query = Query.of(asked.query.get("search", ""))
+    files = [(name, host().adapter_path(name)) for name in host().adapter_files()]
+    with opened(host().vault_file()) as index:
+        for _ in index.refresh(files):
+            pass
+        found = [card for card in index.search(query) if _fits(card, asked)]
+    first, count = asked.whole("from", 0, 10**6), asked.whole("count", MOST_AT_ONCE, MOST_AT_ONCE)
+    return json_answer({"total": len(found), "cards": [_in_short(card) for card in found[first : first + count]]})
+
+
+def preview(asked: Asked) -> Answer:
+    """The picture beside an adapter, small."""
+    from PIL import Image
+
+    from ...engine.vault.sidecars import Folders
+
+    path = _path(asked.query.get("name"))
+    picture = Folders().beside(path).preview if path else None
+    if picture is None:
+        return json_answer(_UNKNOWN, status=404)
+    buffer = io.BytesIO()
+    try:
+        with Image.open(picture) as image:
+            image.thumbnail((_SIDE, _SIDE))
+            image.convert("RGB").save(buffer, "WEBP")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return json_answer(_UNKNOWN, status=404)
+    return Answer(buffer.getvalue(), "image/webp", headers={"Cache-Control": "private, no-cache"})
+
+
+def workflow(asked: Asked) -> Answer:
+    """The graph that trained an adapter, of its file's header.
+
+    Raises:
+        AdapterError: the file is damaged.
+    """
+    from ...engine.adapters.headers import read_header
+    from ...engine.vault.values import parsed
+
+    path = _path(asked.query.get("name"))
+    text = read_header(path).metadata.get("workflow", "") if path else ""
+    graph = parsed(text) if text else None
+    if not isinstance(graph, dict) or not graph:
+        return json_answer(_UNKNOWN, status=404)
+    return json_answer({"workflow": graph})
+
+
+def note(asked: Asked) -> Answer:
+    """Keep a note beside an adapter, in place of the one before.
+
+    Raises:
+        ConfigError: it isn't a text, or too long.
+    """
+    from ...engine.vault.notes import write_notes
+
+    path, text = _path(asked.body.get("name")), asked.body.get("note")
+    if path is None:
+        return json_answer(_UNKNOWN, status=404)
+    if not isinstance(text, str) or len(text) > _MOST_NOTE:
+        raise ConfigError("This isn't a note.", expected=f"a text of at most {_MOST_NOTE} characters")
+    write_notes(path, notes=text)
+    return json_answer({"note": text})
+
+
+def _path(name: object) -> Path | None:
+    """The file of an adapter that the host lists; no path is made of another name."""
+    return host().adapter_path(name) if isinstance(name, str) and name in host().adapter_files() else None
+
+
+def _fits(card: Card, asked: Asked) -> bool:
+    family, kind = asked.query.get("family", ""), asked.query.get("kind", "")
+    here = asked.query.get("here", "") in ("1", "true")
+    return (
+        (not family or card.family == family)
+        and (not kind or kind in card.kinds)
+        and (not here or card.writer.casefold().startswith("lora workbench"))
+    )
+
+
+def _in_short(card: Card) -> dict[str, Any]:
+    return {
+        "name": card.name,
+        "family": card.family,
+        "kinds": card.kinds,
+        "rank": card.rank,
+        "triggers": card.triggers,
+        "verdict": card.verdict,
+        "note": card.notes,
+        "base": card.base,
+        "preview": bool(card.preview),
+        "problem": card.problem,
+    }
+
+
+ROUTES = [
+    Route("GET", f"{PREFIX}vault", vault),
+    Route("GET", f"{PREFIX}vault/preview", preview),
+    Route("GET", f"{PREFIX}vault/workflow", workflow),
+    Route("POST", f"{PREFIX}vault/note", note),
+]
