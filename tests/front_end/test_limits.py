@@ -6,8 +6,9 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
-    import pytest
     from conftest import Opened
     from standin import Standin
 
