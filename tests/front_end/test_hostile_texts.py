@@ -125,6 +125,18 @@ def test_runs(lasting: Page) -> None:
     lasting.evaluate("id => app.extensionManager.sidebarTab.toggleSidebarTab(id)", tab)
 
 
+def test_the_vault(lasting: Page, hostile_adapters: list[str]) -> None:
+    show = "() => app.extensionManager.sidebarTab.toggleSidebarTab('lora-workbench-vault')"
+    lasting.evaluate(show)
+    tab = lasting.locator(".lw-vault")
+    tab.get_by_label("Search adapters").fill("hostile")
+    tab.get_by_text(f"{len(hostile_adapters)} adapters").wait_for()
+    for part in range(5):
+        tab.locator(".lw-virtual").evaluate("(own, part) => own.scrollTop = own.scrollHeight * part / 5", part)
+        assert_only_text(lasting)
+    lasting.evaluate(show)
+
+
 @pytest.fixture(scope="module")
 def hostile_pictures(standin: Standin) -> Path:
     """A data set whose names of files and captions are payloads."""

@@ -1,0 +1,90 @@
+// A long list whose rows have one height: only those in view are in the page, and are asked for in parts.
+
+import { el } from "./parts.js"
+
+const AROUND = 4 // rows above and below those in view
+const PART = 100 // rows that are asked for at once
+
+export class VirtualList {
+  /**
+   * @param {object} options
+   * @param {number} options.rowHeight in pixels
+   * @param {string} options.label for screen readers
+   * @param {(from: number, count: number) => Promise<{total: number, rows: any[]}>} options.load
+   * @param {(row: any, at: number) => HTMLElement} options.draw
+   * @param {(total: number) => void} [options.counted]
+   */
+  constructor({ rowHeight, label, load, draw, counted }) {
+    this.rowHeight = rowHeight
+    this.load = load
+    this.drawRow = draw
+    this.counted = counted
+    this.rows = new Map()
+    this.parts = new Map() // those that were asked for
+    this.total = 0
+    this.version = 0
+    this.inner = el("div", { role: "presentation" })
+    this.inner.style.position = "relative"
+    this.element = el("div", { className: "lw-virtual", role: "list", "aria-label": label, tabIndex: 0 }, this.inner)
+    this.element.addEventListener("scroll", () => this.draw())
+    this.watcher = new ResizeObserver(() => this.draw())
+    this.watcher.observe(this.element)
+  }
+
+  remove() {
+    this.watcher.disconnect()
+    this.version += 1
+  }
+
+  /** Ask for all rows again. */
+  async reload() {
+    this.version += 1
+    this.rows.clear()
+    this.parts.clear()
+    this.element.scrollTop = 0
+    await this.ask(0)
+  }
+
+  /** @param {number} part */
+  async ask(part) {
+    if (this.parts.has(part)) return this.parts.get(part)
+    const { version } = this
+    const asked = this.load(part * PART, PART)
+    this.parts.set(part, asked)
+    const { total, rows } = await asked
+    if (version !== this.version) return
+    this.total = total
+    rows.forEach((row, at) => this.rows.set(part * PART + at, row))
+    this.inner.style.height = `${total * this.rowHeight}px`
+    this.counted?.(total)
+    this.drawn = undefined
+    this.draw()
+  }
+
+  draw() {
+    const { scrollTop, clientHeight } = this.element
+    const first = Math.max(0, Math.floor(scrollTop / this.rowHeight) - AROUND)
+    const last = Math.min(this.total, Math.ceil((scrollTop + clientHeight) / this.rowHeight) + AROUND)
+    for (let part = Math.floor(first / PART); part * PART < last; part += 1) this.ask(part).catch(() => {})
+    const range = `${first}-${last}`
+    if (range === this.drawn) return
+    this.drawn = range
+    const there = new Map([...this.inner.children].map((own) => [Number(own.getAttribute("data-at")), own]))
+    const shown = []
+    for (let at = first; at < last; at += 1) if (this.rows.has(at)) shown.push(this.placed(at, there))
+    this.inner.replaceChildren(...shown)
+  }
+
+  /** The element of a row; one that is there stays, so that it keeps the focus. */
+  placed(at, there) {
+    const row = this.rows.get(at)
+    const before = there.get(at)
+    if (before?.row === row) return before
+    const own = Object.assign(this.drawRow(row, at), { row })
+    own.setAttribute("data-at", String(at))
+    own.setAttribute("role", "listitem")
+    Object.assign(own.style, { position: "absolute", left: "0", right: "0", top: `${at * this.rowHeight}px`,
+      height: `${this.rowHeight}px` })
+    return own
+  }
+}

@@ -1,0 +1,73 @@
+// An adapter of the vault as a card: what it is, its trigger words, and what can be done with it.
+
+import { app } from "/scripts/app.js"
+
+import { button, el, nameParts, popover } from "../kit/parts.js"
+import { tell, url } from "../kit/server.js"
+import { t } from "../kit/texts.js"
+import { addToStack, insertNode, restoreGraph } from "./acts.js"
+
+const SHOWN_FOR = 4000 // milliseconds
+
+function say(severity, detail) {
+  app.extensionManager.toast.add({ severity, summary: "LoRA Workbench", detail, life: SHOWN_FOR })
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text)
+    say("success", t("Copied: {text}", { text }))
+  } catch {
+    say("warn", t("The browser doesn't let pages copy here; the trigger is: {text}", { text }))
+  }
+}
+
+async function restore(name) {
+  await restoreGraph(name).catch((error) => {
+    say("warn", error.status === 404 ? t("{name} doesn't hold the graph that trained it.", { name }) : error.message)
+  })
+}
+
+function editNote(anchor, card) {
+  const field = el("textarea", { value: card.note, maxLength: 100_000, "aria-label": t("Note on {name}", card) })
+  const close = popover(anchor, [field, button("", t("Save"), t("Save the note beside the adapter"), save)], t("Note"))
+  field.focus()
+  async function save() {
+    try {
+      card.note = (await tell("vault/note", { name: card.name, note: field.value })).note
+      close()
+      say("success", t("The note is kept beside the adapter."))
+    } catch (error) {
+      say("error", error.message)
+    }
+  }
+}
+
+function picture(card) {
+  if (!card.preview) return el("div", { className: "lw-no-picture" })
+  return el("img", { src: url("vault/preview", { name: card.name }), alt: "", loading: "lazy" })
+}
+
+function acts(card) {
+  const add = () => {
+    if (!addToStack(card.name)) say("warn", t("Select one Stack node first; the adapter becomes a row of it."))
+  }
+  const note = button("", t("Note"), t("Note on {name}", card), () => editNote(note, card))
+  return el("div", { className: "lw-card-row lw-card-acts" },
+    button("", t("Insert"), t("Insert {name} as a node", card), () => insertNode(card.name)),
+    button("", t("To stack"), t("Add {name} to the selected stack", card), add),
+    button("", t("Graph"), t("Open the graph that trained {name}", card), () => restore(card.name)),
+    note)
+}
+
+/** @param {any} card as `GET vault` tells it */
+export function drawCard(card) {
+  const [folder, stem] = nameParts(card.name)
+  const facts = [card.family, card.kinds?.join(", "), card.rank ? t("rank {rank}", card) : "", card.base].filter(Boolean)
+  const triggers = card.triggers.map((own) => button("lw-trigger", own, t("Copy the trigger {own}", { own }), () => copy(own)))
+  const told = card.problem ? el("p", { className: "lw-bad", textContent: card.problem, title: card.problem })
+    : el("p", { textContent: card.verdict || folder, title: card.verdict || folder })
+  return el("div", { className: "lw-card" }, picture(card), el("div", { className: "lw-card-facts" },
+    el("h3", { textContent: stem, title: card.name }), el("p", { textContent: facts.join(" · ") }), told,
+    el("div", { className: "lw-card-row" }, ...triggers), acts(card)))
+}

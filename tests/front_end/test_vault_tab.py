@@ -1,0 +1,102 @@
+"""The vault in the sidebar: adapters are found, put on the canvas and into stacks, and keep notes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from lora_workbench.engine.adapters.adapter import Adapter
+from lora_workbench.engine.adapters.files import save_adapter
+from lora_workbench.engine.adapters.kinds import LowRank
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+    from standin import Standin
+
+MANY = 300
+GRAPH = {"nodes": [], "links": [], "groups": [], "config": {}, "extra": {"of": "fox"}, "version": 0.4}
+OPEN = """async prompt => {
+    await app.loadApiJson(prompt, "vault")
+    while (!app.extensionManager.workflow.activeWorkflow?.path.includes("vault"))
+        await new Promise(done => setTimeout(done, 50))
+}"""
+NODES = "async () => Object.values((await app.graphToPrompt()).output).map(node => [node.class_type, node.inputs])"
+SELECT = "() => app.canvas.selectNode(app.rootGraph.nodes.find(node => node.type === 'LW_Stack'))"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def library(standin: Standin) -> Iterator[None]:
+    """Many adapters; one with a trigger phrase, and the graph that trained it."""
+    import torch
+
+    update = LowRank(down=torch.ones(2, 4), up=torch.ones(4, 2), alpha=2.0)
+    folder = standin.host.adapter_directory() / "vaulted"
+    for number in range(MANY):
+        name = "fox" if number == 7 else f"adapter {number:03d}"
+        told = {"lw.triggers": json.dumps(["tok fox"]), "workflow": json.dumps(GRAPH)} if name == "fox" else {}
+        modules = {"denoiser.mid_block.attentions.0.proj_in": update}
+        save_adapter(Adapter(name=name, family="sd1", modules=modules, metadata=told), folder / f"{name}.safetensors",
+                     key_style="kohya")  # fmt: skip
+    yield
+    for file in folder.iterdir():
+        file.unlink()
+
+
+@pytest.fixture
+def tab(lasting: Page) -> Locator:
+    lasting.evaluate(OPEN, {"1": {"class_type": "LW_Stack", "inputs": {"rows": ""}}})
+    if not lasting.locator(".lw-vault").is_visible():
+        lasting.evaluate("() => app.extensionManager.sidebarTab.toggleSidebarTab('lora-workbench-vault')")
+    tab = lasting.locator(".lw-vault")
+    tab.get_by_label("Search adapters").fill("vaulted")
+    tab.get_by_text(f"{MANY} adapters").wait_for()
+    return tab
+
+
+def found(tab: Locator) -> Locator:
+    """The only card that is found by the name of the fox."""
+    tab.get_by_label("Search adapters").fill("vaulted fox")
+    tab.get_by_text("1 adapters").wait_for()
+    return tab.locator(".lw-card")
+
+
+def test_only_what_is_in_view_is_in_the_page(tab: Locator) -> None:
+    cards = tab.locator(".lw-card")
+    cards.first.wait_for()
+    assert 0 < cards.count() < 40
+    tab.locator(".lw-virtual").evaluate("own => own.scrollTop = own.scrollHeight")
+    tab.get_by_role("heading", name=f"adapter {MANY - 1:03d}").wait_for()
+    assert cards.count() < 40
+
+
+def test_an_adapter_becomes_a_node(lasting: Page, tab: Locator) -> None:
+    found(tab).get_by_role("button", name="as a node").click()
+    assert ["LW_LoadAdapter", "vaulted/fox.safetensors"] in [
+        [kind, inputs.get("adapter")] for kind, inputs in lasting.evaluate(NODES)
+    ]
+
+
+def test_an_adapter_becomes_a_row_of_the_selected_stack(lasting: Page, tab: Locator) -> None:
+    card = found(tab)
+    lasting.evaluate(SELECT)
+    for _ in range(2):
+        card.get_by_role("button", name="to the selected stack").press("Enter")
+    [[_, inputs]] = lasting.evaluate(NODES)
+    assert inputs["rows"].splitlines() == ["on | vaulted/fox.safetensors | 1"] * 2
+
+
+def test_the_graph_that_trained_it_is_opened(lasting: Page, tab: Locator) -> None:
+    found(tab).get_by_role("button", name="Open the graph").click()
+    lasting.wait_for_function("() => app.rootGraph.serialize().extra?.of === 'fox'")
+
+
+def test_a_note_is_kept_beside_the_adapter(lasting: Page, tab: Locator, standin: Standin) -> None:
+    found(tab).get_by_role("button", name="Note on").click()
+    lasting.get_by_role("textbox", name="Note on").fill("good at 0.7")
+    lasting.get_by_role("button", name="Save the note").click()
+    lasting.get_by_text("The note is kept").first.wait_for()
+    kept = standin.host.adapter_directory() / "vaulted" / "fox.lw.json"
+    assert "good at 0.7" in kept.read_text(encoding="utf-8")
+    kept.unlink()
