@@ -99,6 +99,7 @@ export class TrainingPanel {
 
   setText(text) {
     this.text.value = text
+    this.details.open ||= !this.run // there is nothing else to see
     this.details.hidden = !text || this.running
     this.fit()
   }

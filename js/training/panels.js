@@ -5,6 +5,7 @@ import { app } from "/scripts/app.js"
 
 import { onRemoved } from "../kit/widgets.js"
 import { stopTraining } from "../stop_training.js"
+import { isStray } from "../strays.js"
 import { isOnCanvas, nodeOf } from "../tabs.js"
 import { TrainingPanel } from "./panel.js"
 
@@ -92,7 +93,7 @@ app.registerExtension({
     for (const [id, output] of Object.entries(outputs)) {
       const node = nodeOf(id)
       const text = textOf(output)
-      if (hasPanel(node) && text && panels.has(node)) panels.get(node)?.setText(text)
+      if (hasPanel(node) && text && !isStray(id, text)) panelOf(node)?.setText(text)
     }
   },
 
