@@ -45,7 +45,7 @@ const STYLE = `
 .lw-name i { font: 10px/1.3 Inter, Arial, sans-serif; margin-left: 6px; padding: 0 4px; border-radius: 4px;
   color: var(--lw-muted); border: 1px solid var(--lw-edge); }
 .lw-stack .lw-weight { width: 100%; padding: 2px 4px; text-align: center; font-variant-numeric: tabular-nums;
-  appearance: textfield; --lw-full: color-mix(in srgb, var(--lw-accent) 30%, transparent);
+  appearance: textfield; cursor: ew-resize; --lw-full: color-mix(in srgb, var(--lw-accent) 30%, transparent);
   background: border-box linear-gradient(90deg, var(--lw-full) var(--lw-share, 0%),
     var(--lw-field) var(--lw-share, 0%)); }
 .lw-weight::placeholder { color: var(--lw-muted); opacity: 1; }

@@ -25,15 +25,50 @@ export function toggle(on, title, act) {
   return own
 }
 
-/** A field for a weight, whose background shows how much it is. */
+const WEIGHT_STEP = 0.05 // by wheel, by dragging and by the arrows
+const PIXELS_PER_STEP = 4
+const LEAST_DRAG = 3 // pixels; less is a click
+
+/** A field for a weight, whose background shows how much it is. It is changed by typing, by the arrows, by the wheel while
+ *  it has the focus, and by dragging to the sides. */
 export function weightField(value, placeholder, title, act) {
   const field = el("input", {
-    className: "lw-weight", type: "number", step: "0.05", min: "-10", max: "10", value, placeholder, title,
-    "aria-label": title, on: { change: () => act(field.value), input: fill },
+    className: "lw-weight", type: "number", step: String(WEIGHT_STEP), min: "-10", max: "10", value, placeholder, title,
+    "aria-label": title, "data-capture-wheel": "true", // of nodes made of Vue components
+    on: { change: () => act(field.value), input: fill, wheel, pointerdown },
   })
   function fill() {
     const share = Math.abs(Number(field.value || placeholder))
     field.style.setProperty("--lw-share", `${Math.min(100, 100 * share)}%`)
+  }
+  function move(from, steps) {
+    const moved = Math.max(-10, Math.min(10, from + steps * WEIGHT_STEP))
+    field.value = String(Number(moved.toFixed(2)))
+    fill()
+  }
+  function wheel(event) {
+    if (document.activeElement !== field || !event.deltaY) return
+    event.preventDefault()
+    event.stopPropagation()
+    move(Number(field.value || placeholder), event.deltaY < 0 ? 1 : -1)
+    act(field.value)
+  }
+  function pointerdown(down) {
+    if (down.button !== 0) return
+    const from = Number(field.value || placeholder)
+    let dragged = false
+    const drag = (event) => {
+      const distance = event.clientX - down.clientX
+      dragged ||= Math.abs(distance) >= LEAST_DRAG
+      if (dragged) move(from, Math.round(distance / PIXELS_PER_STEP))
+    }
+    const end = () => {
+      field.removeEventListener("pointermove", drag)
+      if (dragged) act(field.value)
+    }
+    field.setPointerCapture(down.pointerId)
+    field.addEventListener("pointermove", drag)
+    for (const name of ["pointerup", "pointercancel"]) field.addEventListener(name, end, { once: true })
   }
   fill()
   return field

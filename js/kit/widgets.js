@@ -17,6 +17,8 @@ const MARGIN = 10 // pixels; the front end's, above and below an element
  */
 export function addElement(node, name, type, element, { least = () => 60, most, value } = {}) {
   element.addEventListener("pointerdown", (event) => event.stopPropagation())
+  // Nodes made of Vue components leave the wheel to an element that says so, once it has the focus.
+  element.setAttribute("data-capture-wheel", "true")
   element.addEventListener("wheel", zoomUnlessScrolled)
   const widget = node.addDOMWidget(name, type, element, {
     getValue: () => value?.get() ?? "",

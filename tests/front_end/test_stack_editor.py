@@ -193,3 +193,19 @@ def test_a_change_is_one_step_back(lasting: Page, editor: Locator) -> None:
     lasting.evaluate("document.activeElement.blur()")
     lasting.keyboard.press("Control+z")
     lasting.wait_for_function(f"async rows => await ({QUEUED})() === rows", arg=ROWS.replace("off", "on"))
+
+
+def test_a_weight_is_dragged_and_turned_by_the_wheel(lasting: Page, editor: Locator) -> None:
+    field = row(editor, 0).get_by_label("Weight for the denoiser")
+    box = field.bounding_box()
+    assert box is not None
+    left, top = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    lasting.mouse.move(left, top)
+    lasting.mouse.down()
+    lasting.mouse.move(left + 20, top, steps=4)
+    lasting.mouse.up()
+    assert lines(lasting)[1].split(" | ")[2] == "1.05"
+    field.focus()
+    lasting.mouse.wheel(0, 100)
+    lasting.wait_for_function("() => document.querySelector('.lw-weight').value === '1'")
+    assert lines(lasting)[1].split(" | ")[2] == "1"
