@@ -6,6 +6,7 @@ import { app } from "/scripts/app.js"
 import { isStray, note } from "./strays.js"
 import { isOnCanvas, nodeOf } from "./tabs.js"
 import { hasPanel } from "./training/panels.js"
+import { t } from "./kit/texts.js"
 
 const PREFIX = "LW_"
 const NAME = "lw_text"
@@ -20,7 +21,7 @@ function addText(node) {
   const element = document.createElement("textarea")
   element.className = "comfy-multiline-input"
   element.readOnly = true
-  element.ariaLabel = "Result"
+  element.ariaLabel = t("Result")
   element.style.minHeight = `${LEAST_HEIGHT}px`
   element.addEventListener("wheel", zoomUnlessScrolled)
   const widget = node.addDOMWidget(NAME, TYPE, element, {

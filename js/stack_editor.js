@@ -7,12 +7,12 @@ import { button, chooser, el, toggle } from "./kit/parts.js"
 import { openPresets } from "./stack_presets.js"
 import { drawLine, markProblem } from "./stack_row.js"
 import { adapterNames, describe } from "./stack_server.js"
+import { t } from "./kit/texts.js"
 
 const LEAST_HEIGHT = 120 // pixels
 const MARGIN = 20 // the front end's, above and below an element together
 const PAUSE = 250 // milliseconds without a change before the server is asked
 const MOST_LINES = 20 // of text that show at once
-const NOTHING = "No adapters yet. Add one, or paste rows as text."
 const EXAMPLE = "on | subjects/fox.safetensors | 0.8 | 0.6 | mid=0.5 | tok fox"
 
 export class StackEditor {
@@ -29,7 +29,8 @@ export class StackEditor {
     this.foreign = "" // rows of another program, until they are turned into ours
     this.openBlocks = new Set() // lines whose block weights are shown though they are empty
     this.content = el("div", { className: "lw-content" })
-    this.element = el("div", { className: "lw-stack", "aria-label": "Rows of the stack", role: "group" }, this.content)
+    const label = t("Rows of the stack")
+    this.element = el("div", { className: "lw-stack", "aria-label": label, role: "group" }, this.content)
     this.element.addEventListener("keydown", (event) => this.onKey(event))
     this.element.addEventListener("wheel", (event) => this.zoomUnlessScrolled(event))
     this.element.addEventListener("pointerdown", (event) => event.stopPropagation())
@@ -110,8 +111,8 @@ export class StackEditor {
   }
 
   bar() {
-    const presets = button("", "Presets", "Save and load these rows by name", () => openPresets(presets, this))
-    const [name, title] = this.asText ? ["Rows", "Edit as rows"] : ["Text", "Edit as text"]
+    const presets = button("", t("Presets"), t("Save and load these rows by name"), () => openPresets(presets, this))
+    const [name, title] = this.asText ? [t("Rows"), t("Edit as rows")] : [t("Text"), t("Edit as text")]
     const flip = button("lw-flip", name, title, () => this.flip())
     const space = el("span", { className: "lw-space" })
     const parts = this.asText ? [presets, flip] : [this.addButton(), presets, flip, space, this.allSwitch()]
@@ -119,7 +120,7 @@ export class StackEditor {
   }
 
   addButton() {
-    const own = button("lw-add", "+ Add", "Add an adapter", () =>
+    const own = button("lw-add", t("+ Add"), t("Add an adapter"), () =>
       this.choose(own, (name) => this.insert(this.lines.length, newRow(name))))
     return own
   }
@@ -127,7 +128,7 @@ export class StackEditor {
   allSwitch() {
     const rows = this.lines.filter(isRow)
     const on = rows.some((row) => row.on)
-    const own = toggle(on, on ? "Turn all rows off" : "Turn all rows on", (value) => {
+    const own = toggle(on, on ? t("Turn all rows off") : t("Turn all rows on"), (value) => {
       for (const row of rows) row.on = value
       this.changed(".lw-all")
     })
@@ -137,7 +138,7 @@ export class StackEditor {
 
   textParts() {
     this.textarea = el("textarea", {
-      value: this.foreign || write(this.lines), spellcheck: false, "aria-label": "Rows as text", placeholder: EXAMPLE,
+      value: this.foreign || write(this.lines), spellcheck: false, placeholder: EXAMPLE, "aria-label": t("Rows as text"),
       on: { change: () => this.edited() },
     })
     this.textarea.rows = Math.min(MOST_LINES, this.textarea.value.split("\n").length + 1)
@@ -148,7 +149,8 @@ export class StackEditor {
 
   tellText() {
     const ofLines = this.lines.map((line, at) => [this.known.get(line)?.problem, at])
-    const told = ofLines.filter(([problem]) => problem).map(([problem, at]) => `line ${at + 1}: ${problem}`)
+    const told = ofLines.filter(([problem]) => problem).map(([problem, at]) =>
+      t("line {n}: {problem}", { n: at + 1, problem }))
     const shown = [...this.problems, ...told].map((textContent) => el("div", { className: "lw-problem", textContent }))
     this.told.replaceChildren(...shown)
     this.grow()
@@ -173,8 +175,9 @@ export class StackEditor {
 
   rowParts() {
     const made = this.lines.map((line, at) => drawLine(this, line, at))
-    if (!made.length) return [el("div", { className: "lw-empty", textContent: NOTHING })]
-    const heads = ["", "model", "text enc.", ""].map((textContent) => el("span", { textContent }))
+    const nothing = t("No adapters yet. Add one, or paste rows as text.")
+    if (!made.length) return [el("div", { className: "lw-empty", textContent: nothing })]
+    const heads = ["", t("model"), t("text enc."), ""].map((textContent) => el("span", { textContent }))
     return [el("div", { className: "lw-heads" }, ...heads), el("div", { className: "lw-rows", role: "list" }, ...made)]
   }
 
@@ -197,7 +200,7 @@ export class StackEditor {
   }
 
   async choose(anchor, take) {
-    chooser(anchor, await adapterNames(), "Adapters", take)
+    chooser(anchor, await adapterNames(), t("Adapters"), take)
   }
 
   move(from, to) {

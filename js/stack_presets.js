@@ -2,6 +2,7 @@
 
 import { button, el, option, popover } from "./kit/parts.js"
 import { deletePreset, loadPreset, presetNames, savePreset } from "./stack_server.js"
+import { t } from "./kit/texts.js"
 
 /** A name as a file can have it. */
 function usable(name) {
@@ -11,10 +12,10 @@ function usable(name) {
 export async function openPresets(anchor, editor) {
   const entries = (await presetNames()).map((name) => el("div", { className: "lw-split" },
     option(name, () => load(name)),
-    button("lw-option", "✕", `Delete the preset ${name}`, () => remove(name))))
-  const name = el("input", { placeholder: "Save these rows as …", "aria-label": "Name of the preset" })
-  const form = el("form", { on: { submit: save } }, name, button("", "Save", "Save the preset", save))
-  const close = popover(anchor, [form, el("div", { className: "lw-options" }, ...entries)], "Presets of stacks")
+    button("lw-option", "✕", t("Delete the preset {name}", { name }), () => remove(name))))
+  const name = el("input", { placeholder: t("Save these rows as …"), "aria-label": t("Name of the preset") })
+  const form = el("form", { on: { submit: save } }, name, button("", t("Save"), t("Save the preset"), save))
+  const close = popover(anchor, [form, el("div", { className: "lw-options" }, ...entries)], t("Presets of stacks"))
   name.focus()
 
   async function load(preset) {

@@ -2,9 +2,9 @@
 
 import { isRow, phrasesOn, toggled } from "./stack_lines.js"
 import { button, el, menu, nameParts, toggle, weightField } from "./kit/parts.js"
+import { t } from "./kit/texts.js"
 
 const BLOCK_PRESETS = ["ALL", "NONE", "INS", "IND", "INALL", "MIDD", "OUTD", "OUTS", "OUTALL"]
-const BLOCKS_HINT = "mid=0.5, up.1=0.8, a preset, or numbers"
 
 /** The element of a line, whether it is a row or another text. */
 export function drawLine(editor, line, at) {
@@ -32,8 +32,8 @@ export function markProblem(editor, own) {
 
 function rawField(editor, line) {
   const field = el("input", {
-    className: "lw-raw", value: line.raw, "aria-label": "Line of text", placeholder: "# a comment", spellcheck: false,
-    on: { change: () => editor.replace(field.closest("[data-at]"), field.value) },
+    className: "lw-raw", value: line.raw, "aria-label": t("Line of text"), placeholder: t("# a comment"),
+    spellcheck: false, on: { change: () => editor.replace(field.closest("[data-at]"), field.value) },
   })
   return field
 }
@@ -65,7 +65,7 @@ class Row {
   }
 
   switch() {
-    const title = `${this.line.on ? "Turn off" : "Turn on"} ${this.line.adapter}`
+    const title = this.line.on ? t("Turn off {adapter}", this.line) : t("Turn on {adapter}", this.line)
     return toggle(this.line.on, title, (on) => this.change({ on }, ".lw-switch"))
   }
 
@@ -75,9 +75,9 @@ class Row {
       this.editor.known.delete(this.line)
       this.change({ adapter, triggers: null }, ".lw-name")
     }
-    const title = `${this.line.adapter}: choose another adapter`
+    const title = t("{adapter}: choose another adapter", this.line)
     const own = button("lw-name", "", title, () => this.editor.choose(own, take))
-    own.append(el("small", { textContent: folder }), el("b", { textContent: stem || "choose an adapter" }))
+    own.append(el("small", { textContent: folder }), el("b", { textContent: stem || t("choose an adapter") }))
     if (this.told.family) own.append(el("i", { textContent: this.told.family }))
     return own
   }
@@ -90,8 +90,9 @@ class Row {
       text.dispatchEvent(new Event("input"))
       this.editor.commit()
     }
-    const own = weightField(line.weight, "1", "Weight for the denoiser", (weight) => commit({ weight: weight || "1" }))
-    const title = "Weight for the text encoder; empty: the same"
+    const take = (weight) => commit({ weight: weight || "1" })
+    const own = weightField(line.weight, "1", t("Weight for the denoiser"), take)
+    const title = t("Weight for the text encoder; empty: the same")
     const text = weightField(line.text, line.weight, title, (value) => commit({ text: value }))
     return [own, text]
   }
@@ -101,14 +102,16 @@ class Row {
     const all = [...new Set([...this.phrases, ...on])]
     const chips = all.map((phrase, index) => {
       const pressed = on.includes(phrase)
-      const title = `${pressed ? "Turn off" : "Turn on"} the trigger ${phrase}`
+      const title = pressed
+        ? t("Turn off the trigger {phrase}", { phrase })
+        : t("Turn on the trigger {phrase}", { phrase })
       const chip = button("lw-chip", phrase, title, () =>
         this.trigger(toggled(this.line, phrase, this.phrases), index))
       chip.setAttribute("aria-pressed", pressed)
       return chip
     })
-    const text = all.length ? "+" : "+ trigger"
-    const plus = button("lw-chip", text, "Add a trigger phrase", () => this.addPhrase(plus, on))
+    const text = all.length ? "+" : t("+ trigger")
+    const plus = button("lw-chip", text, t("Add a trigger phrase"), () => this.addPhrase(plus, on))
     return [...chips, plus]
   }
 
@@ -130,7 +133,8 @@ class Row {
       if (phrase) this.trigger([...on, phrase])
       else field.replaceWith(plus)
     }
-    const field = el("input", { className: "lw-chip", "aria-label": "Trigger phrase", on: { change: add, blur: add } })
+    const label = t("Trigger phrase")
+    const field = el("input", { className: "lw-chip", "aria-label": label, on: { change: add, blur: add } })
     plus.replaceWith(field)
     field.focus()
   }
@@ -140,34 +144,36 @@ class Row {
     const offered = [...BLOCK_PRESETS, ...known.map((name) => `${name}=0.5`), "all=0, mid=1"]
     const id = `lw-blocks-${this.editor.node.id}-${this.at}`
     const field = el("input", {
-      value: this.line.blocks, placeholder: BLOCKS_HINT, "aria-label": "Block weights", list: id, spellcheck: false,
-      title: known.length ? `Blocks of this adapter: ${known.join(", ")}` : "Block weights",
+      value: this.line.blocks, placeholder: t("mid=0.5, up.1=0.8, a preset, or numbers"), "aria-label": t("Block weights"), list: id, spellcheck: false,
+      title: known.length
+        ? t("Blocks of this adapter: {blocks}", { blocks: known.join(", ") })
+        : t("Block weights"),
       on: { change: () => {
         this.line.blocks = field.value.replaceAll("|", " ").trim()
         this.editor.commit()
       } },
     })
     const list = el("datalist", { id }, ...offered.map((value) => el("option", { value })))
-    return el("label", { className: "lw-blocks" }, "blocks", field, list)
+    return el("label", { className: "lw-blocks" }, t("blocks"), field, list)
   }
 
   menu() {
     const { editor, line, at } = this
-    const own = button("lw-menu", "•••", `More for ${line.adapter}`, () => menu(own, "Row", [
-      ["Block weights", () => {
+    const own = button("lw-menu", "•••", t("More for {adapter}", line), () => menu(own, t("Row"), [
+      [t("Block weights"), () => {
         editor.openBlocks.add(line)
         editor.draw(this.inRow(".lw-blocks input"))
       }],
-      ["Duplicate", () => editor.insert(at + 1, { ...line })],
-      ["Move up", () => editor.move(at, at - 1)],
-      ["Move down", () => editor.move(at, at + 1)],
-      ["Delete", () => editor.remove(at), "lw-danger"],
+      [t("Duplicate"), () => editor.insert(at + 1, { ...line })],
+      [t("Move up"), () => editor.move(at, at - 1)],
+      [t("Move down"), () => editor.move(at, at + 1)],
+      [t("Delete"), () => editor.remove(at), "lw-danger"],
     ]))
     return own
   }
 
   handle() {
-    const own = button("lw-handle", "⠿", "Drag to move, or press Up and Down", () => {})
+    const own = button("lw-handle", "⠿", t("Drag to move, or press Up and Down"), () => {})
     own.addEventListener("pointerdown", (event) => this.drag(event, own))
     return own
   }

@@ -5,6 +5,7 @@ import { api } from "/scripts/api.js"
 import { app } from "/scripts/app.js"
 
 import { isOnCanvas, nodeOf } from "./tabs.js"
+import { t } from "./kit/texts.js"
 
 const TRAINS = /^LW_Train/
 const ROUTE = "/lora_workbench/stop"
@@ -23,9 +24,9 @@ export async function stopTraining() {
     body: JSON.stringify({ node: running ?? null }),
   })
   const { stopping } = await answer.json().catch(() => ({}))
-  if (stopping) tell("success", "The training stops after its current step; run the graph again to train on.")
-  else if (answer.status < 500) tell("warn", "No training is in progress.")
-  else tell("error", "The training can't be asked to stop: the run store can't be written.")
+  if (stopping) tell("success", t("The training stops after its current step; run the graph again to train on."))
+  else if (answer.status < 500) tell("warn", t("No training is in progress."))
+  else tell("error", t("The training can't be asked to stop: the run store can't be written."))
 }
 
 function trainsNow(node) {
@@ -43,6 +44,6 @@ app.registerExtension({
 
   getNodeMenuItems(node) {
     if (!TRAINS.test(node.comfyClass)) return []
-    return [{ content: "Stop and keep the adapter", disabled: !trainsNow(node), callback: stopTraining }]
+    return [{ content: t("Stop and keep the adapter"), disabled: !trainsNow(node), callback: stopTraining }]
   },
 })

@@ -1,5 +1,7 @@
 // Parts that our editors are made of: elements, and what opens beside them.
 
+import { t } from "./texts.js"
+
 const MOST_SHOWN = 200 // options of a list that are drawn; searching finds the others
 
 /** An element: properties by name, `on` for listeners, `aria-…` and `data-…` for attributes; then its children. */
@@ -137,7 +139,7 @@ export function nameParts(name) {
 /** A searchable list of names; `choose` gets the one that is chosen. */
 export function chooser(anchor, names, label, choose) {
   const list = el("div", { className: "lw-options", role: "listbox", "aria-label": label })
-  const search = el("input", { type: "text", placeholder: "Search", "aria-label": "Search", spellcheck: false })
+  const search = el("input", { type: "text", placeholder: t("Search"), "aria-label": t("Search"), spellcheck: false })
   let found = []
   let at = 0
   function draw() {
@@ -146,8 +148,8 @@ export function chooser(anchor, names, label, choose) {
     at = 0
     list.replaceChildren(...found.slice(0, MOST_SHOWN).map(entry))
     const rest = found.length - MOST_SHOWN
-    if (rest > 0) list.append(note(`${rest} more; search for them`))
-    if (!found.length) list.append(note(names.length ? "Nothing found" : "No adapters yet"))
+    if (rest > 0) list.append(note(t("{n} more; search for them", { n: rest })))
+    if (!found.length) list.append(note(names.length ? t("Nothing found") : t("No adapters yet")))
     mark()
   }
   function entry(name) {

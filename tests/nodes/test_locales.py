@@ -14,19 +14,8 @@ SCRIPT = Path(lora_workbench.__file__).parent / "assets" / "make" / "locales.py"
 RENEW = "python assets/make/locales.py renews it"
 _VALUE = re.compile(r"\{\w+\}")
 _ALIKE = {
-    "CLIP",
-    "VAE",
-    "JSON",
-    "CFG",
-    "alpha",
-    "TensorBoard",
-    "Embedding",
-    "LoRA",
-    "LoRA Workbench",
-    "SNR gamma",
-    "P2 gamma",
-    "P2 k",
-    "Huber delta",
+    *("CLIP", "VAE", "JSON", "CFG", "alpha", "TensorBoard", "Embedding", "LoRA", "LoRA Workbench"),
+    *("SNR gamma", "P2 gamma", "P2 k", "Huber delta"),
 }
 """Texts that are the same in Chinese."""
 
