@@ -138,7 +138,8 @@ export class StackEditor {
 
   textParts() {
     this.textarea = el("textarea", {
-      value: this.foreign || write(this.lines), spellcheck: false, placeholder: EXAMPLE, "aria-label": t("Rows as text"),
+      value: this.foreign || write(this.lines), spellcheck: false, placeholder: EXAMPLE,
+      "aria-label": t("Rows as text"),
       on: { change: () => this.edited() },
     })
     this.textarea.rows = Math.min(MOST_LINES, this.textarea.value.split("\n").length + 1)

@@ -144,7 +144,8 @@ class Row {
     const offered = [...BLOCK_PRESETS, ...known.map((name) => `${name}=0.5`), "all=0, mid=1"]
     const id = `lw-blocks-${this.editor.node.id}-${this.at}`
     const field = el("input", {
-      value: this.line.blocks, placeholder: t("mid=0.5, up.1=0.8, a preset, or numbers"), "aria-label": t("Block weights"), list: id, spellcheck: false,
+      value: this.line.blocks, placeholder: t("mid=0.5, up.1=0.8, a preset, or numbers"),
+      "aria-label": t("Block weights"), list: id, spellcheck: false,
       title: known.length
         ? t("Blocks of this adapter: {blocks}", { blocks: known.join(", ") })
         : t("Block weights"),

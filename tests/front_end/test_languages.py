@@ -9,6 +9,19 @@ if TYPE_CHECKING:
     from standin import Standin
 
 SHOW = "id => app.extensionManager.sidebarTab.toggleSidebarTab(id)"
+COMMANDS = "() => app.extensionManager.command.commands.map(own => own.id)"
+ADD = """type => {
+  const node = LiteGraph.createNode(type)
+  app.graph.add(node)
+  const shown = slot => slot.label ?? slot.localized_name ?? slot.name
+  return {
+    title: node.title,
+    inputs: node.inputs.filter(slot => !slot.widget).map(shown),
+    outputs: node.outputs.map(shown),
+    widgets: node.widgets.map(shown),
+  }
+}"""
+DEFINITION = "type => LiteGraph.registered_node_types[type].nodeData"
 
 
 def test_a_page_in_chinese_has_our_texts_in_chinese(opened: Opened, standin: Standin) -> None:
@@ -17,4 +30,27 @@ def test_a_page_in_chinese_has_our_texts_in_chinese(opened: Opened, standin: Sta
     page.get_by_label("搜索 LoRA").wait_for()
     titles = page.evaluate("() => app.extensionManager.getSidebarTabs().map(tab => tab.title)")
     assert {"LoRA 库", "训练记录"} <= set(titles)
-    assert page.evaluate("() => app.extensionManager.command.commands.map(own => own.id)").count("LoRAWorkbench.Stop") == 1
+    assert page.evaluate(COMMANDS).count("LoRAWorkbench.Stop") == 1
+
+
+def test_nodes_are_in_chinese(opened: Opened, standin: Standin) -> None:
+    page = opened.open(standin, Comfy__Locale="zh")
+    shown = page.evaluate(ADD, "LW_TrainLoRA")
+    assert shown["title"] == "训练 LoRA"
+    assert {"数据集", "底模", "配方"} <= {*shown["inputs"]}
+    assert {"种子", "名称"} <= {*shown["widgets"]}
+    assert shown["outputs"][:3] == ["适配器", "损失曲线", "报告"]
+    assert page.evaluate(DEFINITION, "LW_TrainLoRA")["category"] == "LoRA Workbench/训练"
+
+
+def test_the_rows_of_a_stack_are_in_chinese(opened: Opened, standin: Standin) -> None:
+    page = opened.open(standin, Comfy__Locale="zh")
+    page.evaluate(ADD, "LW_Stack")
+    page.get_by_label("堆叠的各行").get_by_text("+ 添加").wait_for()
+
+
+def test_texts_with_signs_of_the_front_ends_syntax_are_shown_as_they_are(opened: Opened, standin: Standin) -> None:
+    for language in ("en", "zh"):
+        page = opened.open(standin, Comfy__Locale=language)
+        described = page.evaluate(DEFINITION, "LW_PromptMatrix")["description"]
+        assert "{a|b}" in described and "${name}" in described
