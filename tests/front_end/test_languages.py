@@ -17,4 +17,6 @@ def test_a_page_in_chinese_has_our_texts_in_chinese(opened: Opened, standin: Sta
     page.get_by_label("搜索 LoRA").wait_for()
     titles = page.evaluate("() => app.extensionManager.getSidebarTabs().map(tab => tab.title)")
     assert {"LoRA 库", "训练记录"} <= set(titles)
-    assert page.evaluate("() => app.extensionManager.command.commands.map(own => own.id)").count("LoRAWorkbench.Stop") == 1
+    assert (
+        page.evaluate("() => app.extensionManager.command.commands.map(own => own.id)").count("LoRAWorkbench.Stop") == 1
+    )
