@@ -33,7 +33,7 @@ def test_disk_full_while_saving(workspace: Workspace) -> None:
     )  # fmt: skip
     runs: list[tuple[int, Path, str]] = [
         (0, train, "node data (LW_LoadDataset): "),
-        (6_000, train, ".state.safetensors could not be written"),
+        (12_000, train, ".state.safetensors could not be written"),
         (1_000_000, train, "node train (LW_TrainLoRA): "),
         (20_000, copy_adapter, "copy.safetensors could not be written"),
     ]
