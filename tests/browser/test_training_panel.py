@@ -34,7 +34,6 @@ def test_a_training_is_watched_and_shown_again(front_end: Page, server: Server) 
     front_end.evaluate(QUEUE)
     state = front_end.locator(".lw-training-state")
     front_end.wait_for_function(TRAINS, timeout=120_000)
-    assert front_end.get_by_role("button", name="Stop after this step").is_visible()
     front_end.wait_for_function(ENDED, timeout=120_000)
     front_end.get_by_text(f"Finished, {STEPS} steps").wait_for()
     assert front_end.evaluate(PROMPT) == before
