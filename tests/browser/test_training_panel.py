@@ -18,6 +18,12 @@ STEPS = 40
 
 REOPEN = "async () => { await app.loadGraphData(app.rootGraph.serialize()) }"
 TRAINS = "() => document.querySelector('.lw-training progress')?.value > 0"
+SHOW = """() => {
+    app.canvas.ds.scale = 1
+    app.canvas.centerOnNode(app.rootGraph.nodes.find(node => node.type === "LW_TrainLoRA"))
+    app.canvas.setDirty(true, true)
+}"""
+"""Elements of nodes out of view are hidden."""
 PROMPT = "async () => (await app.graphToPrompt()).output"
 
 
@@ -25,6 +31,7 @@ def opened(page: Page, steps: int = STEPS, seed: int = 5) -> None:
     graph = demo_training(steps=steps, seed=seed, name="panel", snapshot_every=10, sample_every=20,
                           sample_prompts="a fox")  # fmt: skip
     page.evaluate(OPEN, [numbered(graph), "panel"])
+    page.evaluate(SHOW)
 
 
 def test_a_training_is_watched_and_shown_again(front_end: Page, server: Server) -> None:
@@ -38,6 +45,7 @@ def test_a_training_is_watched_and_shown_again(front_end: Page, server: Server) 
     front_end.get_by_text(f"Finished, {STEPS} steps").wait_for()
     assert front_end.evaluate(PROMPT) == before
     front_end.evaluate(REOPEN)
+    front_end.evaluate(SHOW)
     front_end.get_by_text(f"Finished, {STEPS} steps").wait_for()
     slider = front_end.get_by_role("slider", name="Samples by step")
     assert slider.get_attribute("aria-valuetext") == f"step {STEPS}"
