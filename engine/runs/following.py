@@ -14,7 +14,7 @@ from ..core.errors import AdapterError
 from ..evaluation.figures import Figures
 from ..evaluation.sample_verdict import judged
 from .about import noted
-from .listing import recipe_of
+from .listing import recipe_of, running_steps
 from .measuring import kept_course, kept_figures
 from .record import read_record
 from .sample_files import SUFFIX, KeptSamples, read_samples
@@ -38,7 +38,8 @@ def seen(store: RunStore, lineage: str, steps: int) -> dict[str, Any] | None:
     """What pages show of a run, as JSON values; ``None`` if the run store doesn't know it.
 
     ``losses`` are those of the steps from the first on, up to the latest training state of a run that isn't finished;
-    ``figures`` have the mean loss of training and held-out pictures by snapshot.
+    ``running`` tells whether a process trains it now; ``figures`` have the mean loss of training and held-out pictures
+    by snapshot.
     """
     record, about = read_record(store.record(lineage, steps)), noted(store, lineage, steps)
     if not record and about is None:
@@ -52,6 +53,7 @@ def seen(store: RunStore, lineage: str, steps: int) -> dict[str, Any] | None:
         "run": run_name(lineage, steps),
         "name": about.name if about else "",
         "finished": bool(record),
+        "running": running_steps(store, lineage) == steps,
         "stopped_at": about.stopped_at if about and not record else 0,
         "steps": steps,
         "losses": losses,

@@ -102,7 +102,7 @@ def _runs_of(store: RunStore, lineage: str) -> Iterator[ListedRun]:
     """The runs of a lineage, by their steps."""
     finished, kept = set(store.lengths(lineage)), [*store.snapshots(lineage)]
     states = {store.steps_of(path): path for path in store.states(lineage)}
-    running = _running(store, lineage)
+    running = running_steps(store, lineage)
     lengths: set[int] = finished | states.keys() | {file.steps for file in kept} | ({running} - {0})
     for steps in sorted(lengths):
         own = [file for file in kept if file.steps == steps]
@@ -131,7 +131,7 @@ def _runs_of(store: RunStore, lineage: str) -> Iterator[ListedRun]:
         )
 
 
-def _running(store: RunStore, lineage: str) -> int:
+def running_steps(store: RunStore, lineage: str) -> int:
     """The steps of the run of a lineage that is in progress, the one that was begun last; 0 if none is."""
     with if_free(store.lock(lineage)) as free:
         if free:

@@ -90,7 +90,7 @@ function drawHeld(context, figures, color, x) {
   drawMarked(context, held.map((own) => [x(own.step), y(own.held)]), color)
 }
 
-/** Single steps; where there are more than pixels, the band between the least and the largest of each. */
+/** Single steps; where there are more than pixels, from the least to the largest of each. */
 function drawSteps(context, losses, color, x, y) {
   const columns = new Map()
   losses.forEach((loss, at) => {
@@ -98,14 +98,9 @@ function drawSteps(context, losses, color, x, y) {
     const [least, most] = columns.get(column) ?? [Infinity, -Infinity]
     columns.set(column, [Math.min(least, loss), Math.max(most, loss)])
   })
-  if (columns.size === losses.length) return drawFaint(context, losses.map((loss, at) => [x(at + 1), y(loss)]), color)
-  context.globalAlpha = FAINT
-  context.fillStyle = color
-  for (const [column, [least, most]] of columns) context.fillRect(column - 0.5, y(most), 1, Math.max(1, y(least) - y(most)))
-  context.globalAlpha = 1
-}
-
-function drawFaint(context, points, color) {
+  const sparse = columns.size === losses.length
+  const points = sparse ? losses.map((loss, at) => [x(at + 1), y(loss)])
+    : [...columns].flatMap(([column, [least, most]]) => [[column, y(most)], [column, y(least)]])
   context.globalAlpha = FAINT
   drawLine(context, points, color, 1)
   context.globalAlpha = 1

@@ -14,6 +14,7 @@ const TYPE = "LW_TRAINING" // unknown to the front end
 const LEAST_WIDTH = 380 // pixels
 const LEAST_HEIGHT = 60
 const PAUSE = 400 // milliseconds between two questions to the server
+const SILENCE = 10_000 // milliseconds without news of a running training until the server is asked whether it goes on
 
 /** @param {number} seconds */
 function duration(seconds) {
@@ -62,7 +63,9 @@ export class TrainingPanel {
 
   remove() {
     this.watcher.disconnect()
+    this.run = ""
     clearTimeout(this.timer)
+    clearTimeout(this.silence)
     cancelAnimationFrame(this.frame)
   }
 
@@ -78,6 +81,7 @@ export class TrainingPanel {
     }
     this.known.live = { learning_rate, rate }
     if (begins || kept) this.askLater()
+    this.listen()
     this.drawLater()
   }
 
@@ -93,6 +97,7 @@ export class TrainingPanel {
   end() {
     if (!this.running) return
     this.running = false
+    clearTimeout(this.silence)
     this.askLater()
     this.drawLater()
   }
@@ -115,20 +120,36 @@ export class TrainingPanel {
     this.timer = setTimeout(() => this.ask(), PAUSE)
   }
 
+  /** Other pages than the one that queued a run don't hear of its end, and a page that was loaded anew not of its begin. */
+  listen() {
+    clearTimeout(this.silence)
+    if (this.running) this.silence = setTimeout(() => this.followUp(), SILENCE)
+  }
+
+  async followUp() {
+    const told = await this.ask()
+    if (!told) return
+    this.running = told.running
+    this.listen()
+    this.drawLater()
+  }
+
+  /** What the server knows of the run; nothing if it doesn't, or the panel shows another by now. */
   async ask() {
     const { run } = this
     const told = await ask("training", { run }).catch(() => null)
-    if (!told || run !== this.run) return
+    if (!told || run !== this.run) return null
     const losses = told.losses.length >= this.known.losses.length ? told.losses : this.known.losses
-    this.known = { ...told, losses, live: this.known.live ?? told.live }
+    this.known = { ...told, losses, live: told.live ?? this.known.live }
     this.drawLater()
     requestAnimationFrame(() => this.fit())
+    return told
   }
 
   /** Show the run that the workflow remembers. @param {string} run */
   remember(run) {
     this.run = run
-    return this.ask()
+    return this.followUp()
   }
 
   fit() {

@@ -85,7 +85,7 @@ def test_a_finished_run_is_shown_from_the_run_store(workspace: Workspace) -> Non
         [about] = workspace.output.rglob("000004.run.json")
         run = f"{about.parent.name}-4"
         known = json.loads(training(Asked({"run": run})).content)
-        assert known["finished"] and known["name"] == "zwx" and known["run"] == run
+        assert known["finished"] and not known["running"] and known["name"] == "zwx" and known["run"] == run
         assert len(known["losses"]) == len(known["learning_rates"]) == known["steps"] == 4
         assert known["snapshots"][:1] == [2]
         assert [own["step"] for own in known["samples"]] == [2, 4]
