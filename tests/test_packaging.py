@@ -16,7 +16,7 @@ else:
     import tomli as tomllib
 
 CODE = ("cli", "engine", "headless", "nodes")
-FOLDERS = (*CODE, "js", "workflows", "assets")
+FOLDERS = (*CODE, "js", "locales", "workflows", "subgraphs", "assets")
 """What is installed beside ``__init__.py``."""
 
 
