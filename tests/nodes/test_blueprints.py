@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def test_it_is_laid_out_from_left_to_right(name: str) -> None:
     boxes = sorted((node["pos"], node["size"]) for node in definition["nodes"])
     edges = [definition["inputNode"]["bounding"][0], *(pos[0] for pos, _ in boxes)]
     assert edges == sorted(set(edges))
-    for (pos, size), (after, _) in zip(boxes, boxes[1:], strict=False):
+    for (pos, size), (after, _) in pairwise(boxes):
         assert pos[0] + size[0] < after[0]
     assert boxes[-1][0][0] + boxes[-1][1][0] < definition["outputNode"]["bounding"][0]
 
@@ -101,9 +102,10 @@ def placed(name: str, node_id: int, links: dict[str, int], values: dict[str, Any
 def plain(node_id: int, kind: str, links: dict[str, int], values: list[Any]) -> Json:
     schema = registry()[kind].GET_SCHEMA()
     return {
-        "id": node_id, "type": kind, "pos": [0, 0], "size": [1, 1], "flags": {}, "order": 0, "mode": 0, "properties": {},
-        "inputs": [{"name": name, "type": "*", "link": link} for name, link in links.items()],
-        "outputs": [{"name": o.io_type, "type": o.io_type, "links": []} for o in schema.outputs], "widgets_values": values,
+        "id": node_id, "type": kind, "pos": [0, 0], "size": [1, 1], "flags": {}, "order": 0, "mode": 0,
+        "properties": {}, "inputs": [{"name": name, "type": "*", "link": link} for name, link in links.items()],
+        "outputs": [{"name": o.io_type, "type": o.io_type, "links": []} for o in schema.outputs],
+        "widgets_values": values,
     }  # fmt: skip
 
 
