@@ -46,3 +46,15 @@ def test_nothing_overlaps(path: Path) -> None:
             inside = group[0] <= own[0] and group[1] <= own[1] and own[2] <= group[2] and own[3] <= group[3]
             assert inside or not overlap(own, group)
     assert path.with_suffix(".jpg").is_file()
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_it_reads_from_left_to_right_and_down_its_columns(path: Path) -> None:
+    workflow = json.loads(path.read_text(encoding="utf-8"))
+    places = {node["id"]: node["pos"] for node in workflow["nodes"]}
+    ends = {node["id"]: node["pos"][0] + node["size"][0] for node in workflow["nodes"]}
+    for _, source, _, target, *_ in workflow["links"]:
+        in_one_column = places[source][0] == places[target][0] and places[source][1] < places[target][1]
+        assert in_one_column or ends[source] < places[target][0], f"node {source} to {target}"
+    assert not [place for place in places.values() if place[0] % 10 or place[1] % 10]
+    assert all(group["title"].strip() for group in workflow["groups"])
