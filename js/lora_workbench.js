@@ -3,10 +3,12 @@
 import { api } from "/scripts/api.js"
 import { app } from "/scripts/app.js"
 
-import { isStray, note } from "./strays.js"
+import { el } from "./kit/parts.js"
+import { t } from "./kit/texts.js"
+import { addElement, growToFit } from "./kit/widgets.js"
+import { isStray, note, textOf } from "./strays.js"
 import { isOnCanvas, nodeOf } from "./tabs.js"
 import { hasPanel } from "./training/panels.js"
-import { t } from "./kit/texts.js"
 
 const PREFIX = "LW_"
 const NAME = "lw_text"
@@ -15,42 +17,20 @@ const TYPE = "LW_TEXT"
 // Our own event, as the front end shows ComfyUI's progress texts on any node with that number in the graph in view.
 const EVENT = "lora_workbench.text"
 const LEAST_HEIGHT = 60 // pixels, four lines
-const MARGIN = 10 // the front end's, above and below an element
 
 function addText(node) {
-  const element = document.createElement("textarea")
-  element.className = "comfy-multiline-input"
-  element.readOnly = true
-  element.ariaLabel = t("Result")
+  const element = el("textarea", { className: "comfy-multiline-input", readOnly: true, "aria-label": t("Result") })
   element.style.minHeight = `${LEAST_HEIGHT}px`
-  element.addEventListener("wheel", zoomUnlessScrolled)
-  const widget = node.addDOMWidget(NAME, TYPE, element, {
-    getValue: () => element.value,
-    setValue: (value) => (element.value = value),
-    getMinHeight: () => LEAST_HEIGHT + 2 * MARGIN,
-    getMaxHeight: () => Math.max(LEAST_HEIGHT, element.scrollHeight) + 2 * MARGIN, // the rest is left for pictures
-    serialize: false, // not in the prompt ...
+  return addElement(node, NAME, TYPE, element, {
+    least: () => LEAST_HEIGHT,
+    most: () => Math.max(LEAST_HEIGHT, element.scrollHeight), // the rest is left for pictures
+    value: { get: () => element.value, set: (text) => (element.value = text) },
+    serialize: false,
   })
-  widget.serialize = false // ... nor in the workflow
-  return widget
-}
-
-/** Passes the wheel on to the canvas if the text doesn't scroll. */
-function zoomUnlessScrolled(event) {
-  const { scrollHeight, clientHeight } = event.currentTarget
-  if (scrollHeight > clientHeight && !event.ctrlKey) return
-  event.stopPropagation()
-  app.canvas.processMouseWheel(event)
 }
 
 function find(node) {
   return node.widgets?.find((widget) => widget.name === NAME)
-}
-
-function growToFit(node) {
-  const [width, height] = node.size
-  const needed = node.computeSize()[1]
-  if (needed > height) node.setSize([width, needed])
 }
 
 function show(node, text) {
@@ -68,10 +48,6 @@ function ours(id) {
 function showText(id, text) {
   const node = ours(id)
   if (node && text) show(node, text)
-}
-
-function textOf(output) {
-  return [output?.text ?? []].flat().join("\n")
 }
 
 function clear(id) {

@@ -2,15 +2,15 @@
 
 import { app } from "/scripts/app.js"
 
-import { isForeign, isRow, newRow, read, write } from "./stack_lines.js"
+import { captureChange } from "./kit/changes.js"
 import { button, chooser, el, toggle } from "./kit/parts.js"
+import { t } from "./kit/texts.js"
+import { isForeign, isRow, newRow, read, write } from "./stack_lines.js"
 import { openPresets } from "./stack_presets.js"
 import { drawLine, markProblem } from "./stack_row.js"
 import { adapterNames, describe } from "./stack_server.js"
-import { t } from "./kit/texts.js"
 
 const LEAST_HEIGHT = 120 // pixels
-const MARGIN = 20 // the front end's, above and below an element together
 const PAUSE = 250 // milliseconds without a change before the server is asked
 const MOST_LINES = 20 // of text that show at once
 const EXAMPLE = "on | subjects/fox.safetensors | 0.8 | 0.6 | mid=0.5 | tok fox"
@@ -30,10 +30,8 @@ export class StackEditor {
     this.openBlocks = new Set() // lines whose block weights are shown though they are empty
     this.content = el("div", { className: "lw-content" })
     const label = t("Rows of the stack")
-    this.element = el("div", { className: "lw-stack", "aria-label": label, role: "group" }, this.content)
+    this.element = el("div", { className: "lw lw-stack", "aria-label": label, role: "group" }, this.content)
     this.element.addEventListener("keydown", (event) => this.onKey(event))
-    this.element.addEventListener("wheel", (event) => this.zoomUnlessScrolled(event))
-    this.element.addEventListener("pointerdown", (event) => event.stopPropagation())
   }
 
   get text() {
@@ -48,7 +46,7 @@ export class StackEditor {
   }
 
   get height() {
-    return Math.max(LEAST_HEIGHT, this.content.scrollHeight + 4) + MARGIN
+    return Math.max(LEAST_HEIGHT, this.content.scrollHeight + 4)
   }
 
   parse(text) {
@@ -66,8 +64,7 @@ export class StackEditor {
   commit() {
     this.widget.callback?.(this.text)
     this.ask()
-    // A step of its own for undo: the front end looks for changes before clicks reach us. Older ones look later.
-    app.extensionManager.workflow?.activeWorkflow?.changeTracker?.captureCanvasState?.()
+    captureChange() // the front end looks for changes before clicks reach us
     app.graph?.setDirtyCanvas(true, true)
   }
 
@@ -240,12 +237,5 @@ export class StackEditor {
       event.preventDefault()
       this.move(at, at + step)
     } else if (onHandle && event.key === "Delete") this.remove(at)
-  }
-
-  /** Passes the wheel on to the canvas if the rows don't scroll. */
-  zoomUnlessScrolled(event) {
-    const { scrollHeight, clientHeight } = this.element
-    if (scrollHeight > clientHeight && !event.ctrlKey) event.stopPropagation()
-    else app.canvas.processMouseWheel(event)
   }
 }

@@ -2,8 +2,10 @@
 
 import { app } from "/scripts/app.js"
 
+import { addStyle } from "./kit/style.js"
+import { addElement } from "./kit/widgets.js"
 import { StackEditor } from "./stack_editor.js"
-import { addStyle } from "./stack_style.js"
+import { STYLE } from "./stack_style.js"
 
 const NODE = "LW_Stack"
 const INPUT = "rows"
@@ -11,14 +13,10 @@ const INPUT = "rows"
 const TYPE = "LW_STACK_ROWS"
 
 function addEditor(node, name, spec) {
-  addStyle()
+  addStyle("stack", STYLE)
   const editor = new StackEditor(node)
-  const widget = node.addDOMWidget(name, TYPE, editor.element, {
-    getValue: () => editor.text,
-    setValue: (text) => (editor.text = String(text ?? "")),
-    getMinHeight: () => editor.height,
-    hideOnZoom: false,
-  })
+  const value = { get: () => editor.text, set: (text) => (editor.text = String(text ?? "")) }
+  const widget = addElement(node, name, TYPE, editor.element, { least: () => editor.height, value })
   editor.widget = widget
   widget.value = spec[1]?.default ?? ""
   return { widget, minWidth: StackEditor.leastWidth }

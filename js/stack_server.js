@@ -2,24 +2,18 @@
 
 import { api } from "/scripts/api.js"
 
-const ADAPTERS = "/lora_workbench/adapters"
-const ROWS = "/lora_workbench/rows"
+import { ask, tell } from "./kit/server.js"
+
 const PRESETS = "lora_workbench/stack_presets"
 const SUFFIX = ".json"
 
 export async function adapterNames() {
-  const answer = await api.fetchApi(ADAPTERS)
-  return answer.ok ? (await answer.json()).adapters : []
+  return (await ask("adapters").catch(() => ({ adapters: [] }))).adapters
 }
 
 /** What `described` in engine/adapters/described_rows.py tells of a stack's text. */
-export async function describe(rows) {
-  const answer = await api.fetchApi(ROWS, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ rows }),
-  })
-  return answer.json()
+export function describe(rows) {
+  return tell("rows", { rows })
 }
 
 function file(name) {

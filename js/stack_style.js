@@ -1,22 +1,9 @@
 // How the editor of Stack looks, by the colors of ComfyUI's theme.
 
-const STYLE = `
-.lw-stack { box-sizing: border-box; width: 100%; height: 100%; overflow: hidden auto; color: var(--input-text);
-  font: 12px/1.4 Inter, Arial, sans-serif; --lw-accent: var(--p-primary-color, #60a5fa);
-  --lw-field: color-mix(in srgb, var(--input-text) 8%, transparent);
-  --lw-edge: color-mix(in srgb, var(--input-text) 14%, transparent); --lw-muted: var(--descrip-text, #999);
-  --lw-bad: var(--error-text, #ff6b6b); scrollbar-width: thin; }
-.lw-stack *, .lw-popover * { box-sizing: border-box; }
+export const STYLE = `
+.lw-stack { width: 100%; height: 100%; overflow: hidden auto; }
 .lw-content { display: flex; flex-direction: column; gap: 5px; padding: 2px; }
-.lw-stack button, .lw-stack input, .lw-stack textarea, .lw-popover button, .lw-popover input { font: inherit;
-  color: inherit; border: 1px solid transparent; border-radius: 6px; background: var(--lw-field); outline: none;
-  margin: 0; }
-.lw-stack button, .lw-popover button { cursor: pointer; }
-.lw-stack :is(button, input, textarea):focus-visible, .lw-popover :is(button, input):focus-visible {
-  border-color: var(--lw-accent); box-shadow: 0 0 0 1px var(--lw-accent); }
-.lw-stack :is(button, input):hover { border-color: var(--lw-edge); }
 .lw-bar { display: flex; align-items: center; gap: 6px; min-height: 26px; }
-.lw-bar button { padding: 3px 10px; }
 .lw-bar .lw-space { flex: 1; }
 .lw-bar .lw-add { background: color-mix(in srgb, var(--lw-accent) 22%, transparent); font-weight: 600; }
 .lw-heads, .lw-line { display: grid; grid-template-columns: 14px 28px minmax(60px, 1fr) 54px 54px 22px; gap: 6px;
@@ -40,7 +27,7 @@ const STYLE = `
 .lw-stack .lw-name { display: flex; align-items: baseline; min-width: 0; padding: 2px 6px; background: none;
   text-align: left; overflow: hidden; white-space: nowrap; }
 .lw-name b { font-weight: 600; overflow: hidden; text-overflow: ellipsis; }
-.lw-name small, .lw-option small { color: var(--lw-muted); font-size: 10px; overflow: hidden;
+.lw-name small { color: var(--lw-muted); font-size: 10px; overflow: hidden;
   text-overflow: ellipsis; flex-shrink: 4; }
 .lw-name i { font: 10px/1.3 Inter, Arial, sans-serif; margin-left: 6px; padding: 0 4px; border-radius: 4px;
   color: var(--lw-muted); border: 1px solid var(--lw-edge); }
@@ -60,37 +47,10 @@ const STYLE = `
 .lw-stack input.lw-chip { width: 110px; color: var(--input-text); background: var(--lw-field); }
 .lw-blocks { display: flex; align-items: center; gap: 6px; flex: 1 0 100%; color: var(--lw-muted); font-size: 11px; }
 .lw-blocks input { flex: 1; min-width: 0; padding: 1px 6px; color: var(--input-text); }
-.lw-problem { padding: 3px 2px 1px 20px; color: var(--lw-bad); font-size: 11px; overflow-wrap: anywhere; }
+.lw-stack .lw-problem { padding: 3px 2px 1px 20px; color: var(--lw-bad); font-size: 11px; overflow-wrap: anywhere; }
 .lw-stack .lw-raw { width: 100%; font-family: monospace; padding: 1px 4px; color: var(--lw-muted); background: none; }
 .lw-empty { padding: 14px 8px; text-align: center; color: var(--lw-muted); border: 1px dashed var(--lw-edge);
   border-radius: 9px; }
 .lw-stack textarea { width: 100%; min-height: 110px; padding: 6px 8px; font: 11px/1.5 monospace; white-space: pre-wrap;
   resize: none; background: var(--comfy-input-bg); }
-.lw-popover { position: fixed; z-index: 10000; display: flex; flex-direction: column; gap: 4px; padding: 6px;
-  min-width: 170px; max-width: 460px; max-height: 320px; border-radius: 10px; color: var(--input-text);
-  background: var(--comfy-menu-bg); border: 1px solid var(--border-color); box-shadow: 0 10px 30px #0009;
-  font: 13px/1.4 Inter, Arial, sans-serif; --lw-accent: var(--p-primary-color, #60a5fa);
-  --lw-field: color-mix(in srgb, var(--input-text) 8%, transparent); --lw-muted: var(--descrip-text, #999);
-  --lw-edge: color-mix(in srgb, var(--input-text) 14%, transparent); }
-.lw-popover input { padding: 5px 8px; width: 100%; }
-.lw-popover form { display: flex; gap: 4px; }
-.lw-popover form button { padding: 0 10px; }
-.lw-options { overflow: auto; display: flex; flex-direction: column; gap: 1px; scrollbar-width: thin; }
-.lw-popover .lw-option { display: flex; gap: 2px; align-items: baseline; width: 100%; padding: 4px 8px;
-  text-align: left; background: none; white-space: nowrap; flex-shrink: 0; }
-.lw-popover .lw-option:is(:hover, [aria-selected=true], :focus-visible) { background: var(--lw-field); }
-.lw-option span { overflow: hidden; text-overflow: ellipsis; }
-.lw-popover .lw-danger { color: var(--error-text, #ff6b6b); }
-.lw-split { display: flex; gap: 2px; }
-.lw-split > :first-child { flex: 1; }
-.lw-split > :last-child { flex: none; width: auto; color: var(--lw-muted); }
-.lw-note { padding: 4px 8px; color: var(--lw-muted); font-size: 12px; }
 `
-
-export function addStyle() {
-  if (document.getElementById("lw-stack-style")) return
-  const style = document.createElement("style")
-  style.id = "lw-stack-style"
-  style.textContent = STYLE
-  document.head.append(style)
-}

@@ -4,29 +4,35 @@
 import { api } from "/scripts/api.js"
 import { app } from "/scripts/app.js"
 
-import { isOnCanvas, nodeOf } from "./tabs.js"
+import { tell } from "./kit/server.js"
 import { t } from "./kit/texts.js"
+import { say } from "./kit/toasts.js"
+import { isOnCanvas, nodeOf } from "./tabs.js"
 
 const TRAINS = /^LW_Train/
-const ROUTE = "/lora_workbench/stop"
-const SHOWN_FOR = 6000 // milliseconds
 
 let running // id of the node that is executed, or null
 
-function tell(severity, detail) {
-  app.extensionManager.toast.add({ severity, summary: "LoRA Workbench", detail, life: SHOWN_FOR })
+/** Ask for a stop and say what comes of it. @param {string} route @param {object} which */
+async function ask(route, which) {
+  try {
+    const { stopping } = await tell(route, which)
+    if (stopping) say("success", t("The training stops after its current step; run the graph again to train on."))
+    else say("warn", t("No training is in progress."))
+  } catch (error) {
+    if (error.status < 500 && error.status !== 400) say("warn", t("No training is in progress."))
+    else say("error", t("The training can't be asked to stop: the run store can't be written."))
+  }
 }
 
-export async function stopTraining() {
-  const answer = await api.fetchApi(ROUTE, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ node: running ?? null }),
-  })
-  const { stopping } = await answer.json().catch(() => ({}))
-  if (stopping) tell("success", t("The training stops after its current step; run the graph again to train on."))
-  else if (answer.status < 500) tell("warn", t("No training is in progress."))
-  else tell("error", t("The training can't be asked to stop: the run store can't be written."))
+/** Stop the training of the node that runs. */
+function stopTraining() {
+  return ask("stop", { node: running ?? null })
+}
+
+/** Stop a training of this or of another process. @param {string} run as the server calls it */
+export function stopRun(run) {
+  return ask("runs/stop", { run })
 }
 
 function trainsNow(node) {

@@ -7,6 +7,11 @@ import { shownTab } from "./tabs.js"
 
 const strays = new WeakMap()
 
+/** The text of a node's output. */
+export function textOf(output) {
+  return [output?.text ?? []].flat().join("\n")
+}
+
 /** One result, by the last part of its node's id: the front end names inner nodes in two ways. */
 function mark(id, text) {
   return `${String(id).split(":").pop()} ${text}`

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..adapters.headers import read_header
-from ..core.errors import AdapterError
 from ..evaluation.figures import Figures
 from ..evaluation.sample_verdict import judged
 from .about import noted
 from .listing import recipe_of, running_steps
 from .measuring import kept_course, kept_figures
-from .record import read_record
+from .record import read_record, state_record
 from .sample_files import SUFFIX, KeptSamples, read_samples
 from .store import RunStore
 
+_MOST_RATES = 200
 _NAME = re.compile(r"([0-9a-f]{8,64})-(\d{1,9})")
 
 
@@ -46,7 +43,7 @@ def seen(store: RunStore, lineage: str, steps: int) -> dict[str, Any] | None:
         return None
     latest = _latest(store, lineage, steps)
     recipe = recipe_of(latest)
-    losses = record.get("losses") or _losses_of_state(store.state(lineage, steps))
+    losses = record.get("losses") or state_record(store.state(lineage, steps)).get("losses", [])
     figures = kept_figures(store, lineage, recipe) if recipe else _own_figures(store, lineage, steps)
     verdict = judged(figures, kept_course(store, lineage, len(losses) if record.get("ended_early") else steps))
     return {
@@ -85,18 +82,9 @@ def _latest(store: RunStore, lineage: str, steps: int) -> Path | None:
     return finished if finished.is_file() else own[-1] if own else None
 
 
-def _losses_of_state(state: Path) -> list[float]:
-    with contextlib.suppress(AdapterError, OSError, ValueError, KeyError):
-        return [float(loss) for loss in json.loads(read_header(state).metadata["losses"])]
-    return []
-
-
 def _own_figures(store: RunStore, lineage: str, steps: int) -> tuple[Figures, ...]:
     found = (Figures.load(path) for _, length, path in store.all_figures(lineage) if length == steps)
     return tuple(figures for figures in found if figures)
-
-
-_MOST_RATES = 200
 
 
 def _thinned(rates: Sequence[float]) -> list[float]:

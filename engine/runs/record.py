@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
+from ..adapters.headers import read_header
+from ..core.errors import AdapterError
 from ..models.contract import Backbone
 from ..training.suggestions import suggestions_for
 from .key import Run
@@ -35,3 +38,11 @@ def read_record(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}
+
+
+def state_record(state: Path) -> dict[str, Any]:
+    """The losses in the header of a training state, and their parts; empty if there is none."""
+    with contextlib.suppress(AdapterError, OSError, ValueError):
+        header = read_header(state).metadata
+        return {name: json.loads(header[name]) for name in ("losses", "parts") if name in header}
+    return {}

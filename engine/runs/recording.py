@@ -3,21 +3,17 @@ afterwards."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..adapters.headers import read_header
-from ..core.errors import AdapterError
 from ..core.events import Event
 from ..training.state import TrainingState
 from .event_files import History, write_events, writing_events
 from .key import Run
 from .listing import ListedRun, recipe_of
 from .measuring import kept_figures
-from .record import read_record
+from .record import read_record, state_record
 from .sample_files import kept_samples
 from .store import RunStore
 
@@ -52,7 +48,7 @@ def export_events(run: ListedRun, store: RunStore, folder: Path) -> None:
         StorageError: the folder can't be written.
     """
     lineage, steps, recipe = run.lineage, run.steps, recipe_of(run.latest)
-    known: Mapping[str, Any] = read_record(store.record(lineage, steps)) or _of_state(store.state(lineage, steps))
+    known: Mapping[str, Any] = read_record(store.record(lineage, steps)) or state_record(store.state(lineage, steps))
     history = History(
         losses=known.get("losses", ()),
         parts=known.get("parts", {}),
@@ -60,14 +56,6 @@ def export_events(run: ListedRun, store: RunStore, folder: Path) -> None:
         samples=kept_samples(store, lineage, recipe) if recipe else (),
     )
     write_events(folder, recipe.learning_rates(steps) if recipe else (), history)
-
-
-def _of_state(state: Path) -> dict[str, Any]:
-    """The losses in the header of a training state, and their parts; empty if there is none."""
-    with contextlib.suppress(AdapterError, ValueError):
-        header = read_header(state).metadata
-        return {name: json.loads(header[name]) for name in ("losses", "parts") if name in header}
-    return {}
 
 
 def _history(run: Run, store: RunStore, losses: Sequence[float], parts: Mapping[str, Sequence[float]]) -> History:

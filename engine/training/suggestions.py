@@ -66,11 +66,9 @@ def suggestions_for(base: BackboneInfo, pictures: int) -> dict[str, list[Sourced
         pictures: number of pictures in the data set, on which the number of steps depends.
     """
     found: dict[str, list[Sourced]] = {}
-    general = {"resolution": Sourced(base.resolution, "the base model's own pictures")}
     for goal in USUAL:
-        steps = {"steps": Sourced(suggested_length(goal, pictures), f"the {counted(pictures, 'picture')}")}
-        declared = {name: Sourced(value, "the base model's own recipe") for name, value in base.recipe.items()}
-        for_goal = {**general, **GENERAL.of(goal), **steps, **base.traits.published.of(goal), **declared}
+        steps = Sourced(suggested_length(goal, pictures), f"the {counted(pictures, 'picture')}")
+        for_goal = {"steps": steps, **sourced_values(goal, base)}
         for name, own in for_goal.items():
             found.setdefault(name, []).append(own)
     found["steps"] = [

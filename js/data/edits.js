@@ -2,6 +2,7 @@
 
 import { app } from "/scripts/app.js"
 
+import { captureChange } from "../kit/changes.js"
 import { editOf, withEdit } from "./caption.js"
 
 const CAPTIONS = "LW_EditCaptions"
@@ -21,7 +22,7 @@ function setWidget(node, name, value) {
   widget.value = value
   widget.callback?.(value, app.canvas, node)
   node.setDirtyCanvas?.(true, true)
-  app.extensionManager.workflow?.activeWorkflow?.changeTracker?.captureCanvasState?.()
+  captureChange()
 }
 
 /** Whether an input is a widget, and not linked. @param {any} node @param {string} name */
@@ -105,6 +106,6 @@ export function addEditCaptions(node) {
   graph.add(added)
   node.connect(slot, added, added.inputs.findIndex((input) => input.name === "dataset"))
   for (const [target, at] of targets) added.connect(0, target, at)
-  app.extensionManager.workflow?.activeWorkflow?.changeTracker?.captureCanvasState?.()
+  captureChange()
   app.canvas.selectNode?.(added)
 }

@@ -3,6 +3,7 @@
 import { api } from "/scripts/api.js"
 import { app } from "/scripts/app.js"
 
+import { captureChange } from "../kit/changes.js"
 import { onRemoved } from "../kit/widgets.js"
 import { isOnCanvas, nodeOf } from "../tabs.js"
 import { Gallery } from "./gallery.js"
@@ -31,7 +32,7 @@ function show(id, output) {
   const before = node.properties.lw_dataset
   node.properties.lw_dataset = token
   const gallery = galleryOf(node)
-  if (before !== token) app.extensionManager.workflow?.activeWorkflow?.changeTracker?.captureCanvasState?.()
+  if (before !== token) captureChange()
   return gallery.show(token)
 }
 

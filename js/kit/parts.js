@@ -1,5 +1,7 @@
 // Parts that our editors are made of: elements, and what opens beside them.
 
+import { STYLE } from "./popover_style.js"
+import { addStyle } from "./style.js"
 import { t } from "./texts.js"
 
 const MOST_SHOWN = 200 // options of a list that are drawn; searching finds the others
@@ -82,7 +84,8 @@ let closeOpened = () => {}
 export function popover(anchor, content, label) {
   closeOpened()
   const { left, bottom, top } = anchor.getBoundingClientRect()
-  const panel = el("div", { className: "lw-popover", role: "dialog", "aria-label": label }, ...content)
+  addStyle("popover", STYLE)
+  const panel = el("div", { className: "lw lw-popover", role: "dialog", "aria-label": label }, ...content)
   document.body.append(panel)
   const { offsetWidth, offsetHeight } = panel
   panel.style.left = `${Math.max(8, Math.min(left, innerWidth - offsetWidth - 8))}px`

@@ -13,9 +13,10 @@ const MARGIN = 10 // pixels; the front end's, above and below an element
  * @param {object} [options]
  * @param {() => number} [options.least] height in pixels, at least
  * @param {() => number} [options.most] height in pixels, at most
- * @param {{get: () => any, set: (value: any) => void}} [options.value] what the workflow holds; without it, nothing is saved
+ * @param {{get: () => any, set: (value: any) => void}} [options.value] of the widget
+ * @param {boolean} [options.serialize] whether workflow and prompt hold the value
  */
-export function addElement(node, name, type, element, { least = () => 60, most, value } = {}) {
+export function addElement(node, name, type, element, { least = () => 60, most, value, serialize = Boolean(value) } = {}) {
   element.addEventListener("pointerdown", (event) => event.stopPropagation())
   // Nodes made of Vue components leave the wheel to an element that says so, once it has the focus.
   element.setAttribute("data-capture-wheel", "true")
@@ -26,9 +27,9 @@ export function addElement(node, name, type, element, { least = () => 60, most, 
     getMinHeight: () => least() + 2 * MARGIN,
     ...(most && { getMaxHeight: () => most() + 2 * MARGIN }),
     hideOnZoom: false,
-    serialize: Boolean(value), // in the prompt ...
+    serialize, // in the prompt ...
   })
-  widget.serialize = Boolean(value) // ... and in the workflow
+  widget.serialize = serialize // ... and in the workflow
   return widget
 }
 

@@ -2,6 +2,7 @@
 
 import { app } from "/scripts/app.js"
 
+import { captureChange } from "../kit/changes.js"
 import { button, el } from "../kit/parts.js"
 import { ask, tell } from "../kit/server.js"
 import { t } from "../kit/texts.js"
@@ -111,7 +112,7 @@ export class RecipeForm {
     this.widget?.callback?.(text)
     this.fill()
     this.resolve()
-    app.extensionManager.workflow?.activeWorkflow?.changeTracker?.captureCanvasState?.()
+    captureChange()
     app.graph?.setDirtyCanvas(true, true)
   }
 

@@ -4,12 +4,15 @@ import { api } from "/scripts/api.js"
 import { app } from "/scripts/app.js"
 
 import { button, el } from "../kit/parts.js"
-import { ask, tell, url } from "../kit/server.js"
+import { ask, url } from "../kit/server.js"
+import { addSidebarTab } from "../kit/sidebar.js"
 import { addStyle } from "../kit/style.js"
 import { t } from "../kit/texts.js"
+import { stopRun } from "../stop_training.js"
 import { STYLE } from "./style.js"
 
 const EVENT = "lora_workbench.training"
+const EVENTS = [EVENT, "execution_success", "execution_error", "execution_interrupted"]
 const PAUSE = 1000 // milliseconds between two questions to the server
 
 /** @param {number} seconds since the epoch */
@@ -42,18 +45,15 @@ class RunsTab {
     const again = button("", t("Refresh"), t("Look for runs again"), () => this.ask())
     const bar = el("div", { className: "lw-runs-bar" }, this.search, again)
     place.replaceChildren(el("div", { className: "lw lw-runs" }, bar, this.list, this.note))
-    this.listen = () => this.askLater()
-    for (const event of [EVENT, "execution_success", "execution_error", "execution_interrupted"]) {
-      api.addEventListener(event, this.listen)
-    }
+    // Single steps don't change what is listed.
+    this.listen = ({ type, detail }) => (type !== EVENT || detail.opened || detail.kept) && this.askLater()
+    for (const event of EVENTS) api.addEventListener(event, this.listen)
     this.ask()
   }
 
   remove() {
     clearTimeout(this.timer)
-    for (const event of [EVENT, "execution_success", "execution_error", "execution_interrupted"]) {
-      api.removeEventListener(event, this.listen)
-    }
+    for (const event of EVENTS) api.removeEventListener(event, this.listen)
   }
 
   askLater() {
@@ -118,34 +118,16 @@ class RunsTab {
   }
 
   async stop(run) {
-    const { stopping } = await tell("runs/stop", { run: run.run }).catch(() => ({ stopping: 0 }))
-    const detail = stopping ? t("The training stops after its current step.") : t("This training isn't in progress any more.")
-    app.extensionManager.toast.add({ severity: stopping ? "success" : "warn", summary: "LoRA Workbench", detail, life: 6000 })
+    await stopRun(run.run)
     this.askLater()
   }
 }
-
-/** @type {RunsTab | undefined} */
-let shown
 
 app.registerExtension({
   name: "LoRAWorkbench.Runs",
 
   setup() {
-    app.extensionManager.registerSidebarTab({
-      id: "lora-workbench-runs",
-      icon: "pi pi-chart-line",
-      title: t("Runs"),
-      tooltip: t("Trainings of LoRA Workbench"),
-      type: "custom",
-      render(place) {
-        shown?.remove()
-        shown = new RunsTab(place)
-      },
-      destroy() {
-        shown?.remove()
-        shown = undefined
-      },
-    })
+    const tooltip = t("Trainings of LoRA Workbench")
+    addSidebarTab({ id: "lora-workbench-runs", icon: "pi pi-chart-line", title: t("Runs"), tooltip }, RunsTab)
   },
 })

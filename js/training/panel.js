@@ -24,7 +24,7 @@ function duration(seconds) {
 }
 
 export class TrainingPanel {
-  /** @param {any} node @param {() => void} stop */
+  /** @param {any} node @param {(run: string) => void} stop */
   constructor(node, stop) {
     addStyle("training", STYLE)
     this.node = node
@@ -32,7 +32,7 @@ export class TrainingPanel {
     this.running = false
     this.known = this.unknown()
     this.state = el("span", { className: "lw-training-state", role: "status" })
-    this.stopButton = button("lw-stop", t("Stop and keep"), t("Stop after this step and go on with what was learned"), stop)
+    this.stopButton = button("lw-stop", t("Stop and keep"), t("Stop after this step and go on with what was learned"), () => stop(this.run))
     this.bar = el("progress", { max: 1, value: 0, "aria-label": t("Progress of the training") })
     this.figures = el("div", { className: "lw-figures" })
     this.canvas = el("canvas", { role: "img" })

@@ -3,9 +3,10 @@
 import { api } from "/scripts/api.js"
 import { app } from "/scripts/app.js"
 
+import { captureChange } from "../kit/changes.js"
 import { onRemoved } from "../kit/widgets.js"
-import { stopTraining } from "../stop_training.js"
-import { isStray } from "../strays.js"
+import { stopRun } from "../stop_training.js"
+import { isStray, textOf } from "../strays.js"
 import { isOnCanvas, nodeOf } from "../tabs.js"
 import { TrainingPanel } from "./panel.js"
 
@@ -26,7 +27,7 @@ export function hasPanel(node) {
 function panelOf(node) {
   if (!hasPanel(node)) return undefined
   if (!panels.has(node)) {
-    const panel = new TrainingPanel(node, stopTraining)
+    const panel = new TrainingPanel(node, stopRun)
     panels.set(node, panel)
     onRemoved(node, () => (panel.remove(), panels.delete(node)))
   }
@@ -41,10 +42,6 @@ function nodeOfEvent({ node: id, client, prompt_id, run }) {
   return (own && isOnCanvas(prompt_id)) || (run && node.properties.lw_run === run) ? node : undefined
 }
 
-function textOf(output) {
-  return [output?.text ?? []].flat().join("\n")
-}
-
 function onTraining({ detail }) {
   const node = nodeOfEvent(detail)
   if (!node) return
@@ -53,7 +50,7 @@ function onTraining({ detail }) {
   panelOf(node)?.take(detail)
   // Remembered with the workflow, so that it shows the run when it is opened again.
   if (before !== node.properties.lw_run) {
-    app.extensionManager.workflow?.activeWorkflow?.changeTracker?.captureCanvasState?.()
+    captureChange()
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { app } from "/scripts/app.js"
 
+import { captureChange } from "../kit/changes.js"
 import { ask } from "../kit/server.js"
 import { newRow, write } from "../stack_lines.js"
 
@@ -20,7 +21,7 @@ function middle() {
 }
 
 function changed() {
-  app.extensionManager.workflow?.activeWorkflow?.changeTracker?.captureCanvasState?.()
+  captureChange()
   graph().setDirtyCanvas(true, true)
 }
 

@@ -1,17 +1,10 @@
 // An adapter of the vault as a card: what it is, its trigger words, and what can be done with it.
 
-import { app } from "/scripts/app.js"
-
 import { button, el, nameParts, popover } from "../kit/parts.js"
 import { tell, url } from "../kit/server.js"
 import { t } from "../kit/texts.js"
+import { say } from "../kit/toasts.js"
 import { addToStack, insertNode, restoreGraph } from "./acts.js"
-
-const SHOWN_FOR = 4000 // milliseconds
-
-function say(severity, detail) {
-  app.extensionManager.toast.add({ severity, summary: "LoRA Workbench", detail, life: SHOWN_FOR })
-}
 
 async function copy(text) {
   try {

@@ -5,6 +5,7 @@ import { app } from "/scripts/app.js"
 
 import { el } from "../kit/parts.js"
 import { ask } from "../kit/server.js"
+import { addSidebarTab } from "../kit/sidebar.js"
 import { addStyle } from "../kit/style.js"
 import { t } from "../kit/texts.js"
 import { VirtualList } from "../kit/virtual_list.js"
@@ -85,27 +86,11 @@ class VaultTab {
   }
 }
 
-/** @type {VaultTab | undefined} */
-let shown
-
 app.registerExtension({
   name: "LoRAWorkbench.Vault",
 
   setup() {
-    app.extensionManager.registerSidebarTab({
-      id: "lora-workbench-vault",
-      icon: "pi pi-box",
-      title: t("Vault"),
-      tooltip: t("Adapters of LoRA Workbench"),
-      type: "custom",
-      render(place) {
-        shown?.remove()
-        shown = new VaultTab(place)
-      },
-      destroy() {
-        shown?.remove()
-        shown = undefined
-      },
-    })
+    const tooltip = t("Adapters of LoRA Workbench")
+    addSidebarTab({ id: "lora-workbench-vault", icon: "pi pi-box", title: t("Vault"), tooltip }, VaultTab)
   },
 })

@@ -18,6 +18,7 @@ from ...engine.core.resources import ASSETS, PROJECT_ROOT
 from .paths import files_below, locate
 
 if TYPE_CHECKING:
+    from ...engine.runs.store import RunStore
     from ..routes.table import Route
 
 T = TypeVar("T")
@@ -90,11 +91,15 @@ class Host(ABC):
     def store_root(self) -> Path:
         """The run store's folder, for runs, training states and caches."""
 
-    def vault_file(self) -> Path:
-        """The index of all adapters, which is made from their files."""
+    def run_store(self) -> RunStore:
+        """Runs, training states and caches."""
         from ...engine.runs.store import RunStore
 
-        return RunStore(self.store_root()).vault
+        return RunStore(self.store_root())
+
+    def vault_file(self) -> Path:
+        """The index of all adapters, which is made from their files."""
+        return self.run_store().vault
 
     def adapter_directory(self) -> Path:
         """Where adapter files are saved."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...engine.core.lru import LRU
 from ..kit.galleries import Shown, kept_dataset
-from .table import MOST_AT_ONCE, PREFIX, Answer, Asked, Route, json_answer
+from .table import MOST_AT_ONCE, PREFIX, Answer, Asked, Route, json_answer, missing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,7 +24,7 @@ _MASKED = (255, 40, 40)
 """Color over what a mask takes out."""
 _OPACITY = 0.6
 _DAY = "private, max-age=86400"
-_NO_PICTURE = {"error": {"message": "The data set has no such picture."}}
+_NO_PICTURE = "The data set has no such picture."
 _CACHE: LRU[bytes] = LRU(20_000, most_bytes=_CACHED_BYTES, size=len)
 
 
@@ -57,7 +57,7 @@ def thumbnail(asked: Asked) -> Answer:
     """
     record = _record(asked)
     if record is None:
-        return json_answer(_NO_PICTURE, status=404)
+        return missing(_NO_PICTURE)
     side = _side(asked)
     return _webp(_CACHE.get(("picture", record.content_hash, side), lambda: _thumbnail(record, side)))
 
@@ -71,7 +71,7 @@ def mask(asked: Asked) -> Answer:
     record = _record(asked)
     own = record.mask if record else None
     if own is None:
-        return json_answer(_NO_PICTURE, status=404)
+        return missing(_NO_PICTURE)
     side = _side(asked)
     key = ("mask", own.content_hash, own.channel, side)
     return _webp(_CACHE.get(key, lambda: _overlay(own.load(), side)))

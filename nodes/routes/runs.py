@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..host import host
-from .table import MOST_AT_ONCE, PREFIX, Answer, Asked, Route, json_answer
+from .table import MOST_AT_ONCE, PREFIX, Answer, Asked, Route, json_answer, missing
 
 if TYPE_CHECKING:
     from ...engine.runs.listing import ListedRun
@@ -15,14 +15,14 @@ _REPORT_POLICY = (
     "sandbox allow-scripts; default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 )
 """A report is a page of its own that can't reach ComfyUI; which script it runs, it says itself."""
-_UNKNOWN = {"error": {"message": "The run store doesn't have this."}}
+_UNKNOWN = "The run store doesn't have this."
 
 
 def runs(asked: Asked) -> Answer:
     """The runs that were used last: from ``from`` on, at most ``count``; ``total`` says how many there are."""
     from ...engine.runs.listing import listed_runs
 
-    store = _store()
+    store = host().run_store()
     first, count = asked.whole("from", 0, 10**6), asked.whole("count", MOST_AT_ONCE, MOST_AT_ONCE)
     listed = listed_runs(store)
     return json_answer({
@@ -36,25 +36,24 @@ def report(asked: Asked) -> Answer:
     from ...engine.runs.following import of_name
 
     run = of_name(asked.query.get("run", ""))
-    path = _store().report(*run) if run else None
+    path = host().run_store().report(*run) if run else None
     if path is None or not path.is_file():
-        return json_answer(_UNKNOWN, status=404)
+        return missing(_UNKNOWN)
     return Answer(path.read_bytes(), "text/html", headers={"Content-Security-Policy": _REPORT_POLICY})
 
 
 def stop(asked: Asked) -> Answer:
     """Ask the process that trains a run, this one or another, to stop after its current step; ``stopping`` is 0 if
     none does."""
-    from ...engine.runs.following import of_name, run_name
-    from ...engine.runs.listing import listed_runs
+    from ...engine.runs.following import of_name
+    from ...engine.runs.listing import running_steps
     from ...engine.runs.stopping import request_stop
 
-    run, store = of_name(str(asked.body.get("run", ""))), _store()
-    running = [own for own in listed_runs(store) if own.progress == "running"] if run else []
-    found = [own for own in running if run and run_name(own.lineage, own.steps) == run_name(*run)]
-    for own in found:
-        request_stop(store.stop_request(own.lineage))
-    return json_answer({"stopping": len(found)})
+    run, store = of_name(str(asked.body.get("run", ""))), host().run_store()
+    if run is None or running_steps(store, run[0]) != run[1]:
+        return json_answer({"stopping": 0})
+    request_stop(store.stop_request(run[0]))
+    return json_answer({"stopping": 1})
 
 
 def _in_short(run: ListedRun, store: RunStore) -> dict[str, Any]:
@@ -78,12 +77,6 @@ def _in_short(run: ListedRun, store: RunStore) -> dict[str, Any]:
         "bytes": run.bytes,
         "used": run.used,
     }
-
-
-def _store() -> RunStore:
-    from ...engine.runs.store import RunStore
-
-    return RunStore(host().store_root())
 
 
 ROUTES = [

@@ -66,6 +66,11 @@ def json_answer(value: Any, status: int = 200) -> Answer:
     return Answer(json.dumps(value).encode(), status=status)
 
 
+def missing(what: str) -> Answer:
+    """That the server doesn't have what is asked for."""
+    return json_answer({"error": {"message": what}}, status=404)
+
+
 def refused(error: WorkbenchError, status: int = 400) -> Answer:
     """An error with what came, what was expected and what to do."""
     told = {"got": error.got, "expected": error.expected, "hint": error.hint, "message": str(error)}

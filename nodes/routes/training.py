@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..host import host
-from .table import PREFIX, Answer, Asked, Route, json_answer
+from .table import PREFIX, Answer, Asked, Route, json_answer, missing
 
-if TYPE_CHECKING:
-    from ...engine.runs.store import RunStore
-
-_UNKNOWN = {"error": {"message": "The run store doesn't know this run."}}
+_UNKNOWN = "The run store doesn't know this run."
 _DAY = "private, max-age=86400"
 
 
@@ -21,9 +16,9 @@ def training(asked: Asked) -> Answer:
     from ..host.live import live_run
 
     run = of_name(asked.query.get("run", ""))
-    known = seen(_store(), *run) if run else None
+    known = seen(host().run_store(), *run) if run else None
     if known is None:
-        return json_answer(_UNKNOWN, status=404)
+        return missing(_UNKNOWN)
     live = live_run(known["run"])
     if live is not None and live.losses:
         known["losses"] = known["losses"][: live.first - 1] + live.losses
@@ -36,16 +31,10 @@ def sample(asked: Asked) -> Answer:
 
     run = of_name(asked.query.get("run", ""))
     step, number = asked.whole("step", 0, 10**9), asked.whole("number", 1, 10**4)
-    path = sample_file(_store(), *run, step, number) if run else None
+    path = sample_file(host().run_store(), *run, step, number) if run else None
     if path is None:
-        return json_answer(_UNKNOWN, status=404)
+        return missing(_UNKNOWN)
     return Answer(path.read_bytes(), "image/webp", headers={"Cache-Control": _DAY})
-
-
-def _store() -> RunStore:
-    from ...engine.runs.store import RunStore
-
-    return RunStore(host().store_root())
 
 
 ROUTES = [Route("GET", f"{PREFIX}training", training), Route("GET", f"{PREFIX}sample", sample)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...engine.core.errors import ConfigError
 from ..host import host
-from .table import MOST_AT_ONCE, PREFIX, Answer, Asked, Route, json_answer
+from .table import MOST_AT_ONCE, PREFIX, Answer, Asked, Route, json_answer, missing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ _SIDE = 192
 """Pixels of a preview's longer side."""
 _MOST_NOTE = 100_000
 """Characters."""
-_UNKNOWN = {"error": {"message": "The vault doesn't have this."}}
+_UNKNOWN = "The vault doesn't have this."
 
 
 def vault(asked: Asked) -> Answer:
@@ -49,14 +49,14 @@ def preview(asked: Asked) -> Answer:
     path = _path(asked.query.get("name"))
     picture = Folders().beside(path).preview if path else None
     if picture is None:
-        return json_answer(_UNKNOWN, status=404)
+        return missing(_UNKNOWN)
     buffer = io.BytesIO()
     try:
         with Image.open(picture) as image:
             image.thumbnail((_SIDE, _SIDE))
             image.convert("RGB").save(buffer, "WEBP")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return json_answer(_UNKNOWN, status=404)
+        return missing(_UNKNOWN)
     return Answer(buffer.getvalue(), "image/webp", headers={"Cache-Control": "private, no-cache"})
 
 
@@ -73,7 +73,7 @@ def workflow(asked: Asked) -> Answer:
     text = read_header(path).metadata.get("workflow", "") if path else ""
     graph = parsed(text) if text else None
     if not isinstance(graph, dict) or not graph:
-        return json_answer(_UNKNOWN, status=404)
+        return missing(_UNKNOWN)
     return json_answer({"workflow": graph})
 
 
@@ -87,7 +87,7 @@ def note(asked: Asked) -> Answer:
 
     path, text = _path(asked.body.get("name")), asked.body.get("note")
     if path is None:
-        return json_answer(_UNKNOWN, status=404)
+        return missing(_UNKNOWN)
     if not isinstance(text, str) or len(text) > _MOST_NOTE:
         raise ConfigError("This isn't a note.", expected=f"a text of at most {_MOST_NOTE} characters")
     write_notes(path, notes=text)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from chromium import chromium
 
 sys.path.insert(0, str(Path(__file__).parent))  # so that tests find standin.py
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 PINNED = "1.49.6"
 """The front end that ComfyUI 0.33.0 requires."""
 NEWEST = "1.58.1"
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 RENDERERS = {"canvas": False, "vue": True}
 READY = "window.app?.rootGraph && 'LW_TrainLoRA' in (window.LiteGraph?.registered_node_types ?? {})"
 NO_FILE_YET = "/userdata?dir="
@@ -53,15 +53,8 @@ def front_end_package(version: str, root: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Chromium, from ``CHROMIUM_PATH`` or the system's."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra 'dev'")
-    chromium = os.environ.get("CHROMIUM_PATH") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
-    if chromium is None:
-        pytest.skip("no Chromium is installed, and CHROMIUM_PATH names none")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as started:
         yield started
-        started.close()
 
 
 def _serving(version: str, root: Path, factory: pytest.TempPathFactory) -> Iterator[Standin]:
