@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.host_memory import give_back_freed
+
 if TYPE_CHECKING:
     import torch
 
@@ -42,6 +44,7 @@ def peak_memory(device: torch.device) -> Iterator[Peak]:
 
 def _forgotten_peak() -> int | None:
     """Let Linux measure the largest memory of this process anew; what it takes now, in bytes."""
+    give_back_freed()  # or what is taken again of it wouldn't count
     with contextlib.suppress(OSError):
         (_PROCESS / "clear_refs").write_text(_FORGET_PEAK)
         return _bytes("VmRSS")

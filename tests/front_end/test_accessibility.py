@@ -1,0 +1,72 @@
+"""What axe-core finds in what we show: nothing serious."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from test_gallery import dataset, shown
+from test_training_panel import begin, store
+
+if TYPE_CHECKING:
+    from lora_workbench.engine.data.dataset import Dataset
+    from playwright.sync_api import Page
+    from standin import Standin
+
+__all__ = ["dataset", "store"]  # fixtures
+
+SERIOUS = ("serious", "critical")
+OPEN = """async prompt => {
+    await app.loadApiJson(prompt, "shown")
+    Object.assign(app.canvas.ds, {scale: 1, offset: [90, 60]})
+}"""
+TOGGLE = "id => app.extensionManager.sidebarTab.toggleSidebarTab(id)"
+
+
+def one_node(kind: str, **inputs: Any) -> Callable[[Page], None]:
+    return lambda page: page.evaluate(OPEN, {"1": {"class_type": kind, "inputs": inputs}})
+
+
+def tab(name: str) -> Callable[[Page], None]:
+    return lambda page: page.evaluate(TOGGLE, f"lora-workbench-{name}")
+
+
+def assert_accessible(page: Page, place: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs the extra 'dev'").Axe()
+    page.locator(place).first.wait_for()
+    page.wait_for_load_state("networkidle")
+    found = axe.run(page, context=place).response
+    serious = [one for one in found["violations"] if one["impact"] in SERIOUS]
+    assert found["passes"], "something was looked at"
+    told = {one["id"]: [node["html"][:160] for node in one["nodes"][:3]] for one in serious}
+    assert told == {}
+
+
+@pytest.mark.parametrize(
+    ("show", "place"),
+    [
+        (one_node("LW_Stack", rows="# mine\non | fox | 0.8 | 0.6 | mid=0.5\noff | riso | 0.4"), ".lw-stack"),
+        (one_node("LW_Recipe", goal="subject", quality="standard", settings="rank = 8"), ".lw-recipe"),
+        (tab("vault"), ".lw-vault"),
+        (tab("runs"), ".lw-runs"),
+    ],
+    ids=["stack", "recipe", "vault", "runs"],
+)
+def test_editors_and_tabs(page: Page, store: object, show: Callable[[Page], None], place: str) -> None:
+    del store
+    show(page)
+    assert_accessible(page, place)
+
+
+def test_a_training(page: Page, standin: Standin, store: object) -> None:
+    del store
+    begin(page, standin, 100)
+    assert_accessible(page, ".lw-training")
+
+
+def test_a_gallery_and_a_picture(page: Page, standin: Standin, dataset: Dataset) -> None:
+    shown(page, standin, "LW_EditCaptions", dataset)
+    assert_accessible(page, ".lw-gallery")
+    page.locator(".lw-grid").press("Enter")
+    assert_accessible(page, ".lw-large")
