@@ -30,6 +30,7 @@ export class TrainingPanel {
     this.node = node
     this.run = ""
     this.running = false
+    this.told = "" // what the node says while it runs
     this.known = this.unknown()
     this.state = el("span", { className: "lw-training-state", role: "status" })
     this.stopButton = button("lw-stop", t("Stop and keep"), t("Stop after this step and go on with what was learned"), () => stop(this.run))
@@ -44,7 +45,9 @@ export class TrainingPanel {
     const head = el("div", { className: "lw-training-bar" }, this.state, this.stopButton)
     this.content = el("div", { className: "lw lw-training", role: "group", "aria-label": t("Training") },
       head, this.bar, this.figures, this.canvas, this.samples.element, this.verdict, this.details)
-    this.widget = addElement(node, NAME, TYPE, this.content, { least: () => this.height })
+    this.widget = addElement(node, NAME, TYPE, this.content, {
+      least: () => this.height, value: { get: () => this.text.value || this.told, set: () => {} }, serialize: false,
+    })
     this.watcher = new ResizeObserver(() => this.drawLater())
     this.watcher.observe(this.canvas)
     this.draw()
@@ -186,7 +189,7 @@ export class TrainingPanel {
       if (stopped_at) return t("Stopped at step {done} of {steps}", { done: stopped_at, steps })
       return done ? t("Interrupted at step {done} of {steps}", { done, steps }) : ""
     }
-    if (!done || !live?.rate) return this.told ?? t("Getting ready")
+    if (!done || !live?.rate) return this.told || t("Getting ready")
     const rate = live.rate < 1 ? t("{n} s per step", { n: (1 / live.rate).toFixed(1) }) : t("{n} steps/s", { n: live.rate.toFixed(1) })
     return t("Step {done}/{steps}, {rate}, {left} left", { done, steps, rate, left: duration((steps - done) / live.rate) })
   }

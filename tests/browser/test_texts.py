@@ -20,7 +20,7 @@ CHOOSE = """([kind, name, value]) => {
     app.rootGraph.nodes.find(node => node.type === kind).widgets.find(widget => widget.name === name).value = value
 }"""
 WIDGETS = """() => {
-    const ours = widget => ["lw_text", "$$node-text-preview"].includes(widget.name) && widget.value
+    const ours = widget => ["lw_text", "lw_training", "$$node-text-preview"].includes(widget.name) && widget.value
     const texts = graph => graph.nodes.flatMap(node => [
         ...(node.widgets ?? []).filter(ours).map(widget => [node.type, widget.value]),
         ...(node.subgraph ? texts(node.subgraph) : []),
