@@ -26,7 +26,7 @@ OPEN = """async prompt => {
     Object.assign(app.canvas.ds, {scale: 1, offset: [60, 100]})
     app.canvas.setDirty(true, true)
 }"""
-# The front end keeps the subgraph in view in the page's address, and goes there when another workflow is opened too soon.
+# The page's address names the subgraph in view; the front end goes there if another workflow is opened too soon.
 LEAVE = "async () => { app.canvas.setGraph(app.rootGraph); await new Promise(done => setTimeout(done, 300)) }"
 AGAIN = "async () => { await app.loadGraphData(JSON.parse(JSON.stringify(app.rootGraph.serialize()))) }"
 QUEUED = """async ([kind, input]) => Object.values((await app.graphToPrompt()).output)
