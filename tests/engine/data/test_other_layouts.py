@@ -113,7 +113,8 @@ def test_pictures_are_known_by_their_content(encode, write_folder, name):
     [
         "set/masks/a.png", "set/mask/a.png", "masks/a.png", "set/images/masks/a.jpg", "set/images/a-masklabel.png",
         "set/images/a-mask.png", "set/images/a.mask.png", "set/images_mask/a.png", "set/Masks/A.PNG",
-        "set/masks/a_mask.png", "set/images/mask_a.png",
+        "set/masks/a_mask.png", "set/images/mask_a.png", "set/images/a mask.png", "set/images/a (mask).png",
+        "set/images/a_masks.png", "set/images/a_mask_00001_.png", "set/images/a_mask1.png",
     ],
 )  # fmt: skip
 def test_masks_are_found_where_other_programs_put_them(encode, write_folder, mask):
@@ -123,6 +124,14 @@ def test_masks_are_found_where_other_programs_put_them(encode, write_folder, mas
     assert dataset.skipped == ()
 
 
+def test_masks_with_numbers_belong_to_the_pictures_with_these(encode, write_folder):
+    files = [f"{name}_0000{number}_.png" for name in ("fox", "fox_mask") for number in (1, 2)]
+    dataset = load_dataset(write_folder({name: encode() for name in files} | {"fox.png": encode("blue")}))
+    masks = {record.name: record.mask.source.name for record in dataset if record.mask}
+    assert masks == dict(zip(files[:2], files[2:], strict=True))
+    assert names(dataset) == ["fox.png", *files[:2]]
+
+
 @pytest.mark.parametrize("mask", ["masks/other.png", "mask/other.png", "other_mask.png", "a-condlabel.png"])
 def test_masks_that_fit_no_picture_are_named_and_never_trained(encode, write_folder, mask):
     dataset = load_dataset(write_folder({"a.png": encode("red"), mask: encode("white")}))
@@ -130,7 +139,17 @@ def test_masks_that_fit_no_picture_are_named_and_never_trained(encode, write_fol
     assert list(skipped(dataset)) == [mask]
 
 
-@pytest.mark.parametrize("name", ["fox in a gas-mask.png", "mask_of tin.png", "10_gas mask/a.png", "mask of tin/a.png"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fox in a gas-mask.png",
+        "mask_of tin.png",
+        "b_mask_of tin.png",
+        "tin mask 2.png",
+        "10_gas mask/a.png",
+        "mask of tin/a.png",
+    ],
+)
 def test_pictures_of_masks_are_pictures(encode, write_folder, name):
     assert name in names(load_dataset(write_folder({name: encode("red"), "b.png": encode("blue")})))
 
