@@ -180,7 +180,9 @@ def test_the_transparency_of_a_mask_means_something_and_what_is_said(encode, wri
     "name",
     [
         "reg/1_fox/b.png", "regularization images/b.png", "class/b.png", "class_images/b.png", "model/sample/b.png",
-        "samples/b.png", "model/b.png", "log/b.png", "thumbnails/b.png", "test/b.png",
+        "samples/b.png", "model/b.png", "log/b.png", "thumbnails/b.png", "thumb/b.png", "test/b.png",
+        "10_reg fox/b.png", "reg_fox/b.png", "1_reg/b.png", "regularization_woman/b.png", "prior_preservation/b.png",
+        "regularisation of foxes/b.png",
     ],
 )  # fmt: skip
 def test_folders_that_are_not_the_subject_are_set_aside_by_name(encode, write_folder, name):
@@ -203,7 +205,7 @@ def test_a_folder_is_what_it_is_given_as(encode, write_folder):
     [
         "@eaDir/a.png/SYNOFILE_THUMB_M.png", "#recycle/b.png", "$RECYCLE.BIN/b.png", "System Volume Information/b.png",
         "lost+found/b.png", ".Trash-1000/files/b.png", "sub/.ipynb_checkpoints/b.png", "@Recycle/b.png",
-        "__MACOSX/b.png", ".thumbnails/b.png", "~$a.png", "._a.png",
+        "~snapshot/hourly/b.png", "__MACOSX/b.png", ".thumbnails/b.png", "~$a.png", "._a.png",
     ],
 )  # fmt: skip
 def test_files_of_systems_and_devices_are_left_out_by_name(encode, write_folder, write_zip, name):
@@ -225,6 +227,27 @@ def test_a_folder_with_the_names_of_another_is_told_of(encode, write_folder):
     ]
     apart = {f"day/{n}.png": encode("red") for n in "abc"} | {f"night/{n}.png": encode("blue") for n in "cde"}
     assert load_dataset(write_folder({f"other/{name}": data for name, data in apart.items()}) / "other").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("folder", "around"),
+    [
+        ("depth", ""), ("set/depth", "set"), ("conditioning/10_fox", "img/10_fox"), ("set/b/depth/x", "set/b/images/x"),
+        ("zwei", "eins"),
+    ],
+)  # fmt: skip
+def test_control_pictures_are_told_of_wherever_they_lie(encode, write_folder, folder, around):
+    files = {f"{place}/{n}.png".lstrip("/"): encode() for place in (folder, around) for n in "abc"}
+    (note,) = load_dataset(write_folder(files)).notes
+    assert note.name == f"{folder}/"
+    assert (f"in {around}/" if around else "around it") in note.text
+
+
+def test_folders_of_nothing_in_common_are_pictures(encode, write_folder):
+    files = {f"regal lion/{n}.png": encode() for n in "abc"} | {f"registers/{n}.png": encode() for n in "def"}
+    dataset = load_dataset(write_folder(files))
+    assert len(dataset) == 6
+    assert dataset.notes == () and dataset.skipped == ()
 
 
 def test_the_same_picture_in_both_sets_is_refused_by_name(encode, write_folder):
