@@ -43,6 +43,10 @@ def names(dataset) -> list[str]:
         ("captions.jsonl", json.dumps({"image_path": "a.png", "description": CAPTION})),
         ("captions.csv", f"filename,Caption\na.png,{CAPTION}\n"),
         ("captions.tsv", f"file_name\ttext\na.png\t{CAPTION}\n"),
+        ("captions.csv", f"\ufefffile_name;text\r\na.png;{CAPTION}\r\n"),
+        ("captions.csv", f"file_name\ttext\r\na.png\t{CAPTION}\r\n".encode("utf-16")),
+        ("metadata.csv", f"File Name,Caption\na.png,{CAPTION}\n"),
+        ("captions.csv", f'image-path;"caption";Größe\n"a.png";"{CAPTION}";3,5\n'),
     ],
 )
 def test_captions_of_other_programs_are_read(encode, write_folder, name, content):
@@ -97,10 +101,11 @@ def test_other_columns_of_text_are_named(encode, write_folder):
 
 
 def test_of_several_captions_one_is_used_and_the_others_are_named(encode, write_folder):
-    files = {"a.txt": "fox, snow", "a.caption": "a fox in the snow", "a.tags": "fox, snow"}
+    files = {"a.png.txt": "a dog", "a.txt": "fox, snow", "a.caption": "a fox in the snow", "a.tags": "fox, snow"}
     dataset = load_dataset(write_folder({"a.png": encode("red"), **files}))
     assert [record.caption for record in dataset] == ["fox, snow"]
-    assert skipped(dataset) == {"a.caption": "a.png already has another caption, which is used"}
+    other = "a.png already has another caption, which is used"
+    assert skipped(dataset) == {"a.caption": other, "a.png.txt": other}
 
 
 @pytest.mark.parametrize("name", ["photo", "photo.bin", "photo.JFIF", "photo.dat", "photo.txt"])
