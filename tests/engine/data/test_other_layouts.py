@@ -7,6 +7,7 @@ import os
 
 import pytest
 from lora_workbench.engine.core.errors import DatasetError
+from lora_workbench.engine.data import trees
 from lora_workbench.engine.data.loading import load_dataset
 from lora_workbench.engine.data.regularization import refuse_shared
 from lora_workbench.engine.data.remarks import remarks
@@ -296,6 +297,17 @@ def test_a_swap_of_equal_length_and_time_changes_the_fingerprint(encode, write_f
     (root / "a.txt").write_text("a cat in rain")
     os.utime(root / "a.txt", ns=(1, 1))
     assert len({*seen, folder_fingerprint(root)}) == 4
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.caption", "a.json", "metadata.jsonl", "captions.csv"])
+def test_edits_are_seen_where_the_file_system_tells_size_and_time_alone(encode, write_folder, monkeypatch, name):
+    monkeypatch.setattr(trees, "file_stamp", lambda file: [os.stat(file).st_size, os.stat(file).st_mtime_ns, 0, 0])
+    root = write_folder({"a.png": encode("red"), name: '{"file_name": "a.png", "text": "a fox"}'})
+    os.utime(root / name, ns=(1, 1))
+    before = folder_fingerprint(root)
+    (root / name).write_text('{"file_name": "a.png", "text": "a dog"}')
+    os.utime(root / name, ns=(1, 1))
+    assert folder_fingerprint(root) != before
 
 
 def test_pictures_without_a_caption_may_take_the_name_of_their_file_or_folder(encode, write_folder):
