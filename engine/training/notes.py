@@ -263,6 +263,15 @@ def _pairs(plan: Plan) -> Iterator[str]:
     )
 
 
+def _masks(plan: Plan) -> Iterator[str]:
+    masks = [record.mask for record in plan.dataset if record.mask]
+    if masks and not plan.dataset.has_masks:
+        yield (
+            f"{len(masks)} of {len(plan.dataset)} pictures have masks, which change nothing: no node gave them "
+            "a weight. Put LW_MaskDataset with a floor below 1 before the training to use them."
+        )
+
+
 def _samples(plan: Plan) -> Iterator[str]:
     settings, steps = plan.recipe.samples, plan.recipe.schedule.steps
     if settings.sample_every and not settings.sample_prompts:
@@ -315,7 +324,7 @@ def _number(value: object) -> str:
 
 _CHECKS: tuple[Callable[[Plan], Iterable[str]], ...] = (
     _unused, _targets, _rank, _alpha, _text_encoder, _optimizer, _peak, _length, _unseen, _fullness, _resolution,
-    _shift, _high_noise, _contrastive, _prior, _preservation, _captions, _pairs, _samples, _saving, _measuring,
+    _shift, _high_noise, _contrastive, _prior, _preservation, _captions, _pairs, _masks, _samples, _saving, _measuring,
     _repeats,
 )  # fmt: skip
 _OF_ADAPTERS = (_targets, _rank, _alpha)
