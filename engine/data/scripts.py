@@ -41,6 +41,11 @@ def find_word(text: str, word: str) -> tuple[int, int] | None:
     return None
 
 
+def is_unspaced(character: str) -> bool:
+    """Whether a character is of a script that puts no blanks between words."""
+    return bool(_UNSPACED.match(character))
+
+
 def composed(text: str) -> str:
     """NFC: accented letters as one character each, however they were typed."""
     return unicodedata.normalize("NFC", text)
