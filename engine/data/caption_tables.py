@@ -106,13 +106,15 @@ def parsed_json(text: str, name: str) -> Any:
 def text_of(row: Mapping[str, Any], columns: Columns = CAPTIONS) -> tuple[Any, tuple[str, ...]]:
     """The caption in a row, and the other columns that have a text of their own; ``None`` if no column is known.
 
-    A list of tags becomes a text with commas.
+    A list of tags becomes a text with commas, as do Danbooru's tags between blanks.
     """
     lower = _by_lower_name(row)
     texts = {column: lower[column] for column in columns.texts if column in lower}
-    tags = texts.get("tags")
+    tags, written = texts.get("tags"), texts.get("tag_string")
     if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags):
         texts["tags"] = ", ".join(tags)
+    if isinstance(written, str) and "," not in written:
+        texts["tag_string"] = ", ".join(written.split())
     if not texts:
         return None, ()
     filled = [column for column, value in texts.items() if value not in (None, "")]

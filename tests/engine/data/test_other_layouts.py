@@ -56,6 +56,12 @@ def test_captions_of_other_programs_are_read(encode, write_folder, name, content
     assert dataset.skipped == ()
 
 
+def test_tags_of_danbooru_are_a_list(encode, write_folder):
+    files = {"a.json": '{"tag_string": "red_fur  snow", "score": 3}', "b.json": '{"tag_string": "a fox, snow"}'}
+    dataset = load_dataset(write_folder({"a.png": encode("red"), "b.png": encode("blue"), **files}))
+    assert [record.caption for record in dataset] == ["red_fur, snow", "a fox, snow"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
