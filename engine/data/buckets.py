@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from ..core.events import Event, Progress
 from ..core.fields import one_of, positive, raise_all
-from ..core.words import first_of
+from ..core.words import counted, first_of
 from .dataset import Dataset, ImageRecord
 from .focus import SMALL, best_centering, importance
 from .views import Crop, Size, fitted
@@ -130,8 +130,8 @@ class BucketReport:
         single = sum(count == 1 for count in self.buckets.values())
         if single and len(self.buckets) > 1:
             lines.append(
-                f"{single} sizes have a single picture, which is trained in a batch of its own. A larger step or a "
-                "smaller max_aspect gives fewer sizes."
+                f"{counted(single, 'size')} with a single picture, which is trained in a batch of its own. A larger "
+                "step or a smaller max_aspect gives fewer sizes."
             )
         if self.unfilled:
             lines.append(f"No picture is large enough for {', '.join(map(str, self.unfilled))}, which is left out.")

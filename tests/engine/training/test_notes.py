@@ -157,6 +157,15 @@ def test_the_shift_of_a_base_without_one_is_named(base, pictures, monkeypatch):
     assert "is sampled without a shift" in note
 
 
+def test_long_pictures_of_which_little_is_left_are_named(base, pictures):
+    long = dataset_from_images([Image.new("RGB", size) for size in ((400, 40), (50, 90), (40, 60))], ["zwx"] * 3, "x")
+    lines = [line for line in told(base, long, batch_size=1) if "middle square" in line]
+    assert len(lines) == 1 and "image_0001.png keeps 10%." in lines[0] and "image_0002" not in lines[0]
+    crop = fitted((400, 40), (80, 32))
+    cropped = replace(long, records=tuple(replace(record, crops=(crop,)) for record in long))
+    assert not any("middle square" in line for line in told(base, cropped, batch_size=1))
+
+
 def test_masks_that_no_node_weighs_are_named(base, pictures):
     mask = Mask(source=pictures.records[0].source, content_hash="0")
     found = replace(pictures, records=(replace(pictures.records[0], mask=mask), *pictures.records[1:]))
