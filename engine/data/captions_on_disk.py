@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
+from ..core.encodings import decoded
 from ..core.errors import DatasetError
 from . import limits
 from .caption_tables import CAPTIONS, CaptionEntry, Columns, NoCaptionsError, parse_table, parsed_json, text_of
@@ -186,9 +187,8 @@ def decode_text(data: bytes, name: str) -> str:
     Raises:
         DatasetError: another encoding. Nothing is guessed: a wrongly decoded caption would be learned.
     """
-    utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff")) and not data.startswith(b"\xff\xfe\0\0")
     try:
-        text = data.decode("utf-16" if utf_16 else "utf-8-sig")
+        text = decoded(data)
     except UnicodeDecodeError as error:
         raise DatasetError(f"{name}: it isn't UTF-8 text (byte {error.start + 1})") from error
     if "\0" in text:

@@ -89,7 +89,8 @@ def _folder_notes(pictures: Sequence[str]) -> list[Note]:
         if (reason := why_no_repeats(folder.name))
     ]
     for folder, other in paired_folders(pictures).items():
-        told = f"its pictures have the names of those in {other}/; if they are masks, call the folder masks"
+        where = f"in {other}/" if other != "." else "around it"
+        told = f"its pictures have the names of those {where}; if they are masks, call the folder masks"
         notes.append(
             Note(name=f"{folder}/", text=f"{told}; if they belong to pairs for an edit model, use LW_PairDataset")
         )

@@ -64,7 +64,11 @@ def load_pairs(
     if unreadable and (on_unreadable == "refuse" or not dataset.records):
         raise unreadable_pictures(path, unreadable, 2 * len(pairing.references))
     records = tuple(replace(r, caption=r.caption or instruction.strip() or None) for r in dataset)
-    return replace(dataset, name=path.resolve().name if path.is_dir() else path.stem, records=records)
+    name = path.resolve().name if path.is_dir() else path.stem
+    if instruction.strip() and all(record.caption for record in dataset):
+        idle = Note(name=name, text="the instruction that was entered isn't used: all pairs have their own")
+        return replace(dataset, name=name, records=records, notes=(*dataset.notes, idle))
+    return replace(dataset, name=name, records=records)
 
 
 class _Beside:
