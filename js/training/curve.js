@@ -5,20 +5,23 @@ const EDGE = { left: 44, right: 8, top: 8, bottom: 18 }
 const SMOOTHING = 0.97 // share of the last value that the next one keeps
 const FAINT = 0.3 // opacity of single steps
 const SHOWN = [0.01, 0.99] // quantiles between which single steps set the scale
+const ENOUGH = 2000 // values that the quantiles are taken of
 
 /**
  * @typedef {object} Course
  * @property {number} steps of the whole run
  * @property {number[]} losses of the steps from the first on
+ * @property {(number | null)[]} prior what regularization pictures have of them; empty without any
  * @property {{step: number, training: number, held: number | null}[]} figures
  * @property {number[]} snapshots their steps
  * @property {number | null} best step of the snapshot that the verdict picks
  */
 
-/** Exponential moving average, without the bias of its first value. @param {number[]} values */
+/** Exponential moving average, without the bias of its first value. @param {(number | null)[]} values */
 export function smoothed(values) {
   let [sum, weight] = [0, 0]
   return values.map((value) => {
+    if (value === null) return null
     sum = SMOOTHING * sum + (1 - SMOOTHING) * value
     weight = SMOOTHING * weight + 1 - SMOOTHING
     return sum / weight
@@ -27,7 +30,9 @@ export function smoothed(values) {
 
 /** The least and the largest value that are shown. @param {number[]} values @param {number[]} smooth */
 function rangeOf(values, smooth) {
-  const sorted = values.filter(Number.isFinite).sort((a, b) => a - b)
+  const every = Math.ceil(values.length / ENOUGH)
+  const some = every > 1 ? values.filter((_, at) => at % every === 0) : values
+  const sorted = some.filter(Number.isFinite).sort((a, b) => a - b)
   const quantiles = SHOWN.map((share) => sorted[Math.round(share * (sorted.length - 1))])
   const [least, most] = extent([...quantiles, ...smooth].filter(Number.isFinite))
   if (!Number.isFinite(least)) return [0, 1]
@@ -49,6 +54,7 @@ function colorsOf(element) {
   return {
     text: color("--descrip-text", "#999"),
     raw: color("--p-primary-color", "#60a5fa"),
+    prior: color("--p-pink-400", "#f472b6"),
     held: color("--p-orange-400", "#fb923c"),
     edge: color("--border-color", "#4e4e4e"),
     best: color("--p-green-400", "#4ade80"),
@@ -63,15 +69,17 @@ export function drawCurve(canvas, course) {
   const context = canvas.getContext("2d")
   if (!context) return
   context.scale(scale, scale)
-  const smooth = smoothed(course.losses)
-  const [least, most] = rangeOf(course.losses, smooth)
+  const [smooth, smoothPrior] = [smoothed(course.losses), smoothed(course.prior)]
+  const [least, most] = rangeOf([...course.losses, ...course.prior], [...smooth, ...smoothPrior])
   const x = (/** @type {number} */ step) =>
     EDGE.left + ((width - EDGE.left - EDGE.right) * (step - 1)) / Math.max(1, course.steps - 1)
   const y = between(least, most)
   const colors = colorsOf(canvas)
   drawAxes(context, colors, { width, least, most, steps: course.steps, y })
   drawSteps(context, course.losses, colors.raw, x, y)
-  drawLine(context, smooth.map((loss, at) => [x(at + 1), y(loss)]), colors.raw, 1.8)
+  drawSteps(context, course.prior, colors.prior, x, y)
+  drawLine(context, pointsOf(smooth, x, y), colors.raw, 1.8)
+  drawLine(context, pointsOf(smoothPrior, x, y), colors.prior, 1.8)
   drawHeld(context, course.figures, colors.held, x)
   drawSnapshots(context, course, colors, x)
 }
@@ -80,6 +88,11 @@ export function drawCurve(canvas, course) {
 function between(least, most) {
   return (/** @type {number} */ value) =>
     EDGE.top + (HEIGHT - EDGE.top - EDGE.bottom) * (1 - (Math.min(most, Math.max(least, value)) - least) / (most - least))
+}
+
+/** Where the values of steps are that have one. */
+function pointsOf(values, x, y) {
+  return values.flatMap((value, at) => (value === null ? [] : [[x(at + 1), y(value)]]))
 }
 
 /** Held-out pictures, on a scale of their own: their noise levels are others than those of the steps. */
@@ -94,12 +107,13 @@ function drawHeld(context, figures, color, x) {
 function drawSteps(context, losses, color, x, y) {
   const columns = new Map()
   losses.forEach((loss, at) => {
+    if (loss === null) return
     const column = Math.round(x(at + 1))
     const [least, most] = columns.get(column) ?? [Infinity, -Infinity]
     columns.set(column, [Math.min(least, loss), Math.max(most, loss)])
   })
   const sparse = columns.size === losses.length
-  const points = sparse ? losses.map((loss, at) => [x(at + 1), y(loss)])
+  const points = sparse ? pointsOf(losses, x, y)
     : [...columns].flatMap(([column, [least, most]]) => [[column, y(most)], [column, y(least)]])
   context.globalAlpha = FAINT
   drawLine(context, points, color, 1)
