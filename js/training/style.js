@@ -18,7 +18,8 @@ export const STYLE = `
   margin-right: 4px; border-radius: 50%; background: var(--p-primary-color, #60a5fa); }
 .lw-figures .lw-prior::before { background: var(--p-pink-400, #f472b6); }
 .lw-figures .lw-held::before { background: var(--p-orange-400, #fb923c); }
-.lw-training-acts { display: flex; align-items: center; gap: 8px; font-size: 11px; color: var(--lw-muted); }
+.lw-training-acts { display: flex; align-items: center; gap: 8px; font-size: 11px; }
+.lw-training-acts span { color: var(--lw-muted); }
 .lw-samples { display: flex; gap: 4px; overflow-x: auto; scrollbar-width: thin; }
 .lw-samples img { height: 96px; border-radius: 6px; image-rendering: auto; background: var(--lw-field); }
 .lw-samples-bar { display: flex; align-items: center; gap: 8px; color: var(--lw-muted); font-size: 11px; }
