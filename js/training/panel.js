@@ -226,7 +226,7 @@ export class TrainingPanel {
     const measured = figures[figures.length - 1]
     const parts = [
       losses.length ? [t("loss"), meanOfLast(losses), "lw-loss"] : null,
-      prior.length ? [t("prior"), meanOfLast(prior), "lw-prior"] : null,
+      (prior.at(-1) ?? null) !== null ? [t("prior"), meanOfLast(prior), "lw-prior"] : null,
       measured && measured.held !== null ? [t("held out"), measured.held.toFixed(4), "lw-held"] : null,
       live?.learning_rate && this.running ? [t("learning rate"), live.learning_rate.toExponential(1), ""] : null,
       live?.memory && this.running ? [t("memory"), memoryText(live.memory), ""] : null,
