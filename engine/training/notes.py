@@ -292,7 +292,7 @@ def _samples(plan: Plan) -> Iterator[str]:
     if settings.sample_every and not settings.sample_prompts:
         yield f"sample_every = {settings.sample_every} has no effect without sample_prompts."
     elif settings.sample_prompts and not settings.sample_every:
-        yield "sample_prompts have no effect, as sample_every is 0."
+        yield "sample_prompts are drawn only when somebody asks for it, as sample_every is 0."
     elif settings.sample_every > steps:
         yield f"There will be no sample pictures: sample_every is {settings.sample_every}, the run has {steps} steps."
 

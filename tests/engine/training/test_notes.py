@@ -77,7 +77,7 @@ def test_a_suggested_recipe_needs_no_note(base, pictures, goal, quality):
         ({"resolution": 56}, "resolution 56 is more than any picture has: the largest is 48 pixels"),
         ({"caption_dropout": 1.0}, "caption_dropout 1 drops every caption"),
         ({"sample_every": 10}, "sample_every = 10 has no effect without sample_prompts"),
-        ({"sample_prompts": ("a zwx",)}, "sample_prompts have no effect"),
+        ({"sample_prompts": ("a zwx",)}, "sample_prompts are drawn only when somebody asks"),
         ({"sample_every": 101, "sample_prompts": ("a zwx",)}, "There will be no sample pictures"),
         ({"save_every": 500}, "save_every = 500 has no effect: the run has 100 steps"),
         ({"snapshot_steps": (50, 150, 200)}, "no snapshot after step 150, 200"),
