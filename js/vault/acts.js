@@ -4,7 +4,7 @@ import { app } from "/scripts/app.js"
 
 import { captureChange } from "../kit/changes.js"
 import { ask } from "../kit/server.js"
-import { newRow, write } from "../stack_lines.js"
+import { newRow, write } from "../stack/lines.js"
 
 const LOADER = "LW_LoadAdapter"
 const STACK = "LW_Stack"

@@ -1,8 +1,8 @@
 // How a row of a stack is drawn, and what can be done to it.
 
-import { isRow, phrasesOn, toggled } from "./stack_lines.js"
-import { button, el, menu, nameParts, toggle, weightField } from "./kit/parts.js"
-import { t } from "./kit/texts.js"
+import { isRow, phrasesOn, toggled } from "./lines.js"
+import { button, el, menu, nameParts, toggle, weightField } from "../kit/parts.js"
+import { t } from "../kit/texts.js"
 
 const BLOCK_PRESETS = ["ALL", "NONE", "INS", "IND", "INALL", "MIDD", "OUTD", "OUTS", "OUTALL"]
 

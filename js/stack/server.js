@@ -2,7 +2,7 @@
 
 import { api } from "/scripts/api.js"
 
-import { ask, tell } from "./kit/server.js"
+import { ask, tell } from "../kit/server.js"
 
 const PRESETS = "lora_workbench/stack_presets"
 const SUFFIX = ".json"

@@ -2,13 +2,13 @@
 
 import { app } from "/scripts/app.js"
 
-import { captureChange } from "./kit/changes.js"
-import { button, chooser, el, toggle } from "./kit/parts.js"
-import { t } from "./kit/texts.js"
-import { isForeign, isRow, newRow, read, write } from "./stack_lines.js"
-import { openPresets } from "./stack_presets.js"
-import { drawLine, markProblem } from "./stack_row.js"
-import { adapterNames, describe } from "./stack_server.js"
+import { captureChange } from "../kit/changes.js"
+import { button, chooser, el, toggle } from "../kit/parts.js"
+import { t } from "../kit/texts.js"
+import { isForeign, isRow, newRow, read, write } from "./lines.js"
+import { openPresets } from "./presets.js"
+import { drawLine, markProblem } from "./row.js"
+import { adapterNames, describe } from "./server.js"
 
 const LEAST_HEIGHT = 120 // pixels
 const PAUSE = 250 // milliseconds without a change before the server is asked
@@ -20,7 +20,7 @@ export class StackEditor {
 
   constructor(node) {
     this.node = node
-    /** @type {import("./comfyui.d.ts").Widget} */
+    /** @type {import("../comfyui.d.ts").Widget} */
     this.widget = null // given by whoever adds the element
     this.lines = []
     this.known = new Map() // line -> what the server told of it
