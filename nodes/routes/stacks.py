@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...engine.core.errors import WorkbenchError, in_a_line
 from ..host import host
 from .table import PREFIX, Answer, Asked, Route, json_answer
 
@@ -24,37 +25,39 @@ def rows(asked: Asked) -> Answer:
 
 
 def amount(asked: Asked) -> Answer:
-    """What the rows that are on amount to; those that can't be used are left out.
+    """What the rows that are on amount to; those that can't be used are left out."""
+    told = _described(asked)
+    if told is None:
+        return json_answer({"error": {"message": "Expected rows, a text."}}, status=400)
+    if told["problems"]:  # as happens while a user types
+        return json_answer({"total_weight": None})
+    try:
+        return json_answer(_amount(asked.body["rows"], told["rows"]))
+    except WorkbenchError as error:
+        return json_answer({"total_weight": None, "problem": in_a_line(error)})
 
-    Raises:
-        AdapterError: a file is damaged.
-        ConfigError: the text can't be read.
-    """
+
+def _amount(text: str, described: list[dict[str, Any]]) -> dict[str, Any]:
     from ...engine.adapters.amounts import Weighed, amount_of
     from ...engine.adapters.pasted_rows import read_rows
     from ...engine.adapters.stack_report import BEST, BREAKS
 
-    told = _described(asked)
-    if told is None:
-        return json_answer({"error": {"message": "Expected rows, a text."}}, status=400)
     usable = [
         Weighed(host().adapter_path(known["name"]), row.weight, row.text_encoder_weight, row.blocks)
-        for row, known in zip(read_rows(asked.body["rows"]), told["rows"], strict=True)
+        for row, known in zip(read_rows(text), described, strict=True)
         if row.enabled and (row.weight or row.text_encoder_weight) and "problem" not in known
     ]
     with host().computing():
         found = amount_of(usable)
-    return json_answer(
-        {
-            "total_weight": found.total_weight,
-            "effective_total": found.effective_total,
-            "breaks": found.breaks,
-            "suggested_factor": found.factor,
-            "limit": BREAKS,
-            "best": BEST,
-            "unmeasured": found.unmeasured,
-        }
-    )
+    return {
+        "total_weight": found.total_weight,
+        "effective_total": found.effective_total,
+        "breaks": found.breaks,
+        "suggested_factor": found.factor,
+        "limit": BREAKS,
+        "best": BEST,
+        "unmeasured": found.unmeasured,
+    }
 
 
 def _described(asked: Asked) -> dict[str, Any] | None:

@@ -110,7 +110,7 @@ def test_a_line_of_text_becomes_a_row(lasting: Page, editor: Locator) -> None:
 def test_rows_are_added_moved_and_removed_by_keys_alone(lasting: Page, editor: Locator) -> None:
     editor.get_by_role("button", name="Add an adapter").focus()
     lasting.keyboard.press("Enter")
-    lasting.get_by_role("textbox", name="Search").press_sequentially("owl B")
+    lasting.get_by_role("combobox", name="Search", exact=True).press_sequentially("owl B")
     lasting.keyboard.press("Enter")
     row(editor, 2).wait_for()
     row(editor, 2).locator(".lw-handle").focus()

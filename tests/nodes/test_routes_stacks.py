@@ -52,6 +52,14 @@ def test_rows_that_are_on_amount_to_what_can_be_told() -> None:
     assert told["suggested_factor"] * told["effective_total"] == pytest.approx(told["best"])
     assert ask(amount, "on | fox\non | giant")["effective_total"] is None
     assert ask(amount, "")["total_weight"] == 0
+    assert ask(amount, "on | fox | lots") == {"total_weight": None}
+
+
+def test_a_damaged_file_is_told(loras: Path) -> None:
+    whole = (loras / "owl.safetensors").read_bytes()
+    (loras / "owl.safetensors").write_bytes(whole[:-4])
+    told = ask(amount, "on | owl")
+    assert told["total_weight"] is None and "owl" in told["problem"]
 
 
 def test_what_cant_be_read_is_refused(host: HeadlessHost) -> None:
