@@ -149,7 +149,7 @@ class Picker {
   /** Takes the row that is marked, of what is typed by now. */
   async enter() {
     if (this.timer) this.ask()
-    await this.asked
+    for (let asked; asked !== this.asked; await asked) asked = this.asked // another question may come in between
     const card = this.list.rows.get(this.at)
     if (card && this.element.isConnected) this.take(card.name)
   }
