@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..host import io
 from . import sockets
@@ -36,6 +36,11 @@ def stamp_of_base(path: Path) -> str:
 
     plain = plain_model(path)
     return stamp_of(path) + (stamp_of(plain) if plain else "")
+
+
+def family_of(backbone: Backbone) -> dict[str, Any]:
+    """The part of a node's ``ui`` that tells pages of which family its base model is."""
+    return {"lw_base": [{"family": backbone.info.family}]}
 
 
 def in_words(backbone: Backbone) -> str:

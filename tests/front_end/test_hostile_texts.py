@@ -88,7 +88,7 @@ def test_rows_of_a_stack(lasting: Page, hostile_adapters: list[str]) -> None:
     lasting.wait_for_load_state("networkidle")
     assert_only_text(lasting)
     editor.get_by_role("button", name="Add an adapter").press("Enter")
-    lasting.get_by_role("textbox", name="Search").press_sequentially("lwHit")
+    lasting.get_by_role("combobox", name="Search", exact=True).press_sequentially("lwHit")
     assert_only_text(lasting)
     lasting.keyboard.press("Escape")
 
