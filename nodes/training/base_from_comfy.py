@@ -8,6 +8,7 @@ from ..host import host, io
 from ..kit.base_models import base_output, in_words
 from ..kit.inputs import precision_input
 from ..kit.shown import shown, tell
+from ..kit.token_counts import remembered
 from . import CATEGORY
 
 
@@ -45,4 +46,4 @@ class BaseFromComfy(io.ComfyNode):
             backbone = native.NativeBackbone(model, clip, vae, precision=precision)
         text = in_words(backbone)
         tell(text)
-        return io.NodeOutput(backbone, ui=shown(text=text))
+        return io.NodeOutput(backbone, ui={**shown(text=text), "lw_base": [remembered(backbone)]})

@@ -9,6 +9,7 @@ from ..host import host, io
 from ..kit.base_models import base_output, in_words, loaded, stamp_of_base
 from ..kit.inputs import device_input, precision_input, problem
 from ..kit.shown import tell
+from ..kit.token_counts import remembered
 from . import CATEGORY
 
 
@@ -55,4 +56,4 @@ class LoadBase(io.ComfyNode):
         with host().computing():
             backbone = loaded(path, stamp_of_base(path), device, precision)
         tell(in_words(backbone))
-        return io.NodeOutput(backbone)
+        return io.NodeOutput(backbone, ui={"lw_base": [remembered(backbone)]})
