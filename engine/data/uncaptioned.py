@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-from .dataset import CaptionOrigin
 from .folders import concept_of
 
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ def captioned(record: ImageRecord, uncaptioned: Uncaptioned, root: str) -> Image
 
 def _named(record: ImageRecord, caption: str, place: str) -> ImageRecord:
     """The record with a caption, if there is one; a blank caption file stays the place for one."""
+    from .dataset import CaptionOrigin  # nodes need the choices above when ComfyUI starts, and no data set
+
     if not caption:
         return record
     return replace(record, caption=caption, caption_origin=record.caption_origin or CaptionOrigin(place))
