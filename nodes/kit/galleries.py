@@ -68,7 +68,8 @@ class Shown:
             "dropped": self.dropped.get(record.name, ""),
             "repeats": record.repeats,
             "crops": [{"box": list(crop.box), "size": list(crop.size)} for crop in record.crops],
-            "has_mask": record.mask is not None,
+            "has_mask": bool(record.mask and record.mask.weighs),
+            "mask_unused": bool(record.mask and not record.mask.weighs),
         }
 
 
