@@ -2,11 +2,15 @@
 
 import { el } from "../kit/parts.js"
 
-/** A crop over an element that has the picture's shape. @param {any} record @param {any} crop @param {boolean} named by its size */
+/**
+ * A crop over an element that has the picture's shape.
+ * @param {any} record @param {any} crop @param {boolean} named by its size
+ */
 export function cropOver(record, { box, size }, named) {
   const [left, top, right, bottom] = box
   const words = size.join(" × ")
-  const own = el("div", { className: "lw-crop", title: words }, named ? el("span", { className: "lw-label", textContent: words }) : null)
+  const label = named ? el("span", { className: "lw-label", textContent: words }) : null
+  const own = el("div", { className: "lw-crop", title: words }, label)
   place(own, left / record.width, top / record.height, (right - left) / record.width, (bottom - top) / record.height)
   return own
 }
@@ -20,7 +24,7 @@ export function cropsInSquare(record) {
   return own
 }
 
-/** @param {HTMLElement} element @param {number} left @param {number} top @param {number} width @param {number} height shares */
+/** By shares. @param {HTMLElement} element @param {number} left @param {number} top @param {number} width @param {number} height */
 function place(element, left, top, width, height) {
   const percent = (share) => `${100 * share}%`
   Object.assign(element.style, { left: percent(left), top: percent(top), width: percent(width), height: percent(height) })

@@ -16,7 +16,10 @@ function widgetOf(node, name) {
   return node.widgets?.find((widget) => widget.name === name)
 }
 
-/** Sets widgets as a user would, so that it can be undone in one step. @param {any} node @param {Record<string, string>} values */
+/**
+ * Sets widgets as a user would, so that it can be undone in one step.
+ * @param {any} node @param {Record<string, string>} values
+ */
 function setWidgets(node, values) {
   const changed = Object.entries(values).filter(([name, value]) => {
     const widget = widgetOf(node, name)
@@ -118,7 +121,10 @@ export class Edits {
     setWidgets(this.node, { keep: keep.join("\n"), drop: drop.join("\n") })
   }
 
-  /** Marks a picture as a duplicate of another one, or of what that one is a duplicate of. @param {string} name @param {string} other */
+  /**
+   * Marks a picture as a duplicate of another one, or of what that one is a duplicate of.
+   * @param {string} name @param {string} other
+   */
   markDuplicate(name, other) {
     const seen = new Set([name])
     let original = other

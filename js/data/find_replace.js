@@ -12,6 +12,8 @@ const MOST_SHOWN = 200 // changes
 const AROUND = 60 // characters that are shown before and after what was found
 const PAUSE = 150 // milliseconds without typing
 
+/** @typedef {import("./replacing.js").Change & {name: string, trigger: string}} OfPicture */
+
 export class FindReplace {
   /**
    * @param {import("./records.js").Records} records
@@ -21,7 +23,7 @@ export class FindReplace {
   constructor(records, edits, closed) {
     this.records = records
     this.edits = edits
-    /** @type {import("./replacing.js").Change[]} */
+    /** @type {OfPicture[]} */
     this.changes = []
     this.find = this.field(t("Find"))
     this.by = this.field(t("Replace with"))
@@ -94,30 +96,34 @@ export class FindReplace {
   /** @param {any} record @param {RegExp} found */
   changeOf(record, found) {
     const caption = this.edits.caption(record.name) ?? record.caption
-    return caption && changed(record.name, caption, found, this.by.value)
+    const change = caption && changed(caption, found, this.by.value)
+    return change && { ...change, name: record.name, trigger: record.trigger }
   }
 
   /** What is said of the changes. */
   words() {
     const places = this.changes.reduce((sum, { parts }) => sum + parts.length, 0)
     const joined = this.changes.filter(({ after }) => /[\r\n]/.test(after.trim())).length
-    const triggers = new Map(this.records.known.map(({ name, trigger }) => [name, trigger]))
-    const lost = this.changes.filter(({ name, before, after }) => hasTrigger(before, triggers.get(name)) && !hasTrigger(after, triggers.get(name)))
+    const lost = this.changes.filter((own) => hasTrigger(own.before, own.trigger) && !hasTrigger(own.after, own.trigger))
     const notes = [
-      ...(lost.length ? [t("{n} captions lose the trigger word.", { n: lost.length })] : []),
-      ...(joined ? [t("{n} captions of several lines become one line.", { n: joined })] : []),
+      ...(lost.length ? [t("Captions that lose the trigger word: {n}", { n: lost.length })] : []),
+      ...(joined ? [t("Captions whose lines become one: {n}", { n: joined })] : []),
     ]
-    const counts = t("{n} of {total} captions change, in {places} places.", { n: this.changes.length, total: this.records.total, places })
-    return [counts, ...notes.map((textContent) => el("div", { className: "lw-long", textContent }))]
+    const counts = { n: this.changes.length, total: this.records.total, places }
+    return [
+      t("Captions that change: {n} of {total}, places: {places}", counts),
+      ...notes.map((textContent) => el("div", { className: "lw-long", textContent })),
+    ]
   }
 
-  /** @param {import("./replacing.js").Change} change */
+  /** @param {OfPicture} change */
   row({ name, parts, rest }) {
     const by = this.by.value
     const shown = parts.flatMap(({ kept, found }, at) => [
       at ? middle(kept) : ending(kept), el("del", { textContent: found }), ...(by ? [el("ins", { textContent: by })] : []),
     ])
-    return el("div", { role: "listitem" }, el("div", { className: "lw-muted", textContent: name }), ...shown, beginning(rest))
+    const title = el("div", { className: "lw-muted", textContent: name })
+    return el("div", { role: "listitem" }, title, ...shown, beginning(rest))
   }
 
   more() {
@@ -128,7 +134,7 @@ export class FindReplace {
   apply() {
     if (!this.changes.length) return
     this.edits.setCaptions(this.changes.map(({ name, after }) => [name, inOneLine(after)]))
-    say("success", t("{n} captions changed; undo takes it back in one step.", { n: this.changes.length }))
+    say("success", t("Captions changed: {n}. Undo takes them back in one step.", { n: this.changes.length }))
     this.dialog.close()
   }
 }

@@ -81,7 +81,8 @@ export class Gallery {
   tellKeys() {
     const { grid, edits } = this
     const copy = grid && grid.marking >= 0 ? grid.records.at(grid.marking) : undefined
-    this.hint.textContent = copy ? t("Which picture does {name} repeat? Click it, or press Enter on it; Escape cancels", { name: copy.name })
+    const { name } = copy ?? {}
+    this.hint.textContent = name ? t("Which picture does {name} repeat? Click it, or press Enter on it; Escape cancels", { name })
       : edits.ofCaptions ? t("Enter edits a caption") : edits.ofChoices ? t("K keeps, D drops, M marks a duplicate") : ""
   }
 

@@ -135,7 +135,9 @@ export class LargeView {
     const chosen = this.edits.choice(record.name)
     const original = this.edits.original(record.name)
     const duplicate = original ? t("Duplicate of {name}", { name: original }) : t("Duplicate of …")
-    const texts = /** @type {const} */ ([["auto", t("By its flaws")], ["keep", t("Keep")], ["drop", t("Drop")], ["duplicate", duplicate]])
+    const texts = /** @type {const} */ ([
+      ["auto", t("By its flaws")], ["keep", t("Keep")], ["drop", t("Drop")], ["duplicate", duplicate],
+    ])
     const made = texts.map(([choice, text]) => {
       const own = button("", text, text, () => this.choose(choice))
       own.setAttribute("role", "radio")

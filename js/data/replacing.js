@@ -5,7 +5,7 @@ const WITHOUT_SPACES = ["Han", "Hira", "Kana", "Thai", "Laoo", "Khmr", "Mymr"].m
 const IN_WORD = `(?:(?![${WITHOUT_SPACES}])[\\p{L}\\p{M}\\p{N}_])`
 
 /** @typedef {{matchCase: boolean, wholeWords: boolean}} How */
-/** @typedef {{name: string, before: string, after: string, parts: {kept: string, found: string}[], rest: string}} Change */
+/** @typedef {{before: string, after: string, parts: {kept: string, found: string}[], rest: string}} Change */
 
 /** What finds a text; null for an empty one. @param {string} text @param {How} how */
 export function finder(text, { matchCase, wholeWords }) {
@@ -16,10 +16,10 @@ export function finder(text, { matchCase, wholeWords }) {
 
 /**
  * The changed caption, with what was found in it; null if nothing was.
- * @param {string} name @param {string} caption @param {RegExp} found @param {string} by taken literally
+ * @param {string} caption @param {RegExp} found @param {string} by taken literally
  * @returns {Change | null}
  */
-export function changed(name, caption, found, by) {
+export function changed(caption, found, by) {
   const text = caption.normalize("NFC")
   const parts = []
   let at = 0
@@ -29,5 +29,5 @@ export function changed(name, caption, found, by) {
   }
   const rest = text.slice(at)
   const after = parts.map(({ kept }) => kept + by).join("") + rest
-  return parts.length && after !== text ? { name, before: text, after, parts, rest } : null
+  return parts.length && after !== text ? { before: text, after, parts, rest } : null
 }

@@ -2,7 +2,8 @@
 
 export const STYLE = `
 .lw-gallery { display: flex; flex-direction: column; gap: 4px; width: 100%; height: 100%; padding: 2px; }
-.lw-gallery-bar { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: center; gap: 2px 8px; min-height: 20px; }
+.lw-gallery-bar { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: center;
+  gap: 2px 8px; min-height: 20px; }
 .lw-tools { display: flex; gap: 4px; }
 .lw-tools:empty { display: none; }
 .lw-muted { color: var(--lw-muted); }
@@ -31,10 +32,12 @@ export const STYLE = `
 .lw-replace label:has(> input[type="text"]) { display: grid; grid-template-columns: 100px 1fr; align-items: center; }
 .lw-replace input[type="text"] { padding: 5px 8px; }
 .lw-options-row { display: flex; gap: 16px; padding-left: 100px; }
-.lw-changes, .lw-written { flex: 1; min-height: 60px; overflow: auto; display: flex; flex-direction: column; gap: 6px; overflow-wrap: anywhere; }
+.lw-changes, .lw-written { flex: 1; min-height: 60px; overflow: auto; display: flex; flex-direction: column; gap: 6px;
+  overflow-wrap: anywhere; }
 .lw-changes > * { flex: none; padding: 4px 6px; border-radius: 6px; background: var(--lw-field); }
 .lw-changes del { color: var(--lw-bad); }
-.lw-changes ins { background: color-mix(in srgb, var(--lw-accent) 35%, transparent); text-decoration: none; border-radius: 3px; }
+.lw-changes ins { background: color-mix(in srgb, var(--lw-accent) 35%, transparent); text-decoration: none;
+  border-radius: 3px; }
 .lw-written ul { flex: none; margin: 0; padding-left: 18px; max-height: 160px; overflow: auto; }
 .lw-large { width: min(1200px, 94vw); height: min(860px, 92vh); padding: 12px; border-radius: 10px;
   border: 1px solid var(--border-color, #444); background: var(--comfy-menu-bg, #222); }

@@ -59,10 +59,18 @@ export class WriteCaptions {
   async ask(isTry) {
     const told = []
     for (const captions of parts(this.captions)) {
-      const answer = tell("captions", { token: this.records.token, captions, ...(isTry && { try: true }) })
-      told.push(await answer.catch((error) => ({ refused: [], failed: error.message, left: Object.keys(captions).length })))
+      told.push(await this.askOne(captions, isTry))
     }
     return told
+  }
+
+  /** @param {Captions} captions @param {boolean} isTry @returns {Promise<any>} */
+  async askOne(captions, isTry) {
+    const asked = { token: this.records.token, captions, ...(isTry && { try: true }) }
+    const answer = await tell("captions", asked).catch((error) => ({ failed: error.message }))
+    if (answer.known) return answer
+    const why = answer.failed ?? t("the server has forgotten these pictures; run the graph, then write again")
+    return { refused: [], failed: why, left: Object.keys(captions).length }
   }
 
   async look() {
@@ -76,14 +84,15 @@ export class WriteCaptions {
     const told = await this.ask(true)
     const [replaced, made] = ["replaced", "made"].map((name) => told.flatMap((answer) => answer[name] ?? []))
     const count = replaced.length + made.length
+    const backups = told.find((own) => own.backups)?.backups
     const failed = this.failures(told)
     this.act.disabled = !count
-    this.act.textContent = count ? t("Write {n} files", { n: count }) : t("Write")
+    if (count) rename(this.act, t("Write files: {n}", { n: count }))
     this.content.replaceChildren(
-      ...(replaced.length ? [line(t("{n} caption files are replaced.", { n: replaced.length })), names(replaced)] : []),
-      ...(made.length ? [line(t("{n} caption files are made.", { n: made.length })), names(made)] : []),
+      ...(replaced.length ? [line(t("Caption files to replace: {n}", { n: replaced.length })), names(replaced)] : []),
+      ...(made.length ? [line(t("Caption files to make: {n}", { n: made.length })), names(made)] : []),
       ...this.rest(told),
-      ...(replaced.length ? [line(t("The replaced files are kept as copies below {folder}", { folder: told.find((own) => own.backups).backups }))] : []),
+      ...(replaced.length ? [line(t("The replaced files are kept as copies below {folder}", { folder: backups }))] : []),
       ...(count || failed.length ? [] : [line(t("There is nothing to write."))]), ...failed,
     )
   }
@@ -94,10 +103,10 @@ export class WriteCaptions {
     const told = await this.ask(false)
     const [written, backups] = ["written", "backups"].map((name) => told.flatMap((answer) => answer[name] ?? []))
     this.act.remove()
-    this.cancel.textContent = t("Close")
+    rename(this.cancel, t("Close"))
     this.cancel.focus()
     this.content.replaceChildren(
-      line(t("{n} caption files written.", { n: written.length })),
+      line(t("Caption files written: {n}", { n: written.length })),
       ...this.rest(told), ...this.failures(told),
       ...(backups.length ? [line(t("Copies of the replaced files:")), names(backups)] : []),
     )
@@ -109,21 +118,27 @@ export class WriteCaptions {
     const refused = told.flatMap((answer) => answer.refused)
     const rows = refused.map(({ name, reason }) => el("li", {}, el("b", { textContent: name }), `: ${reason}`))
     return [
-      ...(unchanged ? [line(t("{n} files have their captions already.", { n: unchanged }))] : []),
-      ...(rows.length ? [line(t("{n} are left as they are:", { n: rows.length }), "lw-long"), el("ul", {}, ...rows)] : []),
+      ...(unchanged ? [line(t("Files that hold their captions already: {n}", { n: unchanged }))] : []),
+      ...(rows.length ? [line(t("Left as they are: {n}", { n: rows.length }), "lw-long"), el("ul", {}, ...rows)] : []),
     ]
   }
 
   /** @param {any[]} told */
   failures(told) {
     return told.filter((answer) => answer.failed).map(({ failed, left }) =>
-      line(t("{n} captions weren't written: {why}", { n: left, why: failed }), "lw-long"))
+      line(t("Captions that can't be written: {n}, as {why}", { n: left, why: failed }), "lw-long"))
   }
 }
 
 /** @param {string} textContent @param {string} [className] */
 function line(textContent, className = "") {
   return el("div", { textContent, className })
+}
+
+/** @param {HTMLElement} own @param {string} text */
+function rename(own, text) {
+  own.textContent = own.title = text
+  own.setAttribute("aria-label", text)
 }
 
 /** @param {string[]} found */

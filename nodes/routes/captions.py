@@ -11,7 +11,7 @@ from ...engine.core.errors import CaptionError
 from ..host import host
 from ..kit.galleries import Shown, kept_dataset
 from ..kit.token_counts import counts, known_bases
-from .table import MOST_AT_ONCE, PREFIX, Answer, Asked, Route, json_answer, missing
+from .table import MOST_AT_ONCE, PREFIX, Answer, Asked, Route, json_answer
 
 _WRITING = Lock()
 """Two requests at once could each replace what the other one has just written."""
@@ -32,12 +32,14 @@ def tokens(asked: Asked) -> Answer:
 def write(asked: Asked) -> Answer:
     """Write ``captions`` by pictures' names to the caption files of a data set; with ``try``, only say what would be.
 
+    Not to know the data set is no error, as in ``datasets.py``.
+
     Raises:
         CaptionError: the captions aren't texts by names, or too many.
     """
     shown = kept_dataset(str(asked.body.get("token", "")))
     if shown is None:
-        return missing("The server has forgotten these pictures. Run the graph, then write again.")
+        return json_answer({"known": False})
     captions = _captions(asked)
     with _WRITING:
         return json_answer(_tried(shown, captions) if asked.body.get("try") else _written(shown, captions))
@@ -48,6 +50,7 @@ def _tried(shown: Shown, captions: Mapping[str, str]) -> dict[str, Any]:
 
     plan = plan_captions(shown.dataset, captions, host().caption_roots(), shown.written)
     return {
+        "known": True,
         "replaced": [change.picture for change in plan.changes if change.before is not None],
         "made": [change.picture for change in plan.changes if change.before is None],
         "unchanged": len(plan.unchanged),
@@ -63,6 +66,7 @@ def _written(shown: Shown, captions: Mapping[str, str]) -> dict[str, Any]:
     backups = host().replaced_captions() / date.today().isoformat()
     done = write_planned(plan, backups, shown.written)
     return {
+        "known": True,
         "written": list(done.written),
         "unchanged": len(plan.unchanged),
         "refused": _refusals(done.refused),
