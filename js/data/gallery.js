@@ -28,6 +28,7 @@ export class Gallery {
     this.tools = el("span", { className: "lw-tools" })
     this.content = el("div", { className: "lw lw-gallery", role: "group", "aria-label": t("Gallery") },
       el("div", { className: "lw-gallery-bar" }, this.told, this.hint, this.tools))
+    this.content.style.minHeight = `${LEAST_HEIGHT}px` // which nodes made of Vue components go by
     this.widget = addElement(node, NAME, TYPE, this.content, { least: () => LEAST_HEIGHT })
     growToFit(node, LEAST_WIDTH)
     node.setDirtyCanvas(true, true)

@@ -108,7 +108,7 @@ export class WriteCaptions {
     this.content.replaceChildren(
       line(t("Caption files written: {n}", { n: written.length })),
       ...this.rest(told), ...this.failures(told),
-      ...(backups.length ? [line(t("Copies of the replaced files:")), names(backups)] : []),
+      ...(backups.length ? [line(t("Copies of the replaced files: {n}", { n: backups.length })), names(folders(backups))] : []),
     )
   }
 
@@ -133,6 +133,11 @@ export class WriteCaptions {
 /** @param {string} textContent @param {string} [className] */
 function line(textContent, className = "") {
   return el("div", { textContent, className })
+}
+
+/** The folders of some files, each once. @param {string[]} paths */
+function folders(paths) {
+  return [...new Set(paths.map((path) => path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")))))]
 }
 
 /** @param {HTMLElement} own @param {string} text */

@@ -222,7 +222,7 @@ def test_edits_are_written_to_their_files(lasting: Page, standin: Standin, folde
     dialog.get_by_text("Caption files written: 1").wait_for()
     assert (folder / "00.txt").read_text(encoding="utf-8") == "a new caption"
     assert (folder / "01.txt").read_text(encoding="utf-8") == "by somebody else"
-    copy = Path(dialog.locator("ul.lw-muted li").inner_text())
+    copy = Path(dialog.locator("ul.lw-muted li").inner_text()) / "00.txt"
     assert copy.read_text(encoding="utf-8") == "ohwx Fox, foxglove, number 0"
     assert copy.is_relative_to(standin.folder / "output" / "replaced_captions")
     dialog.locator(".lw-dialog-acts").get_by_role("button", name="Close").click()
