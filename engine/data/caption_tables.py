@@ -65,6 +65,8 @@ class CaptionEntry:
     """Other columns with text of their own."""
     references: tuple[str, ...] = ()
     """Paths of pictures before editing, where columns of such were asked for."""
+    content_hash: str = ""
+    """Of a text file that holds nothing else."""
 
 
 class NoCaptionsError(DatasetError):

@@ -12,7 +12,7 @@ from ..core.errors import DatasetError
 from ..core.hashing import bytes_hash
 from ..core.words import first_of
 from . import limits
-from .captions_on_disk import read_captions
+from .captions_on_disk import read_captions, with_entry
 from .dataset import Dataset, ImageRecord, Note, Skipped
 from .folders import paired_folders, repeats_of, why_no_repeats
 from .images import Header, check_complete, probe, read_header, to_rgb
@@ -68,7 +68,7 @@ def load_dataset(
             raise _no_pictures(path, listing)
         records, notes, unreadable = read_pictures(tree, listing.pictures)
         captions, unused = read_captions(tree, listing, {record.name for record in records})
-        records = [replace(record, caption=captions.get(record.name)) for record in records]
+        records = [with_entry(record, captions.get(record.name)) for record in records]
         records, mask_notes, unusable = with_mask_files(tree, listing, records)
         hidden = [Skipped(name=name, reason="it is hidden, or belongs to the system") for name in tree.hidden()]
         notes = [*tree.remarks(), *_folder_notes(listing.pictures), *notes, *mask_notes]

@@ -11,7 +11,7 @@ from ..core.errors import DatasetError
 from ..core.words import first_of
 from . import limits
 from .caption_tables import PAIRS, parse_table
-from .captions_on_disk import PictureNames, decode_text, read_captions
+from .captions_on_disk import PictureNames, decode_text, read_captions, with_entry
 from .dataset import Dataset, ImageRecord, Note, Skipped
 from .listing import Listing, list_files
 from .loading import OnUnreadable, read_pictures, unreadable_pictures, with_mask_files
@@ -128,7 +128,7 @@ def _read(tree: FileTree, before: FileTree, pairing: Pairing) -> tuple[Dataset, 
     hidden = {name: None for place in (tree, before) for name in place.hidden()}
     dataset = Dataset(
         name="",
-        records=tuple(replace(record, caption=captions.get(record.name)) for record in records),
+        records=tuple(with_entry(record, captions.get(record.name)) for record in records),
         skipped=(
             *pairing.skipped, *damaged, *unreadable, *alone, *listing.skipped, *_explained(unused, pairing), *unusable,
             *(Skipped(name=name, reason="it is hidden, or belongs to the system") for name in hidden),

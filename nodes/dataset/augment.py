@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..host import io
 from ..kit import sockets
+from ..kit.galleries import gallery
 from ..kit.pictures import to_tensor
 from ..kit.shown import shown, tell
 from . import CATEGORY
@@ -92,7 +93,9 @@ class Augment(io.ComfyNode):
         tell(text)
         sheet = to_tensor([variant_grid(made)])
         report = {"variants": count, "pictures": len(made)}
-        return io.NodeOutput(made, sheet, ui=shown(text=text, preview=sheet, report=report, cls=cls))
+        return io.NodeOutput(
+            made, sheet, ui=shown(text=text, preview=sheet, report=report, gallery=gallery(made), cls=cls)
+        )
 
 
 def _in_words(made: Dataset, count: int, asked: int) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..host import host, io
 from ..kit import sockets
 from ..kit.datasets import files_in_figures
+from ..kit.galleries import gallery
 from ..kit.inputs import lines, problem, seed_input
 from ..kit.shown import shown, tell
 from . import CATEGORY
@@ -82,7 +83,7 @@ class RegularizationSet(io.ComfyNode):
         text = "\n".join([f"{given} given, {len(made) - given} generated.", text, *told])
         tell(text)
         report = {"given": given, "generated": len(made) - given, **figures, **files_in_figures(made)}
-        return io.NodeOutput(made, text, ui=shown(text=text, report=report))
+        return io.NodeOutput(made, text, ui=shown(text=text, report=report, gallery=gallery(made)))
 
 
 def _generated(base: Backbone, prompts: tuple[str, ...], count: int, seed: int, settings: dict[str, Any]) -> Dataset:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..host import io
 from . import sockets
 from .files import stamp_of
+from .token_counts import remembered
 
 if TYPE_CHECKING:
     from ...engine.models.contract import Backbone
@@ -38,9 +39,9 @@ def stamp_of_base(path: Path) -> str:
     return stamp_of(path) + (stamp_of(plain) if plain else "")
 
 
-def family_of(backbone: Backbone) -> dict[str, Any]:
-    """The part of a node's ``ui`` that tells pages of which family its base model is."""
-    return {"lw_base": [{"family": backbone.info.family}]}
+def for_pages(backbone: Backbone) -> dict[str, Any]:
+    """The part of a node's ``ui`` that tells pages of which family its base model is, and who counts its tokens."""
+    return {"lw_base": [{"family": backbone.info.family, **remembered(backbone)}]}
 
 
 def in_words(backbone: Backbone) -> str:
