@@ -15,7 +15,7 @@ from lora_workbench.engine.remote.training import HostedAdapter, cancel_hosted, 
 from lora_workbench.engine.runs.store import RunStore
 
 QUICK = Patience(
-    poll=0.01, first=0.01, longest=0.02, most_asked=0.05, connect=2, answer=5, looks=(0.0, 0.01), outage=0.5
+    poll=0.01, first=0.01, longest=0.02, most_asked=0.05, connect=2, answer=5, looks=(0.0, 0.01), outage=60
 )
 
 

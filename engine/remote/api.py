@@ -26,7 +26,6 @@ Attempt = Callable[[], Generator[Event, None, "httpx.Response"]]
 LARGEST_ANSWER = 32 << 20
 """Bytes of an answer that is kept in memory."""
 LARGEST_DOWNLOAD = 16 << 30
-_CHUNK = 1 << 20
 _SAID = 600
 """Characters of a provider's own words in an error."""
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)
@@ -200,7 +199,7 @@ class Api:
         done = have if goes_on else 0
         whole = done + int(response.headers.get("Content-Length", 0))
         with path.open("ab" if goes_on else "wb") as file:
-            for piece in response.iter_bytes(_CHUNK):
+            for piece in response.iter_raw():
                 file.write(piece)
                 done += len(piece)
                 if done > LARGEST_DOWNLOAD:
