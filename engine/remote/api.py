@@ -111,21 +111,24 @@ class Api:
         """
         import httpx
 
+        problem: RemoteError | None = None
+        unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
         for attempt in range(1, self.patience.tries + 1):
             try:
                 response = self._client.post(url, json=order, params=parameters, headers=self._with_token(url))
-            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
-                said = self._unreached(error)
+            except unsent as error:
+                problem = self._unreached(error)
             except httpx.HTTPError as error:
                 raise DoubtError(f"the answer was lost ({type(error).__name__})") from None
             else:
                 if response.status_code != _NOT_STARTED:
                     return self._answer_of_start(response)
-                said = self._turned_away(response)
+                problem = self._turned_away(response)
                 yield from waited(self._asked_for(response))
             if attempt < self.patience.tries:
                 yield from waited(self.patience.before_try(attempt))
-        raise said
+        assert problem
+        raise problem
 
     def uploaded(
         self, method: str, url: str, path: Path, send: Callable[[io.RawIOBase], dict[str, Any]]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ..core.errors import ConfigError
 from ..core.ownership import partial_suffix
 from ..core.storage import cannot_write
 from ..data.dataset import Dataset
@@ -20,7 +21,7 @@ from .contract import PROVIDERS, Order, Price, Provider
 from .jobs import Job, read_job, write_job
 from .orders import key_of
 from .terms import Terms
-from .tokens import token_of
+from .tokens import Token, token_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,14 +105,25 @@ class Errand:
         """The provider, with the user's token.
 
         Raises:
-            ConfigError: there is no token, or httpx isn't installed.
+            ConfigError: there is no token, it stands in the order, or httpx isn't installed.
         """
         kind = self.kind
         base_url = self.terms.base_url or os.environ.get(kind.url_variable, "")
         token = token_of(kind.name, kind.title, kind.variables)
+        _refuse_secret(self.order, token)
         own = [base_url] if base_url else kind.hosts.values()
         api = Api(kind.title, token, kind.scheme, own, self.terms.patience)
         try:
             yield kind(api, base_url)
         finally:
             api.close()
+
+
+def _refuse_secret(order: Order, token: Token) -> None:
+    """An order becomes part of graphs and of the adapter's file."""
+    if token.is_in(repr(order)):
+        raise ConfigError(
+            f"The token for {PROVIDERS.get(order.provider).title} stands in the order itself.",
+            expected="it in the environment or the keyring alone",
+            hint="take it out of the node or the file, and make a new token if others have seen it.",
+        )

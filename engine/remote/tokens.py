@@ -33,6 +33,9 @@ class Token:
     def header(self, scheme: str) -> dict[str, str]:
         return {"Authorization": f"{scheme} {self._secret}"}
 
+    def is_in(self, text: str) -> bool:
+        return self._secret in text
+
     def hidden_in(self, text: str) -> str:
         """A text of others, without the token."""
         return text.replace(self._secret, _HIDDEN)
