@@ -145,14 +145,14 @@ def _inputs() -> list[io.Input]:
             options=[_CANCEL, _LEAVE],
             default=_CANCEL,
             optional=True,
-            tooltip="What becomes of the job when you interrupt the run. After a crash, the next run waits for it again "
-            "in any case.",
+            tooltip="What becomes of the job when you interrupt the run. After a crash, the next run waits for it "
+            "again in any case.",
         ),
         sockets.Base.Input(
             "base",
             optional=True,
-            tooltip="Base model that the adapter is for. It checks that the adapter fits and gives its layers the names "
-            "of that family; nothing of it is sent.",
+            tooltip="Base model that the adapter is for. It checks that the adapter fits and gives its layers the "
+            "names of that family; nothing of it is sent.",
         ),
     ]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hosted_adapters import small_adapter
 from hosted_orders import Ordering
 from hosted_standins import ADDRESSES, STAND_INS, VARIABLES, StandIn
 from lora_workbench.engine.data.dataset import Dataset, TriggerWord
@@ -20,16 +21,7 @@ from PIL import Image
 @pytest.fixture(scope="session")
 def adapter_file() -> bytes:
     """A LoRA of two layers with diffusers' names of a transformer."""
-    import torch
-    from safetensors.torch import save
-
-    generator = torch.Generator().manual_seed(0)
-    stem = "transformer.single_transformer_blocks.0.attn"
-    tensors = {}
-    for layer in ("to_q", "to_k"):
-        tensors[f"{stem}.{layer}.lora_A.weight"] = torch.randn(4, 32, generator=generator)
-        tensors[f"{stem}.{layer}.lora_B.weight"] = torch.randn(32, 4, generator=generator)
-    return save(tensors, metadata={"software": "somebody's trainer", "workflow": "{}", "lw.companions": "[]"})
+    return small_adapter()
 
 
 @pytest.fixture
