@@ -14,7 +14,7 @@ from ..core.errors import DatasetError
 from ..core.file_names import usable
 from .dataset import Dataset
 from .exporting import Encoded, Export, Trait
-from .folders import MAX_REPEATS, repeats_of
+from .folders import MAX_REPEATS, repeats_of, why_set_aside
 from .mask_files import may_be_mask
 from .names import canonical, is_unicode
 from .pairing import unmarked
@@ -181,9 +181,15 @@ def _clean(name: str) -> str:
 
 
 def _folder(repeats: int, concept: str) -> str:
-    """``N_concept``, with a word more where readers would take that for a date or for the folder of a camera."""
-    name = f"{repeats}_{_clean(concept)}"
-    return name if repeats_of(f"{name}/picture.png") == repeats else f"{name} pictures"
+    """``N_concept``, with a word more where readers would take that for a date, a camera's folder or class pictures."""
+    own = _clean(concept)
+    names = [f"{repeats}_{own}", f"{repeats}_{own} pictures", f"{repeats}_pictures of {own}"]
+    return next((name for name in names if _is_read_as(f"{name}/picture.png", repeats)), names[-1])
+
+
+def _is_read_as(path: str, repeats: int) -> bool:
+    """Whether readers take a picture for one of the subject with so many repeats."""
+    return repeats_of(path) == repeats and not why_set_aside(path, ())
 
 
 def _file(at: str, encoded: Encoded) -> WrittenFile:
