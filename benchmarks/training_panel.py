@@ -11,7 +11,10 @@ cores what Chromium draws too. The time of the CPU has what the panel costs the 
 the thread that trains, and all that other threads do, which send and answer. To it come looks at the memory and for
 requests, which each training takes once a second.
 
-On two cores of an AMD EPYC (AVX512-bf16): see PLACEHOLDER
+On two cores of an AMD EPYC that other programs used too, three rounds of 60 steps: the panel takes 1.7 to 2.0 ms of the
+CPU a step of 270 to 350 ms, 0.6 % (0.58 to 0.62). The seconds of a step told nothing there: from round to round they
+differ by more than half. That a page draws 20,000 steps in 3 ms, at most four times a second, is measured by
+`tests/front_end/test_training_panel.py`.
 """
 
 from __future__ import annotations
