@@ -38,7 +38,7 @@ export const STYLE = `
 .lw-changes del { color: var(--lw-bad); }
 .lw-changes ins { background: color-mix(in srgb, var(--lw-accent) 35%, transparent); text-decoration: none;
   border-radius: 3px; }
-.lw-written ul { flex: none; margin: 0; padding-left: 18px; max-height: 160px; overflow: auto; }
+.lw-written ul { flex: none; margin: 0; padding-left: 18px; }
 .lw-large { width: min(1200px, 94vw); height: min(860px, 92vh); padding: 12px; border-radius: 10px;
   border: 1px solid var(--border-color, #444); background: var(--comfy-menu-bg, #222); }
 .lw-large { box-shadow: 0 8px 40px rgb(0 0 0 / .5); outline: none; }

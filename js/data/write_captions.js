@@ -38,7 +38,8 @@ export class WriteCaptions {
   constructor(records, edits, closed) {
     this.records = records
     this.edits = edits
-    this.content = el("div", { className: "lw-written", role: "status" }, t("Looking at the files"))
+    const shown = { className: "lw-written", role: "group", "aria-label": t("Files"), "aria-live": "polite", tabIndex: 0 }
+    this.content = el("div", shown, t("Looking at the files"))
     this.act = button("lw-main", t("Write"), t("Write"), () => this.write())
     this.act.disabled = true
     this.cancel = button("", t("Cancel"), t("Cancel"), () => this.dialog.close())
