@@ -61,7 +61,7 @@ def test_the_form_of_a_recipe_is_in_chinese(opened: Opened, standin: Standin) ->
     form = page.locator(".lw-recipe")
     form.locator("[data-group=adapter] summary").get_by_text("适配器").click()
     rank = form.locator("[data-setting=rank]")
-    rank.get_by_label("秩 (rank)").wait_for()
+    rank.get_by_role("spinbutton", name="秩 (rank)").wait_for()
     rank.get_by_text("取决于底模").wait_for()
     assert "更新的内部维度" in (rank.locator("label").get_attribute("title") or "")
     form.get_by_label("搜索设置").fill("logit_std")
