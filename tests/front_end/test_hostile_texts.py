@@ -92,8 +92,51 @@ def test_rows_of_a_stack(lasting: Page, hostile_adapters: list[str]) -> None:
     assert_only_text(lasting)
     editor.get_by_role("button", name="Add an adapter").press("Enter")
     lasting.get_by_role("combobox", name="Search", exact=True).press_sequentially("lwHit")
-    assert_only_text(lasting)
+    picker = lasting.locator(".lw-picker")
+    picker.get_by_text(f"{len(hostile_adapters)} adapters").wait_for()
+    for part in range(5):
+        picker.locator(".lw-virtual").evaluate("(own, part) => own.scrollTop = own.scrollHeight * part / 5", part)
+        assert_only_text(lasting)
     lasting.keyboard.press("Escape")
+    for number in range(0, len(usable), 6):
+        row = editor.locator(".lw-row:has(.lw-line)").nth(number)
+        row.locator(".lw-handle").press("Shift+F10")
+        lasting.locator(".lw-popover").get_by_role("button", name="Inspect", exact=True).press("Enter")
+        lasting.locator(".lw-popover .lw-card").wait_for()
+        assert_only_text(lasting)
+        lasting.keyboard.press("Escape")
+        row.locator(".lw-handle").press("Shift+F10")
+        lasting.locator(".lw-popover").get_by_role("button", name="Open in the vault", exact=True).press("Enter")
+        lasting.locator(".lw-vault .lw-card").first.wait_for()
+        assert_only_text(lasting)
+    lasting.evaluate("() => app.extensionManager.sidebarTab.toggleSidebarTab('lora-workbench-vault')")
+
+
+AMOUNT = {
+    "total_weight": 3.0, "effective_total": 2.5, "breaks": True, "suggested_factor": 0.64, "limit": 2.0, "best": 1.6,
+}  # fmt: skip
+
+
+def test_what_rows_amount_to(lasting: Page) -> None:
+    """Names and families that the server tells."""
+    described = [{"line": at, "name": own, "family": own, "phrases": [own], "blocks": [own]}
+                 for at, own in enumerate(PAYLOADS, 1)]  # fmt: skip
+
+    def describe(route: Route) -> None:
+        route.fulfill(json={"text": "", "rows": described, "problems": list(PAYLOADS)})
+
+    def amount(route: Route) -> None:
+        route.fulfill(json=AMOUNT | {"unmeasured": list(PAYLOADS)})
+
+    lasting.route("**/lora_workbench/rows", describe)
+    lasting.route("**/lora_workbench/rows/amount", amount)
+    rows = "\n".join(f"on | {number} | 0.5" for number in range(len(PAYLOADS)))
+    prompt = {"1": {"class_type": "LW_Stack", "inputs": {"rows": rows}}}
+    lasting.evaluate("async prompt => { await app.loadApiJson(prompt, 'amount') }", prompt)
+    lasting.locator(".lw-amount .lw-warning").nth(2).wait_for()
+    assert_only_text(lasting)
+    lasting.unroute("**/lora_workbench/rows")
+    lasting.unroute("**/lora_workbench/rows/amount")
 
 
 def poisoned(value: Any, names: frozenset[str], payload: Callable[[], str], name: str = "") -> Any:
