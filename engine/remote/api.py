@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import ssl
 from collections.abc import Callable, Generator, Iterable
+from functools import cache
 from pathlib import Path
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any
@@ -74,7 +76,9 @@ class Api:
         self._token, self._scheme = token, scheme
         self._own = {_origin(address) for address in own}
         timeout = httpx.Timeout(self.patience.answer, connect=self.patience.connect)
-        self._client = httpx.Client(timeout=timeout, headers={"User-Agent": "lora-workbench"})
+        self._client = httpx.Client(
+            timeout=timeout, headers={"User-Agent": "lora-workbench"}, auth=self._signed, verify=_certificates()
+        )
 
     def close(self) -> None:
         self._client.close()
@@ -93,11 +97,10 @@ class Api:
 
     def answered(self, method: str, url: str, **options: Any) -> Generator[Event, None, httpx.Response]:
         """The answer to a request, which may be repeated."""
-        headers = {**self._with_token(url), **options.pop("headers", {})}
 
         def attempt() -> Generator[Event, None, httpx.Response]:
             yield Event()
-            return self._client.request(method, url, headers=headers, **options)
+            return self._client.request(method, url, **options)
 
         return (yield from self._repeated(attempt))
 
@@ -115,7 +118,7 @@ class Api:
         unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
         for attempt in range(1, self.patience.tries + 1):
             try:
-                response = self._client.post(url, json=order, params=parameters, headers=self._with_token(url))
+                response = self._client.post(url, json=order, params=parameters)
             except unsent as error:
                 problem = self._unreached(error)
             except httpx.HTTPError as error:
@@ -148,9 +151,7 @@ class Api:
 
             def request() -> httpx.Response:
                 with path.open("rb") as file:
-                    options = send(Counted(file, sent, stopped))
-                    headers = {**self._with_token(url), **options.pop("headers", {})}
-                    return self._client.request(method, url, headers=headers, timeout=_SLOW, **options)
+                    return self._client.request(method, url, timeout=_SLOW, **send(Counted(file, sent, stopped)))
 
             return (yield from aside(request, sent, size, stopped))
 
@@ -170,7 +171,7 @@ class Api:
         for attempt in range(1, self.patience.tries + 1):
             have = path.stat().st_size if path.exists() else 0
             headers = {"Range": f"bytes={have}-", "If-Range": tag} if have and tag else {}
-            headers |= {**self._with_token(url), "Accept-Encoding": "identity"}
+            headers["Accept-Encoding"] = "identity"
             try:
                 with self._client.stream("GET", url, headers=headers, follow_redirects=True) as response:
                     if response.status_code == _NO_SUCH_REST:
@@ -240,16 +241,20 @@ class Api:
     def _answer_of_start(self, response: httpx.Response) -> Any:
         if response.is_success:
             try:
-                return response.json()
-            except ValueError:
-                raise DoubtError(f"the answer, of status {response.status_code}, can't be read") from None
+                if isinstance(told := response.json(), dict):
+                    return told
+            except (ValueError, RecursionError):
+                pass
+            raise DoubtError(f"the answer, of status {response.status_code}, can't be read")
         if response.status_code in _AGAIN or response.is_server_error:
             raise DoubtError(f"the answer was status {response.status_code}")
         raise self._refused(response)
 
-    def _with_token(self, url: str) -> dict[str, str]:
-        """Headers of a request: the token for the provider's own hosts, nothing for others."""
-        return self._token.header(self._scheme) if _origin(url) in self._own else {}
+    def _signed(self, request: httpx.Request) -> httpx.Request:
+        """A request with the token if it goes to the provider's own hosts; redirections to others lose it."""
+        if _origin(str(request.url)) in self._own:
+            request.headers["Authorization"] = self._token.header(self._scheme)
+        return request
 
     def _refuse_address(self, url: str) -> None:
         if _origin(url) not in self._own and urlsplit(url).scheme != "https":
@@ -263,10 +268,10 @@ class Api:
         if not response.content:
             return {}
         try:
-            if len(response.content) > LARGEST_ANSWER:
+            if len(response.content) > LARGEST_ANSWER or not isinstance(told := response.json(), dict):
                 raise ValueError
-            return response.json()
-        except ValueError:
+            return told
+        except (ValueError, RecursionError):
             raise UnreachableError(
                 f"{self.title} answered in a form that can't be read: {self._said(response)!r}.",
                 expected="JSON",
@@ -329,6 +334,14 @@ class Api:
 
 class _ShortError(Exception):
     """A body that ended too early."""
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Reading them takes as long as several requests."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, RemoteError
+from ..core.events import Event
 from ..core.ownership import partial_suffix
 from ..core.storage import cannot_write
 from ..data.dataset import Dataset
@@ -22,6 +24,8 @@ from .jobs import Job, read_job, write_job
 from .orders import key_of
 from .terms import Terms
 from .tokens import Token, token_of
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +88,21 @@ class Errand:
         """What is sent to whom, and for how much."""
         told = f"{len(self.dataset)} pictures to {self.title}, {self.order.trainer}, {self.order.steps} steps"
         return f"{told}. Price: {price}"
+
+    def understood(self, asking: Generator[Event, None, T]) -> Generator[Event, None, T]:
+        """What a provider tells, where its answers have the form that they are known to have.
+
+        Raises:
+            RemoteError: they don't.
+        """
+        try:
+            return (yield from asking)
+        except (AttributeError, TypeError, KeyError, IndexError, ValueError) as error:
+            raise RemoteError(
+                f"{self.title} answered in a form that isn't known here ({type(error).__name__}).",
+                expected="its interface as it was in November 2026",
+                hint="run again; if it stays so, its interface has changed. What was started goes on.",
+            ) from error
 
     @contextmanager
     def workplace(self) -> Iterator[Path]:

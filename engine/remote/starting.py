@@ -43,7 +43,7 @@ def underway(errand: Errand, provider: Provider) -> Generator[Event, None, Job]:
 
 
 def _started(errand: Errand, provider: Provider, job: Job) -> Generator[Event, None, Job]:
-    price = yield from provider.price(errand.order, len(errand.dataset))
+    price = yield from errand.understood(provider.price(errand.order, len(errand.dataset)))
     yield Message(text=f"{errand.name}: {errand.bill(price)}")
     _check_price(errand, price)
     if not job.uploaded or time.time() - job.uploaded_at > errand.terms.patience.upload_kept:
@@ -67,7 +67,7 @@ def _started(errand: Errand, provider: Provider, job: Job) -> Generator[Event, N
 
 def _uploaded(errand: Errand, provider: Provider) -> Generator[Event, None, Any]:
     with errand.workplace() as folder:
-        return (yield from provider.upload(errand.order, errand.dataset, folder))
+        return (yield from errand.understood(provider.upload(errand.order, errand.dataset, folder)))
 
 
 def _looked_up(errand: Errand, provider: Provider, job: Job) -> Generator[Event, None, Job]:
@@ -80,7 +80,7 @@ def _looked_up(errand: Errand, provider: Provider, job: Job) -> Generator[Event,
     patience = errand.terms.patience
     for pause in patience.looks:
         yield from waited(pause)
-        listed = yield from provider.find(errand.order, job.uploaded, job.mark, job.asked_at)
+        listed = yield from errand.understood(provider.find(errand.order, job.uploaded, job.mark, job.asked_at))
         if found := [number for number in listed if number not in job.earlier]:
             yield Message(text=f"{errand.name}: found it: job {found[0]}")
             note(errand.store, errand.lineage, errand.about())

@@ -30,8 +30,9 @@ class Token:
     def __init__(self, secret: str, place: str) -> None:
         self._secret, self.place = secret, place
 
-    def header(self, scheme: str) -> dict[str, str]:
-        return {"Authorization": f"{scheme} {self._secret}"}
+    def header(self, scheme: str) -> str:
+        """The value of the header ``Authorization``."""
+        return f"{scheme} {self._secret}"
 
     def is_in(self, text: str) -> bool:
         return self._secret in text

@@ -98,7 +98,7 @@ def price_of(order: Order, dataset: Dataset, *, store: RunStore, terms: Terms) -
     """
     errand = Errand(order=order, dataset=dataset, store=store, name=dataset.name, terms=terms)
     with errand.connected() as provider:
-        return (yield from provider.price(order, len(dataset)))
+        return (yield from errand.understood(provider.price(order, len(dataset))))
 
 
 def cancel_hosted(order: Order, dataset: Dataset, *, store: RunStore, terms: Terms) -> Generator[Event, None, Job]:
@@ -161,10 +161,10 @@ def _address(errand: Errand, provider: Provider, job: Job) -> Generator[Event, N
     """Where the result is. A provider may say that a job is done a little before it has what it made."""
     for pause in errand.terms.patience.looks[1:]:
         try:
-            return (yield from provider.result(errand.order, job.id))
+            return (yield from errand.understood(provider.result(errand.order, job.id)))
         except MissingError:
             yield from waited(pause)
-    return (yield from provider.result(errand.order, job.id))
+    return (yield from errand.understood(provider.result(errand.order, job.id)))
 
 
 def _check_base(order: Order, base: Backbone | None) -> None:

@@ -56,7 +56,7 @@ def asked(errand: Errand, provider: Provider, job: Job) -> Generator[Event, None
     begun = time.monotonic()
     while True:
         try:
-            status = yield from provider.status(errand.order, job.id)
+            status = yield from errand.understood(provider.status(errand.order, job.id))
         except UnreachableError as problem:
             if time.monotonic() - begun > errand.terms.patience.outage:
                 raise

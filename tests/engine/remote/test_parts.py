@@ -147,7 +147,7 @@ def test_a_token_may_lie_in_the_keyring(monkeypatch: pytest.MonkeyPatch):
     keyring.get_password = lambda service, user: kept.get((service, user))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "keyring", keyring)
     monkeypatch.setitem(sys.modules, "keyring.errors", errors)
-    assert token_of("fal", "fal", ["FAL_KEY"]).header("Key") == {"Authorization": "Key from-the-ring"}
+    assert token_of("fal", "fal", ["FAL_KEY"]).header("Key") == "Key from-the-ring"
     monkeypatch.setenv("FAL_KEY", "from-the-environment")
     assert token_of("fal", "fal", ["FAL_KEY"]).place == "the environment variable FAL_KEY"
     with pytest.raises(ConfigError, match="no token for Replicate"):
