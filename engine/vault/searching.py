@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ..adapters.writers import OURS
 from ..core.errors import ConfigError
 from ..core.words import did_you_mean
 
@@ -44,6 +45,14 @@ class Query:
             else:
                 filters.append(_filter(name.lower(), value))
         return Query(tuple(words), tuple(filters))
+
+    def chosen(self, *, family: str = "", kind: str = "", base: str = "", here: bool = False) -> Query:
+        """This search among the adapters that are of a family, have a kind, are of a base model, or were trained by
+        this program; what is empty doesn't matter."""
+        exact = {"family": family, "base": base, "writer": OURS if here else ""}
+        more: list[Condition] = [(f"{name} = ?", [value.casefold()]) for name, value in exact.items() if value]
+        more += [_kind(kind)] if kind else []
+        return replace(self, filters=(*self.filters, *more))
 
     def condition(self) -> Condition:
         """True for the cards that it finds."""

@@ -38,7 +38,7 @@ function editNote(anchor, card) {
 
 function picture(card) {
   if (!card.preview) return el("div", { className: "lw-no-picture" })
-  return el("img", { src: url("vault/preview", { name: card.name }), alt: "", loading: "lazy" })
+  return el("img", { src: url("vault/preview", { name: card.name, version: card.preview }), alt: "", decoding: "async" })
 }
 
 function acts(card) {

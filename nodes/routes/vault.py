@@ -6,58 +6,102 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from ...engine.core.errors import ConfigError
+from ...engine.core.lru import LRU
 from ..host import host
 from .table import MOST_AT_ONCE, PREFIX, Answer, Asked, Route, json_answer, missing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ...engine.vault.card import Card
+    from ...engine.vault.index import Field
+    from ...engine.vault.library import Library
+    from ...engine.vault.searching import Query
 
 _SIDE = 192
 """Pixels of a preview's longer side."""
+_QUALITY = 82
+_FOR_EVER = "private, max-age=31536000, immutable"
+_SMALL: LRU[bytes] = LRU(20_000, most_bytes=64 * 2**20, size=len)
+"""Previews by their files."""
+_COLUMNS: Mapping[str, Field] = {"family": "family", "kind": "kinds", "base": "base"}
+"""Filter of a request -> where the index has its values."""
 _MOST_NOTE = 100_000
 """Characters."""
 _UNKNOWN = "The vault doesn't have this."
 
 
 def vault(asked: Asked) -> Answer:
-    """The cards that words and filters find, from ``from`` on, at most ``count``.
+    """The cards that words and filters find, from ``from`` on, at most ``count``. ``reading`` tells of new and changed
+    files that are being read; when their cards are there, ``version`` is another.
 
     Raises:
         ConfigError: a filter of the search isn't known.
     """
-    from ...engine.vault.index import opened
-    from ...engine.vault.searching import Query
-
-    query = Query.of(asked.query.get("search", ""))
-    files = [(name, host().adapter_path(name)) for name in host().adapter_files()]
-    with opened(host().vault_file()) as index:
-        for _ in index.refresh(files):
-            pass
-        found = [card for card in index.search(query) if _fits(card, asked)]
+    library, query = host().library, _query(asked)
     first, count = asked.whole("from", 0, 10**6), asked.whole("count", MOST_AT_ONCE, MOST_AT_ONCE)
-    return json_answer({"total": len(found), "cards": [_in_short(card) for card in found[first : first + count]]})
+    total, cards = library.part(query, first, count)
+    reading = library.reading
+    return json_answer({
+        "total": total,
+        "cards": [_in_short(card, library) for card in cards],
+        "reading": reading and reading._asdict(),
+        "version": library.version,
+    })  # fmt: skip
+
+
+def values(asked: Asked) -> Answer:
+    """What there is to choose among: family, kind and base model with the number of adapters that each would leave,
+    which are those that the words and the other filters find.
+
+    Raises:
+        ConfigError: a filter of the search isn't known.
+    """
+    told = {}
+    for name, column in _COLUMNS.items():
+        counts = host().library.counts(_query(asked, without=name), column)
+        told[name] = [*counts.items()][:MOST_AT_ONCE]
+    told["here"] = host().library.part(_query(asked, without="here").chosen(here=True), 0, 0)[0]
+    return json_answer(told)
 
 
 def preview(asked: Asked) -> Answer:
-    """The picture beside an adapter, small."""
+    """The picture beside an adapter, small. Its address names its ``version``, so that pages keep it."""
+    card, path = _card(asked.query.get("name"))
+    picture = path.with_name(card.preview) if card and path and card.preview else None
+    stamp = _stamp(picture) if picture else ""
+    if picture is None or not stamp:
+        return missing(_UNKNOWN)
+    small = _SMALL.get(picture, lambda: _sized_down(picture), stamp)
+    if not small:
+        return missing(_UNKNOWN)
+    kept = _FOR_EVER if asked.query.get("version") == stamp else "private, no-cache"
+    return Answer(small, "image/webp", headers={"Cache-Control": kept})
+
+
+def _sized_down(picture: Path) -> bytes:
+    """A picture as WebP; nothing if it can't be read."""
     from PIL import Image
 
-    from ...engine.vault.sidecars import Folders
-
-    path = _path(asked.query.get("name"))
-    picture = Folders().beside(path).preview if path else None
-    if picture is None:
-        return missing(_UNKNOWN)
     buffer = io.BytesIO()
     try:
         with Image.open(picture) as image:
+            image.draft("RGB", (_SIDE, _SIDE))
             image.thumbnail((_SIDE, _SIDE))
-            image.convert("RGB").save(buffer, "WEBP")
+            image.convert("RGB").save(buffer, "WEBP", quality=_QUALITY)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return missing(_UNKNOWN)
-    return Answer(buffer.getvalue(), "image/webp", headers={"Cache-Control": "private, no-cache"})
+        return b""
+    return buffer.getvalue()
+
+
+def _stamp(picture: Path) -> str:
+    """Changes with a file; empty if there is none."""
+    try:
+        told = picture.stat()
+    except OSError:
+        return ""
+    return f"{told.st_mtime_ns:x}-{told.st_size:x}"
 
 
 def workflow(asked: Asked) -> Answer:
@@ -91,25 +135,34 @@ def note(asked: Asked) -> Answer:
     if not isinstance(text, str) or len(text) > _MOST_NOTE:
         raise ConfigError("This isn't a note.", expected=f"a text of at most {_MOST_NOTE} characters")
     write_notes(path, notes=text)
+    host().library.renew(str(asked.body.get("name")))
     return json_answer({"note": text})
 
 
 def _path(name: object) -> Path | None:
     """The file of an adapter that the host lists; no path is made of another name."""
-    return host().adapter_path(name) if isinstance(name, str) and name in host().adapter_files() else None
+    return host().library.path(name) if isinstance(name, str) else None
 
 
-def _fits(card: Card, asked: Asked) -> bool:
-    family, kind = asked.query.get("family", ""), asked.query.get("kind", "")
-    here = asked.query.get("here", "") in ("1", "true")
-    return (
-        (not family or card.family == family)
-        and (not kind or kind in card.kinds)
-        and (not here or card.writer.casefold().startswith("lora workbench"))
-    )
+def _card(name: object) -> tuple[Card | None, Path | None]:
+    return (host().library.card(name), _path(name)) if isinstance(name, str) else (None, None)
 
 
-def _in_short(card: Card) -> dict[str, Any]:
+def _query(asked: Asked, without: str = "") -> Query:
+    """What is asked for, without one of the filters.
+
+    Raises:
+        ConfigError: a filter of the search isn't known.
+    """
+    from ...engine.vault.searching import Query
+
+    filters = {name: "" if name == without else asked.query.get(name, "") for name in (*_COLUMNS, "here")}
+    here = filters.pop("here") in ("1", "true")
+    return Query.of(asked.query.get("search", "")).chosen(**filters, here=here)
+
+
+def _in_short(card: Card, library: Library) -> dict[str, Any]:
+    path = library.path(card.name) if card.preview else None
     return {
         "name": card.name,
         "family": card.family,
@@ -119,13 +172,14 @@ def _in_short(card: Card) -> dict[str, Any]:
         "verdict": card.verdict,
         "note": card.notes,
         "base": card.base,
-        "preview": bool(card.preview),
+        "preview": _stamp(path.with_name(card.preview)) if path else "",
         "problem": card.problem,
     }
 
 
 ROUTES = [
     Route("GET", f"{PREFIX}vault", vault),
+    Route("GET", f"{PREFIX}vault/values", values),
     Route("GET", f"{PREFIX}vault/preview", preview),
     Route("GET", f"{PREFIX}vault/workflow", workflow),
     Route("POST", f"{PREFIX}vault/note", note),

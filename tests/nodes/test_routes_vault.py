@@ -37,7 +37,8 @@ def test_cards_are_searched_and_listed_in_parts(names: list[str]) -> None:
     told = json.loads(answer("/vault", count="1").content)
     assert (told["total"], len(told["cards"])) == (2, 1)
     [card] = json.loads(answer("/vault", search="fox").content)["cards"]
-    assert (card["name"], card["rank"], card["preview"]) == (names[0], 4, True)
+    assert (card["name"], card["rank"], card["preview"]) == (names[0], 4, card["preview"])
+    assert card["preview"], "which its address names, so that pages keep the picture"
     assert json.loads(answer("/vault", here="1").content)["total"] == 0
     assert answer("/vault", search="nonsense:x").status == 400
 
