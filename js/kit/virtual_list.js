@@ -110,10 +110,9 @@ export class VirtualList {
   /** The element of a row; one that is there stays if it shows the same. */
   placed(at, there) {
     const row = this.rows.get(at)
-    const told = JSON.stringify(row)
     const before = there.get(at)
-    if (before?.told === told) return before
-    const own = Object.assign(this.drawRow(row, at), { told })
+    if (before && (before.row === row || JSON.stringify(before.row) === JSON.stringify(row))) return before
+    const own = Object.assign(this.drawRow(row, at), { row })
     own.setAttribute("aria-posinset", String(at + 1))
     own.setAttribute("aria-setsize", String(this.total))
     own.setAttribute("data-at", String(at))

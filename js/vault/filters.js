@@ -21,7 +21,7 @@ export class Filters {
       own.setAttribute("aria-haspopup", "menu")
       return own
     })
-    this.here = button("lw-filter", t("Trained here"), t("Only adapters that LoRA Workbench trained"), () =>
+    this.here = button("lw-filter", t("Trained here"), t("Trained here, by LoRA Workbench"), () =>
       this.choose("here", this.chosen.here ? "" : "1"))
     this.clear = button("lw-filter-clear", t("Clear"), t("Clear the filters"), () => this.reset())
     this.element = el("div", { className: "lw-filters", role: "group", "aria-label": t("Filters") },

@@ -41,6 +41,8 @@ class VaultTab {
       if (detail.output?.lw_files?.some(({ kind }) => kind === "adapter")) this.look()
     }
     api.addEventListener("executed", this.listen)
+    this.back = () => this.look() // files may have been copied meanwhile
+    window.addEventListener("focus", this.back)
     this.ask()
   }
 
@@ -49,6 +51,7 @@ class VaultTab {
     clearTimeout(this.looking)
     this.list.remove()
     api.removeEventListener("executed", this.listen)
+    window.removeEventListener("focus", this.back)
   }
 
   askLater() {

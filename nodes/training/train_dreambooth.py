@@ -89,7 +89,7 @@ class TrainDreamBooth(io.ComfyNode):
         regularization: Dataset | None = None,
     ) -> io.NodeOutput:
         from ...engine.runs.dreambooth import train_dreambooth
-        from ...engine.runs.train import Graph
+        from ...engine.runs.graphs import Graph
 
         name, recipe = or_else(name, dataset.name), at_rate(recipe, learning_rate)
         trained = host().drive(

@@ -97,7 +97,7 @@ class TrainEmbedding(io.ComfyNode):
         name: str,
     ) -> io.NodeOutput:
         from ...engine.runs.embedding import train_embedding
-        from ...engine.runs.train import Graph
+        from ...engine.runs.graphs import Graph
 
         name = or_else(name, dataset.triggers[0].word if dataset.triggers else dataset.name)
         recipe = at_rate(recipe, learning_rate).changed(text_encoder_learning_rate=learning_rate)

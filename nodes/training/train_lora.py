@@ -88,8 +88,8 @@ class TrainLoRA(io.ComfyNode):
         companions: Stack | None = None,
     ) -> io.NodeOutput:
         from ...engine.adapters.files import file_tensors
+        from ...engine.runs.graphs import Graph
         from ...engine.runs.processes import train_on_devices
-        from ...engine.runs.train import Graph
 
         name = or_else(name, dataset.name)
         trained = host().drive(

@@ -78,7 +78,7 @@ class TrainSlider(io.ComfyNode):
     ) -> io.NodeOutput:
         """``prompts`` are the inputs from ``positive`` to ``pictures``."""
         from ...engine.adapters.files import file_tensors
-        from ...engine.runs.train import Graph
+        from ...engine.runs.graphs import Graph
         from ...engine.training.suggestions import recipe_table
 
         recipe = recipe_of(base, recipe, settings)

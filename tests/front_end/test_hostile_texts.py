@@ -105,7 +105,7 @@ def poisoned(value: Any, names: frozenset[str], payload: Callable[[], str], name
 RUN = {
     "run": "0123456789abcdef-2", "name": "", "number": "", "base": "", "family": "", "dataset": "", "done": 1,
     "steps": 2, "progress": "finished", "snapshots": [], "losses": [1.0, 0.5], "ended_early": "", "verdict": "",
-    "has_report": True, "bytes": 1, "used": 1,
+    "has_report": True, "bytes": 1, "used": 1, "curve": [[1, 1.0], [2, 0.5]], "best": 1,
 }  # fmt: skip
 IN_RUNS = frozenset({"name", "number", "base", "family", "dataset", "verdict", "ended_early", "progress"})
 

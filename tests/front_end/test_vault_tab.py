@@ -1,8 +1,10 @@
-"""The vault in the sidebar: adapters are found, put on the canvas and into stacks, and keep notes."""
+"""The vault in the sidebar: adapters are found, put on the canvas and into stacks, and keep notes and previews."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,8 +12,12 @@ import pytest
 from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.adapters.kinds import LowRank
+from PIL import Image
+from vault_files import SDXL, lora_file
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Locator, Page
     from standin import Standin
 
@@ -24,6 +30,18 @@ OPEN = """async prompt => {
 }"""
 NODES = "async () => Object.values((await app.graphToPrompt()).output).map(node => [node.class_type, node.inputs])"
 SELECT = "() => app.canvas.selectNode(app.rootGraph.nodes.find(node => node.type === 'LW_Stack'))"
+
+
+MOST = 5000
+SCROLL = """async () => {
+  const list = document.querySelector(".lw-virtual")
+  const began = performance.now()
+  for (let frame = 0; frame < 300; frame++) {
+    await new Promise(requestAnimationFrame)
+    list.scrollTop += 60
+  }
+  return [300 / (performance.now() - began) * 1000, list.scrollTop]
+}"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -50,6 +68,8 @@ def tab(lasting: Page) -> Locator:
     if not lasting.locator(".lw-vault").is_visible():
         lasting.evaluate("() => app.extensionManager.sidebarTab.toggleSidebarTab('lora-workbench-vault')")
     tab = lasting.locator(".lw-vault")
+    if tab.get_by_role("button", name="Clear the filters").is_visible():
+        tab.get_by_role("button", name="Clear the filters").click()
     tab.get_by_label("Search adapters").fill("vaulted")
     tab.get_by_text(f"{MANY} adapters").wait_for()
     return tab
@@ -100,3 +120,81 @@ def test_a_note_is_kept_beside_the_adapter(lasting: Page, tab: Locator, standin:
     kept = standin.host.adapter_directory() / "vaulted" / "fox.lw.json"
     assert "good at 0.7" in kept.read_text(encoding="utf-8")
     kept.unlink()
+
+
+@pytest.fixture
+def herons(standin: Standin) -> Iterator[None]:
+    """Two adapters of another family."""
+    names = {"heron": "base <b>one</b>", "fox heron": "base two"}
+    folder = standin.host.adapter_directory() / "vaulted"
+    for name, base in names.items():
+        lora_file(folder / f"{name}.safetensors", stem=SDXL, ss_sd_model_name=base)
+    yield
+    for name in names:
+        (folder / f"{name}.safetensors").unlink()
+
+
+def choices(tab: Locator, name: str) -> list[str]:
+    """What an opened menu has, with counts."""
+    entries = tab.page.get_by_role("menu", name=name).get_by_role("menuitemradio")
+    entries.first.wait_for()
+    return entries.all_inner_texts()
+
+
+def test_filters_compose_with_the_words_and_are_cleared_at_once(tab: Locator, herons: None) -> None:
+    del herons
+    page = tab.page
+    page.evaluate("() => window.dispatchEvent(new Event('focus'))")
+    tab.get_by_text(f"{MANY + 2} adapters").wait_for()
+    family = tab.get_by_role("button", name="Family")
+    family.press("Enter")
+    assert choices(tab, "Family") == [f"sd1\n{MANY}", "sdxl\n2"]
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    tab.get_by_text("2 adapters").wait_for()
+    assert family.evaluate("own => own === document.activeElement")
+    tab.get_by_label("Search adapters").fill("vaulted fox")
+    tab.get_by_text("1 adapters").wait_for()
+    tab.get_by_role("button", name="Base model").click()
+    assert choices(tab, "Base model") == ["base two\n1"]
+    page.keyboard.press("Escape")
+    tab.get_by_role("button", name="Trained here").click()
+    tab.get_by_text("Nothing found").wait_for()
+    clear = tab.get_by_role("button", name="Clear the filters")
+    clear.click()
+    tab.get_by_text("2 adapters").wait_for()
+    assert not clear.is_visible()
+
+
+def test_previews_are_asked_for_once(lasting: Page, tab: Locator, standin: Standin) -> None:
+    folder = standin.host.adapter_directory() / "vaulted"
+    Image.new("RGB", (1200, 1800), (200, 90, 40)).save(folder / "fox.preview.png")
+    asked: list[str] = []
+    lasting.on("request", lambda request: asked.append(request.url) if "vault/preview" in request.url else None)
+    picture = found(tab).locator("img")
+    picture.wait_for()
+    lasting.wait_for_function("own => own.naturalHeight === 192", arg=picture.element_handle())
+    tab.get_by_label("Search adapters").fill("vaulted")
+    tab.get_by_text(f"{MANY} adapters").wait_for()
+    assert found(tab).locator("img").evaluate("own => own.complete || own.decode().then(() => true)")
+    assert len({*asked}) == 1
+    (folder / "fox.preview.png").unlink()
+
+
+@pytest.mark.proofs
+def test_scrolling_through_five_thousand_adapters_is_smooth(page: Page, standin: Standin, tmp_path: Path) -> None:
+    """On a computer that does nothing else."""
+    folder = standin.host.adapter_directory() / "five thousand"
+    for number in range(16):
+        Image.effect_noise((832, 1216), 90).save(tmp_path / f"{number}.jpg")
+    for number in range(MOST):
+        lora_file(folder / f"{number:04}.safetensors", modelspec__trigger_phrase=f"ohwx {number}")
+        os.link(tmp_path / f"{number % 16}.jpg", folder / f"{number:04}.preview.jpg")
+    page.evaluate("() => app.extensionManager.sidebarTab.toggleSidebarTab('lora-workbench-vault')")
+    page.get_by_label("Search adapters").fill("five")
+    page.get_by_text(f"{MOST} adapters").wait_for(timeout=60_000)
+    page.wait_for_timeout(1500)
+    frames, top = page.evaluate(SCROLL)
+    shutil.rmtree(folder)
+    print(f"{frames:.0f} frames a second")
+    assert top > 17_000 and frames >= 50
