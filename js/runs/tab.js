@@ -18,11 +18,15 @@ const EVENTS = [EVENT, "execution_success", "execution_error", "execution_interr
 const PAUSE = 1000 // milliseconds between two questions to the server
 const CURVE = 3000 // milliseconds between two looks at the curve of a run in progress
 
+const NO_GRAPH = () =>
+  t("No graph is kept of this run. Run what began it again with the same settings, and it goes on.")
+
 /** Opens the graph that trained a run as a workflow of its own; false where there is none, which is told. */
 async function openGraph(run) {
   try {
     const { workflow, prompt } = await ask("runs/graph", { run: run.run })
     const title = run.name || run.number
+    if (!workflow && !prompt) throw new Error(NO_GRAPH())
     if (workflow) await app.loadGraphData(workflow, true, true, title)
     else await app.loadApiJson(prompt, title)
     return true

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -129,6 +129,24 @@ class Host(ABC):
     def report_directory(self) -> Path:
         """Where reports of runs are saved."""
         return self.output_directory() / "reports"
+
+    @abstractmethod
+    def picture_folders(self) -> Mapping[str, Path]:
+        """Folders whose pictures pages show, by what ComfyUI calls them: ``output``, ``temp`` and ``input``."""
+
+    def picture_path(self, kind: str, below: str) -> Path | None:
+        """A picture of a page, by one of :meth:`picture_folders` and its path below that; ``None`` if it has none such.
+
+        Links out of the folder count as none.
+        """
+        top = self.picture_folders().get(kind)
+        if top is None or not below or "\0" in below:
+            return None
+        with contextlib.suppress(OSError, ValueError, RuntimeError):  # a name that is too long, a loop of links
+            path = (top / below.replace("\\", "/")).resolve()
+            if path.is_relative_to(top.resolve()) and path.is_file():
+                return path
+        return None
 
     @abstractmethod
     def embedding_roots(self) -> Sequence[Path]:

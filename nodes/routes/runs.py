@@ -17,10 +17,6 @@ _REPORT_POLICY = (
 )
 """A report is a page of its own that can't reach ComfyUI; which script it runs, it says itself."""
 _UNKNOWN = "The run store doesn't have this."
-_NO_GRAPH = (
-    "No graph is kept of this run: it was begun from a shell, or before graphs were kept. Run what began it again with "
-    "the same settings, and it goes on."
-)
 _POINTS = 64
 """Of a run's loss curve, at most."""
 
@@ -46,8 +42,8 @@ def runs(asked: Asked) -> Answer:
 
 
 def graph(asked: Asked) -> Answer:
-    """The graph that trained a run last: its ``workflow`` for the canvas, or else its ``prompt``; status 404 for a run
-    that no graph trained."""
+    """The graph that trained a run last: its ``workflow`` for the canvas, and its ``prompt``; neither for a run that is
+    known without one, which is no error: pages would have it on their consoles."""
     from ...engine.runs.following import of_name
     from ...engine.runs.graphs import kept_graph
     from ...engine.vault.values import parsed
@@ -55,8 +51,7 @@ def graph(asked: Asked) -> Answer:
     run = of_name(asked.query.get("run", ""))
     kept = kept_graph(host().run_store(), *run) if run else None
     told = {name: parsed(text) for name, text in vars(kept).items() if text} if kept else {}
-    graphs = {name: value for name, value in told.items() if isinstance(value, dict) and value}
-    return json_answer(graphs) if graphs else missing(_NO_GRAPH)
+    return json_answer({name: value for name, value in told.items() if isinstance(value, dict) and value})
 
 
 def report(asked: Asked) -> Answer:

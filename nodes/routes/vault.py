@@ -25,6 +25,7 @@ _QUALITY = 82
 _FOR_EVER = "private, max-age=31536000, immutable"
 _SMALL: LRU[bytes] = LRU(20_000, most_bytes=64 * 2**20, size=len)
 """Previews by their files."""
+_MOST_SAMPLES = 24
 _COLUMNS: Mapping[str, Field] = {"family": "family", "kind": "kinds", "base": "base"}
 """Filter of a request -> where the index has its values."""
 _MOST_NOTE = 100_000
@@ -139,6 +140,70 @@ def note(asked: Asked) -> Answer:
     return json_answer({"note": text})
 
 
+def pictures(asked: Asked) -> Answer:
+    """Sample pictures of the run that trained an adapter, the newest first."""
+    from ...engine.runs.following import run_name, samples
+
+    path = _path(asked.query.get("name"))
+    run = _run_of(path) if path else None
+    if run is None:
+        return json_answer({"samples": []})
+    found = [
+        {"run": run_name(*run), "step": kept.step, "number": number, "prompt": prompt}
+        for kept in reversed(samples(host().run_store(), *run))
+        for number, prompt in enumerate(kept.prompts, 1)
+    ]
+    return json_answer({"samples": found[:_MOST_SAMPLES]})
+
+
+def use_as_preview(asked: Asked) -> Answer:
+    """Write a picture beside an adapter as its preview. ``picture`` is a run's sample, or one that ComfyUI shows, as
+    nodes' outputs name it; no other file is read.
+
+    Raises:
+        DatasetError: it can't be read, or is too large.
+        StorageError: it can't be written.
+    """
+    from ...engine.vault.previews import write_preview
+
+    name, picture = asked.body.get("name"), asked.body.get("picture")
+    path, source = _path(name), _picture(picture) if isinstance(picture, dict) else None
+    if path is None or source is None:
+        return missing(_UNKNOWN)
+    write_preview(path, source)
+    host().library.renew(str(name))
+    return json_answer({"name": name})
+
+
+def _run_of(path: Path) -> tuple[str, int] | None:
+    """Lineage and steps of the run that trained an adapter, as its header tells."""
+    from ...engine.adapters.headers import read_header
+    from ...engine.core.errors import AdapterError
+    from ...engine.runs.following import of_name, run_name
+    from ...engine.runs.listing import recipe_of
+
+    try:
+        lineage = read_header(path).metadata.get("lw.lineage", "")
+    except AdapterError:
+        return None
+    recipe = recipe_of(path) if lineage else None
+    return of_name(run_name(lineage, recipe.schedule.steps)) if recipe else None
+
+
+def _picture(told: Mapping[str, object]) -> Path | None:
+    """The file of a sample, or of a picture in one of ComfyUI's folders."""
+    from ...engine.runs.following import of_name, sample_file
+
+    if run := of_name(str(told.get("run", ""))):
+        step, number = told.get("step"), told.get("number")
+        whole = isinstance(step, int) and isinstance(number, int) and 0 <= step < 10**9 and 0 < number < 10**4
+        return sample_file(host().run_store(), *run, step, number) if whole else None
+    kind, folder, file = (told.get(name, "") for name in ("type", "subfolder", "filename"))
+    if not (isinstance(kind, str) and isinstance(folder, str) and isinstance(file, str) and file):
+        return None
+    return host().picture_path(kind, f"{folder}/{file}" if folder else file)
+
+
 def _path(name: object) -> Path | None:
     """The file of an adapter that the host lists; no path is made of another name."""
     return host().library.path(name) if isinstance(name, str) else None
@@ -182,5 +247,7 @@ ROUTES = [
     Route("GET", f"{PREFIX}vault/values", values),
     Route("GET", f"{PREFIX}vault/preview", preview),
     Route("GET", f"{PREFIX}vault/workflow", workflow),
+    Route("GET", f"{PREFIX}vault/pictures", pictures),
     Route("POST", f"{PREFIX}vault/note", note),
+    Route("POST", f"{PREFIX}vault/preview", use_as_preview),
 ]

@@ -93,7 +93,7 @@ def test_a_run_in_progress_is_followed(tab: Locator, standin: Standin, store: Ru
         card.get_by_text("step 350 of 1000 · 65 s left").wait_for()
         assert card.get_by_role("progressbar").evaluate("own => own.value") == pytest.approx(0.35)
         card.get_by_role("button", name="Stop after this step").click()
-        tab.page.wait_for_function("() => document.querySelector('.p-toast, [data-pc-name=toast]')")
+        tab.page.get_by_text("The training stops after").first.wait_for()
         assert store.stop_request(FOX).exists()
     finally:
         lock.release()
