@@ -15,8 +15,10 @@ export const STYLE = `
 .lw-popover .lw-value[aria-checked=true] { background: var(--lw-field); }
 .lw-virtual { flex: 1; min-height: 0; max-height: calc(100vh - 170px); overflow: hidden auto; border-radius: 6px; scrollbar-width: thin; }
 .lw-card { display: flex; gap: 10px; padding: 6px 2px; border-bottom: 1px solid var(--lw-edge); overflow: hidden; }
-.lw-card > img, .lw-card > .lw-no-picture { flex: none; width: 64px; height: 96px; border-radius: 6px; object-fit: cover;
-  background: var(--lw-field); }
+.lw-card { contain: strict; }
+.lw .lw-card > .lw-picture { flex: none; width: 64px; height: 96px; padding: 0; overflow: hidden;
+  border-radius: 6px; background: var(--lw-field); color: var(--lw-muted); font-size: 11px; }
+.lw-picture img { display: block; width: 100%; height: 100%; object-fit: cover; }
 .lw-card-facts { flex: 1; min-width: 0; display: flex; flex-direction: column; gap: 2px; }
 .lw-card h3 { margin: 0; font-size: 13px; font-weight: 600; overflow: hidden; text-overflow: ellipsis;
   white-space: nowrap; }
@@ -31,4 +33,10 @@ export const STYLE = `
 .lw-vault-note { color: var(--lw-muted); text-align: center; }
 .lw-popover textarea { width: 300px; min-height: 120px; font: inherit; color: inherit; padding: 6px 8px;
   background: var(--lw-field); border: 1px solid var(--lw-edge); border-radius: 6px; }
+`
+
+export const PICKS = `
+.lw-picks { display: grid; grid-template-columns: repeat(4, 88px); gap: 4px; flex: none; }
+.lw-popover .lw-pick { padding: 2px; width: 88px; }
+.lw-pick img { display: block; width: 84px; height: 84px; object-fit: cover; border-radius: 5px; }
 `

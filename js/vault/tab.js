@@ -11,7 +11,8 @@ import { t } from "../kit/texts.js"
 import { VirtualList } from "../kit/virtual_list.js"
 import { drawCard } from "./card.js"
 import { Filters } from "./filters.js"
-import { ROW_HEIGHT, STYLE } from "./style.js"
+import { changes } from "./previews.js"
+import { PICKS, ROW_HEIGHT, STYLE } from "./style.js"
 
 const PAUSE = 250 // milliseconds without a key before the server is asked
 const READING = 700 // milliseconds between questions while the server reads files
@@ -23,6 +24,7 @@ class VaultTab {
   /** @param {HTMLElement} place */
   constructor(place) {
     addStyle("vault", STYLE)
+    addStyle("picks", PICKS)
     this.search = el("input", {
       type: "search", placeholder: t("Search"), title: t("Words, or family:sdxl, trigger:fox, -word"),
       "aria-label": t("Search adapters"), on: { input: () => this.askLater() },
@@ -43,6 +45,7 @@ class VaultTab {
     api.addEventListener("executed", this.listen)
     this.back = () => this.look() // files may have been copied meanwhile
     window.addEventListener("focus", this.back)
+    changes.addEventListener("change", this.back)
     this.ask()
   }
 
@@ -52,6 +55,7 @@ class VaultTab {
     this.list.remove()
     api.removeEventListener("executed", this.listen)
     window.removeEventListener("focus", this.back)
+    changes.removeEventListener("change", this.back)
   }
 
   askLater() {

@@ -32,6 +32,15 @@ NODES = "async () => Object.values((await app.graphToPrompt()).output).map(node 
 SELECT = "() => app.canvas.selectNode(app.rootGraph.nodes.find(node => node.type === 'LW_Stack'))"
 
 
+PLACE = """async () => {
+    const node = app.rootGraph.nodes.find(node => node.type === "PreviewImage")
+    node.pos = [0, 0]
+    Object.assign(app.canvas.ds, {scale: 1, offset: [600, 300]})
+    app.canvas.setDirty(true, true)
+    await new Promise(done => setTimeout(done, 500))
+    const { left, top } = app.canvas.canvas.getBoundingClientRect()
+    return [left + 660, top + 290]
+}"""
 MOST = 5000
 SCROLL = """async () => {
   const list = document.querySelector(".lw-virtual")
@@ -179,6 +188,57 @@ def test_previews_are_asked_for_once(lasting: Page, tab: Locator, standin: Stand
     assert found(tab).locator("img").evaluate("own => own.complete || own.decode().then(() => true)")
     assert len({*asked}) == 1
     (folder / "fox.preview.png").unlink()
+
+
+@pytest.fixture
+def drawn(standin: Standin) -> Iterator[list[dict[str, str]]]:
+    """Two pictures that ComfyUI has drawn, as nodes' outputs name them."""
+    (standin.folder / "output" / "drawn").mkdir(exist_ok=True)
+    for name, color in (("red", (255, 0, 0)), ("blue", (0, 0, 255))):
+        Image.new("RGB", (90, 60), color).save(standin.folder / "output" / "drawn" / f"{name}.png")
+    yield [{"filename": f"{name}.png", "subfolder": "drawn", "type": "output"} for name in ("red", "blue")]
+    for file in (standin.host.adapter_directory() / "vaulted").glob("*.png"):
+        file.unlink()
+
+
+def preview_of(standin: Standin, name: str) -> object:
+    """The color of an adapter's preview."""
+    with Image.open(standin.host.adapter_directory() / "vaulted" / f"{name}.preview.png") as image:
+        return image.getpixel((5, 5))
+
+
+def test_a_picture_that_was_drawn_becomes_a_preview(
+    lasting: Page, tab: Locator, standin: Standin, drawn: list[dict[str, str]]
+) -> None:
+    standin.play([("executed", {"node": "9", "display_node": "9", "output": {"images": drawn}})], "drawn")
+    found(tab).get_by_role("button", name="Choose the preview").press("Enter")
+    lasting.get_by_role("button", name="red.png").wait_for()
+    lasting.keyboard.press("ArrowDown")
+    assert lasting.evaluate("() => document.activeElement.title") == "blue.png"
+    lasting.keyboard.press("Enter")
+    lasting.get_by_text("fox.safetensors has a new preview").first.wait_for()
+    tab.locator(".lw-card img").wait_for()
+    assert preview_of(standin, "fox") == (0, 0, 255)
+
+
+def test_a_picture_of_a_node_becomes_a_preview(
+    lasting: Page, tab: Locator, standin: Standin, drawn: list[dict[str, str]]
+) -> None:
+    del tab
+    lasting.evaluate(OPEN, {"1": {"class_type": "PreviewImage", "inputs": {}}, "2": {"class_type": "LW_LoadAdapter",
+                     "inputs": {"adapter": "vaulted/fox.safetensors"}}})  # fmt: skip
+    lasting.evaluate("() => app.queuePrompt(0)")
+    standin.play([("executed", {"node": "1", "display_node": "1", "output": {"images": drawn[:1]}})])
+    lasting.wait_for_function("() => app.nodeOutputs[1]?.images?.length")
+    x, y = lasting.evaluate(PLACE)
+    lasting.mouse.click(x, y, button="right")
+    lasting.get_by_text("Use as preview of").last.click()
+    names = lasting.get_by_role("listbox", name="Use as preview of").get_by_role("option")
+    names.first.wait_for()
+    assert names.first.inner_text() == "vaulted/fox", "which the graph names"
+    lasting.keyboard.press("Enter")
+    lasting.get_by_text("fox.safetensors has a new preview").first.wait_for()
+    assert preview_of(standin, "fox") == (255, 0, 0)
 
 
 @pytest.mark.proofs
