@@ -58,7 +58,8 @@ export function pickPicture(anchor, groups, choose) {
   const made = groups.flatMap(([title, pictures]) => group(title, pictures, take))
   if (!made.length) made.push(el("div", { className: "lw-note", textContent: t("There are no samples of its run, and no pictures drawn since the start.") }))
   const close = popover(anchor, [el("div", { className: "lw-options" }, ...made)], t("Pictures"))
-  /** @type {HTMLElement | null} */ (document.querySelector(".lw-popover .lw-pick"))?.focus()
+  const [first] = made.flatMap((own) => [...own.querySelectorAll("button")])
+  first?.focus()
 }
 
 /** Choose the preview of an adapter beside its card. @param {any} anchor @param {string} name */
