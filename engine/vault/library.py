@@ -19,7 +19,7 @@ from .card import Card
 from .index import Field, Index
 from .searching import Query
 
-FIRST_WAIT = 1.0
+FIRST_WAIT = 0.5
 """Seconds that the first question waits for the first look at the files, which most libraries don't take."""
 LOOK_EVERY = 60.0
 """Seconds from one look at all files to the next, where no folder has changed."""

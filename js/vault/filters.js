@@ -4,7 +4,7 @@ import { button, el, option, popover } from "../kit/parts.js"
 import { ask } from "../kit/server.js"
 import { t } from "../kit/texts.js"
 
-const MENUS = { family: () => t("Family"), base: () => t("Base model"), kind: () => t("Kind") }
+const MENUS = { family: () => t("Family"), base: () => t("Base"), kind: () => t("Kind") }
 
 export class Filters {
   /**
@@ -23,7 +23,7 @@ export class Filters {
     })
     this.here = button("lw-filter", t("Trained here"), t("Trained here, by LoRA Workbench"), () =>
       this.choose("here", this.chosen.here ? "" : "1"))
-    this.clear = button("lw-filter-clear", t("Clear"), t("Clear the filters"), () => this.reset())
+    this.clear = button("lw-filter-clear", "×", t("Clear the filters"), () => this.reset())
     this.element = el("div", { className: "lw-filters", role: "group", "aria-label": t("Filters") },
       ...this.buttons, this.here, this.clear)
     this.draw()

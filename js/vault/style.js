@@ -5,12 +5,12 @@ export const ROW_HEIGHT = 112 // pixels
 export const STYLE = `
 .lw-vault { display: flex; flex-direction: column; gap: 8px; height: 100%; padding: 10px; }
 .lw-vault > input[type=search] { flex: none; padding: 5px 8px; }
-.lw-filters { display: flex; flex-wrap: wrap; gap: 4px; flex: none; }
-.lw .lw-filters button { padding: 2px 8px; font-size: 11px; max-width: 160px; overflow: hidden; text-overflow: ellipsis;
+.lw-filters { display: flex; flex-wrap: wrap; gap: 3px; flex: none; }
+.lw .lw-filters button { padding: 2px 7px; font-size: 11px; max-width: 160px; overflow: hidden; text-overflow: ellipsis;
   white-space: nowrap; }
 .lw .lw-filters [aria-haspopup]::after { content: " ▾"; color: var(--lw-muted); }
 .lw .lw-filters .lw-chosen { background: color-mix(in srgb, var(--lw-accent) 26%, transparent); }
-.lw .lw-filters .lw-filter-clear { background: none; text-decoration: underline; }
+.lw .lw-filters .lw-filter-clear { background: none; font-size: 13px; line-height: 1; }
 .lw-popover .lw-value small { margin-left: auto; padding-left: 14px; flex-shrink: 0; }
 .lw-popover .lw-value[aria-checked=true] { background: var(--lw-field); }
 .lw-virtual { flex: 1; min-height: 0; max-height: calc(100vh - 170px); overflow: hidden auto; border-radius: 6px; scrollbar-width: thin; }
@@ -37,6 +37,6 @@ export const STYLE = `
 
 export const PICKS = `
 .lw-picks { display: grid; grid-template-columns: repeat(4, 88px); gap: 4px; flex: none; }
-.lw-popover .lw-pick { padding: 2px; width: 88px; }
+.lw-popover .lw-picks .lw-pick { display: block; padding: 2px; width: 88px; }
 .lw-pick img { display: block; width: 84px; height: 84px; object-fit: cover; border-radius: 5px; }
 `
