@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import NamedTuple
 
+from ..core.errors import WorkbenchError
 from ..core.events import Progress
 from .card import Card
 from .index import Field, Index
@@ -56,6 +57,12 @@ class Library:
         """What is going on now; ``None`` if nothing."""
         self.version = 0
         """Raised when cards were added, changed or removed."""
+        self._problem = ""
+
+    @property
+    def note(self) -> str:
+        """What the user should know of the index and of the last look at the files; empty if nothing."""
+        return " ".join(filter(None, (self._index.note if self._index else "", self._problem)))
 
     def part(self, query: Query, first: int, count: int) -> tuple[int, list[Card]]:
         """How many adapters a query finds, and the cards of some of them; see :meth:`.Index.part`."""
@@ -111,6 +118,9 @@ class Library:
                     self.reading = Reading(event.done, event.total)
                     self.version += 1
             self.version += changed
+            self._problem = ""
+        except (OSError, WorkbenchError) as error:
+            self._problem = f"The adapters can't be looked at: {error}."
         finally:
             self._looked = time.monotonic()
             self.reading, self._thread = None, None

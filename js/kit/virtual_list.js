@@ -73,6 +73,7 @@ export class VirtualList {
     const { version } = this
     const asked = this.load(part * PART, PART)
     this.parts.set(part, asked)
+    asked.catch(() => version === this.version && this.parts.delete(part)) // so that it is asked for again
     const { total, rows } = await asked
     if (version !== this.version) return
     if (this.stale) this.rows.clear()

@@ -27,7 +27,8 @@ class VaultTab {
     addStyle("picks", PICKS)
     this.search = el("input", {
       type: "search", placeholder: t("Search"), title: t("Words, or family:sdxl, trigger:fox, -word"),
-      "aria-label": t("Search adapters"), on: { input: () => this.askLater() },
+      "aria-label": t("Search adapters"),
+      on: { input: () => this.askLater(), keydown: (event) => event.key === "ArrowDown" && this.onKey(event) },
     })
     this.search.value = kept.search
     this.filters = new Filters(kept.chosen, () => this.search.value, () => this.ask())
@@ -95,8 +96,9 @@ class VaultTab {
   }
 
   /** Show what the server reads meanwhile. */
-  follow({ reading, version }) {
+  follow({ reading, version, note }) {
     clearTimeout(this.looking)
+    this.told = note
     this.reading = reading
     const changed = this.version !== undefined && this.version !== version
     this.version = version
@@ -118,7 +120,7 @@ class VaultTab {
       return
     }
     const none = this.search.value || this.filters.any ? t("Nothing found") : t("No adapters yet")
-    this.note.textContent = total ? t("{n} adapters", { n: total }) : none
+    this.note.textContent = [total ? t("{n} adapters", { n: total }) : none, this.told].filter(Boolean).join(" · ")
   }
 
   /** The arrows go from card to card. */

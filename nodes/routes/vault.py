@@ -49,6 +49,7 @@ def vault(asked: Asked) -> Answer:
         "cards": [_in_short(card, library) for card in cards],
         "reading": reading and reading._asdict(),
         "version": library.version,
+        "note": library.note,
     })  # fmt: skip
 
 

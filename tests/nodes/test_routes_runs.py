@@ -54,8 +54,11 @@ def test_a_curve_has_few_points(store: RunStore) -> None:
 
 def test_the_graph_of_a_run_is_there_before_it_has_a_result(store: RunStore) -> None:
     run = listed_runs(store)[0]
-    from_header = json.loads(graph(Asked({"run": run_name(run.lineage, run.steps)})).content)
-    assert from_header["prompt"], "which the run of a workflow has"
+    asked = Asked({"run": run_name(run.lineage, run.steps)})
+    kept = json.loads(graph(asked).content)
+    assert kept["prompt"], "which the run of a workflow has"
+    store.graph(run.lineage, run.steps).unlink()
+    assert json.loads(graph(asked).content) == kept, "of the adapter's header, as for runs from before graphs were kept"
     lineage = "abc4" * 6
     asked = Asked({"run": run_name(lineage, 10)})
     note(store, lineage, About(name="begun", base="", family="", dataset="", pictures=1, steps=10, seed=1))

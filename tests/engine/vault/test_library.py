@@ -92,6 +92,20 @@ def test_nobody_waits_for_a_slow_disk(loras: Path, tmp_path: Path, monkeypatch: 
     assert len(names(library)) == 2
 
 
+def test_a_folder_that_cant_be_listed_is_told(tmp_path: Path) -> None:
+    def files() -> list[tuple[str, Path]]:
+        raise PermissionError("no")
+
+    library = settled(Library(tmp_path / "index.sqlite", files, []))
+    assert library.note == "The adapters can't be looked at: no."
+
+
+def test_a_damaged_index_is_told(library: Library, tmp_path: Path) -> None:
+    (tmp_path / "index.sqlite").write_bytes(b"\xff" * 5000)
+    assert len(names(settled(library))) == 2
+    assert "damaged" in library.note
+
+
 def test_a_note_is_there_at_once(library: Library, loras: Path) -> None:
     settled(library)
     (loras / "woodcut.lw.json").write_text('{"notes": "at dusk"}')
