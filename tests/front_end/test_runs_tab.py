@@ -15,6 +15,7 @@ from lora_workbench.engine.runs.following import run_name
 from lora_workbench.engine.runs.graphs import Graph, keep_graph
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.training.state import TrainingState
+from test_accessibility import assert_accessible
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -78,6 +79,7 @@ def test_each_run_has_its_curve(tab: Locator) -> None:
         assert 2 <= len(points) <= 64
         assert float(points[-1].split(",")[0]) == (100 if name == "owl" else 30), "as far as the run is"
     assert of(tab, "fox").get_by_text("step 300 of 1000").is_visible()
+    assert_accessible(tab.page, ".lw-runs")
 
 
 def test_a_run_in_progress_is_followed(tab: Locator, standin: Standin, store: RunStore) -> None:

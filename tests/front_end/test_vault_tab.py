@@ -13,6 +13,7 @@ from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.adapters.kinds import LowRank
 from PIL import Image
+from test_accessibility import assert_accessible
 from vault_files import SDXL, lora_file
 
 if TYPE_CHECKING:
@@ -239,6 +240,22 @@ def test_a_picture_of_a_node_becomes_a_preview(
     lasting.keyboard.press("Enter")
     lasting.get_by_text("fox.safetensors has a new preview").first.wait_for()
     assert preview_of(standin, "fox") == (255, 0, 0)
+
+
+def test_cards_menus_and_pictures_are_accessible(
+    lasting: Page, tab: Locator, standin: Standin, drawn: list[dict[str, str]]
+) -> None:
+    standin.play([("executed", {"node": "9", "display_node": "9", "output": {"images": drawn}})], "accessible")
+    tab.get_by_role("button", name="Kind").click()
+    choices(tab, "Kind")
+    assert_accessible(lasting, ".lw-popover")
+    lasting.keyboard.press("Enter")
+    tab.get_by_role("button", name="Clear the filters").wait_for()
+    assert_accessible(lasting, ".lw-vault")
+    found(tab).get_by_role("button", name="Choose the preview").click()
+    lasting.locator(".lw-pick").first.wait_for()
+    assert_accessible(lasting, ".lw-popover")
+    lasting.keyboard.press("Escape")
 
 
 @pytest.mark.proofs
