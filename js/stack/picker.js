@@ -9,6 +9,7 @@ import { ROW_HEIGHT, STYLE } from "./picker_style.js"
 import { noteUse, recentAdapters } from "./recent.js"
 
 const PAUSE = 80 // milliseconds without a key before the server is asked
+const READING = 700 // milliseconds between questions while the server reads files
 const PAGE = 6 // rows
 
 /**
@@ -53,26 +54,21 @@ class Picker {
     this.element = el("div", { className: "lw-picker" }, ...parts)
     this.element.addEventListener("keydown", (event) => this.onKey(event))
     this.list.element.addEventListener("mousedown", (event) => event.preventDefault()) // the search keeps the focus
-    this.begin()
-  }
-
-  /** What is known is shown at once, and what has come since as soon as the files have been looked at. */
-  async begin() {
     this.ask()
-    const [known, now] = [await this.counts("1"), await this.counts("")]
-    if (this.element.isConnected && known?.total !== now?.total) this.ask()
-  }
-
-  async counts(known) {
-    const told = await ask("vault", { count: 0, known }).catch(() => null)
-    if (told) this.drawFamilies(told.families)
-    return told
   }
 
   async load(from, count) {
-    const query = { search: this.search.value, fits: this.family, recent: this.recent.join("\n"), known: "1", from, count }
-    const { total, cards } = await ask("vault", query)
-    return { total, rows: cards }
+    const query = { search: this.search.value, fits: this.family, recent: this.recent.join("\n"), from, count }
+    const told = await ask("vault", query)
+    this.follow(told)
+    return { total: told.total, rows: told.cards }
+  }
+
+  /** What is known is shown at once, and again while the server reads what has come since. */
+  follow({ families, reading }) {
+    if (String(families) !== String(this.known)) this.drawFamilies((this.known = families))
+    clearTimeout(this.reading)
+    if (reading) this.reading = setTimeout(() => this.element.isConnected && this.list.renew(), READING)
   }
 
   count(total) {
@@ -115,7 +111,7 @@ class Picker {
   row(card, at) {
     const [folder, stem] = nameParts(card.name)
     const picture = card.preview
-      ? el("img", { src: url("vault/preview", { name: card.name }), alt: "", loading: "lazy" })
+      ? el("img", { src: url("vault/preview", { name: card.name, version: card.preview }), alt: "", decoding: "async" })
       : el("span", { className: "lw-no-picture" })
     const recent = !this.search.value && this.recent.includes(card.name)
     const triggers = card.problem || card.triggers.join("; ")
