@@ -58,9 +58,11 @@ class Picker {
 
   /** What is known is shown at once, and what has come since as soon as the files have been looked at. */
   async begin() {
+    this.looking = true
     this.ask()
     const [known, now] = [await this.counts("1"), await this.counts("")]
-    if (this.element.isConnected && known?.total !== now?.total) this.ask()
+    this.looking = false
+    if (this.element.isConnected && (!now?.total || known?.total !== now.total)) this.ask()
   }
 
   async counts(known) {
@@ -78,6 +80,7 @@ class Picker {
   count(total) {
     this.found = total
     if (total) this.note.textContent = t("{n} adapters", { n: total })
+    else if (this.looking) this.note.textContent = t("Looking at the files of adapters …")
     else this.note.textContent = this.search.value || this.family ? t("Nothing found") : t("No adapters yet")
     this.list.element.style.height = `${Math.min(total, PAGE + 1) * ROW_HEIGHT}px`
   }

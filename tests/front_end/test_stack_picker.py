@@ -162,3 +162,13 @@ def test_a_file_that_has_just_come_is_found(lasting: Page, standin: Standin) -> 
     picker.get_by_text("a new one").wait_for()
     (folder / "a new one.safetensors").unlink()
     lasting.keyboard.press("Escape")
+
+
+def test_the_first_look_at_all_files_is_told(lasting: Page, standin: Standin) -> None:
+    (standin.host.vault_file()).unlink(missing_ok=True)
+    lasting.evaluate(OPEN, [{"1": {"class_type": "LW_Stack", "inputs": {"rows": ""}}}, []])
+    lasting.get_by_role("button", name="Add an adapter").press("Enter")
+    picker = lasting.locator(".lw-picker")
+    picker.get_by_text("Looking at the files").wait_for()
+    picker.get_by_text(f"{MANY} adapters").wait_for()
+    lasting.keyboard.press("Escape")
