@@ -67,13 +67,15 @@ class Picker {
   /** What is known is shown at once, and again while the server reads what has come since. */
   follow({ families, reading }) {
     if (String(families) !== String(this.known)) this.drawFamilies((this.known = families))
-    clearTimeout(this.reading)
-    if (reading) this.reading = setTimeout(() => this.element.isConnected && this.list.renew(), READING)
+    this.looking = Boolean(reading)
+    clearTimeout(this.timer)
+    if (reading) this.timer = setTimeout(() => this.element.isConnected && this.list.renew(), READING)
   }
 
   count(total) {
     this.found = total
     if (total) this.note.textContent = t("{n} adapters", { n: total })
+    else if (this.looking) this.note.textContent = t("Looking at the files of adapters …")
     else this.note.textContent = this.search.value || this.family ? t("Nothing found") : t("No adapters yet")
     this.list.element.style.height = `${Math.min(total, PAGE + 1) * ROW_HEIGHT}px`
   }

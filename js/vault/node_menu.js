@@ -25,7 +25,7 @@ function placeOf(node) {
 
 function choose(node, pictures) {
   const place = placeOf(node)
-  const chosen = (picture) => pickAdapter(place, "", (name) => usePicture(name, picture))
+  const chosen = (picture) => pickAdapter(/** @type {any} */ (place), "", (name) => usePicture(name, picture))
   if (pictures.length === 1) chosen(pictures[0])
   else pickPicture(place, [[t("Which picture?"), pictures]], chosen)
 }
