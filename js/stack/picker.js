@@ -68,8 +68,8 @@ class Picker {
   follow({ families, reading }) {
     if (String(families) !== String(this.known)) this.drawFamilies((this.known = families))
     this.looking = Boolean(reading)
-    clearTimeout(this.timer)
-    if (reading) this.timer = setTimeout(() => this.element.isConnected && this.list.renew(), READING)
+    clearTimeout(this.renewing)
+    if (reading) this.renewing = setTimeout(() => this.element.isConnected && this.list.renew(), READING)
   }
 
   count(total) {
