@@ -15,6 +15,7 @@ from ..core.file_names import usable
 from .dataset import Dataset
 from .exporting import Encoded, Export, Trait
 from .folders import MAX_REPEATS, repeats_of
+from .mask_files import may_be_mask
 from .names import canonical, is_unicode
 from .pairing import unmarked
 
@@ -28,8 +29,7 @@ _MASK_FOLDER = "masks"
 _REFERENCE_FOLDER = "control"
 _NOT_A_PICTURE = re.compile(r"(?:\.|~\$|\s)+")
 """The start of a name that is hidden or temporary, so that readers leave it out."""
-_MASK_START = re.compile(r"mask(?:[_-]|\Z)", re.IGNORECASE)
-_MASK_NAME = re.compile(r".*[_.-](?:mask|masklabel|condlabel)", re.IGNORECASE)
+_MASK_START = re.compile(r"masks?(?:[ _-]|\Z)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def _clean(name: str) -> str:
     name = usable(_NOT_A_PICTURE.sub("", name, 1) if _NOT_A_PICTURE.match(name) else name, instead="picture")
     if _MASK_START.match(name):
         name = f"picture_of_{name}"
-    return f"{name}_picture" if _MASK_NAME.fullmatch(name) else name
+    return f"{name}_picture" if may_be_mask(name) else name
 
 
 def _folder(repeats: int, concept: str) -> str:

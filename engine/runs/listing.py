@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..adapters.headers import read_header
 from ..core.errors import AdapterError, ConfigError
@@ -121,7 +121,7 @@ def _runs_of(store: RunStore, lineage: str) -> Iterator[ListedRun]:
             done=len(losses) or (steps if steps in finished else _done(states.get(steps), [file.step for file in own])),
             steps=steps,
             progress=_progress(about, is_running=steps == running, is_finished=steps in finished),
-            snapshots=tuple(file.step for file in own),
+            snapshots=tuple(dict.fromkeys(file.step for file in own)),
             losses=_first_and_last(losses),
             ended_early=record.get("ended_early", ""),
             verdict=_verdict(store, lineage, latest, len(losses) or steps),
@@ -131,10 +131,11 @@ def _runs_of(store: RunStore, lineage: str) -> Iterator[ListedRun]:
         )
 
 
-def losses_of(store: RunStore, lineage: str, steps: int) -> list[float]:
-    """The loss of each step whose result is kept: of a run that isn't finished, those up to its training state."""
+def trained_of(store: RunStore, lineage: str, steps: int) -> dict[str, Any]:
+    """The ``losses`` of each step whose result is kept, and their ``parts``: of a run that isn't finished, those up to
+    its training state."""
     record = read_record(store.record(lineage, steps))
-    return record.get("losses") or state_record(store.state(lineage, steps)).get("losses", [])
+    return record if record.get("losses") else state_record(store.state(lineage, steps))
 
 
 def running_steps(store: RunStore, lineage: str) -> int:

@@ -64,10 +64,16 @@ class Library:
         """What the user should know of the index and of the last look at the files; empty if nothing."""
         return " ".join(filter(None, (self._index.note if self._index else "", self._problem)))
 
-    def part(self, query: Query, first: int, count: int) -> tuple[int, list[Card]]:
-        """How many adapters a query finds, and the cards of some of them; see :meth:`.Index.part`."""
+    def search(
+        self, query: Query, *, recent: Sequence[str] = (), first: int = 0, most: int = -1
+    ) -> tuple[int, list[Card]]:
+        """How many adapters a query finds, and the cards of some of them, as :meth:`.Index.search` gives them."""
         index = self._current()
-        return index.count(query), index.part(query, first, count) if count else []
+        return index.count(query), index.search(query, recent=recent, first=first, most=most) if most else []
+
+    def families(self) -> list[str]:
+        """As :meth:`.Index.families`."""
+        return self._current().families()
 
     def counts(self, query: Query, field: Field) -> dict[str, int]:
         """As :meth:`.Index.counts`."""

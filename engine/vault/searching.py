@@ -46,22 +46,46 @@ class Query:
                 filters.append(_filter(name.lower(), value))
         return Query(tuple(words), tuple(filters))
 
-    def chosen(self, *, family: str = "", kind: str = "", base: str = "", here: bool = False) -> Query:
-        """This search among the adapters that are of a family, have a kind, are of a base model, or were trained by
-        this program; what is empty doesn't matter."""
-        exact = {"family": family, "base": base, "writer": OURS if here else ""}
-        more: list[Condition] = [(f"{name} = ?", [value.casefold()]) for name, value in exact.items() if value]
-        more += [_kind(kind)] if kind else []
-        return replace(self, filters=(*self.filters, *more))
-
     def condition(self) -> Condition:
         """True for the cards that it finds."""
         told = [_contains("words")(word) for word in self.words] + [*self.filters]
         return _all(told)
 
-    def in_name(self) -> Condition:
-        """True for the cards whose name has all its words."""
-        return _all([_contains("called")(word) for word in self.words])
+    def narrowed(
+        self, *, family: str = "", fits: str = "", kind: str = "", base: str = "", here: bool = False
+    ) -> Query:
+        """The search among fewer cards; empty texts leave all.
+
+        Args:
+            family: of the adapters.
+            fits: a family whose base models they may fit: those of another family are left out.
+            kind: of their updates.
+            base: name of the base model that they were trained on.
+            here: whether this program trained them.
+        """
+        conditions = {
+            "family = ?": family.casefold(),
+            "family in ('', ?)": fits.casefold(),
+            "instr(kinds, ?) > 0": kind and f" {kind.casefold()} ",
+            "base = ?": base.casefold(),
+            "writer = ?": OURS.casefold() if here else "",
+        }
+        more: list[Condition] = [(sql, [value]) for sql, value in conditions.items() if value]
+        return replace(self, filters=(*self.filters, *more))
+
+    def standing(self, called: str) -> int:
+        """How well a name fits the words, 0 for best.
+
+        Args:
+            called: the casefolded name, with folders.
+        """
+        if not self.words:
+            return 0
+        if not all(word in called for word in self.words):
+            return 3  # they stand in trigger phrases, notes …
+        if called.rpartition("/")[2].startswith(self.words[0]):
+            return 0
+        return 1 if all(re.search(rf"(?<![^\W_]){re.escape(word)}", called) for word in self.words) else 2
 
 
 def _all(conditions: list[Condition]) -> Condition:

@@ -2,11 +2,9 @@
 
 import { app } from "/scripts/app.js"
 
-import { chooser } from "../kit/parts.js"
-import { ask } from "../kit/server.js"
 import { addStyle } from "../kit/style.js"
 import { t } from "../kit/texts.js"
-import { say } from "../kit/toasts.js"
+import { pickAdapter } from "../stack/picker.js"
 import { outputPicture, pickPicture, usePicture } from "./previews.js"
 import { PICKS } from "./style.js"
 
@@ -25,24 +23,17 @@ function placeOf(node) {
   return { getBoundingClientRect: () => new DOMRect(at[0], at[1], 0, 0) }
 }
 
-/** All adapters, those that the graph names first. */
-async function adapters(node) {
-  const { adapters: names } = await ask("adapters")
-  const written = node.graph.nodes.flatMap((own) => own.widgets ?? []).map((widget) => String(widget.value ?? "")).join("\n")
-  const used = names.filter((name) => written.includes(name))
-  return [...used, ...names.filter((name) => !used.includes(name))]
+/** Names of adapters that the graph has in its widgets and rows. */
+function named(node) {
+  const texts = node.graph.nodes.flatMap((own) => own.widgets ?? []).map((widget) => String(widget.value ?? ""))
+  return texts.flatMap((text) => text.match(/[^|\n]+\.safetensors/g) ?? []).map((name) => name.trim())
 }
 
-async function choose(node, pictures) {
+function choose(node, pictures) {
   const place = placeOf(node)
-  try {
-    const names = await adapters(node)
-    const chosen = (picture) => chooser(place, names, t("Use as preview of ..."), (name) => usePicture(name, picture))
-    if (pictures.length === 1) chosen(pictures[0])
-    else pickPicture(place, [[t("Which picture?"), pictures]], chosen)
-  } catch (error) {
-    say("error", error.message)
-  }
+  const chosen = (picture) => pickAdapter(place, "", (name) => usePicture(name, picture), named(node))
+  if (pictures.length === 1) chosen(pictures[0])
+  else pickPicture(place, [[t("Which picture?"), pictures]], chosen)
 }
 
 app.registerExtension({

@@ -20,6 +20,20 @@ const READING = 700 // milliseconds between questions while the server reads fil
 /** What was looked for last, until the page is closed. */
 const kept = { search: "", chosen: { family: "", base: "", kind: "", here: "" } }
 
+const ID = "lora-workbench-vault"
+
+let wanted = "" // the search that a tab opens with
+
+/** @type {VaultTab | undefined} */
+let opened
+
+/** Shows the tab with a search. @param {string} search */
+export function openVault(search) {
+  wanted = search
+  if (opened) opened.find()
+  else app.extensionManager.sidebarTab.toggleSidebarTab(ID)
+}
+
 class VaultTab {
   /** @param {HTMLElement} place */
   constructor(place) {
@@ -34,7 +48,7 @@ class VaultTab {
     this.filters = new Filters(kept.chosen, () => this.search.value, () => this.ask())
     this.note = el("div", { className: "lw-vault-note", role: "status" })
     this.list = new VirtualList({
-      rowHeight: ROW_HEIGHT, label: t("Adapters"), draw: drawCard,
+      rowHeight: ROW_HEIGHT, label: t("Adapters"), draw: (card) => drawCard(card),
       load: (from, count) => this.load(from, count), counted: (total) => this.count(total),
     })
     this.list.element.addEventListener("keydown", (event) => this.onKey(event))
@@ -47,10 +61,22 @@ class VaultTab {
     this.back = () => this.look() // files may have been copied meanwhile
     window.addEventListener("focus", this.back)
     changes.addEventListener("change", this.back)
+    opened = this
+    this.find()
+  }
+
+  /** What was wanted, if anything. */
+  find() {
+    if (wanted) {
+      this.search.value = wanted
+      this.filters.unset()
+    }
+    wanted = ""
     this.ask()
   }
 
   remove() {
+    opened = undefined
     clearTimeout(this.timer)
     clearTimeout(this.looking)
     this.list.remove()
@@ -130,13 +156,8 @@ class VaultTab {
     const card = event.target.closest?.(".lw-card")
     const at = card ? Number(card.getAttribute("data-at")) + step : 0
     event.preventDefault()
-    const scroller = this.list.element
-    const top = at * ROW_HEIGHT
-    if (top < scroller.scrollTop) scroller.scrollTop = top
-    if (top + ROW_HEIGHT > scroller.scrollTop + scroller.clientHeight) {
-      scroller.scrollTop = top + ROW_HEIGHT - scroller.clientHeight
-    }
-    requestAnimationFrame(() => scroller.querySelector(`[data-at="${at}"] .lw-card-acts button`)?.focus())
+    this.list.show(at)
+    requestAnimationFrame(() => this.list.element.querySelector(`[data-at="${at}"] .lw-card-acts button`)?.focus())
   }
 }
 
@@ -145,6 +166,6 @@ app.registerExtension({
 
   setup() {
     const tooltip = t("Adapters of LoRA Workbench")
-    addSidebarTab({ id: "lora-workbench-vault", icon: "pi pi-box", title: t("Vault"), tooltip }, VaultTab)
+    addSidebarTab({ id: ID, icon: "pi pi-box", title: t("Vault"), tooltip }, VaultTab)
   },
 })

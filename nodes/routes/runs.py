@@ -1,8 +1,9 @@
-"""The runs of the run store, as the sidebar lists them."""
+"""The runs of the run store, as the sidebar lists them, and what one in progress is asked for."""
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..host import host
@@ -10,7 +11,7 @@ from .table import MOST_AT_ONCE, PREFIX, Answer, Asked, Route, json_answer, miss
 
 if TYPE_CHECKING:
     from ...engine.runs.listing import ListedRun
-    from ...engine.runs.store import RunStore
+    from ...engine.runs.store import RunStore, Wanted
 
 _REPORT_POLICY = (
     "sandbox allow-scripts; default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -65,26 +66,27 @@ def report(asked: Asked) -> Answer:
     return Answer(path.read_bytes(), "text/html", headers={"Content-Security-Policy": _REPORT_POLICY})
 
 
-def stop(asked: Asked) -> Answer:
-    """Ask the process that trains a run, this one or another, to stop after its current step; ``stopping`` is 0 if
+def request(wanted: Wanted, answer: str, asked: Asked) -> Answer:
+    """Ask the process that trains a run, this one or another, for something after its current step; the answer is 0 if
     none does."""
     from ...engine.runs.following import of_name
-    from ...engine.runs.listing import running_steps
-    from ...engine.runs.stopping import request_stop
+    from ...engine.runs.requests import ask
 
-    run, store = of_name(str(asked.body.get("run", ""))), host().run_store()
-    if run is None or running_steps(store, run[0]) != run[1]:
-        return json_answer({"stopping": 0})
-    request_stop(store.stop_request(run[0]))
-    return json_answer({"stopping": 1})
+    run = of_name(str(asked.body.get("run", "")))
+    return json_answer({answer: int(run is not None and ask(host().run_store(), *run, wanted))})
+
+
+stop = partial(request, "stop", "stopping")
+draw_samples = partial(request, "sample", "asked")
+save_snapshot = partial(request, "snapshot", "asked")
 
 
 def _losses(run: ListedRun, name: str, store: RunStore) -> list[float]:
     """The loss of each step, of a training in this process up to now."""
-    from ...engine.runs.listing import losses_of
+    from ...engine.runs.listing import trained_of
     from ..host.live import live_run
 
-    losses = losses_of(store, run.lineage, run.steps)
+    losses = trained_of(store, run.lineage, run.steps).get("losses", [])
     live = live_run(name) if run.progress == "running" else None
     return losses[: live.first - 1] + live.losses if live else losses
 
@@ -122,4 +124,6 @@ ROUTES = [
     Route("GET", f"{PREFIX}runs/graph", graph),
     Route("GET", f"{PREFIX}runs/report", report),
     Route("POST", f"{PREFIX}runs/stop", stop),
+    Route("POST", f"{PREFIX}runs/sample", draw_samples),
+    Route("POST", f"{PREFIX}runs/snapshot", save_snapshot),
 ]

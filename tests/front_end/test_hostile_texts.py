@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ import pytest
 from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.adapters.kinds import LowRank
+from lora_workbench.engine.data.loading import load_dataset
+from lora_workbench.nodes.kit.galleries import gallery
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -89,7 +92,7 @@ def test_rows_of_a_stack(lasting: Page, hostile_adapters: list[str]) -> None:
     lasting.wait_for_load_state("networkidle")
     assert_only_text(lasting)
     editor.get_by_role("button", name="Add an adapter").press("Enter")
-    lasting.get_by_role("textbox", name="Search").press_sequentially("lwHit")
+    lasting.get_by_role("combobox", name="Search", exact=True).press_sequentially("lwHit")
     assert_only_text(lasting)
     lasting.keyboard.press("Escape")
 
@@ -160,7 +163,7 @@ def test_pictures_to_choose_a_preview_from(lasting: Page, standin: Standin, host
     tab.get_by_label("Search adapters").fill("hostile")
     tab.get_by_text(f"{len(hostile_adapters)} adapters").wait_for()
     tab.get_by_role("button", name="Choose the preview").first.click()
-    lasting.locator(".lw-pick").nth(len(PAYLOADS) + 10).wait_for()
+    lasting.locator(".lw-shot").nth(len(PAYLOADS) + 10).wait_for()
     assert_only_text(lasting)
     lasting.keyboard.press("Escape")
     lasting.evaluate("() => app.extensionManager.sidebarTab.toggleSidebarTab('lora-workbench-vault')")
@@ -182,13 +185,15 @@ ADD = """name => {
     const node = app.rootGraph.add(Object.assign(LiteGraph.createNode(name), {pos: [40, 120]}))
     return (node ?? app.rootGraph.nodes[0]).id
 }"""
+SET_OVERRIDES = """([id, text]) => {
+    const widget = app.rootGraph.getNodeById(id).widgets.find((widget) => widget.name === "overrides")
+    widget.value = text
+    widget.callback?.(widget.value)
+}"""
 
 
 @pytest.mark.parametrize("kind", ["LW_InspectDataset", "LW_EditCaptions"])
 def test_galleries(lasting: Page, standin: Standin, hostile_pictures: Path, kind: str) -> None:
-    from lora_workbench.engine.data.loading import load_dataset
-    from lora_workbench.nodes.kit.galleries import gallery
-
     node = str(lasting.evaluate(ADD, kind))
     dataset = load_dataset(hostile_pictures)
     flags = {record.name: [(PAYLOADS[1], PAYLOADS[0])] for record in dataset.records}
@@ -199,3 +204,76 @@ def test_galleries(lasting: Page, standin: Standin, hostile_pictures: Path, kind
     lasting.locator(".lw-tile").first.press("Enter")
     assert_only_text(lasting)
     lasting.keyboard.press("Escape")
+
+
+def in_gallery(page: Page, standin: Standin, kind: str, folder: Path) -> str:
+    """A node that shows the hostile pictures; its id."""
+    node = str(page.evaluate(ADD, kind))
+    output = {"lw_dataset": [gallery(load_dataset(folder))]}
+    standin.send("executed", {"node": node, "display_node": node, "output": output, "prompt_id": "x"})
+    page.wait_for_selector(".lw-tile .lw-caption")
+    return node
+
+
+def test_marking_duplicates(lasting: Page, standin: Standin, hostile_pictures: Path) -> None:
+    in_gallery(lasting, standin, "LW_CurateDataset", hostile_pictures)
+    lasting.locator(".lw-grid").focus()
+    for key in ("ArrowRight", "m"):
+        lasting.keyboard.press(key)
+        assert_only_text(lasting)
+    lasting.keyboard.press("Enter")
+    lasting.keyboard.press("Enter")
+    lasting.wait_for_selector(".lw-large [data-choice='duplicate'][aria-checked='true']:has-text('lwHit')")
+    assert_only_text(lasting)
+    lasting.keyboard.press("Escape")
+
+
+def test_finding_and_replacing(lasting: Page, standin: Standin, hostile_pictures: Path) -> None:
+    in_gallery(lasting, standin, "LW_EditCaptions", hostile_pictures)
+    lasting.get_by_role("button", name="Find and replace in all captions").click()
+    for payload in PAYLOADS:
+        lasting.locator(".lw-replace").get_by_label("Find").fill(payload)
+        lasting.locator(".lw-replace").get_by_label("Replace with").fill(f"{payload}{payload}")
+        lasting.wait_for_selector(".lw-changes ins")
+    lasting.locator(".lw-replace").get_by_label("Find").fill("i")
+    lasting.locator(".lw-changes ins").nth(20).wait_for()
+    assert_only_text(lasting)
+    lasting.locator(".lw-replace .lw-main").click()
+    lasting.wait_for_selector(".lw-tile:has-text('edited')")
+    assert_only_text(lasting)
+
+
+def test_writing_captions(lasting: Page, standin: Standin, hostile_pictures: Path, tmp_path: Path) -> None:
+    folder = standin.folder / "input" / tmp_path.name
+    shutil.copytree(hostile_pictures, folder)
+    node = in_gallery(lasting, standin, "LW_EditCaptions", folder)
+    lines = "\n".join(f"{name}.png: {payload} again" for name, payload in zip(FILES, PAYLOADS, strict=True))
+    lasting.evaluate(SET_OVERRIDES, [int(node), lines])
+    changed = next(folder.glob("*.txt"))
+    changed.write_text("by somebody else", encoding="utf-8")
+    lasting.get_by_role("button", name="Write the edited captions to their files").click()
+    lasting.locator(".lw-write .lw-main:enabled").wait_for()
+    assert_only_text(lasting)
+    lasting.locator(".lw-write .lw-main").click()
+    lasting.get_by_text("Caption files written:").wait_for()
+    assert_only_text(lasting)
+    assert changed.read_text(encoding="utf-8") == "by somebody else"
+    lasting.keyboard.press("Escape")
+
+
+def test_names_of_base_models(lasting: Page, standin: Standin, hostile_pictures: Path) -> None:
+    in_gallery(lasting, standin, "LW_EditCaptions", hostile_pictures)
+    lasting.evaluate("() => { app.rootGraph.nodes[0].properties.lw_base = 'a' }")
+    told = iter([(payload, count) for payload in PAYLOADS[:6] for count in ({"tokens": 3, "limit": 75}, None)])
+
+    def answer(route: Route) -> None:
+        payload, count = next(told)
+        route.fulfill(json={"models": [payload], "counts": [count and {**count, "model": payload}]})
+
+    lasting.route("**/lora_workbench/tokens", answer)
+    for number in range(12):
+        lasting.locator(".lw-tile").nth(number).click()
+        lasting.wait_for_selector(".lw-tokens:has-text('lwHit')")
+        assert_only_text(lasting)
+        lasting.keyboard.press("Escape")
+    lasting.unroute("**/lora_workbench/tokens")

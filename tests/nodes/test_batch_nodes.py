@@ -135,6 +135,13 @@ def test_what_a_sweep_refuses(host: HeadlessHost, given: dict[str, Any], told: s
     assert told.casefold() in str(refused.value).casefold()
 
 
+@pytest.mark.parametrize(
+    ("axis", "values"), [("replace in prompt", "红，绿、蓝"), ("steps", "1，2, 3"), ("size", "32x32，48x32、64x32")]
+)
+def test_values_are_parted_at_commas_of_all_scripts(host: HeadlessHost, axis: str, values: str):
+    assert len(labels(Sweep.execute(**{**SWEEP, "axis": axis, "values": values}).args[0], axis)) == 3
+
+
 def test_a_file_that_isn_t_there_is_named(host: HeadlessHost):
     with pytest.raises(AdapterError, match="wolf"):
         Sweep.execute(**{**SWEEP, "axis": "adapters", "values": "wolf:0.5"})
