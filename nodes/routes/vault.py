@@ -239,7 +239,7 @@ def _query(asked: Asked, without: str = "") -> Query:
 
 
 def _in_short(card: Card, library: Library) -> dict[str, Any]:
-    path = library.path(card.name) if card.preview else None
+    path = library.paths.get(card.name) if card.preview else None
     return {
         "name": card.name,
         "family": card.family,

@@ -61,6 +61,8 @@ def test_files_that_come_and_go_are_found(library: Library, loras: Path) -> None
         "animals/fox.safetensors", "new/folder/elk.safetensors", "new/folder/owl.safetensors",
     ]  # fmt: skip
     assert library.path("woodcut.safetensors") is None
+    lora_file(loras / "late.safetensors")
+    assert library.path("late.safetensors") == loras / "late.safetensors", "which nobody has looked at yet"
 
 
 def test_files_that_change_in_place_are_found_after_a_while(
