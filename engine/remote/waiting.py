@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..core.errors import RemoteError
 from ..core.events import Event, Message, Progress
-from ..runs.stopping import StopRequest
+from ..runs.requests import Request
 from .api import UnreachableError
 from .contract import Provider, Status
 from .errands import Errand
@@ -18,7 +18,7 @@ from .patience import waited
 _ENDS = ("done", "failed", "canceled")
 
 
-def followed(errand: Errand, provider: Provider, job: Job, stop: StopRequest) -> Generator[Event, None, Job]:
+def followed(errand: Errand, provider: Provider, job: Job, stop: Request) -> Generator[Event, None, Job]:
     """Wait until the job is done. When the generator is closed, the job is ended if the terms say so.
 
     Raises:

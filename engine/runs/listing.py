@@ -131,13 +131,9 @@ def _runs_of(store: RunStore, lineage: str) -> Iterator[ListedRun]:
         )
 
 
-def losses_of(store: RunStore, lineage: str, steps: int) -> list[float]:
-    """The loss of each step whose result is kept."""
-    return trained_record(store, lineage, steps).get("losses", [])
-
-
-def trained_record(store: RunStore, lineage: str, steps: int) -> dict[str, Any]:
-    """What is kept of the steps that were trained: of a run that isn't finished, those up to its training state."""
+def trained_of(store: RunStore, lineage: str, steps: int) -> dict[str, Any]:
+    """The ``losses`` of each step whose result is kept, and their ``parts``: of a run that isn't finished, those up to
+    its training state."""
     record = read_record(store.record(lineage, steps))
     return record if record.get("losses") else state_record(store.state(lineage, steps))
 

@@ -153,6 +153,13 @@ class Index:
                 found[value] = found.get(value, 0) + count
         return dict(sorted(found.items(), key=lambda item: (-item[1], item[0].casefold())))
 
+    def families(self) -> list[str]:
+        """Those that adapters are of, the most frequent first."""
+        asked = (
+            "select family from adapters where gone = 0 and family != '' group by family order by count(*) desc, family"
+        )
+        return [family for (family,) in self._rows(asked)]
+
     def names(self) -> set[str]:
         """Of all files that were there when they were read last."""
         return {name for (name,) in self._rows("select name from adapters where gone = 0")}

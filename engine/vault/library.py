@@ -47,7 +47,8 @@ class Library:
     def __init__(self, place: Path, files: Callable[[], list[tuple[str, Path]]], roots: Sequence[Path]) -> None:
         self._place, self._files, self._roots = place, files, roots
         self._index: Index | None = None
-        self._paths: dict[str, Path] = {}
+        self.paths: dict[str, Path] = {}
+        """Of the adapters, as they were listed last."""
         self._folders: dict[str, int] = {}
         self._looked = float("-inf")
         self._thread: Thread | None = None
@@ -64,15 +65,16 @@ class Library:
         """What the user should know of the index and of the last look at the files; empty if nothing."""
         return " ".join(filter(None, (self._index.note if self._index else "", self._problem)))
 
-    def part(self, query: Query, first: int, count: int, recent: Sequence[str] = ()) -> tuple[int, list[Card]]:
-        """How many adapters a query finds, and the cards of some of them; see :meth:`.Index.search`."""
+    def search(
+        self, query: Query, *, recent: Sequence[str] = (), first: int = 0, most: int = -1
+    ) -> tuple[int, list[Card]]:
+        """How many adapters a query finds, and the cards of some of them, as :meth:`.Index.search` gives them."""
         index = self._current()
-        found = index.search(query, recent=recent, first=first, most=count) if count else []
-        return index.count(query), found
+        return index.count(query), index.search(query, recent=recent, first=first, most=most) if most else []
 
     def families(self) -> list[str]:
-        """As :meth:`.Index.counts` of all adapters has them, the most frequent first."""
-        return [*self.counts(Query(), "family")]
+        """As :meth:`.Index.families`."""
+        return self._current().families()
 
     def counts(self, query: Query, field: Field) -> dict[str, int]:
         """As :meth:`.Index.counts`."""
@@ -80,9 +82,7 @@ class Library:
 
     def path(self, name: str) -> Path | None:
         """The file or folder of an adapter; ``None`` for a name that hasn't been listed, of which no path is made."""
-        if name not in self._paths:
-            self._current()
-        return self._paths.get(name)
+        return self.paths.get(name) or dict(self._files()).get(name)
 
     def card(self, name: str) -> Card | None:
         """The card of one adapter as its files are now."""
@@ -116,7 +116,7 @@ class Library:
         """Look at all files, in a thread."""
         try:
             paths = self._listed()
-            changed, self._paths = paths.keys() != self._paths.keys(), paths
+            changed, self.paths = paths.keys() != self.paths.keys(), paths
             for event in index.refresh(paths.items()):
                 changed = True
                 if isinstance(event, Progress):

@@ -46,26 +46,32 @@ class Query:
                 filters.append(_filter(name.lower(), value))
         return Query(tuple(words), tuple(filters))
 
-    def chosen(self, *, family: str = "", kind: str = "", base: str = "", fits: str = "", here: bool = False) -> Query:
-        """This search among fewer adapters; what is empty doesn't matter.
-
-        Args:
-            family: which they are of.
-            kind: of their updates.
-            base: the base model that they were trained on.
-            fits: a family whose base models they may fit: those of another family are left out.
-            here: whether only those that this program trained.
-        """
-        exact = {"family": family, "base": base, "writer": OURS if here else ""}
-        more: list[Condition] = [(f"{name} = ?", [value.casefold()]) for name, value in exact.items() if value]
-        more += [("family in ('', ?)", [fits.casefold()])] if fits else []
-        more += [_kind(kind)] if kind else []
-        return replace(self, filters=(*self.filters, *more))
-
     def condition(self) -> Condition:
         """True for the cards that it finds."""
         told = [_contains("words")(word) for word in self.words] + [*self.filters]
         return _all(told)
+
+    def narrowed(
+        self, *, family: str = "", fits: str = "", kind: str = "", base: str = "", here: bool = False
+    ) -> Query:
+        """The search among fewer cards; empty texts leave all.
+
+        Args:
+            family: of the adapters.
+            fits: a family whose base models they may fit: those of another family are left out.
+            kind: of their updates.
+            base: name of the base model that they were trained on.
+            here: whether this program trained them.
+        """
+        conditions = {
+            "family = ?": family.casefold(),
+            "family in ('', ?)": fits.casefold(),
+            "instr(kinds, ?) > 0": kind and f" {kind.casefold()} ",
+            "base = ?": base.casefold(),
+            "writer = ?": OURS.casefold() if here else "",
+        }
+        more: list[Condition] = [(sql, [value]) for sql, value in conditions.items() if value]
+        return replace(self, filters=(*self.filters, *more))
 
     def standing(self, called: str) -> int:
         """How well a name fits the words, 0 for best.

@@ -53,9 +53,13 @@ export class Filters {
     this.changed()
   }
 
-  reset() {
+  unset() {
     for (const name of Object.keys(this.chosen)) this.chosen[name] = ""
     this.draw()
+  }
+
+  reset() {
+    this.unset()
     this.buttons[0].focus()
     this.changed()
   }

@@ -23,9 +23,15 @@ function placeOf(node) {
   return { getBoundingClientRect: () => new DOMRect(at[0], at[1], 0, 0) }
 }
 
+/** Names of adapters that the graph has in its widgets and rows. */
+function named(node) {
+  const texts = node.graph.nodes.flatMap((own) => own.widgets ?? []).map((widget) => String(widget.value ?? ""))
+  return texts.flatMap((text) => text.match(/[^|\n]+\.safetensors/g) ?? []).map((name) => name.trim())
+}
+
 function choose(node, pictures) {
   const place = placeOf(node)
-  const chosen = (picture) => pickAdapter(/** @type {any} */ (place), "", (name) => usePicture(name, picture))
+  const chosen = (picture) => pickAdapter(place, "", (name) => usePicture(name, picture), named(node))
   if (pictures.length === 1) chosen(pictures[0])
   else pickPicture(place, [[t("Which picture?"), pictures]], chosen)
 }

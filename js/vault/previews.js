@@ -47,9 +47,9 @@ async function samplesOf(name) {
 /** @param {string} title @param {Picture[]} pictures @param {(picture: Picture) => void} choose */
 function group(title, pictures, choose) {
   const made = pictures.map((own) => el("button", {
-    type: "button", className: "lw-option lw-pick", title: own.label, "aria-label": own.label, on: { click: () => choose(own) },
+    type: "button", className: "lw-option lw-shot", title: own.label, "aria-label": own.label, on: { click: () => choose(own) },
   }, el("img", { src: own.src, alt: "", loading: "lazy", decoding: "async" })))
-  return made.length ? [el("div", { className: "lw-note", textContent: title }), el("div", { className: "lw-picks" }, ...made)] : []
+  return made.length ? [el("div", { className: "lw-note", textContent: title }), el("div", { className: "lw-shots" }, ...made)] : []
 }
 
 /** @param {any} anchor @param {[string, Picture[]][]} groups @param {(picture: Picture) => void} choose */

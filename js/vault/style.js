@@ -15,7 +15,7 @@ export const STYLE = `
 .lw-popover .lw-value[aria-checked=true] { background: var(--lw-field); }
 .lw-virtual { flex: 1; min-height: 0; max-height: calc(100vh - 170px); overflow: hidden auto; border-radius: 6px; scrollbar-width: thin; }
 .lw-card { display: flex; gap: 10px; padding: 6px 2px; border-bottom: 1px solid var(--lw-edge); overflow: hidden; }
-.lw-card { contain: strict; }
+.lw-card { contain: content; }
 .lw .lw-card > .lw-picture { flex: none; width: 64px; height: 96px; padding: 0; overflow: hidden;
   border-radius: 6px; background: var(--lw-field); color: var(--lw-muted); font-size: 11px; }
 .lw-picture img { display: block; width: 100%; height: 100%; object-fit: cover; }
@@ -36,7 +36,7 @@ export const STYLE = `
 `
 
 export const PICKS = `
-.lw-picks { display: grid; grid-template-columns: repeat(4, 88px); gap: 4px; flex: none; }
-.lw-popover .lw-picks .lw-pick { display: block; padding: 2px; width: 88px; }
-.lw-pick img { display: block; width: 84px; height: 84px; object-fit: cover; border-radius: 5px; }
+.lw-shots { display: grid; grid-template-columns: repeat(4, 88px); gap: 4px; flex: none; }
+.lw-popover .lw-shots .lw-shot { display: block; padding: 2px; width: 88px; }
+.lw-shot img { display: block; width: 84px; height: 84px; object-fit: cover; border-radius: 5px; }
 `

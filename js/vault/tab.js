@@ -17,19 +17,20 @@ import { PICKS, ROW_HEIGHT, STYLE } from "./style.js"
 const PAUSE = 250 // milliseconds without a key before the server is asked
 const READING = 700 // milliseconds between questions while the server reads files
 
-const ID = "lora-workbench-vault"
-
 /** What was looked for last, until the page is closed. */
 const kept = { search: "", chosen: { family: "", base: "", kind: "", here: "" } }
+
+const ID = "lora-workbench-vault"
+
+let wanted = "" // the search that a tab opens with
 
 /** @type {VaultTab | undefined} */
 let opened
 
-/** Shows the tab with a search among all adapters. @param {string} search */
+/** Shows the tab with a search. @param {string} search */
 export function openVault(search) {
-  kept.search = search
-  for (const name of Object.keys(kept.chosen)) kept.chosen[name] = ""
-  if (opened) opened.begin()
+  wanted = search
+  if (opened) opened.find()
   else app.extensionManager.sidebarTab.toggleSidebarTab(ID)
 }
 
@@ -43,6 +44,7 @@ class VaultTab {
       "aria-label": t("Search adapters"),
       on: { input: () => this.askLater(), keydown: (event) => event.key === "ArrowDown" && this.onKey(event) },
     })
+    this.search.value = kept.search
     this.filters = new Filters(kept.chosen, () => this.search.value, () => this.ask())
     this.note = el("div", { className: "lw-vault-note", role: "status" })
     this.list = new VirtualList({
@@ -60,13 +62,16 @@ class VaultTab {
     window.addEventListener("focus", this.back)
     changes.addEventListener("change", this.back)
     opened = this
-    this.begin()
+    this.find()
   }
 
-  /** Look for what is kept. */
-  begin() {
-    this.search.value = kept.search
-    this.filters.draw()
+  /** What was wanted, if anything. */
+  find() {
+    if (wanted) {
+      this.search.value = wanted
+      this.filters.unset()
+    }
+    wanted = ""
     this.ask()
   }
 

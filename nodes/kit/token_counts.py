@@ -48,6 +48,11 @@ class Counting(NamedTuple):
     """``None`` if its tokenizers are unknown."""
 
 
+def for_pages(backbone: Backbone) -> dict[str, Any]:
+    """The part of a node's ``ui`` that tells pages of which family its base model is, and who counts its tokens."""
+    return {"lw_base": [{"family": backbone.info.family, **remembered(backbone)}]}
+
+
 def known_bases(tokens: Iterable[str], names: Iterable[str]) -> list[Counting]:
     """What can count: base models of these tokens that are in memory, or else tokenizers of those of these names."""
     with _LOCK:

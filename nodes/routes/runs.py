@@ -83,10 +83,10 @@ save_snapshot = partial(request, "snapshot", "asked")
 
 def _losses(run: ListedRun, name: str, store: RunStore) -> list[float]:
     """The loss of each step, of a training in this process up to now."""
-    from ...engine.runs.listing import losses_of
+    from ...engine.runs.listing import trained_of
     from ..host.live import live_run
 
-    losses = losses_of(store, run.lineage, run.steps)
+    losses = trained_of(store, run.lineage, run.steps).get("losses", [])
     live = live_run(name) if run.progress == "running" else None
     return losses[: live.first - 1] + live.losses if live else losses
 

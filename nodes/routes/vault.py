@@ -43,9 +43,9 @@ def vault(asked: Asked) -> Answer:
         ConfigError: a filter of the search isn't known.
     """
     library, query = host().library, _query(asked)
-    recent = asked.query.get("recent", "").split("\n")[:_MOST_RECENT]
     first, count = asked.whole("from", 0, 10**6), asked.whole("count", MOST_AT_ONCE, MOST_AT_ONCE)
-    total, cards = library.part(query, first, count, recent)
+    recent = asked.query.get("recent", "").split("\n")[:_MOST_RECENT]
+    total, cards = library.search(query, recent=recent, first=first, most=count)
     reading = library.reading
     return json_answer({
         "total": total,
@@ -55,12 +55,6 @@ def vault(asked: Asked) -> Answer:
         "version": library.version,
         "note": library.note,
     })  # fmt: skip
-
-
-def card(asked: Asked) -> Answer:
-    """The card of one adapter, as its files are now."""
-    found, _ = _card(asked.query.get("name"))
-    return json_answer(_in_short(found, host().library)) if found else missing(_UNKNOWN)
 
 
 def values(asked: Asked) -> Answer:
@@ -74,14 +68,20 @@ def values(asked: Asked) -> Answer:
     for name, column in _COLUMNS.items():
         counts = host().library.counts(_query(asked, without=name), column)
         told[name] = [*counts.items()][:MOST_AT_ONCE]
-    told["here"] = host().library.part(_query(asked, without="here").chosen(here=True), 0, 0)[0]
+    told["here"] = host().library.search(_query(asked, without="here").narrowed(here=True), most=0)[0]
     return json_answer(told)
+
+
+def card(asked: Asked) -> Answer:
+    """The card of one adapter."""
+    found, _ = _card(asked.query.get("name"))
+    return json_answer(_in_short(found, host().library)) if found else missing(_UNKNOWN)
 
 
 def preview(asked: Asked) -> Answer:
     """The picture beside an adapter, small. Its address names its ``version``, so that pages keep it."""
-    card, path = _card(asked.query.get("name"))
-    picture = path.with_name(card.preview) if card and path and card.preview else None
+    found, path = _card(asked.query.get("name"))
+    picture = path.with_name(found.preview) if found and path and found.preview else None
     stamp = _stamp(picture) if picture else ""
     if picture is None or not stamp:
         return missing(_UNKNOWN)
@@ -207,8 +207,9 @@ def _picture(told: Mapping[str, object]) -> Path | None:
 
     if run := of_name(str(told.get("run", ""))):
         step, number = told.get("step"), told.get("number")
-        whole = isinstance(step, int) and isinstance(number, int) and 0 <= step < 10**9 and 0 < number < 10**4
-        return sample_file(host().run_store(), *run, step, number) if whole else None
+        if not (isinstance(step, int) and isinstance(number, int)):
+            return None
+        return sample_file(host().run_store(), *run, step, number) if 0 <= step < 10**9 and 0 < number < 10**4 else None
     kind, folder, file = (told.get(name, "") for name in ("type", "subfolder", "filename"))
     if not (isinstance(kind, str) and isinstance(folder, str) and isinstance(file, str) and file):
         return None
@@ -232,13 +233,13 @@ def _query(asked: Asked, without: str = "") -> Query:
     """
     from ...engine.vault.searching import Query
 
-    filters = {name: "" if name == without else asked.query.get(name, "") for name in (*_COLUMNS, "fits", "here")}
-    here = filters.pop("here") in ("1", "true")
-    return Query.of(asked.query.get("search", "")).chosen(**filters, here=here)
+    given = {name: "" if name == without else asked.query.get(name, "") for name in (*_COLUMNS, "fits", "here")}
+    here = given.pop("here") in ("1", "true")
+    return Query.of(asked.query.get("search", "")).narrowed(**given, here=here)
 
 
 def _in_short(card: Card, library: Library) -> dict[str, Any]:
-    path = library.path(card.name) if card.preview else None
+    path = library.paths.get(card.name) if card.preview else None
     return {
         "name": card.name,
         "family": card.family,
@@ -255,8 +256,8 @@ def _in_short(card: Card, library: Library) -> dict[str, Any]:
 
 ROUTES = [
     Route("GET", f"{PREFIX}vault", vault),
-    Route("GET", f"{PREFIX}vault/card", card),
     Route("GET", f"{PREFIX}vault/values", values),
+    Route("GET", f"{PREFIX}vault/card", card),
     Route("GET", f"{PREFIX}vault/preview", preview),
     Route("GET", f"{PREFIX}vault/workflow", workflow),
     Route("GET", f"{PREFIX}vault/pictures", pictures),

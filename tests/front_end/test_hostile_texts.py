@@ -206,7 +206,7 @@ def test_pictures_to_choose_a_preview_from(lasting: Page, standin: Standin, host
     tab.get_by_label("Search adapters").fill("hostile")
     tab.get_by_text(f"{len(hostile_adapters)} adapters").wait_for()
     tab.get_by_role("button", name="Choose the preview").first.click()
-    lasting.locator(".lw-pick").nth(len(PAYLOADS) + 10).wait_for()
+    lasting.locator(".lw-shot").nth(len(PAYLOADS) + 10).wait_for()
     assert_only_text(lasting)
     lasting.keyboard.press("Escape")
     lasting.evaluate("() => app.extensionManager.sidebarTab.toggleSidebarTab('lora-workbench-vault')")

@@ -96,10 +96,10 @@ def test_a_run_in_progress_is_followed(tab: Locator, standin: Standin, store: Ru
         assert card.get_by_role("progressbar").evaluate("own => own.value") == pytest.approx(0.35)
         card.get_by_role("button", name="Stop after this step").click()
         tab.page.get_by_text("The training stops after").first.wait_for()
-        assert store.stop_request(FOX).exists()
+        assert store.request(FOX, "stop").exists()
     finally:
         lock.release()
-        store.stop_request(FOX).unlink(missing_ok=True)
+        store.request(FOX, "stop").unlink(missing_ok=True)
 
 
 def test_an_interrupted_run_goes_on(lasting: Page, tab: Locator, standin: Standin) -> None:

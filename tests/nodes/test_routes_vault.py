@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ import torch
 from lora_workbench.engine.core.events import SamplesGenerated
 from lora_workbench.engine.runs.listing import listed_runs
 from lora_workbench.engine.runs.sample_files import keeping_samples
+from lora_workbench.engine.vault.searching import Query
+from lora_workbench.nodes.host import host as current_host
 from lora_workbench.nodes.host.headless import HeadlessHost
 from lora_workbench.nodes.routes.table import Answer, Asked
 from lora_workbench.nodes.routes.vault import ROUTES
@@ -37,6 +40,10 @@ def names(host: HeadlessHost) -> list[str]:
 def answer(path: str, body: dict[str, Any] | None = None, **query: str) -> Answer:
     method = "GET" if body is None else "POST"
     [route] = [route for route in ROUTES if route.path.endswith(path) and route.method == method]
+    library = current_host().library
+    library.search(Query.of(""), most=0)
+    while library.reading:  # so that what has been written is known, however busy the computer
+        time.sleep(0.01)
     return route.answer(Asked(query, body or {}))
 
 

@@ -31,7 +31,7 @@ def library(loras: Path, tmp_path: Path) -> Library:
 
 
 def names(library: Library, query: Query = ALL) -> list[str]:
-    return [card.name for card in library.part(query, 0, 100)[1]]
+    return [card.name for card in library.search(query)[1]]
 
 
 def until(is_so: Callable[[], bool]) -> None:
@@ -43,7 +43,7 @@ def until(is_so: Callable[[], bool]) -> None:
 
 def settled(library: Library) -> Library:
     """When nothing is being read any more."""
-    library.part(ALL, 0, 0)
+    library.search(ALL, most=0)
     until(lambda: library.reading is None)
     return library
 
@@ -61,6 +61,8 @@ def test_files_that_come_and_go_are_found(library: Library, loras: Path) -> None
         "animals/fox.safetensors", "new/folder/elk.safetensors", "new/folder/owl.safetensors",
     ]  # fmt: skip
     assert library.path("woodcut.safetensors") is None
+    lora_file(loras / "late.safetensors")
+    assert library.path("late.safetensors") == loras / "late.safetensors", "which nobody has looked at yet"
 
 
 def test_files_that_change_in_place_are_found_after_a_while(
@@ -85,7 +87,7 @@ def test_nobody_waits_for_a_slow_disk(loras: Path, tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(library_module, "FIRST_WAIT", 0.01)
     library = Library(tmp_path / "index.sqlite", files, [loras])
-    assert library.part(ALL, 0, 100) == (0, [])
+    assert library.search(ALL) == (0, [])
     assert library.reading == (0, 0)
     go_on.set()
     until(lambda: library.reading is None)
@@ -121,7 +123,7 @@ def test_what_there_is_to_choose_among(library: Library, loras: Path) -> None:
     assert library.counts(Query.of("woodcut"), "family") == {"sdxl": 1}
     assert library.counts(ALL, "kinds") == {"lora": 3}
     assert sum(library.counts(ALL, "base").values()) == 2, "names of base models as they are written, once each"
-    [base] = library.counts(ALL.chosen(family="sd1", here=True), "base")
-    assert names(library, ALL.chosen(base=base)) == ["animals/fox.safetensors", "second.safetensors"]
-    assert names(library, ALL.chosen(family="sd")) == []
-    assert library.part(ALL, 1, 1)[1][0].name == names(library)[1]
+    [base] = library.counts(ALL.narrowed(family="sd1", here=True), "base")
+    assert names(library, ALL.narrowed(base=base)) == ["animals/fox.safetensors", "second.safetensors"]
+    assert names(library, ALL.narrowed(family="sd")) == []
+    assert library.search(ALL, first=1, most=1)[1][0].name == names(library)[1]
