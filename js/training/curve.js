@@ -1,8 +1,9 @@
 // The losses of a run as a curve: of each step, smoothed, and what was measured of snapshots.
 
+import { SMOOTHING, setting } from "../kit/settings.js"
+
 const HEIGHT = 120 // pixels
 const EDGE = { left: 44, right: 8, top: 8, bottom: 18 }
-const SMOOTHING = 0.97 // share of the last value that the next one keeps
 const FAINT = 0.3 // opacity of single steps
 const SHOWN = [0.01, 0.99] // quantiles between which single steps set the scale
 
@@ -15,12 +16,16 @@ const SHOWN = [0.01, 0.99] // quantiles between which single steps set the scale
  * @property {number | null} best step of the snapshot that the verdict picks
  */
 
-/** Exponential moving average, without the bias of its first value. @param {number[]} values */
-export function smoothed(values) {
+/**
+ * Exponential moving average, without the bias of its first value.
+ * @param {number[]} values
+ * @param {number} kept share of the last value that the next one keeps
+ */
+export function smoothed(values, kept) {
   let [sum, weight] = [0, 0]
   return values.map((value) => {
-    sum = SMOOTHING * sum + (1 - SMOOTHING) * value
-    weight = SMOOTHING * weight + 1 - SMOOTHING
+    sum = kept * sum + (1 - kept) * value
+    weight = kept * weight + 1 - kept
     return sum / weight
   })
 }
@@ -63,7 +68,7 @@ export function drawCurve(canvas, course) {
   const context = canvas.getContext("2d")
   if (!context) return
   context.scale(scale, scale)
-  const smooth = smoothed(course.losses)
+  const smooth = smoothed(course.losses, setting(SMOOTHING))
   const [least, most] = rangeOf(course.losses, smooth)
   const x = (/** @type {number} */ step) =>
     EDGE.left + ((width - EDGE.left - EDGE.right) * (step - 1)) / Math.max(1, course.steps - 1)

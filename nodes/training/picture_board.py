@@ -10,6 +10,7 @@ from ..kit.boards import sheet_of_board
 from ..kit.datasets import columns_input
 from ..kit.inputs import ADVANCED, seed_input
 from ..kit.shown import shown, tell
+from ..kit.work import board
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ class PictureBoard(io.ComfyNode):
 
         settings = BoardSettings(count=folds, steps=steps, seed=seed)
         made = host().drive(
-            picture_board(base, dataset, recipe, store=RunStore(host().store_root()), settings=settings)
+            picture_board(base, dataset, recipe, store=RunStore(host().store_root()), settings=settings),
+            board(dataset.name),
         )
         sheet = sheet_of_board(dataset, made, columns)
         text = str(made)
