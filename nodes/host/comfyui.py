@@ -18,7 +18,7 @@ import folder_paths
 from comfy.cli_args import args
 from comfy_api.v0_0_2 import ComfyExtension, io, ui
 from comfy_execution.progress import get_progress_state
-from comfy_execution.utils import ExecutionContext, get_executing_context
+from comfy_execution.utils import get_executing_context
 
 from ...engine.adapters.folders import with_folders
 from ...engine.core.events import Event, Message, SamplesGenerated
@@ -27,6 +27,8 @@ from .live import LiveReporter
 from .progress import Meter, Reading
 
 if TYPE_CHECKING:
+    from comfy_execution.utils import ExecutionContext
+
     from ..routes.table import Route
     from .work import Ending
 
