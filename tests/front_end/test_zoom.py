@@ -33,9 +33,14 @@ LOOK = """([scale, offset]) => {
 }"""
 ROOM = """place => {
     const element = document.querySelector(place)
-    const { size } = app.rootGraph.nodes[0]
+    const shown = element.closest("[data-node-id]")
+    const size = shown ? [shown.offsetWidth, shown.offsetHeight] : app.rootGraph.nodes[0].size
     return [size[0], size[1], element.offsetWidth, element.offsetHeight].map(Math.round)
 }"""
+"""Of the node and of what we show in it: on a canvas, a node is as large as it says; one made of Vue components is an
+element."""
+LINE = 16
+"""Pixels by which a training may differ, as what it says of itself changes."""
 PAUSE = 700
 """Milliseconds until nothing grows any more."""
 TEXT = "\n".join(f"line {number} of what a node has told after its run" for number in range(14))
@@ -93,4 +98,5 @@ def test_it_takes_the_same_room(
 
     close = room(CLOSE)
     assert min(close) > 0
-    assert {"afar": room(AFAR), "elsewhere": room(ELSEWHERE)} == {"afar": close, "elsewhere": close}
+    others = {"afar": room(AFAR), "elsewhere": room(ELSEWHERE)}
+    assert others == {seen_from: pytest.approx(close, abs=LINE if name == "training" else 0) for seen_from in others}
