@@ -173,7 +173,7 @@ class Studio:
 
     def tell(self, results: Mapping[str, Mapping[str, Any]]) -> None:
         """What the nodes of a run have told."""
-        runs = {own.name: own for own in listed_runs(self.standin.host.run_store())}
+        runs = {own.name: own for own in reversed(listed_runs(self.standin.host.run_store()))}  # the newest counts
         for node, ui in results.items():
             for report in ui.get("lw_report", ()):
                 if (own := runs.get(report.get("name"))) and "first_loss" in report:

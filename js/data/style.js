@@ -1,7 +1,7 @@
 // How a gallery looks.
 
 export const STYLE = `
-.lw-gallery { display: flex; flex-direction: column; gap: 4px; width: 100%; height: 100%; padding: 2px; }
+.lw-gallery { display: flex; flex-direction: column; gap: 4px; width: 100%; height: 100%; min-height: 260px; padding: 2px; }
 .lw-gallery-bar { display: flex; justify-content: space-between; gap: 8px; min-height: 20px; }
 .lw-muted { color: var(--lw-muted); }
 .lw-long { color: var(--lw-bad); }

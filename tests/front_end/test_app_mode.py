@@ -41,5 +41,5 @@ def test_the_newest_front_end_shows_it(opened: Opened, newest: Standin, root: Pa
     page.evaluate(OPEN, [workflow(root, "train-one-adapter"), "train-one-adapter"])
     page.evaluate(TOGGLE)
     for label in ("trigger_word", "class_word", "goal", "quality"):
-        page.get_by_text(label, exact=True).first.wait_for()
+        page.get_by_text(label, exact=True).locator("visible=true").first.wait_for()
     assert not [said for said in opened.said() if "appModeStore" in said]

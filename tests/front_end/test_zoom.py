@@ -100,3 +100,11 @@ def test_it_takes_the_same_room(
     assert min(close) > 0
     others = {"afar": room(AFAR), "elsewhere": room(ELSEWHERE)}
     assert others == {seen_from: pytest.approx(close, abs=LINE if name == "training" else 0) for seen_from in others}
+
+
+def test_a_gallery_keeps_its_height_beside_a_text(lasting: Page, standin: Standin, dataset: Dataset) -> None:
+    node = lasting.evaluate(ADD, ["LW_InspectDataset", {}, [*CLOSE]])
+    a_text(standin, node, dataset)
+    a_data_set(standin, node, dataset)
+    lasting.wait_for_timeout(PAUSE)
+    assert lasting.evaluate(ROOM, ".lw-gallery")[-1] >= 260
