@@ -106,5 +106,6 @@ def test_a_gallery_keeps_its_height_beside_a_text(lasting: Page, standin: Standi
     node = lasting.evaluate(ADD, ["LW_InspectDataset", {}, [*CLOSE]])
     a_text(standin, node, dataset)
     a_data_set(standin, node, dataset)
+    lasting.wait_for_selector(".lw-tile .lw-caption")
     lasting.wait_for_timeout(PAUSE)
     assert lasting.evaluate(ROOM, ".lw-gallery")[-1] >= 260
