@@ -1,4 +1,4 @@
-// "Stop and keep the adapter" in the menu of a node that trains, and as a command: its training ends after the current
+// "Stop and keep the adapter" in the menu of a node that trains: its training ends after the current
 // step, and the graph goes on with what it has learned. Running the graph again trains on.
 
 import { api } from "/scripts/api.js"
@@ -26,7 +26,7 @@ async function ask(route, which) {
 }
 
 /** Stop the training of the node that runs. */
-function stopTraining() {
+export function stopTraining() {
   return ask("stop", { node: running ?? null })
 }
 
@@ -41,8 +41,6 @@ function trainsNow(node) {
 
 app.registerExtension({
   name: "LoRAWorkbench.Stop",
-
-  commands: [{ id: "LoRAWorkbench.Stop", label: "Stop the training and keep the adapter", function: stopTraining }],
 
   setup() {
     api.addEventListener("executing", ({ detail }) => (running = detail))

@@ -8,6 +8,9 @@ from pathlib import Path
 from PIL import Image
 
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)")
+PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
+LARGEST_PICTURE = 60_000
+"""Bytes, of a help page's picture."""
 
 
 def test_links_and_pictures(root: Path):
@@ -24,3 +27,17 @@ def test_links_and_pictures(root: Path):
     for path in [path for path in pictures if path.suffix in (".png", ".jpg")]:
         with Image.open(path) as image:
             image.load()
+
+
+def test_pictures_of_help_pages_are_there_and_small(root: Path):
+    """ComfyUI serves them beside the pages, with the scripts."""
+    folder = root / "js" / "docs"
+    shown = [picture for page in folder.glob("*.md") for picture in PICTURE.findall(page.read_text("utf-8"))]
+    linked = {(folder / target).resolve() for _, target in shown}
+    assert linked == {path.resolve() for path in (folder / "images").iterdir()}
+    for path in linked:
+        assert path.stat().st_size < LARGEST_PICTURE
+        with Image.open(path) as image:
+            image.load()
+            assert image.format == "WEBP" and image.width <= 760
+    assert all(text.strip() for text, _ in shown)

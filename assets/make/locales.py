@@ -1,8 +1,9 @@
 """Renew ``locales/``: English from the nodes and scripts; other languages keep what still translates it.
 
-``nodeDefs.json`` has the names, descriptions and tooltips of the nodes, ``main.json`` the texts of the scripts and the
-categories of nodes, ``commands.json`` the commands. A translation whose English text has changed is dropped, unless the
-new text is translated elsewhere in the file; what is left to translate is printed. See docs/translating.md.
+``nodeDefs.json`` has the names, descriptions and tooltips of the nodes, ``main.json`` the texts of the scripts, the
+entries of the menu and the categories of nodes and settings, ``commands.json`` the commands, ``settings.json`` the
+settings. A translation whose English text has changed is dropped, unless the new text is translated elsewhere in the
+file; what is left to translate is printed. See docs/translating.md.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ SECTION = "loraWorkbench"
 
 _TEXT = re.compile(r'\bt\(\s*"((?:[^"\\]|\\.)*)"')
 _COMMAND = re.compile(r'\{ id: "([\w.]+)", label: "((?:[^"\\]|\\.)*)"')
+_SETTING = re.compile(r'\{ id: (\w+), name: "([^"]+)".*?tooltip: "([^"]+)", group: "([^"]+)" \}', re.DOTALL)
+_NAMED = re.compile(r'^export const (\w+) = "([\w.]+)"$', re.MULTILINE)
 _SYNTAX = re.compile(r"[{}@|]")
 
 Tree = dict[str, Any]
@@ -36,7 +39,10 @@ Tree = dict[str, Any]
 
 def english() -> dict[str, Tree]:
     """The English texts by file name, as the nodes and scripts have them now."""
-    return {"nodeDefs.json": node_texts(), "main.json": main_texts(), "commands.json": command_texts()}
+    return {
+        "nodeDefs.json": node_texts(), "main.json": main_texts(), "commands.json": command_texts(),
+        "settings.json": setting_texts(),
+    }  # fmt: skip
 
 
 def node_texts() -> Tree:
@@ -71,12 +77,19 @@ def literal(text: str) -> str:
 
 
 def main_texts() -> Tree:
-    """The texts of the scripts, and the names of the nodes' categories."""
+    """The texts of the scripts, of the menu, and the names of categories of nodes and settings."""
     scripts = [path.read_text(encoding="utf-8") for path in sorted(SCRIPTS.rglob("*.js"))]
     texts = [json.loads(f'"{text}"') for script in scripts for text in _TEXT.findall(script)]
     texts += form_texts()
     categories = {part: None for node in NODES for part in node.GET_SCHEMA().category.split("/")}
-    return {SECTION: {text: text for text in texts}, "nodeCategories": {part: part for part in categories}}
+    labels = [command["label"] for command in command_texts().values()]
+    groups = [group for *_, group in _SETTING.findall(_declared_settings())]
+    return {
+        SECTION: {text: text for text in texts},
+        "nodeCategories": {part: part for part in categories},
+        "menuLabels": {label: label for label in labels},
+        "settingsCategories": {group: group for group in ("LoRA Workbench", *groups)},
+    }
 
 
 def form_texts() -> Iterator[str]:
@@ -94,6 +107,17 @@ def command_texts() -> Tree:
     scripts = [path.read_text(encoding="utf-8") for path in sorted(SCRIPTS.rglob("*.js"))]
     found = [command for script in scripts for command in _COMMAND.findall(script)]
     return {name.replace(".", "_"): {"label": json.loads(f'"{label}"')} for name, label in found}
+
+
+def setting_texts() -> Tree:
+    """Names and tooltips of our settings in ComfyUI's dialog."""
+    ids = dict(_NAMED.findall(_declared_settings()))
+    found = _SETTING.findall(_declared_settings())
+    return {ids[own].replace(".", "_"): {"name": name, "tooltip": tooltip} for own, name, tooltip, _ in found}
+
+
+def _declared_settings() -> str:
+    return (SCRIPTS / "kit" / "settings.js").read_text(encoding="utf-8")
 
 
 def leaves(tree: Tree, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -1,15 +1,16 @@
 // Pictures as tiles in rows, of which only those in view are in the page.
 
 import { el } from "../kit/parts.js"
+import { TILE_SIZE, onSetting, setting } from "../kit/settings.js"
 import { t } from "../kit/texts.js"
 import { marked } from "./caption.js"
 import { cropsInSquare } from "./crops.js"
 
-const LEAST = 104 // pixels of a tile's width
 const CAPTION = 50 // pixels below a tile's picture
 const GAP = 6
 const BEYOND = 2 // rows above and below those in view
-const SIDE = 256 // pixels of a thumbnail
+const SIDES = { small: 256, large: 512 } // pixels of a thumbnail
+const LARGE = 160 // pixels of a tile's width from which it has a large one
 
 let grids = 0
 
@@ -36,10 +37,12 @@ export class Grid {
     this.wide = this.tall = 0 // as watched: asking the page while tiles come would lay it out for each
     this.watcher = new ResizeObserver(([{ contentRect }]) => this.resize(contentRect))
     this.watcher.observe(this.element)
+    this.unlisten = onSetting(TILE_SIZE, () => this.refresh())
   }
 
   remove() {
     this.watcher.disconnect()
+    this.unlisten()
     cancelAnimationFrame(this.frame)
   }
 
@@ -55,7 +58,7 @@ export class Grid {
   }
 
   get columns() {
-    return Math.max(1, Math.floor((this.width + GAP) / (LEAST + GAP)))
+    return Math.max(1, Math.floor((this.width + GAP) / (setting(TILE_SIZE) + GAP)))
   }
 
   get tileWidth() {
@@ -140,11 +143,12 @@ export class Grid {
 
   /** @param {any} record */
   picture(record) {
+    const side = this.tileWidth < LARGE ? SIDES.small : SIDES.large
     const image = el("img", { loading: "lazy", decoding: "async", alt: "", draggable: false })
-    image.src = this.records.picture(record, SIDE)
+    image.src = this.records.picture(record, side)
     const frame = el("div", { className: "lw-picture" }, image)
     if (record.has_mask) frame.append(el("img", { className: "lw-over", loading: "lazy", alt: "", draggable: false,
-      src: this.records.mask(record, SIDE) }))
+      src: this.records.mask(record, side) }))
     if (record.crops.length) frame.append(cropsInSquare(record))
     return frame
   }

@@ -1,7 +1,7 @@
 // How a gallery looks.
 
 export const STYLE = `
-.lw-gallery { display: flex; flex-direction: column; gap: 4px; width: 100%; height: 100%; padding: 2px; }
+.lw-gallery { display: flex; flex-direction: column; gap: 4px; width: 100%; height: 100%; min-height: 260px; padding: 2px; }
 .lw-gallery-bar { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: center;
   gap: 2px 8px; min-height: 20px; }
 .lw-tools { display: flex; gap: 4px; }

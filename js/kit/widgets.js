@@ -30,7 +30,26 @@ export function addElement(node, name, type, element, { least = () => 60, most, 
     serialize, // in the prompt ...
   })
   widget.serialize = serialize // ... and in the workflow
+  fitOnceSeen(node, element)
   return widget
+}
+
+/** An element has no size while its node is out of view: it can be measured only once it is seen.
+ *  @param {any} node @param {HTMLElement} element */
+function fitOnceSeen(node, element) {
+  let seen = false
+  new ResizeObserver(() => {
+    const before = seen
+    seen = element.offsetWidth > 0
+    if (seen && !before) requestAnimationFrame(() => fit(node))
+  }).observe(element)
+}
+
+/** @param {any} node */
+function fit(node) {
+  if (!node.graph) return
+  node.setSize([node.size[0], Math.max(node.size[1], node.computeSize()[1])])
+  node.setDirtyCanvas(true, true)
 }
 
 /** Make a node as large as its widgets need, never smaller. @param {any} node @param {number} [leastWidth] */

@@ -5,6 +5,7 @@ import { app } from "/scripts/app.js"
 import { captureChange } from "../kit/changes.js"
 import { button, el } from "../kit/parts.js"
 import { ask, tell } from "../kit/server.js"
+import { FOLD_GROUPS, onSetting, setting } from "../kit/settings.js"
 import { inputTexts, t } from "../kit/texts.js"
 import { growToFit } from "../kit/widgets.js"
 import { changed, read, write } from "./lines.js"
@@ -63,6 +64,7 @@ export class RecipeForm {
     this.element = el("div", { className: "lw lw-recipe", role: "group", "aria-label": t("Settings of the recipe") }, this.content)
     this.element.addEventListener("keydown", (event) => this.onKey(event))
     this.flipped()
+    this.unlisten = onSetting(FOLD_GROUPS, () => this.find())
     this.build()
   }
 
@@ -101,7 +103,7 @@ export class RecipeForm {
     const rows = fields.map((field) => new Row(translated(field, node), (own, value) => this.choose(own, value)))
     for (const row of rows) this.rows.set(row.field.name, row)
     const count = el("small", {})
-    const element = el("details", { on: { toggle: () => this.grow() } },
+    const element = el("details", { open: !setting(FOLD_GROUPS), on: { toggle: () => this.grow() } },
       el("summary", { title: t(about) }, t(title), count), ...rows.map((row) => row.element))
     element.dataset.group = name
     return { element, rows, count }
@@ -182,7 +184,7 @@ export class RecipeForm {
       const found = rows.filter((row) => (row.element.hidden = !row.fits(words), !row.element.hidden))
       for (const row of rows) row.element.style.display = row.element.hidden ? "none" : ""
       element.style.display = found.length ? "" : "none"
-      element.open = words.length > 0 && found.length > 0
+      element.open = words.length ? found.length > 0 : !setting(FOLD_GROUPS)
     }
     this.grow()
   }
@@ -215,6 +217,7 @@ export class RecipeForm {
 
   remove() {
     this.removed = true
+    this.unlisten()
     clearTimeout(this.timer)
   }
 }

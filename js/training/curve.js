@@ -1,8 +1,9 @@
 // The losses of a run as a curve: of each step, smoothed, and what was measured of snapshots.
 
+import { SMOOTHING, setting } from "../kit/settings.js"
+
 const HEIGHT = 120 // pixels
 const EDGE = { left: 44, right: 8, top: 8, bottom: 18 }
-const SMOOTHING = 0.97 // share of the last value that the next one keeps
 const FAINT = 0.3 // opacity of single steps
 const SHOWN = [0.01, 0.99] // quantiles between which single steps set the scale
 const ENOUGH = 2000 // values that the quantiles are taken of
@@ -19,13 +20,17 @@ const ENOUGH = 2000 // values that the quantiles are taken of
  * @property {number | null} best step of the snapshot that the verdict picks
  */
 
-/** Exponential moving average, without the bias of its first value. @param {Values} values */
-export function smoothed(values) {
+/**
+ * Exponential moving average, without the bias of its first value.
+ * @param {Values} values
+ * @param {number} kept share of the last value that the next one keeps
+ */
+export function smoothed(values, kept) {
   let [sum, weight] = [0, 0]
   return values.map((value) => {
     if (value === null) return null
-    sum = SMOOTHING * sum + (1 - SMOOTHING) * value
-    weight = SMOOTHING * weight + 1 - SMOOTHING
+    sum = kept * sum + (1 - kept) * value
+    weight = kept * weight + 1 - kept
     return sum / weight
   })
 }
@@ -76,7 +81,7 @@ export function drawCurve(canvas, course) {
   const context = canvas.getContext("2d")
   if (!context) return
   context.scale(scale, scale)
-  const [smooth, smoothPrior] = [smoothed(course.losses), smoothed(course.prior)]
+  const [smooth, smoothPrior] = [course.losses, course.prior].map((own) => smoothed(own, setting(SMOOTHING)))
   const [least, most] = rangeOf([course.losses, course.prior], [smooth, smoothPrior])
   const x = (/** @type {number} */ step) =>
     EDGE.left + ((width - EDGE.left - EDGE.right) * (step - 1)) / Math.max(1, course.steps - 1)

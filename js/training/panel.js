@@ -3,6 +3,7 @@
 import { addStyle } from "../kit/style.js"
 import { button, el } from "../kit/parts.js"
 import { ask } from "../kit/server.js"
+import { SMOOTHING, onSetting } from "../kit/settings.js"
 import { t } from "../kit/texts.js"
 import { addElement, growToFit } from "../kit/widgets.js"
 import { Acts } from "./acts.js"
@@ -72,6 +73,7 @@ export class TrainingPanel {
     })
     this.watcher = new ResizeObserver(() => this.drawLater())
     this.watcher.observe(this.canvas)
+    this.unlisten = onSetting(SMOOTHING, () => this.drawLater())
     this.draw()
     this.fit()
   }
@@ -88,6 +90,7 @@ export class TrainingPanel {
 
   remove() {
     this.watcher.disconnect()
+    this.unlisten()
     this.run = ""
     clearTimeout(this.timer)
     clearTimeout(this.silence)

@@ -11,6 +11,7 @@ from ..kit.files import below_output, new_file
 from ..kit.generation import generation_inputs, negative_prompt_input, sides
 from ..kit.inputs import or_else
 from ..kit.shown import shown, tell
+from ..kit.work import batch
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -88,8 +89,8 @@ class GenerateBatch(io.ComfyNode):
         tell("\n".join([*notes, *_of_prompts(base, made)]))
         folder = new_file(host().output_directory() / "batches", or_else(name, "batch"))
         graph = host().workflow_metadata(cls)
-        batch = Batch(name=folder.name, jobs=made, folder=folder, batch_size=batch_size, graph=graph)
-        drawn = host().drive(draw_batch(base, batch))
+        wanted = Batch(name=folder.name, jobs=made, folder=folder, batch_size=batch_size, graph=graph)
+        drawn = host().drive(draw_batch(base, wanted), batch(folder.name))
         return _output(drawn, notes)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import comfy.model_management
 import comfy.utils
@@ -26,7 +27,10 @@ from .live import LiveReporter
 from .progress import Meter, Reading
 
 if TYPE_CHECKING:
+    from comfy_execution.utils import ExecutionContext
+
     from ..routes.table import Route
+    from .work import Ending
 
 __all__ = ["ComfyExtension", "host", "io", "ui"]
 
@@ -37,9 +41,11 @@ TEXT_EVENT = "lora_workbench.text"
 """What ``js/lora_workbench.js`` listens to. ComfyUI's own progress texts go to all clients and don't name their run, so
 that a front end shows them on whatever node has the same number in the workflow that it has open."""
 
-
 TRAINING_EVENT = "lora_workbench.training"
 """What ``js/training/`` listens to: parts of what :class:`.live.LiveReporter` tells."""
+
+ENDED_EVENT = "lora_workbench.ended"
+"""What ``js/endings.js`` listens to: that work that takes long has ended."""
 
 
 class ComfyUIHost(Host):
@@ -50,6 +56,13 @@ class ComfyUIHost(Host):
 
     def reporter(self) -> Callable[[Event], None]:
         return _NodeReporter()
+
+    def tell_end(self, ending: Ending) -> None:
+        told = {"id": uuid4().hex, **ending.facts()}
+        _tell_clients(ENDED_EVENT, told, get_executing_context(), everyone=True)
+
+    def is_interruption(self, error: BaseException) -> bool:
+        return isinstance(error, comfy.model_management.InterruptProcessingException)
 
     def check_interruption(self) -> None:
         comfy.model_management.throw_exception_if_processing_interrupted()
@@ -174,23 +187,27 @@ class _NodeReporter:
 
     def _send(self, text: str) -> None:
         """Send a text to the client that queued the run."""
-        self._tell(TEXT_EVENT, {"text": text})
+        _tell_clients(TEXT_EVENT, {"text": text}, self._context)
         self._last_text = time.monotonic()
 
     def _send_training(self, told: dict[str, Any]) -> None:
         """Tell all clients of a training: another one may show the same run."""
-        self._tell(TRAINING_EVENT, told, everyone=True)
+        _tell_clients(TRAINING_EVENT, told, self._context, everyone=True)
 
-    def _tell(self, event: str, told: dict[str, Any], *, everyone: bool = False) -> None:
-        """Send something for the node that the canvas shows this one as."""
-        from server import PromptServer
 
-        server = getattr(PromptServer, "instance", None)
-        if server is None or self._context is None or (server.client_id is None and not everyone):
-            return
-        node = get_progress_state().dynprompt.get_display_node_id(self._context.node_id)
-        of = {"prompt_id": self._context.prompt_id, "node": node, "client": server.client_id}
-        server.send_sync(event, {**of, **told}, None if everyone else server.client_id)
+def _tell_clients(
+    event: str, told: dict[str, Any], context: ExecutionContext | None, *, everyone: bool = False
+) -> None:
+    """Send something of a node that is executed, for the one that the canvas shows it as; to the client that queued the
+    run, or to all."""
+    from server import PromptServer
+
+    server = getattr(PromptServer, "instance", None)
+    if server is None or context is None or (server.client_id is None and not everyone):
+        return
+    node = get_progress_state().dynprompt.get_display_node_id(context.node_id)
+    of = {"prompt_id": context.prompt_id, "node": node, "client": server.client_id}
+    server.send_sync(event, {**of, **told}, None if everyone else server.client_id)
 
 
 def _in_a_row(images: Sequence[Any]) -> Any:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ...engine.runs.store import RunStore
     from ...engine.vault.library import Library
     from ..routes.table import Route
+    from .work import Ending, Work
 
 T = TypeVar("T")
 
@@ -41,12 +42,25 @@ class Host(ABC):
     has_native: bool = False
     """Whether this is ComfyUI, so that :meth:`native` works."""
 
-    def drive(self, events: Generator[Event, None, T]) -> T:
+    def drive(self, events: Generator[Event, None, T], work: Work[T] | None = None) -> T:
         """Run one of the engine's loops to its end; returns its result.
 
-        Each event is shown on the current node. When the user interrupts, the generator is closed, so that it can save
-        its state, and the host's own exception is raised.
+        Each event is shown on the current node, and the end of ``work`` that takes long is told. When the user
+        interrupts, the generator is closed, so that it can save its state, and the host's own exception is raised.
         """
+        if work is None:
+            return self._drive(events)
+        try:
+            result = self._drive(events)
+        except Exception as error:
+            if not self.is_interruption(error):
+                self.tell_end(work.failure(error))
+            raise
+        if ending := work.ending(result):
+            self.tell_end(ending)
+        return result
+
+    def _drive(self, events: Generator[Event, None, T]) -> T:
         report = self.reporter()
         with self.computing(), contextlib.closing(events):
             while True:
@@ -64,6 +78,14 @@ class Host(ABC):
     @abstractmethod
     def check_interruption(self) -> None:
         """Raise the host's own exception if the user asked to stop."""
+
+    @abstractmethod
+    def is_interruption(self, error: BaseException) -> bool:
+        """Whether it is the host's own exception, with which the user stops."""
+
+    @abstractmethod
+    def tell_end(self, ending: Ending) -> None:
+        """Tell people wherever they look."""
 
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         """A context for running a loop in."""

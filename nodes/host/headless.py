@@ -20,6 +20,7 @@ from .progress import TerminalProgress
 
 if TYPE_CHECKING:
     from ..routes.table import Route
+    from .work import Ending
 
 
 class Interrupted(BaseException):
@@ -56,6 +57,12 @@ class HeadlessHost(Host):
     def check_interruption(self) -> None:
         if self._interrupted:
             raise Interrupted
+
+    def is_interruption(self, error: BaseException) -> bool:
+        return isinstance(error, Interrupted)
+
+    def tell_end(self, ending: Ending) -> None:
+        """Who waits for a shell sees it."""
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:

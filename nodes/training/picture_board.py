@@ -11,6 +11,7 @@ from ..kit.datasets import columns_input
 from ..kit.galleries import gallery
 from ..kit.inputs import ADVANCED, seed_input
 from ..kit.shown import shown, tell
+from ..kit.work import board
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -91,7 +92,10 @@ class PictureBoard(io.ComfyNode):
         from ...engine.runs.picture_board import BoardSettings, picture_board
 
         settings = BoardSettings(count=folds, steps=steps, seed=seed)
-        made = host().drive(picture_board(base, dataset, recipe, store=host().run_store(), settings=settings))
+        made = host().drive(
+            picture_board(base, dataset, recipe, store=host().run_store(), settings=settings),
+            board(dataset.name),
+        )
         sheet = sheet_of_board(dataset, made, columns)
         text = str(made)
         tell(made.summary())

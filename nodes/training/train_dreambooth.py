@@ -10,6 +10,7 @@ from ..kit.inputs import or_else, seed_input
 from ..kit.pictures import to_tensor
 from ..kit.shown import shown
 from ..kit.stopping import stops_of, unfinished
+from ..kit.work import training
 from . import CATEGORY
 from .train_lora import facts_of_run, in_words, plot_of_run
 
@@ -96,7 +97,8 @@ class TrainDreamBooth(io.ComfyNode):
             train_dreambooth(
                 base, dataset, recipe, seed=seed, store=host().run_store(), name=name,
                 regularization=regularization, graph=Graph(**host().workflow_metadata(cls)),
-            )
+            ),
+            training(name),
         )  # fmt: skip
         plot = to_tensor([plot_of_run(trained, recipe, name)])
         report = model_report(trained) | {"learning_rate": learning_rate}

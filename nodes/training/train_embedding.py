@@ -10,6 +10,7 @@ from ..kit.inputs import or_else, seed_input
 from ..kit.pictures import to_tensor
 from ..kit.shown import shown
 from ..kit.stopping import stops_of, unfinished
+from ..kit.work import training
 from . import CATEGORY
 from .train_dreambooth import at_rate
 from .train_lora import facts_of_run, in_words, plot_of_run
@@ -105,7 +106,8 @@ class TrainEmbedding(io.ComfyNode):
             train_embedding(
                 base, dataset, recipe, vectors=vectors, begins_as=begins_as, seed=seed,
                 store=host().run_store(), name=name, graph=Graph(**host().workflow_metadata(cls)),
-            )
+            ),
+            training(name),
         )  # fmt: skip
         plot = to_tensor([plot_of_run(trained, recipe, name)])
         report = embedding_report(trained, name)

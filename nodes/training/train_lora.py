@@ -12,6 +12,7 @@ from ..kit.pictures import to_tensor
 from ..kit.shown import shown
 from ..kit.stopping import stops_of, unfinished
 from ..kit.verdicts import plot_of_verdict
+from ..kit.work import training_of_adapter
 from . import CATEGORY
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ class TrainLoRA(io.ComfyNode):
             train_on_devices(
                 base, dataset, recipe, seed=seed, store=host().run_store(), name=name,
                 regularization=regularization, graph=Graph(**host().workflow_metadata(cls)), companions=companions,
-            )
+            ),
+            training_of_adapter(name),
         )  # fmt: skip
         levels = levels_of_run(recipe, dataset, base, f"{name}: noise levels")
         plots = plots_of(trained, recipe, name)

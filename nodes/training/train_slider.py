@@ -11,6 +11,7 @@ from ..kit.settings import parse_settings
 from ..kit.shown import shown
 from ..kit.stopping import stops_of, unfinished
 from ..kit.strips import labeled_strip
+from ..kit.work import training_of_adapter
 from . import CATEGORY
 from .train_lora import in_words, snapshots_output, training_report
 
@@ -87,13 +88,15 @@ class TrainSlider(io.ComfyNode):
             "graph": Graph(**host().workflow_metadata(cls)), "companions": companions,
         }  # fmt: skip
         if positive_pictures is None and negative_pictures is None:
-            events = _by_prompts(base, or_else(name, _named(prompts)), prompts, run)
+            name = or_else(name, _named(prompts))
+            events = _by_prompts(base, name, prompts, run)
             unused = []
         else:
             pairs = both(positive_pictures, negative_pictures)
-            events = _by_pictures(base, or_else(name, pairs[0].name), pairs, prompts, run)
+            name = or_else(name, pairs[0].name)
+            events = _by_pictures(base, name, pairs, prompts, run)
             unused = _unused(prompts)
-        trained = host().drive(events)
+        trained = host().drive(events, training_of_adapter(name))
         shown_prompts = lines(strip_prompts) or lines(prompts["neutral"]) or _captions(trained)
         weights = numbers(strip_weights)
         context = trained.companions.context

@@ -177,15 +177,13 @@ def test_whoever_waits_is_told_that_the_job_was_canceled_elsewhere(train: Orderi
 
 
 def test_a_stop_request_ends_the_job(train: Ordering, standin: StandIn):
-    from lora_workbench.engine.runs.stopping import request_stop
-
     standin.polls = 10_000
     events = train.begin()
     with pytest.raises(RemoteError, match="was canceled"):
         for _ in events:
             if standin.jobs and standin.jobs["job1"].polls == 2:
                 (folder,) = (train.store.root / "runs").iterdir()
-                request_stop(folder / "stop")
+                train.store.request(folder.name, "stop").touch()
     assert standin.jobs["job1"].canceled
 
 
