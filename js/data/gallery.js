@@ -1,7 +1,6 @@
 // The gallery of a node that gives a data set.
 
 import { button, el } from "../kit/parts.js"
-import { addStyle } from "../kit/style.js"
 import { t } from "../kit/texts.js"
 import { addElement, growToFit } from "../kit/widgets.js"
 import { Edits } from "./edits.js"
@@ -9,7 +8,6 @@ import { FindReplace } from "./find_replace.js"
 import { Grid } from "./grid.js"
 import { LargeView } from "./large_view.js"
 import { Records } from "./records.js"
-import { STYLE } from "./style.js"
 import { WriteCaptions } from "./write_captions.js"
 
 const NAME = "lw_gallery"
@@ -21,7 +19,6 @@ const PAUSE = 300 // milliseconds
 export class Gallery {
   /** @param {any} node */
   constructor(node) {
-    addStyle("gallery", STYLE)
     this.edits = new Edits(node)
     this.told = el("span", { role: "status" })
     this.hint = el("span", { className: "lw-muted", role: "status" })

@@ -1,7 +1,5 @@
 // Parts that our editors are made of: elements, and what opens beside them.
 
-import { STYLE } from "./popover_style.js"
-import { addStyle } from "./style.js"
 
 /** An element: properties by name, `on` for listeners, `aria-…` and `data-…` for attributes; then its children. */
 export function el(tag, properties = {}, ...children) {
@@ -81,7 +79,6 @@ let closeOpened = () => {}
  *  focus back to the element, and on clicks elsewhere. */
 export function popover(anchor, content, label, { left, bottom, top } = anchor.getBoundingClientRect()) {
   closeOpened()
-  addStyle("popover", STYLE)
   const panel = el("div", { className: "lw lw-popover", role: "dialog", "aria-label": label }, ...content)
   document.body.append(panel)
   const { offsetWidth, offsetHeight } = panel

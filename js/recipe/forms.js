@@ -6,7 +6,6 @@ import { app } from "/scripts/app.js"
 import { addElement, onRemoved } from "../kit/widgets.js"
 import { isOnCanvas, nodeOf } from "../tabs.js"
 import { RecipeForm } from "./form.js"
-import { styleRecipe } from "./style.js"
 
 const NODE = "LW_Recipe"
 const INPUT = "settings"
@@ -17,7 +16,6 @@ const TYPE = "LW_RECIPE_FORM"
 const forms = new WeakMap()
 
 function addForm(node, name, spec) {
-  styleRecipe()
   const form = new RecipeForm(node)
   const value = { get: () => form.text, set: (text) => (form.text = String(text ?? "")) }
   form.widget = addElement(node, name, TYPE, form.element, { least: () => form.height, value })

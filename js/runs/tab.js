@@ -6,12 +6,10 @@ import { app } from "/scripts/app.js"
 import { button, el } from "../kit/parts.js"
 import { ask, url } from "../kit/server.js"
 import { addSidebarTab } from "../kit/sidebar.js"
-import { addStyle } from "../kit/style.js"
 import { t } from "../kit/texts.js"
 import { say } from "../kit/toasts.js"
 import { stopRun } from "../stop_training.js"
 import { RunCard } from "./card.js"
-import { STYLE } from "./style.js"
 
 const EVENT = "lora_workbench.training"
 const EVENTS = [EVENT, "execution_success", "execution_error", "execution_interrupted"]
@@ -50,7 +48,6 @@ function openReport(run) {
 class RunsTab {
   /** @param {HTMLElement} place */
   constructor(place) {
-    addStyle("runs", STYLE)
     this.runs = []
     /** @type {Map<string, RunCard>} */
     this.cards = new Map()

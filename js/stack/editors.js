@@ -2,10 +2,8 @@
 
 import { app } from "/scripts/app.js"
 
-import { addStyle } from "../kit/style.js"
 import { addElement } from "../kit/widgets.js"
 import { StackEditor } from "./editor.js"
-import { STYLE } from "./style.js"
 
 const NODE = "LW_Stack"
 const INPUT = "rows"
@@ -13,7 +11,6 @@ const INPUT = "rows"
 const TYPE = "LW_STACK_ROWS"
 
 function addEditor(node, name, spec) {
-  addStyle("stack", STYLE)
   const editor = new StackEditor(node)
   const value = { get: () => editor.text, set: (text) => (editor.text = String(text ?? "")) }
   const widget = addElement(node, name, TYPE, editor.element, { least: () => editor.height, value })

@@ -2,12 +2,11 @@
 
 import { button, el, nameParts, popover } from "../kit/parts.js"
 import { ask, url } from "../kit/server.js"
-import { addStyle } from "../kit/style.js"
 import { t } from "../kit/texts.js"
 import { VirtualList } from "../kit/virtual_list.js"
-import { ROW_HEIGHT, STYLE } from "./picker_style.js"
 import { noteUse, recentAdapters } from "./recent.js"
 
+const ROW_HEIGHT = 52 // pixels, as in the style sheet
 const PAUSE = 80 // milliseconds without a key before the server is asked
 const PAGE = 6 // rows
 
@@ -19,7 +18,6 @@ const PAGE = 6 // rows
  * @param {string[]} [first] names that come before those used last
  */
 export function pickAdapter(anchor, family, choose, first = []) {
-  addStyle("picker", STYLE)
   const picker = new Picker(family, (name) => {
     close()
     noteUse(name)

@@ -3,11 +3,9 @@
 import { copy } from "../kit/clipboard.js"
 import { menu, nameParts, popover } from "../kit/parts.js"
 import { ask } from "../kit/server.js"
-import { addStyle } from "../kit/style.js"
 import { t } from "../kit/texts.js"
 import { say } from "../kit/toasts.js"
 import { drawCard, measure } from "../vault/card.js"
-import { STYLE } from "../vault/style.js"
 import { openVault } from "../vault/tab.js"
 import { phrasesOn } from "./lines.js"
 
@@ -38,7 +36,6 @@ export function openRowMenu(editor, line, at, anchor, place) {
 async function inspect(anchor, name, place) {
   try {
     const card = await ask("vault/card", { name })
-    addStyle("vault", STYLE)
     const own = drawCard(card, measure)
     popover(anchor, [own], t("Adapter {name}", { name }), place)
     own.querySelector("button")?.focus()

@@ -1,6 +1,5 @@
 // The panel of a node that trains: its losses as they come, samples, snapshots, the verdict, and how to stop it.
 
-import { addStyle } from "../kit/style.js"
 import { button, el } from "../kit/parts.js"
 import { ask } from "../kit/server.js"
 import { SMOOTHING, onSetting } from "../kit/settings.js"
@@ -9,7 +8,6 @@ import { addElement, growToFit } from "../kit/widgets.js"
 import { Acts } from "./acts.js"
 import { drawCurve } from "./curve.js"
 import { Samples } from "./samples.js"
-import { STYLE } from "./style.js"
 
 const NAME = "lw_training"
 const TYPE = "LW_TRAINING" // unknown to the front end
@@ -48,7 +46,6 @@ function put(values, first, more) {
 export class TrainingPanel {
   /** @param {any} node @param {(run: string) => void} stop */
   constructor(node, stop) {
-    addStyle("training", STYLE)
     this.node = node
     this.run = ""
     this.running = false

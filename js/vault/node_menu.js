@@ -2,11 +2,9 @@
 
 import { app } from "/scripts/app.js"
 
-import { addStyle } from "../kit/style.js"
 import { t } from "../kit/texts.js"
 import { pickAdapter } from "../stack/picker.js"
 import { outputPicture, pickPicture, usePicture } from "./previews.js"
-import { PICKS } from "./style.js"
 
 /** The pictures that a node shows, as the server named them. */
 function picturesOf(node) {
@@ -42,7 +40,6 @@ app.registerExtension({
   getNodeMenuItems(node) {
     const pictures = picturesOf(node)
     if (!pictures.length) return []
-    addStyle("picks", PICKS)
     const shown = pictures[node.imageIndex ?? -1]
     return [{ content: t("Use as preview of ..."), callback: () => choose(node, shown ? [shown] : pictures) }]
   },

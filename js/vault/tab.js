@@ -6,14 +6,13 @@ import { app } from "/scripts/app.js"
 import { el } from "../kit/parts.js"
 import { ask } from "../kit/server.js"
 import { addSidebarTab } from "../kit/sidebar.js"
-import { addStyle } from "../kit/style.js"
 import { t } from "../kit/texts.js"
 import { VirtualList } from "../kit/virtual_list.js"
 import { drawCard } from "./card.js"
 import { Filters } from "./filters.js"
 import { changes } from "./previews.js"
-import { PICKS, ROW_HEIGHT, STYLE } from "./style.js"
 
+const ROW_HEIGHT = 112 // pixels, as in the style sheet
 const PAUSE = 250 // milliseconds without a key before the server is asked
 const READING = 700 // milliseconds between questions while the server reads files
 
@@ -37,8 +36,6 @@ export function openVault(search) {
 class VaultTab {
   /** @param {HTMLElement} place */
   constructor(place) {
-    addStyle("vault", STYLE)
-    addStyle("picks", PICKS)
     this.search = el("input", {
       type: "search", placeholder: t("Search"), title: t("Words, or family:sdxl, trigger:fox, -word"),
       "aria-label": t("Search adapters"),
