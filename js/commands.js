@@ -2,6 +2,7 @@
 
 import { app } from "/scripts/app.js"
 
+import { RUNS, VAULT } from "./sidebars.js"
 import { stopTraining } from "./stop_training.js"
 
 /** @param {string} id of a tab in the sidebar */
@@ -11,9 +12,9 @@ function toggleTab(id) {
 
 const COMMANDS = [
   { id: "LoRAWorkbench.Vault", label: "Open the vault of adapters", icon: "pi pi-box",
-    function: () => toggleTab("lora-workbench-vault") },
+    function: () => toggleTab(VAULT) },
   { id: "LoRAWorkbench.Runs", label: "Open the list of trainings", icon: "pi pi-chart-line",
-    function: () => toggleTab("lora-workbench-runs") },
+    function: () => toggleTab(RUNS) },
   { id: "LoRAWorkbench.Stop", label: "Stop the training and keep the adapter", icon: "pi pi-stop-circle",
     function: stopTraining },
 ]

@@ -78,7 +78,7 @@ def literal(text: str) -> str:
 
 def main_texts() -> Tree:
     """The texts of the scripts, of the menu, and the names of categories of nodes and settings."""
-    scripts = [path.read_text(encoding="utf-8") for path in sorted(SCRIPTS.rglob("*.js"))]
+    scripts = [path.read_text(encoding="utf-8") for path in sorted(SCRIPTS.rglob("*.*js"))]
     texts = [json.loads(f'"{text}"') for script in scripts for text in _TEXT.findall(script)]
     texts += form_texts()
     categories = {part: None for node in NODES for part in node.GET_SCHEMA().category.split("/")}
@@ -104,7 +104,7 @@ def form_texts() -> Iterator[str]:
 
 def command_texts() -> Tree:
     """The commands' labels, by their ids as the front end writes them."""
-    scripts = [path.read_text(encoding="utf-8") for path in sorted(SCRIPTS.rglob("*.js"))]
+    scripts = [path.read_text(encoding="utf-8") for path in sorted(SCRIPTS.rglob("*.*js"))]
     found = [command for script in scripts for command in _COMMAND.findall(script)]
     return {name.replace(".", "_"): {"label": json.loads(f'"{label}"')} for name, label in found}
 

@@ -4,23 +4,28 @@ import { api } from "/scripts/api.js"
 import { app } from "/scripts/app.js"
 
 import { captureChange } from "../kit/changes.js"
+import { cantRead } from "../kit/later.js"
 import { onRemoved } from "../kit/widgets.js"
 import { isOnCanvas, nodeOf } from "../tabs.js"
-import { Gallery } from "./gallery.js"
 
 const PREFIX = "LW_"
 
-/** @type {WeakMap<object, Gallery>} */
+/** @type {WeakMap<object, Promise<import("./gallery.mjs").Gallery>>} */
 const galleries = new WeakMap()
 
 /** @param {any} node */
 function galleryOf(node) {
   const known = galleries.get(node)
   if (known) return known
-  const made = new Gallery(node)
+  const made = import("./gallery.mjs").then(({ Gallery }) => new Gallery(node))
   galleries.set(node, made)
-  onRemoved(node, () => (made.remove(), galleries.delete(node)))
+  onRemoved(node, () => (made.then((gallery) => gallery.remove(), () => {}), galleries.delete(node)))
   return made
+}
+
+/** @param {any} node @param {string} token */
+function showGallery(node, token) {
+  galleryOf(node).then((gallery) => gallery.show(token), cantRead)
 }
 
 /** Remembers the base model that a node gave, by which tokens are counted. @param {any} node @param {any} output */
@@ -38,9 +43,8 @@ function show(id, output) {
   // Remembered with the workflow, so that it shows the pictures when the page is opened again.
   const before = node.properties.lw_dataset
   node.properties.lw_dataset = token
-  const gallery = galleryOf(node)
   if (before !== token) captureChange()
-  return gallery.show(token)
+  showGallery(node, token)
 }
 
 app.registerExtension({
@@ -59,6 +63,6 @@ app.registerExtension({
 
   loadedGraphNode(node) {
     const token = node.properties?.lw_dataset
-    if (typeof token === "string" && token && node.comfyClass?.startsWith(PREFIX)) galleryOf(node).show(token)
+    if (typeof token === "string" && token && node.comfyClass?.startsWith(PREFIX)) showGallery(node, token)
   },
 })

@@ -2,20 +2,26 @@
 
 import { app } from "/scripts/app.js"
 
+import { cantRead } from "./later.js"
+
 /**
  * @param {{id: string, icon: string, title: string, tooltip: string}} tab
- * @param {new (place: HTMLElement) => {remove: () => void}} Content made anew each time that the tab is opened
+ * @param {() => Promise<new (place: HTMLElement) => {remove: () => void}>} load gives the content, which is made anew each
+ *   time that the tab is opened
  */
-export function addSidebarTab(tab, Content) {
+export function addSidebarTab(tab, load) {
   /** @type {{remove: () => void} | undefined} */
   let shown
+  let turn = 0
   function destroy() {
+    turn += 1
     shown?.remove()
     shown = undefined
   }
   function render(place) {
     destroy()
-    shown = new Content(place)
+    const own = turn
+    load().then((Content) => own === turn && (shown = new Content(place)), cantRead)
   }
   app.extensionManager.registerSidebarTab({ ...tab, type: "custom", render, destroy })
 }

@@ -3,26 +3,30 @@
 import { api } from "/scripts/api.js"
 import { app } from "/scripts/app.js"
 
-import { addElement, onRemoved } from "../kit/widgets.js"
+import { addLater } from "../kit/later.js"
+import { onRemoved } from "../kit/widgets.js"
 import { isOnCanvas, nodeOf } from "../tabs.js"
-import { RecipeForm } from "./form.js"
 
 const NODE = "LW_Recipe"
 const INPUT = "settings"
 // A type unknown to the front end: for known ones, Vue nodes replace our element with their own.
 const TYPE = "LW_RECIPE_FORM"
 
-/** @type {WeakMap<object, RecipeForm>} */
+export const LEAST_WIDTH = 420 // pixels
+
+/** @type {WeakMap<object, Promise<import("./form.mjs").RecipeForm>>} */
 const forms = new WeakMap()
 
+/** Something for a node's form to do, once it is there. @param {any} node @param {(form: any) => void} act */
+function tellForm(node, act) {
+  forms.get(node)?.then(act, () => {}) // whoever made it has told that it can't be read
+}
+
 function addForm(node, name, spec) {
-  const form = new RecipeForm(node)
-  const value = { get: () => form.text, set: (text) => (form.text = String(text ?? "")) }
-  form.widget = addElement(node, name, TYPE, form.element, { least: () => form.height, value })
-  form.text = spec[1]?.default ?? ""
+  const form = import("./form.mjs").then(({ RecipeForm }) => new RecipeForm(node))
   forms.set(node, form)
-  onRemoved(node, () => form.remove())
-  return { widget: form.widget, minWidth: RecipeForm.leastWidth }
+  onRemoved(node, () => tellForm(node, (own) => own.remove()))
+  return { widget: addLater(node, name, TYPE, spec[1]?.default ?? "", () => form), minWidth: LEAST_WIDTH }
 }
 
 /** The form follows the choices beside it. */
@@ -32,7 +36,7 @@ function follow(node) {
     const before = widget.callback
     widget.callback = function (...given) {
       const told = before?.apply(this, given)
-      forms.get(node)?.resolve()
+      tellForm(node, (form) => form.resolve())
       return told
     }
   }
@@ -40,7 +44,7 @@ function follow(node) {
 
 function learn(id, output) {
   const node = nodeOf(id)
-  if (node && output?.lw_recipe?.[0]) forms.get(node)?.learn(output.lw_recipe[0])
+  if (node && output?.lw_recipe?.[0]) tellForm(node, (form) => form.learn(output.lw_recipe[0]))
 }
 
 app.registerExtension({

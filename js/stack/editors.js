@@ -2,21 +2,17 @@
 
 import { app } from "/scripts/app.js"
 
-import { addElement } from "../kit/widgets.js"
-import { StackEditor } from "./editor.js"
+import { addLater } from "../kit/later.js"
 
 const NODE = "LW_Stack"
 const INPUT = "rows"
 // A type unknown to the front end: for known ones, Vue nodes replace our element with their own.
 const TYPE = "LW_STACK_ROWS"
+export const LEAST_WIDTH = 400 // pixels
 
 function addEditor(node, name, spec) {
-  const editor = new StackEditor(node)
-  const value = { get: () => editor.text, set: (text) => (editor.text = String(text ?? "")) }
-  const widget = addElement(node, name, TYPE, editor.element, { least: () => editor.height, value })
-  editor.widget = widget
-  widget.value = spec[1]?.default ?? ""
-  return { widget, minWidth: StackEditor.leastWidth }
+  const make = () => import("./editor.mjs").then(({ StackEditor }) => new StackEditor(node))
+  return { widget: addLater(node, name, TYPE, spec[1]?.default ?? "", make), minWidth: LEAST_WIDTH }
 }
 
 app.registerExtension({

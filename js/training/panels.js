@@ -4,17 +4,17 @@ import { api } from "/scripts/api.js"
 import { app } from "/scripts/app.js"
 
 import { captureChange } from "../kit/changes.js"
+import { cantRead } from "../kit/later.js"
 import { onRemoved } from "../kit/widgets.js"
 import { stopRun } from "../stop_training.js"
 import { isStray, textOf } from "../strays.js"
 import { isOnCanvas, nodeOf } from "../tabs.js"
-import { TrainingPanel } from "./panel.js"
 
 const TRAINS = /^LW_Train/
 const EVENT = "lora_workbench.training"
 const TEXT_EVENT = "lora_workbench.text"
 
-/** @type {WeakMap<object, TrainingPanel>} */
+/** @type {WeakMap<object, Promise<import("./panel.mjs").TrainingPanel>>} */
 const panels = new WeakMap()
 /** @type {any} */
 let runningNode = null
@@ -25,13 +25,18 @@ export function hasPanel(node) {
 }
 
 function panelOf(node) {
-  if (!hasPanel(node)) return undefined
   if (!panels.has(node)) {
-    const panel = new TrainingPanel(node, stopRun)
-    panels.set(node, panel)
-    onRemoved(node, () => (panel.remove(), panels.delete(node)))
+    const made = import("./panel.mjs").then(({ TrainingPanel }) => new TrainingPanel(node, stopRun))
+    panels.set(node, made)
+    onRemoved(node, () => (made.then((panel) => panel.remove(), () => {}), panels.delete(node)))
   }
   return panels.get(node)
+}
+
+/** Something for a node's panel to do, once it is there; in the order in which it is told. @param {any} node
+ *  @param {(panel: any) => void} act */
+function tellPanel(node, act) {
+  if (hasPanel(node)) panelOf(node).then(act, cantRead)
 }
 
 /** The node that an event is about: of a run that this page has queued, or of one that a node remembers. */
@@ -46,16 +51,16 @@ function onTraining({ detail }) {
   const node = nodeOfEvent(detail)
   if (!node) return
   runningNode = node
-  const before = node.properties.lw_run
-  panelOf(node)?.take(detail)
-  // Remembered with the workflow, so that it shows the run when it is opened again.
-  if (before !== node.properties.lw_run) {
-    captureChange()
-  }
+  tellPanel(node, (panel) => {
+    const before = node.properties.lw_run
+    panel.take(detail)
+    // Remembered with the workflow, so that it shows the run when it is opened again.
+    if (before !== node.properties.lw_run) captureChange()
+  })
 }
 
 function onEnd() {
-  if (runningNode) panels.get(runningNode)?.end()
+  if (panels.has(runningNode)) tellPanel(runningNode, (panel) => panel.end())
   runningNode = null
 }
 
@@ -64,9 +69,7 @@ function onExecuted({ detail }) {
   const node = nodeOf(detail.display_node ?? detail.node)
   const text = textOf(detail.output)
   if (!hasPanel(node) || !text) return
-  const panel = panelOf(node)
-  panel?.end()
-  panel?.setText(text)
+  tellPanel(node, (panel) => (panel.end(), panel.setText(text)))
 }
 
 app.registerExtension({
@@ -76,7 +79,7 @@ app.registerExtension({
     api.addEventListener(EVENT, onTraining)
     api.addEventListener(TEXT_EVENT, ({ detail }) => {
       const node = nodeOfEvent(detail)
-      if (node) panelOf(node)?.setState(detail.text)
+      if (node) tellPanel(node, (panel) => panel.setState(detail.text))
     })
     api.addEventListener("executing", ({ detail }) => {
       if (runningNode && (detail === null || nodeOf(detail) !== runningNode)) onEnd()
@@ -90,12 +93,12 @@ app.registerExtension({
     for (const [id, output] of Object.entries(outputs)) {
       const node = nodeOf(id)
       const text = textOf(output)
-      if (hasPanel(node) && text && !isStray(id, text)) panelOf(node)?.setText(text)
+      if (text && !isStray(id, text)) tellPanel(node, (panel) => panel.setText(text))
     }
   },
 
   loadedGraphNode(node) {
     const run = node.properties?.lw_run
-    if (hasPanel(node) && typeof run === "string") panelOf(node)?.remember(run)
+    if (typeof run === "string") tellPanel(node, (panel) => panel.remember(run))
   },
 })

@@ -2,15 +2,14 @@
 
 import { app } from "/scripts/app.js"
 
+import { cantRead } from "../kit/later.js"
 import { t } from "../kit/texts.js"
-import { pickAdapter } from "../stack/picker.js"
-import { outputPicture, pickPicture, usePicture } from "./previews.js"
 
 /** The pictures that a node shows, as the server named them. */
 function picturesOf(node) {
   const id = node.graph && node.graph !== app.rootGraph ? `${node.graph.id}:${node.id}` : String(node.id)
   const images = app.nodeOutputs?.[id]?.images ?? node.images ?? []
-  return images.filter((image) => typeof image?.filename === "string").map(outputPicture)
+  return images.filter((image) => typeof image?.filename === "string")
 }
 
 /** Something to open popovers beside: menus are gone by then. */
@@ -27,7 +26,11 @@ function named(node) {
   return texts.flatMap((text) => text.match(/[^|\n]+\.safetensors/g) ?? []).map((name) => name.trim())
 }
 
-function choose(node, pictures) {
+async function choose(node, images) {
+  const [{ pickAdapter }, { outputPicture, pickPicture, usePicture }] = await Promise.all([
+    import("../stack/picker.mjs"), import("./previews.mjs"),
+  ])
+  const pictures = images.map(outputPicture)
   const place = placeOf(node)
   const chosen = (picture) => pickAdapter(place, "", (name) => usePicture(name, picture), named(node))
   if (pictures.length === 1) chosen(pictures[0])
@@ -41,6 +44,6 @@ app.registerExtension({
     const pictures = picturesOf(node)
     if (!pictures.length) return []
     const shown = pictures[node.imageIndex ?? -1]
-    return [{ content: t("Use as preview of ..."), callback: () => choose(node, shown ? [shown] : pictures) }]
+    return [{ content: t("Use as preview of ..."), callback: () => choose(node, shown ? [shown] : pictures).catch(cantRead) }]
   },
 })

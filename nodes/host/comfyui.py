@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ComfyExtension", "host", "io", "ui"]
 
+_ROOT = Path(__file__).parents[2]
+"""Of the extension; ComfyUI names its scripts by the folder, or as `pyproject.toml` does."""
+
 PREVIEW_SIDE = 512
 TEXT_EVERY = 0.5
 """Seconds between updates of the text below a node."""
@@ -100,6 +103,7 @@ class ComfyUIHost(Host):
         server = getattr(PromptServer, "instance", None)
         if server is not None:
             serving.add(routes, server.routes)
+            serving.add_scripts(_ROOT / "js", {_ROOT.name, "lora-workbench"}, server.routes)
 
     def running_node(self) -> str | None:
         from server import PromptServer

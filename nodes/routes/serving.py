@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from .table import LARGEST_BODY, Asked, Route
@@ -14,6 +15,29 @@ def add(routes: Iterable[Route], table: Any) -> None:
     """Add routes to an ``aiohttp.web.RouteTableDef``."""
     for route in routes:
         table.route(route.method, route.path)(_handler(route))
+
+
+def add_scripts(folder: Path, names: Iterable[str], table: Any) -> None:
+    """Serve the scripts that pages read when they need them, before ComfyUI itself does.
+
+    ComfyUI has browsers read ``.js`` anew each time, and lets them keep ``.mjs`` for as long as they like: after an
+    update, pages would have old scripts beside new ones.
+
+    Args:
+        folder: with the extension's scripts.
+        names: of the extension in addresses.
+        table: an ``aiohttp.web.RouteTableDef``.
+    """
+    from aiohttp import web  # pyright: ignore[reportMissingImports] - ComfyUI has it
+
+    async def script(request: Any) -> Any:
+        path = (folder / request.match_info["path"]).resolve()
+        if not path.is_relative_to(folder.resolve()) or not path.is_file():
+            raise web.HTTPNotFound
+        return web.FileResponse(path, headers={"Cache-Control": "no-cache", "Content-Type": "text/javascript"})
+
+    for name in names:
+        table.get(f"/extensions/{name}/{{path:.+[.]mjs}}")(script)
 
 
 def _handler(route: Route) -> Any:

@@ -23,7 +23,7 @@ from lora_workbench.headless.running import running
 from lora_workbench.nodes.host.headless import HeadlessHost
 from lora_workbench.nodes.host.paths import files_below
 from lora_workbench.nodes.routes import ROUTES
-from lora_workbench.nodes.routes.serving import add
+from lora_workbench.nodes.routes.serving import add, add_scripts
 from lora_workbench.nodes.routes.table import Answer, Asked, Route
 from stock_nodes import CHECKPOINT, stock_nodes
 
@@ -402,6 +402,9 @@ class Standin:
         for folder in TEMPLATE_FOLDERS:
             if (self.root / folder).is_dir():
                 app.router.add_static(f"/api/workflow_templates/{EXTENSION}", self.root / folder)
+        scripts = web.RouteTableDef()
+        add_scripts(self.root / "js", [EXTENSION], scripts)
+        app.add_routes(scripts)
         app.router.add_static(f"/extensions/{EXTENSION}", self.root / "js")
         app.router.add_get("/", self._page)
         app.router.add_static("/", self.package)
@@ -421,7 +424,7 @@ class Standin:
             except web.HTTPNotFound:
                 self.unknown.append(request.path)
                 raise
-            if request.path.startswith("/extensions"):
+            if request.path.endswith((".js", ".css")) and request.path.startswith("/extensions"):
                 answer.headers["Cache-Control"] = "no-cache"
             return answer
 

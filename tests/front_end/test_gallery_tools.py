@@ -101,7 +101,7 @@ def test_marking_can_be_cancelled(lasting: Page, standin: Standin, dataset: Data
 def test_duplicates_never_repeat_each_other(lasting: Page, standin: Standin, dataset: Dataset) -> None:
     node = shown(lasting, standin, "LW_CurateDataset", dataset)
     mark = """async ([id, pairs]) => {
-      const { Edits } = await import("SCRIPTSedits.js")
+      const { Edits } = await import("SCRIPTSedits.mjs")
       const edits = new Edits(app.rootGraph.getNodeById(id))
       for (const [name, other] of pairs) edits.markDuplicate(name, other)
     }""".replace("SCRIPTS", SCRIPTS)
@@ -158,7 +158,7 @@ def test_losing_the_trigger_word_is_told(lasting: Page, standin: Standin, datase
 )
 def test_finding(lasting: Page, text: str, find: str, how: str, wanted: str | None) -> None:
     code = """async ([text, find, how]) => {
-      const { changed, finder } = await import("SCRIPTSreplacing.js")
+      const { changed, finder } = await import("SCRIPTSreplacing.mjs")
       const found = finder(find, { matchCase: how.includes("case"), wholeWords: how.includes("words") })
       return changed(text, found, "X")?.after ?? null
     }""".replace("SCRIPTS", SCRIPTS)
@@ -169,7 +169,7 @@ def test_finding(lasting: Page, text: str, find: str, how: str, wanted: str | No
 
 def test_many_overrides_mean_what_the_node_reads(lasting: Page, dataset: Dataset) -> None:
     code = """async ([before, captions]) => {
-      const { Overrides } = await import("SCRIPTSoverrides.js")
+      const { Overrides } = await import("SCRIPTSoverrides.mjs")
       const made = new Overrides(before).with(captions.map(([name, text]) => [name, text ?? undefined]))
       return [made, captions.map(([name]) => new Overrides(made).of(name) ?? null)]
     }""".replace("SCRIPTS", SCRIPTS)
@@ -183,7 +183,7 @@ def test_many_overrides_mean_what_the_node_reads(lasting: Page, dataset: Dataset
 
 def test_five_thousand_overrides_are_quick(lasting: Page) -> None:
     code = """async () => {
-      const { Overrides } = await import("SCRIPTSoverrides.js")
+      const { Overrides } = await import("SCRIPTSoverrides.mjs")
       const tags = "tag: x, ".repeat(20)
       const captions = [...Array(5000)].map((_, at) => [`folder/${at}.png`, `a fox: number ${at}, ${tags}`])
       const began = performance.now()

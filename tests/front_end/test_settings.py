@@ -58,7 +58,7 @@ def test_the_loss_curve_is_smoothed_as_much_as_wished(page: Page, standin: Stand
 
 
 SMOOTHED = """async kept => {
-    const { smoothed } = await import("/extensions/lora-workbench/training/curve.js")
+    const { smoothed } = await import("/extensions/lora-workbench/training/curve.mjs")
     return smoothed([1, 0, 2, 3], kept)
 }"""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
@@ -23,3 +25,14 @@ def test_the_newest_front_end_comes_up_too(opened: Opened, newest: Standin, rend
     newest.forget()
     page = opened.open(newest, renderer)
     assert "LW_TrainLoRA" in page.evaluate("Object.keys(LiteGraph.registered_node_types)")
+
+
+def test_scripts_that_come_later_are_never_stale(standin: Standin) -> None:
+    """ComfyUI itself lets browsers keep `.mjs`: after an update, old scripts would stand beside new ones."""
+    address = f"{standin.url}/extensions/lora-workbench"
+    with urlopen(f"{address}/recipe/form.mjs") as answer:
+        assert answer.headers["Cache-Control"] == "no-cache"
+        assert answer.headers["Content-Type"] == "text/javascript"
+    for path in ("none.mjs", "..%2f..%2fpyproject.mjs", "kit%2f..%2f..%2f..%2fetc%2fpasswd.mjs"):
+        with pytest.raises(HTTPError, match="404"):
+            urlopen(f"{address}/{path}")

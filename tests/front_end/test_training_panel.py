@@ -49,7 +49,7 @@ COLORS = """async names => {
 }"""
 """Whether the curve has these colors of the theme."""
 COST = """async ({ losses, steps }) => {
-    const { drawCurve } = await import("/extensions/lora-workbench/training/curve.js")
+    const { drawCurve } = await import("/extensions/lora-workbench/training/curve.mjs")
     const canvas = Object.assign(document.createElement("canvas"), { style: "width: 360px" })
     document.body.append(canvas)
     const times = []

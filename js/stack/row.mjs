@@ -1,9 +1,9 @@
 // How a row of a stack is drawn, and what can be done to it.
 
-import { isRow, phrasesOn, toggled } from "./lines.js"
+import { isRow, phrasesOn, toggled } from "./lines.mjs"
 import { button, el, nameParts, toggle, weightField } from "../kit/parts.js"
 import { t } from "../kit/texts.js"
-import { openRowMenu } from "./row_menu.js"
+import { openRowMenu } from "./row_menu.mjs"
 
 const BLOCK_PRESETS = ["ALL", "NONE", "INS", "IND", "INALL", "MIDD", "OUTD", "OUTS", "OUTALL"]
 

@@ -1,12 +1,12 @@
 // An adapter of the vault as a card: what it is, its trigger words, and what can be done with it.
 
-import { copy } from "../kit/clipboard.js"
+import { copy } from "../kit/clipboard.mjs"
 import { button, el, nameParts, popover } from "../kit/parts.js"
 import { tell, url } from "../kit/server.js"
 import { t } from "../kit/texts.js"
 import { say } from "../kit/toasts.js"
-import { addToStack, insertInspection, insertNode, restoreGraph } from "./acts.js"
-import { choosePreview } from "./previews.js"
+import { addToStack, insertInspection, insertNode, restoreGraph } from "./acts.mjs"
+import { choosePreview } from "./previews.mjs"
 
 async function restore(name) {
   await restoreGraph(name).catch((error) => {

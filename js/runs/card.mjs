@@ -2,7 +2,7 @@
 
 import { button, el } from "../kit/parts.js"
 import { t } from "../kit/texts.js"
-import { lossCurve } from "./curve.js"
+import { lossCurve } from "./curve.mjs"
 
 const STATES = {
   running: () => t("running"),

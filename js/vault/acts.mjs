@@ -4,8 +4,8 @@ import { app } from "/scripts/app.js"
 
 import { captureChange } from "../kit/changes.js"
 import { ask } from "../kit/server.js"
-import { newRow, write } from "../stack/lines.js"
-import { noteUse } from "../stack/recent.js"
+import { newRow, write } from "../stack/lines.mjs"
+import { noteUse } from "../stack/recent.mjs"
 
 const LOADER = "LW_LoadAdapter"
 const INSPECTOR = "LW_InspectAdapter"

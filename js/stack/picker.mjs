@@ -3,8 +3,8 @@
 import { button, el, nameParts, popover } from "../kit/parts.js"
 import { ask, url } from "../kit/server.js"
 import { t } from "../kit/texts.js"
-import { VirtualList } from "../kit/virtual_list.js"
-import { noteUse, recentAdapters } from "./recent.js"
+import { VirtualList } from "../kit/virtual_list.mjs"
+import { noteUse, recentAdapters } from "./recent.mjs"
 
 const ROW_HEIGHT = 52 // pixels, as in the style sheet
 const PAUSE = 80 // milliseconds without a key before the server is asked

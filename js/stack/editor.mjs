@@ -6,14 +6,15 @@ import { captureChange } from "../kit/changes.js"
 import { button, el, toggle } from "../kit/parts.js"
 import { t } from "../kit/texts.js"
 import { growToFit } from "../kit/widgets.js"
-import { Amount } from "./amount.js"
-import { isForeign, isRow, newRow, read, scaled, write } from "./lines.js"
-import { pickAdapter } from "./picker.js"
-import { openPresets } from "./presets.js"
-import { drawLine, markProblem } from "./row.js"
-import { openRowMenu } from "./row_menu.js"
-import { describe } from "./server.js"
-import { wiredFamily } from "./wired.js"
+import { Amount } from "./amount.mjs"
+import { LEAST_WIDTH } from "./editors.js"
+import { isForeign, isRow, newRow, read, scaled, write } from "./lines.mjs"
+import { pickAdapter } from "./picker.mjs"
+import { openPresets } from "./presets.mjs"
+import { drawLine, markProblem } from "./row.mjs"
+import { openRowMenu } from "./row_menu.mjs"
+import { describe } from "./server.mjs"
+import { wiredFamily } from "./wired.mjs"
 
 const LEAST_HEIGHT = 120 // pixels
 const PAUSE = 250 // milliseconds without a change before the server is asked
@@ -21,8 +22,6 @@ const MOST_LINES = 20 // of text that show at once
 const EXAMPLE = "on | subjects/fox.safetensors | 0.8 | 0.6 | mid=0.5 | tok fox"
 
 export class StackEditor {
-  static leastWidth = 400 // pixels
-
   constructor(node) {
     this.node = node
     /** @type {import("../comfyui.d.ts").Widget} */
@@ -114,7 +113,7 @@ export class StackEditor {
   }
 
   grow() {
-    requestAnimationFrame(() => growToFit(this.node, StackEditor.leastWidth))
+    requestAnimationFrame(() => growToFit(this.node, LEAST_WIDTH))
   }
 
   bar() {

@@ -1,6 +1,6 @@
 // Writing edited captions back to their files, after a look at what would be written.
 
-import { openDialog } from "../kit/dialog.js"
+import { openDialog } from "../kit/dialog.mjs"
 import { button, el } from "../kit/parts.js"
 import { tell } from "../kit/server.js"
 import { t } from "../kit/texts.js"
@@ -31,8 +31,8 @@ function parts(captions) {
 
 export class WriteCaptions {
   /**
-   * @param {import("./records.js").Records} records
-   * @param {import("./edits.js").Edits} edits
+   * @param {import("./records.mjs").Records} records
+   * @param {import("./edits.mjs").Edits} edits
    * @param {() => void} closed
    */
   constructor(records, edits, closed) {

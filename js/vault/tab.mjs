@@ -5,12 +5,12 @@ import { app } from "/scripts/app.js"
 
 import { el } from "../kit/parts.js"
 import { ask } from "../kit/server.js"
-import { addSidebarTab } from "../kit/sidebar.js"
 import { t } from "../kit/texts.js"
-import { VirtualList } from "../kit/virtual_list.js"
-import { drawCard } from "./card.js"
-import { Filters } from "./filters.js"
-import { changes } from "./previews.js"
+import { VirtualList } from "../kit/virtual_list.mjs"
+import { VAULT } from "../sidebars.js"
+import { drawCard } from "./card.mjs"
+import { Filters } from "./filters.mjs"
+import { changes } from "./previews.mjs"
 
 const ROW_HEIGHT = 112 // pixels, as in the style sheet
 const PAUSE = 250 // milliseconds without a key before the server is asked
@@ -18,8 +18,6 @@ const READING = 700 // milliseconds between questions while the server reads fil
 
 /** What was looked for last, until the page is closed. */
 const kept = { search: "", chosen: { family: "", base: "", kind: "", here: "" } }
-
-const ID = "lora-workbench-vault"
 
 let wanted = "" // the search that a tab opens with
 
@@ -30,10 +28,10 @@ let opened
 export function openVault(search) {
   wanted = search
   if (opened) opened.find()
-  else app.extensionManager.sidebarTab.toggleSidebarTab(ID)
+  else app.extensionManager.sidebarTab.toggleSidebarTab(VAULT)
 }
 
-class VaultTab {
+export class VaultTab {
   /** @param {HTMLElement} place */
   constructor(place) {
     this.search = el("input", {
@@ -157,12 +155,3 @@ class VaultTab {
     requestAnimationFrame(() => this.list.element.querySelector(`[data-at="${at}"] .lw-card-acts button`)?.focus())
   }
 }
-
-app.registerExtension({
-  name: "LoRAWorkbench.Vault",
-
-  setup() {
-    const tooltip = t("Adapters of LoRA Workbench")
-    addSidebarTab({ id: ID, icon: "pi pi-box", title: t("Vault"), tooltip }, VaultTab)
-  },
-})

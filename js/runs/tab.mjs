@@ -5,11 +5,10 @@ import { app } from "/scripts/app.js"
 
 import { button, el } from "../kit/parts.js"
 import { ask, url } from "../kit/server.js"
-import { addSidebarTab } from "../kit/sidebar.js"
 import { t } from "../kit/texts.js"
 import { say } from "../kit/toasts.js"
 import { stopRun } from "../stop_training.js"
-import { RunCard } from "./card.js"
+import { RunCard } from "./card.mjs"
 
 const EVENT = "lora_workbench.training"
 const EVENTS = [EVENT, "execution_success", "execution_error", "execution_interrupted"]
@@ -45,7 +44,7 @@ function openReport(run) {
   window.open(url("runs/report", { run: run.run }), "_blank", "noopener")
 }
 
-class RunsTab {
+export class RunsTab {
   /** @param {HTMLElement} place */
   constructor(place) {
     this.runs = []
@@ -144,12 +143,3 @@ class RunsTab {
     this.askLater()
   }
 }
-
-app.registerExtension({
-  name: "LoRAWorkbench.Runs",
-
-  setup() {
-    const tooltip = t("Trainings of LoRA Workbench")
-    addSidebarTab({ id: "lora-workbench-runs", icon: "pi pi-chart-line", title: t("Runs"), tooltip }, RunsTab)
-  },
-})

@@ -5,9 +5,9 @@ import { ask } from "../kit/server.js"
 import { SMOOTHING, onSetting } from "../kit/settings.js"
 import { t } from "../kit/texts.js"
 import { addElement, growToFit } from "../kit/widgets.js"
-import { Acts } from "./acts.js"
-import { drawCurve } from "./curve.js"
-import { Samples } from "./samples.js"
+import { Acts } from "./acts.mjs"
+import { drawCurve } from "./curve.mjs"
+import { Samples } from "./samples.mjs"
 
 const NAME = "lw_training"
 const TYPE = "LW_TRAINING" // unknown to the front end

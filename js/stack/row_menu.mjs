@@ -1,13 +1,13 @@
 // What can be done with a row of a stack, from its button, by a right click or by Shift+F10.
 
-import { copy } from "../kit/clipboard.js"
+import { copy } from "../kit/clipboard.mjs"
 import { menu, nameParts, popover } from "../kit/parts.js"
 import { ask } from "../kit/server.js"
 import { t } from "../kit/texts.js"
 import { say } from "../kit/toasts.js"
-import { drawCard, measure } from "../vault/card.js"
-import { openVault } from "../vault/tab.js"
-import { phrasesOn } from "./lines.js"
+import { drawCard, measure } from "../vault/card.mjs"
+import { openVault } from "../vault/tab.mjs"
+import { phrasesOn } from "./lines.mjs"
 
 /** @typedef {{left: number, top: number, bottom: number}} Place in the page */
 

@@ -3,12 +3,12 @@
 import { button, el } from "../kit/parts.js"
 import { t } from "../kit/texts.js"
 import { addElement, growToFit } from "../kit/widgets.js"
-import { Edits } from "./edits.js"
-import { FindReplace } from "./find_replace.js"
-import { Grid } from "./grid.js"
-import { LargeView } from "./large_view.js"
-import { Records } from "./records.js"
-import { WriteCaptions } from "./write_captions.js"
+import { Edits } from "./edits.mjs"
+import { FindReplace } from "./find_replace.mjs"
+import { Grid } from "./grid.mjs"
+import { LargeView } from "./large_view.mjs"
+import { Records } from "./records.mjs"
+import { WriteCaptions } from "./write_captions.mjs"
 
 const NAME = "lw_gallery"
 const TYPE = "LW_GALLERY" // unknown to the front end

@@ -2,17 +2,17 @@
 
 import { button, el } from "../kit/parts.js"
 import { t } from "../kit/texts.js"
-import { marked } from "./caption.js"
-import { cropOver } from "./crops.js"
-import { addEditCaptions } from "./edits.js"
-import { TokenLine } from "./tokens.js"
+import { marked } from "./caption.mjs"
+import { cropOver } from "./crops.mjs"
+import { addEditCaptions } from "./edits.mjs"
+import { TokenLine } from "./tokens.mjs"
 
 const SIDE = 1024 // pixels of the picture
 
 export class LargeView {
   /**
-   * @param {import("./records.js").Records} records
-   * @param {import("./edits.js").Edits} edits
+   * @param {import("./records.mjs").Records} records
+   * @param {import("./edits.mjs").Edits} edits
    * @param {number} index
    * @param {(index: number, isDuplicate: boolean) => void} closed with the picture that was in view, and whether it is to
    *   be marked as a duplicate
@@ -148,7 +148,7 @@ export class LargeView {
     return [el("div", { className: "lw-choices", role: "radiogroup", "aria-label": t("Keep or drop") }, ...made), ...reason]
   }
 
-  /** @param {import("./edits.js").Choice} choice */
+  /** @param {import("./edits.mjs").Choice} choice */
   choose(choice) {
     if (choice === "duplicate") {
       this.isDuplicate = true // of a picture that is picked in the gallery

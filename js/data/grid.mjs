@@ -3,8 +3,8 @@
 import { el } from "../kit/parts.js"
 import { TILE_SIZE, onSetting, setting } from "../kit/settings.js"
 import { t } from "../kit/texts.js"
-import { marked } from "./caption.js"
-import { cropsInSquare } from "./crops.js"
+import { marked } from "./caption.mjs"
+import { cropsInSquare } from "./crops.mjs"
 
 const CAPTION = 50 // pixels below a tile's picture
 const GAP = 6
@@ -16,8 +16,8 @@ let grids = 0
 
 export class Grid {
   /**
-   * @param {import("./records.js").Records} records
-   * @param {import("./edits.js").Edits} edits
+   * @param {import("./records.mjs").Records} records
+   * @param {import("./edits.mjs").Edits} edits
    * @param {(index: number) => void} open
    * @param {() => void} changed when what keys do may be another
    */

@@ -2,8 +2,8 @@
 
 import { button, el } from "../kit/parts.js"
 import { t } from "../kit/texts.js"
-import { isRow } from "./lines.js"
-import { amountOf } from "./server.js"
+import { isRow } from "./lines.mjs"
+import { amountOf } from "./server.mjs"
 
 /** @param {number} number */
 function short(number) {

@@ -1,23 +1,23 @@
 // Find and replace over all captions of a gallery, with a look at what changes.
 
-import { openDialog } from "../kit/dialog.js"
+import { openDialog } from "../kit/dialog.mjs"
 import { button, el } from "../kit/parts.js"
 import { t } from "../kit/texts.js"
 import { say } from "../kit/toasts.js"
-import { hasTrigger } from "./caption.js"
-import { inOneLine } from "./overrides.js"
-import { changed, finder } from "./replacing.js"
+import { hasTrigger } from "./caption.mjs"
+import { inOneLine } from "./overrides.mjs"
+import { changed, finder } from "./replacing.mjs"
 
 const MOST_SHOWN = 200 // changes
 const AROUND = 60 // characters that are shown before and after what was found
 const PAUSE = 150 // milliseconds without typing
 
-/** @typedef {import("./replacing.js").Change & {name: string, trigger: string}} OfPicture */
+/** @typedef {import("./replacing.mjs").Change & {name: string, trigger: string}} OfPicture */
 
 export class FindReplace {
   /**
-   * @param {import("./records.js").Records} records
-   * @param {import("./edits.js").Edits} edits
+   * @param {import("./records.mjs").Records} records
+   * @param {import("./edits.mjs").Edits} edits
    * @param {() => void} closed
    */
   constructor(records, edits, closed) {

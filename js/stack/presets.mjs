@@ -1,7 +1,7 @@
 // Presets of stacks: rows by name, in the user's folder.
 
 import { button, el, option, popover } from "../kit/parts.js"
-import { deletePreset, loadPreset, presetNames, savePreset } from "./server.js"
+import { deletePreset, loadPreset, presetNames, savePreset } from "./server.mjs"
 import { t } from "../kit/texts.js"
 
 /** A name as a file can have it. */

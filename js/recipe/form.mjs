@@ -8,13 +8,13 @@ import { ask, tell } from "../kit/server.js"
 import { FOLD_GROUPS, onSetting, setting } from "../kit/settings.js"
 import { inputTexts, t } from "../kit/texts.js"
 import { growToFit } from "../kit/widgets.js"
-import { changed, read, write } from "./lines.js"
-import { Plots } from "./plots.js"
-import { Row } from "./row.js"
+import { LEAST_WIDTH } from "./forms.js"
+import { changed, read, write } from "./lines.mjs"
+import { Plots } from "./plots.mjs"
+import { Row } from "./row.mjs"
 
 const PAUSE = 250 // milliseconds without a change before the server is asked
 const MOST_LINES = 16 // of text that show at once
-const WIDTH = 420 // pixels
 
 /** @type {Promise<any> | null} */
 let declared = null
@@ -35,8 +35,6 @@ function translated(field, node) {
 }
 
 export class RecipeForm {
-  static leastWidth = WIDTH
-
   /** @param {any} node */
   constructor(node) {
     this.node = node
@@ -206,7 +204,7 @@ export class RecipeForm {
   }
 
   grow() {
-    requestAnimationFrame(() => this.removed || growToFit(this.node, WIDTH))
+    requestAnimationFrame(() => this.removed || growToFit(this.node, LEAST_WIDTH))
   }
 
   /** @param {KeyboardEvent} event */

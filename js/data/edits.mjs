@@ -3,7 +3,7 @@
 import { app } from "/scripts/app.js"
 
 import { captureChange } from "../kit/changes.js"
-import { Overrides } from "./overrides.js"
+import { Overrides } from "./overrides.mjs"
 
 const CAPTIONS = "LW_EditCaptions"
 const CHOICES = "LW_CurateDataset"
