@@ -1,4 +1,5 @@
-"""``lora-workbench runs``: the trainings in a run store with their verdicts, their reports, and asking one to stop."""
+"""``lora-workbench runs``: the trainings in a run store with their verdicts, their reports, and what one in progress is
+asked for: to stop, to draw its samples now, to save a snapshot."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from .store import PLACE, add_place_to, store_of, time_of
 
 if TYPE_CHECKING:
     from ..engine.runs.listing import ListedRun
+    from ..engine.runs.store import Wanted
 
 
 def add_to(commands: Any) -> None:
@@ -27,7 +29,11 @@ def add_to(commands: Any) -> None:
     exported = actions.add_parser("events", help="write the TensorBoard events of a run")
     exported.add_argument("--to", type=Path, metavar="DIR", required=True, help="where it gets a folder of its name")
     stopped = actions.add_parser("stop", help="stop a run after its current step; its graph goes on with the adapter")
-    for action, command in ((shown, show), (opened, open_), (exported, events), (stopped, stop)):
+    drawn = actions.add_parser("sample", help="let a run draw its sample pictures after its current step")
+    saved = actions.add_parser("snapshot", help="let a run save one more snapshot after its current step")
+    about_it = ((shown, show), (opened, open_), (exported, events))
+    asked_for = ((stopped, stop), (drawn, sample), (saved, snapshot))
+    for action, command in (*about_it, *asked_for):
         add_place_to(action)
         action.add_argument("run", metavar="RUN", help="its name, or the begin of its number")
         action.set_defaults(command=command)
@@ -99,20 +105,31 @@ def events(arguments: argparse.Namespace) -> int:
 
 
 def stop(arguments: argparse.Namespace) -> int:
+    return _ask(arguments, "stop", "stops after its current step; run its graph again to train on.")
+
+
+def sample(arguments: argparse.Namespace) -> int:
+    return _ask(arguments, "sample", "draws its sample pictures after its current step.")
+
+
+def snapshot(arguments: argparse.Namespace) -> int:
+    return _ask(arguments, "snapshot", "saves a snapshot after its current step.")
+
+
+def _ask(arguments: argparse.Namespace, wanted: Wanted, told: str) -> int:
+    """Ask a run in progress for something."""
     from ..engine.runs.listing import find_runs
-    from ..engine.runs.stopping import request_stop
+    from ..engine.runs.requests import ask
 
     store = store_of(arguments)
     runs = find_runs(store, arguments.run)
     running = next((run for run in runs if run.progress == "running"), None)
-    if running is None:
-        told = f"{runs[0].name or runs[0].short} isn't in progress: it is {runs[0].progress}."
-        return _refused(told, arguments.json)
-    request_stop(store.stop_request(running.lineage))
+    if running is None or not ask(store, running.lineage, running.steps, wanted):
+        return _refused(f"{runs[0].name or runs[0].short} isn't in progress: it is {runs[0].progress}.", arguments.json)
     if arguments.json:
         say_json({"status": "ok", **_plain(running)})
     else:
-        say(f"{running.name or running.short} stops after its current step; run its graph again to train on.")
+        say(f"{running.name or running.short} {told}")
     return 0
 
 

@@ -14,6 +14,7 @@ from ..engine.core.events import Event, SamplesGenerated
 from ..engine.core.joining import launched
 from ..engine.core.ranks import Ranks
 from ..engine.core.words import duration
+from . import hosted
 from .printing import say
 from .together import REFUSED, Outcome, carried_out, leads, reported, shared
 
@@ -33,6 +34,7 @@ def add_to(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder for all results, as in the file by default")
     parser.add_argument("--json", action="store_true", help="print the result as one line of JSON")
+    hosted.add_to(parser)
     parser.add_argument("--schema", action="store_true", help="print the JSON Schema of the file, and train nothing")
     parser.set_defaults(command=train)
 
@@ -43,6 +45,8 @@ def train(arguments: argparse.Namespace) -> int:
 
         say(json.dumps(run_schema(), indent=1))
         return 0
+    if arguments.on:
+        return reported(arguments, hosted.execute, hosted.in_words)
     return reported(arguments, execute, _in_words)
 
 

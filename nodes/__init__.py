@@ -63,6 +63,7 @@ from .training.save_embedding import SaveEmbedding
 from .training.train_dreambooth import TrainDreamBooth
 from .training.train_embedding import TrainEmbedding
 from .training.train_lora import TrainLoRA
+from .training.train_remote import TrainRemote
 from .training.train_slider import TrainSlider
 
 NODES: list[type[io.ComfyNode]] = [
@@ -94,6 +95,7 @@ NODES: list[type[io.ComfyNode]] = [
     PictureBoard,
     TrainLoRA,
     TrainSlider,
+    TrainRemote,
     TrainDreamBooth,
     SaveBase,
     TrainEmbedding,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from lora_workbench.engine.adapters.stack import Stack, StackEntry
-from lora_workbench.engine.core.events import StepDone
+from lora_workbench.engine.core.events import MemoryTaken, StepDone
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
 from lora_workbench.engine.models.registry import load_base
@@ -112,6 +112,12 @@ def test_training_gives_its_memory_back(folder: Path, dataset, tmp_path: Path):
     finish(events)
     base.release_encoders()
     assert torch.cuda.memory_allocated() - before < 2**20
+
+
+def test_the_memory_of_its_steps_is_told_beside_the_plan(folder: Path, dataset, tmp_path: Path):
+    _, events = train(folder, dataset, tmp_path, "cuda", RECIPE.changed(checkpointing="none"))
+    taken = [event for event in events if isinstance(event, MemoryTaken)]
+    assert taken and taken[-1].bytes > 0 and taken[-1].planned
 
 
 def test_nothing_waits_for_the_gpu_but_the_loss(folder: Path, dataset, tmp_path: Path):

@@ -31,6 +31,7 @@ LEVELS = {
     "engine.vault": 3,
     "engine.evaluation": 4,
     "engine.runs": 5,
+    "engine.remote": 6,
     "engine.reports": 6,
     "headless": 6,
     "engine.batches": 7,

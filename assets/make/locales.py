@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import lora_workbench
+from lora_workbench.engine.core.fields import settings_of
+from lora_workbench.engine.training.recipe import GROUPS
+from lora_workbench.engine.training.resolved import BY_BASE, BY_DATASET, CHOSEN, DEFAULT, no_effect
 from lora_workbench.nodes import NODES
+from lora_workbench.nodes.kit.settings import about
 
 ROOT = Path(lora_workbench.__file__).parent
 FOLDER = ROOT / "locales"
@@ -70,8 +74,19 @@ def main_texts() -> Tree:
     """The texts of the scripts, and the names of the nodes' categories."""
     scripts = [path.read_text(encoding="utf-8") for path in sorted(SCRIPTS.rglob("*.js"))]
     texts = [json.loads(f'"{text}"') for script in scripts for text in _TEXT.findall(script)]
+    texts += form_texts()
     categories = {part: None for node in NODES for part in node.GET_SCHEMA().category.split("/")}
     return {SECTION: {text: text for text in texts}, "nodeCategories": {part: part for part in categories}}
+
+
+def form_texts() -> Iterator[str]:
+    """What the server tells the form of a recipe in fixed words, which js/recipe/ translates. Its names of settings and
+    their tooltips are those of the nodes."""
+    yield from (DEFAULT, CHOSEN, BY_BASE, BY_DATASET)
+    for group in GROUPS.values():
+        yield from (group.title, about(group))
+        for declared in settings_of(group).values():
+            yield from filter(None, (declared.unit, declared.unused and no_effect(declared)))
 
 
 def command_texts() -> Tree:

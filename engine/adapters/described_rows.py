@@ -9,7 +9,7 @@ from typing import Any
 from ..core.errors import WorkbenchError, in_a_line
 from .block_names import known_blocks
 from .block_weights import fitting
-from .finding import place
+from .finding import meant, place
 from .glances import glance
 from .pasted_rows import read_rows
 from .rows import Row
@@ -25,8 +25,9 @@ def described(text: str, names: Sequence[str], path_of: Callable[[str], Path]) -
 
     Returns:
         ``text``: the rows in their own form, where they were pasted from other programs;
-        ``rows``: for each row its ``line``, ``family``, ``phrases`` and ``blocks`` as far as they are known, and its
-        ``problem`` if it has one; ``problems``: what can't be read at all, a sentence each.
+        ``rows``: for each row its ``line``; the ``name`` of its adapter, unless the file is missing; ``family``,
+        ``phrases`` and ``blocks`` as far as they are known, and its ``problem`` if it has one;
+        ``problems``: what can't be read at all, a sentence each.
     """
     try:
         rows = read_rows(text)
@@ -43,7 +44,9 @@ def described(text: str, names: Sequence[str], path_of: Callable[[str], Path]) -
 def _described(row: Row, names: Sequence[str], path_of: Callable[[str], Path]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     try:
-        known = glance(place(row.adapter, names, path_of))
+        path = place(row.adapter, names, path_of)
+        found["name"] = next(iter(meant(row.adapter, names)), row.adapter)
+        known = glance(path)
         found |= {"family": known.family, "phrases": known.phrases, "blocks": known_blocks(known.modules)}
         fitting(row.blocks, known.modules, family=known.family, name=row.adapter)
     except WorkbenchError as error:

@@ -240,7 +240,7 @@ def _layer(
 ) -> Layer:
     import torch
 
-    _check_shapes(key, [update for update, _ in parts.values()])
+    check_shapes(key, [update for update, _ in parts.values()])
     factors = {number: Factors.of(update, share, weight) for number, (update, share) in parts.items()}
     gram, places = torch.zeros(count, count, dtype=torch.float64), torch.tensor([*factors])
     gram[places[:, None], places[None]] = _products([*factors.values()])
@@ -265,7 +265,11 @@ def _products(factors: Sequence[Factors]) -> Tensor:
     return (whose.T @ ((up.T @ up) * (down @ down.T)).double() @ whose).cpu()
 
 
-def _check_shapes(key: str, updates: Sequence[Update]) -> None:
+def check_shapes(key: str, updates: Sequence[Update]) -> None:
+    """
+    Raises:
+        AdapterError: the updates of a layer are of different models.
+    """
     shapes = {(update.weight_shape[0], prod(update.weight_shape[1:])) for update in updates}
     if len(shapes) > 1:
         told = first_of([str(shape) for shape in sorted(shapes)], 3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -69,8 +69,7 @@ class StackEntry:
 
     def weight_for(self, module_key: str) -> float:
         """The weight of the update of a layer, by its name in the base model or in the file."""
-        weight = self.weight if module_key.startswith("denoiser.") else self.text_encoder_weight
-        return weight * self.blocks.factor(module_key) if weight and self.blocks else weight
+        return weight_for(module_key, self.weight, self.text_encoder_weight, self.blocks)
 
     @property
     def phrases(self) -> tuple[str, ...]:
@@ -196,14 +195,7 @@ class Stack:
 
     def total_weight(self) -> float:
         """Sum of the absolute denoiser weights of active entries; with block weights, in the block where it is most."""
-        everywhere = sum(abs(entry.weight) for entry in self.active() if not entry.blocks)
-        by_block: dict[Block, float] = defaultdict(float)
-        for entry in self.active():
-            if entry.blocks:
-                own = {block_of(key): key for key in entry.adapter.modules if key.startswith("denoiser.")}
-                for block, key in own.items():
-                    by_block[block] += abs(entry.weight_for(key))
-        return everywhere + max(by_block.values(), default=0.0)
+        return sum_of_weights((entry.weight, entry.blocks, entry.adapter.modules) for entry in self.active())
 
     def warnings(self) -> list[str]:
         """Likely problems that are seen without measuring, one sentence each; see ``stack_report.warnings``."""
@@ -273,3 +265,26 @@ class WeightedFile:
     file: AdapterFile
     weight: float
     text_encoder_weight: float
+
+
+def weight_for(module_key: str, weight: float, text_encoder_weight: float, blocks: BlockWeights | None) -> float:
+    """The weight of the update of a layer, of an adapter with these weights."""
+    own = weight if module_key.startswith("denoiser.") else text_encoder_weight
+    return own * blocks.factor(module_key) if own and blocks else own
+
+
+def sum_of_weights(adapters: Iterable[tuple[float, BlockWeights | None, Iterable[str]]]) -> float:
+    """Sum of absolute weights for the denoiser, in the block where it is most.
+
+    Args:
+        adapters: the weight, the block weights and the names of the modules of each.
+    """
+    everywhere = 0.0
+    by_block: dict[Block, float] = defaultdict(float)
+    for weight, blocks, modules in adapters:
+        if blocks is None:
+            everywhere += abs(weight)
+            continue
+        for block, key in {block_of(key): key for key in modules if key.startswith("denoiser.")}.items():
+            by_block[block] += abs(weight * blocks.factor(key))
+    return everywhere + max(by_block.values(), default=0.0)

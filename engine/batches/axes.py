@@ -8,6 +8,7 @@ from typing import Any
 
 from ..adapters.stack import StackEntry
 from ..core.errors import ConfigError
+from ..core.words import between_commas
 from .jobs import Job
 from .texts import floats, integers, lines, sizes, within
 
@@ -97,7 +98,7 @@ def replacing_axis(text: str) -> Axis:
     Raises:
         ConfigError: there are fewer than two.
     """
-    words = lines(text) if "\n" in text.strip() else tuple(part.strip() for part in text.split(",") if part.strip())
+    words = lines(text) if "\n" in text.strip() else tuple(between_commas(text))
     if len(words) < 2:
         raise ConfigError(
             f"The axis {REPLACE} got {text.strip()!r}.",

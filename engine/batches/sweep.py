@@ -8,7 +8,7 @@ from itertools import product
 from math import prod
 
 from ..core.errors import ConfigError
-from .axes import PROMPT, SEED, Axis, Value, plain_axis
+from .axes import NEGATIVE, PROMPT, SEED, Axis, Value, plain_axis
 from .jobs import Job, no_such_adapter
 
 MOST_JOBS = 100_000
@@ -89,13 +89,15 @@ def all_jobs(sweep: Sweep, common: Job, prompts: Sequence[str], seeds: Sequence[
     return sweep.within(plain_axis(PROMPT, prompts), plain_axis(SEED, seeds)).jobs(common)
 
 
-def remarks(sweep: Sweep, prompts: Sequence[str], seeds_per_prompt: int) -> list[str]:
+def remarks(sweep: Sweep, prompts: Sequence[str], seeds_per_prompt: int, negative_prompt: str = "") -> list[str]:
     """Which values a sweep replaces, one sentence each."""
     told = []
     if PROMPT in sweep.names and prompts:
         told.append("prompts isn't used: the sweep has prompts of its own")
     if SEED in sweep.names and seeds_per_prompt > 1:
         told.append("seeds_per_prompt isn't used: the sweep has seeds of its own")
+    if NEGATIVE in sweep.names and negative_prompt:
+        told.append("negative_prompt isn't used: the sweep has negative prompts of its own")
     return told
 
 

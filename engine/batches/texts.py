@@ -115,7 +115,7 @@ def _weighted(part: str) -> tuple[str, list[float]]:
 
 
 def _parts(text: str) -> list[str]:
-    return [part.strip() for part in re.split(r"[,\n]", text) if part.strip()]
+    return [part.strip() for part in re.split("[,，、\n]", text) if part.strip()]
 
 
 def _range(part: str) -> list[Decimal]:

@@ -25,7 +25,7 @@ def edit_notes(before: Dataset, after: Dataset, edits: CaptionEdits) -> list[str
     overridden = by_record(before, edits.overrides)
     edited = [record for record in before if record.caption and record.name not in overridden]
     replaced = edit_captions(replace(before, records=tuple(edited)), _only_find(edits)).records
-    lines = [*_find(edited, edits), *_remove(replaced, edits), *_shuffle(replaced, edits)]
+    lines = [*_unused(edits), *_find(edited, replaced, edits), *_remove(replaced, edits), *_shuffle(replaced, edits)]
     lines += _without_caption(before, edits)
     return lines + in_words(marks_in((r.name, r.caption) for r in after if r.caption))
 
@@ -34,9 +34,25 @@ def _only_find(edits: CaptionEdits) -> CaptionEdits:
     return CaptionEdits(find=edits.find, replace_with=edits.replace_with, regex=edits.regex)
 
 
-def _find(edited: Sequence[ImageRecord], edits: CaptionEdits) -> Iterator[str]:
-    if edits.find and not edits.regex and not any(edits.find in (r.caption or "") for r in edited):
+def _unused(edits: CaptionEdits) -> Iterator[str]:
+    """What was filled in for an edit that wasn't asked for."""
+    for what, wanted, without in (
+        (("replace_with", "regex"), edits.find, "find is empty"),
+        (("keep", "seed"), edits.shuffle, "shuffle is off"),
+        (("separator",), edits.remove or edits.add or edits.shuffle, "there is nothing to remove, add or shuffle"),
+    ):
+        given = [name for name in what if getattr(edits, name) != getattr(CaptionEdits, name)]
+        if given and not wanted:
+            yield f"{' and '.join(given)}: not used, as {without}"
+
+
+def _find(edited: Sequence[ImageRecord], replaced: Sequence[ImageRecord], edits: CaptionEdits) -> Iterator[str]:
+    if not edits.find:
+        return
+    if not edits.regex and not any(edits.find in (r.caption or "") for r in edited):
         yield f"find: {edits.find!r} is in no caption"
+    elif edits.regex and all(old.caption == new.caption for old, new in zip(edited, replaced, strict=True)):
+        yield f"find: the pattern {edits.find!r} changes no caption"
 
 
 def _remove(edited: Sequence[ImageRecord], edits: CaptionEdits) -> Iterator[str]:

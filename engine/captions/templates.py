@@ -64,20 +64,22 @@ def parse_folders(text: str, template: str) -> dict[str, TriggerWord]:
     """Trigger words by folder, from lines such as ``10_ohwx fox: ohwx, fox``; the class word is optional.
 
     Raises:
-        CaptionError: a line has no colon, or no trigger word.
+        CaptionError: a line has no colon, no trigger word, or the folder of another.
     """
     found: dict[str, TriggerWord] = {}
-    for line in filter(None, map(str.strip, text.splitlines())):
-        folder, colon, words = line.rpartition(":")
-        word, _, class_word = words.partition(",")
-        if not colon or not folder.strip() or not word.strip():
+    for line in filter(None, map(str.strip, text.lstrip("\ufeff").splitlines())):
+        read = re.fullmatch(r"(.+)[:：]([^,，、]+)(?:[,，、](.*))?", line)
+        folder, word, class_word = (part.strip() for part in read.groups("")) if read else ("", "", "")
+        folder = folder.strip("/")
+        if not folder or not word or folder in found:
             raise CaptionError(
-                f"Can't read the trigger word in {line!r}.",
+                f"Two lines are for the folder {folder!r}."
+                if folder in found
+                else f"Can't read the trigger word in {line!r}.",
                 expected="a folder, a colon, the trigger word, and perhaps a comma and the class word",
                 hint="write for example: foxes: ohwx, fox",
             )
-        trigger = TriggerWord(word=word.strip(), class_word=class_word.strip(), template=template)
-        found[folder.strip().strip("/")] = trigger
+        found[folder] = TriggerWord(word=word, class_word=class_word, template=template)
     return found
 
 

@@ -62,6 +62,10 @@ class TrainingError(WorkbenchError):
     """A run can't start, or had to stop; its training state is kept."""
 
 
+class RemoteError(WorkbenchError):
+    """A hosted trainer refuses, fails or can't be reached."""
+
+
 class StorageError(WorkbenchError):
     """A file can't be written; the previous file is untouched."""
 

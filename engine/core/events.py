@@ -62,6 +62,16 @@ class StepDone(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MemoryTaken(Event):
+    """The memory that a training takes beside the weights of the base model."""
+
+    bytes: int
+    """At most, in all its steps so far."""
+    planned: int | None
+    """By the memory plan; ``None`` where it wasn't counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SamplesGenerated(Event):
     """Pictures generated with the adapter in training, always from the same prompts and seeds."""
 

@@ -9,6 +9,7 @@ import math
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import ConfigError
@@ -129,13 +130,13 @@ def build(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
         if name not in values and declared.default is MISSING and declared.default_factory is MISSING
     ]
     raise_all(problems, where)
-    hints = get_type_hints(cls)
+    hints = _types_of(cls)
     return cls(**{name: tuple(v) if get_origin(hints[name]) is tuple else v for name, v in values.items()})
 
 
 def problems_of(cls: type[Any], values: Mapping[str, Any]) -> list[str]:
     """One line for each value of a dataclass's field that is of the wrong type or, for settings, out of range."""
-    hints, declared, problems = get_type_hints(cls), settings_of(cls), []
+    hints, declared, problems = _types_of(cls), settings_of(cls), []
     for name, value in values.items():
         if not _fits(value, hints[name]):
             words = declared[name].words if name in declared else ()
@@ -143,6 +144,12 @@ def problems_of(cls: type[Any], values: Mapping[str, Any]) -> list[str]:
         elif name in declared and (wrong := declared[name].problem(value)):
             problems.append(f"{name}: got {value!r}, {wrong}")
     return problems
+
+
+@cache
+def _types_of(cls: type[Any]) -> dict[str, Any]:
+    """Name -> type of each field; their texts are evaluated once, as pages ask for recipes while a training goes on."""
+    return get_type_hints(cls)
 
 
 def unknown_setting(name: str, known: Iterable[str], where: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from .encodings import decoded
 from .errors import ConfigError
 
 if sys.version_info >= (3, 11):
@@ -31,7 +32,7 @@ def read_toml(path: Path, example: str) -> dict[str, Any]:
         ConfigError: it can't be read.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(decoded(path.read_bytes()))
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"{path} can't be read: {getattr(error, 'strerror', None) or error}",

@@ -24,6 +24,11 @@ def first_of(names: Sequence[str], most: int = 5, separator: str = ", ") -> str:
     return separator.join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def between_commas(text: str) -> list[str]:
+    """The parts of a text between commas, also those of Chinese and Japanese; stripped, without blank ones."""
+    return [part.strip() for part in re.split("[,，、]", text) if part.strip()]
+
+
 def counted(number: int, noun: str) -> str:
     """``1 module`` or ``3 modules``; the noun takes a plain s."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -50,7 +50,7 @@ def safe_members(archive: zipfile.ZipFile, path: Path) -> tuple[dict[str, zipfil
     _check_size(infos, path)
     files: dict[str, zipfile.ZipInfo] = {}
     problems = []
-    names, encoding = decoded_names(infos, _tables(archive, infos))
+    names, encoding = decoded_names(infos, _texts(archive, infos))
     for info, decoded in zip(infos, names, strict=True):
         name = member_name(decoded)
         if problem := _problem(info, decoded):
@@ -68,11 +68,12 @@ def safe_members(archive: zipfile.ZipFile, path: Path) -> tuple[dict[str, zipfil
     return files, encoding
 
 
-def _tables(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> str:
-    """The text of the first tables of captions, which mention names in UTF-8."""
-    tables = [info for info in infos if info.filename.lower().endswith((".jsonl", ".csv", ".tsv", ".json"))][:10]
-    readable = (info for info in tables if not _problem(info, info.filename))
-    heads = (read_member_head(archive, info, limits.MAX_CAPTION_BYTES) for info in readable)
+def _texts(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> str:
+    """The text of the first tables of captions, which mention names in UTF-8, and of the first captions."""
+    readable = [info for info in infos if not _problem(info, info.filename)]
+    tables = [info for info in readable if info.filename.lower().endswith((".jsonl", ".csv", ".tsv", ".json"))]
+    captions = [info for info in readable if info.filename.lower().endswith((".txt", ".caption"))]
+    heads = (read_member_head(archive, info, limits.MAX_CAPTION_BYTES) for info in (*tables[:10], *captions[:10]))
     return "\n".join(head.decode(errors="ignore") for head in heads)
 
 

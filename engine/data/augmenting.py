@@ -21,7 +21,8 @@ _TEXT = (
     "text texts letter letters lettering word words writing handwriting typography font logo logos sign signs signage "
     "label labels poster posters newspaper book books page watermark signature caption subtitle subtitles clock map"
 )
-_SIDES = "left right left-hand right-hand leftmost rightmost"
+_SIDES = "left right left-hand right-hand leftmost rightmost 左 右"
+"""Also those of Chinese and Japanese, which stand alike in both."""
 _REASONS = {
     "faces": "no face is symmetric, so the adapter would learn parting, moles and smile on both sides",
     "text": "the adapter would learn letters and logos mirrored too",
@@ -79,7 +80,8 @@ def against_flipping(dataset: Dataset, shows: str) -> list[str]:
 
 def _first_places(dataset: Dataset, words: str) -> dict[str, str]:
     """Word -> the first place that has it, for the words that occur in the captions or the class word."""
-    pattern = re.compile(rf"\b({'|'.join(sorted(words.split(), key=len, reverse=True))})\b", re.IGNORECASE)
+    wanted = sorted(words.split(), key=len, reverse=True)
+    pattern = re.compile("|".join(rf"\b{word}\b" if word.isascii() else word for word in wanted), re.IGNORECASE)
     texts = [(record.caption or "", record.name) for record in dataset]
     texts = [(trigger.class_word, "the class word") for trigger in dataset.triggers] + texts
     places: dict[str, str] = {}

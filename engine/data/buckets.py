@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from ..core.events import Event, Progress
 from ..core.fields import one_of, positive, raise_all
-from ..core.words import first_of
+from ..core.words import counted, first_of
 from .dataset import Dataset, ImageRecord
 from .focus import SMALL, best_centering, importance
 from .views import Crop, Size, fitted
@@ -121,6 +121,8 @@ class BucketReport:
     """Name and share kept of each picture that loses more than a quarter of its area, the smallest share first."""
     enlarged: tuple[tuple[str, float], ...]
     """Name and factor of each picture that is smaller than its bucket, the largest factor first."""
+    unfilled: tuple[int, ...] = ()
+    """Resolutions that were asked for, and that no picture is large enough for."""
 
     def in_words(self) -> str:
         """A table of the sizes, then anything worth a look."""
@@ -128,9 +130,11 @@ class BucketReport:
         single = sum(count == 1 for count in self.buckets.values())
         if single and len(self.buckets) > 1:
             lines.append(
-                f"{single} sizes have a single picture, which is trained in a batch of its own. A larger step or a "
-                "smaller max_aspect gives fewer sizes."
+                f"{counted(single, 'size')} with a single picture, which is trained in a batch of its own. A larger "
+                "step or a smaller max_aspect gives fewer sizes."
             )
+        if self.unfilled:
+            lines.append(f"No picture is large enough for {', '.join(map(str, self.unfilled))}, which is left out.")
         if self.cropped:
             kept = [f"{name} keeps {share:.0%}" for name, share in self.cropped]
             lines.append(f"Cropped by more than a quarter: {first_of(kept, 8)}")
@@ -144,8 +148,9 @@ class BucketReport:
         return "\n".join(lines)
 
 
-def bucket_report(dataset: Dataset) -> BucketReport:
-    """Summarize a data set returned by ``bucketed``."""
+def bucket_report(dataset: Dataset, resolutions: Sequence[int] = ()) -> BucketReport:
+    """Summarize a data set returned by ``bucketed``, which was asked for some resolutions."""
+    largest = max((record.width * record.height for record in dataset), default=0)
     sizes = Counter(crop.size for record in dataset for crop in record.crops)
     shares = [(r.name, min(_area_kept(r, crop) for crop in r.crops)) for r in dataset if r.crops]
     factors = [(r.name, crop.size[0] / (crop.box[2] - crop.box[0])) for r in dataset for crop in r.crops]
@@ -155,4 +160,5 @@ def bucket_report(dataset: Dataset) -> BucketReport:
         enlarged=tuple(
             sorted(((name, factor) for name, factor in factors if factor > 1.01), key=itemgetter(1), reverse=True)
         ),
+        unfilled=tuple(side for side in sorted(resolutions)[1:] if side**2 > largest),
     )

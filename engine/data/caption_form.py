@@ -25,6 +25,8 @@ _SPEAKING = {
     "is", "are", "was", "were", "has", "have", "he", "she", "it", "they", "there", "which", "who", "while"
 }  # fmt: skip
 _DATA = re.compile(r"\s*(\{\s*[\"'}]|\[\s*[\[{\"'\]]|```|<\?xml|<!--|<(\w+)[^<>]*>.*</\2>\s*\Z)", re.DOTALL)
+_HEADING = re.compile(r"^(?:#{1,6}[ \t]+\S.*|\*\*[^*\n]+\*\*:?[ \t]*)\n", re.MULTILINE)
+"""Of Markdown, as language models write it."""
 _FIELD = re.compile(r"\s*([-*]\s+)?[\"'*]*[^\W\d][\w /-]{0,30}[\"'*]*\s*[:：]\s")
 
 
@@ -32,8 +34,8 @@ def form_of(caption: str) -> Form:
     """The form of a caption.
 
     Returns:
-        ``data`` for JSON, XML and lines of fields (``place: snow``); ``prose`` for sentences; ``tags`` for all others,
-        short phrases included. What is too long for a caption is left alone as ``prose``.
+        ``data`` for JSON, XML, headings of Markdown and lines of fields (``place: snow``); ``prose`` for sentences;
+        ``tags`` for all others, short phrases included. What is too long for a caption is left alone as ``prose``.
     """
     if len(caption) > MAX_CHARACTERS:
         return "prose"
@@ -59,6 +61,8 @@ def ends_a_sentence(text: str) -> bool:
 
 def _is_data(text: str) -> bool:
     if _DATA.match(text) or _is_json(text):
+        return True
+    if _HEADING.search(text):
         return True
     lines = [line for line in text.split("\n") if line.strip()]
     return len(lines) > 1 and all(_FIELD.match(line) for line in lines)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import posixpath
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -64,6 +65,8 @@ class CaptionEntry:
     """Other columns with text of their own."""
     references: tuple[str, ...] = ()
     """Paths of pictures before editing, where columns of such were asked for."""
+    content_hash: str = ""
+    """Of a text file that holds nothing else."""
 
 
 class NoCaptionsError(DatasetError):
@@ -74,7 +77,8 @@ def parse_table(text: str, name: str, columns: Columns = CAPTIONS) -> list[Capti
     """Parse a table by its ending: ``.jsonl``, ``.csv``, ``.tsv`` or ``.json``. Paths are relative to the table.
 
     - JSON lines: an object per line, with a file's name and a text, such as ``file_name`` and ``text``.
-    - Separated values: the first line names the columns.
+    - Separated values: the first line names the columns. In ``.csv``, commas, or semicolons or tabs, as spreadsheets
+      write where the comma is for decimals.
     - JSON: an object that maps file names, with or without endings, to texts or objects with texts, as sd-scripts
       writes; or a list of objects as in JSON lines.
 
@@ -104,13 +108,15 @@ def parsed_json(text: str, name: str) -> Any:
 def text_of(row: Mapping[str, Any], columns: Columns = CAPTIONS) -> tuple[Any, tuple[str, ...]]:
     """The caption in a row, and the other columns that have a text of their own; ``None`` if no column is known.
 
-    A list of tags becomes a text with commas.
+    A list of tags becomes a text with commas, as do Danbooru's tags between blanks.
     """
     lower = _by_lower_name(row)
     texts = {column: lower[column] for column in columns.texts if column in lower}
-    tags = texts.get("tags")
+    tags, written = texts.get("tags"), texts.get("tag_string")
     if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags):
         texts["tags"] = ", ".join(tags)
+    if isinstance(written, str) and "," not in written:
+        texts["tag_string"] = ", ".join(written.split())
     if not texts:
         return None, ()
     filled = [column for column, value in texts.items() if value not in (None, "")]
@@ -119,7 +125,12 @@ def text_of(row: Mapping[str, Any], columns: Columns = CAPTIONS) -> tuple[Any, t
 
 
 def _by_lower_name(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key.strip().lower(): value for key, value in row.items() if isinstance(key, str)}
+    return {_column(key): value for key, value in row.items() if isinstance(key, str)}
+
+
+def _column(name: str) -> str:
+    """``File Name`` as ``file_name``."""
+    return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
 def _json_lines(text: str) -> Iterator[tuple[int, Any]]:
@@ -137,17 +148,20 @@ def _separated(text: str, name: str, wanted: Columns) -> Iterator[tuple[int, Any
     Raises:
         NoCaptionsError: the columns are missing.
     """
-    delimiter = "\t" if name.lower().endswith(".tsv") else ","
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+    first = "\t" if name.lower().endswith(".tsv") else ","
     try:
-        columns = {(column or "").strip().lower() for column in reader.fieldnames or ()}
+        readers = [_reader(text, delimiter) for delimiter in dict.fromkeys((first, ",", ";", "\t"))]
+        columns = [{_column(column or "") for column in reader.fieldnames or ()} for reader in readers]
     except csv.Error as error:
         raise NoCaptionsError(f"{name}: its first line is not CSV ({error})") from error
-    if not _has(columns, wanted.files) or not _has(columns, (*wanted.texts, *wanted.references)):
-        separated = "tabs" if delimiter == "\t" else "commas"
+    needed = (wanted.files, (*wanted.texts, *wanted.references))
+    fitting = [all(_has(header, any_of) for any_of in needed) for header in columns]
+    reader = readers[fitting.index(True)] if any(fitting) else None
+    if reader is None:
+        separated = "tabs" if first == "\t" else "commas"
         raise NoCaptionsError(
             f"{name}: its first line lacks the columns file_name and text, separated by {separated}; "
-            f"it has {first_of(sorted(columns)) or 'none'}"
+            f"it has {first_of(sorted(columns[0])) or 'none'}"
         )
     try:
         for row in reader:
@@ -156,6 +170,10 @@ def _separated(text: str, name: str, wanted: Columns) -> Iterator[tuple[int, Any
             yield reader.line_num, "more fields than columns; quote captions that contain commas" if surplus else row
     except csv.Error as error:
         yield reader.line_num, f"not CSV ({error})"
+
+
+def _reader(text: str, delimiter: str) -> csv.DictReader[str]:
+    return csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
 
 
 def _has(columns: Iterable[str], wanted: Collection[str]) -> bool:

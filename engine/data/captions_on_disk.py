@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from types import MappingProxyType
+from typing import NamedTuple
 
+from ..core.encodings import decoded
 from ..core.errors import DatasetError
+from ..core.hashing import bytes_hash
 from . import limits
 from .caption_tables import CAPTIONS, CaptionEntry, Columns, NoCaptionsError, parse_table, parsed_json, text_of
-from .dataset import Skipped
+from .dataset import CaptionOrigin, ImageRecord, Skipped
 from .listing import Listing, is_metadata
 from .names import canonical, stem
 from .trees import FileTree
@@ -22,8 +26,8 @@ def read_captions(
     readable: Collection[str],
     columns: Columns = CAPTIONS,
     also_called: Mapping[str, str] = MappingProxyType({}),
-) -> tuple[dict[str, str], list[Skipped]]:
-    """The captions by picture name, and everything that was skipped.
+) -> tuple[dict[str, CaptionEntry], list[Skipped]]:
+    """The captions by picture name, also blank ones, and everything that was skipped.
 
     A text file beside the picture counts first, in the order of ``listing.CAPTION_EXTENSIONS``, then JSON beside it,
     then ``metadata.jsonl`` and ``metadata.csv``, then other tables. An entry that differs from the caption used, or
@@ -40,7 +44,8 @@ def read_captions(
         DatasetError: files that aren't text or can't be parsed, all named at once.
     """
     reading = _Reading(tree, PictureNames(listing.pictures, also_called), columns)
-    captions: dict[str, str] = {}
+    captions: dict[str, CaptionEntry] = {}
+    blank: dict[str, CaptionEntry] = {}
     for entry in [*reading.texts(listing.captions), *reading.tables(listing.tables)]:
         names = reading.names.named(entry.picture)
         if not names:
@@ -48,7 +53,9 @@ def read_captions(
         for name in names:
             if name not in readable:
                 reading.skip(entry.origin, f"its picture, {name}, can't be used")
-            elif entry.caption and captions.setdefault(name, entry.caption) != entry.caption:
+            elif not entry.caption:
+                blank.setdefault(name, entry)
+            elif captions.setdefault(name, entry).caption != entry.caption:
                 reading.skip(entry.origin, f"{name} already has another caption, which is used")
             elif entry.unused:
                 reading.skip(f"{entry.origin}: {', '.join(entry.unused)}", "another column holds the caption")
@@ -59,7 +66,14 @@ def read_captions(
             expected="text in UTF-8; metadata lines with file_name and text",
             hint="save the files as UTF-8 in a text editor, and fix the lines named above.",
         )
-    return captions, reading.skipped
+    return {**blank, **captions}, reading.skipped
+
+
+def with_entry(record: ImageRecord, entry: CaptionEntry | None) -> ImageRecord:
+    """The record with the caption that was found for it, and where."""
+    if entry is None:
+        return record
+    return replace(record, caption=entry.caption, caption_origin=CaptionOrigin(entry.origin, entry.content_hash))
 
 
 class PictureNames:
@@ -104,6 +118,13 @@ class PictureNames:
         return found if len(found) == 1 else []
 
 
+class _Text(NamedTuple):
+    """A text, and the hash of the file that holds it."""
+
+    text: str
+    content_hash: str
+
+
 class _Reading:
     """Reads caption files one by one, and gathers what can't be used."""
 
@@ -122,18 +143,18 @@ class _Reading:
         for name in names:
             if not self.names.beside(name):
                 self.skip(name, "no picture has its name")
-            elif (text := self._read(name, limits.MAX_CAPTION_BYTES)) is not None:
-                yield CaptionEntry(stem(name), text.strip() or None, name)
+            elif (found := self._read(name, limits.MAX_CAPTION_BYTES)) is not None:
+                yield CaptionEntry(stem(name), found.text.strip() or None, name, content_hash=found.content_hash)
 
     def tables(self, names: Sequence[str]) -> Iterator[CaptionEntry]:
         """Captions from JSON beside pictures, and from tables."""
         beside = [name for name in names if name.lower().endswith(".json") and self.names.beside(name)]
         for name in beside:
-            if (text := self._read(name, limits.MAX_TABLE_BYTES)) is not None:
-                yield from self._sidecar(text, name)
+            if (found := self._read(name, limits.MAX_TABLE_BYTES)) is not None:
+                yield from self._sidecar(found.text, name)
         for name in names:
-            if name not in beside and (text := self._read(name, limits.MAX_TABLE_BYTES)) is not None:
-                yield from self._table(text, name)
+            if name not in beside and (found := self._read(name, limits.MAX_TABLE_BYTES)) is not None:
+                yield from self._table(found.text, name)
 
     def _sidecar(self, text: str, name: str) -> Iterator[CaptionEntry]:
         try:
@@ -162,7 +183,7 @@ class _Reading:
                 self.skip(name, "it is empty")
             yield from entries
 
-    def _read(self, name: str, limit: int) -> str | None:
+    def _read(self, name: str, limit: int) -> _Text | None:
         """The text of a file, or ``None`` after noting why it can't be used."""
         try:
             data = self._tree.read(name, limit)
@@ -177,7 +198,7 @@ class _Reading:
                 expected="captions of ordinary length",
                 hint="shorten them, or split the data set.",
             )
-        return text
+        return _Text(text, bytes_hash(data))
 
 
 def decode_text(data: bytes, name: str) -> str:
@@ -186,9 +207,8 @@ def decode_text(data: bytes, name: str) -> str:
     Raises:
         DatasetError: another encoding. Nothing is guessed: a wrongly decoded caption would be learned.
     """
-    utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff")) and not data.startswith(b"\xff\xfe\0\0")
     try:
-        text = data.decode("utf-16" if utf_16 else "utf-8-sig")
+        text = decoded(data)
     except UnicodeDecodeError as error:
         raise DatasetError(f"{name}: it isn't UTF-8 text (byte {error.start + 1})") from error
     if "\0" in text:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from .dataset import Dataset, ImageRecord, TriggerWord
-from .scripts import composed, find_word
+from .scripts import composed, find_word, is_unspaced
 
 _BETWEEN = r"[\s,，、]*"
 
@@ -22,10 +22,8 @@ def class_caption(caption: str, trigger: TriggerWord) -> str:
     text, done = composed(caption), ""
     while found := find_word(text, trigger.word):
         start, end = found
-        before, after = done + text[:start], text[end:]
-        if own := re.match(rf"{_BETWEEN}{re.escape(trigger.class_word)}(?!\w)", after, re.IGNORECASE):
-            after = after[own.end() :]
-        before = re.sub(rf"(?<!\w){re.escape(trigger.class_word)}\s*$", "", before, flags=re.IGNORECASE)
+        before = _without_last(done + text[:start], trigger.class_word)
+        after = _without_first(text[end:], trigger.class_word)
         done, text = _with_article(before, trigger.class_word) + trigger.class_word, after
     return done + text
 
@@ -38,7 +36,8 @@ def without_trigger(caption: str, trigger: TriggerWord) -> str:
     text = composed(caption)
     while found := find_word(text, trigger.word):
         before, after = text[: found[0]].rstrip(), text[found[1] :].lstrip(" \t,，、")
-        text = f"{before} {after}".strip()
+        blank = "" if is_unspaced(before[-1:]) or is_unspaced(after[:1]) else " "
+        text = f"{before}{blank}{after}".strip()
     return text
 
 
@@ -51,6 +50,20 @@ def without_class_word(dataset: Dataset) -> list[str]:
     """Names of the records that have no class word."""
     words = [(record.name, trigger_of(record, dataset)) for record in dataset]
     return [name for name, trigger in words if not (trigger and trigger.class_word)]
+
+
+def _without_first(text: str, word: str) -> str:
+    """The text without a word at its beginning, where nothing but a comma is before it."""
+    found = find_word(text, word)
+    return text[found[1] :] if found and re.fullmatch(_BETWEEN, text[: found[0]]) else text
+
+
+def _without_last(text: str, word: str) -> str:
+    """The text without a word at its end."""
+    kept = text.rstrip()
+    at = max(0, len(kept) - len(word) - 1)  # with the character before, which may belong to the word
+    found = find_word(kept[at:], word)
+    return kept[: at + found[0]] if found and at + found[1] == len(kept) else text
 
 
 def _with_article(before: str, word: str) -> str:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..core.hashing import bytes_hash
+from .color_codes import coded_colors
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -16,6 +17,7 @@ _ADOBE_RGB_GAMMA = 563 / 256
 _ADOBE_RGB_TO_SRGB = ((1.3984, -0.3984, 0.0), (0.0, 1.0, 0.0), (0.0, -0.0429, 1.0429))
 """Between linear values of both; they share green and the white point."""
 _SRGB_GAMMA = 0.45455
+_SRGB_PRIMARIES = (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
@@ -37,19 +39,36 @@ def to_srgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def color_note(image: Image.Image) -> str:
-    """What a user should know of a picture's colors, from its header; empty if they are converted or plain sRGB."""
+def color_note(image: Image.Image, data: bytes) -> str:
+    """What a user should know of a picture's colors, from its header; empty if they are converted or plain sRGB.
+
+    Args:
+        image: the opened picture.
+        data: the encoded picture.
+    """
     if profile := image.info.get("icc_profile"):
         mode = image.mode if image.mode in ("L", "CMYK") else "RGB"
         # A gray profile on gray with transparency, or 16 bits, is tried on the gray alone.
         gray = image.mode in ("LA", "1") or image.mode.startswith("I")
         if not _usable(_Bytes(profile), "L" if gray else mode):
             return "its color profile can't be used; its colors are taken for sRGB"
+    elif coded := coded_colors(data):
+        return f"its colors ({coded}) aren't converted, but taken for sRGB; save it in sRGB"
     elif image.mode == "CMYK":
         return "it is in CMYK without a profile, so its colors are approximate; save it as RGB"
     elif (gamma := image.info.get("gamma")) and abs(gamma - _SRGB_GAMMA) > 0.01 and "srgb" not in image.info:
         return f"its gamma of {gamma:.3g} isn't applied; its colors are taken for sRGB"
+    elif _has_other_primaries(image):
+        return "its colors aren't those of sRGB, by their chromaticities, but are taken for sRGB; save it in sRGB"
     return ""
+
+
+def _has_other_primaries(image: Image.Image) -> bool:
+    """Whether a PNG without a profile says that its red, green or blue isn't that of sRGB."""
+    found = image.info.get("chromaticity", ())[2:]
+    return "srgb" not in image.info and any(
+        abs(own - usual) > 0.01 for own, usual in zip(found, _SRGB_PRIMARIES, strict=False)
+    )
 
 
 class _Bytes:

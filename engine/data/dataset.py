@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
+@dataclass(frozen=True)
+class CaptionOrigin:
+    """Where the caption of a picture stood when the data set was read."""
+
+    place: str
+    """A file below the root, with the line if it has several captions; or words such as *its file's name*."""
+    content_hash: str = ""
+    """Of a text file with this caption alone, which may be blank; empty for everything else."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImageRecord:
     """One picture of a data set; its pixels are decoded only on request."""
@@ -41,6 +51,8 @@ class ImageRecord:
     """Random changes during training."""
     trigger: TriggerWord | None = None
     """The word for what this picture shows, where pictures of a data set have different ones."""
+    caption_origin: CaptionOrigin | None = field(default=None, compare=False, repr=False)
+    """Of the caption on disk, whatever the caption is now; ``None`` if there is none."""
 
     def __post_init__(self) -> None:
         """Line ends are no content: a caption is the same from every system."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 
 from ..core.words import first_of
 from .dataset import Dataset
@@ -39,6 +40,18 @@ def traits_in_words(traits: Mapping[Trait, Sequence[str]], pictures: Pictures) -
     for trait, said in words.items():
         if names := list(dict.fromkeys(traits.get(trait, ()))):
             yield f"{said}: {first_of(names, _NAMED)}."
+
+
+def renamed_in_words(written: Mapping[str, str]) -> Iterator[str]:
+    """Which pictures have got other names, as two in different folders had one, or a system can't store theirs.
+
+    Args:
+        written: picture -> path of its first file.
+    """
+    stems = {picture: (PurePosixPath(picture).stem, PurePosixPath(path).stem) for picture, path in written.items()}
+    changed = [f"{name} as {new}" for name, (own, new) in stems.items() if new not in (own, f"{own}_end")]
+    if changed:
+        yield f"Saved under other names, which have to be unique and valid everywhere: {first_of(changed, _NAMED)}."
 
 
 def notes(dataset: Dataset, layout: str, pictures: Pictures) -> Iterator[str]:

@@ -9,6 +9,8 @@ READABLE = ("PNG", "JPEG", "WebP", "BMP", "GIF", "TIFF", "AVIF", "HEIC")
 """Types of pictures that can be decoded; AVIF and HEIC where Pillow or pillow-heif can."""
 
 _RAW_ENDINGS = (".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".x3f")
+_CACHE_ENDINGS = (".npz", ".npy", ".pt", ".safetensors", ".pkl")
+"""Latents and encoded captions that trainers keep beside pictures; some are zip archives inside."""
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -46,6 +48,7 @@ _REASONS = {
     "camera raw": "it is a camera's raw file; develop it to JPEG or PNG",
     "video": "it is a video; only still pictures are used",
     "archive": "it is an archive; unpack it, or load it by its own path if it is a zip",
+    "cache": "it is a cache of another trainer",
     "Git LFS pointer": "it is a Git LFS pointer to a file that wasn't downloaded; run git lfs pull",
     "web page": "it is a web page, as failed downloads leave them; download it again",
 }
@@ -92,7 +95,7 @@ def why_unreadable(head: bytes) -> str:
     kind = file_type(head)
     if kind is None or (kind in READABLE and kind not in _REASONS):
         return "it isn't a picture in a known format"
-    article = "an" if kind[0] in "AEIO" or kind == "SVG" else "a"
+    article = "an" if kind[0] in "AEIOi" or kind == "SVG" else "a"
     return _REASONS.get(kind, f"it is {article} {kind} file; save it as PNG or JPEG")
 
 
@@ -100,6 +103,8 @@ def why_unused(name: str, head: bytes) -> str:
     """Why a file that isn't taken for a picture, caption or mask isn't used."""
     if is_raw(name):
         return _REASONS["camera raw"]
+    if name.lower().endswith(_CACHE_ENDINGS):
+        return _REASONS["cache"]
     kind = file_type(head)
     if kind is None:
         return "it isn't a picture, a caption or a mask"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import PurePosixPath
 
 MAX_REPEATS = 1000
 """A larger number in a folder's name is probably a year or a date."""
 
 _SYSTEM = {
-    "__macosx", "__pycache__", "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@tmp",
+    "__macosx", "__pycache__", "@eadir", "#recycle", "#snapshot", "~snapshot", "@recycle", "@recently-snapshot", "@tmp",
+    "@__thumb",
     "$recycle.bin", "recycler", "recycled", "found.000", "system volume information", "lost+found",
     "network trash folder", "temporary items", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini",
     "icon\r", "pspbrwse.jbf", "zbthumbnail.info", "synofile_thumb",
@@ -19,7 +20,11 @@ _SYSTEM = {
 _PICTURES = r"(?:[ _-]?(?:set|dir|data|folder|images?|imgs?|pictures?|pics?|photos?))?"
 _SET_ASIDE = (
     (
-        re.compile(rf"(?:reg(?:s|ulari[sz]ation)?|class|prior){_PICTURES}", re.IGNORECASE),
+        re.compile(
+            rf"(?:[0-9]{{1,4}}_)?(?:regs?(?:[ _-].+)?|regulari[sz]ation.*)"
+            rf"|(?:class|prior(?:[ _-]?preservation)?){_PICTURES}",
+            re.IGNORECASE,
+        ),
         "its folder, {folder}, is named as one of regularization pictures; LW_RegularizationSet takes them",
     ),
     (
@@ -27,7 +32,7 @@ _SET_ASIDE = (
         "its folder, {folder}, is named as one of pictures generated during training",
     ),
     (
-        re.compile(r"_?(?:thumbs|thumbnails?)", re.IGNORECASE),
+        re.compile(r"_?(?:thumbs?|thumbnails?)", re.IGNORECASE),
         "its folder, {folder}, is named as one of thumbnails",
     ),
 )
@@ -42,6 +47,7 @@ _BESIDE = (
 """Folders that mean something beside another one."""
 _CAMERA = re.compile(r"[1-9][0-9]{2}_[A-Z0-9_]{4}")
 """Folders of cameras, after the DCF standard: three digits and five letters, such as 100_PANA."""
+_MAIN = {"image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "train", "target", "targets"}
 _PAIRS = 3
 """Equal names in two folders from which they hardly are chance."""
 _DATE = re.compile(r"[0-9]{1,4}([_-])[0-9]{1,2}\1[0-9]{1,4}(?:\D.*)?")
@@ -93,26 +99,39 @@ def why_no_repeats(folder: str) -> str:
 
 
 def paired_folders(pictures: Iterable[str]) -> dict[str, str]:
-    """Folder -> one beside it that has all its file names, as a folder of masks or control pictures has.
+    """Folder -> another that has all its file names, as a folder of masks or control pictures has one.
 
-    Of two folders with the same names, the second one by name is given.
+    The other is the folder around it, or its path differs in one place: ``depth`` and ``images``, or ``depth/10_fox``
+    and ``images/10_fox``. Of two with equal names, the one is given that isn't called ``images``, or the second.
     """
     names: dict[PurePosixPath, set[str]] = defaultdict(set)
-    having: dict[tuple[PurePosixPath, str], list[PurePosixPath]] = defaultdict(list)
     for picture in pictures:
         path = PurePosixPath(picture)
         names[path.parent].add(path.stem.lower())
-    for folder, own in names.items():
-        for name in own:
-            having[folder.parent, name].append(folder)
+    near: dict[tuple[str, ...], list[PurePosixPath]] = defaultdict(list)
+    for folder in names:
+        for place in _places(folder):
+            near[place].append(folder)
     found = {}
     for folder, own in names.items():
-        beside = having[folder.parent, min(own)] if len(own) >= _PAIRS and folder.name else []
-        for other in beside:
-            if other.name and (own < names[other] or (own == names[other] and str(other) < str(folder))):
+        beside = [folder.parent, *(other for place in _places(folder) for other in near[place])]
+        for other in beside if len(own) >= _PAIRS and folder.name else ():
+            if own < names.get(other, set()) or (own == names.get(other) and _rank(other) < _rank(folder)):
                 found[str(folder)] = str(other)
                 break
     return found
+
+
+def _rank(folder: PurePosixPath) -> tuple[bool, str]:
+    """Folders of the pictures themselves first."""
+    return not any(part.lower() in _MAIN for part in folder.parts), str(folder)
+
+
+def _places(folder: PurePosixPath) -> Iterator[tuple[str, ...]]:
+    """The folder's path with each of its parts left open in turn."""
+    parts = folder.parts
+    for at in range(len(parts)):
+        yield (*parts[:at], "", *parts[at + 1 :])
 
 
 def concept_of(name: str) -> str:

@@ -34,7 +34,7 @@ def read_header(data: bytes, name: str) -> Header:
     """
     with opened(data, name) as image:
         size = _upright_size(image, data, name)
-        notes = (_frames_note(image), color_note(image))
+        notes = (_frames_note(image), color_note(image, data))
     return Header(size=size, notes=tuple(filter(None, notes)))
 
 

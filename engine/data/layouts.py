@@ -14,7 +14,8 @@ from ..core.errors import DatasetError
 from ..core.file_names import usable
 from .dataset import Dataset
 from .exporting import Encoded, Export, Trait
-from .folders import MAX_REPEATS, repeats_of
+from .folders import MAX_REPEATS, repeats_of, why_set_aside
+from .mask_files import may_be_mask
 from .names import canonical, is_unicode
 from .pairing import unmarked
 
@@ -28,8 +29,7 @@ _MASK_FOLDER = "masks"
 _REFERENCE_FOLDER = "control"
 _NOT_A_PICTURE = re.compile(r"(?:\.|~\$|\s)+")
 """The start of a name that is hidden or temporary, so that readers leave it out."""
-_MASK_START = re.compile(r"mask(?:[_-]|\Z)", re.IGNORECASE)
-_MASK_NAME = re.compile(r".*[_.-](?:mask|masklabel|condlabel)", re.IGNORECASE)
+_MASK_START = re.compile(r"masks?(?:[ _-]|\Z)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -177,13 +177,19 @@ def _clean(name: str) -> str:
     name = usable(_NOT_A_PICTURE.sub("", name, 1) if _NOT_A_PICTURE.match(name) else name, instead="picture")
     if _MASK_START.match(name):
         name = f"picture_of_{name}"
-    return f"{name}_picture" if _MASK_NAME.fullmatch(name) else name
+    return f"{name}_picture" if may_be_mask(name) else name
 
 
 def _folder(repeats: int, concept: str) -> str:
-    """``N_concept``, with a word more where readers would take that for a date or for the folder of a camera."""
-    name = f"{repeats}_{_clean(concept)}"
-    return name if repeats_of(f"{name}/picture.png") == repeats else f"{name} pictures"
+    """``N_concept``, with a word more where readers would take that for a date, a camera's folder or class pictures."""
+    own = _clean(concept)
+    names = [f"{repeats}_{own}", f"{repeats}_{own} pictures", f"{repeats}_pictures of {own}"]
+    return next((name for name in names if _is_read_as(f"{name}/picture.png", repeats)), names[-1])
+
+
+def _is_read_as(path: str, repeats: int) -> bool:
+    """Whether readers take a picture for one of the subject with so many repeats."""
+    return repeats_of(path) == repeats and not why_set_aside(path, ())
 
 
 def _file(at: str, encoded: Encoded) -> WrittenFile:

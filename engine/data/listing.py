@@ -10,7 +10,7 @@ from .dataset import Skipped
 from .file_types import READABLE, file_type, is_raw, why_unused
 from .folders import repeats_of, why_set_aside
 from .mask_files import sort_masks
-from .names import is_unicode, natural_key
+from .names import is_unicode, natural_key, stem
 
 PICTURE_EXTENSIONS = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif",
@@ -77,7 +77,7 @@ def list_files(
     sorted_masks = sort_masks(subject, pairs=pairs)
     return Listing(
         pictures=tuple(name for name in sorted_masks.pictures if repeats_of(name) > 0),
-        captions=tuple(sorted(captions, key=lambda name: _place(name, CAPTION_EXTENSIONS))),
+        captions=tuple(sorted(captions, key=_place_of_caption)),
         tables=tuple(sorted(tables, key=lambda name: (not is_metadata(name), _place(name, TABLE_EXTENSIONS)))),
         masks=sorted_masks.by_picture,
         skipped=(
@@ -110,6 +110,11 @@ def _set_aside(images: Iterable[str], regularization: bool) -> tuple[list[str], 
 
 def _has(name: str, extensions: tuple[str, ...]) -> bool:
     return name.lower().endswith(extensions)
+
+
+def _place_of_caption(name: str) -> tuple[bool, int]:
+    """Those with the picture's ending, as ``fox.png.txt``, behind those without."""
+    return _has(stem(name), PICTURE_EXTENSIONS), _place(name, CAPTION_EXTENSIONS)
 
 
 def _place(name: str, extensions: tuple[str, ...]) -> int:

@@ -12,7 +12,7 @@ from ..core.errors import DatasetError
 from ..core.hashing import bytes_hash
 from ..core.words import first_of
 from . import limits
-from .captions_on_disk import read_captions
+from .captions_on_disk import read_captions, with_entry
 from .dataset import Dataset, ImageRecord, Note, Skipped
 from .folders import paired_folders, repeats_of, why_no_repeats
 from .images import Header, check_complete, probe, read_header, to_rgb
@@ -68,7 +68,7 @@ def load_dataset(
             raise _no_pictures(path, listing)
         records, notes, unreadable = read_pictures(tree, listing.pictures)
         captions, unused = read_captions(tree, listing, {record.name for record in records})
-        records = [replace(record, caption=captions.get(record.name)) for record in records]
+        records = [with_entry(record, captions.get(record.name)) for record in records]
         records, mask_notes, unusable = with_mask_files(tree, listing, records)
         hidden = [Skipped(name=name, reason="it is hidden, or belongs to the system") for name in tree.hidden()]
         notes = [*tree.remarks(), *_folder_notes(listing.pictures), *notes, *mask_notes]
@@ -89,7 +89,8 @@ def _folder_notes(pictures: Sequence[str]) -> list[Note]:
         if (reason := why_no_repeats(folder.name))
     ]
     for folder, other in paired_folders(pictures).items():
-        told = f"its pictures have the names of those in {other}/; if they are masks, call the folder masks"
+        where = f"in {other}/" if other != "." else "around it"
+        told = f"its pictures have the names of those {where}; if they are masks, call the folder masks"
         notes.append(
             Note(name=f"{folder}/", text=f"{told}; if they belong to pairs for an edit model, use LW_PairDataset")
         )

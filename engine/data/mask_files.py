@@ -16,9 +16,10 @@ MASK_FOLDER = "masks"
 
 _FOLDER = re.compile(r"_?masks?(?:[ _-]?(?:images?|imgs?|pictures?|pics?|photos?))?", re.IGNORECASE)
 _FOLDER_OF = re.compile(r"(.+)[ _-]masks?", re.IGNORECASE)
-_FILE = re.compile(r"(?:mask[_-])(.+)|(.+?)(?:_mask|[_-]masklabel|[.-]mask)", re.IGNORECASE)
-_MAYBE = re.compile(r".+[.-]mask|mask[_-].+", re.IGNORECASE)
-"""A mask only if there is its picture; it may be a picture of a gas-mask, or of a mask-maker."""
+_FILE = re.compile(r"masks?[ _-](.+)|(.+?)(?:[ _.-]\(?masks?\)?|[_-]masklabel)(_?\d{1,5}_?)?", re.IGNORECASE)
+"""With the name of the picture, perhaps with a number behind it, as ComfyUI's ``fox_mask_00001_.png``."""
+_CERTAIN = re.compile(r".+(?:_mask|[_-]masklabel)", re.IGNORECASE)
+"""Others are masks only if there is their picture; they may be pictures of a gas-mask, or of a mask-maker."""
 _CONDITION = re.compile(r".+[_-]condlabel", re.IGNORECASE)
 """OneTrainer's pictures before editing."""
 
@@ -37,9 +38,10 @@ class MaskFiles:
 def sort_masks(images: Sequence[str], *, pairs: bool = False) -> MaskFiles:
     """Tell masks from pictures, and find the picture of each mask.
 
-    ``fox_mask.png``, ``mask_fox.png``, ``fox-mask.png``, ``fox.mask.png`` and ``fox-masklabel.png`` belong to ``fox.*``
-    beside them. A mask in a folder ``masks``, ``mask`` or ``images_mask`` (beside ``images``) belongs to the picture of
-    its name beside that folder, in a folder beside it, or, if there is only one of its name, anywhere. Case is ignored.
+    ``fox_mask.png``, ``mask_fox.png``, ``fox-mask.png``, ``fox.mask.png``, ``fox mask.png``, ``fox (mask).png`` and
+    ``fox-masklabel.png`` belong to ``fox.*`` beside them, ``fox_mask_00001_.png`` to ``fox_00001_.*`` or ``fox.*``. One
+    in a folder ``masks``, ``mask`` or ``images_mask`` (beside ``images``) belongs to the picture of its name beside
+    that folder, in a folder beside it, or, if there is only one of its name, anywhere. Case is ignored.
 
     Args:
         images: their paths.
@@ -68,12 +70,17 @@ def sort_masks(images: Sequence[str], *, pairs: bool = False) -> MaskFiles:
         elif fitting:
             other = found.by_picture[fitting[0]]
             found.skipped.append(Skipped(name=name, reason=f"{fitting[0]} already has a mask, {other}"))
-        elif places[name] is None and _MAYBE.fullmatch(stem(name).rpartition("/")[2]):
+        elif places[name] is None and not _CERTAIN.fullmatch(stem(name).rpartition("/")[2]):
             found.pictures.append(name)
         else:
             found.skipped.append(Skipped(name=name, reason="it is named as a mask, but fits no picture"))
     found.pictures.sort(key=natural_key)
     return found
+
+
+def may_be_mask(name: str) -> bool:
+    """Whether a file's name, without folder and ending, may be taken for that of a mask or a conditioning image."""
+    return bool(_FILE.fullmatch(name) or _CONDITION.fullmatch(name))
 
 
 def _mask_folder(name: str, folders: Collection[str]) -> int | None:
@@ -108,12 +115,12 @@ class _Pictures:
             at: position of the folder of masks among its folders; ``None`` if the mask lies beside its picture.
         """
         *folders, last = stem(name).lower().split("/")
-        found = _FILE.fullmatch(last)
-        shortened = found[1] or found[2] if found else ""
+        shortened = _shortened(last)
         if at is None:
-            return self._by_stem.get("/".join([*folders, shortened]), [])
+            paths = ("/".join([*folders, own]) for own in shortened)
+            return next((self._by_stem[path] for path in paths if path in self._by_stem), [])
         before, after = folders[:at], folders[at + 1 :]
-        for own in [shortened, last] if shortened else [last]:
+        for own in [*shortened, last]:
             for fitting in (
                 self._by_stem.get("/".join([*before, *after, own]), []),
                 self._in_any.get("/".join([*before, "*", *after, own]), []),
@@ -122,3 +129,11 @@ class _Pictures:
                 if fitting and len({stem(picture).lower() for picture in fitting}) == 1:
                     return fitting
         return []
+
+
+def _shortened(last: str) -> list[str]:
+    """What the picture of a mask of this name may be called, the likeliest first."""
+    found = _FILE.fullmatch(last)
+    if found is None:
+        return []
+    return [found[1]] if found[1] else list(dict.fromkeys([found[2] + (found[3] or ""), found[2]]))

@@ -40,6 +40,8 @@ class Masking:
         bare = [record.name for record in self.dataset if record.name not in self.coverage]
         mean = sum(self.coverage.values()) / len(self.coverage)
         lines = [f"{len(self.coverage)} of {len(self.dataset)} pictures have a mask; on average {mean:.0%} is white."]
+        if not self.dataset.has_masks:
+            lines.append("The floor is 1, so that black weighs as much as white and the masks change nothing.")
         if bare:
             lines.append(f"Without a mask, so trained as a whole: {first_of(bare)}.")
         if small := [name for name, share in self.coverage.items() if share < 0.05]:

@@ -11,7 +11,7 @@ from ..core.errors import DatasetError
 from ..core.words import first_of
 from . import limits
 from .caption_tables import PAIRS, parse_table
-from .captions_on_disk import PictureNames, decode_text, read_captions
+from .captions_on_disk import PictureNames, decode_text, read_captions, with_entry
 from .dataset import Dataset, ImageRecord, Note, Skipped
 from .listing import Listing, list_files
 from .loading import OnUnreadable, read_pictures, unreadable_pictures, with_mask_files
@@ -64,7 +64,11 @@ def load_pairs(
     if unreadable and (on_unreadable == "refuse" or not dataset.records):
         raise unreadable_pictures(path, unreadable, 2 * len(pairing.references))
     records = tuple(replace(r, caption=r.caption or instruction.strip() or None) for r in dataset)
-    return replace(dataset, name=path.resolve().name if path.is_dir() else path.stem, records=records)
+    name = path.resolve().name if path.is_dir() else path.stem
+    if instruction.strip() and all(record.caption for record in dataset):
+        idle = Note(name=name, text="the instruction that was entered isn't used: all pairs have their own")
+        return replace(dataset, name=name, records=records, notes=(*dataset.notes, idle))
+    return replace(dataset, name=name, records=records)
 
 
 class _Beside:
@@ -124,7 +128,7 @@ def _read(tree: FileTree, before: FileTree, pairing: Pairing) -> tuple[Dataset, 
     hidden = {name: None for place in (tree, before) for name in place.hidden()}
     dataset = Dataset(
         name="",
-        records=tuple(replace(record, caption=captions.get(record.name)) for record in records),
+        records=tuple(with_entry(record, captions.get(record.name)) for record in records),
         skipped=(
             *pairing.skipped, *damaged, *unreadable, *alone, *listing.skipped, *_explained(unused, pairing), *unusable,
             *(Skipped(name=name, reason="it is hidden, or belongs to the system") for name in hidden),

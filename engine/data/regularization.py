@@ -59,6 +59,16 @@ def regularization_set(parts: Sequence[Dataset], prompts: Sequence[str], trigger
     )
 
 
+def prompts_in_vain(written: Sequence[str], regularization: Dataset) -> str:
+    """Says which of the written prompts no class picture has; empty if all are used."""
+    captions = {record.caption for record in regularization}
+    idle = [prompt for prompt in written if prompt not in captions]
+    if not idle:
+        return ""
+    why = "there are fewer pictures without a caption of their own" if len(idle) < len(written) else "all have captions"
+    return f"Prompts that no regularization picture got, as {why}: {first_of(idle)}"
+
+
 def refuse_shared(subject: Dataset, regularization: Dataset) -> None:
     """Refuse a picture that is in both sets: it would be taught as the subject and kept as it was at once.
 

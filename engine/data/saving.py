@@ -11,7 +11,7 @@ from pathlib import Path
 from ..core.events import Event, Progress
 from ..core.storage import adding
 from .dataset import Dataset
-from .export_notes import notes, traits_in_words
+from .export_notes import notes, renamed_in_words, traits_in_words
 from .exporting import Pictures, Trait, exports
 from .layouts import ARCHIVES, plan
 
@@ -55,6 +55,7 @@ def save_dataset(
     archive = layout in ARCHIVES
     traits: dict[Trait, list[str]] = {}
     names: list[str] = []
+    written: dict[str, str] = {}
     place, opened = (path.with_name(f"{path.name}.zip"), _archive) if archive else (path, _folder)
     with adding(place) as draft, opened(draft.temporary) as write:
         for number, (picture, files) in enumerate(planned.files, 1):
@@ -64,12 +65,13 @@ def save_dataset(
                 for trait in file.traits:
                     traits.setdefault(trait, []).append(picture)
             if picture:
+                written.setdefault(picture, files[0].name)
                 yield Progress(done=number, total=planned.pictures, label="writing the data set")
     return SavedDataset(
         path=draft.path,
         files=(draft.path,) if archive else tuple(draft.path / name for name in names),
         pictures=planned.pictures,
-        notes=(*traits_in_words(traits, pictures), *notes(dataset, layout, pictures)),
+        notes=(*traits_in_words(traits, pictures), *renamed_in_words(written), *notes(dataset, layout, pictures)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
 
 UNSPACED = (
     "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029"
@@ -29,9 +30,9 @@ def find_word(text: str, word: str) -> tuple[int, int] | None:
 
     Args:
         text: composed (NFC).
-        word: its blanks match any white space.
+        word: its blanks match any white space, and none beside letters of scripts without blanks.
     """
-    pattern = re.compile(r"\s+".join(map(re.escape, composed(word).split())), re.IGNORECASE)
+    pattern = re.compile(_pattern(composed(word).split()), re.IGNORECASE)
     at = 0
     while pattern.pattern and (found := pattern.search(text, at)):
         start, end = found.span()
@@ -39,6 +40,17 @@ def find_word(text: str, word: str) -> tuple[int, int] | None:
             return start, end
         at = start + 1
     return None
+
+
+def _pattern(parts: list[str]) -> str:
+    """What matches the parts of a phrase with the white space between them."""
+    blanks = (r"\s*" if is_unspaced(left[-1]) or is_unspaced(right[0]) else r"\s+" for left, right in pairwise(parts))
+    return "".join(re.escape(part) + blank for part, blank in zip(parts, [*blanks, ""], strict=True)) if parts else ""
+
+
+def is_unspaced(character: str) -> bool:
+    """Whether a character is of a script that puts no blanks between words."""
+    return bool(_UNSPACED.match(character))
 
 
 def composed(text: str) -> str:

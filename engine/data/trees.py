@@ -17,9 +17,11 @@ from .archives import open_archive, read_member, read_member_head, safe_members
 from .dataset import Note
 from .file_types import HEAD_BYTES
 from .folders import is_system
-from .listing import CAPTION_EXTENSIONS
+from .listing import CAPTION_EXTENSIONS, TABLE_EXTENSIONS
 from .sources import FileSource, ImageSource, ZipSource, read_file, read_head
 
+_TEXTS = ((CAPTION_EXTENSIONS, limits.MAX_CAPTION_BYTES), (TABLE_EXTENSIONS, limits.MAX_TABLE_BYTES))
+"""Endings of files with captions, and the most bytes that are read of one."""
 EXPECTED = "a folder of pictures, or a zip archive of one"
 
 
@@ -133,7 +135,7 @@ def folder_fingerprint(path: str | Path) -> str:
     """A cheap hash that changes when files are added, removed, rewritten or swapped.
 
     Covers the name and the stamp (``engine.core.stamps``) of each file in a folder that isn't hidden, and the content
-    of small text files, which may be edited without changing their size and time; or the stamp of a zip archive.
+    of text files and tables, which may be edited without changing their size and time; or the stamp of a zip archive.
 
     Raises:
         DatasetError: there is nothing at the path, or neither a folder nor a zip archive.
@@ -147,8 +149,8 @@ def folder_fingerprint(path: str | Path) -> str:
 
 def _stamp(name: str, entry: os.DirEntry[str]) -> list[int | str]:
     stamp = file_stamp(entry)
-    small = name.lower().endswith(CAPTION_EXTENSIONS) and 0 <= stamp[0] <= limits.MAX_CAPTION_BYTES
-    return [*stamp, bytes_hash(read_head(Path(entry.path), limits.MAX_CAPTION_BYTES)) if small else ""]
+    limit = next((limit for endings, limit in _TEXTS if name.lower().endswith(endings)), -1)
+    return [*stamp, bytes_hash(read_head(Path(entry.path), limit)) if 0 <= stamp[0] <= limit else ""]
 
 
 def existing(path: str | Path) -> Path:

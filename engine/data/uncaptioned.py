@@ -27,8 +27,17 @@ def captioned(record: ImageRecord, uncaptioned: Uncaptioned, root: str) -> Image
     if record.caption or uncaptioned == "no caption":
         return record
     if uncaptioned == "file name":
-        return replace(record, caption=caption_from(record.name) or None)
-    return replace(record, caption=concept_of(record.name) or concept_of(f"{root}/{record.name}") or None)
+        return _named(record, caption_from(record.name), "its file's name")
+    return _named(record, concept_of(record.name) or concept_of(f"{root}/{record.name}"), "its folder's name")
+
+
+def _named(record: ImageRecord, caption: str, place: str) -> ImageRecord:
+    """The record with a caption, if there is one; a blank caption file stays the place for one."""
+    from .dataset import CaptionOrigin  # nodes need the choices above when ComfyUI starts, and no data set
+
+    if not caption:
+        return record
+    return replace(record, caption=caption, caption_origin=record.caption_origin or CaptionOrigin(place))
 
 
 def caption_from(name: str) -> str:

@@ -165,6 +165,24 @@ def stack_label(stack: Stack) -> str:
     return " + ".join(entry.label for entry in stack.active()) or "base"
 
 
+def negative_remark(info: BackboneInfo, negative_prompt: str, guidance: float, *, by_picture: bool = False) -> str:
+    """Says that a negative prompt has no effect, and why; empty if it has one, or there is none.
+
+    Args:
+        info: of the base model.
+        negative_prompt: what to avoid.
+        guidance: the scale; 1 disables guidance.
+        by_picture: whether the picture to edit guides too, by a scale of its own.
+    """
+    if not negative_prompt:
+        return ""
+    if "classifier_free_guidance" not in info.capabilities:
+        return f"negative_prompt has no effect: {info.name or 'the base model'} isn't guided by one"
+    if guidance == 1 and not by_picture:
+        return "negative_prompt has no effect with guidance 1, which switches guidance off"
+    return ""
+
+
 def denoised(
     backbone: Backbone, request: GenerationRequest, chunk: Sequence[Wanted], encoded: Encoded
 ) -> Iterator[Tensor]:

@@ -3,14 +3,16 @@ dynamicprompts library, which web UIs use too."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import ConfigError
-from ..core.words import did_you_mean, first_of, missing
+from ..core.errors import ConfigError, DatasetError
+from ..core.words import between_commas, did_you_mean, first_of, missing
+from ..data.captions_on_disk import decode_text
 
 MOST_PROMPTS = 10_000
 """Of all templates together."""
@@ -69,19 +71,19 @@ def read_lists(text: str) -> dict[str, list[str]]:
     """Lists as people write them, one a line: ``color: red, green, blue``.
 
     Raises:
-        ConfigError: a line has no name or no values.
+        ConfigError: a line has no name or no values, or the name of another.
     """
-    found = {}
-    for line in filter(None, map(str.strip, text.splitlines())):
-        name, _, values = line.partition(":")
-        made = [value.strip() for value in values.split(",") if value.strip()]
-        if not name.strip() or not made:
+    found: dict[str, list[str]] = {}
+    for line in filter(None, map(str.strip, text.lstrip("\ufeff").splitlines())):
+        name, *values = (part.strip() for part in re.split("[:：]", line, maxsplit=1))
+        made = between_commas("".join(values))
+        if not name or not made or name in found:
             raise ConfigError(
-                f"{line[:80]!r} isn't a list.",
+                f"{line[:80]!r} isn't a list." if name not in found else f"There are two lists called {name!r}.",
                 expected="a name and values, such as color: red, green, blue",
                 hint="write one list a line; __color__ in a template stands for one of its values.",
             )
-        found[name.strip()] = made
+        found[name] = made
     return found
 
 
@@ -141,13 +143,41 @@ def _context(lists: Mapping[str, Sequence[str]], roots: Sequence[Path], seed: in
                 raise _no_wildcard(wildcard, sorted(self.get_collection_names()), roots)
             return values
 
-    folders = [root for root in roots if root.is_dir()]
+    files: list[Any] = [_wildcard_files(root) for root in roots if root.is_dir()]
     named: Any = {name: list(values) for name, values in lists.items()}
     return SamplingContext(
-        wildcard_manager=Wildcards(root_map={"": [*folders, named]}),
+        wildcard_manager=Wildcards(root_map={"": [*files, named]}),
         default_sampling_method=SamplingMethod.COMBINATORIAL if seed is None else SamplingMethod.RANDOM,
         rand=random.Random(seed),
     )
+
+
+def _wildcard_files(root: Path) -> dict[str, Any]:
+    """Wildcards by name; the library itself leaves out, in silence, what it can't decode of a text file."""
+    from dynamicprompts.utils import is_empty_line
+    from dynamicprompts.wildcards.collection import WildcardTextFile
+    from dynamicprompts.wildcards.tree.build import build_tree_from_path
+
+    class TextFile(WildcardTextFile):
+        """One that is read when a template names it."""
+
+        def get_values(self) -> list[str]:
+            return [line.strip() for line in _text_of(self._path).split("\n") if not is_empty_line(line)]
+
+    found = dict(build_tree_from_path(root).map)
+    texts = {name for name, values in found.items() if isinstance(values, WildcardTextFile)}
+    return {name: TextFile(root / f"{name}.txt") if name in texts else values for name, values in found.items()}
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return decode_text(path.read_bytes(), path.name)
+    except (DatasetError, OSError) as error:
+        raise ConfigError(
+            f"The wildcard file {path} can't be read: {getattr(error, 'got', error)}",
+            expected="text in UTF-8",
+            hint="save it as UTF-8 in a text editor.",
+        ) from error
 
 
 def _no_wildcard(name: str, known: list[str], roots: Sequence[Path]) -> ConfigError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ..core.errors import ConfigError
+from ..data.scripts import composed, find_word
 
 if TYPE_CHECKING:
     from ..adapters.stack import Stack
@@ -84,8 +85,7 @@ def _absent(text: str, phrases: Iterable[str]) -> list[str]:
 
 def _has(text: str, phrase: str) -> bool:
     """Whether a text has a phrase as whole words, whatever its case and blanks."""
-    words = r"\s+".join(map(re.escape, phrase.split()))
-    return re.search(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE) is not None
+    return find_word(composed(text), phrase) is not None
 
 
 def _tidy(text: str) -> str:

@@ -27,19 +27,41 @@ class Peak:
 @contextlib.contextmanager
 def peak_memory(device: torch.device) -> Iterator[Peak]:
     """Measure the block: torch's memory on a CUDA device, and on a CPU that of this process, where Linux tells it."""
-    import torch
-
-    peak = Peak()
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
-        yield peak
-        peak.size = torch.cuda.max_memory_allocated(device) - before
-        return
-    before = _forgotten_peak() if device.type == "cpu" else None
+    peak, taken = Peak(), TakenMemory(device)
     yield peak
-    if before is not None:
-        peak.size = max(0, _bytes("VmHWM") - before)
+    peak.size = taken.peak()
+
+
+class TakenMemory:
+    """The memory that is taken from now on: torch's on a CUDA device, and on a CPU that of this process.
+
+    Asking for it is cheap, and doesn't wait for the device.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._before = self.forget_peak()
+
+    def peak(self) -> int | None:
+        """Bytes at most, since the peak was forgotten last, beyond what was taken at first; ``None`` if the device
+        doesn't tell."""
+        if self._before is None:
+            return None
+        return max(0, self._most() - self._before)
+
+    def forget_peak(self) -> int | None:
+        """Measure the peak anew; what is taken now, in bytes."""
+        import torch
+
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+            return torch.cuda.memory_allocated(self._device)
+        return _forgotten_peak() if self._device.type == "cpu" else None
+
+    def _most(self) -> int:
+        import torch
+
+        return torch.cuda.max_memory_allocated(self._device) if self._device.type == "cuda" else _bytes("VmHWM")
 
 
 def _forgotten_peak() -> int | None:

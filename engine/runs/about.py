@@ -27,6 +27,8 @@ class About:
     steps: int
     """Of the whole run."""
     seed: int
+    sample_prompts: int = 0
+    """How many prompts of sample pictures its recipe has."""
     stopped_at: int = 0
     """The step after which it was asked to stop; 0 if it wasn't."""
 
@@ -40,6 +42,7 @@ class About:
             pictures=len(run.dataset),
             steps=run.recipe.schedule.steps,
             seed=run.seed,
+            sample_prompts=len(run.recipe.samples.sample_prompts),
             stopped_at=stopped_at,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,15 +36,17 @@ def seen(store: RunStore, lineage: str, steps: int) -> dict[str, Any] | None:
     """What pages show of a run, as JSON values; ``None`` if the run store doesn't know it.
 
     ``losses`` are those of the steps from the first on, up to the latest training state of a run that isn't finished;
-    ``running`` tells whether a process trains it now; ``figures`` have the mean loss of training and held-out pictures
-    by snapshot.
+    ``prior`` is what regularization pictures have of them, ``None`` at steps where it isn't known, and empty without
+    any; ``running`` tells whether a process trains it now, ``can_sample`` whether it has sample prompts; ``figures``
+    have the mean loss of training and held-out pictures by snapshot.
     """
     record, about = read_record(store.record(lineage, steps)), noted(store, lineage, steps)
     if not record and about is None:
         return None
     latest = _latest(store, lineage, steps)
     recipe = recipe_of(latest)
-    losses = record.get("losses") or state_record(store.state(lineage, steps)).get("losses", [])
+    trained = record if record.get("losses") else state_record(store.state(lineage, steps))
+    losses = trained.get("losses", [])
     figures = kept_figures(store, lineage, recipe) if recipe else _own_figures(store, lineage, steps)
     verdict = judged(figures, kept_course(store, lineage, len(losses) if record.get("ended_early") else steps))
     return {
@@ -54,9 +57,11 @@ def seen(store: RunStore, lineage: str, steps: int) -> dict[str, Any] | None:
         "stopped_at": about.stopped_at if about and not record else 0,
         "steps": steps,
         "losses": losses,
+        "prior": _known(trained.get("parts", {}).get("prior", [])),
         "learning_rates": _thinned(recipe.learning_rates(steps)) if recipe else [],
         "figures": [{"step": f.step, "training": f.training_loss, "held": f.held_loss} for f in figures],
-        "snapshots": [file.step for file in store.snapshots(lineage) if file.steps == steps],
+        "snapshots": sorted({file.step for file in store.snapshots(lineage) if file.steps == steps}),
+        "can_sample": bool(about and about.sample_prompts),
         "verdict": verdict.facts() if verdict else None,
         "samples": [{"step": kept.step, "prompts": list(kept.prompts)} for kept in samples(store, lineage, steps)],
         "memory": str(record.get("memory", "")),
@@ -85,6 +90,11 @@ def _latest(store: RunStore, lineage: str, steps: int) -> Path | None:
 def _own_figures(store: RunStore, lineage: str, steps: int) -> tuple[Figures, ...]:
     found = (Figures.load(path) for _, length, path in store.all_figures(lineage) if length == steps)
     return tuple(figures for figures in found if figures)
+
+
+def _known(values: Sequence[float]) -> list[float | None]:
+    """The same for JSON, which has no NaN."""
+    return [value if math.isfinite(value) else None for value in values]
 
 
 def _thinned(rates: Sequence[float]) -> list[float]:

@@ -63,11 +63,7 @@ def inputs_of(run: RunFile, places: Places, device: str, ranks: Ranks) -> Genera
     Raises:
         WorkbenchError: of the class of whatever is missing, damaged, or doesn't fit.
     """
-    given: dict[str, Any] = {"on_unreadable": run.dataset.on_unreadable, "uncaptioned": run.dataset.uncaptioned}
-    dataset = load_dataset(places.dataset(run.dataset.path), **given)
-    yield from _told(dataset.name, [f"{len(dataset)} pictures", *remarks(dataset)])
-    if run.trigger is not None:
-        dataset = _with_trigger(dataset, run.trigger)
+    dataset = yield from pictures_of(run, places.dataset)
     base = load_base(places.base(run.base.path), device=device, precision=run.base.precision)
     yield from _told(dataset.name, caption_remarks(dataset, base))
     goal: Any = run.recipe.goal
@@ -84,6 +80,23 @@ def inputs_of(run: RunFile, places: Places, device: str, ranks: Ranks) -> Genera
         base=base, dataset=dataset, recipe=recipe, regularization=regularization,
         name=run.run.name.strip() or dataset.name,
     )  # fmt: skip
+
+
+def pictures_of(run: RunFile, find: Find) -> Generator[Event, None, Dataset]:
+    """Load the training pictures, with the trigger word in their captions.
+
+    Args:
+        run: as read.
+        find: where names of data sets lead.
+
+    Raises:
+        DatasetError: the data set is missing, or holds what can't be used.
+        CaptionError: the trigger word can't be put into captions.
+    """
+    given: dict[str, Any] = {"on_unreadable": run.dataset.on_unreadable, "uncaptioned": run.dataset.uncaptioned}
+    dataset = load_dataset(find(run.dataset.path), **given)
+    yield from _told(dataset.name, [f"{len(dataset)} pictures", *remarks(dataset)])
+    return _with_trigger(dataset, run.trigger) if run.trigger is not None else dataset
 
 
 def _told(about: str, lines: Sequence[str]) -> Iterator[Message]:

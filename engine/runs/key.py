@@ -191,7 +191,7 @@ class Run:
             )
         for dataset in (self.dataset, self.regularization):
             if dataset is not None:
-                _check_captions(dataset)
+                check_captions(dataset)
         _check_held(self)
         raise_all(lacking(self.recipe), "The recipe")
         if self.recipe.saving.tensorboard:
@@ -201,13 +201,7 @@ class Run:
         if self.regularization is not None:
             for dataset in filter(None, (self.dataset, self.held)):
                 refuse_shared(dataset, self.regularization)
-        if self.dataset.triggers and (lost := self.dataset.missing_trigger()):
-            words = ", ".join(repr(trigger.word) for trigger in self.dataset.triggers)
-            raise CaptionError(
-                f"The trigger word {words} is missing from the captions of: {first_of(lost)}",
-                expected="the trigger word in every caption",
-                hint="use LW_TriggerCaptions with mode prepend or replace.",
-            )
+        check_trigger(self.dataset)
 
 
 def _trained_instead(run: Run) -> str:
@@ -240,7 +234,7 @@ def _check_held(run: Run) -> None:
     held, dataset = run.held, run.dataset
     if held is None:
         return
-    _check_captions(held)
+    check_captions(held)
     if other := [record.name for record in held if bool(record.reference) is not dataset.has_pairs]:
         raise DatasetError(
             f"Held-out pictures are {'plain' if dataset.has_pairs else 'pairs'}, unlike those that are trained on: "
@@ -296,7 +290,28 @@ def _check_preservation(run: Run) -> None:
         )
 
 
-def _check_captions(dataset: Dataset) -> None:
+def check_trigger(dataset: Dataset) -> None:
+    """Refuse captions without the trigger word.
+
+    Raises:
+        CaptionError: a caption lacks it.
+    """
+    if dataset.triggers and (lost := dataset.missing_trigger()):
+        words = ", ".join(repr(trigger.word) for trigger in dataset.triggers)
+        raise CaptionError(
+            f"The trigger word {words} is missing from the captions of: {first_of(lost)}",
+            expected="the trigger word in every caption",
+            hint="use LW_TriggerCaptions with mode prepend or replace.",
+        )
+
+
+def check_captions(dataset: Dataset) -> None:
+    """Refuse a data set without pictures, or with captions that can't be trained on.
+
+    Raises:
+        DatasetError: it is empty.
+        CaptionError: a caption is missing, or absurdly long.
+    """
     if not dataset.records:
         raise DatasetError(
             f"The data set {dataset.name} is empty.",

@@ -121,7 +121,7 @@ def _runs_of(store: RunStore, lineage: str) -> Iterator[ListedRun]:
             done=len(losses) or (steps if steps in finished else _done(states.get(steps), [file.step for file in own])),
             steps=steps,
             progress=_progress(about, is_running=steps == running, is_finished=steps in finished),
-            snapshots=tuple(file.step for file in own),
+            snapshots=tuple(dict.fromkeys(file.step for file in own)),
             losses=_first_and_last(losses),
             ended_early=record.get("ended_early", ""),
             verdict=_verdict(store, lineage, latest, len(losses) or steps),

@@ -153,6 +153,22 @@ class FileSection(Settings):
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class HostedSection(Settings):
+    """For `train --on PROVIDER`, where a hosted trainer trains for money. Of the recipe it gets the steps alone."""
+
+    title = "[hosted]"
+
+    trainer: str = setting("", "The provider's name of what trains; empty for its usual one.", since=SINCE)
+    destination: str = setting("", "For Replicate: a model of yours, as owner/model.", since=SINCE)
+    price_limit: float = setting(
+        0.0, "The most that it may cost, in the provider's currency; 0 for any price.", since=SINCE, minimum=0
+    )
+    inputs: tuple[str, ...] = setting(
+        (), 'Further inputs of the trainer, by its own names: "lora_rank = 32". No secrets.', since=SINCE
+    )
+
+
 SECTIONS: Mapping[str, type[Settings]] = {
     "base": BaseSection,
     "dataset": DatasetSection,
@@ -160,6 +176,7 @@ SECTIONS: Mapping[str, type[Settings]] = {
     "buckets": BucketSection,
     "regularization": RegularizationSection,
     "recipe": SuggestionSection,
+    "hosted": HostedSection,
     "save": FileSection,
 }
 """Name of a section -> its settings."""
@@ -180,6 +197,7 @@ class RunFile:
     buckets: BucketSection | None
     regularization: RegularizationSection | None
     recipe: SuggestionSection
+    hosted: HostedSection
     save: FileSection
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the recipe that replace the suggested ones, by name."""

@@ -19,6 +19,7 @@ from ..core.ranks import Ranks
 from ..core.storage import touch, write_json
 from ..evaluation.planning import measured_steps
 from ..memory.plan import MemoryPlan
+from ..memory.watching import MemoryWatch
 from ..training.epochs import length
 from ..training.loop import Trainer
 from ..training.snapshot_steps import due_snapshots
@@ -32,11 +33,11 @@ from .measuring import measuring
 from .preparing import encoded, prepared
 from .record import about, read_record
 from .recording import record, recorded
+from .requests import Requests, taking_requests
 from .resuming import newest_state
 from .sample_files import keeping_samples
 from .sharing import nothing, shared_state
 from .snapshots import drop_older
-from .stopping import StopRequest, taking_requests
 from .store import RunStore
 
 
@@ -111,14 +112,20 @@ def trained(
     lock = Exclusive(store.lock(run.lineage))
     try:
         yield from ranks.together(lock.acquire(name))
-        with taking_requests(store.stop_request(run.lineage)) as stop:
-            return (yield from _read_or_trained(run, product, store, name, told, ranks, stop))
+        with taking_requests(store, run.lineage) as requests:
+            return (yield from _read_or_trained(run, product, store, name, told, ranks, requests))
     finally:
         lock.release()
 
 
 def _read_or_trained(
-    run: Run, product: Product[Made], store: RunStore, name: str, told: tuple[str, ...], ranks: Ranks, stop: StopRequest
+    run: Run,
+    product: Product[Made],
+    store: RunStore,
+    name: str,
+    told: tuple[str, ...],
+    ranks: Ranks,
+    requests: Requests,
 ) -> Generator[Event, None, tuple[Made, Finished]]:
     """As :func:`trained`, while the run is locked."""
     steps, length_ = run.recipe.schedule.steps, length(run.recipe, run.dataset)
@@ -143,8 +150,7 @@ def _read_or_trained(
         yield Message(text=f"{name}: {why_not}")
         told = (*told, why_not)
     start = shared_state(ranks, start)
-    trainer, result, memory = yield from _train(run, store, start, product, ranks, stop)
-    stop.withdraw()
+    trainer, result, memory = yield from _train(run, store, start, product, ranks, requests)
     made = _kept(run, store, product, trainer, result)
     if trainer.stopped:
         note(store, run.lineage, About.of(run, name, stopped_at=trainer.step))
@@ -211,7 +217,7 @@ def _train(
     start: TrainingState | None,
     product: Product[Any],
     ranks: Ranks,
-    stop: StopRequest | None = None,
+    requests: Requests | None = None,
 ) -> Generator[Event, None, tuple[Trainer, Any, str]]:
     """Encode and train; rank 0 saves states and snapshots. Gives the trainer, its result, and the memory plan."""
     base, recipe = run.base, run.recipe
@@ -222,7 +228,7 @@ def _train(
         product.check(memory.plan)
         if memory.plan.checkpointed or memory.plan.remark or not memory.plan.fits:
             yield Message(text=str(memory.plan))
-        shows = ranks.leads and bool(recipe.samples.sample_every and recipe.samples.sample_prompts)
+        shows = ranks.leads and bool(recipe.samples.sample_prompts)
         samples = partial(samples_of, run, ready.training_only, trainee, encoded_once(run)) if shows else None
         trainer = Trainer(
             backbone=base,
@@ -232,7 +238,9 @@ def _train(
             state_path=store.state(run.lineage, recipe.schedule.steps) if ranks.leads else None,
             generate_samples=samples,
             snapshots=frozenset(due_snapshots(recipe, run.dataset)),
-            wants_stop=stop and stop.is_made,
+            wants_stop=requests and requests.stop.is_made,
+            wants_samples=requests and requests.sample.is_taken,
+            wants_snapshot=requests and requests.snapshot.is_taken,
             need_less_memory=memory.need_less_memory,
             ranks=ranks,
         )
@@ -243,8 +251,9 @@ def _train(
         if recipe.measuring.early_stop:
             trainer.may_settle_at = due_snapshots(recipe, run.dataset)
             trainer.has_settled = partial(_has_settled, run, store) if ranks.leads else None
+        watch = MemoryWatch(base.device, lambda: memory.plan.needed)  # weights may leave the device when it is applied
         with memory.applied(), contextlib.closing(trainer.run(start)) as events:
-            kept = keeping_samples(events, store.samples(run.lineage, recipe.schedule.steps))
+            kept = keeping_samples(watch.told(events), store.samples(run.lineage, recipe.schedule.steps))
             yield from recorded(kept, run, store, start) if ranks.leads else kept
         return trainer, trainee.result(), str(memory.plan)
 
@@ -254,5 +263,8 @@ def _has_settled(run: Run, store: RunStore, step: int) -> bool:
 
 
 def _keep_snapshot(run: Run, store: RunStore, product: Product[Any], trainer: Trainer, step: int, result: Any) -> None:
-    product.save(result, trainer.losses, store.snapshot(run.lineage, step, run.recipe.schedule.steps))
-    drop_older(store, run, step)
+    due = step in trainer.snapshots
+    place = store.snapshot if due else store.asked_snapshot
+    product.save(result, trainer.losses, place(run.lineage, step, run.recipe.schedule.steps))
+    if due:
+        drop_older(store, run, step)

@@ -144,7 +144,8 @@ class Snapshots:
 def snapshots_of(
     store: RunStore, run: Run, name: str, done: int, figures: tuple[Figures, ...] = (), *, stopped: bool = False
 ) -> Snapshots:
-    """The snapshots that the recipe of a run asks for, as far as the run store has them, and its result.
+    """The snapshots that the recipe of a run asks for and those that somebody asked for while it went on, as far as the
+    run store has them, and its result.
 
     Args:
         store: where they are.
@@ -156,7 +157,8 @@ def snapshots_of(
     """
     steps = run.recipe.schedule.steps
     result = store.snapshot(run.lineage, done, steps) if stopped else store.finished(run.lineage, steps)
-    wanted = [step for step in kept_snapshots(run.recipe, run.dataset, done) if step < done]
+    asked = {file.step for file in store.snapshots(run.lineage) if file.asked}
+    wanted = sorted(step for step in asked.union(kept_snapshots(run.recipe, run.dataset, done)) if step < done)
     found, shapes = _stored(store, run), run.base.module_shapes()
     files = [(f"{name}-{step:06d}", step, found[step]) for step in wanted if step in found]
     return Snapshots(
@@ -199,7 +201,7 @@ def first_missing(store: RunStore, run: Run, last: int) -> int | None:
 
 
 def drop_older(store: RunStore, run: Run, done: int) -> None:
-    """Remove the snapshots of a run that its recipe doesn't keep any more.
+    """Remove the snapshots of a run that its recipe doesn't keep any more; those that somebody asked for stay.
 
     Args:
         store: where they are.
@@ -210,7 +212,7 @@ def drop_older(store: RunStore, run: Run, done: int) -> None:
         return
     kept = kept_snapshots(run.recipe, run.dataset, done)
     for file in store.snapshots(run.lineage):
-        if file.steps == run.recipe.schedule.steps and file.step < kept[0]:
+        if file.steps == run.recipe.schedule.steps and file.step < kept[0] and not file.asked:
             file.path.unlink(missing_ok=True)
 
 

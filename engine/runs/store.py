@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from ..core.cache import PictureCache, TensorCache, TextCache
 
@@ -13,8 +13,9 @@ TRAINED = "lw.trained"
 """Metadata field of results that are all weights of a base model, not an adapter."""
 
 
-STOP = "stop"
-"""Name of the file that asks a run to stop."""
+Wanted = Literal["stop", "sample", "snapshot"]
+"""What a run in progress can be asked for, by a file of this name."""
+REQUESTS: tuple[Wanted, ...] = get_args(Wanted)
 EVENTS = "events"
 """Name of the folder of TensorBoard events."""
 REPORT = ".report.html"
@@ -23,7 +24,8 @@ ABOUT = ".run.json"
 """End of the name of the file that says what a run is called."""
 COMPARED = ".samples.json"
 """End of the name of the file that says what drawn pictures tell of a run's snapshots."""
-_SNAPSHOT = re.compile(r"(\d+)-of-(\d+)")
+_ASKED = "-asked"
+_SNAPSHOT = re.compile(rf"(\d+)-of-(\d+)(?:{_ASKED})?")
 
 
 class SnapshotFile(NamedTuple):
@@ -35,6 +37,11 @@ class SnapshotFile(NamedTuple):
     """Of the run that made it: with a decaying learning rate, runs of different lengths have different snapshots."""
     path: Path
 
+    @property
+    def asked(self) -> bool:
+        """Whether somebody asked for it while the run went on, beside those that were due."""
+        return self.path.stem.endswith(_ASKED)
+
 
 class RunStore:
     """Paths below one folder. Everything in it can be recomputed, given time.
@@ -45,14 +52,14 @@ class RunStore:
       as its losses, is in ``<steps>.json``;
     - ``<steps>.state.safetensors``: the training state of a run to that many steps;
     - ``snapshots/<step>-of-<steps>.safetensors``: the adapter after a step of a run to that many steps; what was
-      measured of it is in a ``.json`` of this name;
+      measured of it is in a ``.json`` of this name; ``-asked`` before the suffix marks one that somebody asked for;
     - ``samples/<steps>/<step>/``: the sample pictures after a step of a run to that many steps, with their prompts;
     - ``events/<steps>/``: TensorBoard events of the run to that many steps;
     - ``<steps>.samples.json``: what the pictures tell that its snapshots drew when they were last compared;
     - ``<steps>.run.json``: what the run to that many steps is called and trains on;
     - ``<steps>.report.html``: its report, as it was shown last;
     - ``lock``: held by the process that trains;
-    - ``stop``: there while another process asks it to stop.
+    - ``stop``, ``sample``, ``snapshot``: there while it is asked for that.
     """
 
     def __init__(self, root: Path) -> None:
@@ -83,6 +90,11 @@ class RunStore:
     def snapshot(self, lineage: str, step: int, steps: int) -> Path:
         """The adapter as it was after a step of a run to ``steps``."""
         return self.folder(lineage) / "snapshots" / f"{step:06d}-of-{steps:06d}.safetensors"
+
+    def asked_snapshot(self, lineage: str, step: int, steps: int) -> Path:
+        """The same, where somebody asked for it."""
+        due = self.snapshot(lineage, step, steps)
+        return due.with_stem(f"{due.stem}{_ASKED}")
 
     def snapshots(self, lineage: str) -> Iterator[SnapshotFile]:
         """All snapshots of a lineage, by step."""
@@ -136,9 +148,9 @@ class RunStore:
         """What the pictures tell that the snapshots of a run to ``steps`` drew when they were last compared."""
         return self.folder(lineage) / f"{steps:06d}{COMPARED}"
 
-    def stop_request(self, lineage: str) -> Path:
-        """The file that asks the process that trains this lineage to stop."""
-        return self.folder(lineage) / STOP
+    def request(self, lineage: str, wanted: Wanted) -> Path:
+        """The file that asks the process that trains this lineage for something."""
+        return self.folder(lineage) / wanted
 
     def folder(self, lineage: str) -> Path:
         """All files of a lineage."""

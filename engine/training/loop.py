@@ -42,6 +42,10 @@ class Trainer:
     """The steps after which a snapshot is due."""
     keep_snapshot: Callable[[int, Any], Any] | None = None
     """Saves a snapshot, given the step and ``Trainee.result()``; at the step that a run resumes at, once more."""
+    wants_samples: Callable[[], bool] | None = None
+    """Whether sample pictures shall be drawn after the step that was just begun, due or not; asked in each."""
+    wants_snapshot: Callable[[], bool] | None = None
+    """The same of a snapshot."""
     wants_stop: Callable[[], bool] | None = None
     """Whether the run shall end after the step that was just begun; asked in each."""
     measure: Callable[[int], Generator[Event, None, Any]] | None = None
@@ -72,6 +76,8 @@ class Trainer:
     parts: dict[str, list[float]] = field(default_factory=dict)
     """Part of the loss -> its value at each step, which add up to ``losses``; empty if there is one part alone."""
     _launched: deque[Launched] = field(default_factory=deque, init=False)
+    _asked: tuple[bool, bool] = field(default=(False, False), init=False)
+    """Whether sample pictures, and a snapshot, were asked for after the newest step."""
     _since: float = field(default=0.0, init=False)
     """When the latest step was done, or its work began."""
 
@@ -98,6 +104,7 @@ class Trainer:
                 yield from self._launch(optimization)
                 newest = self.step + len(self._launched)
                 self.stopped = self._shall_stop() and newest < steps
+                self._asked = self._requests()
                 waits = self._saves(newest) or self._shows(newest) or newest in self.may_settle_at
                 while len(self._launched) > (0 if waits else ahead):
                     yield self._read()
@@ -185,24 +192,35 @@ class Trainer:
         return ends or step % self.recipe.saving.save_every == 0
 
     def _shows(self, step: int) -> bool:
-        """Whether sample pictures, a snapshot or measures are due after a step."""
-        samples = self.generate_samples is not None and step % self.recipe.samples.sample_every == 0
-        snapshot = self.keep_snapshot is not None and step in self.snapshots
-        return samples or snapshot or self._measures(step)
+        """Whether sample pictures, a snapshot or measures are due after a step, or were asked for."""
+        return self._draws(step) or self._keeps(step) or self._measures(step)
+
+    def _requests(self) -> tuple[bool, bool]:
+        """Whether sample pictures, and a snapshot, are asked for after the newest step; after the last one there is the
+        result itself."""
+        samples, snapshot = (wants is not None and wants() for wants in (self.wants_samples, self.wants_snapshot))
+        return samples, snapshot and self.step + len(self._launched) < self.recipe.schedule.steps
+
+    def _draws(self, step: int) -> bool:
+        every, asked = self.recipe.samples.sample_every, self._asked[0]
+        return self.generate_samples is not None and (asked or bool(every and step % every == 0))
+
+    def _keeps(self, step: int) -> bool:
+        return self.keep_snapshot is not None and (self._asked[1] or step in self.snapshots)
 
     def _measures(self, step: int) -> bool:
         return self.measure is not None and step in self.measured_steps
 
     def _samples(self, optimization: Optimization) -> Generator[Event, None, None]:
         """The sample pictures that are due after this step."""
-        if self.generate_samples and self.step % self.recipe.samples.sample_every == 0:
+        if self.generate_samples and self._draws(self.step):
             with optimization.shown_weights("samples"):
                 prompts, images = zip(*self.generate_samples(), strict=True)
             yield SamplesGenerated(step=self.step, images=[*images], prompts=[*prompts])
 
     def _snapshot_and_measures(self, optimization: Optimization) -> Generator[Event, None, None]:
         """The snapshot and the measures that are due after this step, of the weights that files have."""
-        if self.keep_snapshot and self.step in self.snapshots:
+        if self.keep_snapshot and self._keeps(self.step):
             with optimization.shown_weights("files"):
                 self.keep_snapshot(self.step, self.trainee.result())
             yield SnapshotSaved(step=self.step)

@@ -28,6 +28,8 @@ from .targets import chosen_layers, remarks
 
 _LOW_PEAK = 0.75
 """Share of the learning rate that a run should reach."""
+_HALF = 0.5
+"""Share of a picture below which its crop may miss what its caption says."""
 _FEW = 0.1
 """Share of the steps below which noise levels are hardly trained."""
 _LOW_RANK = ("lora", "dora")
@@ -201,6 +203,19 @@ def _resolution(plan: Plan) -> Iterator[str]:
     )
 
 
+def _squares(plan: Plan) -> Iterator[str]:
+    """Long pictures without crops, of which the middle square is less than half."""
+    shares = {r.name: min(r.width, r.height) / max(r.width, r.height) for r in plan.dataset if not r.crops}
+    kept = sorted((share, name) for name, share in shares.items() if share < _HALF)
+    if not kept:
+        return
+    told = first_of([f"{name} keeps {share:.0%}" for share, name in kept])
+    yield (
+        f"Only the middle square of each picture is trained: {told}. Put LW_BucketDataset before the training to keep "
+        "their shapes, or crop them by hand."
+    )
+
+
 def _shift(plan: Plan) -> Iterator[str]:
     noise, info = plan.recipe.noise, plan.base.info
     if info.prediction_type != "flow":
@@ -263,12 +278,21 @@ def _pairs(plan: Plan) -> Iterator[str]:
     )
 
 
+def _masks(plan: Plan) -> Iterator[str]:
+    masks = [record.mask for record in plan.dataset if record.mask]
+    if masks and not plan.dataset.has_masks:
+        yield (
+            f"{len(masks)} of {len(plan.dataset)} pictures have masks, which change nothing: no node gave them "
+            "a weight. Put LW_MaskDataset with a floor below 1 before the training to use them."
+        )
+
+
 def _samples(plan: Plan) -> Iterator[str]:
     settings, steps = plan.recipe.samples, plan.recipe.schedule.steps
     if settings.sample_every and not settings.sample_prompts:
         yield f"sample_every = {settings.sample_every} has no effect without sample_prompts."
     elif settings.sample_prompts and not settings.sample_every:
-        yield "sample_prompts have no effect, as sample_every is 0."
+        yield "sample_prompts are drawn only when somebody asks for it, as sample_every is 0."
     elif settings.sample_every > steps:
         yield f"There will be no sample pictures: sample_every is {settings.sample_every}, the run has {steps} steps."
 
@@ -315,7 +339,7 @@ def _number(value: object) -> str:
 
 _CHECKS: tuple[Callable[[Plan], Iterable[str]], ...] = (
     _unused, _targets, _rank, _alpha, _text_encoder, _optimizer, _peak, _length, _unseen, _fullness, _resolution,
-    _shift, _high_noise, _contrastive, _prior, _preservation, _captions, _pairs, _samples, _saving, _measuring,
-    _repeats,
+    _squares, _shift, _high_noise, _contrastive, _prior, _preservation, _captions, _pairs, _masks, _samples, _saving,
+    _measuring, _repeats,
 )  # fmt: skip
 _OF_ADAPTERS = (_targets, _rank, _alpha)

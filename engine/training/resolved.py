@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from ..core.errors import ConfigError
-from ..core.fields import defaults_of, settings_of
+from ..core.fields import Setting, defaults_of, settings_of
 from ..diffusion.prediction import PredictionType
 from ..diffusion.shift import Line, Shift
 from ..models.contract import CAPABILITIES, BackboneInfo
@@ -198,7 +198,12 @@ def _unused(recipe: Recipe, known: Known) -> Iterator[tuple[str, str]]:
     for cls in GROUPS.values():
         for name, declared in settings_of(cls).items():
             if declared.used and not any(map(declared.used, may_be)):
-                yield name, f"No effect {declared.unused}."
+                yield name, no_effect(declared)
+
+
+def no_effect(declared: Setting) -> str:
+    """When a setting has none, as a sentence."""
+    return f"No effect {declared.unused}."
 
 
 def _circumstances(recipe: Recipe, known: Known) -> Iterator[Circumstances]:

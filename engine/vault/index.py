@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -109,12 +109,40 @@ class Index:
         """All cards, by name."""
         return self._cards("select card from adapters where gone = 0 order by name")
 
-    def search(self, query: Query) -> list[Card]:
-        """The cards that a query finds: those with all words in their name first, then by name."""
+    def search(self, query: Query, *, recent: Sequence[str] = (), first: int = 0, most: int = -1) -> list[Card]:
+        """The cards that a query finds, those whose names fit its words best first, then by name.
+
+        Args:
+            query: words and filters.
+            recent: names that come before others that fit as well, in this order.
+            first: cards that are left out at the beginning.
+            most: how many are given; -1 for all.
+        """
         condition, values = query.condition()
-        in_name, own = query.in_name()
-        asked = f"select card from adapters where gone = 0 and {condition} order by not ({in_name}), name"
-        return self._cards(asked, *values, *own)
+        place = {written(name): at for at, name in enumerate(recent)}
+        asked = (
+            f"select card from adapters where gone = 0 and {condition} "
+            "order by standing(called), recency(name), name limit ? offset ?"
+        )
+
+        def work(connection: sqlite3.Connection) -> list[Card]:
+            connection.create_function("standing", 1, query.standing)
+            connection.create_function("recency", 1, lambda name: place.get(name, len(place)))
+            return [Card.from_json(text) for (text,) in connection.execute(asked, [*values, most, first])]
+
+        return self._done(work)
+
+    def count(self, query: Query) -> int:
+        """How many cards a query finds."""
+        condition, values = query.condition()
+        return self._rows(f"select count(*) from adapters where gone = 0 and {condition}", *values)[0][0]
+
+    def families(self) -> list[str]:
+        """Those that adapters are of, the most frequent first."""
+        asked = (
+            "select family from adapters where gone = 0 and family != '' group by family order by count(*) desc, family"
+        )
+        return [family for (family,) in self._rows(asked)]
 
     def names(self) -> set[str]:
         """Of all files that were there when they were read last."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..core.encodings import decoded
 from ..core.errors import AdapterError, ConfigError
 from ..core.storage import write_json
 from .said import phrases
@@ -69,7 +70,7 @@ def _noted(file: Path) -> dict[str, Any]:
     if not file.exists():
         return {}
     try:
-        fields = json.loads(file.read_text("utf-8")) if file.stat().st_size <= MOST else None
+        fields = json.loads(decoded(file.read_bytes())) if file.stat().st_size <= MOST else None
     except (OSError, ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..core.errors import ConfigError
 from ..core.words import did_you_mean
@@ -50,9 +50,37 @@ class Query:
         told = [_contains("words")(word) for word in self.words] + [*self.filters]
         return _all(told)
 
-    def in_name(self) -> Condition:
-        """True for the cards whose name has all its words."""
-        return _all([_contains("called")(word) for word in self.words])
+    def narrowed(self, *, family: str = "", fits: str = "", kind: str = "", writer: str = "") -> Query:
+        """The search among fewer cards; empty texts leave all.
+
+        Args:
+            family: of the adapters.
+            fits: a family whose base models they may fit: those of another family are left out.
+            kind: of their updates.
+            writer: how the name of the program that wrote them begins.
+        """
+        conditions = {
+            "family = ?": family.casefold(),
+            "family in ('', ?)": fits.casefold(),
+            "instr(kinds, ?) > 0": kind and f" {kind.casefold()} ",
+            "instr(writer, ?) = 1": writer.casefold(),
+        }
+        more: list[Condition] = [(sql, [value]) for sql, value in conditions.items() if value]
+        return replace(self, filters=(*self.filters, *more))
+
+    def standing(self, called: str) -> int:
+        """How well a name fits the words, 0 for best.
+
+        Args:
+            called: the casefolded name, with folders.
+        """
+        if not self.words:
+            return 0
+        if not all(word in called for word in self.words):
+            return 3  # they stand in trigger phrases, notes …
+        if called.rpartition("/")[2].startswith(self.words[0]):
+            return 0
+        return 1 if all(re.search(rf"(?<![^\W_]){re.escape(word)}", called) for word in self.words) else 2
 
 
 def _all(conditions: list[Condition]) -> Condition:

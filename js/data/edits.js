@@ -3,24 +3,32 @@
 import { app } from "/scripts/app.js"
 
 import { captureChange } from "../kit/changes.js"
-import { editOf, withEdit } from "./caption.js"
+import { Overrides } from "./overrides.js"
 
 const CAPTIONS = "LW_EditCaptions"
 const CHOICES = "LW_CurateDataset"
+const IS_COPY_OF = " = " // in a line of pictures to drop, as in engine/inspection/curation.py
 
-/** @typedef {"auto" | "keep" | "drop"} Choice */
+/** @typedef {"auto" | "keep" | "drop" | "duplicate"} Choice */
 
 /** @param {any} node @param {string} name */
 function widgetOf(node, name) {
   return node.widgets?.find((widget) => widget.name === name)
 }
 
-/** Sets a widget as a user would, so that it can be undone. @param {any} node @param {string} name @param {string} value */
-function setWidget(node, name, value) {
-  const widget = widgetOf(node, name)
-  if (!widget || widget.value === value) return
-  widget.value = value
-  widget.callback?.(value, app.canvas, node)
+/**
+ * Sets widgets as a user would, so that it can be undone in one step.
+ * @param {any} node @param {Record<string, string>} values
+ */
+function setWidgets(node, values) {
+  const changed = Object.entries(values).filter(([name, value]) => {
+    const widget = widgetOf(node, name)
+    if (!widget || widget.value === value) return false
+    widget.value = value
+    widget.callback?.(value, app.canvas, node)
+    return true
+  })
+  if (!changed.length) return
   node.setDirtyCanvas?.(true, true)
   captureChange()
 }
@@ -35,12 +43,18 @@ function linesOf(node, name) {
   return String(widgetOf(node, name)?.value ?? "").split("\n").map((line) => line.trim()).filter(Boolean)
 }
 
+/** Whether a line of keep or drop is about a picture. @param {string} line @param {string} name */
+function isAbout(line, name) {
+  return line === name || line.startsWith(name + IS_COPY_OF)
+}
+
 const INPUTS = ["overrides", "keep", "drop"]
 
 export class Edits {
   /** @param {any} node */
   constructor(node) {
     this.node = node
+    this.parsed = new Overrides("")
   }
 
   /** Calls something after each change, here or by hand. @param {() => void} act */
@@ -64,32 +78,62 @@ export class Edits {
   }
 
   get overrides() {
-    return this.node.comfyClass === CAPTIONS ? String(widgetOf(this.node, "overrides")?.value ?? "") : ""
+    const text = this.node.comfyClass === CAPTIONS ? String(widgetOf(this.node, "overrides")?.value ?? "") : ""
+    if (text !== this.parsed.text) this.parsed = new Overrides(text)
+    return this.parsed
   }
 
   /** The caption as it was edited here; undefined if it wasn't. @param {string} name */
   caption(name) {
-    return editOf(this.overrides, name)
+    return this.overrides.of(name)
   }
 
-  /** @param {string} name @param {string | undefined} caption */
-  setCaption(name, caption) {
-    setWidget(this.node, "overrides", withEdit(this.overrides, name, caption))
+  /** Changes captions, in one step for undo. @param {Iterable<[string, string | undefined]>} captions by name */
+  setCaptions(captions) {
+    setWidgets(this.node, { overrides: this.overrides.with(captions) })
   }
 
   /** @param {string} name @returns {Choice} */
   choice(name) {
     if (this.node.comfyClass !== CHOICES) return "auto"
-    if (linesOf(this.node, "drop").includes(name)) return "drop"
+    const line = linesOf(this.node, "drop").find((own) => isAbout(own, name))
+    if (line !== undefined) return line === name ? "drop" : "duplicate"
     return linesOf(this.node, "keep").includes(name) ? "keep" : "auto"
   }
 
-  /** @param {string} name @param {Choice} choice */
-  setChoice(name, choice) {
-    for (const input of ["keep", "drop"]) {
-      const others = linesOf(this.node, input).filter((line) => line !== name)
-      setWidget(this.node, input, [...others, ...(choice === input ? [name] : [])].join("\n"))
+  /** The picture that one was marked as a duplicate of; undefined if it wasn't. @param {string} name */
+  original(name) {
+    if (this.choice(name) !== "duplicate") return undefined
+    const line = linesOf(this.node, "drop").find((own) => isAbout(own, name))
+    return line?.slice(name.length + IS_COPY_OF.length).trim()
+  }
+
+  /**
+   * @param {string} name @param {Choice} choice @param {string} [original] of a duplicate
+   * @param {string} [freed] another picture, about which no line is left
+   */
+  setChoice(name, choice, original = "", freed = name) {
+    const isOther = (line) => !isAbout(line, name) && !isAbout(line, freed)
+    const [keep, drop] = ["keep", "drop"].map((input) => linesOf(this.node, input).filter(isOther))
+    if (choice === "keep") keep.push(name)
+    if (choice === "drop") drop.push(name)
+    if (choice === "duplicate") drop.push(name + IS_COPY_OF + original)
+    setWidgets(this.node, { keep: keep.join("\n"), drop: drop.join("\n") })
+  }
+
+  /**
+   * Marks a picture as a duplicate of another one, or of what that one is a duplicate of.
+   * @param {string} name @param {string} other
+   */
+  markDuplicate(name, other) {
+    const seen = new Set([name])
+    let original = other
+    for (let next = this.original(other); next && !seen.has(next); next = this.original(next)) {
+      original = next
+      seen.add(next)
     }
+    // Of two that would repeat each other, the one that is marked last goes.
+    this.setChoice(name, "duplicate", original, this.original(original) === name ? original : name)
   }
 }
 

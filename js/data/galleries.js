@@ -23,10 +23,17 @@ function galleryOf(node) {
   return made
 }
 
+/** Remembers the base model that a node gave, by which tokens are counted. @param {any} node @param {any} output */
+function rememberBase(node, output) {
+  const token = output?.lw_base?.[0]?.token
+  if (node && typeof token === "string") node.properties.lw_base = token
+}
+
 /** @param {string | number} id @param {any} output */
 function show(id, output) {
   const token = output?.lw_dataset?.[0]?.token
   const node = nodeOf(id)
+  rememberBase(node, output)
   if (typeof token !== "string" || !node?.comfyClass?.startsWith(PREFIX)) return
   // Remembered with the workflow, so that it shows the pictures when the page is opened again.
   const before = node.properties.lw_dataset

@@ -1,14 +1,16 @@
 // The gallery of a node that gives a data set.
 
-import { el } from "../kit/parts.js"
+import { button, el } from "../kit/parts.js"
 import { addStyle } from "../kit/style.js"
 import { t } from "../kit/texts.js"
 import { addElement, growToFit } from "../kit/widgets.js"
 import { Edits } from "./edits.js"
+import { FindReplace } from "./find_replace.js"
 import { Grid } from "./grid.js"
 import { LargeView } from "./large_view.js"
 import { Records } from "./records.js"
 import { STYLE } from "./style.js"
+import { WriteCaptions } from "./write_captions.js"
 
 const NAME = "lw_gallery"
 const TYPE = "LW_GALLERY" // unknown to the front end
@@ -22,9 +24,11 @@ export class Gallery {
     addStyle("gallery", STYLE)
     this.edits = new Edits(node)
     this.told = el("span", { role: "status" })
-    this.hint = el("span", { className: "lw-muted" })
+    this.hint = el("span", { className: "lw-muted", role: "status" })
+    this.tools = el("span", { className: "lw-tools" })
     this.content = el("div", { className: "lw lw-gallery", role: "group", "aria-label": t("Gallery") },
-      el("div", { className: "lw-gallery-bar" }, this.told, this.hint))
+      el("div", { className: "lw-gallery-bar" }, this.told, this.hint, this.tools))
+    this.content.style.minHeight = `${LEAST_HEIGHT}px` // which nodes made of Vue components go by
     this.widget = addElement(node, NAME, TYPE, this.content, { least: () => LEAST_HEIGHT })
     growToFit(node, LEAST_WIDTH)
     node.setDirtyCanvas(true, true)
@@ -35,13 +39,14 @@ export class Gallery {
   /** Shows changes once no more come. */
   refreshLater() {
     clearTimeout(this.timer)
-    this.timer = setTimeout(() => this.grid?.refresh(), PAUSE)
+    this.timer = setTimeout(() => (this.grid?.refresh(), this.tellTools()), PAUSE)
   }
 
   remove() {
     clearTimeout(this.timer)
     this.grid?.remove()
     this.view?.element.close()
+    this.dialog?.close()
   }
 
   /** Shows a data set. @param {string} token */
@@ -64,11 +69,50 @@ export class Gallery {
   fill(records) {
     this.grid?.remove()
     this.grid?.element.remove()
-    this.grid = new Grid(records, this.edits, (index) => this.open(records, index))
+    this.records = records
+    this.grid = new Grid(records, this.edits, (index) => this.open(records, index), () => this.tellKeys())
     this.content.append(this.grid.element)
     this.told.textContent = t("{n} pictures", { n: records.total })
-    this.hint.textContent = this.edits.ofCaptions ? t("Enter edits a caption") : this.edits.ofChoices ? t("K keeps, D drops") : ""
+    this.tellKeys()
+    this.tellTools()
     this.grid.drawLater()
+  }
+
+  /** Says what keys do now. */
+  tellKeys() {
+    const { grid, edits } = this
+    const copy = grid && grid.marking >= 0 ? grid.records.at(grid.marking) : undefined
+    const { name } = copy ?? {}
+    this.hint.textContent = name ? t("Which picture does {name} repeat? Click it, or press Enter on it; Escape cancels", { name })
+      : edits.ofCaptions ? t("Enter edits a caption") : edits.ofChoices ? t("K keeps, D drops, M marks a duplicate") : ""
+  }
+
+  /** Shows what can be done with all captions. */
+  tellTools() {
+    const { records } = this
+    if (!records || !this.grid || !this.edits.ofCaptions) {
+      this.tools.replaceChildren()
+      return
+    }
+    const find = t("Find and replace in all captions")
+    const write = t("Write the edited captions to their files")
+    const made = [
+      button("lw-find", t("Replace…"), find, () => this.openTool(FindReplace)),
+      button("lw-write-files", t("Write…"), write, () => this.openTool(WriteCaptions)),
+    ]
+    made[1].disabled = !this.edits.overrides.text.trim()
+    this.tools.replaceChildren(...made)
+  }
+
+  /** @param {typeof FindReplace | typeof WriteCaptions} Tool */
+  openTool(Tool) {
+    const { records, grid } = this
+    if (!records) return
+    this.dialog = new Tool(records, this.edits, () => {
+      this.dialog = undefined
+      grid?.refresh()
+      grid?.element.focus({ preventScroll: true })
+    }).dialog
   }
 
   /** Only words. @param {string} text */
@@ -79,17 +123,19 @@ export class Gallery {
     this.token = ""
     this.told.textContent = text
     this.hint.textContent = ""
+    this.tellTools()
   }
 
   /** @param {Records} records @param {number} index */
   open(records, index) {
     if (!records.total) return
     const grid = this.grid
-    this.view = new LargeView(records, this.edits, index, (last) => {
+    this.view = new LargeView(records, this.edits, index, (last, isDuplicate) => {
       this.view = undefined
       grid?.go(last)
       grid?.refresh()
       grid?.element.focus({ preventScroll: true })
+      if (isDuplicate) grid?.startMarking(last)
     })
   }
 }

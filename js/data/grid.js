@@ -3,6 +3,7 @@
 import { el } from "../kit/parts.js"
 import { t } from "../kit/texts.js"
 import { marked } from "./caption.js"
+import { cropsInSquare } from "./crops.js"
 
 const LEAST = 104 // pixels of a tile's width
 const CAPTION = 50 // pixels below a tile's picture
@@ -17,11 +18,14 @@ export class Grid {
    * @param {import("./records.js").Records} records
    * @param {import("./edits.js").Edits} edits
    * @param {(index: number) => void} open
+   * @param {() => void} changed when what keys do may be another
    */
-  constructor(records, edits, open) {
+  constructor(records, edits, open, changed) {
     this.records = records
     this.edits = edits
     this.open = open
+    this.changed = changed
+    this.marking = -1 // the picture that is marked as a duplicate of the one that is picked next
     this.current = 0
     this.id = `lw-grid-${++grids}`
     /** @type {Map<number, HTMLElement>} */
@@ -117,16 +121,21 @@ export class Grid {
     tile.title = record.name
     tile.addEventListener("click", () => this.take(index))
     const edited = this.edits.caption(record.name)
+    if (index === this.marking) tile.classList.add("lw-marking")
     const caption = el("div", { className: "lw-caption" }, ...marked(edited ?? record.caption, record.trigger))
     tile.append(this.picture(record), caption)
-    this.dress(tile, record, edited !== undefined)
+    this.dress(tile, record)
     return tile
   }
 
   /** @param {any} record */
   spoken(record) {
-    const flags = record.flags.map((flag) => flag.label)
-    return [record.name, this.edits.caption(record.name) ?? record.caption ?? t("no caption"), ...flags].join(", ")
+    const original = this.edits.original(record.name)
+    return [
+      record.name, this.edits.caption(record.name) ?? record.caption ?? t("no caption"),
+      ...this.labels(record).filter((label) => label !== t("duplicate")),
+      ...(original ? [t("duplicate of {name}", { name: original })] : []), ...record.flags.map((flag) => flag.label),
+    ].join(", ")
   }
 
   /** @param {any} record */
@@ -136,20 +145,33 @@ export class Grid {
     const frame = el("div", { className: "lw-picture" }, image)
     if (record.has_mask) frame.append(el("img", { className: "lw-over", loading: "lazy", alt: "", draggable: false,
       src: this.records.mask(record, SIDE) }))
+    if (record.crops.length) frame.append(cropsInSquare(record))
     return frame
   }
 
-  /** Labels on the picture. @param {HTMLElement} tile @param {any} record @param {boolean} edited */
-  dress(tile, record, edited) {
+  /** @param {any} record */
+  isOut(record) {
     const choice = this.edits.choice(record.name)
-    tile.classList.toggle("lw-out", choice === "drop" || (choice === "auto" && Boolean(record.dropped)))
-    const labels = [
+    return choice === "auto" ? Boolean(record.dropped) : choice !== "keep"
+  }
+
+  /** What is told of a picture but its flaws. @param {any} record @returns {string[]} */
+  labels(record) {
+    const choice = this.edits.choice(record.name)
+    return [
       ...(choice === "keep" ? [t("kept")] : []),
-      ...(choice === "drop" || (choice === "auto" && record.dropped) ? [t("dropped")] : []),
-      ...(edited ? [t("edited")] : []),
+      ...(this.isOut(record) ? [choice === "duplicate" ? t("duplicate") : t("dropped")] : []),
+      ...(this.edits.caption(record.name) === undefined ? [] : [t("edited")]),
       ...(record.repeats > 1 ? [`${record.repeats}×`] : []),
     ]
-    const own = labels.map((textContent) => el("span", { className: "lw-label", textContent }))
+  }
+
+  /** Labels on the picture. @param {HTMLElement} tile @param {any} record */
+  dress(tile, record) {
+    tile.classList.toggle("lw-out", this.isOut(record))
+    const original = this.edits.original(record.name)
+    if (original) tile.title += `\n${t("duplicate of {name}", { name: original })}`
+    const own = this.labels(record).map((textContent) => el("span", { className: "lw-label", textContent }))
     const flags = record.flags.map(({ label, reason }) =>
       el("span", { className: "lw-label lw-flag", textContent: label, title: reason }))
     if (own.length || flags.length) tile.firstElementChild?.append(el("div", { className: "lw-labels" }, ...own, ...flags))
@@ -164,7 +186,32 @@ export class Grid {
   /** @param {number} index */
   take(index) {
     this.go(index)
-    this.open(index)
+    if (this.marking < 0) this.open(index)
+    else this.markAs(index)
+  }
+
+  /** Lets the user pick the picture that this one is a duplicate of; the one before it is current. @param {number} index */
+  startMarking(index) {
+    if (this.records.total < 2) return
+    this.marking = index
+    this.go(index ? index - 1 : 1)
+    this.refresh()
+    this.changed()
+  }
+
+  /** @param {number} index of the picture that the marked one is a duplicate of */
+  markAs(index) {
+    const [copy, original] = [this.records.at(this.marking), this.records.at(index)]
+    if (!copy || !original || copy === original) return
+    this.edits.markDuplicate(copy.name, original.name)
+    this.endMarking()
+  }
+
+  endMarking() {
+    this.go(this.marking)
+    this.marking = -1
+    this.refresh()
+    this.changed()
   }
 
   /** Makes a picture the current one and brings it into view. @param {number} index */
@@ -184,7 +231,8 @@ export class Grid {
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns,
       PageDown: rows * this.columns, PageUp: -rows * this.columns, Home: -Infinity, End: Infinity }
     if (event.key in steps) this.go(this.current + steps[event.key])
-    else if (event.key === "Enter") this.open(this.current)
+    else if (event.key === "Enter") this.take(this.current)
+    else if (event.key === "Escape" && this.marking >= 0) this.endMarking()
     else if (!this.choose(event.key)) return
     event.preventDefault()
     event.stopPropagation()
@@ -193,9 +241,11 @@ export class Grid {
   /** @param {string} key @returns {boolean} whether it was one of a choice */
   choose(key) {
     const record = this.records.at(this.current)
-    const choice = /** @type {const} */ ({ k: "keep", d: "drop" })[key]
-    if (!choice || !record || !this.edits.ofChoices) return false
-    this.edits.setChoice(record.name, this.edits.choice(record.name) === choice ? "auto" : choice)
+    const choice = /** @type {const} */ ({ k: "keep", d: "drop", m: "duplicate" })[key]
+    if (!choice || !record || !this.edits.ofChoices || this.marking >= 0) return false
+    const again = this.edits.choice(record.name) === choice
+    if (choice === "duplicate" && !again) this.startMarking(this.current)
+    else this.edits.setChoice(record.name, again ? "auto" : choice)
     this.refresh()
     return true
   }

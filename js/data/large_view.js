@@ -2,8 +2,10 @@
 
 import { button, el } from "../kit/parts.js"
 import { t } from "../kit/texts.js"
-import { marked, tokensInWords } from "./caption.js"
+import { marked } from "./caption.js"
+import { cropOver } from "./crops.js"
 import { addEditCaptions } from "./edits.js"
+import { TokenLine } from "./tokens.js"
 
 const SIDE = 1024 // pixels of the picture
 
@@ -12,13 +14,15 @@ export class LargeView {
    * @param {import("./records.js").Records} records
    * @param {import("./edits.js").Edits} edits
    * @param {number} index
-   * @param {(index: number) => void} closed with the picture that was in view
+   * @param {(index: number, isDuplicate: boolean) => void} closed with the picture that was in view, and whether it is to
+   *   be marked as a duplicate
    */
   constructor(records, edits, index, closed) {
     this.records = records
     this.edits = edits
     this.index = index
     this.overlays = true
+    this.isDuplicate = false
     this.title = el("b", {})
     this.place = el("span", { className: "lw-muted" })
     this.stage = el("div", { className: "lw-stage" })
@@ -26,7 +30,7 @@ export class LargeView {
     this.element = el("dialog", { className: "lw lw-large", "aria-label": t("Picture") }, this.bar(),
       el("div", { className: "lw-large-body" }, this.stage, this.side))
     this.element.addEventListener("keydown", (event) => this.key(event))
-    this.element.addEventListener("close", () => (this.save(), this.element.remove(), closed(this.index)))
+    this.element.addEventListener("close", () => (this.save(), this.element.remove(), closed(this.index, this.isDuplicate)))
     this.element.addEventListener("click", (event) => event.target === this.element && this.element.close())
     document.body.append(this.element)
     this.element.showModal()
@@ -63,24 +67,15 @@ export class LargeView {
     if (this.overlays && record.has_mask) {
       frame.append(el("img", { className: "lw-over", alt: "", src: this.records.mask(record, SIDE) }))
     }
-    if (this.overlays) frame.append(...record.crops.map((crop) => this.crop(record, crop)))
+    if (this.overlays) frame.append(...record.crops.map((crop) => cropOver(record, crop, true)))
     return frame
-  }
-
-  crop(record, { box, size }) {
-    const [left, top, right, bottom] = box
-    const own = el("div", { className: "lw-crop" }, el("span", { className: "lw-label", textContent: size.join(" × ") }))
-    Object.assign(own.style, {
-      left: `${(100 * left) / record.width}%`, top: `${(100 * top) / record.height}%`,
-      width: `${(100 * (right - left)) / record.width}%`, height: `${(100 * (bottom - top)) / record.height}%`,
-    })
-    return own
   }
 
   /** All that stands beside the picture. */
   about(record) {
     const facts = [`${record.width} × ${record.height}`]
     if (record.repeats > 1) facts.push(t("shown {n} times an epoch", { n: record.repeats }))
+    if (record.mask_unused) facts.push(t("its mask counts after Mask Data Set"))
     const flags = record.flags.map(({ label, reason }) =>
       el("li", {}, el("span", { className: "lw-label lw-flag", textContent: label }), ` ${reason}`))
     return [
@@ -95,16 +90,16 @@ export class LargeView {
   captionParts(record) {
     const edited = this.edits.caption(record.name)
     const shown = el("div", { className: "lw-caption", "aria-live": "polite" })
-    const count = el("div", {})
-    const tell = (text) => {
-      const { text: words, long } = tokensInWords(text ?? "")
-      shown.replaceChildren(...marked(text, record.trigger))
-      count.textContent = words
-      count.className = long ? "lw-long" : "lw-muted"
+    const count = new TokenLine()
+    const text = edited ?? record.caption ?? ""
+    const tell = (typed) => {
+      shown.replaceChildren(...marked(typed, record.trigger))
+      count.showLater(typed)
     }
-    tell(edited ?? record.caption)
-    return this.edits.ofCaptions ? [this.editor(record, edited, tell), shown, count, ...this.undo(record, edited)]
-      : [shown, count, ...this.readOnly()]
+    shown.replaceChildren(...marked(text, record.trigger))
+    count.show(text)
+    return this.edits.ofCaptions ? [this.editor(record, edited, tell), shown, count.element, ...this.undo(record, edited)]
+      : [shown, count.element, ...this.readOnly()]
   }
 
   editor(record, edited, tell) {
@@ -120,7 +115,7 @@ export class LargeView {
     if (edited === undefined) return []
     return [button("", t("Undo this edit"), t("Undo this edit"), () => {
       this.field = null
-      this.edits.setCaption(record.name, undefined)
+      this.edits.setCaptions([[record.name, undefined]])
       this.show(this.index)
     })]
   }
@@ -138,7 +133,11 @@ export class LargeView {
     const reason = record.dropped ? [el("div", { className: "lw-muted", textContent: t("Dropped: {why}", { why: record.dropped }) })] : []
     if (!this.edits.ofChoices) return reason
     const chosen = this.edits.choice(record.name)
-    const texts = /** @type {const} */ ([["auto", t("By its flaws")], ["keep", t("Keep")], ["drop", t("Drop")]])
+    const original = this.edits.original(record.name)
+    const duplicate = original ? t("Duplicate of {name}", { name: original }) : t("Duplicate of …")
+    const texts = /** @type {const} */ ([
+      ["auto", t("By its flaws")], ["keep", t("Keep")], ["drop", t("Drop")], ["duplicate", duplicate],
+    ])
     const made = texts.map(([choice, text]) => {
       const own = button("", text, text, () => this.choose(choice))
       own.setAttribute("role", "radio")
@@ -151,6 +150,11 @@ export class LargeView {
 
   /** @param {import("./edits.js").Choice} choice */
   choose(choice) {
+    if (choice === "duplicate") {
+      this.isDuplicate = true // of a picture that is picked in the gallery
+      this.element.close()
+      return
+    }
     this.edits.setChoice(this.record.name, choice)
     this.side.replaceChildren(...this.about(this.record))
     this.side.querySelector(`[data-choice="${choice}"]`)?.focus()
@@ -167,7 +171,7 @@ export class LargeView {
   /** Keeps what was typed. */
   save() {
     if (this.field && this.field.value.trim() !== this.before.trim()) {
-      this.edits.setCaption(this.record.name, this.field.value)
+      this.edits.setCaptions([[this.record.name, this.field.value]])
       this.before = this.field.value
     }
   }
@@ -177,7 +181,7 @@ export class LargeView {
     event.stopPropagation()
     const typing = event.target === this.field && !event.altKey
     const step = { PageDown: 1, PageUp: -1, ...(typing ? {} : { ArrowRight: 1, ArrowLeft: -1 }) }[event.key]
-    const choice = /** @type {const} */ ({ k: "keep", d: "drop" })[event.key]
+    const choice = /** @type {const} */ ({ k: "keep", d: "drop", m: "duplicate" })[event.key]
     if (step) this.show(this.index + step)
     else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.show(this.index + 1)
     else if (choice && !typing && this.edits.ofChoices) this.choose(this.edits.choice(this.record.name) === choice ? "auto" : choice)

@@ -36,6 +36,11 @@ export class Records {
     this.changed()
   }
 
+  /** Fetches all records. */
+  async loadAll() {
+    for (let index = 0; index < this.total; index += PART) await this.load(index)
+  }
+
   /** A record, or undefined until it is fetched. @param {number} index */
   at(index) {
     if (!this.known[index] && index < this.total) this.load(index).catch(() => this.parts.delete(Math.floor(index / PART)))

@@ -2,9 +2,6 @@
 
 import { STYLE } from "./popover_style.js"
 import { addStyle } from "./style.js"
-import { t } from "./texts.js"
-
-const MOST_SHOWN = 200 // options of a list that are drawn; searching finds the others
 
 /** An element: properties by name, `on` for listeners, `aria-…` and `data-…` for attributes; then its children. */
 export function el(tag, properties = {}, ...children) {
@@ -48,7 +45,7 @@ export function weightField(value, placeholder, title, act) {
   function move(from, steps) {
     const moved = Math.max(-10, Math.min(10, from + steps * WEIGHT_STEP))
     field.value = String(Number(moved.toFixed(2)))
-    fill()
+    field.dispatchEvent(new Event("input", { bubbles: true })) // as typing does
   }
   function wheel(event) {
     if (document.activeElement !== field || !event.deltaY) return
@@ -80,10 +77,10 @@ export function weightField(value, placeholder, title, act) {
 
 let closeOpened = () => {}
 
-/** Opens content beside an element; gives a function that closes it. It closes on Escape and on clicks elsewhere. */
-export function popover(anchor, content, label) {
+/** Opens content beside an element, or at a place; gives a function that closes it. It closes on Escape, which gives the
+ *  focus back to the element, and on clicks elsewhere. */
+export function popover(anchor, content, label, { left, bottom, top } = anchor.getBoundingClientRect()) {
   closeOpened()
-  const { left, bottom, top } = anchor.getBoundingClientRect()
   addStyle("popover", STYLE)
   const panel = el("div", { className: "lw lw-popover", role: "dialog", "aria-label": label }, ...content)
   document.body.append(panel)
@@ -122,14 +119,11 @@ export function option(text, act, className = "") {
   return el("button", { type: "button", className: `lw-option ${className}`, textContent: text, on: { click: act } })
 }
 
-export function menu(anchor, label, entries) {
+/** Entries are `[text, act, className]`. */
+export function menu(anchor, label, entries, place = undefined) {
   const made = entries.map(([text, act, className]) => option(text, () => (close(), act()), className))
-  const close = popover(anchor, [el("div", { className: "lw-options", role: "menu" }, ...made)], label)
+  const close = popover(anchor, [el("div", { className: "lw-options", role: "menu" }, ...made)], label, place)
   made[0]?.focus()
-}
-
-function note(textContent) {
-  return el("div", { className: "lw-note", textContent })
 }
 
 /** Folder and stem of an adapter's name. */
@@ -137,52 +131,4 @@ export function nameParts(name) {
   const path = name.replaceAll("\\", "/")
   const cut = path.lastIndexOf("/") + 1
   return [path.slice(0, cut), path.slice(cut).replace(/\.safetensors$/, "")]
-}
-
-/** A searchable list of names; `choose` gets the one that is chosen. */
-export function chooser(anchor, names, label, choose) {
-  const list = el("div", { className: "lw-options", role: "listbox", "aria-label": label })
-  const search = el("input", { type: "text", placeholder: t("Search"), "aria-label": t("Search"), spellcheck: false })
-  let found = []
-  let at = 0
-  function draw() {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean)
-    found = names.filter((name) => words.every((word) => name.toLowerCase().includes(word)))
-    at = 0
-    list.replaceChildren(...found.slice(0, MOST_SHOWN).map(entry))
-    const rest = found.length - MOST_SHOWN
-    if (rest > 0) list.append(note(t("{n} more; search for them", { n: rest })))
-    if (!found.length) list.append(note(names.length ? t("Nothing found") : t("No adapters yet")))
-    mark()
-  }
-  function entry(name) {
-    const [folder, stem] = nameParts(name)
-    const text = el("span", { title: name }, el("small", { textContent: folder }), stem)
-    const own = option("", () => take(name))
-    own.setAttribute("role", "option")
-    own.tabIndex = -1 // the arrows choose, while the search has the focus
-    own.append(text)
-    return own
-  }
-  function mark() {
-    for (const [index, child] of [...list.children].entries()) child.setAttribute("aria-selected", index === at)
-    list.children[at]?.scrollIntoView({ block: "nearest" })
-  }
-  function take(name) {
-    close()
-    choose(name)
-  }
-  search.addEventListener("input", draw)
-  search.addEventListener("keydown", (event) => {
-    const last = Math.min(found.length, MOST_SHOWN) - 1
-    if (event.key === "Enter" && found[at]) take(found[at])
-    else if (event.key === "ArrowDown") at = Math.min(last, at + 1)
-    else if (event.key === "ArrowUp") at = Math.max(0, at - 1)
-    else return
-    event.preventDefault()
-    mark()
-  })
-  draw()
-  const close = popover(anchor, [search, list], label)
-  search.focus()
 }

@@ -8,6 +8,8 @@ const LANGUAGE = "Comfy.Locale"
 
 /** @type {Record<string, string>} */
 let known = {}
+/** @type {Record<string, any>} those of nodes, which the front end shows */
+let nodes = {}
 
 /** Fetch the texts of the language that the front end has; English needs none. */
 export async function loadTexts() {
@@ -15,7 +17,9 @@ export async function loadTexts() {
   if (language.startsWith("en")) return
   const answer = await api.fetchApi("/i18n").catch(() => null)
   const all = answer?.ok ? await answer.json() : {}
-  known = all[language]?.[SECTION] ?? all[language.split("-")[0]]?.[SECTION] ?? {}
+  const own = [language, language.split("-")[0]].map((name) => all[name]).find((texts) => texts?.[SECTION])
+  known = own?.[SECTION] ?? {}
+  nodes = own?.nodeDefs ?? {}
 }
 
 /**
@@ -25,6 +29,17 @@ export async function loadTexts() {
  */
 export function t(text, values = {}) {
   return (known[text] ?? text).replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole))
+}
+
+/**
+ * Name and tooltip of a node's input in the user's language.
+ * @param {string} node
+ * @param {string} input
+ * @returns {{name?: string, tooltip?: string}} empty in English
+ */
+export function inputTexts(node, input) {
+  const { name, tooltip } = nodes[node]?.inputs?.[input] ?? {}
+  return { name: name?.replace(/\{'(.)'\}/g, "$1"), tooltip } // names are in the syntax of vue-i18n
 }
 
 app.registerExtension({ name: "LoRAWorkbench.Texts", init: loadTexts })

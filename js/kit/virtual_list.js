@@ -13,19 +13,21 @@ export class VirtualList {
    * @param {(from: number, count: number) => Promise<{total: number, rows: any[]}>} options.load
    * @param {(row: any, at: number) => HTMLElement} options.draw
    * @param {(total: number) => void} [options.counted]
+   * @param {[string, string]} [options.roles] of the list and of its rows
    */
-  constructor({ rowHeight, label, load, draw, counted }) {
+  constructor({ rowHeight, label, load, draw, counted, roles = ["list", "listitem"] }) {
     this.rowHeight = rowHeight
     this.load = load
     this.drawRow = draw
     this.counted = counted
+    this.roles = roles
     this.rows = new Map()
     this.parts = new Map() // those that were asked for
     this.total = 0
     this.version = 0
     this.inner = el("div", { role: "presentation" })
     this.inner.style.position = "relative"
-    this.element = el("div", { className: "lw-virtual", role: "list", "aria-label": label, tabIndex: 0 }, this.inner)
+    this.element = el("div", { className: "lw-virtual", role: roles[0], "aria-label": label, tabIndex: 0 }, this.inner)
     this.element.addEventListener("scroll", () => this.draw())
     this.watcher = new ResizeObserver(() => this.draw())
     this.watcher.observe(this.element)
@@ -61,6 +63,15 @@ export class VirtualList {
     this.draw()
   }
 
+  /** Scrolls as little as shows a row. @param {number} at */
+  show(at) {
+    const top = at * this.rowHeight
+    const { scrollTop, clientHeight } = this.element
+    if (top < scrollTop) this.element.scrollTop = top
+    if (top + this.rowHeight > scrollTop + clientHeight) this.element.scrollTop = top + this.rowHeight - clientHeight
+    this.draw()
+  }
+
   draw() {
     const { scrollTop, clientHeight } = this.element
     const first = Math.max(0, Math.floor(scrollTop / this.rowHeight) - AROUND)
@@ -82,7 +93,7 @@ export class VirtualList {
     if (before?.row === row) return before
     const own = Object.assign(this.drawRow(row, at), { row })
     own.setAttribute("data-at", String(at))
-    own.setAttribute("role", "listitem")
+    own.setAttribute("role", this.roles[1])
     Object.assign(own.style, { position: "absolute", left: "0", right: "0", top: `${at * this.rowHeight}px`,
       height: `${this.rowHeight}px` })
     return own

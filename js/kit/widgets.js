@@ -37,7 +37,9 @@ export function addElement(node, name, type, element, { least = () => 60, most, 
 export function growToFit(node, leastWidth = 0) {
   const [width, height] = node.size
   const [wide, tall] = [Math.max(width, leastWidth), Math.max(height, node.computeSize()[1])]
-  if (wide > width || tall > height) node.setSize([wide, tall])
+  if (wide <= width && tall <= height) return
+  node.setSize([wide, tall])
+  node.setDirtyCanvas(true, true)
 }
 
 /** Calls something when a node is removed, beside what does so already. @param {any} node @param {() => void} act */

@@ -5,7 +5,7 @@ import { app } from "/scripts/app.js"
 import { captureChange } from "../kit/changes.js"
 import { button, el } from "../kit/parts.js"
 import { ask, tell } from "../kit/server.js"
-import { t } from "../kit/texts.js"
+import { inputTexts, t } from "../kit/texts.js"
 import { growToFit } from "../kit/widgets.js"
 import { changed, read, write } from "./lines.js"
 import { Plots } from "./plots.js"
@@ -25,6 +25,12 @@ function settings() {
     throw error
   })
   return declared
+}
+
+/** A field with its label and tooltip in the user's language. */
+function translated(field, node) {
+  const { name, tooltip } = inputTexts(node, field.name)
+  return { ...field, label: name ?? field.label, tooltip: tooltip ?? field.tooltip, unit: field.unit && t(field.unit) }
 }
 
 export class RecipeForm {
@@ -91,11 +97,12 @@ export class RecipeForm {
   }
 
   group({ name, title, about, fields }) {
-    const rows = fields.map((field) => new Row(field, (setting, value) => this.choose(setting, value)))
+    const node = `LW_Recipe${name[0].toUpperCase()}${name.slice(1)}` // with the same settings as inputs
+    const rows = fields.map((field) => new Row(translated(field, node), (own, value) => this.choose(own, value)))
     for (const row of rows) this.rows.set(row.field.name, row)
     const count = el("small", {})
     const element = el("details", { on: { toggle: () => this.grow() } },
-      el("summary", { title: about }, title, count), ...rows.map((row) => row.element))
+      el("summary", { title: t(about) }, t(title), count), ...rows.map((row) => row.element))
     element.dataset.group = name
     return { element, rows, count }
   }
@@ -154,7 +161,7 @@ export class RecipeForm {
       this.told.textContent = told.error
       return this.grow()
     }
-    const unused = new Map(told.unused.map(({ setting, message }) => [setting, message]))
+    const unused = new Map(told.unused.map(({ setting, message }) => [setting, t(message)]))
     const of = (name) => told.problems.filter(({ setting }) => setting === name).map(({ message }) => message)
     for (const [name, row] of this.rows) row.tell(told.values[name], of(name), unused.get(name) ?? "")
     const messages = new Set(told.problems.map(({ message }) => message))

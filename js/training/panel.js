@@ -5,6 +5,7 @@ import { button, el } from "../kit/parts.js"
 import { ask } from "../kit/server.js"
 import { t } from "../kit/texts.js"
 import { addElement, growToFit } from "../kit/widgets.js"
+import { Acts } from "./acts.js"
 import { drawCurve } from "./curve.js"
 import { Samples } from "./samples.js"
 import { STYLE } from "./style.js"
@@ -23,6 +24,26 @@ function duration(seconds) {
   return t("{n} h", { n: (seconds / 3600).toFixed(1) })
 }
 
+/** @param {{taken: number, planned: number | null}} memory bytes */
+function memoryText({ taken, planned }) {
+  const [unit, size, digits] = Math.max(taken, planned ?? 0) < 1e8 ? ["MB", 1e6, 0] : ["GB", 1e9, 1]
+  const [n, most] = [taken, planned ?? 0].map((bytes) => (bytes / size).toFixed(digits))
+  return planned === null ? `${n} ${unit}` : t("{n} of {most} {unit} planned", { n, most, unit })
+}
+
+/** @param {(number | null)[]} values */
+function meanOfLast(values) {
+  const last = values.slice(-50).filter((value) => value !== null)
+  return (last.reduce((sum, own) => sum + own, 0) / last.length).toFixed(4)
+}
+
+/** Puts the values of the steps from the first on in their place, unless some before them are missing. */
+function put(values, first, more) {
+  const fits = first <= values.length + 1
+  if (fits) values.splice(first - 1, Infinity, ...more)
+  return fits
+}
+
 export class TrainingPanel {
   /** @param {any} node @param {(run: string) => void} stop */
   constructor(node, stop) {
@@ -37,6 +58,7 @@ export class TrainingPanel {
     this.bar = el("progress", { max: 1, value: 0, "aria-label": t("Progress of the training") })
     this.figures = el("div", { className: "lw-figures" })
     this.canvas = el("canvas", { role: "img" })
+    this.acts = new Acts()
     this.samples = new Samples()
     this.verdict = el("div", { className: "lw-verdict", hidden: true })
     this.text = el("textarea", { readOnly: true, "aria-label": t("Result") })
@@ -44,7 +66,7 @@ export class TrainingPanel {
     this.details.addEventListener("toggle", () => this.fit())
     const head = el("div", { className: "lw-training-bar" }, this.state, this.stopButton)
     this.content = el("div", { className: "lw lw-training", role: "group", "aria-label": t("Training") },
-      head, this.bar, this.figures, this.canvas, this.samples.element, this.verdict, this.details)
+      head, this.bar, this.figures, this.canvas, this.samples.element, this.acts.element, this.verdict, this.details)
     this.widget = addElement(node, NAME, TYPE, this.content, {
       least: () => this.height, value: { get: () => this.text.value || this.told, set: () => {} }, serialize: false,
     })
@@ -55,8 +77,8 @@ export class TrainingPanel {
   }
 
   unknown() {
-    return { name: "", finished: false, stopped_at: 0, steps: 0, losses: [], learning_rates: [], figures: [], snapshots: [],
-      verdict: null, samples: [], memory: "", ended_early: "", live: null }
+    return { name: "", finished: false, stopped_at: 0, steps: 0, losses: [], prior: [], learning_rates: [], figures: [],
+      snapshots: [], verdict: null, samples: [], can_sample: null, memory: "", ended_early: "", live: null }
   }
 
   get height() {
@@ -73,17 +95,18 @@ export class TrainingPanel {
   }
 
   /** A part of what the server tells while the run goes on. */
-  take({ run, steps, first, losses, learning_rate, rate, opened, kept }) {
+  take({ run, steps, first, losses, prior, learning_rate, rate, memory, opened, kept }) {
     const begins = opened || run !== this.run
     if (begins) this.begin(run)
     this.known.steps = steps
     if (losses.length) {
       this.running = true
-      if (first <= this.known.losses.length + 1) this.known.losses.splice(first - 1, Infinity, ...losses)
-      else this.askLater() // steps before it are missing
+      if (!put(this.known.losses, first, losses)) this.askLater() // steps before it are missing
+      if (prior) put(this.known.prior, first, prior)
     }
-    this.known.live = { learning_rate, rate }
+    this.known.live = { learning_rate, rate, memory }
     if (begins || kept) this.askLater()
+    this.acts.settle(kept)
     this.listen()
     this.drawLater()
   }
@@ -142,8 +165,11 @@ export class TrainingPanel {
     const { run } = this
     const told = await ask("training", { run }).catch(() => null)
     if (!told || run !== this.run) return null
-    const losses = told.losses.length >= this.known.losses.length ? told.losses : this.known.losses
-    this.known = { ...told, losses, live: told.live ?? this.known.live }
+    const { losses, prior, live, samples, snapshots } = this.known
+    if (told.samples.length > samples.length) this.acts.settle("samples")
+    if (told.snapshots.length > snapshots.length) this.acts.settle("snapshot")
+    this.known = { ...told, live: told.live ?? live }
+    if (told.losses.length < losses.length) Object.assign(this.known, { losses, prior }) // more were told meanwhile
     this.drawLater()
     requestAnimationFrame(() => this.fit())
     return told
@@ -177,6 +203,7 @@ export class TrainingPanel {
     if (known.losses.length) drawCurve(this.canvas, { ...known, best })
     this.canvas.setAttribute("aria-label", t("Loss of {n} steps", { n: known.losses.length }))
     this.samples.show(this.run, known.samples)
+    this.acts.show(this.run, this.running, known.can_sample)
     this.drawVerdict()
     this.details.hidden = !this.text.value || this.running
   }
@@ -195,13 +222,14 @@ export class TrainingPanel {
   }
 
   drawFigures() {
-    const { losses, figures, snapshots, live, memory } = this.known
-    const last = losses.slice(-50)
+    const { losses, prior, figures, snapshots, live, memory } = this.known
     const measured = figures[figures.length - 1]
     const parts = [
-      last.length ? [t("loss"), (last.reduce((sum, own) => sum + own, 0) / last.length).toFixed(4), ""] : null,
+      losses.length ? [t("loss"), meanOfLast(losses), "lw-loss"] : null,
+      (prior.at(-1) ?? null) !== null ? [t("prior"), meanOfLast(prior), "lw-prior"] : null,
       measured && measured.held !== null ? [t("held out"), measured.held.toFixed(4), "lw-held"] : null,
       live?.learning_rate && this.running ? [t("learning rate"), live.learning_rate.toExponential(1), ""] : null,
+      live?.memory && this.running ? [t("memory"), memoryText(live.memory), ""] : null,
       snapshots.length ? [t("snapshots"), String(snapshots.length), ""] : null,
     ].filter((part) => part !== null)
     const made = parts.map(([name, value, className]) =>

@@ -14,7 +14,12 @@ export const STYLE = `
 .lw-training canvas { width: 100%; height: 120px; flex: none; display: block; }
 .lw-figures { display: flex; flex-wrap: wrap; gap: 2px 14px; color: var(--lw-muted); font-size: 11px; }
 .lw-figures b { color: var(--input-text); font-weight: 600; font-variant-numeric: tabular-nums; }
-.lw-figures .lw-held b { color: var(--p-orange-400, #fb923c); }
+.lw-figures :is(.lw-loss, .lw-prior, .lw-held)::before { content: ""; display: inline-block; width: 7px; height: 7px;
+  margin-right: 4px; border-radius: 50%; background: var(--p-primary-color, #60a5fa); }
+.lw-figures .lw-prior::before { background: var(--p-pink-400, #f472b6); }
+.lw-figures .lw-held::before { background: var(--p-orange-400, #fb923c); }
+.lw-training-acts { display: flex; align-items: center; gap: 8px; font-size: 11px; }
+.lw-training-acts span { color: var(--lw-muted); }
 .lw-samples { display: flex; gap: 4px; overflow-x: auto; scrollbar-width: thin; }
 .lw-samples img { height: 96px; border-radius: 6px; image-rendering: auto; background: var(--lw-field); }
 .lw-samples-bar { display: flex; align-items: center; gap: 8px; color: var(--lw-muted); font-size: 11px; }

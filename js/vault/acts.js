@@ -4,9 +4,11 @@ import { app } from "/scripts/app.js"
 
 import { captureChange } from "../kit/changes.js"
 import { ask } from "../kit/server.js"
-import { newRow, write } from "../stack_lines.js"
+import { newRow, write } from "../stack/lines.js"
+import { noteUse } from "../stack/recent.js"
 
 const LOADER = "LW_LoadAdapter"
+const INSPECTOR = "LW_InspectAdapter"
 const STACK = "LW_Stack"
 
 function graph() {
@@ -25,17 +27,32 @@ function changed() {
   graph().setDirtyCanvas(true, true)
 }
 
+function add(type, [left, top]) {
+  const node = /** @type {any} */ (window).LiteGraph.createNode(type)
+  node.pos = [left, top]
+  graph().add(node)
+  return node
+}
+
 /** A node that loads an adapter, in the middle of the canvas. @param {string} name */
 export function insertNode(name) {
-  const node = /** @type {any} */ (window).LiteGraph.createNode(LOADER)
   const [left, top] = middle()
+  const node = add(LOADER, [left, top])
   node.pos = [left - node.size[0] / 2, top - node.size[1] / 2]
-  graph().add(node)
   const widget = node.widgets.find((own) => own.name === "adapter")
   const values = widget.options?.values
   if (Array.isArray(values) && !values.includes(name)) values.push(name)
   widget.value = name
   app.canvas.selectNode?.(node)
+  changed()
+  return node
+}
+
+/** Nodes that load and measure an adapter. @param {string} name */
+export function insertInspection(name) {
+  const loader = insertNode(name)
+  const inspector = add(INSPECTOR, [loader.pos[0] + loader.size[0] + 60, loader.pos[1]])
+  loader.connect(0, inspector, inspector.findInputSlot("adapter"))
   changed()
 }
 
@@ -52,6 +69,7 @@ export function addToStack(name) {
   const before = String(widget.value ?? "").trimEnd()
   widget.value = [before, write([newRow(name)])].filter(Boolean).join("\n")
   widget.callback?.(widget.value)
+  noteUse(name)
   changed()
   return true
 }

@@ -1,19 +1,11 @@
 // An adapter of the vault as a card: what it is, its trigger words, and what can be done with it.
 
+import { copy } from "../kit/clipboard.js"
 import { button, el, nameParts, popover } from "../kit/parts.js"
 import { tell, url } from "../kit/server.js"
 import { t } from "../kit/texts.js"
 import { say } from "../kit/toasts.js"
-import { addToStack, insertNode, restoreGraph } from "./acts.js"
-
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text)
-    say("success", t("Copied: {text}", { text }))
-  } catch {
-    say("warn", t("The browser doesn't let pages copy here; the trigger is: {text}", { text }))
-  }
-}
+import { addToStack, insertInspection, insertNode, restoreGraph } from "./acts.js"
 
 async function restore(name) {
   await restoreGraph(name).catch((error) => {
@@ -41,20 +33,32 @@ function picture(card) {
   return el("img", { src: url("vault/preview", { name: card.name }), alt: "", loading: "lazy" })
 }
 
-function acts(card) {
+function toStack(card) {
   const add = () => {
     if (!addToStack(card.name)) say("warn", t("Select one Stack node first; the adapter becomes a row of it."))
   }
+  return button("", t("To stack"), t("Add {name} to the selected stack", card), add)
+}
+
+/** For cards beside a node. */
+export function measure(card) {
+  return button("", t("Measure"), t("Insert nodes that measure {name}", card), () => insertInspection(card.name))
+}
+
+function acts(card, special) {
   const note = button("", t("Note"), t("Note on {name}", card), () => editNote(note, card))
   return el("div", { className: "lw-card-row lw-card-acts" },
     button("", t("Insert"), t("Insert {name} as a node", card), () => insertNode(card.name)),
-    button("", t("To stack"), t("Add {name} to the selected stack", card), add),
+    special(card),
     button("", t("Graph"), t("Open the graph that trained {name}", card), () => restore(card.name)),
     note)
 }
 
-/** @param {any} card as `GET vault` tells it */
-export function drawCard(card) {
+/**
+ * @param {any} card as `GET vault` tells it
+ * @param {(card: any) => HTMLElement} special the button for what can be done with it here
+ */
+export function drawCard(card, special = toStack) {
   const [folder, stem] = nameParts(card.name)
   const facts = [card.family, card.kinds?.join(", "), card.rank ? t("rank {rank}", card) : "", card.base].filter(Boolean)
   const triggers = card.triggers.map((own) => button("lw-trigger", own, t("Copy the trigger {own}", { own }), () => copy(own)))
@@ -62,5 +66,5 @@ export function drawCard(card) {
     : el("p", { textContent: card.verdict || folder, title: card.verdict || folder })
   return el("div", { className: "lw-card" }, picture(card), el("div", { className: "lw-card-facts" },
     el("h3", { textContent: stem, title: card.name }), el("p", { textContent: facts.join(" · ") }), told,
-    el("div", { className: "lw-card-row" }, ...triggers), acts(card)))
+    el("div", { className: "lw-card-row" }, ...triggers), acts(card, special)))
 }

@@ -14,6 +14,20 @@ import { ROW_HEIGHT, STYLE } from "./style.js"
 
 const PAUSE = 250 // milliseconds without a key before the server is asked
 
+const ID = "lora-workbench-vault"
+
+let wanted = "" // the search that a tab opens with
+
+/** @type {VaultTab | undefined} */
+let opened
+
+/** Shows the tab with a search. @param {string} search */
+export function openVault(search) {
+  wanted = search
+  if (opened) opened.find()
+  else app.extensionManager.sidebarTab.toggleSidebarTab(ID)
+}
+
 class VaultTab {
   /** @param {HTMLElement} place */
   constructor(place) {
@@ -25,7 +39,7 @@ class VaultTab {
     this.here = el("input", { type: "checkbox", on: { change: () => this.ask() } })
     this.note = el("div", { className: "lw-vault-note", role: "status" })
     this.list = new VirtualList({
-      rowHeight: ROW_HEIGHT, label: t("Adapters"), draw: drawCard,
+      rowHeight: ROW_HEIGHT, label: t("Adapters"), draw: (card) => drawCard(card),
       load: (from, count) => this.load(from, count), counted: (total) => this.count(total),
     })
     this.list.element.addEventListener("keydown", (event) => this.onKey(event))
@@ -35,10 +49,19 @@ class VaultTab {
       if (detail.output?.lw_files?.some(({ kind }) => kind === "adapter")) this.askLater()
     }
     api.addEventListener("executed", this.listen)
+    opened = this
+    this.find()
+  }
+
+  /** What was wanted, if anything. */
+  find() {
+    this.search.value = wanted || this.search.value
+    wanted = ""
     this.ask()
   }
 
   remove() {
+    opened = undefined
     clearTimeout(this.timer)
     this.list.remove()
     api.removeEventListener("executed", this.listen)
@@ -76,13 +99,8 @@ class VaultTab {
     const card = event.target.closest?.(".lw-card")
     const at = card ? Number(card.getAttribute("data-at")) + step : 0
     event.preventDefault()
-    const scroller = this.list.element
-    const top = at * ROW_HEIGHT
-    if (top < scroller.scrollTop) scroller.scrollTop = top
-    if (top + ROW_HEIGHT > scroller.scrollTop + scroller.clientHeight) {
-      scroller.scrollTop = top + ROW_HEIGHT - scroller.clientHeight
-    }
-    requestAnimationFrame(() => scroller.querySelector(`[data-at="${at}"] .lw-card-acts button`)?.focus())
+    this.list.show(at)
+    requestAnimationFrame(() => this.list.element.querySelector(`[data-at="${at}"] .lw-card-acts button`)?.focus())
   }
 }
 
@@ -91,6 +109,6 @@ app.registerExtension({
 
   setup() {
     const tooltip = t("Adapters of LoRA Workbench")
-    addSidebarTab({ id: "lora-workbench-vault", icon: "pi pi-box", title: t("Vault"), tooltip }, VaultTab)
+    addSidebarTab({ id: ID, icon: "pi pi-box", title: t("Vault"), tooltip }, VaultTab)
   },
 })

@@ -108,10 +108,10 @@ class CombineAdapters(io.ComfyNode):
 
 def _combined(stack: Stack, mode: str, amount: float, strength: float, protect: str, base: Backbone | None) -> Combined:
     from ...engine.adapters import combining
+    from ...engine.core.words import between_commas
 
     if mode == "make way":
-        names = [name.strip() for name in protect.split(",") if name.strip()]
-        return combining.making_way(stack, names, strength=strength, base=base)
+        return combining.making_way(stack, between_commas(protect), strength=strength, base=base)
     if mode == "total weight":
         return combining.Combined(combining.with_total(stack, amount))
     if mode == "effective total":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ...engine.core.words import first_of
@@ -10,7 +11,7 @@ from ..kit import sockets
 from ..kit.datasets import captions_output
 from ..kit.files import stamp_of
 from ..kit.galleries import gallery
-from ..kit.inputs import ADVANCED, device_input, precision_input, problem
+from ..kit.inputs import ADVANCED, device_input, precision_input, problem, unused_inputs
 from ..kit.shown import shown
 from . import CATEGORY
 
@@ -61,7 +62,9 @@ class CaptionDataset(io.ComfyNode):
         model = open_captioner(host().captioner_path(captioner), device=device, precision=precision)
         cache = RunStore(host().store_root()).captions
         captioned = host().drive(caption_dataset(dataset, model, chosen, cache, overwrite=overwrite))
-        told = "\n".join([in_words(captioned, model.kind), *caption_remarks(captioned.dataset)])
+        unused = unused_inputs(options, asdict(CaptionOptions()), model.options, f"the model is a {model.kind}")
+        notes = [*([unused] if unused else []), *caption_remarks(captioned.dataset)]
+        told = "\n".join([in_words(captioned, model.kind), *notes])
         table = caption_table(captioned.dataset)
         report = {
             "captioner": model.kind,
@@ -69,6 +72,7 @@ class CaptionDataset(io.ComfyNode):
             "written": captioned.written,
             "cached": captioned.cached,
             "blank": list(captioned.blank),
+            "notes": notes,
         }
         ui = shown(text=f"{told}\n\n{table}", report=report, gallery=gallery(captioned.dataset))
         return io.NodeOutput(captioned.dataset, table, told, ui=ui)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..host import io
 from ..kit import sockets
 from ..kit.datasets import captions_output
+from ..kit.galleries import gallery
 from ..kit.shown import shown, tell
 from . import CATEGORY
 
@@ -58,4 +59,4 @@ class CaptionsFromText(io.ComfyNode):
         notes = caption_remarks(captioned)
         tell("\n".join(notes))
         text = "\n".join([*notes, table])
-        return io.NodeOutput(captioned, table, ui=shown(text=text, report={"notes": notes}))
+        return io.NodeOutput(captioned, table, ui=shown(text=text, report={"notes": notes}, gallery=gallery(captioned)))

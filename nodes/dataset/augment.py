@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING
 
 from ..host import io
 from ..kit import sockets
+from ..kit.galleries import gallery
 from ..kit.pictures import to_tensor
 from ..kit.shown import shown, tell
 from . import CATEGORY
 
 if TYPE_CHECKING:
     from ...engine.data.dataset import Dataset
+
+
+USUAL = 4
+"""Variants by default."""
 
 
 class Augment(io.ComfyNode):
@@ -60,7 +65,7 @@ class Augment(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "variants",
-                    default=4,
+                    default=USUAL,
                     min=1,
                     max=64,
                     tooltip="Variants per picture, including the original. More take longer to encode and more disk "
@@ -84,8 +89,21 @@ class Augment(io.ComfyNode):
         changes = Augmentation(crop=crop, color=color, count=variants)
         made = augmented(dataset, changes, flip=flip, shows=shows)
         count = len(made.records[0].views(64)[0]) if made.records else 0
-        text = f"{count} variants of each picture" if count > 1 else "No augmentation: set flip, crop or color."
+        text = _in_words(made, count, variants)
         tell(text)
         sheet = to_tensor([variant_grid(made)])
         report = {"variants": count, "pictures": len(made)}
-        return io.NodeOutput(made, sheet, ui=shown(text=text, preview=sheet, report=report, cls=cls))
+        return io.NodeOutput(
+            made, sheet, ui=shown(text=text, preview=sheet, report=report, gallery=gallery(made), cls=cls)
+        )
+
+
+def _in_words(made: Dataset, count: int, asked: int) -> str:
+    """How many variants there are, and why there aren't those that were asked for."""
+    changes = next((record.augmentation for record in made if record.augmentation), None)
+    if changes is None:
+        return "No augmentation: set flip, crop or color."
+    text = f"{count} variants of each picture"
+    if count == 1:
+        return "No augmentation, as variants is 1: that is the original. Set it to 2 or more."
+    return text if count == asked or asked == USUAL else f"{text}, not {asked}: flipping alone gives no more."

@@ -79,7 +79,7 @@ class BucketDataset(io.ComfyNode):
         sides = _sides(resolutions) or ((base.info.resolution,) if base else ())
         settings = BucketSettings(resolutions=sides, step=step, max_aspect=max_aspect, crop=crop)
         made = host().drive(bucketed(dataset, settings))
-        report = bucket_report(made)
+        report = bucket_report(made, sides)
         text = report.in_words()
         tell(text)
         figures = {

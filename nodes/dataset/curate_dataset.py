@@ -62,7 +62,8 @@ class CurateDataset(io.ComfyNode):
                     default="",
                     multiline=True,
                     optional=True,
-                    tooltip="Names of pictures to always drop, one per line, such as pictures of something else.",
+                    tooltip="Names of pictures to always drop, one per line, such as pictures of something else. "
+                    "fox 2.png = fox 1.png drops the first as a duplicate of the second.",
                 ),
             ],
             outputs=[
@@ -74,12 +75,13 @@ class CurateDataset(io.ComfyNode):
 
     @classmethod
     def execute(cls, dataset: Dataset, keep: str = "", drop: str = "", **values: Any) -> io.NodeOutput:
-        from ...engine.inspection.curation import curate
+        from ...engine.inspection.curation import curate, marked_duplicates
 
         switched_on = [name for name in _SWITCHES if values.pop(name)]
         kinds = {"unreadable", "unreadable_before"} | {kind for name in switched_on for kind in _SWITCHES[name][0]}
         inspection = inspected(dataset, **values)
-        curated = curate(inspection, flaws=kinds, keep=lines(keep), drop=lines(drop))
+        named, duplicates = marked_duplicates(lines(drop), {record.name for record in dataset})
+        curated = curate(inspection, flaws=kinds, keep=lines(keep), drop=named, duplicates=duplicates)
         text = curated.text()
         tell(text)
         pictures = gallery(dataset, flags=flaws(inspection), dropped=dict(curated.reasons))

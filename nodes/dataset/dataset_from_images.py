@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..host import io
 from ..kit import sockets
 from ..kit.datasets import in_figures, in_words
+from ..kit.galleries import gallery
 from ..kit.inputs import or_else
 from ..kit.pictures import to_pictures
 from ..kit.shown import shown
@@ -62,7 +63,9 @@ class DatasetFromImages(io.ComfyNode):
         pictures, prompts = _given(images, batch)
         written = captions_for(captions, len(pictures)) if captions.strip() else prompts
         dataset = dataset_from_images(pictures, written, or_else(name, "images"))
-        return io.NodeOutput(dataset, ui=shown(text=in_words(dataset), report=in_figures(dataset)))
+        return io.NodeOutput(
+            dataset, ui=shown(text=in_words(dataset), report=in_figures(dataset), gallery=gallery(dataset))
+        )
 
 
 def captions_for(text: str, count: int) -> list[str | None]:

@@ -7,6 +7,7 @@ from typing import Any
 from ..host import host, io
 from ..kit import sockets
 from ..kit.datasets import in_figures, in_words
+from ..kit.galleries import gallery
 from ..kit.inputs import problem
 from ..kit.shown import shown, tell
 from . import CATEGORY
@@ -80,4 +81,4 @@ class PairDataset(io.ComfyNode):
         )
         text = in_words(dataset)
         tell(text)
-        return io.NodeOutput(dataset, ui=shown(text=text, report=in_figures(dataset)))
+        return io.NodeOutput(dataset, ui=shown(text=text, report=in_figures(dataset), gallery=gallery(dataset)))

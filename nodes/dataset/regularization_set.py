@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..host import host, io
 from ..kit import sockets
 from ..kit.datasets import files_in_figures
+from ..kit.galleries import gallery
 from ..kit.inputs import lines, problem, seed_input
 from ..kit.shown import shown, tell
 from . import CATEGORY
@@ -62,7 +63,7 @@ class RegularizationSet(io.ComfyNode):
     ) -> io.NodeOutput:
         from ...engine.data.caption_remarks import caption_remarks
         from ...engine.data.loading import load_dataset
-        from ...engine.data.regularization import class_prompts, refuse_shared, regularization_set
+        from ...engine.data.regularization import class_prompts, prompts_in_vain, refuse_shared, regularization_set
         from ...engine.data.remarks import remarks
 
         asked = class_prompts(lines(prompts), dataset.triggers)
@@ -77,11 +78,12 @@ class RegularizationSet(io.ComfyNode):
             parts.append(_generated(base, asked, count - given, seed, settings))
         made = regularization_set(parts, asked, dataset.triggers)
         text, figures = _ratio(dataset, made, recipe)
-        told = [*caption_remarks(made, base), *remarks(made)]
+        idle = prompts_in_vain(lines(prompts), made)
+        told = [*([idle] if idle else []), *caption_remarks(made, base), *remarks(made)]
         text = "\n".join([f"{given} given, {len(made) - given} generated.", text, *told])
         tell(text)
         report = {"given": given, "generated": len(made) - given, **figures, **files_in_figures(made)}
-        return io.NodeOutput(made, text, ui=shown(text=text, report=report))
+        return io.NodeOutput(made, text, ui=shown(text=text, report=report, gallery=gallery(made)))
 
 
 def _generated(base: Backbone, prompts: tuple[str, ...], count: int, seed: int, settings: dict[str, Any]) -> Dataset:

@@ -76,7 +76,7 @@ class Generate(io.ComfyNode):
         reference_guidance: float = DEFAULT_REFERENCE_GUIDANCE,
     ) -> io.NodeOutput:
         from ...engine.data.caption_tokens import prompt_lines
-        from ...engine.generation.batch import GenerationRequest, generate
+        from ...engine.generation.batch import GenerationRequest, generate, negative_remark
 
         request = GenerationRequest(
             prompts=lines(prompts), seeds=seeds(seed, seeds_per_prompt), negative_prompt=negative_prompt.strip(),
@@ -84,6 +84,8 @@ class Generate(io.ComfyNode):
             references=pictures_to_edit(reference), reference_guidance=reference_guidance,
         )  # fmt: skip
         remarks = reference_remarks(base, request.references, reference_guidance)
+        by_picture = bool(request.references) and reference_guidance != 1
+        remarks += filter(None, [negative_remark(base.info, request.negative_prompt, guidance, by_picture=by_picture)])
         remarks += stack.remarks_on_training(base.known_words) if stack else []
         notes = "\n".join([*prompt_lines(base, [*request.prompts, request.negative_prompt]), *remarks])
         tell(notes)

@@ -96,11 +96,13 @@ class GenerateBatch(io.ComfyNode):
 def _of_prompts(base: Backbone, jobs: list[Any]) -> list[str]:
     """What the base model makes of the prompts, and what adapters were trained with that is missing."""
     from ...engine.data.caption_tokens import prompt_lines
+    from ...engine.generation.batch import negative_remark
 
     texts = list(dict.fromkeys(text for job in jobs for text in (job.prompt, job.negative_prompt)))
     stacks = {job.stack.content_hash: job.stack for job in jobs}
     told = (line for stack in stacks.values() for line in stack.remarks_on_training(base.known_words))
-    return [*prompt_lines(base, texts), *dict.fromkeys(told)]
+    negative = (negative_remark(base.info, job.negative_prompt, job.guidance) for job in jobs)
+    return [*prompt_lines(base, texts), *dict.fromkeys(filter(None, negative)), *dict.fromkeys(told)]
 
 
 def _output(drawn: DrawnBatch, notes: list[str]) -> io.NodeOutput:

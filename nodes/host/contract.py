@@ -137,6 +137,14 @@ class Host(ABC):
     def dataset_roots(self) -> Sequence[Path]:
         """Folders searched for data sets, in order."""
 
+    def caption_roots(self) -> list[Path]:
+        """Folders whose caption files people may have rewritten: those of their data sets, not our own."""
+        return [root for root in self.dataset_roots() if root not in OWN_ROOTS]
+
+    def replaced_captions(self) -> Path:
+        """Where copies of rewritten caption files are kept."""
+        return self.output_directory() / "replaced_captions"
+
     def wildcard_roots(self) -> Sequence[Path]:
         """Folders with wildcard files for prompts, in order; they needn't exist."""
         return [root / "wildcards" for root in self.dataset_roots()]

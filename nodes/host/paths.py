@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def locate(
     """The first of ``root / text`` that exists, or ``text`` itself if it is an absolute path that exists.
 
     Args:
-        text: with forward or backward slashes; a leading ``~`` is the home folder.
+        text: with forward or backward slashes, perhaps in quotes; a leading ``~`` is the home folder.
         what: what is searched for, for the message.
         error: class of the errors.
         confined: whether even an absolute path must be below one of the roots.
@@ -34,6 +35,7 @@ def locate(
         WorkbenchError: of class ``error``: nothing is found, or ``text`` is blank, contains ``..``, or is an absolute
             path elsewhere although confined.
     """
+    text = _unquoted(text)
     if not text.strip():
         raise error(f"No {what} is named.", hint=f"write the name or path of the {what}.")
     if "\0" in text:
@@ -57,6 +59,11 @@ def locate(
         expected="a full path that exists" if path.is_absolute() else f"something below {places}",
         hint=hint if isinstance(hint, str) else hint(),
     )
+
+
+def _unquoted(text: str) -> str:
+    """A path without the quotes that Windows puts around what it copies as a path."""
+    return re.sub(r"""^\s*(["'])(.+)\1\s*$""", r"\2", text)
 
 
 def files_below(roots: Sequence[Path], suffix: str) -> list[str]:

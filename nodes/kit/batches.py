@@ -52,7 +52,7 @@ def jobs_of(
     sweep, own = jobs or Sweep(), lines(prompts)
     settings["negative_prompt"] = settings["negative_prompt"].strip()
     made = all_jobs(sweep, Job(stack=stack or Stack(), **settings), own, seeds(seed, seeds_per_prompt))
-    return made, remarks(sweep, own, seeds_per_prompt)
+    return made, remarks(sweep, own, seeds_per_prompt, settings["negative_prompt"])
 
 
 def fixed_seed(inputs: Sequence[io.Input]) -> list[io.Input]:

@@ -17,6 +17,11 @@ _COLORS = {"suspect": "#b83a5b", "hard": "#d9822b", "mined out": "#7b52ab", "lea
 """Place -> color of its frames."""
 
 
+def flags_of_board(board: Board) -> dict[str, list[tuple[str, str]]]:
+    """Name -> place and reason, for a gallery; the usual place is left out."""
+    return {own.name: [(own.label, own.judgement.reason)] for own in board.placed if own.place != "learnt"}
+
+
 def sheet_of_board(dataset: Dataset, board: Board, columns: int) -> Tensor:
     """The contact sheet of a data set by places, suspects first, as an IMAGE with one picture."""
     order = board.order

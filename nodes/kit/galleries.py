@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _MOST = 32
 """Data sets that are kept; a picture that is a file takes no memory."""
+_MOST_BYTES = 2**29
+"""Of pictures that aren't files, in all data sets that are kept but the last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +28,22 @@ class Shown:
         dataset: the pictures.
         flags: name -> flaws, each with a short label and a reason.
         dropped: name -> why the node drops the picture.
+        written: name -> content hash of its caption file as it was rewritten for this gallery.
     """
 
     dataset: Dataset
     flags: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     dropped: Mapping[str, str] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def by_name(self) -> dict[str, ImageRecord]:
         return {record.name: record for record in self.dataset}
+
+    @cached_property
+    def bytes_in_memory(self) -> int:
+        """Of pictures that aren't files."""
+        return sum(map(_bytes_in_memory, self.dataset))
 
     @cached_property
     def token(self) -> str:
@@ -59,8 +68,18 @@ class Shown:
             "dropped": self.dropped.get(record.name, ""),
             "repeats": record.repeats,
             "crops": [{"box": list(crop.box), "size": list(crop.size)} for crop in record.crops],
-            "has_mask": record.mask is not None,
+            "has_mask": bool(record.mask and record.mask.weighs),
+            "mask_unused": bool(record.mask and not record.mask.weighs),
         }
+
+
+def _bytes_in_memory(record: ImageRecord) -> int:
+    from ...engine.data.sources import MemorySource, RenamedSource
+
+    source = record.source
+    while isinstance(source, RenamedSource):
+        source = source.source
+    return len(source.data) if isinstance(source, MemorySource) else 0
 
 
 _KEPT: OrderedDict[str, Shown] = OrderedDict()
@@ -87,9 +106,13 @@ def gallery(
     with _LOCK:
         _KEPT[shown.token] = shown  # also in place of an equal one, whose files may be elsewhere and gone
         _KEPT.move_to_end(shown.token)
-        while len(_KEPT) > _MOST:
+        while len(_KEPT) > _MOST or (len(_KEPT) > 1 and _kept_bytes() > _MOST_BYTES):
             _KEPT.popitem(last=False)
     return {"token": shown.token, "name": dataset.name, "pictures": len(dataset)}
+
+
+def _kept_bytes() -> int:
+    return sum(shown.bytes_in_memory for shown in _KEPT.values())
 
 
 def kept_dataset(token: str) -> Shown | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -72,7 +73,7 @@ def whole_numbers(text: str) -> tuple[int, ...]:
         ConfigError: there is something else.
     """
     try:
-        return tuple(int(part) for part in text.replace(",", " ").split())
+        return tuple(int(part) for part in re.sub("[,，、]", " ", text).split())
     except ValueError:
         raise ConfigError(
             f"{text!r} isn't a list of whole numbers.",
@@ -88,7 +89,7 @@ def numbers(text: str) -> tuple[float, ...]:
         ConfigError: there is none, or something else.
     """
     try:
-        found = tuple(float(part) for part in text.replace(",", " ").split())
+        found = tuple(float(part) for part in re.sub("[,，、]", " ", text).split())
     except ValueError:
         found = ()
     if not found or not all(map(math.isfinite, found)):

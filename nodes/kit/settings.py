@@ -66,9 +66,14 @@ def read_settings(text: str) -> tuple[dict[str, Any], list[str]]:
 def setting_fields() -> list[dict[str, Any]]:
     """The groups of settings with their fields, as plain values for a form."""
     return [
-        {"name": name, "title": group.title, "about": group.__doc__ or "", "fields": _fields(group)}
+        {"name": name, "title": group.title, "about": about(group), "fields": _fields(group)}
         for name, group in GROUPS.items()
     ]
+
+
+def about(group: type[Settings]) -> str:
+    """What a group of settings decides, in a line."""
+    return " ".join((group.__doc__ or "").split())
 
 
 def as_text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import datasets, recipe, runs, stacks, stopping, training, vault
+from . import captions, datasets, recipe, runs, stacks, stopping, training, vault
 from .table import Route
 
 ROUTES: list[Route] = [
@@ -12,5 +12,6 @@ ROUTES: list[Route] = [
     *recipe.ROUTES,
     *runs.ROUTES,
     *datasets.ROUTES,
+    *captions.ROUTES,
     *vault.ROUTES,
 ]

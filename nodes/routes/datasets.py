@@ -22,7 +22,8 @@ _CACHED_BYTES = 64 * 2**20
 _QUALITY = 82
 _MASKED = (255, 40, 40)
 """Color over what a mask takes out."""
-_OPACITY = 0.6
+_OPACITY = 0.65
+"""Of it where a mask takes out everything."""
 _DAY = "private, max-age=86400"
 _NO_PICTURE = "The data set has no such picture."
 _CACHE: LRU[bytes] = LRU(20_000, most_bytes=_CACHED_BYTES, size=len)
@@ -70,11 +71,11 @@ def mask(asked: Asked) -> Answer:
     """
     record = _record(asked)
     own = record.mask if record else None
-    if own is None:
+    if own is None or not own.weighs:
         return missing(_NO_PICTURE)
     side = _side(asked)
-    key = ("mask", own.content_hash, own.channel, side)
-    return _webp(_CACHE.get(key, lambda: _overlay(own.load(), side)))
+    key = ("mask", own.content_hash, own.channel, own.floor, side)
+    return _webp(_CACHE.get(key, lambda: _overlay(own.load(), side, 1 - own.floor)))
 
 
 def _shown(asked: Asked) -> Shown | None:
@@ -98,12 +99,12 @@ def _thumbnail(record: ImageRecord, side: int) -> bytes:
     return _encoded(picture)
 
 
-def _overlay(own: Image, side: int) -> bytes:
+def _overlay(own: Image, side: int, strength: float) -> bytes:
     from PIL import Image
 
     own.thumbnail((side, side))
     over = Image.new("RGBA", own.size, (*_MASKED, 0))
-    over.putalpha(own.point([round((255 - value) * _OPACITY) for value in range(256)]))
+    over.putalpha(own.point([round((255 - value) * _OPACITY * strength) for value in range(256)]))
     return _encoded(over)
 
 

@@ -1,7 +1,8 @@
-"""The runs of the run store, as the sidebar lists them."""
+"""The runs of the run store, as the sidebar lists them, and what one in progress is asked for."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..host import host
@@ -9,7 +10,7 @@ from .table import MOST_AT_ONCE, PREFIX, Answer, Asked, Route, json_answer, miss
 
 if TYPE_CHECKING:
     from ...engine.runs.listing import ListedRun
-    from ...engine.runs.store import RunStore
+    from ...engine.runs.store import RunStore, Wanted
 
 _REPORT_POLICY = (
     "sandbox allow-scripts; default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -42,18 +43,19 @@ def report(asked: Asked) -> Answer:
     return Answer(path.read_bytes(), "text/html", headers={"Content-Security-Policy": _REPORT_POLICY})
 
 
-def stop(asked: Asked) -> Answer:
-    """Ask the process that trains a run, this one or another, to stop after its current step; ``stopping`` is 0 if
+def request(wanted: Wanted, answer: str, asked: Asked) -> Answer:
+    """Ask the process that trains a run, this one or another, for something after its current step; the answer is 0 if
     none does."""
     from ...engine.runs.following import of_name
-    from ...engine.runs.listing import running_steps
-    from ...engine.runs.stopping import request_stop
+    from ...engine.runs.requests import ask
 
-    run, store = of_name(str(asked.body.get("run", ""))), host().run_store()
-    if run is None or running_steps(store, run[0]) != run[1]:
-        return json_answer({"stopping": 0})
-    request_stop(store.stop_request(run[0]))
-    return json_answer({"stopping": 1})
+    run = of_name(str(asked.body.get("run", "")))
+    return json_answer({answer: int(run is not None and ask(host().run_store(), *run, wanted))})
+
+
+stop = partial(request, "stop", "stopping")
+draw_samples = partial(request, "sample", "asked")
+save_snapshot = partial(request, "snapshot", "asked")
 
 
 def _in_short(run: ListedRun, store: RunStore) -> dict[str, Any]:
@@ -83,4 +85,6 @@ ROUTES = [
     Route("GET", f"{PREFIX}runs", runs),
     Route("GET", f"{PREFIX}runs/report", report),
     Route("POST", f"{PREFIX}runs/stop", stop),
+    Route("POST", f"{PREFIX}runs/sample", draw_samples),
+    Route("POST", f"{PREFIX}runs/snapshot", save_snapshot),
 ]

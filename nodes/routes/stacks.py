@@ -1,25 +1,83 @@
-"""What the editor of a stack asks: the adapters to choose from, and what rows are."""
+"""What the editor of a stack asks: what its rows are, and what they amount to."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from ...engine.core.errors import WorkbenchError, in_a_line
 from ..host import host
 from .table import PREFIX, Answer, Asked, Route, json_answer
 
-
-def adapters(asked: Asked) -> Answer:
-    """The names of the adapters that rows can choose."""
-    del asked
-    return json_answer({"adapters": host().adapter_files()})
+if TYPE_CHECKING:
+    from ...engine.vault.index import Index
 
 
 def rows(asked: Asked) -> Answer:
     """What the rows of a stack are; see ``engine/adapters/described_rows.py``. The request has ``rows``, the text."""
+    from ...engine.vault.index import opened
+
+    told = _described(asked)
+    if told is None:
+        return json_answer({"rows": [], "problems": ["expected rows, a text"]}, status=400)
+    with opened(host().vault_file()) as index:
+        told["rows"] = [_with_card(row, index) for row in told["rows"]]
+    return json_answer(told)
+
+
+def amount(asked: Asked) -> Answer:
+    """What the rows that are on amount to; those that can't be used are left out."""
+    told = _described(asked)
+    if told is None:
+        return json_answer({"error": {"message": "Expected rows, a text."}}, status=400)
+    if told["problems"]:  # as happens while a user types
+        return json_answer({"total_weight": None})
+    try:
+        return json_answer(_amount(asked.body["rows"], told["rows"]))
+    except WorkbenchError as error:
+        return json_answer({"total_weight": None, "problem": in_a_line(error)})
+
+
+def _amount(text: str, described: list[dict[str, Any]]) -> dict[str, Any]:
+    from ...engine.adapters.amounts import Weighed, amount_of
+    from ...engine.adapters.pasted_rows import read_rows
+    from ...engine.adapters.stack_report import BEST, BREAKS
+
+    usable = [
+        Weighed(host().adapter_path(known["name"]), row.weight, row.text_encoder_weight, row.blocks)
+        for row, known in zip(read_rows(text), described, strict=True)
+        if row.enabled and (row.weight or row.text_encoder_weight) and "problem" not in known
+    ]
+    with host().computing():
+        found = amount_of(usable)
+    return {
+        "total_weight": found.total_weight,
+        "effective_total": found.effective_total,
+        "breaks": found.breaks,
+        "suggested_factor": found.factor,
+        "limit": BREAKS,
+        "best": BEST,
+        "unmeasured": found.unmeasured,
+    }
+
+
+def _described(asked: Asked) -> dict[str, Any] | None:
     from ...engine.adapters.described_rows import described
 
     text = asked.body.get("rows")
-    if not isinstance(text, str):
-        return json_answer({"rows": [], "problems": ["expected rows, a text"]}, status=400)
-    return json_answer(described(text, host().adapter_files(), host().adapter_path))
+    return described(text, host().adapter_files(), host().adapter_path) if isinstance(text, str) else None
 
 
-ROUTES = [Route("GET", f"{PREFIX}adapters", adapters), Route("POST", f"{PREFIX}rows", rows)]
+def _with_card(row: dict[str, Any], index: Index) -> dict[str, Any]:
+    """A row with the family and the trigger phrases that its adapter's card adds, as the node reads it."""
+    if "name" not in row or "family" not in row:
+        return row
+    card = index.card(row["name"], host().adapter_path(row["name"]))
+    known = {phrase.casefold() for phrase in row["phrases"]}
+    more = [phrase for phrase in card.triggers if phrase.casefold() not in known]
+    return row | {"family": card.family or row["family"], "phrases": [*row["phrases"], *more]}
+
+
+ROUTES = [
+    Route("POST", f"{PREFIX}rows", rows),
+    Route("POST", f"{PREFIX}rows/amount", amount),
+]

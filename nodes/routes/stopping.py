@@ -12,7 +12,7 @@ def stop(asked: Asked) -> Answer:
     The request names the node that trains, so that none is stopped but the one that the user meant. The answer's
     ``stopping`` is how many trainings there are, 0 or 1; its status is 409 where another node runs.
     """
-    from ...engine.runs.stopping import stop_here
+    from ...engine.runs.requests import stop_here
 
     node = asked.body.get("node")
     if node is None or str(node) != str(host().running_node()):

@@ -21,7 +21,7 @@ def training(asked: Asked) -> Answer:
         return missing(_UNKNOWN)
     live = live_run(known["run"])
     if live is not None and live.losses:
-        known["losses"] = known["losses"][: live.first - 1] + live.losses
+        known |= live.after(known)
     return json_answer({**known, "live": live.now() if live else None})
 
 

@@ -6,6 +6,8 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from ...engine.core.errors import ConfigError
+from ...engine.core.lru import LRU
+from ...engine.core.stamps import file_stamp
 from ..host import host
 from .table import MOST_AT_ONCE, PREFIX, Answer, Asked, Route, json_answer, missing
 
@@ -13,11 +15,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ...engine.vault.card import Card
+    from ...engine.vault.index import Index
 
 _SIDE = 192
 """Pixels of a preview's longer side."""
+_PREVIEWS: LRU[bytes] = LRU(500)
 _MOST_NOTE = 100_000
 """Characters."""
+_MOST_RECENT = 20
+"""Names that a page may want first."""
+_HERE = "LoRA Workbench"
+"""How the name of the program begins that writes adapters here."""
 _UNKNOWN = "The vault doesn't have this."
 
 
@@ -30,14 +38,27 @@ def vault(asked: Asked) -> Answer:
     from ...engine.vault.index import opened
     from ...engine.vault.searching import Query
 
-    query = Query.of(asked.query.get("search", ""))
-    files = [(name, host().adapter_path(name)) for name in host().adapter_files()]
-    with opened(host().vault_file()) as index:
-        for _ in index.refresh(files):
-            pass
-        found = [card for card in index.search(query) if _fits(card, asked)]
+    narrow = {name: asked.query.get(name, "") for name in ("family", "fits", "kind")}
+    query = Query.of(asked.query.get("search", "")).narrowed(**narrow, writer=_HERE if _is_on(asked, "here") else "")
+    recent = asked.query.get("recent", "").split("\n")[:_MOST_RECENT]
     first, count = asked.whole("from", 0, 10**6), asked.whole("count", MOST_AT_ONCE, MOST_AT_ONCE)
-    return json_answer({"total": len(found), "cards": [_in_short(card) for card in found[first : first + count]]})
+    with opened(host().vault_file()) as index:
+        if index.note or not _is_on(asked, "known"):  # one in memory knows nothing yet
+            _refresh(index)
+        cards = index.search(query, recent=recent, first=first, most=count)
+        total, families = index.count(query), index.families()
+    return json_answer({"total": total, "families": families, "cards": [_in_short(card) for card in cards]})
+
+
+def card(asked: Asked) -> Answer:
+    """The card of one adapter."""
+    from ...engine.vault.index import opened
+
+    path = _path(name := asked.query.get("name", ""))
+    if path is None:
+        return missing(_UNKNOWN)
+    with opened(host().vault_file()) as index:
+        return json_answer(_in_short(index.card(name, path)))
 
 
 def preview(asked: Asked) -> Answer:
@@ -50,14 +71,21 @@ def preview(asked: Asked) -> Answer:
     picture = Folders().beside(path).preview if path else None
     if picture is None:
         return missing(_UNKNOWN)
-    buffer = io.BytesIO()
     try:
-        with Image.open(picture) as image:
-            image.thumbnail((_SIDE, _SIDE))
-            image.convert("RGB").save(buffer, "WEBP")
+        small = _PREVIEWS.get(picture, lambda: _small(picture), version=str(file_stamp(picture)))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return missing(_UNKNOWN)
-    return Answer(buffer.getvalue(), "image/webp", headers={"Cache-Control": "private, no-cache"})
+    return Answer(small, "image/webp", headers={"Cache-Control": "private, no-cache"})
+
+
+def _small(picture: Path) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    with Image.open(picture) as image:
+        image.thumbnail((_SIDE, _SIDE))
+        image.convert("RGB").save(buffer, "WEBP")
+    return buffer.getvalue()
 
 
 def workflow(asked: Asked) -> Answer:
@@ -99,14 +127,14 @@ def _path(name: object) -> Path | None:
     return host().adapter_path(name) if isinstance(name, str) and name in host().adapter_files() else None
 
 
-def _fits(card: Card, asked: Asked) -> bool:
-    family, kind = asked.query.get("family", ""), asked.query.get("kind", "")
-    here = asked.query.get("here", "") in ("1", "true")
-    return (
-        (not family or card.family == family)
-        and (not kind or kind in card.kinds)
-        and (not here or card.writer.casefold().startswith("lora workbench"))
-    )
+def _is_on(asked: Asked, name: str) -> bool:
+    return asked.query.get(name, "") in ("1", "true")
+
+
+def _refresh(index: Index) -> None:
+    files = [(name, host().adapter_path(name)) for name in host().adapter_files()]
+    for _ in index.refresh(files):
+        pass
 
 
 def _in_short(card: Card) -> dict[str, Any]:
@@ -126,6 +154,7 @@ def _in_short(card: Card) -> dict[str, Any]:
 
 ROUTES = [
     Route("GET", f"{PREFIX}vault", vault),
+    Route("GET", f"{PREFIX}vault/card", card),
     Route("GET", f"{PREFIX}vault/preview", preview),
     Route("GET", f"{PREFIX}vault/workflow", workflow),
     Route("POST", f"{PREFIX}vault/note", note),

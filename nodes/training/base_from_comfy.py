@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..host import host, io
-from ..kit.base_models import base_output, in_words
+from ..kit.base_models import base_output, for_pages, in_words
 from ..kit.inputs import precision_input
 from ..kit.shown import shown, tell
 from . import CATEGORY
@@ -45,4 +45,4 @@ class BaseFromComfy(io.ComfyNode):
             backbone = native.NativeBackbone(model, clip, vae, precision=precision)
         text = in_words(backbone)
         tell(text)
-        return io.NodeOutput(backbone, ui=shown(text=text))
+        return io.NodeOutput(backbone, ui=shown(text=text) | for_pages(backbone))

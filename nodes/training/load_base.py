@@ -6,7 +6,7 @@ from typing import Any
 
 from ...engine.core.precision import QUANTIZED
 from ..host import host, io
-from ..kit.base_models import base_output, in_words, loaded, stamp_of_base
+from ..kit.base_models import base_output, for_pages, in_words, loaded, stamp_of_base
 from ..kit.inputs import device_input, precision_input, problem
 from ..kit.shown import tell
 from . import CATEGORY
@@ -55,4 +55,4 @@ class LoadBase(io.ComfyNode):
         with host().computing():
             backbone = loaded(path, stamp_of_base(path), device, precision)
         tell(in_words(backbone))
-        return io.NodeOutput(backbone)
+        return io.NodeOutput(backbone, ui=for_pages(backbone))

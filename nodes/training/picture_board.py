@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from ..host import host, io
 from ..kit import sockets
-from ..kit.boards import sheet_of_board
+from ..kit.boards import flags_of_board, sheet_of_board
 from ..kit.datasets import columns_input
+from ..kit.galleries import gallery
 from ..kit.inputs import ADVANCED, seed_input
 from ..kit.shown import shown, tell
 from . import CATEGORY
@@ -97,6 +98,7 @@ class PictureBoard(io.ComfyNode):
         sheet = sheet_of_board(dataset, made, columns)
         text = str(made)
         tell(made.summary())
-        ui = shown(text=text, preview=sheet, report=made.facts(), cls=cls)
+        pictures = gallery(dataset, flags=flags_of_board(made))
+        ui = shown(text=text, preview=sheet, report=made.facts(), gallery=pictures, cls=cls)
         names = "\n".join(own.name for own in made.at("suspect"))
         return io.NodeOutput(made.with_rarer(dataset, rarer), made.suspects_of(dataset), names, sheet, text, ui=ui)

@@ -30,9 +30,9 @@ SHOW = """() => {
 PROMPT = "async () => (await app.graphToPrompt()).output"
 
 
-def opened(page: Page, steps: int = STEPS) -> None:
-    graph = demo_training(steps=steps, seed=next(SEEDS), name="panel", snapshot_every=10, sample_every=20,
-                          sample_prompts="a fox")  # fmt: skip
+def opened(page: Page, steps: int = STEPS, **recipe: int) -> None:
+    chosen = {"snapshot_every": 10, "sample_every": 20, **recipe}
+    graph = demo_training(steps=steps, seed=next(SEEDS), name="panel", sample_prompts="a fox", **chosen)
     page.evaluate(OPEN, [numbered(graph), "panel"])
     page.evaluate(SHOW)
 
@@ -69,3 +69,18 @@ def test_stop_and_keep_ends_the_training_with_its_adapter(front_end: Page, serve
     front_end.get_by_role("button", name="Stop after this step").click()
     front_end.wait_for_function(ENDED, timeout=120_000)
     front_end.get_by_text("Stopped at step").first.wait_for()
+
+
+def test_samples_and_a_snapshot_come_when_they_are_asked_for(front_end: Page, server: Server) -> None:
+    del server
+    opened(front_end, steps=400, snapshot_every=0, sample_every=0)
+    front_end.evaluate(QUEUE)
+    front_end.wait_for_function(TRAINS, timeout=120_000)
+    front_end.locator(".lw-figures").get_by_text("memory").wait_for(timeout=60_000)
+    front_end.get_by_role("button", name="Draw the sample prompts").click()
+    front_end.get_by_role("button", name="Save a snapshot").click()
+    front_end.locator(".lw-samples img").wait_for(timeout=60_000)
+    front_end.wait_for_function("() => document.querySelector('.lw-samples img').naturalWidth > 0")
+    front_end.locator(".lw-figures").get_by_text("snapshots 1").wait_for(timeout=60_000)
+    front_end.get_by_role("button", name="Stop after this step").click()
+    front_end.wait_for_function(ENDED, timeout=120_000)

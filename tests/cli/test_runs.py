@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from lora_workbench.cli import main as cli
+from lora_workbench.engine.core.locks import Exclusive
+from lora_workbench.engine.runs.about import About, note
 from lora_workbench.engine.runs.inventory import Wish, prune
 from lora_workbench.engine.runs.store import RunStore
 from workspace import Workspace, changed, chosen, training
@@ -71,6 +74,30 @@ def test_events_get_a_folder_of_the_runs_name(command, tmp_path: Path) -> None:
     [folder] = (tmp_path / "board").iterdir()
     assert status == 0 and folder.name.startswith("zwx-6-") and [*folder.iterdir()]
     assert told.splitlines() == [str(folder), f"to see them: tensorboard --logdir {tmp_path / 'board'}"]
+
+
+def test_a_run_in_progress_is_asked_for_samples_and_a_snapshot(tmp_path: Path, capsys) -> None:
+    store = RunStore(tmp_path / "run-store")
+    about = About(name="fox", base="", family="sd1", dataset="foxes", pictures=3, steps=9, seed=1, sample_prompts=1)
+    locks = [Exclusive(store.lock(lineage)) for lineage in ("f" * 24, "b" * 24)]
+    note(store, "f" * 24, about)
+    note(store, "b" * 24, replace(about, name="bell", sample_prompts=0))
+    for lock in locks:
+        list(lock.acquire("test"))
+    try:
+        place = ["--output", str(tmp_path)]
+        assert cli.main(["runs", "sample", "fox", *place]) == 0
+        assert capsys.readouterr().out == "fox draws its sample pictures after its current step.\n"
+        assert cli.main(["runs", "snapshot", "bell", *place, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["status"] == "ok"
+        assert cli.main(["runs", "sample", "bell", *place]) == 1
+        assert "no sample prompts" in capsys.readouterr().err
+        assert [path.parent.name[0] + path.name for path in store.root.rglob("s[an]*") if path.is_file()] in (
+            ["fsample", "bsnapshot"], ["bsnapshot", "fsample"],
+        )  # fmt: skip
+    finally:
+        for lock in locks:
+            lock.release()
 
 
 def test_a_report_goes_with_its_run(command, measured: Workspace) -> None:

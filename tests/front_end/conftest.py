@@ -67,8 +67,8 @@ def _serving(version: str, root: Path, factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="session")
 def standin(browser: Browser, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
-    """A server with the front end of the ComfyUI that we are tested with."""
-    yield from _serving(PINNED, root, tmp_path_factory)
+    """A server with the front end of the ComfyUI that we are tested with, or the one that ``FRONT_END`` names."""
+    yield from _serving(os.environ.get("FRONT_END", PINNED), root, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

@@ -108,6 +108,10 @@ class Standin:
         """One event to every page that is open."""
         self._do(self._send_json(kind, data))
 
+    def post(self, kind: str, data: Mapping[str, Any]) -> None:
+        """As :meth:`send`, without waiting for it, as ComfyUI's ``send_sync``."""
+        asyncio.run_coroutine_threadsafe(self._send_json(kind, data), self._loop)
+
     def send_bytes(self, content: bytes) -> None:
         """One binary event, which begins with its number, to every page that is open."""
         self._do(self._send_bytes(content))

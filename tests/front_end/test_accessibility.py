@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from test_gallery import dataset, shown
+from galleries import shown, value
+from test_gallery import dataset
 from test_training_panel import begin, store
 
 if TYPE_CHECKING:
@@ -70,3 +71,17 @@ def test_a_gallery_and_a_picture(page: Page, standin: Standin, dataset: Dataset)
     assert_accessible(page, ".lw-gallery")
     page.locator(".lw-grid").press("Enter")
     assert_accessible(page, ".lw-large")
+
+
+def test_tools_of_a_gallery(page: Page, standin: Standin, dataset: Dataset) -> None:
+    node = shown(page, standin, "LW_EditCaptions", dataset)
+    page.get_by_role("button", name="Find and replace in all captions").click()
+    page.get_by_label("Find", exact=True).fill("fox")
+    page.wait_for_selector(".lw-changes del")
+    assert_accessible(page, ".lw-replace")
+    page.get_by_label("Find", exact=True).press("Control+Enter")
+    page.wait_for_selector(".lw-replace", state="detached")
+    assert value(page, node, "overrides").count("\n") == 29
+    page.get_by_role("button", name="Write the edited captions to their files").click()
+    page.get_by_text("Left as they are: 30").wait_for()
+    assert_accessible(page, ".lw-write")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from galleries import shown, value
 from lora_workbench.engine.data.dataset import Dataset, TriggerWord
 from lora_workbench.engine.data.loading import load_dataset
-from lora_workbench.nodes.kit.galleries import gallery
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -16,16 +16,6 @@ if TYPE_CHECKING:
     from standin import Standin
 
 HOSTILE = "<img src=x onerror=window.hurt=1>"
-ADD = """(name) => {
-  app.rootGraph.clear()
-  const node = LiteGraph.createNode(name)
-  node.pos = [40, 120]
-  app.rootGraph.add(node)
-  return node.id
-}"""
-VALUE = "([id, name]) => app.rootGraph.getNodeById(id).widgets.find((widget) => widget.name === name).value"
-
-
 SCROLL = """async () => {
   const grid = document.querySelector(".lw-grid")
   const began = performance.now()
@@ -45,15 +35,6 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         (folder / f"{number:02}.txt").write_text(f"photo of ohwx fox, number {number} {HOSTILE}", encoding="utf-8")
     loaded = load_dataset(folder)
     return Dataset(name="fox", records=loaded.records, trigger=TriggerWord(word="ohwx"))
-
-
-def shown(page: Page, standin: Standin, kind: str, dataset: Dataset, **more: Any) -> int:
-    """A node whose gallery shows a data set, as after a run."""
-    node = page.evaluate(ADD, kind)
-    output = {"lw_dataset": [gallery(dataset, **more)]}
-    standin.send("executed", {"node": str(node), "display_node": str(node), "output": output, "prompt_id": "x"})
-    page.wait_for_selector(".lw-tile .lw-caption")
-    return node
 
 
 def test_pictures_with_captions_and_flags(page: Page, standin: Standin, dataset: Dataset) -> None:
@@ -81,12 +62,12 @@ def test_a_caption_is_edited_by_keys_and_kept_in_the_workflow(page: Page, standi
     page.wait_for_function("document.querySelector('.lw-large textarea').value === 'ohwx fox: asleep in snow'")
     page.keyboard.press("Escape")
     assert page.locator(".lw-large").count() == 0
-    assert page.evaluate(VALUE, [node, "overrides"]) == "01.png: ohwx fox: asleep in snow"
+    assert value(page, node, "overrides") == "01.png: ohwx fox: asleep in snow"
     assert "asleep" in page.locator(".lw-tile[data-name='01.png']").inner_text()
     page.locator(".lw-tile[data-name='01.png']").click()
     page.get_by_role("button", name="Undo this edit").click()
     page.keyboard.press("Escape")
-    assert page.evaluate(VALUE, [node, "overrides"]) == ""
+    assert value(page, node, "overrides") == ""
 
 
 def test_an_edit_by_hand_is_shown(page: Page, standin: Standin, dataset: Dataset) -> None:
@@ -106,11 +87,11 @@ def test_pictures_are_kept_and_dropped(page: Page, standin: Standin, dataset: Da
     page.keyboard.press("k")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("d")
-    assert page.evaluate(VALUE, [node, "keep"]) == "00.png"
-    assert page.evaluate(VALUE, [node, "drop"]) == "01.png"
+    assert value(page, node, "keep") == "00.png"
+    assert value(page, node, "drop") == "01.png"
     page.keyboard.press("Enter")
     page.get_by_role("radio", name="Keep").click()
-    assert page.evaluate(VALUE, [node, "keep"]) == "00.png\n01.png" and page.evaluate(VALUE, [node, "drop"]) == ""
+    assert value(page, node, "keep") == "00.png\n01.png" and value(page, node, "drop") == ""
     page.keyboard.press("Escape")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ import pytest
 from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.adapters.kinds import LowRank
+from lora_workbench.engine.data.loading import load_dataset
+from lora_workbench.nodes.kit.galleries import gallery
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -88,9 +91,52 @@ def test_rows_of_a_stack(lasting: Page, hostile_adapters: list[str]) -> None:
     lasting.wait_for_load_state("networkidle")
     assert_only_text(lasting)
     editor.get_by_role("button", name="Add an adapter").press("Enter")
-    lasting.get_by_role("textbox", name="Search").press_sequentially("lwHit")
-    assert_only_text(lasting)
+    lasting.get_by_role("combobox", name="Search", exact=True).press_sequentially("lwHit")
+    picker = lasting.locator(".lw-picker")
+    picker.get_by_text(f"{len(hostile_adapters)} adapters").wait_for()
+    for part in range(5):
+        picker.locator(".lw-virtual").evaluate("(own, part) => own.scrollTop = own.scrollHeight * part / 5", part)
+        assert_only_text(lasting)
     lasting.keyboard.press("Escape")
+    for number in range(0, len(usable), 6):
+        row = editor.locator(".lw-row:has(.lw-line)").nth(number)
+        row.locator(".lw-handle").press("Shift+F10")
+        lasting.locator(".lw-popover").get_by_role("button", name="Inspect", exact=True).press("Enter")
+        lasting.locator(".lw-popover .lw-card").wait_for()
+        assert_only_text(lasting)
+        lasting.keyboard.press("Escape")
+        row.locator(".lw-handle").press("Shift+F10")
+        lasting.locator(".lw-popover").get_by_role("button", name="Open in the vault", exact=True).press("Enter")
+        lasting.locator(".lw-vault .lw-card").first.wait_for()
+        assert_only_text(lasting)
+    lasting.evaluate("() => app.extensionManager.sidebarTab.toggleSidebarTab('lora-workbench-vault')")
+
+
+AMOUNT = {
+    "total_weight": 3.0, "effective_total": 2.5, "breaks": True, "suggested_factor": 0.64, "limit": 2.0, "best": 1.6,
+}  # fmt: skip
+
+
+def test_what_rows_amount_to(lasting: Page) -> None:
+    """Names and families that the server tells."""
+    described = [{"line": at, "name": own, "family": own, "phrases": [own], "blocks": [own]}
+                 for at, own in enumerate(PAYLOADS, 1)]  # fmt: skip
+
+    def describe(route: Route) -> None:
+        route.fulfill(json={"text": "", "rows": described, "problems": list(PAYLOADS)})
+
+    def amount(route: Route) -> None:
+        route.fulfill(json=AMOUNT | {"unmeasured": list(PAYLOADS)})
+
+    lasting.route("**/lora_workbench/rows", describe)
+    lasting.route("**/lora_workbench/rows/amount", amount)
+    rows = "\n".join(f"on | {number} | 0.5" for number in range(len(PAYLOADS)))
+    prompt = {"1": {"class_type": "LW_Stack", "inputs": {"rows": rows}}}
+    lasting.evaluate("async prompt => { await app.loadApiJson(prompt, 'amount') }", prompt)
+    lasting.locator(".lw-amount .lw-warning").nth(2).wait_for()
+    assert_only_text(lasting)
+    lasting.unroute("**/lora_workbench/rows")
+    lasting.unroute("**/lora_workbench/rows/amount")
 
 
 def poisoned(value: Any, names: frozenset[str], payload: Callable[[], str], name: str = "") -> Any:
@@ -153,13 +199,15 @@ ADD = """name => {
     const node = app.rootGraph.add(Object.assign(LiteGraph.createNode(name), {pos: [40, 120]}))
     return (node ?? app.rootGraph.nodes[0]).id
 }"""
+SET_OVERRIDES = """([id, text]) => {
+    const widget = app.rootGraph.getNodeById(id).widgets.find((widget) => widget.name === "overrides")
+    widget.value = text
+    widget.callback?.(widget.value)
+}"""
 
 
 @pytest.mark.parametrize("kind", ["LW_InspectDataset", "LW_EditCaptions"])
 def test_galleries(lasting: Page, standin: Standin, hostile_pictures: Path, kind: str) -> None:
-    from lora_workbench.engine.data.loading import load_dataset
-    from lora_workbench.nodes.kit.galleries import gallery
-
     node = str(lasting.evaluate(ADD, kind))
     dataset = load_dataset(hostile_pictures)
     flags = {record.name: [(PAYLOADS[1], PAYLOADS[0])] for record in dataset.records}
@@ -170,3 +218,76 @@ def test_galleries(lasting: Page, standin: Standin, hostile_pictures: Path, kind
     lasting.locator(".lw-tile").first.press("Enter")
     assert_only_text(lasting)
     lasting.keyboard.press("Escape")
+
+
+def in_gallery(page: Page, standin: Standin, kind: str, folder: Path) -> str:
+    """A node that shows the hostile pictures; its id."""
+    node = str(page.evaluate(ADD, kind))
+    output = {"lw_dataset": [gallery(load_dataset(folder))]}
+    standin.send("executed", {"node": node, "display_node": node, "output": output, "prompt_id": "x"})
+    page.wait_for_selector(".lw-tile .lw-caption")
+    return node
+
+
+def test_marking_duplicates(lasting: Page, standin: Standin, hostile_pictures: Path) -> None:
+    in_gallery(lasting, standin, "LW_CurateDataset", hostile_pictures)
+    lasting.locator(".lw-grid").focus()
+    for key in ("ArrowRight", "m"):
+        lasting.keyboard.press(key)
+        assert_only_text(lasting)
+    lasting.keyboard.press("Enter")
+    lasting.keyboard.press("Enter")
+    lasting.wait_for_selector(".lw-large [data-choice='duplicate'][aria-checked='true']:has-text('lwHit')")
+    assert_only_text(lasting)
+    lasting.keyboard.press("Escape")
+
+
+def test_finding_and_replacing(lasting: Page, standin: Standin, hostile_pictures: Path) -> None:
+    in_gallery(lasting, standin, "LW_EditCaptions", hostile_pictures)
+    lasting.get_by_role("button", name="Find and replace in all captions").click()
+    for payload in PAYLOADS:
+        lasting.locator(".lw-replace").get_by_label("Find").fill(payload)
+        lasting.locator(".lw-replace").get_by_label("Replace with").fill(f"{payload}{payload}")
+        lasting.wait_for_selector(".lw-changes ins")
+    lasting.locator(".lw-replace").get_by_label("Find").fill("i")
+    lasting.locator(".lw-changes ins").nth(20).wait_for()
+    assert_only_text(lasting)
+    lasting.locator(".lw-replace .lw-main").click()
+    lasting.wait_for_selector(".lw-tile:has-text('edited')")
+    assert_only_text(lasting)
+
+
+def test_writing_captions(lasting: Page, standin: Standin, hostile_pictures: Path, tmp_path: Path) -> None:
+    folder = standin.folder / "input" / tmp_path.name
+    shutil.copytree(hostile_pictures, folder)
+    node = in_gallery(lasting, standin, "LW_EditCaptions", folder)
+    lines = "\n".join(f"{name}.png: {payload} again" for name, payload in zip(FILES, PAYLOADS, strict=True))
+    lasting.evaluate(SET_OVERRIDES, [int(node), lines])
+    changed = next(folder.glob("*.txt"))
+    changed.write_text("by somebody else", encoding="utf-8")
+    lasting.get_by_role("button", name="Write the edited captions to their files").click()
+    lasting.locator(".lw-write .lw-main:enabled").wait_for()
+    assert_only_text(lasting)
+    lasting.locator(".lw-write .lw-main").click()
+    lasting.get_by_text("Caption files written:").wait_for()
+    assert_only_text(lasting)
+    assert changed.read_text(encoding="utf-8") == "by somebody else"
+    lasting.keyboard.press("Escape")
+
+
+def test_names_of_base_models(lasting: Page, standin: Standin, hostile_pictures: Path) -> None:
+    in_gallery(lasting, standin, "LW_EditCaptions", hostile_pictures)
+    lasting.evaluate("() => { app.rootGraph.nodes[0].properties.lw_base = 'a' }")
+    told = iter([(payload, count) for payload in PAYLOADS[:6] for count in ({"tokens": 3, "limit": 75}, None)])
+
+    def answer(route: Route) -> None:
+        payload, count = next(told)
+        route.fulfill(json={"models": [payload], "counts": [count and {**count, "model": payload}]})
+
+    lasting.route("**/lora_workbench/tokens", answer)
+    for number in range(12):
+        lasting.locator(".lw-tile").nth(number).click()
+        lasting.wait_for_selector(".lw-tokens:has-text('lwHit')")
+        assert_only_text(lasting)
+        lasting.keyboard.press("Escape")
+    lasting.unroute("**/lora_workbench/tokens")

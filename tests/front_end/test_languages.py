@@ -49,6 +49,25 @@ def test_the_rows_of_a_stack_are_in_chinese(opened: Opened, standin: Standin) ->
     page.get_by_label("堆叠的各行").get_by_text("+ 添加").wait_for()
 
 
+OPEN_RECIPE = """async () => {
+    const inputs = {goal: "subject", quality: "standard", settings: "logit_std = 2"}
+    await app.loadApiJson({"1": {class_type: "LW_Recipe", inputs}}, "recipe")
+}"""
+
+
+def test_the_form_of_a_recipe_is_in_chinese(opened: Opened, standin: Standin) -> None:
+    page = opened.open(standin, Comfy__Locale="zh")
+    page.evaluate(OPEN_RECIPE)
+    form = page.locator(".lw-recipe")
+    form.locator("[data-group=adapter] summary").get_by_text("适配器").click()
+    rank = form.locator("[data-setting=rank]")
+    rank.get_by_role("spinbutton", name="秩 (rank)").wait_for()
+    rank.get_by_text("取决于底模").wait_for()
+    assert "更新的内部维度" in (rank.locator("label").get_attribute("title") or "")
+    form.get_by_label("搜索设置").fill("logit_std")
+    form.get_by_text("仅当 timestep_distribution 为 logit_normal 时有效。").first.wait_for()
+
+
 def test_texts_with_signs_of_the_front_ends_syntax_are_shown_as_they_are(opened: Opened, standin: Standin) -> None:
     for language in ("en", "zh"):
         page = opened.open(standin, Comfy__Locale=language)

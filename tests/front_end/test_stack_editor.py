@@ -39,8 +39,9 @@ def library(standin: Standin) -> None:
         "riso": ["riso print"],
         "a/owl": [],
         "b/owl": [],
+        "giant": [],
     }.items():
-        metadata = {"lw.triggers": json.dumps(phrases)}
+        metadata = {"lw.triggers": json.dumps(phrases), "lw.family": "flux1" if name == "giant" else "sd1"}
         adapter = Adapter(name=name.split("/")[-1], family="sd1", modules=modules, metadata=metadata)
         save_adapter(adapter, standin.folder / "output" / "loras" / f"{name}.safetensors", key_style="kohya")
 
@@ -104,13 +105,13 @@ def test_a_line_of_text_becomes_a_row(lasting: Page, editor: Locator) -> None:
     editor.get_by_label("Line of text").fill("on | b/owl | 0.2")
     row(editor, 1).get_by_role("switch").click()
     assert lines(lasting)[0] == "on | b/owl | 0.2"
-    assert row(editor, 0).locator(".lw-name").text_content() == "b/owl"
+    assert row(editor, 0).locator(".lw-name :is(small, b)").all_text_contents() == ["b/", "owl"]
 
 
 def test_rows_are_added_moved_and_removed_by_keys_alone(lasting: Page, editor: Locator) -> None:
     editor.get_by_role("button", name="Add an adapter").focus()
     lasting.keyboard.press("Enter")
-    lasting.get_by_role("textbox", name="Search").press_sequentially("owl B")
+    lasting.get_by_role("combobox", name="Search", exact=True).press_sequentially("owl B")
     lasting.keyboard.press("Enter")
     row(editor, 2).wait_for()
     row(editor, 2).locator(".lw-handle").focus()
@@ -209,3 +210,113 @@ def test_a_weight_is_dragged_and_turned_by_the_wheel(lasting: Page, editor: Loca
     lasting.mouse.wheel(0, 100)
     lasting.wait_for_function("() => document.querySelector('.lw-weight').value === '1'")
     assert lines(lasting)[1].split(" | ")[2] == "1"
+
+
+MENU = ["Block weights", "Duplicate", "Move down", "Inspect", "Open in the vault", "Copy trigger words", "Delete"]
+FOX = "subjects/fox.safetensors"
+
+
+def entries(lasting: Page) -> list[str]:
+    return lasting.locator(".lw-popover [role=menu] button").all_inner_texts()
+
+
+def enter(lasting: Page, name: str) -> None:
+    lasting.locator(".lw-popover").get_by_role("button", name=name, exact=True).click()
+
+
+def test_a_row_has_a_menu_for_the_mouse_and_for_keys(lasting: Page, editor: Locator) -> None:
+    fox = row(editor, 0)
+    fox.locator(".lw-name").click(button="right")
+    assert entries(lasting) == [*MENU[:2], "Move up", *MENU[2:]], "below a comment"
+    lasting.keyboard.press("Escape")
+    fox.get_by_label("Weight for the denoiser").press("Shift+F10")
+    enter(lasting, "Move up")
+    row(editor, 0).locator(".lw-handle").press("ContextMenu")
+    assert entries(lasting) == MENU
+    lasting.keyboard.press("ArrowDown")
+    lasting.keyboard.press("Enter")
+    assert [line.split(" | ")[1] for line in lines(lasting) if "fox" in line] == [FOX, FOX]
+    assert lasting.locator(".litecontextmenu, .p-contextmenu").count() == 0
+
+
+def test_text_keeps_the_menu_of_the_browser(editor: Locator, lasting: Page) -> None:
+    row(editor, 0).get_by_label("Block weights", exact=True).click(button="right")
+    assert lasting.locator(".lw-popover").count() == 0
+
+
+def test_a_row_without_a_file_has_no_card(lasting: Page, editor: Locator) -> None:
+    editor.get_by_label("Line of text").fill("on | gone | 0.2")
+    editor.get_by_label("Line of text").blur()
+    row(editor, 0).get_by_text("There is no adapter 'gone'").wait_for()
+    row(editor, 0).locator(".lw-name").click(button="right")
+    assert entries(lasting) == ["Block weights", "Duplicate", "Move down", "Delete"]
+    lasting.keyboard.press("Escape")
+
+
+def test_an_adapter_is_inspected_and_measured(lasting: Page, editor: Locator) -> None:
+    row(editor, 0).get_by_role("button", name=f"More for {FOX}").click()
+    enter(lasting, "Inspect")
+    card = lasting.locator(".lw-popover .lw-card")
+    card.get_by_text("sd1 · lora · rank 2").wait_for()
+    card.get_by_role("button", name=f"Insert nodes that measure {FOX}").click()
+    prompt = lasting.evaluate("async () => (await app.graphToPrompt()).output")
+    made = {node["class_type"]: (name, node["inputs"]) for name, node in prompt.items()}
+    loader, inputs = made["LW_LoadAdapter"]
+    assert inputs["adapter"] == FOX
+    assert made["LW_InspectAdapter"][1]["adapter"] == [loader, 0]
+
+
+def test_the_vault_shows_the_adapter_of_a_row(lasting: Page, editor: Locator) -> None:
+    for number, name in ((0, "fox"), (1, "riso")):
+        row(editor, number).locator(".lw-handle").press("Shift+F10")
+        enter(lasting, "Open in the vault")
+        tab = lasting.locator(".lw-vault")
+        tab.get_by_text("1 adapters").wait_for()
+        tab.get_by_role("heading", name=name, exact=True).wait_for()
+    lasting.evaluate("() => app.extensionManager.sidebarTab.toggleSidebarTab('lora-workbench-vault')")
+
+
+def test_trigger_words_are_copied(lasting: Page, editor: Locator) -> None:
+    lasting.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    press(row(editor, 0), "Turn on the trigger tok cub")
+    row(editor, 0).locator(".lw-name").click(button="right")
+    enter(lasting, "Copy trigger words")
+    lasting.get_by_text("Copied: tok fox, tok cub").first.wait_for()
+    assert lasting.evaluate("navigator.clipboard.readText()") == "tok fox, tok cub"
+
+
+def test_what_the_rows_amount_to_is_told_as_a_weight_is_dragged(lasting: Page, editor: Locator) -> None:
+    amount = editor.locator(".lw-amount")
+    amount.get_by_text("Weights 0.8, amounting to 0.63 of at most 2").wait_for()
+    fox = row(editor, 0)
+    fox.get_by_label("Block weights", exact=True).fill("")
+    fox.get_by_label("Weight for the denoiser").click()
+    amount.get_by_text("Weights 0.8, amounting to 0.8 of at most 2").wait_for()
+    box = fox.get_by_label("Weight for the denoiser").bounding_box()
+    assert box is not None
+    left, top = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    lasting.mouse.move(left, top)
+    lasting.mouse.down()
+    lasting.mouse.move(left + 40, top, steps=4)
+    amount.get_by_text("Weights 1.3, amounting to 1.3 of at most 2").wait_for()
+    lasting.mouse.move(left + 120, top, steps=4)
+    amount.get_by_text("above 2 pictures tend to break").wait_for()
+    lasting.mouse.up()
+    amount.get_by_role("button", name="Multiply all weights by 0.7").click()
+    amount.get_by_text("amounting to 1.6 of").wait_for()
+    assert amount.locator(".lw-warning").count() == 0
+    assert lines(lasting)[1] == f"on | {FOX} | 1.6 | 0.42"
+
+
+def test_mixed_families_and_missing_files_are_warned_of(lasting: Page, editor: Locator) -> None:
+    amount = editor.locator(".lw-amount")
+    editor.get_by_label("Line of text").fill("on | giant | 0.2")
+    editor.get_by_label("Line of text").blur()
+    amount.get_by_text("Adapters of different families: flux1, sd1.").wait_for()
+    amount.get_by_text("Weights 1", exact=True).wait_for()
+    press(editor, "Edit as text")
+    editor.get_by_label("Rows as text").fill(f"on | gone | 1\non | {FOX} | 0.5\noff | lost")
+    editor.get_by_label("Rows as text").blur()
+    amount.get_by_text("Missing files of rows that are on: 1.").wait_for()
+    assert amount.get_by_text("families").count() == 0
+    amount.get_by_text("Weights 0.5, amounting to 0.5").wait_for()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ from lora_workbench.engine.core.errors import AdapterError, ConfigError
 from lora_workbench.engine.models.registry import load_base
 from lora_workbench.headless.executor import Executor, Outcome
 from lora_workbench.headless.reading import read_workflow
+from lora_workbench.nodes.generation.generate import Generate
+from lora_workbench.nodes.generation.generate_batch import GenerateBatch
 from lora_workbench.nodes.generation.sweep import AXES, Sweep
 from lora_workbench.nodes.host.headless import HeadlessHost
+from lora_workbench.nodes.kit.batches import jobs_of
 from PIL import Image
 from random_adapters import random_adapter
 from workspace import in_api_format
@@ -133,6 +137,35 @@ def test_what_a_sweep_refuses(host: HeadlessHost, given: dict[str, Any], told: s
     with pytest.raises(ConfigError) as refused:
         Sweep.execute(**{**SWEEP, **given})
     assert told.casefold() in str(refused.value).casefold()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"negative_prompt": "blur"}, "no effect with guidance 1"),
+        ({"negative_prompt": "blur", "guidance": 3.0}, ""),
+        ({"guidance": 1.0}, ""),
+    ],
+)
+def test_a_negative_prompt_in_vain_is_told(
+    host: HeadlessHost, progress: StringIO, tiny_sd1: Path, given: dict[str, Any], told: str
+):
+    base = load_base(tiny_sd1, device="cpu")
+    common = {**BATCH, "prompts": "a fox", "seeds_per_prompt": 1, "width": 32, "height": 32, **given}
+    GenerateBatch.execute(base=base, **common)
+    Generate.execute(base=base, **{name: value for name, value in common.items() if name != "name"})
+    said = [line for line in progress.getvalue().splitlines() if "negative_prompt" in line]
+    assert [told in line for line in said] == ([True, True] if told else [])
+    jobs = Sweep.execute(**{**SWEEP, "axis": "negative prompt", "values": "blur\nnoise"}).args[0]
+    _, notes = jobs_of(jobs, None, "a fox", 0, 1, negative_prompt=given.get("negative_prompt", ""))
+    assert bool(notes) == ("negative_prompt" in given)
+
+
+@pytest.mark.parametrize(
+    ("axis", "values"), [("replace in prompt", "红，绿、蓝"), ("steps", "1，2, 3"), ("size", "32x32，48x32、64x32")]
+)
+def test_values_are_parted_at_commas_of_all_scripts(host: HeadlessHost, axis: str, values: str):
+    assert len(labels(Sweep.execute(**{**SWEEP, "axis": axis, "values": values}).args[0], axis)) == 3
 
 
 def test_a_file_that_isn_t_there_is_named(host: HeadlessHost):

@@ -6,6 +6,7 @@ import io as text_io
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lora_workbench.cli.nodes import registry
@@ -67,6 +68,21 @@ def test_captions_are_edited_and_the_changes_shown(said: text_io.StringIO) -> No
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("edits", "told"),
+    [
+        ({"find": "cats?", "regex": True}, "the pattern 'cats?' changes no caption"),
+        ({"replace_with": "cat", "regex": True}, "replace_with and regex: not used, as find is empty"),
+        ({"keep": 3, "seed": 7}, "keep and seed: not used, as shuffle is off"),
+        ({"separator": "|", "find": "zwx"}, "separator: not used, as there is nothing to remove, add or shuffle"),
+    ],
+)
+def test_edits_that_do_nothing_are_told(said: text_io.StringIO, edits: dict[str, Any], told: str) -> None:
+    output = EditCaptions.execute(colors("a zwx, old", "a zwx, new"), **{**NO_EDITS, **edits})
+    assert told in output.args[2] and told in output.ui["lw_report"][0]["notes"][0]
+    assert not EditCaptions.execute(colors("a zwx"), **NO_EDITS).ui["lw_report"][0]["notes"]
+
+
 OPTIONS = {
     "overwrite": False, "prompt": "", "max_tokens": 8, "threshold": 0.02, "character_threshold": 0.02, "device": "cpu",
     "precision": "fp32",
@@ -79,18 +95,22 @@ def test_pictures_are_described_once(said: text_io.StringIO, tmp_path: Path) -> 
     assert "No captioner at 'nowhere'" in str(CaptionDataset.validate_inputs("nowhere"))
     dataset = colors("mine", None, None)
     described, table, told = CaptionDataset.execute(dataset, "tagger", **OPTIONS).args
-    assert told == "2 captions by wd14, 1 kept"
+    unused = "Not used, as the model is a wd14: max_tokens 8."
+    assert told == f"2 captions by wd14, 1 kept\n{unused}"
     assert described.records[0].caption == "mine"
     assert all(record.caption and record.caption in table for record in described)
     again = CaptionDataset.execute(dataset, "tagger", **OPTIONS)
-    assert again.ui["lw_report"][0] == {"captioner": "wd14", "kept": 1, "written": 2, "cached": 2, "blank": []}
+    assert again.ui["lw_report"][0] == {
+        "captioner": "wd14", "kept": 1, "written": 2, "cached": 2, "blank": [], "notes": [unused],
+    }  # fmt: skip
     assert again.args[0].content_hash == described.content_hash
 
 
 def test_sentences_come_from_a_model_of_transformers(said: text_io.StringIO, tmp_path: Path) -> None:
     save_tiny_blip(tmp_path / "blip")
     options = {**OPTIONS, "prompt": "a photo of"}
-    described = CaptionDataset.execute(colors(None, None, None), "blip", **options).args[0]
+    described, _, told = CaptionDataset.execute(colors(None, None, None), "blip", **options).args
+    assert "Not used, as the model is a blip: threshold 0.02, character_threshold 0.02." in told
     assert all((record.caption or "").startswith("a photo of") for record in described)
     assert "describing pictures 3/3" in said.getvalue()
 

@@ -16,6 +16,7 @@ from lora_workbench.engine.generation.png import read_parameters
 from lora_workbench.headless.executor import Executor, NodeError, Outcome
 from lora_workbench.headless.reading import read_workflow
 from lora_workbench.nodes.captions.trigger_captions import TriggerCaptions
+from lora_workbench.nodes.dataset.augment import Augment
 from lora_workbench.nodes.dataset.dataset_from_images import DatasetFromImages
 from lora_workbench.nodes.dataset.load_dataset import LoadDataset
 from lora_workbench.nodes.dataset.mask_dataset import MaskDataset
@@ -334,3 +335,21 @@ def test_masks_of_a_graph_are_taken(said: text_io.StringIO) -> None:
     assert sheet.shape[0] == 1
     assert "3 of 3 pictures have a mask; on average 50% is white." in report
     assert len(MaskDataset.execute(dataset, "files", 0.0, masks[0]).args[0]) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"crop": 0.1}, "4 variants of each picture"),
+        ({"crop": 0.1, "variants": 1}, "as variants is 1"),
+        ({"flip": "yes, even so"}, "2 variants of each picture"),
+        ({"flip": "yes, even so", "variants": 8}, "2 variants of each picture, not 8"),
+        ({}, "set flip, crop or color"),
+    ],
+)
+def test_variants_that_there_cannot_be_are_told(said: text_io.StringIO, given: dict[str, Any], told: str) -> None:
+    images = to_tensor([Image.new("RGB", (16, 16), COLORS[0])])
+    dataset = DatasetFromImages.execute("a color", "colors", images=images).args[0]
+    usual = {"flip": "no", "shows": "unknown", "crop": 0.0, "color": 0.0, "variants": 4}
+    Augment.execute(dataset, **{**usual, **given})
+    assert told in said.getvalue()

@@ -72,6 +72,10 @@ FIXED = {
         ),
         "adapter strip report lora_model snapshots",
     ),
+    "LW_TrainRemote": (
+        "dataset provider trainer steps name start price_limit destination settings when_interrupted base",
+        "adapter report lora_model",
+    ),
     "LW_TrainDreamBooth": (
         "base dataset recipe learning_rate seed name regularization",
         "base loss_plot report model clip vae",

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from lora_workbench.engine.data.dataset import Dataset, TriggerWord
-from lora_workbench.engine.data.loading import load_dataset
+from lora_workbench.engine.data.loading import dataset_from_images, load_dataset
 from lora_workbench.engine.data.views import Crop
 from lora_workbench.nodes.dataset.curate_dataset import CurateDataset
 from lora_workbench.nodes.dataset.load_dataset import LoadDataset
 from lora_workbench.nodes.dataset.mask_dataset import MaskDataset
 from lora_workbench.nodes.host.headless import HeadlessHost
+from lora_workbench.nodes.kit import galleries
 from lora_workbench.nodes.kit.galleries import gallery, kept_dataset
 from lora_workbench.nodes.routes.datasets import ROUTES
 from lora_workbench.nodes.routes.table import Answer, Asked
@@ -62,7 +63,7 @@ def test_records_have_what_a_gallery_shows(dataset: Dataset) -> None:
     assert one == {
         "name": "0000.png", "width": 40, "height": 30, "caption": f"a picture, number 0 {HOSTILE}", "trigger": "ohwx",
         "flags": [], "dropped": "", "repeats": 4, "crops": [{"box": [5, 0, 35, 30], "size": [64, 64]}],
-        "has_mask": False,
+        "has_mask": False, "mask_unused": False,
     }  # fmt: skip
     assert two["flags"] == [{"label": "blurred", "reason": "soft"}] and two["dropped"] == "blurred (soft)"
 
@@ -117,6 +118,25 @@ def test_masks_lie_over_what_does_not_count(tmp_path: Path, host: HeadlessHost) 
     over = opened(asked("mask", token=token, name="0000.png")).convert("RGBA")
     assert over.getpixel((4, 15))[3] > 140 and over.getpixel((35, 15))[3] < 5  # type: ignore[index]
     assert asked("mask", token=token, name="0001.png").status == 404
+    weak = MaskDataset.execute(load_dataset(folder), "files", 0.8).ui["lw_dataset"][0]["token"]
+    fainter = opened(asked("mask", token=weak, name="0000.png")).convert("RGBA")
+    assert 10 < fainter.getpixel((4, 15))[3] < over.getpixel((4, 15))[3] / 3  # type: ignore[index]
+
+
+def test_masks_that_do_not_count_are_not_drawn(tmp_path: Path) -> None:
+    folder = made(tmp_path / "masked", 1)
+    Image.new("L", (40, 30)).save(folder / "0000_mask.png")
+    token = gallery(load_dataset(folder))["token"]
+    (record,) = told(asked("dataset", token=token))["records"]
+    assert not record["has_mask"] and record["mask_unused"]
+    assert asked("mask", token=token, name="0000.png").status == 404
+
+
+def test_pictures_in_memory_are_forgotten_when_they_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(galleries, "_MOST_BYTES", 3000)
+    noise = [Image.effect_noise((40, 40), 90).convert("RGB") for _ in range(3)]
+    tokens = [gallery(dataset_from_images([picture], ["x"], "memory"))["token"] for picture in noise]
+    assert [kept_dataset(token) is not None for token in tokens] == [False, False, True]
 
 
 def test_the_token_follows_what_is_shown(dataset: Dataset) -> None:

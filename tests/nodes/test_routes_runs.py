@@ -55,7 +55,7 @@ def test_what_is_no_run_has_no_report_and_isnt_stopped(store: RunStore, name: ob
 
 def test_only_a_run_in_progress_is_asked_to_stop(store: RunStore) -> None:
     run = listed_runs(store)[0]
-    name, request = run_name(run.lineage, run.steps), store.stop_request(run.lineage)
+    name, request = run_name(run.lineage, run.steps), store.request(run.lineage, "stop")
     assert json.loads(stop(Asked(body={"run": name})).content) == {"stopping": 0}
     lock = Exclusive(store.lock(run.lineage))
     for _ in lock.acquire("test"):

@@ -42,6 +42,34 @@ def test_cards_are_searched_and_listed_in_parts(names: list[str]) -> None:
     assert answer("/vault", search="nonsense:x").status == 400
 
 
+def test_recent_ones_come_first_and_other_families_are_left_out(names: list[str], host: HeadlessHost) -> None:
+    path = host.adapter_directory() / "a.safetensors"
+    save_file({"lora_unet_x.lora_down.weight": torch.ones(4, 8)}, path, {"lw.family": "flux1"})
+
+    def found(**query: str) -> list[str]:
+        return [card["name"] for card in json.loads(answer("/vault", **query).content)["cards"]]
+
+    assert found() == ["a.safetensors", *names]
+    assert found(recent="gone\nowl.safetensors") == ["owl.safetensors", "a.safetensors", "fox.safetensors"]
+    family = json.loads(answer("/card", name="fox.safetensors").content)["family"]
+    assert found(fits=family) == names
+    assert "a.safetensors" in found(fits="flux1")
+    assert set(json.loads(answer("/vault").content)["families"]) == {"flux1", family} - {""}
+
+
+def test_a_search_among_what_is_known_looks_at_no_file(names: list[str], host: HeadlessHost) -> None:
+    assert json.loads(answer("/vault", known="1").content)["total"] == 0
+    assert json.loads(answer("/vault").content)["total"] == 2
+    (host.adapter_directory() / "owl.safetensors").unlink()
+    assert json.loads(answer("/vault", known="1").content)["total"] == 2
+    assert json.loads(answer("/vault").content)["total"] == 1
+
+
+def test_a_card_by_its_name(names: list[str]) -> None:
+    assert json.loads(answer("/card", name=names[0]).content)["rank"] == 4
+    assert answer("/card", name="../fox.safetensors").status == 404
+
+
 def test_previews_are_small(names: list[str]) -> None:
     assert answer("/preview", name=names[0]).content_type == "image/webp"
     assert answer("/preview", name=names[1]).status == 404

@@ -191,8 +191,22 @@ def test_folders_may_have_trigger_words_of_their_own():
     assert again.triggers == (FOX,)
 
 
+@pytest.mark.parametrize("text", ["猫：zwx，猫", "\ufeff猫: zwx、 猫", "a: 猫 : zwx, 猫"])
+def test_folders_in_the_punctuation_of_their_script(text):
+    (found,) = parse_folders(text, "{trigger}").values()
+    assert (found.word, found.class_word) == ("zwx", "猫")
+    assert list(parse_folders(text, "{trigger}")) in (["猫"], ["a: 猫"])
+
+
 @pytest.mark.parametrize(
-    ("text", "said"), [("dogs: zwx", "No picture lies in dogs"), ("cats zwx", "Can't read"), ("cats:", "Can't read")]
+    ("text", "said"),
+    [
+        ("dogs: zwx", "No picture lies in dogs"),
+        ("cats zwx", "Can't read"),
+        ("cats:", "Can't read"),
+        ("cats: , cat", "Can't read"),
+        ("foxes: zwx\nfoxes/: qrv", "Two lines are for the folder 'foxes'"),
+    ],
 )
 def test_folders_that_are_not_there_and_lines_that_say_nothing_are_refused(text, said):
     with pytest.raises(CaptionError, match=said):

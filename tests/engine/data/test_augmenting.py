@@ -24,6 +24,8 @@ def dataset(*captions: str | None) -> Dataset:
         (("a street sign",), "unknown", "letters and logos mirrored"),
         (("a cat on the left",), "unknown", "left and right in the captions would be wrong"),
         (("a cat on the left",), "neither", "left and right in the captions would be wrong"),
+        (("一只狐狸看着左边",), "neither", "'左'.*left and right in the captions would be wrong"),
+        (("雪の中の狐、右を見ている",), "unknown", "'右'"),
         (("a dog",), "faces", "you said that the pictures show faces"),
         (("a dog",), "text or logos", "you said that the pictures show text or logos"),
         ((None, None), "unknown", "no captions that tell"),

@@ -82,6 +82,15 @@ def test_small_and_long_pictures_are_named():
     assert [len(record.crops) for record in made] == [1, 2, 2]
     words = report.in_words()
     assert "image_0001.png 2 times" in words and "image_0002.png keeps" in words
+    assert "large enough" not in words
+
+
+def test_resolutions_that_no_picture_fills_are_named():
+    asked = (96, 64, 256, 512)
+    made = result(bucketed(pictures((100, 100), (32, 32)), BucketSettings(resolutions=asked, step=8)))
+    assert "No picture is large enough for 256, 512" in bucket_report(made, asked).in_words()
+    made = result(bucketed(pictures((32, 32)), BucketSettings(resolutions=(64,), step=8)))
+    assert bucket_report(made, (64,)).unfilled == ()
 
 
 SIDES = st.integers(1, 40) | st.integers(1, 900)

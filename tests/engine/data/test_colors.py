@@ -130,11 +130,31 @@ def test_colors_that_cannot_be_converted_are_told(encode, image, options, said):
     assert [said in note for note in read_header(data, "a").notes] == [True]
 
 
-def test_a_gamma_that_is_not_applied_is_told(encode):
-    data = encode("red")
-    chunk = b"gAMA" + struct.pack(">I", 100_000)
-    linear = data[:33] + struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
-    assert "gamma of 1" in read_header(linear, "a").notes[0]
+@pytest.mark.parametrize(
+    ("kind", "content", "said"),
+    [
+        (b"gAMA", struct.pack(">I", 100_000), "gamma of 1"),
+        (b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000), "chromaticities"),
+        (b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000), ""),
+        (b"cICP", bytes([12, 13, 0, 1]), "Display P3"),
+        (b"cICP", bytes([9, 16, 0, 1]), "BT.2020, HDR with the curve PQ"),
+        (b"cICP", bytes([1, 13, 0, 1]), ""),
+    ],
+)
+def test_colors_of_a_png_that_are_not_applied_are_told(encode, kind, content, said):
+    data, chunk = encode("red"), kind + content
+    tagged = data[:33] + struct.pack(">I", len(content)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
+    assert [said in note for note in read_header(tagged, "a").notes] == ([True] if said else [])
+
+
+@pytest.mark.parametrize(
+    ("primaries", "curve", "said"), [(9, 16, "PQ"), (9, 18, "HLG"), (12, 13, "Display P3"), (1, 13, ""), (2, 2, "")]
+)
+def test_colors_of_an_avif_by_codes_alone_are_told(encode, primaries, curve, said):
+    data = encode("red", "AVIF")
+    at = data.index(b"colrnclx") + 8
+    tagged = data[:at] + struct.pack(">HH", primaries, curve) + data[at + 4 :]
+    assert [said in note for note in read_header(tagged, "a").notes] == ([True] if said else [])
 
 
 def test_whole_pictures_with_much_text_or_a_large_profile_are_read(encode, write_folder):

@@ -34,6 +34,14 @@ def test_the_user_is_told_what_a_trainer_will_miss(dataset, tmp_path):
         assert words in notes
 
 
+def test_pictures_that_get_other_names_are_told(tmp_path):
+    names = ("a.png", "sub/a.png", "CON.png", "b.png")
+    made = Dataset(name="a set", records=tuple(record_of(name, MAKERS["JPEG"][1](n)) for n, name in enumerate(names)))
+    notes = said(made, tmp_path)
+    assert "other names, which have to be unique and valid everywhere: sub/a.png as a_2, CON.png as _CON." in notes
+    assert "other names" not in said(replace(made, records=made.records[:1]), tmp_path)
+
+
 @pytest.mark.parametrize("pictures", ["as shown", "as they are"])
 def test_what_is_changed_or_kept_is_named(tmp_path, pictures):
     """A photo of a phone, a cut-out, an animation: a file that everybody reads alike is copied and not named."""

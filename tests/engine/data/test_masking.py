@@ -26,7 +26,10 @@ def test_masks_of_files_weigh_once_they_are_asked_to(encode, write_folder):
     assert "1 of 2 pictures have a mask; on average 50% is white" in masking.in_words()
     assert "Without a mask, so trained as a whole: b.png" in masking.in_words()
     assert masking.dataset.content_hash != dataset.content_hash
-    assert result(with_masks(dataset, "files", 1.0)).dataset.content_hash == dataset.content_hash
+    assert "change nothing" not in masking.in_words()
+    idle = result(with_masks(dataset, "files", 1.0))
+    assert idle.dataset.content_hash == dataset.content_hash
+    assert "The floor is 1" in idle.in_words()
 
 
 def test_transparency_is_a_mask_when_asked_for(encode, write_folder):

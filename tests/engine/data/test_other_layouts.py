@@ -7,6 +7,7 @@ import os
 
 import pytest
 from lora_workbench.engine.core.errors import DatasetError
+from lora_workbench.engine.data import trees
 from lora_workbench.engine.data.loading import load_dataset
 from lora_workbench.engine.data.regularization import refuse_shared
 from lora_workbench.engine.data.remarks import remarks
@@ -43,12 +44,22 @@ def names(dataset) -> list[str]:
         ("captions.jsonl", json.dumps({"image_path": "a.png", "description": CAPTION})),
         ("captions.csv", f"filename,Caption\na.png,{CAPTION}\n"),
         ("captions.tsv", f"file_name\ttext\na.png\t{CAPTION}\n"),
+        ("captions.csv", f"\ufefffile_name;text\r\na.png;{CAPTION}\r\n"),
+        ("captions.csv", f"file_name\ttext\r\na.png\t{CAPTION}\r\n".encode("utf-16")),
+        ("metadata.csv", f"File Name,Caption\na.png,{CAPTION}\n"),
+        ("captions.csv", f'image-path;"caption";Größe\n"a.png";"{CAPTION}";3,5\n'),
     ],
 )
 def test_captions_of_other_programs_are_read(encode, write_folder, name, content):
     dataset = load_dataset(write_folder({"a.png": encode("red"), name: content}))
     assert [record.caption for record in dataset] == [CAPTION]
     assert dataset.skipped == ()
+
+
+def test_tags_of_danbooru_are_a_list(encode, write_folder):
+    files = {"a.json": '{"tag_string": "red_fur  snow", "score": 3}', "b.json": '{"tag_string": "a fox, snow"}'}
+    dataset = load_dataset(write_folder({"a.png": encode("red"), "b.png": encode("blue"), **files}))
+    assert [record.caption for record in dataset] == ["red_fur, snow", "a fox, snow"]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +70,9 @@ def test_captions_of_other_programs_are_read(encode, write_folder, name, content
         ("workflow.json", json.dumps({"nodes": [], "links": []}), "isn't a table of captions"),
         ("broken.json", "{", "isn't JSON"),
         ("scores.csv", "file_name,score\na.png,3\n", "lacks the columns"),
-        ("a.npz", b"PK\x03\x04", "archive"),
+        ("a.npz", b"PK\x03\x04", "cache of another trainer"),
+        ("a.zip", b"PK\x03\x04", "archive"),
+        ("a.ico", b"\0\0\1\0\1\0", "it is an icon"),
         ("clip.mp4", b"\0\0\0\x18ftypisom", "video"),
         ("a.nef", b"II*\0", "raw"),
         ("notes.md", "# notes", "isn't a picture"),
@@ -97,10 +110,11 @@ def test_other_columns_of_text_are_named(encode, write_folder):
 
 
 def test_of_several_captions_one_is_used_and_the_others_are_named(encode, write_folder):
-    files = {"a.txt": "fox, snow", "a.caption": "a fox in the snow", "a.tags": "fox, snow"}
+    files = {"a.png.txt": "a dog", "a.txt": "fox, snow", "a.caption": "a fox in the snow", "a.tags": "fox, snow"}
     dataset = load_dataset(write_folder({"a.png": encode("red"), **files}))
     assert [record.caption for record in dataset] == ["fox, snow"]
-    assert skipped(dataset) == {"a.caption": "a.png already has another caption, which is used"}
+    other = "a.png already has another caption, which is used"
+    assert skipped(dataset) == {"a.caption": other, "a.png.txt": other}
 
 
 @pytest.mark.parametrize("name", ["photo", "photo.bin", "photo.JFIF", "photo.dat", "photo.txt"])
@@ -113,7 +127,8 @@ def test_pictures_are_known_by_their_content(encode, write_folder, name):
     [
         "set/masks/a.png", "set/mask/a.png", "masks/a.png", "set/images/masks/a.jpg", "set/images/a-masklabel.png",
         "set/images/a-mask.png", "set/images/a.mask.png", "set/images_mask/a.png", "set/Masks/A.PNG",
-        "set/masks/a_mask.png", "set/images/mask_a.png",
+        "set/masks/a_mask.png", "set/images/mask_a.png", "set/images/a mask.png", "set/images/a (mask).png",
+        "set/images/a_masks.png", "set/images/a_mask_00001_.png", "set/images/a_mask1.png",
     ],
 )  # fmt: skip
 def test_masks_are_found_where_other_programs_put_them(encode, write_folder, mask):
@@ -123,6 +138,14 @@ def test_masks_are_found_where_other_programs_put_them(encode, write_folder, mas
     assert dataset.skipped == ()
 
 
+def test_masks_with_numbers_belong_to_the_pictures_with_these(encode, write_folder):
+    files = [f"{name}_0000{number}_.png" for name in ("fox", "fox_mask") for number in (1, 2)]
+    dataset = load_dataset(write_folder({name: encode() for name in files} | {"fox.png": encode("blue")}))
+    masks = {record.name: record.mask.source.name for record in dataset if record.mask}
+    assert masks == dict(zip(files[:2], files[2:], strict=True))
+    assert names(dataset) == ["fox.png", *files[:2]]
+
+
 @pytest.mark.parametrize("mask", ["masks/other.png", "mask/other.png", "other_mask.png", "a-condlabel.png"])
 def test_masks_that_fit_no_picture_are_named_and_never_trained(encode, write_folder, mask):
     dataset = load_dataset(write_folder({"a.png": encode("red"), mask: encode("white")}))
@@ -130,7 +153,17 @@ def test_masks_that_fit_no_picture_are_named_and_never_trained(encode, write_fol
     assert list(skipped(dataset)) == [mask]
 
 
-@pytest.mark.parametrize("name", ["fox in a gas-mask.png", "mask_of tin.png", "10_gas mask/a.png", "mask of tin/a.png"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fox in a gas-mask.png",
+        "mask_of tin.png",
+        "b_mask_of tin.png",
+        "tin mask 2.png",
+        "10_gas mask/a.png",
+        "mask of tin/a.png",
+    ],
+)
 def test_pictures_of_masks_are_pictures(encode, write_folder, name):
     assert name in names(load_dataset(write_folder({name: encode("red"), "b.png": encode("blue")})))
 
@@ -161,7 +194,9 @@ def test_the_transparency_of_a_mask_means_something_and_what_is_said(encode, wri
     "name",
     [
         "reg/1_fox/b.png", "regularization images/b.png", "class/b.png", "class_images/b.png", "model/sample/b.png",
-        "samples/b.png", "model/b.png", "log/b.png", "thumbnails/b.png", "test/b.png",
+        "samples/b.png", "model/b.png", "log/b.png", "thumbnails/b.png", "thumb/b.png", "test/b.png",
+        "10_reg fox/b.png", "reg_fox/b.png", "1_reg/b.png", "regularization_woman/b.png", "prior_preservation/b.png",
+        "regularisation of foxes/b.png",
     ],
 )  # fmt: skip
 def test_folders_that_are_not_the_subject_are_set_aside_by_name(encode, write_folder, name):
@@ -184,7 +219,7 @@ def test_a_folder_is_what_it_is_given_as(encode, write_folder):
     [
         "@eaDir/a.png/SYNOFILE_THUMB_M.png", "#recycle/b.png", "$RECYCLE.BIN/b.png", "System Volume Information/b.png",
         "lost+found/b.png", ".Trash-1000/files/b.png", "sub/.ipynb_checkpoints/b.png", "@Recycle/b.png",
-        "__MACOSX/b.png", ".thumbnails/b.png", "~$a.png", "._a.png",
+        "~snapshot/hourly/b.png", "__MACOSX/b.png", ".thumbnails/b.png", "~$a.png", "._a.png",
     ],
 )  # fmt: skip
 def test_files_of_systems_and_devices_are_left_out_by_name(encode, write_folder, write_zip, name):
@@ -206,6 +241,27 @@ def test_a_folder_with_the_names_of_another_is_told_of(encode, write_folder):
     ]
     apart = {f"day/{n}.png": encode("red") for n in "abc"} | {f"night/{n}.png": encode("blue") for n in "cde"}
     assert load_dataset(write_folder({f"other/{name}": data for name, data in apart.items()}) / "other").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("folder", "around"),
+    [
+        ("depth", ""), ("set/depth", "set"), ("conditioning/10_fox", "img/10_fox"), ("set/b/depth/x", "set/b/images/x"),
+        ("zwei", "eins"),
+    ],
+)  # fmt: skip
+def test_control_pictures_are_told_of_wherever_they_lie(encode, write_folder, folder, around):
+    files = {f"{place}/{n}.png".lstrip("/"): encode() for place in (folder, around) for n in "abc"}
+    (note,) = load_dataset(write_folder(files)).notes
+    assert note.name == f"{folder}/"
+    assert (f"in {around}/" if around else "around it") in note.text
+
+
+def test_folders_of_nothing_in_common_are_pictures(encode, write_folder):
+    files = {f"regal lion/{n}.png": encode() for n in "abc"} | {f"registers/{n}.png": encode() for n in "def"}
+    dataset = load_dataset(write_folder(files))
+    assert len(dataset) == 6
+    assert dataset.notes == () and dataset.skipped == ()
 
 
 def test_the_same_picture_in_both_sets_is_refused_by_name(encode, write_folder):
@@ -249,6 +305,17 @@ def test_a_swap_of_equal_length_and_time_changes_the_fingerprint(encode, write_f
     (root / "a.txt").write_text("a cat in rain")
     os.utime(root / "a.txt", ns=(1, 1))
     assert len({*seen, folder_fingerprint(root)}) == 4
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.caption", "a.json", "metadata.jsonl", "captions.csv"])
+def test_edits_are_seen_where_the_file_system_tells_size_and_time_alone(encode, write_folder, monkeypatch, name):
+    monkeypatch.setattr(trees, "file_stamp", lambda file: [os.stat(file).st_size, os.stat(file).st_mtime_ns, 0, 0])
+    root = write_folder({"a.png": encode("red"), name: '{"file_name": "a.png", "text": "a fox"}'})
+    os.utime(root / name, ns=(1, 1))
+    before = folder_fingerprint(root)
+    (root / name).write_text('{"file_name": "a.png", "text": "a dog"}')
+    os.utime(root / name, ns=(1, 1))
+    assert folder_fingerprint(root) != before
 
 
 def test_pictures_without_a_caption_may_take_the_name_of_their_file_or_folder(encode, write_folder):

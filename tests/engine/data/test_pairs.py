@@ -124,6 +124,14 @@ def test_instructions_stand_beside_results_or_under_the_common_name(pairs):
     found = pairs(*names, others=texts, instruction="edit")
     assert [record.caption for record in found] == ["edit a", "edit b", "edit"]
     assert "belongs to pictures before editing" in skipped(found)["c_start.txt"]
+    assert found.notes == ()
+
+
+def test_an_instruction_that_no_pair_needs_is_told(pairs):
+    found = pairs("a_start.png", "a_end.png", others={"a.txt": "edit a"}, instruction="edit")
+    assert [note.text for note in found.notes] == [
+        "the instruction that was entered isn't used: all pairs have their own"
+    ]
 
 
 def test_pictures_without_partners_are_named(pairs):

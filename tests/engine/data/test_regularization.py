@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lora_workbench.engine.core.errors import CaptionError, DatasetError
 from lora_workbench.engine.data.dataset import TriggerWord
 from lora_workbench.engine.data.loading import dataset_from_images
-from lora_workbench.engine.data.regularization import Ratio, class_prompts, regularization_set
+from lora_workbench.engine.data.regularization import Ratio, class_prompts, prompts_in_vain, regularization_set
 from PIL import Image
 
 TRIGGER = TriggerWord(word="zwx", class_word="dog", template="a photo of a {trigger} {class}")
@@ -27,6 +27,15 @@ def test_the_class_is_called_without_the_trigger_word():
 def test_existing_captions_are_kept_and_the_others_get_prompts_in_turn():
     made = regularization_set([pictures("a wolf", None), pictures(None)], ("one", "two"), [TRIGGER])
     assert [record.caption for record in made] == ["a wolf", "two", "one"]
+
+
+def test_prompts_that_no_picture_got_are_told():
+    prompts = ("a dog", "a bird")
+    assert prompts_in_vain(prompts, regularization_set([pictures(None, None)], prompts, [])) == ""
+    few = prompts_in_vain(prompts, regularization_set([pictures(None, "a cat")], prompts, []))
+    assert "fewer pictures" in few and few.endswith(": a bird")
+    none = prompts_in_vain(prompts, regularization_set([pictures("a cat")], prompts, []))
+    assert none.endswith("as all have captions: a dog, a bird")
 
 
 def test_what_would_undo_a_training_is_refused():

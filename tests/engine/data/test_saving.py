@@ -28,6 +28,7 @@ from PIL import Image
 SETTINGS = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXT = st.characters(codec="utf-8", exclude_characters="\0")
 SPECIAL = st.sampled_from([
+    "fox mask", "fox_mask_1", "fox (mask)", "masks fox",
     "masks", "mask", "reg", "sample", "class", "CON", "aux.x", "~$fox", ".hidden", "fox_mask", "fox-masklabel", "2",
     "mask_fox", "fox", "fox-condlabel", "fox.mask", "metadata", "captions", "Thumbs", "1_fox", "2024_05_06", "OHWX",
     "fox\r", " ",

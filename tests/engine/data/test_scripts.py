@@ -43,6 +43,8 @@ def test_a_part_of_a_longer_word_is_not_the_trigger(caption: str):
         ("여우", "붉은여우가 있다"),
         ("หมา", "ภาพหมาในหิมะ"),
         ("フォックス", "赤いフォックス"),
+        ("ohwx 狐狸", "一只ohwx狐狸在雪里"),
+        ("ohwx 狐狸", "一只ohwx  狐狸"),
     ],
 )
 def test_words_of_scripts_without_blanks_are_found_anywhere(word: str, caption: str):

@@ -32,6 +32,8 @@ DATA = [
     '{"subject": "fox", "cut off',
     "Subject: a fox\nPlace: snow, forest\nLight: soft",
     "<caption>a fox, snow</caption>",
+    "# Subject\na fox\n# Place\nsnow, forest",
+    "**Subject**\na fox\n\n**Place:**\nsnow, forest",
     "```json\n{}\n```",
 ]
 LISTS = [
@@ -48,6 +50,8 @@ LISTS = [
     ("หิมะ, ป่า, กลางคืน", ["หิมะ", "ป่า", "กลางคืน"]),
     ("fox; snow; forest", ["fox", "snow", "forest"]),
     ("a fox\nsnow\nforest", ["a fox", "snow", "forest"]),
+    ("#1 fox\nsnow", ["#1 fox", "snow"]),
+    ("- a fox\n- snow", ["- a fox", "- snow"]),
     ("smile, ;), :(, fox \\(series\\)", ["smile", ";)", ":(", "fox \\(series\\)"]),
     ("(red fur, snow:1.2), {a|b, c} fox, <lora:x:1>", ["(red fur, snow:1.2)", "{a|b, c} fox", "<lora:x:1>"]),
     ('a sign "hello, world", snow', ['a sign "hello, world"', "snow"]),

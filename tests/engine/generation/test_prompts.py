@@ -67,8 +67,24 @@ def test_what_is_refused(template: str, told: str):
 
 def test_lists_are_read_from_lines():
     assert read_lists("color: red, light blue\n\nsize:big") == {"color": ["red", "light blue"], "size": ["big"]}
+    assert read_lists("\ufeff颜色：红，绿、 蓝") == {"颜色": ["红", "绿", "蓝"]}
     with pytest.raises(ConfigError, match="isn't a list"):
         read_lists("color red")
+    with pytest.raises(ConfigError, match="two lists called 'color'"):
+        read_lists("color: red\ncolor: blue")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_wildcard_files_of_any_editor_are_read_whole(tmp_path: Path, encoding: str):
+    (tmp_path / "farbe.txt").write_bytes("# Farben\r\ngrün\r\n\r\nblau\r\n".encode(encoding))
+    assert sorted(all_prompts(["__farbe__"], {}, [tmp_path])) == ["blau", "grün"]
+
+
+def test_a_wildcard_file_in_an_unknown_encoding_is_refused_where_it_is_named(tmp_path: Path):
+    (tmp_path / "farbe.txt").write_bytes("grün\n".encode("latin-1"))
+    assert all_prompts(["a"], {}, [tmp_path]) == ["a"]
+    with pytest.raises(ConfigError, match=r"farbe\.txt.*UTF-8"):
+        all_prompts(["__farbe__"], {}, [tmp_path])
 
 
 def test_without_the_library_its_extra_is_named(monkeypatch: pytest.MonkeyPatch):

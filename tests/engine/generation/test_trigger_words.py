@@ -46,6 +46,11 @@ def test_each_prompt_gets_what_it_lacks(prompt: str, placement: str, expected: s
     assert place_triggers([prompt], STACK, placement).prompts == (expected,)
 
 
+@pytest.mark.parametrize("prompt", ["一只ohwx狐狸的照片", "ohwx 狐狸", "雪地里的ohwx狐狸，夜晚"])
+def test_chinese_prompts_that_have_the_phrase_do_not_get_it_again(prompt: str) -> None:
+    assert place_triggers([prompt], Stack((entry("fox", "ohwx 狐狸"),))).prompts == (prompt,)
+
+
 def test_phrases_that_are_off_stay_away_and_others_come() -> None:
     stack = Stack((entry("fox", "tok fox", triggers=()), entry("owl", "qvk owl", triggers=("second set", "my own"))))
     assert place_triggers(["a", "b"], stack).prompts == ("second set, my own, a", "second set, my own, b")

@@ -14,7 +14,7 @@ from lora_workbench.engine.data.dataset import Dataset, TriggerWord
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.runs.processes import train_on_devices
-from lora_workbench.engine.runs.stopping import request_stop
+from lora_workbench.engine.runs.requests import ask
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.training.recipe import Recipe
 from PIL import Image
@@ -120,13 +120,13 @@ def test_what_stops_another_process_is_told(train, base, tmp_path, monkeypatch):
 
 
 def test_a_request_stops_both_after_the_same_step(train, tmp_path, monkeypatch):
-    monkeypatch.setattr("lora_workbench.engine.runs.stopping.EVERY_SECONDS", 0)
+    monkeypatch.setattr("lora_workbench.engine.runs.requests.EVERY_SECONDS", 0)
     recipe = RECIPE.changed(snapshot_every=2)
     whole, _ = finish(train("alone", 1, recipe))
     events, store = train("shared", 2, recipe), RunStore(tmp_path / "shared")
     up_to(events, 2)
     [folder] = (store.root / "runs").iterdir()
-    request_stop(store.stop_request(folder.name))
+    assert ask(store, folder.name, recipe.schedule.steps, "stop")
     stopped, _ = finish(events)
     assert stopped.stopped and len(stopped.losses) == 3
     assert not active_children()

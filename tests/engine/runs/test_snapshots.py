@@ -15,8 +15,8 @@ from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.contract import Backbone
 from lora_workbench.engine.runs.about import noted
+from lora_workbench.engine.runs.requests import ask
 from lora_workbench.engine.runs.snapshots import Snapshots
-from lora_workbench.engine.runs.stopping import EVERY_SECONDS, StopRequest, request_stop
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import TrainedAdapter, train_adapter
 from lora_workbench.engine.training.recipe import Recipe
@@ -182,13 +182,13 @@ def stop_after(events: Generator[Event, None, TrainedAdapter], step: int, store:
     """Ask a run to stop within the step after this one, which it then ends."""
     advance(events, step)
     (folder,) = (store.root / "runs").iterdir()
-    request_stop(store.stop_request(folder.name))
+    assert ask(store, folder.name, 8, "stop")
     return result(events)
 
 
 @pytest.fixture
 def always_looking(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lora_workbench.engine.runs.stopping.EVERY_SECONDS", 0)
+    monkeypatch.setattr("lora_workbench.engine.runs.requests.EVERY_SECONDS", 0)
 
 
 @pytest.mark.usefixtures("always_looking")
@@ -204,7 +204,7 @@ def test_a_stopped_run_gives_its_adapter_and_goes_on_to_the_same_bits(
     assert steps(stopped.snapshots) == [2, 4, 5]
     assert stopped.snapshots.last.adapter().content_hash == stopped.adapter.content_hash
     lineage = stopped.snapshots.lineage
-    assert not store.stop_request(lineage).exists() and not store.finished(lineage, 8).exists()
+    assert not store.request(lineage, "stop").exists() and not store.finished(lineage, 8).exists()
     about = noted(store, lineage, 8)
     assert about and (about.name, about.dataset, about.steps, about.stopped_at) == ("zwx", "colors", 8, 5)
     with pytest.raises(ConfigError, match="no step 8 of zwx, which was stopped after 5 of 8 steps"):
@@ -221,32 +221,6 @@ def test_a_stopped_adapter_is_what_a_run_of_that_many_steps_gives(train: Train, 
     stopped = stop_after(train(), 4, RunStore(tmp_path / "store"))
     five = result(train(RECIPE.changed(steps=5), folder="five"))
     assert stopped.adapter.content_hash == five.adapter.content_hash
-
-
-@pytest.mark.usefixtures("always_looking")
-def test_a_request_that_an_earlier_run_has_left_counts_for_nothing(train: Train, tmp_path: Path) -> None:
-    store = RunStore(tmp_path / "store")
-    events = train()
-    advance(events, 3)
-    (folder,) = (store.root / "runs").iterdir()
-    events.close()
-    request_stop(store.stop_request(folder.name))
-    assert not result(train()).stopped
-    assert not store.stop_request(folder.name).exists()
-
-
-def test_a_request_is_looked_for_once_a_second(tmp_path: Path) -> None:
-    now = 0.0
-    request = StopRequest(tmp_path / "stop", clock=lambda: now)
-    assert not request.is_made()
-    request_stop(tmp_path / "stop")
-    assert not request.is_made()
-    now += EVERY_SECONDS
-    assert request.is_made()
-    request.withdraw()
-    request.withdraw()
-    now += EVERY_SECONDS
-    assert not request.is_made()
 
 
 def test_the_base_model_is_left_as_it_was(base: Backbone, train: Train) -> None:

@@ -12,7 +12,7 @@ import torch
 from lora_workbench.engine.adapters.inject import Injection, injected
 from lora_workbench.engine.adapters.kinds import TRAINED
 from lora_workbench.engine.core.errors import TrainingError
-from lora_workbench.engine.core.events import Event, Message, StepDone
+from lora_workbench.engine.core.events import Event, Message, SamplesGenerated, StepDone
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.contract import Backbone
@@ -116,6 +116,15 @@ def test_losses_that_are_read_late_change_no_bit(run, ahead: int):
     assert same(late, at_once)
     steps = [[(e.step, e.loss) for e in seen if isinstance(e, StepDone)] for seen in (told, told_late)]
     assert steps[0] == steps[1]
+
+
+def test_samples_that_are_asked_for_show_the_step_ahead_of_which_nothing_is_done(run):
+    at_once, _ = finished(run, "at once", ahead=0)
+    asks, drawn = iter([False, True, False, False, False, True]), [("a thing", Image.new("RGB", (8, 8)))]
+    asked, seen = finished(run, "asked", ahead=3, wants_samples=lambda: next(asks), generate_samples=lambda: drawn)
+    assert same(asked, at_once)
+    told = [type(event) for event in seen if isinstance(event, (StepDone, SamplesGenerated))]
+    assert told == [StepDone] * 2 + [SamplesGenerated] + [StepDone] * 4 + [SamplesGenerated]
 
 
 @pytest.mark.parametrize("ahead", [0, 1])

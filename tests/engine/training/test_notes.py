@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lora_workbench.engine.core.fields import settings_of
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.loading import dataset_from_images
+from lora_workbench.engine.data.masks import Mask
 from lora_workbench.engine.data.views import fitted
 from lora_workbench.engine.diffusion.shift import Shift
 from lora_workbench.engine.models import registry
@@ -76,7 +77,7 @@ def test_a_suggested_recipe_needs_no_note(base, pictures, goal, quality):
         ({"resolution": 56}, "resolution 56 is more than any picture has: the largest is 48 pixels"),
         ({"caption_dropout": 1.0}, "caption_dropout 1 drops every caption"),
         ({"sample_every": 10}, "sample_every = 10 has no effect without sample_prompts"),
-        ({"sample_prompts": ("a zwx",)}, "sample_prompts have no effect"),
+        ({"sample_prompts": ("a zwx",)}, "sample_prompts are drawn only when somebody asks"),
         ({"sample_every": 101, "sample_prompts": ("a zwx",)}, "There will be no sample pictures"),
         ({"save_every": 500}, "save_every = 500 has no effect: the run has 100 steps"),
         ({"snapshot_steps": (50, 150, 200)}, "no snapshot after step 150, 200"),
@@ -154,6 +155,23 @@ def test_the_shift_of_a_base_without_one_is_named(base, pictures, monkeypatch):
     monkeypatch.setattr(base, "info", replace(base.info, prediction_type="flow"))
     (note,) = told(base, pictures, noise_shift="model")
     assert "is sampled without a shift" in note
+
+
+def test_long_pictures_of_which_little_is_left_are_named(base, pictures):
+    long = dataset_from_images([Image.new("RGB", size) for size in ((400, 40), (50, 90), (40, 60))], ["zwx"] * 3, "x")
+    lines = [line for line in told(base, long, batch_size=1) if "middle square" in line]
+    assert len(lines) == 1 and "image_0001.png keeps 10%." in lines[0] and "image_0002" not in lines[0]
+    crop = fitted((400, 40), (80, 32))
+    cropped = replace(long, records=tuple(replace(record, crops=(crop,)) for record in long))
+    assert not any("middle square" in line for line in told(base, cropped, batch_size=1))
+
+
+def test_masks_that_no_node_weighs_are_named(base, pictures):
+    mask = Mask(source=pictures.records[0].source, content_hash="0")
+    found = replace(pictures, records=(replace(pictures.records[0], mask=mask), *pictures.records[1:]))
+    assert "1 of 16 pictures have masks, which change nothing" in " ".join(told(base, found))
+    used = replace(found, records=(replace(found.records[0], mask=replace(mask, floor=0.1)), *found.records[1:]))
+    assert told(base, used) == told(base, pictures) == []
 
 
 def test_equal_repeats_change_nothing_by_steps(base, pictures):

@@ -254,3 +254,18 @@ def test_names_that_arent_utf8(loras: Path, place: Path) -> None:
         refreshed(index, loras)
         assert path.name in [card.name for card in index.cards()]
         assert refreshed(index, loras) == 0
+
+
+def test_names_that_fit_best_come_first(tmp_path: Path, place: Path) -> None:
+    folder = tmp_path / "loras"
+    for at, name in enumerate(("arctic fox", "foxes/owl", "fox", "firefox", "a_fox_b", "told")):
+        told = {"modelspec__trigger_phrase": "fox"} if name == "told" else {}
+        lora_file(folder / f"{name}.safetensors", fill=at + 1, **told)
+    with opened(place) as index:
+        refreshed(index, folder)
+        found = ["fox", "a_fox_b", "arctic fox", "foxes/owl", "firefox", "told"]
+        assert names(index, "fox") == [f"{name}.safetensors" for name in found]
+        recent = ["told.safetensors", "firefox.safetensors", "foxes/owl.safetensors"]
+        cards = index.search(Query.of("fox"), recent=recent, first=1, most=2)
+        assert [card.name for card in cards] == ["foxes/owl.safetensors", "a_fox_b.safetensors"]
+        assert index.count(Query.of("fox")) == 6

@@ -26,6 +26,14 @@ def test_paths_below_the_roots_are_found(folders: Path, confined: bool):
     assert find(str(folders / "input/fox"), folders, confined=confined) == folders / "input/fox"
 
 
+@pytest.mark.parametrize("quoted", ['"{}"', ' "{}" ', "'{}'"])
+def test_paths_that_were_copied_with_their_quotes_are_found(folders: Path, quoted: str):
+    assert find(quoted.format(folders / "input/fox"), folders, confined=True) == folders / "input/fox"
+    assert find(quoted.format("fox"), folders, confined=True) == folders / "input/fox"
+    with pytest.raises(DatasetError, match="leads out of the folders"):
+        find(quoted.format("../elsewhere"), folders, confined=True)
+
+
 def test_absolute_paths_elsewhere_are_for_unconfined_hosts_only(folders: Path):
     assert find(str(folders / "elsewhere"), folders, confined=False) == folders / "elsewhere"
     with pytest.raises(DatasetError, match="leads out of the folders"):

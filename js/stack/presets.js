@@ -1,8 +1,8 @@
 // Presets of stacks: rows by name, in the user's folder.
 
-import { button, el, option, popover } from "./kit/parts.js"
-import { deletePreset, loadPreset, presetNames, savePreset } from "./stack_server.js"
-import { t } from "./kit/texts.js"
+import { button, el, option, popover } from "../kit/parts.js"
+import { deletePreset, loadPreset, presetNames, savePreset } from "./server.js"
+import { t } from "../kit/texts.js"
 
 /** A name as a file can have it. */
 function usable(name) {

@@ -2,10 +2,10 @@
 
 import { app } from "/scripts/app.js"
 
-import { addStyle } from "./kit/style.js"
-import { addElement } from "./kit/widgets.js"
-import { StackEditor } from "./stack_editor.js"
-import { STYLE } from "./stack_style.js"
+import { addStyle } from "../kit/style.js"
+import { addElement } from "../kit/widgets.js"
+import { StackEditor } from "./editor.js"
+import { STYLE } from "./style.js"
 
 const NODE = "LW_Stack"
 const INPUT = "rows"

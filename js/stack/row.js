@@ -1,8 +1,9 @@
 // How a row of a stack is drawn, and what can be done to it.
 
-import { isRow, phrasesOn, toggled } from "./stack_lines.js"
-import { button, el, menu, nameParts, toggle, weightField } from "./kit/parts.js"
-import { t } from "./kit/texts.js"
+import { isRow, phrasesOn, toggled } from "./lines.js"
+import { button, el, nameParts, toggle, weightField } from "../kit/parts.js"
+import { t } from "../kit/texts.js"
+import { openRowMenu } from "./row_menu.js"
 
 const BLOCK_PRESETS = ["ALL", "NONE", "INS", "IND", "INALL", "MIDD", "OUTD", "OUTS", "OUTALL"]
 
@@ -84,16 +85,19 @@ class Row {
 
   weights() {
     const { line } = this
-    const commit = (part) => {
-      Object.assign(line, part)
+    const commit = () => this.editor.commit()
+    const own = weightField(line.weight, "1", t("Weight for the denoiser"), commit)
+    const text = weightField(line.text, line.weight, t("Weight for the text encoder; empty: the same"), commit)
+    own.addEventListener("input", () => {
+      line.weight = own.value || "1"
       text.placeholder = line.weight
       text.dispatchEvent(new Event("input"))
-      this.editor.commit()
-    }
-    const take = (weight) => commit({ weight: weight || "1" })
-    const own = weightField(line.weight, "1", t("Weight for the denoiser"), take)
-    const title = t("Weight for the text encoder; empty: the same")
-    const text = weightField(line.text, line.weight, title, (value) => commit({ text: value }))
+      this.editor.measure()
+    })
+    text.addEventListener("input", () => {
+      line.text = text.value
+      this.editor.measure()
+    })
     return [own, text]
   }
 
@@ -159,17 +163,8 @@ class Row {
   }
 
   menu() {
-    const { editor, line, at } = this
-    const own = button("lw-menu", "•••", t("More for {adapter}", line), () => menu(own, t("Row"), [
-      [t("Block weights"), () => {
-        editor.openBlocks.add(line)
-        editor.draw(this.inRow(".lw-blocks input"))
-      }],
-      [t("Duplicate"), () => editor.insert(at + 1, { ...line })],
-      [t("Move up"), () => editor.move(at, at - 1)],
-      [t("Move down"), () => editor.move(at, at + 1)],
-      [t("Delete"), () => editor.remove(at), "lw-danger"],
-    ]))
+    const own = button("lw-menu", "•••", t("More for {adapter}", this.line), () =>
+      openRowMenu(this.editor, this.line, this.at, own))
     return own
   }
 

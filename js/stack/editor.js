@@ -2,13 +2,18 @@
 
 import { app } from "/scripts/app.js"
 
-import { captureChange } from "./kit/changes.js"
-import { button, chooser, el, toggle } from "./kit/parts.js"
-import { t } from "./kit/texts.js"
-import { isForeign, isRow, newRow, read, write } from "./stack_lines.js"
-import { openPresets } from "./stack_presets.js"
-import { drawLine, markProblem } from "./stack_row.js"
-import { adapterNames, describe } from "./stack_server.js"
+import { captureChange } from "../kit/changes.js"
+import { button, el, toggle } from "../kit/parts.js"
+import { t } from "../kit/texts.js"
+import { growToFit } from "../kit/widgets.js"
+import { Amount } from "./amount.js"
+import { isForeign, isRow, newRow, read, scaled, write } from "./lines.js"
+import { pickAdapter } from "./picker.js"
+import { openPresets } from "./presets.js"
+import { drawLine, markProblem } from "./row.js"
+import { openRowMenu } from "./row_menu.js"
+import { describe } from "./server.js"
+import { wiredFamily } from "./wired.js"
 
 const LEAST_HEIGHT = 120 // pixels
 const PAUSE = 250 // milliseconds without a change before the server is asked
@@ -20,7 +25,7 @@ export class StackEditor {
 
   constructor(node) {
     this.node = node
-    /** @type {import("./comfyui.d.ts").Widget} */
+    /** @type {import("../comfyui.d.ts").Widget} */
     this.widget = null // given by whoever adds the element
     this.lines = []
     this.known = new Map() // line -> what the server told of it
@@ -31,7 +36,9 @@ export class StackEditor {
     this.content = el("div", { className: "lw-content" })
     const label = t("Rows of the stack")
     this.element = el("div", { className: "lw lw-stack", "aria-label": label, role: "group" }, this.content)
+    this.amount = new Amount(this)
     this.element.addEventListener("keydown", (event) => this.onKey(event))
+    this.element.addEventListener("contextmenu", (event) => this.onContextMenu(event))
   }
 
   get text() {
@@ -68,8 +75,14 @@ export class StackEditor {
     app.graph?.setDirtyCanvas(true, true)
   }
 
-  /** Ask the server what the rows are, once changes pause. */
+  /** Weights are being changed. */
+  measure() {
+    this.amount.ask()
+  }
+
+  /** Ask the server what the rows are, once changes pause, and what they amount to. */
   ask() {
+    this.measure()
     clearTimeout(this.timer)
     this.timer = setTimeout(async () => {
       const text = this.text
@@ -89,22 +102,19 @@ export class StackEditor {
     }
     if (this.textarea) this.tellText()
     else this.tellRows()
+    this.amount.draw()
   }
 
   draw(focus) {
     this.textarea = null
     const parts = this.asText ? this.textParts() : this.rowParts()
-    this.content.replaceChildren(this.bar(), ...parts)
+    this.content.replaceChildren(this.bar(), ...parts, this.amount.element)
     if (focus) this.content.querySelector(focus)?.focus()
     this.grow()
   }
 
   grow() {
-    requestAnimationFrame(() => {
-      const [width, height] = this.node.size
-      const [wide, tall] = [StackEditor.leastWidth, this.node.computeSize()[1]]
-      if (wide > width || tall > height) this.node.setSize([Math.max(wide, width), Math.max(tall, height)])
-    })
+    requestAnimationFrame(() => growToFit(this.node, StackEditor.leastWidth))
   }
 
   bar() {
@@ -197,8 +207,31 @@ export class StackEditor {
     fresh.querySelectorAll("button")[focused]?.focus()
   }
 
-  async choose(anchor, take) {
-    chooser(anchor, await adapterNames(), t("Adapters"), take)
+  choose(anchor, take) {
+    pickAdapter(anchor, this.family(), take)
+  }
+
+  /** Of the adapters of rows that are on, as far as they are known. */
+  families() {
+    const known = this.lines.filter((line) => line.on).map((line) => this.known.get(line)?.family)
+    return [...new Set(known.filter(Boolean))]
+  }
+
+  /** Of the base model that the stack is for, as far as the rows or the last run tell it. */
+  family() {
+    const families = this.families()
+    return families.length ? (families.length === 1 ? families[0] : "") : wiredFamily(this.node)
+  }
+
+  /** Multiplies the weights of the rows that are on. @param {number} factor */
+  scale(factor) {
+    for (const line of this.lines) if (isRow(line) && line.on) Object.assign(line, scaled(line, factor))
+    this.changed()
+  }
+
+  showBlocks(line, at) {
+    this.openBlocks.add(line)
+    this.draw(`[data-at="${at}"] .lw-blocks input`)
   }
 
   move(from, to) {
@@ -231,11 +264,30 @@ export class StackEditor {
     const own = event.target.closest?.("[data-at]")
     if (!own) return
     const at = Number(own.dataset.at)
+    if ((event.key === "F10" && event.shiftKey) || event.key === "ContextMenu") {
+      event.preventDefault()
+      this.openMenu(own)
+    }
     const onHandle = event.target.classList.contains("lw-handle")
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key]
     if (step && (event.altKey || onHandle)) {
       event.preventDefault()
       this.move(at, at + step)
     } else if (onHandle && event.key === "Delete") this.remove(at)
+  }
+
+  /** A right click on a row; fields of text keep the browser's menu, for pasting. */
+  onContextMenu(event) {
+    const own = event.target.closest("[data-at]")
+    if (!own) return
+    event.stopPropagation() // nodes made of Vue components have a menu of their own
+    if (event.target.matches("input:not(.lw-weight)")) return
+    event.preventDefault()
+    const { clientX: left, clientY: top } = event
+    this.openMenu(own, event.button === 2 ? { left, top, bottom: top } : undefined)
+  }
+
+  openMenu(own, place) {
+    if (isRow(own.line)) openRowMenu(this, own.line, Number(own.dataset.at), own.querySelector(".lw-menu"), place)
   }
 }

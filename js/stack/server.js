@@ -1,19 +1,20 @@
-// What the editor of Stack asks ComfyUI for: adapters, what rows are, and presets in the user's folder.
+// What the editor of Stack asks ComfyUI for: what rows are and amount to, and presets in the user's folder.
 
 import { api } from "/scripts/api.js"
 
-import { ask, tell } from "./kit/server.js"
+import { tell } from "../kit/server.js"
 
 const PRESETS = "lora_workbench/stack_presets"
 const SUFFIX = ".json"
 
-export async function adapterNames() {
-  return (await ask("adapters").catch(() => ({ adapters: [] }))).adapters
-}
-
 /** What `described` in engine/adapters/described_rows.py tells of a stack's text. */
 export function describe(rows) {
   return tell("rows", { rows })
+}
+
+/** What the rows that are on amount to; `amount_of` in engine/adapters/amounts.py. */
+export function amountOf(rows) {
+  return tell("rows/amount", { rows })
 }
 
 function file(name) {

@@ -13,7 +13,7 @@ export const STYLE = `
 .lw-rows { display: flex; flex-direction: column; gap: 5px; }
 .lw-row { padding: 5px 6px; border-radius: 9px; border: 1px solid var(--lw-edge);
   background: color-mix(in srgb, var(--comfy-input-bg) 75%, transparent); }
-.lw-row.lw-off .lw-name, .lw-row.lw-off .lw-weight, .lw-row.lw-off .lw-more { opacity: .45; }
+.lw-row.lw-off .lw-name, .lw-row.lw-off .lw-weight, .lw-row.lw-off .lw-more { opacity: .6; }
 .lw-row.lw-wrong { border-color: color-mix(in srgb, var(--lw-bad) 60%, transparent); }
 .lw-row.lw-dragged { opacity: .5; border-color: var(--lw-accent); }
 .lw-stack .lw-handle { padding: 0; height: 22px; background: none; color: var(--lw-muted); cursor: grab;
@@ -49,6 +49,17 @@ export const STYLE = `
 .lw-blocks input { flex: 1; min-width: 0; padding: 1px 6px; color: var(--input-text); }
 .lw-stack .lw-problem { padding: 3px 2px 1px 20px; color: var(--lw-bad); font-size: 11px; overflow-wrap: anywhere; }
 .lw-stack .lw-raw { width: 100%; font-family: monospace; padding: 1px 4px; color: var(--lw-muted); background: none; }
+.lw-amount [hidden], .lw-amount[hidden] { display: none; }
+.lw-amount { display: flex; flex-direction: column; gap: 3px; padding: 2px 7px; font-size: 11px; color: var(--lw-muted);
+  font-variant-numeric: tabular-nums; }
+.lw-amount-line { display: flex; align-items: center; gap: 8px; }
+.lw-amount.lw-stale .lw-amount-line { opacity: .75; }
+.lw-meter { flex: 1; height: 4px; border-radius: 2px; background: var(--lw-edge); overflow: hidden; }
+.lw-share { height: 100%; background: var(--lw-accent); }
+.lw-beyond .lw-share { background: var(--lw-bad); }
+.lw-warning { display: flex; align-items: center; gap: 8px; color: var(--lw-bad); overflow-wrap: anywhere; }
+.lw-warning span { flex: 1; min-width: 0; }
+.lw-stack .lw-warning button { flex: none; padding: 1px 8px; color: var(--input-text); }
 .lw-empty { padding: 14px 8px; text-align: center; color: var(--lw-muted); border: 1px dashed var(--lw-edge);
   border-radius: 9px; }
 .lw-stack textarea { width: 100%; min-height: 110px; padding: 6px 8px; font: 11px/1.5 monospace; white-space: pre-wrap;

@@ -48,6 +48,12 @@ function writeLine(line) {
   return fields.map((field) => (field ? ` ${field} ` : " ")).join("|").trim()
 }
 
+/** The weights of a row, multiplied. */
+export function scaled(line, factor) {
+  const times = (weight) => (weight === "" ? "" : String(Number((Number(weight) * factor).toFixed(2))))
+  return { weight: times(line.weight), text: times(line.text) }
+}
+
 /** A row's phrases after one is turned on or off, given all that its adapter has. */
 export function toggled(line, phrase, known) {
   const on = phrasesOn(line, known)

@@ -1,0 +1,148 @@
+"""An order on its way: what is asked for, and where what is known of it is kept."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from ..core.errors import ConfigError, RemoteError
+from ..core.events import Event
+from ..core.ownership import partial_suffix
+from ..core.storage import cannot_write
+from ..data.dataset import Dataset
+from ..runs.about import About
+from ..runs.store import RunStore
+from .api import Api
+from .contract import PROVIDERS, Order, Price, Provider
+from .jobs import Job, read_job, write_job
+from .orders import key_of
+from .terms import Terms
+from .tokens import Token, token_of
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Errand:
+    """One order, from this machine's point of view."""
+
+    order: Order
+    dataset: Dataset
+    store: RunStore
+    name: str
+    """Of the adapter."""
+    terms: Terms
+
+    @property
+    def kind(self) -> type[Provider]:
+        return PROVIDERS.get(self.order.provider)
+
+    @property
+    def title(self) -> str:
+        """The provider's."""
+        return self.kind.title
+
+    @cached_property
+    def lineage(self) -> str:
+        """What the run store keeps it under."""
+        return key_of(self.order, self.dataset)
+
+    @property
+    def folder(self) -> Path:
+        return self.store.folder(self.lineage)
+
+    @property
+    def path(self) -> Path:
+        """Of the adapter's file."""
+        return self.store.finished(self.lineage, self.order.steps)
+
+    @property
+    def stop_file(self) -> Path:
+        """The file that asks to stop, in a folder that exists."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self.store.stop_request(self.lineage)
+
+    def job(self) -> Job:
+        """What is known of its job, which may not have been started."""
+        new = Job(provider=self.order.provider, trainer=self.order.trainer, steps=self.order.steps)
+        return read_job(self.folder) or new
+
+    def written(self, job: Job) -> Job:
+        return write_job(self.folder, job)
+
+    def about(self) -> About:
+        """For the list of runs."""
+        known = self.kind.trainer(self.order.trainer)
+        return About(
+            name=self.name, base=known.base or self.order.trainer, family=known.family, dataset=self.dataset.name,
+            pictures=len(self.dataset), steps=self.order.steps, seed=0,
+        )  # fmt: skip
+
+    def bill(self, price: Price) -> str:
+        """What is sent to whom, and for how much."""
+        told = f"{len(self.dataset)} pictures to {self.title}, {self.order.trainer}, {self.order.steps} steps"
+        return f"{told}. Price: {price}"
+
+    def understood(self, asking: Generator[Event, None, T]) -> Generator[Event, None, T]:
+        """What a provider tells, where its answers have the form that they are known to have.
+
+        Raises:
+            RemoteError: they don't.
+        """
+        try:
+            return (yield from asking)
+        except (AttributeError, TypeError, KeyError, IndexError, ValueError) as error:
+            raise RemoteError(
+                f"{self.title} answered in a form that isn't known here ({type(error).__name__}).",
+                expected="its interface as it was in November 2026",
+                hint="run again; if it stays so, its interface has changed. What was started goes on.",
+            ) from error
+
+    @contextmanager
+    def workplace(self) -> Iterator[Path]:
+        """A folder for temporary files; those of killed processes are swept.
+
+        Raises:
+            StorageError: it can't be made.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            place = tempfile.TemporaryDirectory(prefix=".hosted.", suffix=partial_suffix(), dir=self.folder)
+        except OSError as error:
+            raise cannot_write(self.folder, error) from error
+        with place as folder:
+            yield Path(folder)
+
+    @contextmanager
+    def connected(self) -> Iterator[Provider]:
+        """The provider, with the user's token.
+
+        Raises:
+            ConfigError: there is no token, it stands in the order, or httpx isn't installed.
+        """
+        kind = self.kind
+        base_url = self.terms.base_url or os.environ.get(kind.url_variable, "")
+        token = token_of(kind.name, kind.title, kind.variables)
+        _refuse_secret(self.order, token)
+        own = [base_url] if base_url else kind.hosts.values()
+        api = Api(kind.title, token, kind.scheme, own, self.terms.patience)
+        try:
+            yield kind(api, base_url)
+        finally:
+            api.close()
+
+
+def _refuse_secret(order: Order, token: Token) -> None:
+    """An order becomes part of graphs and of the adapter's file."""
+    if token.is_in(repr(order)):
+        raise ConfigError(
+            f"The token for {PROVIDERS.get(order.provider).title} stands in the order itself.",
+            expected="it in the environment or the keyring alone",
+            hint="take it out of the node or the file, and make a new token if others have seen it.",
+        )
