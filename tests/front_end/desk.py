@@ -28,6 +28,10 @@ OPEN = """async ([prompt, places]) => {
     Object.assign(app.canvas.ds, {scale: 1, offset: [0, 0]})
     app.canvas.setDirty(true, true)
 }"""
+FILTERED = """([entry, typed]) => {
+    const shown = [...document.querySelectorAll(entry)].filter(own => own.checkVisibility())
+    return shown.length && shown.every(own => own.textContent.includes(typed))
+}"""
 QUEUED = "async () => (await app.graphToPrompt()).output"
 FOCUSED = "() => document.activeElement?.tagName === 'INPUT' && document.activeElement.closest('[role=dialog]')"
 
@@ -62,6 +66,11 @@ class Desk:
 
     # What several ways do.
 
+    def pick(self, at: Locator, typed: str) -> None:
+        """Takes an adapter in the picker of a stack."""
+        self.choose(at, typed, ".lw-popover input", ".lw-popover .lw-pick")
+        self.page.locator(f".lw-name[title^='subjects/{typed}.safetensors']").wait_for()
+
     def search(self, place: Spot, title: str, typed: str = "", down: int = 0) -> None:
         """Takes a node in the search that is open, and puts it down: it hangs on the pointer."""
         self.page.wait_for_function(FOCUSED)
@@ -80,11 +89,19 @@ class Desk:
         self.hand.drag(start, end, f"link to a new {title}")
         self.search(end, title, typed, down)
 
-    def choose(self, at: Locator | Spot, typed: str, field: str) -> None:
-        """Takes the one of a list that has what is typed."""
+    def choose(self, at: Locator | Spot, typed: str, field: str, entry: str) -> None:
+        """Takes the one of a list that has what is typed, once it shows.
+
+        Args:
+            at: opens the list.
+            typed: into its field.
+            field: the field of the list.
+            entry: what the list has.
+        """
         self.hand.click(at, "the list")
         self.page.locator(field).wait_for()
         self.hand.type(typed, "to filter the list")
+        self.page.wait_for_function(FILTERED, arg=[entry, typed])
         self.hand.press("Enter", "takes it")
 
     def fill(self, kind: str, name: str, typed: str, at: int = 0) -> None:
@@ -95,7 +112,8 @@ class Desk:
         self.hand.press("Enter", "closes the field")
 
     def choose_stock(self, kind: str, name: str, typed: str, at: int = 0) -> None:
-        self.choose(self.spots.widget(kind, name, at), typed, ".comfy-context-menu-filter")
+        field, entry = ".comfy-context-menu-filter", ".litecontextmenu .litemenu-entry"
+        self.choose(self.spots.widget(kind, name, at), typed, field, entry)
 
     def run(self, times: int) -> None:
         """Queues the graph."""

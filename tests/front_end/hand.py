@@ -112,7 +112,8 @@ class Hand:
     def _spot(self, at: Locator | Spot) -> Spot:
         if isinstance(at, tuple):
             return at
-        at.wait_for()
-        box = at.bounding_box()
-        assert box is not None
+        box = None
+        while box is None:  # it may be drawn again between the two
+            at.wait_for()
+            box = at.bounding_box()
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

@@ -20,8 +20,7 @@ def stack(desk: Desk) -> None:
     desk.pull(spots.input("LW_ApplyStack", "stack"), (330, 600), "Stack")
     editor = desk.page.locator(".lw-stack")
     for name, weight in WEIGHTS.items():
-        desk.choose(editor.get_by_role("button", name="Add an adapter"), name, ".lw-popover input")
-        editor.locator(f".lw-name[title^='subjects/{name}.safetensors']").wait_for()
+        desk.pick(editor.get_by_role("button", name="Add an adapter"), name)
         hand.press("Tab", "to its weight")
         hand.type(weight, "weight")
     hand.press("Enter", "takes the last weight")
@@ -65,9 +64,7 @@ def caption(desk: Desk) -> None:
 
 
 def choose(desk: Desk) -> None:
-    name = desk.page.locator(".lw-stack .lw-name")
-    desk.choose(name, "fox", ".lw-popover input")
-    desk.page.locator(".lw-name[title^='subjects/fox.safetensors']").wait_for()
+    desk.pick(desk.page.locator(".lw-stack .lw-name"), "fox")
     assert desk.of("LW_Stack")[0]["rows"] == "on | subjects/fox.safetensors | 1"
 
 
