@@ -32,8 +32,8 @@ def prepare(standin: Standin) -> list[Path]:
     folder = standin.host.adapter_directory()
     made = [lora_file(folder / f"styles/adapter {number:03d}.safetensors") for number in range(MANY - len(NAMED))]
     for name, phrase in NAMED.items():
-        told = {"modelspec__title": name, "modelspec__trigger_phrase": phrase, "lw__triggers": json.dumps([phrase])}
-        made.append(lora_file(folder / f"subjects/{name}.safetensors", **told))
+        file, own = folder / f"subjects/{name}.safetensors", json.dumps([phrase])
+        made.append(lora_file(file, modelspec__title=name, modelspec__trigger_phrase=phrase, lw__triggers=own))
     names = sorted(path.relative_to(folder).as_posix() for path in made)
     for name in ("clips", "foxes", "old"):
         (standin.folder / "input" / name).mkdir(exist_ok=True)

@@ -1,6 +1,6 @@
 """How many clicks and keys six tasks take with our nodes and with ComfyUI's own, and, from their code, with others'.
 
-    python benchmarks/effort.py [--steps]
+    python benchmarks/clicks.py [--steps]
 
 A hand does each on the real front end, in Chromium and with the stand-in for ComfyUI's server that the tests use.
 docs/effort.md has the rules and the table that this prints; --steps tells each act too.
@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT / "tests" / "front_end"), str(ROOT / "tests")]
 
 import pytest  # noqa: E402
 from chromium import chromium  # noqa: E402
-from conftest import PINNED, Opened, front_end_package  # noqa: E402
+from conftest import PINNED, Opened, front_end_package  # noqa: E402  # pyright: ignore[reportAttributeAccessIssue]
 from effort import WAYS  # noqa: E402
 from effort_givens import prepare  # noqa: E402
 from effort_table import table  # noqa: E402
