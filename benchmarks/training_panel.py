@@ -37,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "front_end"))
 
 import torch
 from chromium import chromium
-from conftest import NEWEST, READY, front_end_package
+from front_end.conftest import NEWEST, READY, front_end_package
 from lora_workbench.engine.core.events import Event, StepDone
 from lora_workbench.engine.core.resources import ASSETS
 from lora_workbench.engine.data.dataset import Dataset

@@ -1,4 +1,4 @@
-"""How long the vault takes to list and to search 5,000 adapters, and how much memory.
+"""How long the vault takes to list and to search 5,000 adapters, also as its page asks, and how much memory.
 
     python benchmarks/vault.py [--files 5000] [--keep FOLDER]
 
@@ -196,22 +196,57 @@ def measure(output: str) -> None:
     )
 
 
+def measure_pages(output: str) -> None:
+    """What the sidebar asks while one scrolls and types; prints the times."""
+    from lora_workbench.headless.running import running
+    from lora_workbench.nodes.host.headless import HeadlessHost
+    from lora_workbench.nodes.routes.table import Asked
+    from lora_workbench.nodes.routes.vault import values, vault
+
+    host = HeadlessHost(Path(output), silent=True)
+    with running(host):
+        began = time.perf_counter()
+        first = json.loads(vault(Asked({"count": "100"})).content)
+        opened = time.perf_counter() - began
+        while host.library.reading:
+            time.sleep(0.01)
+        asked = [Asked({"from": str(start), "count": "100"}) for start in range(0, first["total"], 500)]
+        asked += [Asked({"search": words, "count": "100"}) for words in WORDS]
+        parts = [_milliseconds(lambda one=one: vault(one)) for one in asked]
+        menus = [_milliseconds(lambda words=words: values(Asked({"search": words}))) for words in ("", *WORDS)]
+    print(
+        f"first part of {first['total']} in {1000 * opened:.0f} ms, others in {min(parts):.0f} to {max(parts):.0f} ms, "
+        f"menus in {min(menus):.0f} to {max(menus):.0f} ms"
+    )
+
+
+def _milliseconds(act: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    act()
+    return 1000 * (time.perf_counter() - began)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=5000)
     parser.add_argument("--keep", type=Path, help="output folder to use, and to keep")
     parser.add_argument("--measure", metavar="OUTPUT", help=argparse.SUPPRESS)
+    parser.add_argument("--measure-pages", metavar="OUTPUT", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
         measure(arguments.measure)
+        return
+    if arguments.measure_pages:
+        measure_pages(arguments.measure_pages)
         return
     with tempfile.TemporaryDirectory() as temporary:
         output = arguments.keep or Path(temporary)
         if not (output / "loras").is_dir():
             headers = make(output / "loras", arguments.files)
             print(f"{arguments.files} files with {headers / 1e6:.0f} MB of headers")
-        for what in ("cold", "warm", "warm"):
-            command = [sys.executable, __file__, "--measure", str(output)]
+        for what in ("cold", "warm", "warm", "pages"):
+            option = "--measure-pages" if what == "pages" else "--measure"
+            command = [sys.executable, __file__, option, str(output)]
             print(what, subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip(), flush=True)
 
 

@@ -78,6 +78,7 @@ class StandIn:
         price: per step, where the provider tells one.
     """
 
+    title = ""
     scheme = "Bearer"
 
     def __init__(self, adapter: bytes, *, polls: int = 2, price: float = 0.002) -> None:
@@ -160,6 +161,7 @@ class StandIn:
 class ReplicateStandIn(StandIn):
     """Of Replicate."""
 
+    title = "Replicate"
     models = ("ostris/flux-dev-lora-trainer", "me/fox")
 
     def download(self) -> bytes:
@@ -222,6 +224,7 @@ class ReplicateStandIn(StandIn):
 class FalStandIn(StandIn):
     """Of fal, whose list has only requests that have ended."""
 
+    title = "fal"
     scheme = "Key"
 
     def is_public(self, request: Request) -> bool:
@@ -289,6 +292,8 @@ class FalStandIn(StandIn):
 
 class CivitaiStandIn(StandIn):
     """Of Civitai's orchestrator."""
+
+    title = "Civitai"
 
     def serve(self, request: Request) -> Answer:
         path, method = request.path, request.method

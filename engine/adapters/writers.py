@@ -8,6 +8,7 @@ from typing import Any
 
 from .scales import DIFFUSERS_KEY
 
+OURS = "LoRA Workbench"
 _LONGEST = 60
 _NAMES = (
     ("_lora.down.weight", "diffusers before 0.23"),
@@ -41,7 +42,7 @@ def writer_of(names: Iterable[str], metadata: Mapping[str, str], configs: Mappin
         configs: peft's configurations beside the file.
     """
     if "lw.version" in metadata:
-        return "LoRA Workbench"
+        return OURS
     if any(key in metadata for key in ("ot_revision", "ot_branch", "ot_config")):
         return "OneTrainer"
     if software := _software(metadata.get("software", "")):

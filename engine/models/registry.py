@@ -9,6 +9,8 @@ from ..core.registry import Registry
 from .contract import Backbone, Source
 from .diffusers_parts import read_index, tensor_names
 from .family import Family
+from .tokenizing import ClipTokenizers
+from .unet_backbone import load_parts
 
 FAMILIES: Registry[Family] = Registry("family of base models", BaseModelError)
 
@@ -26,6 +28,17 @@ def load_base(path: str | Path, *, device: str = "auto", precision: str = "auto"
         BaseModelError: there is no such model, it is damaged, or no family recognizes it.
     """
     path = Path(path)
+    backbone = family_of(path).load(path, device=device, precision=precision)
+    backbone.source = Source(path.absolute(), precision)
+    return backbone
+
+
+def family_of(path: Path) -> Family:
+    """The family of a diffusers folder or a single-file checkpoint, which isn't loaded.
+
+    Raises:
+        BaseModelError: there is no such model, or no family recognizes it.
+    """
     if not path.exists():
         raise BaseModelError(
             f"No base model at {path}.",
@@ -36,14 +49,24 @@ def load_base(path: str | Path, *, device: str = "auto", precision: str = "auto"
     names = tensor_names(path) if path.suffix == ".safetensors" and path.is_file() else frozenset()
     for family in FAMILIES:
         if (pipeline == family.pipeline or names) and family.recognizes(path, names):
-            backbone = family.load(path, device=device, precision=precision)
-            backbone.source = Source(path.absolute(), precision)
-            return backbone
+            return family
     raise BaseModelError(
         f"{path} is not a base model of a known family.",
         expected=f"one of: {', '.join(FAMILIES.names())}",
         hint="use a diffusers folder or a single-file checkpoint of one of these families.",
     )
+
+
+def tokenizers_of(path: Path) -> ClipTokenizers | None:
+    """The tokenizers of a diffusers folder or a checkpoint; ``None`` where its text encoders aren't CLIP's.
+
+    Raises:
+        BaseModelError: there is no such model, it is damaged, or no family recognizes it.
+    """
+    family = family_of(path)
+    if not any(part.kind == "tokenizer" for part in family.parts.values()):
+        return None
+    return ClipTokenizers(load_parts(path, family), family)
 
 
 def _pipeline(folder: Path) -> str | None:

@@ -13,7 +13,7 @@ from ..core.devices import pick_device
 from ..core.errors import BaseModelError
 from ..core.precision import Precision, pick_precision
 from ..core.quiet import quiet
-from .chunks import LENGTHS, MARKS, Encoded, chunks_of, in_rows
+from .chunks import LENGTHS, Encoded, chunks_of, in_rows
 from .contract import BackboneInfo, Conditioning, Timesteps
 from .declarations import declarations
 from .diffusers_parts import CheckpointParts, FolderParts, Parts
@@ -21,6 +21,7 @@ from .family import Family
 from .from_parts import PartsBackbone
 from .layers import layer_shapes
 from .quantized import identity, place
+from .tokenizing import ClipTokenizers
 from .word_embeddings import looked_up
 
 if TYPE_CHECKING:
@@ -83,9 +84,8 @@ class UNetBackbone(PartsBackbone):
         self.device = pick_device(device)
         self._scheduler = parts.load("scheduler")
         self._alphas_cumprod: Tensor = self._scheduler.alphas_cumprod.float()
-        tokenizers = [parts.load(name) for name, p in family.parts.items() if p.kind == "tokenizer"]
-        self._tokenizers = dict(zip(family.text_encoders, tokenizers, strict=True))
-        self._lengths = {name: parts.config(name).get("max_position_embeddings", 77) for name in family.text_encoders}
+        self._clip = ClipTokenizers(parts, family)
+        self._tokenizers, self._lengths = self._clip.by_encoder, self._clip.lengths
         self._encoders: dict[str, nn.Module] = {}
         self._unet = self.from_files("denoiser").requires_grad_(False)
         chosen = pick_precision(precision, self.device, sum(p.numel() for p in self._unet.parameters()))
@@ -132,11 +132,7 @@ class UNetBackbone(PartsBackbone):
         return posterior.mode() * vae.config.scaling_factor
 
     def _tokens(self, text: str) -> dict[str, list[str]]:
-        found = {}
-        for name, tokenizer in self._tokenizers.items():
-            ids = tokenizer(text, add_special_tokens=False, verbose=False).input_ids
-            found[name] = [token.removesuffix("</w>") for token in tokenizer.convert_ids_to_tokens(ids)]
-        return found
+        return self._clip.tokenize(text)
 
     def token_vectors(self, text: str) -> dict[str, Tensor]:
         found = {}
@@ -147,7 +143,7 @@ class UNetBackbone(PartsBackbone):
 
     @property
     def chunk_lengths(self) -> dict[str, int]:
-        return {name: length - MARKS for name, length in self._lengths.items()}
+        return self._clip.chunk_lengths
 
     def timesteps(self, u: Tensor) -> Timesteps:
         steps = len(self._alphas_cumprod)

@@ -138,8 +138,9 @@ class Civitai(Provider):
             return Status(state="failed", words="its moderation rejected the pictures")
         epochs = output.get("epochs") or []
         done = sum(bool(_available(epoch)) for epoch in epochs)
-        words = self.api.shown(_why(step)) if state == "failed" else str(told.get("status", ""))
-        return Status(state=state, words=words, done=done * order.steps // max(len(epochs), 1), total=order.steps)
+        words = self.api.shown(_why(step)) if state == "failed" else ""
+        counted = order.steps if len(epochs) > 1 else 0  # nothing is told within an epoch
+        return Status(state=state, words=words, done=done * counted // max(len(epochs), 1), total=counted)
 
     def cancel(self, order: Order, job: str) -> Generator[Event, None, None]:
         del order

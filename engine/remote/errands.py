@@ -62,12 +62,6 @@ class Errand:
         """Of the adapter's file."""
         return self.store.finished(self.lineage, self.order.steps)
 
-    @property
-    def stop_file(self) -> Path:
-        """The file that asks to stop, in a folder that exists."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return self.store.stop_request(self.lineage)
-
     def job(self) -> Job:
         """What is known of its job, which may not have been started."""
         new = Job(provider=self.order.provider, trainer=self.order.trainer, steps=self.order.steps)

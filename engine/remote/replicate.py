@@ -126,7 +126,7 @@ class Replicate(Provider):
     def status(self, order: Order, job: str) -> Generator[Event, None, Status]:
         told = yield from self.api.get(self.url(f"/v1/trainings/{job}"))
         state, log = _STATES.get(told.get("status", ""), "running"), str(told.get("logs") or "")
-        words = str(told.get("error") or last_words(log)) if state == "failed" else str(told.get("status", ""))
+        words = str(told.get("error") or last_words(log)) if state == "failed" else ""
         return Status(
             state=state, words=self.api.shown(words), done=steps_in(log, order.steps), total=order.steps if log else 0
         )

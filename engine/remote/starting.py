@@ -33,7 +33,7 @@ def underway(errand: Errand, provider: Provider) -> Generator[Event, None, Job]:
     if job.in_doubt:
         job = yield from _looked_up(errand, provider, job)
     if job.id and job.canceling and not job.ending:
-        job = yield from asked(errand, provider, job)
+        job, _ = yield from asked(errand, provider, job)
     if job.id and job.ending in ("", "done"):
         yield Message(text=f"{errand.name}: waiting for job {job.id} at {errand.title}, which was started before")
         return job
@@ -44,8 +44,8 @@ def underway(errand: Errand, provider: Provider) -> Generator[Event, None, Job]:
 
 def _started(errand: Errand, provider: Provider, job: Job) -> Generator[Event, None, Job]:
     price = yield from errand.understood(provider.price(errand.order, len(errand.dataset)))
-    yield Message(text=f"{errand.name}: {errand.bill(price)}")
     _check_price(errand, price)
+    yield Message(text=f"{errand.name}: {errand.bill(price)}")
     if not job.uploaded or time.time() - job.uploaded_at > errand.terms.patience.upload_kept:
         uploaded = yield from _uploaded(errand, provider)
         job = errand.written(replace(job, uploaded=uploaded, uploaded_at=time.time()))

@@ -18,7 +18,7 @@ from ..data.dataset import Dataset
 from ..models.contract import Backbone
 from ..runs.key import check_captions, check_trigger
 from ..runs.record import read_record
-from ..runs.stopping import taking_requests
+from ..runs.requests import taking_requests
 from ..runs.store import RunStore
 from ..runs.train import Graph
 from .api import MissingError
@@ -135,9 +135,9 @@ def _kept(errand: Errand) -> HostedAdapter | None:
 def _ordered(errand: Errand, base: Backbone | None, graph: Graph) -> Generator[Event, None, HostedAdapter]:
     """Start the job unless it was, wait for it, and fetch what it gives."""
     began = time.time()
-    with errand.connected() as provider, taking_requests(errand.stop_file) as stop:
+    with errand.connected() as provider, taking_requests(errand.store, errand.lineage) as requests:
         job = yield from underway(errand, provider)
-        job = yield from followed(errand, provider, job, stop)
+        job = yield from followed(errand, provider, job, requests.stop)
         adapter = yield from _fetched(errand, provider, job, base, graph)
     seconds = round(time.time() - (job.asked_at or began), 1)
     record = {"losses": [], "notes": [], "seconds": seconds, "provider": errand.order.provider, "job": job.id}

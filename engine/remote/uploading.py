@@ -58,7 +58,7 @@ def aside(call: Callable[[], T], sent: Sequence[int], size: int, stopped: Flag) 
     try:
         while thread.is_alive():
             thread.join(0.2)
-            yield Progress(done=min(sent[0], size) >> 10, total=max(size >> 10, 1), label="uploading kB")
+            yield Progress(done=min(sent[0], size) >> 10, total=max(size >> 10, 1), label="sending, kB")
     finally:
         stopped.set()
     good, value = outcome[0]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from ..core.errors import RemoteError
 from ..core.events import Event, Message, Progress
-from ..runs.stopping import StopRequest
+from ..runs.requests import Request
 from .api import UnreachableError
 from .contract import Provider, Status
 from .errands import Errand
@@ -18,20 +18,23 @@ from .patience import waited
 _ENDS = ("done", "failed", "canceled")
 
 
-def followed(errand: Errand, provider: Provider, job: Job, stop: StopRequest) -> Generator[Event, None, Job]:
+def followed(errand: Errand, provider: Provider, job: Job, stop: Request) -> Generator[Event, None, Job]:
     """Wait until the job is done. When the generator is closed, the job is ended if the terms say so.
 
     Raises:
         RemoteError: it failed, was canceled, or the provider is out of reach for too long.
     """
+    last = ""
     try:
         while not job.ending:
             if stop.is_made():
                 stop.withdraw()
                 job = errand.written(replace(job, canceling=True))
                 yield from provider.cancel(errand.order, job.id)
-            job = yield from asked(errand, provider, job)
+            job, status = yield from asked(errand, provider, job)
             if not job.ending:
+                yield from _shown(errand, status, last)
+                last = _words(errand, status)
                 yield from waited(errand.terms.patience.poll)
     except GeneratorExit:
         _leave(errand, provider, job)
@@ -47,8 +50,8 @@ def followed(errand: Errand, provider: Provider, job: Job, stop: StopRequest) ->
     return job
 
 
-def asked(errand: Errand, provider: Provider, job: Job) -> Generator[Event, None, Job]:
-    """The job, with its ending if the provider says that it has one. Outages are waited out, since the job goes on.
+def asked(errand: Errand, provider: Provider, job: Job) -> Generator[Event, None, tuple[Job, Status]]:
+    """The job, with its ending if it has one, and what the provider says. Outages are waited out: the job goes on.
 
     Raises:
         RemoteError: the provider is out of reach for too long.
@@ -63,8 +66,7 @@ def asked(errand: Errand, provider: Provider, job: Job) -> Generator[Event, None
             yield Message(text=f"{errand.name}: {problem.got} Still waiting.")
             yield from waited(errand.terms.patience.poll)
         else:
-            yield _shown(errand, status)
-            return errand.written(_ended(job, status)) if status.state in _ENDS else job
+            return errand.written(_ended(job, status)) if status.state in _ENDS else job, status
 
 
 def failed(errand: Errand, job: Job) -> RemoteError:
@@ -76,11 +78,18 @@ def failed(errand: Errand, job: Job) -> RemoteError:
     )
 
 
-def _shown(errand: Errand, status: Status) -> Event:
+def _shown(errand: Errand, status: Status, last: str) -> Iterator[Event]:
+    """How far a job is that goes on: its steps, and its state in words when they are others than the last ones."""
+    words = _words(errand, status)
+    if words != last:
+        yield Message(text=f"{errand.name}: {words}")
     if status.state == "running" and status.total:
-        return Progress(done=status.done, total=status.total, label=f"training at {errand.title}")
-    words = f" ({status.words})" if status.words else ""
-    return Progress(done=0, total=1, label=f"{status.state} at {errand.title}{words}")
+        yield Progress(done=status.done, total=status.total, label=f"training at {errand.title}")
+
+
+def _words(errand: Errand, status: Status) -> str:
+    more = f" ({status.words})" if status.words else ""
+    return f"{status.state} at {errand.title}{more}"
 
 
 def _ended(job: Job, status: Status) -> Job:

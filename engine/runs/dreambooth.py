@@ -25,12 +25,13 @@ from ..training.notes import Plan, notes
 from ..training.recipe import Recipe
 from ..training.whole import whole
 from .caption_notes import caption_notes
+from .graphs import Graph
 from .inside import trained_components
 from .key import Run
 from .need import Need, trainable
 from .running import Finished, Product, trained
 from .store import TRAINED, RunStore
-from .train import Graph, facts_of, other_metadata
+from .train import facts_of, other_metadata
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,6 +87,7 @@ def train_dreambooth(
         trainee=lambda: whole(trained_components(run)),
         save=partial(_saved, run, name, graph or Graph()),
         load=partial(_read, run, name),
+        graph=graph or Graph(),
         check=_refuse_too_little_memory,
     )
     if not store.finished(run.lineage, recipe.schedule.steps).is_file():

@@ -21,10 +21,11 @@ from ..training.notes import Plan, notes
 from ..training.recipe import Recipe
 from ..training.vectors import in_training
 from .caption_notes import caption_notes
+from .graphs import Graph
 from .key import NewWord, Run
 from .running import Finished, Product, trained
 from .store import RunStore
-from .train import Graph, facts_of, other_metadata
+from .train import facts_of, other_metadata
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,6 +88,7 @@ def train_embedding(
         trainee=partial(in_training, base, word.word, first),
         save=partial(_saved, run, word, first, name, graph or Graph()),
         load=partial(_read, run, word),
+        graph=graph or Graph(),
     )
     told = (*caption_notes(run), *_weight_notes(run), *notes(plan))
     made, finished = yield from trained(run, product, store, name, told)

@@ -11,9 +11,9 @@ from typing import Any
 from ..evaluation.figures import Figures
 from ..evaluation.sample_verdict import judged
 from .about import noted
-from .listing import recipe_of, running_steps
+from .listing import recipe_of, running_steps, trained_of
 from .measuring import kept_course, kept_figures
-from .record import read_record, state_record
+from .record import read_record
 from .sample_files import SUFFIX, KeptSamples, read_samples
 from .store import RunStore
 
@@ -45,7 +45,7 @@ def seen(store: RunStore, lineage: str, steps: int) -> dict[str, Any] | None:
         return None
     latest = _latest(store, lineage, steps)
     recipe = recipe_of(latest)
-    trained = record if record.get("losses") else state_record(store.state(lineage, steps))
+    trained = trained_of(store, lineage, steps)
     losses = trained.get("losses", [])
     figures = kept_figures(store, lineage, recipe) if recipe else _own_figures(store, lineage, steps)
     verdict = judged(figures, kept_course(store, lineage, len(losses) if record.get("ended_early") else steps))

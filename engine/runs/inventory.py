@@ -16,7 +16,7 @@ from ..core.errors import AdapterError, StorageError
 from ..core.locks import if_free
 from ..core.words import first_of
 from .sample_files import SUFFIX
-from .store import ABOUT, COMPARED, EVENTS, REPORT, REQUESTS, TRAINED, RunStore
+from .store import ABOUT, COMPARED, EVENTS, GRAPH, REPORT, REQUESTS, TRAINED, RunStore
 
 Kind = Literal["cache", "state", "snapshot", "samples", "events", "adapter", "model"]
 """``model`` is a finished base model, all weights of which were trained."""
@@ -261,4 +261,4 @@ def _remove_empty_folders(store: RunStore, item: Item) -> None:
 
 def _is_beside(path: Path) -> bool:
     """Whether a file of a run is worth nothing without the others."""
-    return path.name.startswith("lock") or path.name.endswith((ABOUT, COMPARED, REPORT)) or path.name in REQUESTS
+    return path.name.startswith("lock") or path.name.endswith((ABOUT, COMPARED, GRAPH, REPORT)) or path.name in REQUESTS

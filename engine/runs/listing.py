@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..adapters.headers import read_header
 from ..core.errors import AdapterError, ConfigError
@@ -18,7 +18,7 @@ from ..evaluation.verdict import Verdict
 from ..training.recipe import Recipe
 from .about import About, noted, noted_last
 from .measuring import kept_course, kept_figures
-from .record import read_record
+from .record import read_record, state_record
 from .store import RunStore
 
 Progress = Literal["running", "finished", "stopped", "interrupted"]
@@ -65,10 +65,10 @@ class ListedRun:
         return self.lineage[:_SHOWN]
 
 
-def listed_runs(store: RunStore) -> list[ListedRun]:
-    """All runs, those that were used last first."""
-    folders = (path for path in (store.root / "runs").glob("*") if path.is_dir())
-    runs = [run for folder in folders for run in _runs_of(store, folder.name)]
+def listed_runs(store: RunStore, lineage: str = "") -> list[ListedRun]:
+    """All runs, or those of a lineage, those that were used last first."""
+    folders = [store.folder(lineage)] if lineage else (store.root / "runs").glob("*")
+    runs = [run for folder in folders if folder.is_dir() for run in _runs_of(store, folder.name)]
     return sorted(runs, key=lambda run: (-run.used, run.lineage, run.steps))
 
 
@@ -129,6 +129,13 @@ def _runs_of(store: RunStore, lineage: str) -> Iterator[ListedRun]:
             bytes=sum(size for size, _ in stats),
             used=max((modified for _, modified in stats), default=0.0),
         )
+
+
+def trained_of(store: RunStore, lineage: str, steps: int) -> dict[str, Any]:
+    """The ``losses`` of each step whose result is kept, and their ``parts``: of a run that isn't finished, those up to
+    its training state."""
+    record = read_record(store.record(lineage, steps))
+    return record if record.get("losses") else state_record(store.state(lineage, steps))
 
 
 def running_steps(store: RunStore, lineage: str) -> int:

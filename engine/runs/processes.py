@@ -23,8 +23,9 @@ from ..data.dataset import Dataset
 from ..models.contract import Backbone, Source
 from ..models.registry import load_base
 from ..training.recipe import Recipe
+from .graphs import Graph
 from .store import RunStore
-from .train import Graph, TrainedAdapter, follow_training, train_adapter
+from .train import TrainedAdapter, follow_training, train_adapter
 
 if TYPE_CHECKING:
     from torch.distributed import Store

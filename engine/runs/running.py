@@ -27,6 +27,7 @@ from ..training.state import TrainingState
 from ..training.trainee import MakeTrainee
 from .about import About, note
 from .early_stop import end_of
+from .graphs import Graph, keep_graph
 from .inside import encoded_once, samples_of
 from .key import Run
 from .measuring import measuring
@@ -88,6 +89,8 @@ class Product(Generic[Made]):
     """Refuses a memory plan before the first step."""
     first_missing: Callable[[], int | None] = lambda: None
     """The first step whose snapshot has to be there and isn't; by default snapshots are kept and not read."""
+    graph: Graph = field(default_factory=Graph)
+    """That it is part of."""
 
 
 def trained(
@@ -142,6 +145,7 @@ def _read_or_trained(
         )  # fmt: skip
     began = time.monotonic()
     note(store, run.lineage, About.of(run, name))
+    keep_graph(store, run.lineage, steps, product.graph)
     start, why_not = newest_state(store, run, missing)
     yield RunOpened(lineage=run.lineage, steps=steps, done=start.step if start else 0)
     if start is not None:

@@ -22,6 +22,8 @@ REPORT = ".report.html"
 """End of the name of a run's report."""
 ABOUT = ".run.json"
 """End of the name of the file that says what a run is called."""
+GRAPH = ".graph.json"
+"""End of the name of the file that has the graph which trains a run."""
 COMPARED = ".samples.json"
 """End of the name of the file that says what drawn pictures tell of a run's snapshots."""
 _ASKED = "-asked"
@@ -57,6 +59,7 @@ class RunStore:
     - ``events/<steps>/``: TensorBoard events of the run to that many steps;
     - ``<steps>.samples.json``: what the pictures tell that its snapshots drew when they were last compared;
     - ``<steps>.run.json``: what the run to that many steps is called and trains on;
+    - ``<steps>.graph.json``: the graph that trained it last;
     - ``<steps>.report.html``: its report, as it was shown last;
     - ``lock``: held by the process that trains;
     - ``stop``, ``sample``, ``snapshot``: there while it is asked for that.
@@ -139,6 +142,10 @@ class RunStore:
     def about(self, lineage: str, steps: int) -> Path:
         """What a run is called and trains on."""
         return self.folder(lineage) / f"{steps:06d}{ABOUT}"
+
+    def graph(self, lineage: str, steps: int) -> Path:
+        """The graph that trained a run last."""
+        return self.folder(lineage) / f"{steps:06d}{GRAPH}"
 
     def report(self, lineage: str, steps: int) -> Path:
         """The report of a run, as it was shown last."""

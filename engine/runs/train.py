@@ -31,6 +31,7 @@ from ..training.slider import Slider
 from .caption_notes import caption_notes
 from .companions import check_companions, companion_notes
 from .early_stop import early_stop_notes, end_of
+from .graphs import Graph
 from .holding_out import held_apart
 from .inside import injected
 from .key import OF_ADAPTERS, Run
@@ -59,16 +60,6 @@ class TrainedAdapter(Finished):
     def figures(self) -> tuple[Figures, ...]:
         """What was measured of its snapshots and of itself, by step, where the recipe asks for it."""
         return self.snapshots.figures
-
-
-@dataclass(frozen=True, kw_only=True)
-class Graph:
-    """The graph that a run is part of, as JSON, for the metadata of the adapter's file."""
-
-    workflow: str | None = None
-    """In the format of the canvas."""
-    prompt: str | None = None
-    """In the format of the server."""
 
 
 def train_adapter(
@@ -185,6 +176,7 @@ def _product(run: Run, name: str, graph: Graph, store: RunStore, ranks: Ranks) -
         trainee=partial(injected, run),
         save=partial(_saved, run, name, graph),
         load=partial(_read, run, name),
+        graph=graph,
         first_missing=missing,
     )
 

@@ -12,7 +12,8 @@ import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from threading import RLock
+from typing import Any, Literal, TypeVar
 
 from ..core.events import Event, Progress
 from .card import Card
@@ -48,12 +49,14 @@ delete from adapters where gone > 0 and path not in
 """
 
 T = TypeVar("T")
+Field = Literal["family", "kinds", "base"]
+"""Columns that people choose among."""
 Files = Iterable[tuple[str, Path]]
 """(name below the folder of adapters, path) of each adapter."""
 
 
 class Index:
-    """The cards of all adapters, in a file or in memory.
+    """The cards of all adapters, in a file or in memory. Thread-safe: a thread may search while another refreshes.
 
     Args:
         place: of the file, which is made if there is none.
@@ -63,6 +66,7 @@ class Index:
     def __init__(self, place: Path, wait: float = WAIT) -> None:
         self._place, self._wait = place, wait
         self._files: list[tuple[str, Path]] = []
+        self._lock = RLock()
         self.note = ""
         """What the user should know of the file, one sentence; empty if nothing."""
         try:
@@ -71,7 +75,8 @@ class Index:
             self._connection = self._instead(error)
 
     def close(self) -> None:
-        self._connection.close()
+        with self._lock:
+            self._connection.close()
 
     def refresh(self, files: Files) -> Generator[Event, None, None]:
         """Read what is new or changed, and remember what is gone. Stopping in between keeps what was read.
@@ -137,6 +142,17 @@ class Index:
         condition, values = query.condition()
         return self._rows(f"select count(*) from adapters where gone = 0 and {condition}", *values)[0][0]
 
+    def counts(self, query: Query, field: Field) -> dict[str, int]:
+        """What the cards that a query finds have in a field -> how many of them, the most frequent first."""
+        condition, values = query.condition()
+        asked = f"select count(*), max(card) from adapters where gone = 0 and {condition} group by {field}"
+        found: dict[str, int] = {}
+        for count, text in self._rows(asked, *values):  # the columns are casefolded, cards aren't
+            own = getattr(Card.from_json(text), field)
+            for value in filter(None, [own] if isinstance(own, str) else own):
+                found[value] = found.get(value, 0) + count
+        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0].casefold())))
+
     def families(self) -> list[str]:
         """Those that adapters are of, the most frequent first."""
         asked = (
@@ -196,15 +212,16 @@ class Index:
 
     def _done(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Work with the database; with another one, if this one fails."""
-        try:
-            return work(self._connection)
-        except (sqlite3.DatabaseError, ValueError) as error:
-            broken = self._connection
-            self._connection = self._instead(error)
-            broken.close()
-            for _ in self.refresh(self._files):
-                pass
-            return work(self._connection)
+        with self._lock:
+            try:
+                return work(self._connection)
+            except (sqlite3.DatabaseError, ValueError) as error:
+                broken = self._connection
+                self._connection = self._instead(error)
+                broken.close()
+                for _ in self.refresh(self._files):
+                    pass
+                return work(self._connection)
 
     def _instead(self, error: Exception) -> sqlite3.Connection:
         """A database in place of one that fails: a new file where the old one is damaged, or one in memory.
@@ -222,12 +239,12 @@ class Index:
         self.note = (
             f"The index of adapters, {self._place}, can't be used now ({error}), so all files are read for this once."
         )
-        return _new(sqlite3.connect(":memory:"))
+        return _new(sqlite3.connect(":memory:", check_same_thread=False))
 
 
 @contextlib.contextmanager
 def opened(place: Path, wait: float = WAIT) -> Iterator[Index]:
-    """The index in a file, closed when the block ends; see :class:`Index`. Within the block one thread uses it."""
+    """The index in a file, closed when the block ends; see :class:`Index`."""
     index = Index(place, wait)
     try:
         yield index
@@ -247,7 +264,7 @@ def _connected(place: Path, wait: float) -> sqlite3.Connection:
         OSError: its folder can't be made.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(place, timeout=wait)
+    connection = sqlite3.connect(place, timeout=wait, check_same_thread=False)
     try:
         connection.execute("begin")  # another process may be making it: all of it is seen, or nothing
         owner, version, tables = (

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ..adapters.writers import OURS
 from ..core.errors import ConfigError
 from ..core.words import did_you_mean
 
@@ -50,20 +51,24 @@ class Query:
         told = [_contains("words")(word) for word in self.words] + [*self.filters]
         return _all(told)
 
-    def narrowed(self, *, family: str = "", fits: str = "", kind: str = "", writer: str = "") -> Query:
+    def narrowed(
+        self, *, family: str = "", fits: str = "", kind: str = "", base: str = "", here: bool = False
+    ) -> Query:
         """The search among fewer cards; empty texts leave all.
 
         Args:
             family: of the adapters.
             fits: a family whose base models they may fit: those of another family are left out.
             kind: of their updates.
-            writer: how the name of the program that wrote them begins.
+            base: name of the base model that they were trained on.
+            here: whether this program trained them.
         """
         conditions = {
             "family = ?": family.casefold(),
             "family in ('', ?)": fits.casefold(),
             "instr(kinds, ?) > 0": kind and f" {kind.casefold()} ",
-            "instr(writer, ?) = 1": writer.casefold(),
+            "base = ?": base.casefold(),
+            "writer = ?": OURS.casefold() if here else "",
         }
         more: list[Condition] = [(sql, [value]) for sql, value in conditions.items() if value]
         return replace(self, filters=(*self.filters, *more))

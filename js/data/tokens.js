@@ -24,22 +24,34 @@ export function aboutTokens(text) {
   return count
 }
 
-/** The base models that ran in this workflow, as the server calls them. @returns {string[]} */
+const LOADER = "LW_LoadBase"
+const MOST = 50 // base models that the server is asked for
+
+/** @param {any[]} found @returns {string[]} */
+function texts(found) {
+  return [...new Set(found.filter((own) => typeof own === "string" && own))].slice(0, MOST)
+}
+
+/** The base models of this workflow: those that ran, as the server calls them, and the names of those to load. */
 function basesInView() {
   const graphs = [app.rootGraph, ...(app.rootGraph?.subgraphs?.values() ?? [])]
-  const tokens = graphs.flatMap((graph) => graph?.nodes ?? []).map((node) => node.properties?.lw_base)
-  return [...new Set(tokens.filter((token) => typeof token === "string" && token))]
+  const nodes = graphs.flatMap((graph) => graph?.nodes ?? [])
+  const loaders = nodes.filter((node) => node.comfyClass === LOADER)
+  return {
+    bases: texts(nodes.map((node) => node.properties?.lw_base)),
+    names: texts(loaders.map((node) => node.widgets?.find((widget) => widget.name === "base")?.value)),
+  }
 }
 
 /** Counts of the server by base models and text. @type {Map<string, {count: Count, models: string[]}>} */
 const known = new Map()
 
-/** @param {string[]} bases @param {string} text */
-async function ask(bases, text) {
-  const key = JSON.stringify([bases, text])
+/** @param {{bases: string[], names: string[]}} models @param {string} text */
+async function ask({ bases, names }, text) {
+  const key = JSON.stringify([bases, names, text])
   const found = known.get(key)
   if (found) return found
-  const { counts, models } = await tell("tokens", { texts: [text], bases })
+  const { counts, models } = await tell("tokens", { texts: [text], bases, names })
   const told = { count: counts[0], models }
   if (known.size > MOST_KEPT) known.clear()
   if (models.length) known.set(key, told) // a base model may be back after the next run
@@ -70,13 +82,14 @@ export class TokenLine {
   /** @param {string} text */
   async count(text) {
     const own = ++this.asked
-    const bases = basesInView()
-    const told = bases.length ? await ask(bases, text).catch(() => undefined) : undefined
+    const models = basesInView()
+    const isAsked = models.bases.length || models.names.length
+    const told = isAsked ? await ask(models, text).catch(() => undefined) : undefined
     if (own !== this.asked) return
     const [model] = told?.models ?? []
     if (told?.count) this.write(text, told.count, "")
     else if (model) this.write(text, undefined, t("{model} doesn't tell its tokens", { model }))
-    else this.write(text, undefined, t("no base model is loaded that could count them"))
+    else this.write(text, undefined, t("no base model in this workflow could count them"))
   }
 
   /** @param {string} text @param {Count | undefined} count @param {string} why it isn't exact */

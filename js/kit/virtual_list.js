@@ -41,10 +41,32 @@ export class VirtualList {
   /** Ask for all rows again. */
   async reload() {
     this.version += 1
-    this.rows.clear()
     this.parts.clear()
+    this.stale = true
     this.element.scrollTop = 0
     await this.ask(0)
+  }
+
+  /** Ask again for what is in view; the rows that are there stay until the answer, and where they are scrolled to. */
+  async renew() {
+    this.version += 1
+    this.parts.clear()
+    this.stale = true
+    await Promise.all(this.partsInView().map((part) => this.ask(part)))
+  }
+
+  partsInView() {
+    const [first, last] = this.inView()
+    const parts = []
+    for (let part = Math.floor(first / PART); part === 0 || part * PART < last; part += 1) parts.push(part)
+    return parts
+  }
+
+  /** The first row that is drawn, and the one after the last. */
+  inView() {
+    const { scrollTop, clientHeight } = this.element
+    const first = Math.max(0, Math.floor(scrollTop / this.rowHeight) - AROUND)
+    return [first, Math.min(this.total, Math.ceil((scrollTop + clientHeight) / this.rowHeight) + AROUND)]
   }
 
   /** @param {number} part */
@@ -53,8 +75,11 @@ export class VirtualList {
     const { version } = this
     const asked = this.load(part * PART, PART)
     this.parts.set(part, asked)
+    asked.catch(() => version === this.version && this.parts.delete(part)) // so that it is asked for again
     const { total, rows } = await asked
     if (version !== this.version) return
+    if (this.stale) this.rows.clear()
+    this.stale = false
     this.total = total
     rows.forEach((row, at) => this.rows.set(part * PART + at, row))
     this.inner.style.height = `${total * this.rowHeight}px`
@@ -73,25 +98,35 @@ export class VirtualList {
   }
 
   draw() {
-    const { scrollTop, clientHeight } = this.element
-    const first = Math.max(0, Math.floor(scrollTop / this.rowHeight) - AROUND)
-    const last = Math.min(this.total, Math.ceil((scrollTop + clientHeight) / this.rowHeight) + AROUND)
-    for (let part = Math.floor(first / PART); part * PART < last; part += 1) this.ask(part).catch(() => {})
+    const [first, last] = this.inView()
+    if (last) for (const part of this.partsInView()) this.ask(part).catch(() => {})
     const range = `${first}-${last}`
     if (range === this.drawn) return
     this.drawn = range
     const there = new Map([...this.inner.children].map((own) => [Number(own.getAttribute("data-at")), own]))
     const shown = []
     for (let at = first; at < last; at += 1) if (this.rows.has(at)) shown.push(this.placed(at, there))
-    this.inner.replaceChildren(...shown)
+    this.put(shown)
   }
 
-  /** The element of a row; one that is there stays, so that it keeps the focus. */
+  /** Those that are there already aren't moved, so that they keep the focus and cost nothing. @param {HTMLElement[]} shown */
+  put(shown) {
+    const kept = new Set(shown)
+    for (const own of [...this.inner.children]) if (!kept.has(/** @type {HTMLElement} */ (own))) own.remove()
+    shown.forEach((own, at) => {
+      const there = this.inner.children[at] ?? null
+      if (there !== own) this.inner.insertBefore(own, there)
+    })
+  }
+
+  /** The element of a row; one that is there stays if it shows the same. */
   placed(at, there) {
     const row = this.rows.get(at)
     const before = there.get(at)
-    if (before?.row === row) return before
+    if (before && (before.row === row || JSON.stringify(before.row) === JSON.stringify(row))) return before
     const own = Object.assign(this.drawRow(row, at), { row })
+    own.setAttribute("aria-posinset", String(at + 1))
+    own.setAttribute("aria-setsize", String(this.total))
     own.setAttribute("data-at", String(at))
     own.setAttribute("role", this.roles[1])
     Object.assign(own.style, { position: "absolute", left: "0", right: "0", top: `${at * this.rowHeight}px`,

@@ -13,6 +13,15 @@ export const STYLE = `
 .lw-run[data-progress=running] h3 small { color: var(--lw-accent); border-color: var(--lw-accent); }
 .lw-run[data-progress=interrupted] h3 small { color: var(--lw-bad); }
 .lw-run p { margin: 2px 0 0; color: var(--lw-muted); font-size: 11px; overflow-wrap: anywhere; }
+.lw-run progress { display: block; width: 100%; height: 4px; margin-top: 6px; border: 0; border-radius: 2px;
+  overflow: hidden; appearance: none; background: var(--lw-field); }
+.lw-run progress::-webkit-progress-bar { background: var(--lw-field); }
+.lw-run progress::-webkit-progress-value { background: var(--lw-accent); }
+.lw-run progress::-moz-progress-bar { background: var(--lw-accent); }
+.lw-run-curve { display: block; width: 100%; height: 36px; margin-top: 6px; border-radius: 6px; overflow: hidden;
+  background: var(--lw-field); }
+.lw-run-curve * { fill: none; stroke: var(--lw-accent); stroke-width: 1.5px; vector-effect: non-scaling-stroke; }
+.lw-run-curve .lw-best { stroke: var(--p-green-400, #4ade80); }
 .lw-run .lw-run-acts { display: flex; flex-wrap: wrap; gap: 4px; margin-top: 6px; }
 .lw-run .lw-run-acts:empty { display: none; }
 .lw-run button { font-size: 11px; padding: 2px 8px; }

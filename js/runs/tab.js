@@ -8,27 +8,43 @@ import { ask, url } from "../kit/server.js"
 import { addSidebarTab } from "../kit/sidebar.js"
 import { addStyle } from "../kit/style.js"
 import { t } from "../kit/texts.js"
+import { say } from "../kit/toasts.js"
 import { stopRun } from "../stop_training.js"
+import { RunCard } from "./card.js"
 import { STYLE } from "./style.js"
 
 const EVENT = "lora_workbench.training"
 const EVENTS = [EVENT, "execution_success", "execution_error", "execution_interrupted"]
 const PAUSE = 1000 // milliseconds between two questions to the server
+const CURVE = 3000 // milliseconds between two looks at the curve of a run in progress
 
-/** @param {number} seconds since the epoch */
-function ago(seconds) {
-  const minutes = Math.round((Date.now() / 1000 - seconds) / 60)
-  if (minutes < 1) return t("just now")
-  if (minutes < 100) return t("{n} min ago", { n: minutes })
-  if (minutes < 60 * 48) return t("{n} h ago", { n: Math.round(minutes / 60) })
-  return new Date(seconds * 1000).toLocaleDateString()
+const NO_GRAPH = () =>
+  t("No graph is kept of this run. Run what began it again with the same settings, and it goes on.")
+
+/** Opens the graph that trained a run as a workflow of its own; false where there is none, which is told. */
+async function openGraph(run) {
+  try {
+    const { workflow, prompt } = await ask("runs/graph", { run: run.run })
+    const title = run.name || run.number
+    if (!workflow && !prompt) throw new Error(NO_GRAPH())
+    if (workflow) await app.loadGraphData(workflow, true, true, title)
+    else await app.loadApiJson(prompt, title)
+    return true
+  } catch (error) {
+    say("warn", error.message)
+    return false
+  }
 }
 
-const STATES = {
-  running: () => t("running"),
-  finished: () => t("finished"),
-  stopped: () => t("stopped"),
-  interrupted: () => t("interrupted"),
+/** Queues the graph that trained a run: it goes on by itself, from the last training state. */
+async function resume(run) {
+  if (!(await openGraph(run))) return
+  if (await app.queuePrompt(0)) say("success", t("{name} goes on from step {done}.", { name: run.name || run.number, done: run.done }))
+  else say("warn", t("The graph can't be queued; what is missing is marked on its nodes."))
+}
+
+function openReport(run) {
+  window.open(url("runs/report", { run: run.run }), "_blank", "noopener")
 }
 
 class RunsTab {
@@ -36,6 +52,8 @@ class RunsTab {
   constructor(place) {
     addStyle("runs", STYLE)
     this.runs = []
+    /** @type {Map<string, RunCard>} */
+    this.cards = new Map()
     this.total = 0
     this.search = el("input", {
       type: "search", placeholder: t("Search"), "aria-label": t("Search runs"), on: { input: () => this.draw() },
@@ -45,14 +63,17 @@ class RunsTab {
     const again = button("", t("Refresh"), t("Look for runs again"), () => this.ask())
     const bar = el("div", { className: "lw-runs-bar" }, this.search, again)
     place.replaceChildren(el("div", { className: "lw lw-runs" }, bar, this.list, this.note))
-    // Single steps don't change what is listed.
-    this.listen = ({ type, detail }) => (type !== EVENT || detail.opened || detail.kept) && this.askLater()
+    this.listen = ({ type, detail }) => {
+      if (type === EVENT && !detail.opened && !detail.kept) this.step(detail)
+      else this.askLater()
+    }
     for (const event of EVENTS) api.addEventListener(event, this.listen)
     this.ask()
   }
 
   remove() {
     clearTimeout(this.timer)
+    clearTimeout(this.following)
     for (const event of EVENTS) api.removeEventListener(event, this.listen)
   }
 
@@ -67,6 +88,8 @@ class RunsTab {
     try {
       Object.assign(this, await ask("runs"))
       this.problem = ""
+      const listed = new Set(this.runs.map((own) => own.run))
+      for (const run of this.cards.keys()) if (!listed.has(run)) this.cards.delete(run)
     } catch (error) {
       this.problem = t("The runs can't be read: {message}", { message: error.message })
     }
@@ -77,9 +100,10 @@ class RunsTab {
     const words = this.search.value.toLowerCase().split(/\s+/).filter(Boolean)
     const text = (run) => `${run.name} ${run.base} ${run.dataset} ${run.number} ${run.progress}`.toLowerCase()
     const found = this.runs.filter((run) => words.every((word) => text(run).includes(word)))
-    const active = document.activeElement?.getAttribute("data-key")
-    this.list.replaceChildren(...found.map((run) => this.card(run)))
-    if (active) this.list.querySelector(`[data-key="${CSS.escape(active)}"]`)?.focus()
+    const shown = found.map((run) => this.card(run).element)
+    if (shown.length !== this.list.children.length || shown.some((own, at) => own !== this.list.children[at])) {
+      this.list.replaceChildren(...shown)
+    }
     this.note.textContent = this.problem || this.noteText(found.length)
     this.note.hidden = !this.note.textContent
   }
@@ -91,30 +115,31 @@ class RunsTab {
     return more > 0 ? t("{n} older runs aren't shown.", { n: more }) : ""
   }
 
+  /** The card of a run, which stays as long as the run is listed. */
   card(run) {
-    const head = el("h3", {}, el("span", { textContent: run.name || run.number, title: run.number }),
-      el("small", { textContent: STATES[run.progress]?.() ?? run.progress }))
-    const steps = run.done < run.steps ? t("step {done} of {steps}", run) : t("{steps} steps", run)
-    const loss = run.losses ? t("loss {first} to {last}", { first: run.losses[0].toFixed(4), last: run.losses[1].toFixed(4) }) : ""
-    const facts = [steps, loss, run.base, run.dataset, ago(run.used)].filter(Boolean).join(" · ")
-    const lines = [facts, run.ended_early, run.verdict].filter(Boolean)
-    const card = el("li", { className: "lw-run" }, head, ...lines.map((line) => el("p", { textContent: line })), this.acts(run))
-    card.dataset.progress = run.progress
-    return card
+    const before = this.cards.get(run.run)
+    if (before) return before.show(run), before
+    const made = new RunCard(run, { stop: (own) => this.stop(own), report: openReport, resume, graph: openGraph })
+    this.cards.set(run.run, made)
+    return made
   }
 
-  acts(run) {
-    const key = (button, name) => (button.setAttribute("data-key", `${name} ${run.run}`), button)
-    const made = []
-    if (run.progress === "running") {
-      made.push(key(button("", t("Stop and keep"), t("Stop after this step and keep the adapter"), () => this.stop(run)), "stop"))
-    }
-    if (run.has_report) {
-      made.push(key(button("", t("Open report"), t("Open the report of this run"), () => {
-        window.open(url("runs/report", { run: run.run }), "_blank", "noopener")
-      }), "report"))
-    }
-    return el("div", { className: "lw-run-acts" }, ...made)
+  /** Steps of a run in progress, which come several times a second; its curve is asked for now and then. */
+  step({ run, first, losses, rate }) {
+    const card = this.cards.get(run)
+    if (!card || card.run.progress !== "running") return this.askLater()
+    if (losses.length) card.step(first + losses.length - 1, rate)
+    this.following ??= setTimeout(() => this.renew(run), CURVE)
+  }
+
+  /** Ask for one run anew. @param {string} run */
+  async renew(run) {
+    const told = await ask("runs", { run }).catch(() => null)
+    this.following = undefined
+    const at = this.runs.findIndex((own) => own.run === run)
+    if (!told?.runs.length || at < 0) return
+    this.runs[at] = told.runs[0]
+    this.card(told.runs[0])
   }
 
   async stop(run) {

@@ -13,28 +13,31 @@ const PAGE = 6 // rows
 
 /**
  * Opens a picker beside an element.
- * @param {HTMLElement} anchor
+ * @param {any} anchor an element, or whatever has its place
  * @param {string} family of the base model, whose adapters are shown; empty for all
  * @param {(name: string) => void} choose
+ * @param {string[]} [first] names that come before those used last
  */
-export function pickAdapter(anchor, family, choose) {
+export function pickAdapter(anchor, family, choose, first = []) {
   addStyle("picker", STYLE)
   const picker = new Picker(family, (name) => {
     close()
     noteUse(name)
     choose(name)
-  })
+  }, first)
   const close = popover(anchor, [picker.element], t("Adapters"))
   picker.search.focus()
 }
 
 class Picker {
-  /** @param {string} family @param {(name: string) => void} take */
-  constructor(family, take) {
+  /** @param {string} family @param {(name: string) => void} take @param {string[]} first */
+  constructor(family, take, first) {
     this.family = family
     this.take = take
     this.at = 0 // the row that Enter takes
-    this.recent = recentAdapters()
+    this.recent = [...first, ...recentAdapters()]
+    this.version = 0 // of the vault, when it was asked last
+    this.reading = null // what the server reads meanwhile
     this.list = new VirtualList({
       rowHeight: ROW_HEIGHT, label: t("Adapters"), roles: ["listbox", "option"],
       load: (from, count) => this.load(from, count), draw: (card, at) => this.row(card, at),
@@ -59,25 +62,31 @@ class Picker {
   /** What is known is shown at once, and what has come since as soon as the files have been looked at. */
   async begin() {
     this.ask()
-    const [known, now] = [await this.counts("1"), await this.counts("")]
-    if (this.element.isConnected && known?.total !== now?.total) this.ask()
+    await this.asked
+    for (let told = await this.counts(); told && this.element.isConnected; told = await this.counts()) {
+      if (told.version !== this.version) this.ask()
+      if (!told.reading) return
+      await new Promise((done) => setTimeout(done, PAUSE))
+    }
   }
 
-  async counts(known) {
-    const told = await ask("vault", { count: 0, known }).catch(() => null)
+  async counts() {
+    const told = await ask("vault", { count: 0 }).catch(() => null)
     if (told) this.drawFamilies(told.families)
     return told
   }
 
   async load(from, count) {
-    const query = { search: this.search.value, fits: this.family, recent: this.recent.join("\n"), known: "1", from, count }
-    const { total, cards } = await ask("vault", query)
+    const query = { search: this.search.value, fits: this.family, recent: this.recent.join("\n"), from, count }
+    const { total, cards, version, reading } = await ask("vault", query)
+    Object.assign(this, { version, reading })
     return { total, rows: cards }
   }
 
   count(total) {
     this.found = total
     if (total) this.note.textContent = t("{n} adapters", { n: total })
+    else if (this.reading) this.note.textContent = t("Looking at the files of adapters …")
     else this.note.textContent = this.search.value || this.family ? t("Nothing found") : t("No adapters yet")
     this.list.element.style.height = `${Math.min(total, PAGE + 1) * ROW_HEIGHT}px`
   }
@@ -115,7 +124,7 @@ class Picker {
   row(card, at) {
     const [folder, stem] = nameParts(card.name)
     const picture = card.preview
-      ? el("img", { src: url("vault/preview", { name: card.name }), alt: "", loading: "lazy" })
+      ? el("img", { src: url("vault/preview", { name: card.name, version: card.preview }), alt: "", loading: "lazy" })
       : el("span", { className: "lw-no-picture" })
     const recent = !this.search.value && this.recent.includes(card.name)
     const triggers = card.problem || card.triggers.join("; ")

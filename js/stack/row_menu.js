@@ -35,7 +35,7 @@ export function openRowMenu(editor, line, at, anchor, place) {
 }
 
 /** The adapter's card beside its row. */
-async function inspect(anchor, name, place = anchor.getBoundingClientRect()) {
+async function inspect(anchor, name, place) {
   try {
     const card = await ask("vault/card", { name })
     addStyle("vault", STYLE)

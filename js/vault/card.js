@@ -6,6 +6,7 @@ import { tell, url } from "../kit/server.js"
 import { t } from "../kit/texts.js"
 import { say } from "../kit/toasts.js"
 import { addToStack, insertInspection, insertNode, restoreGraph } from "./acts.js"
+import { choosePreview } from "./previews.js"
 
 async function restore(name) {
   await restoreGraph(name).catch((error) => {
@@ -29,8 +30,12 @@ function editNote(anchor, card) {
 }
 
 function picture(card) {
-  if (!card.preview) return el("div", { className: "lw-no-picture" })
-  return el("img", { src: url("vault/preview", { name: card.name }), alt: "", loading: "lazy" })
+  const own = button("lw-picture", "", t("Choose the preview of {name}", card), () => choosePreview(own, card.name))
+  if (card.preview) {
+    const src = url("vault/preview", { name: card.name, version: card.preview })
+    own.append(el("img", { src, alt: "", decoding: "async" }))
+  } else own.textContent = t("No picture")
+  return own
 }
 
 function toStack(card) {

@@ -10,9 +10,15 @@ import { addStyle } from "../kit/style.js"
 import { t } from "../kit/texts.js"
 import { VirtualList } from "../kit/virtual_list.js"
 import { drawCard } from "./card.js"
-import { ROW_HEIGHT, STYLE } from "./style.js"
+import { Filters } from "./filters.js"
+import { changes } from "./previews.js"
+import { PICKS, ROW_HEIGHT, STYLE } from "./style.js"
 
 const PAUSE = 250 // milliseconds without a key before the server is asked
+const READING = 700 // milliseconds between questions while the server reads files
+
+/** What was looked for last, until the page is closed. */
+const kept = { search: "", chosen: { family: "", base: "", kind: "", here: "" } }
 
 const ID = "lora-workbench-vault"
 
@@ -32,30 +38,39 @@ class VaultTab {
   /** @param {HTMLElement} place */
   constructor(place) {
     addStyle("vault", STYLE)
+    addStyle("picks", PICKS)
     this.search = el("input", {
       type: "search", placeholder: t("Search"), title: t("Words, or family:sdxl, trigger:fox, -word"),
-      "aria-label": t("Search adapters"), on: { input: () => this.askLater() },
+      "aria-label": t("Search adapters"),
+      on: { input: () => this.askLater(), keydown: (event) => event.key === "ArrowDown" && this.onKey(event) },
     })
-    this.here = el("input", { type: "checkbox", on: { change: () => this.ask() } })
+    this.search.value = kept.search
+    this.filters = new Filters(kept.chosen, () => this.search.value, () => this.ask())
     this.note = el("div", { className: "lw-vault-note", role: "status" })
     this.list = new VirtualList({
       rowHeight: ROW_HEIGHT, label: t("Adapters"), draw: (card) => drawCard(card),
       load: (from, count) => this.load(from, count), counted: (total) => this.count(total),
     })
     this.list.element.addEventListener("keydown", (event) => this.onKey(event))
-    const bar = el("div", { className: "lw-vault-bar" }, this.search, el("label", {}, this.here, t("Trained here")))
-    place.replaceChildren(el("div", { className: "lw lw-vault" }, bar, this.note, this.list.element))
+    place.replaceChildren(
+      el("div", { className: "lw lw-vault" }, this.search, this.filters.element, this.note, this.list.element))
     this.listen = ({ detail }) => {
-      if (detail.output?.lw_files?.some(({ kind }) => kind === "adapter")) this.askLater()
+      if (detail.output?.lw_files?.some(({ kind }) => kind === "adapter")) this.look()
     }
     api.addEventListener("executed", this.listen)
+    this.back = () => this.look() // files may have been copied meanwhile
+    window.addEventListener("focus", this.back)
+    changes.addEventListener("change", this.back)
     opened = this
     this.find()
   }
 
   /** What was wanted, if anything. */
   find() {
-    this.search.value = wanted || this.search.value
+    if (wanted) {
+      this.search.value = wanted
+      this.filters.unset()
+    }
     wanted = ""
     this.ask()
   }
@@ -63,8 +78,11 @@ class VaultTab {
   remove() {
     opened = undefined
     clearTimeout(this.timer)
+    clearTimeout(this.looking)
     this.list.remove()
     api.removeEventListener("executed", this.listen)
+    window.removeEventListener("focus", this.back)
+    changes.removeEventListener("change", this.back)
   }
 
   askLater() {
@@ -72,24 +90,63 @@ class VaultTab {
     this.timer = setTimeout(() => this.ask(), PAUSE)
   }
 
-  async ask() {
+  /** Search anew. */
+  ask() {
     clearTimeout(this.timer)
-    try {
-      await this.list.reload()
-    } catch (error) {
+    kept.search = this.search.value
+    return this.tellProblem(this.anew(() => this.list.reload()))
+  }
+
+  /** Rows of different versions of the library mustn't stand beside each other. */
+  anew(load) {
+    this.version = undefined
+    return load()
+  }
+
+  async tellProblem(asked) {
+    await asked.catch((error) => {
       this.note.textContent = error.message
-    }
+    })
   }
 
   async load(from, count) {
-    const query = { search: this.search.value, here: this.here.checked ? "1" : "", from, count }
-    const { total, cards } = await ask("vault", query)
-    return { total, rows: cards }
+    const told = await ask("vault", { search: this.search.value, ...kept.chosen, from, count })
+    this.follow(told)
+    return { total: told.total, rows: told.cards }
+  }
+
+  /** Whether the library has changed: of another page, by hand, or by a node. */
+  async look() {
+    const told = await ask("vault", { count: 0 }).catch(() => null)
+    if (told) this.follow(told)
+  }
+
+  /** Show what the server reads meanwhile. */
+  follow({ reading, version, note }) {
+    clearTimeout(this.looking)
+    this.told = note
+    this.reading = reading
+    const changed = this.version !== undefined && this.version !== version
+    this.version = version
+    if (reading) this.looking = setTimeout(() => this.look(), READING)
+    if (changed) this.tellProblem(this.anew(() => this.list.renew()))
+    else this.tellCount()
   }
 
   count(total) {
-    const none = this.search.value || this.here.checked ? t("Nothing found") : t("No adapters yet")
-    this.note.textContent = total ? t("{n} adapters", { n: total }) : none
+    this.total = total
+    this.tellCount()
+  }
+
+  tellCount() {
+    const { total, reading } = this
+    if (total === undefined) return
+    if (reading?.total) {
+      this.note.textContent = t("Reading adapters, {done} of {total}", reading)
+      return
+    }
+    const none = this.search.value || this.filters.any ? t("Nothing found") : t("No adapters yet")
+    this.note.textContent = [total ? t("{n} adapters", { n: total }) : none, this.told].filter(Boolean).join(" · ")
   }
 
   /** The arrows go from card to card. */

@@ -130,7 +130,6 @@ class CompareSnapshots(io.ComfyNode):
     ) -> io.NodeOutput:
         from ...engine.adapters.stack import Stack
         from ...engine.runs.comparing import ComparisonRequest, compare_snapshots, evenly
-        from ...engine.runs.store import RunStore
 
         chosen = snapshots.exactly(whole_numbers(steps)) if steps.strip() else evenly(snapshots, most)
         request = ComparisonRequest(
@@ -138,7 +137,7 @@ class CompareSnapshots(io.ComfyNode):
             beside=stack or Stack(), space=_space(clip_vision),
         )  # fmt: skip
         tell("\n".join(stack.remarks_on_training(base.known_words) if stack else []))
-        store = RunStore(host().store_root())
+        store = host().run_store()
         comparison = host().drive(compare_snapshots(base, snapshots, chosen, request, store))
         judged, course = replace(snapshots, course=comparison.course), comparison.course
         found = judged.verdict

@@ -56,11 +56,10 @@ class CaptionDataset(io.ComfyNode):
         from ...engine.captions.contract import CaptionOptions
         from ...engine.captions.templates import caption_table
         from ...engine.data.caption_remarks import caption_remarks
-        from ...engine.runs.store import RunStore
 
         chosen = CaptionOptions(**options)
         model = open_captioner(host().captioner_path(captioner), device=device, precision=precision)
-        cache = RunStore(host().store_root()).captions
+        cache = host().run_store().captions
         captioned = host().drive(caption_dataset(dataset, model, chosen, cache, overwrite=overwrite))
         unused = unused_inputs(options, asdict(CaptionOptions()), model.options, f"the model is a {model.kind}")
         notes = [*([unused] if unused else []), *caption_remarks(captioned.dataset)]

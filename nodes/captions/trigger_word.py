@@ -61,9 +61,8 @@ class TriggerWord(io.ComfyNode):
         cls, trigger_word: str, class_word: str, dataset: Dataset | None = None, base: Backbone | None = None
     ) -> io.NodeOutput:
         from ...engine.captions.trigger import check_trigger
-        from ...engine.runs.store import RunStore
 
-        cache = RunStore(host().store_root()).encoded
+        cache = host().run_store().encoded
         report = host().drive(check_trigger(trigger_word, class_word, dataset=dataset, backbone=base, cache=cache))
         text = report.text()
         figures = in_figures(report)

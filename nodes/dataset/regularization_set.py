@@ -95,7 +95,6 @@ def _generated(base: Backbone, prompts: tuple[str, ...], count: int, seed: int, 
     from ...engine.core.errors import ConfigError
     from ...engine.generation.batch import GenerationRequest
     from ...engine.generation.class_pictures import class_pictures
-    from ...engine.runs.store import RunStore
 
     if not prompts:
         raise ConfigError(
@@ -104,7 +103,7 @@ def _generated(base: Backbone, prompts: tuple[str, ...], count: int, seed: int, 
             hint="enter a prompt such as: a photo of a dog, or set the class word in LW_TriggerCaptions.",
         )
     request = GenerationRequest(prompts=prompts, seeds=(seed,), **settings)
-    return host().drive(class_pictures(base, request, count, RunStore(host().store_root()).class_pictures))
+    return host().drive(class_pictures(base, request, count, host().run_store().class_pictures))
 
 
 def _ratio(subject: Dataset, made: Dataset, recipe: Recipe | None) -> tuple[str, dict[str, Any]]:

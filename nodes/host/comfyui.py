@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Thread
 from types import ModuleType
@@ -95,6 +95,13 @@ class ComfyUIHost(Host):
 
     def output_directory(self) -> Path:
         return Path(folder_paths.get_output_directory())
+
+    def picture_folders(self) -> Mapping[str, Path]:
+        return {
+            "output": self.output_directory(),
+            "temp": Path(folder_paths.get_temp_directory()),
+            "input": Path(folder_paths.get_input_directory()),
+        }
 
     def store_root(self) -> Path:
         return Path(folder_paths.get_user_directory()) / "lora_workbench"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,6 +20,7 @@ from .paths import files_below, locate
 
 if TYPE_CHECKING:
     from ...engine.runs.store import RunStore
+    from ...engine.vault.library import Library
     from ..routes.table import Route
 
 T = TypeVar("T")
@@ -101,6 +103,13 @@ class Host(ABC):
         """The index of all adapters, which is made from their files."""
         return self.run_store().vault
 
+    @cached_property
+    def library(self) -> Library:
+        """The adapters as pages look at them."""
+        from ...engine.vault.library import Library
+
+        return Library(self.vault_file(), self.adapters, self.adapter_roots())
+
     def adapter_directory(self) -> Path:
         """Where adapter files are saved."""
         return self.output_directory() / "loras"
@@ -120,6 +129,24 @@ class Host(ABC):
     def report_directory(self) -> Path:
         """Where reports of runs are saved."""
         return self.output_directory() / "reports"
+
+    @abstractmethod
+    def picture_folders(self) -> Mapping[str, Path]:
+        """Folders whose pictures pages show, by what ComfyUI calls them: ``output``, ``temp`` and ``input``."""
+
+    def picture_path(self, kind: str, below: str) -> Path | None:
+        """A picture of a page, by one of :meth:`picture_folders` and its path below that; ``None`` if it has none such.
+
+        Links out of the folder count as none.
+        """
+        top = self.picture_folders().get(kind)
+        if top is None or not below or "\0" in below:
+            return None
+        with contextlib.suppress(OSError, ValueError, RuntimeError):  # a name that is too long, a loop of links
+            path = (top / below.replace("\\", "/")).resolve()
+            if path.is_relative_to(top.resolve()) and path.is_file():
+                return path
+        return None
 
     @abstractmethod
     def embedding_roots(self) -> Sequence[Path]:
@@ -175,6 +202,14 @@ class Host(ABC):
         """As :meth:`adapter_path`, without a look at other names."""
         roots, hint = self.adapter_roots(), hint or _NO_ADAPTER
         return locate(name, roots, what="adapter", error=AdapterError, confined=self.confined, hint=hint)
+
+    def adapters(self) -> list[tuple[str, Path]]:
+        """(name, path) of each of :meth:`adapter_files`, but for those that are gone since they were listed."""
+        found = []
+        for name in self.adapter_files():
+            with contextlib.suppress(AdapterError):
+                found.append((name, self._find_adapter(name)))
+        return found
 
     def embedding_files(self) -> list[str]:
         """Names of the embeddings to choose from, sorted, with forward slashes."""

@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,6 +91,9 @@ class HeadlessHost(Host):
     def temp_directory(self) -> Path:
         """Where previews are saved."""
         return self._output / "temp"
+
+    def picture_folders(self) -> Mapping[str, Path]:
+        return {"output": self.output_directory(), "temp": self.temp_directory()}
 
     def store_root(self) -> Path:
         return self._output / "run-store"

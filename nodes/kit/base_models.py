@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..host import io
 from . import sockets
 from .files import stamp_of
-from .token_counts import remembered
 
 if TYPE_CHECKING:
     from ...engine.models.contract import Backbone
@@ -37,11 +36,6 @@ def stamp_of_base(path: Path) -> str:
 
     plain = plain_model(path)
     return stamp_of(path) + (stamp_of(plain) if plain else "")
-
-
-def for_pages(backbone: Backbone) -> dict[str, Any]:
-    """The part of a node's ``ui`` that tells pages of which family its base model is, and who counts its tokens."""
-    return {"lw_base": [{"family": backbone.info.family, **remembered(backbone)}]}
 
 
 def in_words(backbone: Backbone) -> str:

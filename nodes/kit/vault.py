@@ -72,7 +72,7 @@ def only_match(search: str) -> str:
     from ...engine.vault.searching import Query
 
     query = Query.of(search)
-    files = [(name, host().adapter_path(name)) for name in host().adapter_files()]
+    files = host().adapters()
     with opened(host().vault_file()) as index:
         for _ in index.refresh(files):  # not driven, since ComfyUI has no node to show it on while it asks for changes
             host().check_interruption()

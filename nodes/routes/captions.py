@@ -18,15 +18,15 @@ _WRITING = Lock()
 
 
 def tokens(asked: Asked) -> Answer:
-    """How many tokens ``texts`` take, by the base models ``bases`` that the server knows.
+    """How many tokens ``texts`` take, by the base models ``bases`` that the server knows, or else those of ``names``.
 
     Raises:
         CaptionError: these aren't lists of texts, or are too long.
     """
-    texts, bases = (_texts(asked, name) for name in ("texts", "bases"))
-    known = known_bases(bases)
+    texts, bases, names = (_texts(asked, name) for name in ("texts", "bases", "names"))
+    known = known_bases(bases, names)
     told = [counts(known, text) for text in texts]
-    return json_answer({"models": [base.info.name for base in known], "counts": told})
+    return json_answer({"models": [base.name for base in known], "counts": told})
 
 
 def write(asked: Asked) -> Answer:

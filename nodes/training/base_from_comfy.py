@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..host import host, io
-from ..kit.base_models import base_output, for_pages, in_words
+from ..kit.base_models import base_output, in_words
 from ..kit.inputs import precision_input
 from ..kit.shown import shown, tell
+from ..kit.token_counts import for_pages
 from . import CATEGORY
 
 

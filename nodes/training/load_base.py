@@ -6,9 +6,10 @@ from typing import Any
 
 from ...engine.core.precision import QUANTIZED
 from ..host import host, io
-from ..kit.base_models import base_output, for_pages, in_words, loaded, stamp_of_base
+from ..kit.base_models import base_output, in_words, loaded, stamp_of_base
 from ..kit.inputs import device_input, precision_input, problem
 from ..kit.shown import tell
+from ..kit.token_counts import for_pages
 from . import CATEGORY
 
 

@@ -89,12 +89,9 @@ class PictureBoard(io.ComfyNode):
         rarer: int = 1,
     ) -> io.NodeOutput:
         from ...engine.runs.picture_board import BoardSettings, picture_board
-        from ...engine.runs.store import RunStore
 
         settings = BoardSettings(count=folds, steps=steps, seed=seed)
-        made = host().drive(
-            picture_board(base, dataset, recipe, store=RunStore(host().store_root()), settings=settings)
-        )
+        made = host().drive(picture_board(base, dataset, recipe, store=host().run_store(), settings=settings))
         sheet = sheet_of_board(dataset, made, columns)
         text = str(made)
         tell(made.summary())

@@ -69,10 +69,9 @@ class PlanSlider(io.ComfyNode):
     ) -> io.NodeOutput:
         """``prompts`` are the inputs from ``positive`` to ``pictures``."""
         from ...engine.runs.slider_forecasts import forecast_picture_slider, forecast_prompt_slider
-        from ...engine.runs.store import RunStore
 
         recipe = recipe_of(base, recipe, settings)
-        run = {"store": RunStore(host().store_root()), "companions": companions, "trial": trial}
+        run = {"store": host().run_store(), "companions": companions, "trial": trial}
         if positive_pictures is None and negative_pictures is None:
             events = forecast_prompt_slider(base, slider_of(prompts), recipe, pictures=prompts["pictures"], **run)
         else:

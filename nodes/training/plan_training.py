@@ -75,7 +75,6 @@ class PlanTraining(io.ComfyNode):
     ) -> io.NodeOutput:
         from ...engine.core.errors import ConfigError
         from ...engine.runs.forecast import forecast
-        from ...engine.runs.store import RunStore
 
         whole = trains == "all weights"
         if whole and companions is not None:
@@ -86,7 +85,7 @@ class PlanTraining(io.ComfyNode):
             )
         found = host().drive(
             forecast(
-                base, dataset, recipe, store=RunStore(host().store_root()), regularization=regularization,
+                base, dataset, recipe, store=host().run_store(), regularization=regularization,
                 companions=companions, whole=whole, trial=trial,
             )
         )  # fmt: skip

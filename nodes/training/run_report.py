@@ -49,13 +49,10 @@ class RunReport(io.ComfyNode):
     @classmethod
     def execute(cls, adapter: Adapter, filename: str, dataset: Dataset | None = None) -> io.NodeOutput:
         from ...engine.reports.saving import SUFFIX, save_report
-        from ...engine.runs.store import RunStore
 
         name = or_else(filename.strip().removesuffix(SUFFIX), adapter.name)
         wanted = new_file(host().report_directory(), name)
-        saved = host().drive(
-            save_report(adapter, RunStore(host().store_root()), wanted.with_name(wanted.name + SUFFIX), dataset)
-        )
+        saved = host().drive(save_report(adapter, host().run_store(), wanted.with_name(wanted.name + SUFFIX), dataset))
         place = below_output(saved.path)
         text = f"{saved}\nsaved: {place}"
         tell(text)

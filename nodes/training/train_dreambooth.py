@@ -89,13 +89,12 @@ class TrainDreamBooth(io.ComfyNode):
         regularization: Dataset | None = None,
     ) -> io.NodeOutput:
         from ...engine.runs.dreambooth import train_dreambooth
-        from ...engine.runs.store import RunStore
-        from ...engine.runs.train import Graph
+        from ...engine.runs.graphs import Graph
 
         name, recipe = or_else(name, dataset.name), at_rate(recipe, learning_rate)
         trained = host().drive(
             train_dreambooth(
-                base, dataset, recipe, seed=seed, store=RunStore(host().store_root()), name=name,
+                base, dataset, recipe, seed=seed, store=host().run_store(), name=name,
                 regularization=regularization, graph=Graph(**host().workflow_metadata(cls)),
             )
         )  # fmt: skip

@@ -97,15 +97,14 @@ class TrainEmbedding(io.ComfyNode):
         name: str,
     ) -> io.NodeOutput:
         from ...engine.runs.embedding import train_embedding
-        from ...engine.runs.store import RunStore
-        from ...engine.runs.train import Graph
+        from ...engine.runs.graphs import Graph
 
         name = or_else(name, dataset.triggers[0].word if dataset.triggers else dataset.name)
         recipe = at_rate(recipe, learning_rate).changed(text_encoder_learning_rate=learning_rate)
         trained = host().drive(
             train_embedding(
                 base, dataset, recipe, vectors=vectors, begins_as=begins_as, seed=seed,
-                store=RunStore(host().store_root()), name=name, graph=Graph(**host().workflow_metadata(cls)),
+                store=host().run_store(), name=name, graph=Graph(**host().workflow_metadata(cls)),
             )
         )  # fmt: skip
         plot = to_tensor([plot_of_run(trained, recipe, name)])

@@ -88,14 +88,13 @@ class TrainLoRA(io.ComfyNode):
         companions: Stack | None = None,
     ) -> io.NodeOutput:
         from ...engine.adapters.files import file_tensors
+        from ...engine.runs.graphs import Graph
         from ...engine.runs.processes import train_on_devices
-        from ...engine.runs.store import RunStore
-        from ...engine.runs.train import Graph
 
         name = or_else(name, dataset.name)
         trained = host().drive(
             train_on_devices(
-                base, dataset, recipe, seed=seed, store=RunStore(host().store_root()), name=name,
+                base, dataset, recipe, seed=seed, store=host().run_store(), name=name,
                 regularization=regularization, graph=Graph(**host().workflow_metadata(cls)), companions=companions,
             )
         )  # fmt: skip

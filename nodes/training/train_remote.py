@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ...engine.remote.terms import Start
     from ...engine.remote.training import HostedAdapter
 
+PROVIDERS = ("replicate", "fal", "civitai")
+STARTS: tuple[Start, ...] = ("tell the price", "train", "train again")
+"""As the engine has them, whose modules ComfyUI's start doesn't wait for."""
 _CANCEL, _LEAVE = "cancel the job", "leave it running"
 
 
@@ -85,14 +88,11 @@ class TrainRemote(io.ComfyNode):
 
 
 def _inputs() -> list[io.Input]:
-    from ...engine.remote import PROVIDERS
-    from ...engine.remote.terms import STARTS
-
     return [
         sockets.Dataset.Input("dataset", tooltip="Training pictures, sent to the provider; all need a caption."),
         io.Combo.Input(
             "provider",
-            options=PROVIDERS.names(),
+            options=list(PROVIDERS),
             tooltip="Who trains. Its token comes from the environment or the system's keyring, never from the graph: "
             "REPLICATE_API_TOKEN, FAL_KEY or CIVITAI_API_TOKEN.",
         ),
@@ -175,9 +175,9 @@ def hosted_report(trained: HostedAdapter, order: Order) -> dict[str, Any]:
 def in_words(trained: HostedAdapter, order: Order) -> str:
     """The same as text, with what reading the file told."""
     from ...engine.core.words import duration
-    from ...engine.remote import PROVIDERS
+    from ...engine.remote import PROVIDERS as KNOWN
 
-    adapter, title = trained.adapter, PROVIDERS.get(order.provider).title
+    adapter, title = trained.adapter, KNOWN.get(order.provider).title
     done = "already here" if trained.cached else f"in {duration(trained.seconds)}"
     trigger = f"; trigger phrase: {adapter.trigger}" if adapter.trigger else ""
     price = f"price, as told before: {trained.job.price}" if trained.job.price else ""

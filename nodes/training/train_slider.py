@@ -78,13 +78,12 @@ class TrainSlider(io.ComfyNode):
     ) -> io.NodeOutput:
         """``prompts`` are the inputs from ``positive`` to ``pictures``."""
         from ...engine.adapters.files import file_tensors
-        from ...engine.runs.store import RunStore
-        from ...engine.runs.train import Graph
+        from ...engine.runs.graphs import Graph
         from ...engine.training.suggestions import recipe_table
 
         recipe = recipe_of(base, recipe, settings)
         run = {
-            "recipe": recipe, "seed": seed, "store": RunStore(host().store_root()),
+            "recipe": recipe, "seed": seed, "store": host().run_store(),
             "graph": Graph(**host().workflow_metadata(cls)), "companions": companions,
         }  # fmt: skip
         if positive_pictures is None and negative_pictures is None:

@@ -30,9 +30,9 @@ SHOW = """() => {
 PROMPT = "async () => (await app.graphToPrompt()).output"
 
 
-def opened(page: Page, steps: int = STEPS, **recipe: int) -> None:
-    chosen = {"snapshot_every": 10, "sample_every": 20, **recipe}
-    graph = demo_training(steps=steps, seed=next(SEEDS), name="panel", sample_prompts="a fox", **chosen)
+def opened(page: Page, steps: int = STEPS, snapshot_every: int = 10, sample_every: int = 20) -> None:
+    graph = demo_training(steps=steps, seed=next(SEEDS), name="panel", snapshot_every=snapshot_every,
+                          sample_every=sample_every, sample_prompts="a fox")  # fmt: skip
     page.evaluate(OPEN, [numbered(graph), "panel"])
     page.evaluate(SHOW)
 

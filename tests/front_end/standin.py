@@ -57,6 +57,9 @@ class StandinHost(HeadlessHost):
     def temp_directory(self) -> Path:
         return self._folder / "temp"
 
+    def picture_folders(self) -> Mapping[str, Path]:
+        return {**super().picture_folders(), "input": self._folder / "input"}
+
 
 class Standin:
     """A running stand-in.

@@ -74,6 +74,7 @@ def hostile_adapters(standin: Standin) -> list[str]:
     names = []
     for name, payload in zip(FILES, PAYLOADS, strict=True):
         metadata = {"lw.triggers": json.dumps([payload.replace("|", " ")]), "ss_output_name": payload}
+        metadata["ss_sd_model_name"] = payload
         adapter = Adapter(name=payload, family="sd1", modules=modules, metadata=metadata)
         path = standin.host.adapter_directory() / "hostile" / f"{name}.safetensors"
         save_adapter(adapter, path, key_style="kohya")
@@ -151,13 +152,16 @@ def poisoned(value: Any, names: frozenset[str], payload: Callable[[], str], name
 RUN = {
     "run": "0123456789abcdef-2", "name": "", "number": "", "base": "", "family": "", "dataset": "", "done": 1,
     "steps": 2, "progress": "finished", "snapshots": [], "losses": [1.0, 0.5], "ended_early": "", "verdict": "",
-    "has_report": True, "bytes": 1, "used": 1,
+    "has_report": True, "bytes": 1, "used": 1, "curve": [[1, 1.0], [2, 0.5]], "best": 1,
 }  # fmt: skip
 IN_RUNS = frozenset({"name", "number", "base", "family", "dataset", "verdict", "ended_early", "progress"})
 
 
 def test_runs(lasting: Page) -> None:
-    runs = [poisoned(RUN, IN_RUNS, lambda payload=payload: payload) for payload in PAYLOADS]
+    runs = [
+        poisoned({**RUN, "run": f"{number:016x}-2"}, IN_RUNS, lambda payload=payload: payload)
+        for number, payload in enumerate(PAYLOADS)
+    ]
 
     def answer(route: Route) -> None:
         route.fulfill(json={"total": len(runs), "runs": runs})
@@ -180,7 +184,32 @@ def test_the_vault(lasting: Page, hostile_adapters: list[str]) -> None:
     for part in range(5):
         tab.locator(".lw-virtual").evaluate("(own, part) => own.scrollTop = own.scrollHeight * part / 5", part)
         assert_only_text(lasting)
+    tab.get_by_role("button", name="Base").click()
+    lasting.get_by_role("menu", name="Base").get_by_role("menuitemradio").nth(len(PAYLOADS) // 2).wait_for()
+    assert_only_text(lasting)
+    lasting.keyboard.press("Enter")
+    tab.get_by_role("button", name="Clear the filters").wait_for()
+    assert_only_text(lasting)
+    tab.get_by_role("button", name="Clear the filters").click()
     lasting.evaluate(show)
+
+
+def test_pictures_to_choose_a_preview_from(lasting: Page, standin: Standin, hostile_adapters: list[str]) -> None:
+    samples = [{"run": "0123456789abcdef-2", "step": 1, "number": 1, "prompt": payload} for payload in PAYLOADS]
+    lasting.route("**/lora_workbench/vault/pictures?*", lambda route: route.fulfill(json={"samples": samples}))
+    images = [{"filename": f"{name}.png", "subfolder": "", "type": "output"} for name in FILES]
+    for name in FILES:
+        Image.new("RGB", (8, 8)).save(standin.folder / "output" / f"{name}.png")
+    standin.play([("executed", {"node": "9", "display_node": "9", "output": {"images": images}})], "hostile")
+    lasting.evaluate("() => app.extensionManager.sidebarTab.toggleSidebarTab('lora-workbench-vault')")
+    tab = lasting.locator(".lw-vault")
+    tab.get_by_label("Search adapters").fill("hostile")
+    tab.get_by_text(f"{len(hostile_adapters)} adapters").wait_for()
+    tab.get_by_role("button", name="Choose the preview").first.click()
+    lasting.locator(".lw-shot").nth(len(PAYLOADS) + 10).wait_for()
+    assert_only_text(lasting)
+    lasting.keyboard.press("Escape")
+    lasting.evaluate("() => app.extensionManager.sidebarTab.toggleSidebarTab('lora-workbench-vault')")
 
 
 @pytest.fixture(scope="module")

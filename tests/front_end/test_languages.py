@@ -65,7 +65,8 @@ def test_the_form_of_a_recipe_is_in_chinese(opened: Opened, standin: Standin) ->
     rank.get_by_text("取决于底模").wait_for()
     assert "更新的内部维度" in (rank.locator("label").get_attribute("title") or "")
     form.get_by_label("搜索设置").fill("logit_std")
-    form.get_by_text("仅当 timestep_distribution 为 logit_normal 时有效。").first.wait_for()
+    unused = "仅当 timestep_distribution 为 logit_normal 时有效。"
+    form.locator("[data-setting=logit_std]").get_by_text(unused).wait_for()
 
 
 def test_texts_with_signs_of_the_front_ends_syntax_are_shown_as_they_are(opened: Opened, standin: Standin) -> None:

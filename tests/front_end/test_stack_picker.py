@@ -162,3 +162,14 @@ def test_a_file_that_has_just_come_is_found(lasting: Page, standin: Standin) -> 
     picker.get_by_text("a new one").wait_for()
     (folder / "a new one.safetensors").unlink()
     lasting.keyboard.press("Escape")
+
+
+def test_a_look_at_all_files_is_told_while_it_goes_on(lasting: Page) -> None:
+    told = {"total": 0, "families": [], "cards": [], "reading": {"done": 0, "total": 0}, "version": 0, "note": ""}
+    lasting.route("**/lora_workbench/vault?*", lambda route: route.fulfill(json=told), times=1)
+    lasting.evaluate(OPEN, [{"1": {"class_type": "LW_Stack", "inputs": {"rows": ""}}}, []])
+    lasting.get_by_role("button", name="Add an adapter").press("Enter")
+    picker = lasting.locator(".lw-picker")
+    picker.get_by_text("Looking at the files").wait_for()
+    picker.get_by_text(f"{MANY} adapters").wait_for()
+    lasting.keyboard.press("Escape")

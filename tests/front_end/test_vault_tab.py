@@ -1,8 +1,10 @@
-"""The vault in the sidebar: adapters are found, put on the canvas and into stacks, and keep notes."""
+"""The vault in the sidebar: adapters are found, put on the canvas and into stacks, and keep notes and previews."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,8 +12,13 @@ import pytest
 from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.adapters.kinds import LowRank
+from PIL import Image
+from test_accessibility import assert_accessible
+from vault_files import SDXL, lora_file
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Locator, Page
     from standin import Standin
 
@@ -24,6 +31,27 @@ OPEN = """async prompt => {
 }"""
 NODES = "async () => Object.values((await app.graphToPrompt()).output).map(node => [node.class_type, node.inputs])"
 SELECT = "() => app.canvas.selectNode(app.rootGraph.nodes.find(node => node.type === 'LW_Stack'))"
+
+
+PLACE = """async () => {
+    const node = app.rootGraph.nodes.find(node => node.type === "PreviewImage")
+    node.pos = [0, 0]
+    Object.assign(app.canvas.ds, {scale: 1, offset: [600, 300]})
+    app.canvas.setDirty(true, true)
+    await new Promise(done => setTimeout(done, 500))
+    const { left, top } = app.canvas.canvas.getBoundingClientRect()
+    return [left + 660, top + 290]
+}"""
+MOST = 5000
+SCROLL = """async () => {
+  const list = document.querySelector(".lw-virtual")
+  const began = performance.now()
+  for (let frame = 0; frame < 300; frame++) {
+    await new Promise(requestAnimationFrame)
+    list.scrollTop += 60
+  }
+  return [300 / (performance.now() - began) * 1000, list.scrollTop]
+}"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -50,6 +78,8 @@ def tab(lasting: Page) -> Locator:
     if not lasting.locator(".lw-vault").is_visible():
         lasting.evaluate("() => app.extensionManager.sidebarTab.toggleSidebarTab('lora-workbench-vault')")
     tab = lasting.locator(".lw-vault")
+    if tab.get_by_role("button", name="Clear the filters").is_visible():
+        tab.get_by_role("button", name="Clear the filters").click()
     tab.get_by_label("Search adapters").fill("vaulted")
     tab.get_by_text(f"{MANY} adapters").wait_for()
     return tab
@@ -100,3 +130,147 @@ def test_a_note_is_kept_beside_the_adapter(lasting: Page, tab: Locator, standin:
     kept = standin.host.adapter_directory() / "vaulted" / "fox.lw.json"
     assert "good at 0.7" in kept.read_text(encoding="utf-8")
     kept.unlink()
+
+
+@pytest.fixture
+def herons(standin: Standin) -> Iterator[None]:
+    """Two adapters of another family."""
+    names = {"heron": "base <b>one</b>", "fox heron": "base two"}
+    folder = standin.host.adapter_directory() / "vaulted"
+    for name, base in names.items():
+        lora_file(folder / f"{name}.safetensors", stem=SDXL, ss_sd_model_name=base)
+    yield
+    for name in names:
+        (folder / f"{name}.safetensors").unlink()
+
+
+def choices(tab: Locator, name: str) -> list[str]:
+    """What an opened menu has, with counts."""
+    entries = tab.page.get_by_role("menu", name=name).get_by_role("menuitemradio")
+    entries.first.wait_for()
+    return entries.all_inner_texts()
+
+
+def test_filters_compose_with_the_words_and_are_cleared_at_once(tab: Locator, herons: None) -> None:
+    del herons
+    page = tab.page
+    page.evaluate("() => window.dispatchEvent(new Event('focus'))")
+    tab.get_by_text(f"{MANY + 2} adapters").wait_for()
+    family = tab.get_by_role("button", name="Family")
+    family.press("Enter")
+    assert choices(tab, "Family") == [f"sd1\n{MANY}", "sdxl\n2"]
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    tab.get_by_text("2 adapters").wait_for()
+    assert family.evaluate("own => own === document.activeElement")
+    tab.get_by_label("Search adapters").fill("vaulted fox")
+    tab.get_by_text("1 adapters").wait_for()
+    tab.get_by_role("button", name="Base").click()
+    assert choices(tab, "Base") == ["base two\n1"]
+    page.keyboard.press("Escape")
+    tab.get_by_role("button", name="Trained here").click()
+    tab.get_by_text("Nothing found").wait_for()
+    clear = tab.get_by_role("button", name="Clear the filters")
+    clear.click()
+    tab.get_by_text("2 adapters").wait_for()
+    assert not clear.is_visible()
+
+
+def test_previews_are_asked_for_once(lasting: Page, tab: Locator, standin: Standin) -> None:
+    folder = standin.host.adapter_directory() / "vaulted"
+    Image.new("RGB", (1200, 1800), (200, 90, 40)).save(folder / "fox.preview.png")
+    asked: list[str] = []
+    lasting.on("request", lambda request: asked.append(request.url) if "vault/preview" in request.url else None)
+    picture = found(tab).locator("img")
+    picture.wait_for()
+    lasting.wait_for_function("own => own.naturalHeight === 192", arg=picture.element_handle())
+    tab.get_by_label("Search adapters").fill("vaulted")
+    tab.get_by_text(f"{MANY} adapters").wait_for()
+    assert found(tab).locator("img").evaluate("own => own.complete || own.decode().then(() => true)")
+    assert len({*asked}) == 1
+    (folder / "fox.preview.png").unlink()
+
+
+@pytest.fixture
+def drawn(standin: Standin) -> Iterator[list[dict[str, str]]]:
+    """Two pictures that ComfyUI has drawn, as nodes' outputs name them."""
+    (standin.folder / "output" / "drawn").mkdir(exist_ok=True)
+    for name, color in (("red", (255, 0, 0)), ("blue", (0, 0, 255))):
+        Image.new("RGB", (90, 60), color).save(standin.folder / "output" / "drawn" / f"{name}.png")
+    yield [{"filename": f"{name}.png", "subfolder": "drawn", "type": "output"} for name in ("red", "blue")]
+    for file in (standin.host.adapter_directory() / "vaulted").glob("*.png"):
+        file.unlink()
+
+
+def preview_of(standin: Standin, name: str) -> object:
+    """The color of an adapter's preview."""
+    with Image.open(standin.host.adapter_directory() / "vaulted" / f"{name}.preview.png") as image:
+        return image.getpixel((5, 5))
+
+
+def test_a_picture_that_was_drawn_becomes_a_preview(
+    lasting: Page, tab: Locator, standin: Standin, drawn: list[dict[str, str]]
+) -> None:
+    standin.play([("executed", {"node": "9", "display_node": "9", "output": {"images": drawn}})], "drawn")
+    found(tab).get_by_role("button", name="Choose the preview").press("Enter")
+    lasting.get_by_role("button", name="red.png").wait_for()
+    lasting.keyboard.press("ArrowDown")
+    assert lasting.evaluate("() => document.activeElement.title") == "blue.png"
+    lasting.keyboard.press("Enter")
+    lasting.get_by_text("fox.safetensors has a new preview").first.wait_for()
+    tab.locator(".lw-card img").wait_for()
+    assert preview_of(standin, "fox") == (0, 0, 255)
+
+
+def test_a_picture_of_a_node_becomes_a_preview(
+    lasting: Page, tab: Locator, standin: Standin, drawn: list[dict[str, str]]
+) -> None:
+    del tab
+    lasting.evaluate(OPEN, {"1": {"class_type": "PreviewImage", "inputs": {}}, "2": {"class_type": "LW_LoadAdapter",
+                     "inputs": {"adapter": "vaulted/fox.safetensors"}}})  # fmt: skip
+    lasting.evaluate("() => app.queuePrompt(0)")
+    standin.play([("executed", {"node": "1", "display_node": "1", "output": {"images": drawn[:1]}})])
+    lasting.wait_for_function("() => app.nodeOutputs[1]?.images?.length")
+    x, y = lasting.evaluate(PLACE)
+    lasting.mouse.click(x, y, button="right")
+    lasting.get_by_text("Use as preview of").last.click()
+    first = '[data-at="0"][title="vaulted/fox.safetensors"]'  # which the graph names
+    lasting.locator(f".lw-picker .lw-pick{first}").wait_for()
+    lasting.keyboard.press("Enter")
+    lasting.get_by_text("fox.safetensors has a new preview").first.wait_for()
+    assert preview_of(standin, "fox") == (255, 0, 0)
+
+
+def test_cards_menus_and_pictures_are_accessible(
+    lasting: Page, tab: Locator, standin: Standin, drawn: list[dict[str, str]]
+) -> None:
+    standin.play([("executed", {"node": "9", "display_node": "9", "output": {"images": drawn}})], "accessible")
+    tab.get_by_role("button", name="Kind").click()
+    choices(tab, "Kind")
+    assert_accessible(lasting, ".lw-popover")
+    lasting.keyboard.press("Enter")
+    tab.get_by_role("button", name="Clear the filters").wait_for()
+    assert_accessible(lasting, ".lw-vault")
+    found(tab).get_by_role("button", name="Choose the preview").click()
+    lasting.locator(".lw-shot").first.wait_for()
+    assert_accessible(lasting, ".lw-popover")
+    lasting.keyboard.press("Escape")
+
+
+@pytest.mark.proofs
+def test_scrolling_through_five_thousand_adapters_is_smooth(page: Page, standin: Standin, tmp_path: Path) -> None:
+    """On a computer that does nothing else."""
+    folder = standin.host.adapter_directory() / "five thousand"
+    for number in range(16):
+        Image.effect_noise((832, 1216), 90).save(tmp_path / f"{number}.jpg")
+    for number in range(MOST):
+        lora_file(folder / f"{number:04}.safetensors", modelspec__trigger_phrase=f"ohwx {number}")
+        os.link(tmp_path / f"{number % 16}.jpg", folder / f"{number:04}.preview.jpg")
+    page.evaluate("() => app.extensionManager.sidebarTab.toggleSidebarTab('lora-workbench-vault')")
+    page.get_by_label("Search adapters").fill("five")
+    page.get_by_text(f"{MOST} adapters").wait_for(timeout=60_000)
+    page.wait_for_timeout(1500)
+    frames, top = page.evaluate(SCROLL)
+    shutil.rmtree(folder)
+    print(f"{frames:.0f} frames a second")
+    assert top > 17_000 and frames >= 50

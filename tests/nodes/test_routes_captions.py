@@ -107,7 +107,7 @@ def test_tokens_are_counted_by_the_base_models_tokenizer(folder: Path) -> None:
     given = LoadBase.execute("demo_base", "cpu", "fp32")
     (base,) = given.ui["lw_base"]
     texts = ["a fox", "", HOSTILE, "fox " * 200]
-    answer = told(posted("tokens", texts=texts, bases=[base["token"], "nobody"]))
+    answer = told(posted("tokens", texts=texts, bases=[base["token"], "nobody"], names=["nobody"]))
     backbone = given.args[0]
     wanted = [len(next(iter(backbone.tokenize(text).values()))) for text in texts]
     assert [one["tokens"] for one in answer["counts"]] == wanted
@@ -118,21 +118,36 @@ def test_tokens_are_counted_by_the_base_models_tokenizer(folder: Path) -> None:
 
 def test_marks_of_other_programs_are_no_tokens(folder: Path) -> None:
     base = LoadBase.execute("demo_base", "cpu", "fp32").ui["lw_base"][0]["token"]
-    plain, marked = told(posted("tokens", texts=[unmarked("a fox ||| snow"), "a fox ||| snow"], bases=[base]))["counts"]
+    plain, marked = told(
+        posted("tokens", texts=[unmarked("a fox ||| snow"), "a fox ||| snow"], bases=[base], names=[])
+    )["counts"]
     assert marked == plain
 
 
 def test_without_a_base_model_nothing_is_counted(folder: Path) -> None:
-    assert told(posted("tokens", texts=["a fox"], bases=["nobody"])) == {"models": [], "counts": [None]}
-    for body in ({"texts": "a", "bases": []}, {"texts": [1], "bases": []}, {"texts": ["a"] * 201, "bases": []}, {}):
-        assert posted("tokens", **body).status == 400
+    assert told(posted("tokens", texts=["a fox"], bases=["nobody"], names=[])) == {"models": [], "counts": [None]}
+    for body in ({"texts": "a"}, {"texts": [1]}, {"texts": ["a"] * 201}, {"bases": 1}):
+        assert posted("tokens", **{"texts": [], "bases": [], "names": [], **body}).status == 400
 
 
 def test_a_base_model_is_not_kept_in_memory(folder: Path) -> None:
     backbone = LoadBase.execute("demo_base", "cpu", "fp32").args[0]
     token = remembered(backbone)["token"]
-    assert told(posted("tokens", texts=["a"], bases=[token]))["models"]
+    assert told(posted("tokens", texts=["a"], bases=[token], names=[]))["models"]
     del backbone
     loaded.cache_clear()
     gc.collect()
-    assert told(posted("tokens", texts=["a"], bases=[token]))["models"] == []
+    assert told(posted("tokens", texts=["a"], bases=[token], names=[]))["models"] == []
+
+
+def test_a_named_base_model_counts_before_it_is_loaded(folder: Path) -> None:
+    before = loaded.cache_info().misses
+    texts = ["a fox", HOSTILE]
+    answer = told(posted("tokens", texts=texts, bases=["nobody"], names=["demo_base", "no such base", "../fox", ""]))
+    assert answer["models"] == ["demo_base"] and loaded.cache_info().misses == before
+    by_loaded = LoadBase.execute("demo_base", "cpu", "fp32").ui["lw_base"][0]["token"]
+    assert answer["counts"] == told(posted("tokens", texts=texts, bases=[by_loaded], names=[]))["counts"]
+
+
+def test_a_folder_that_is_no_base_model_counts_nothing(folder: Path) -> None:
+    assert told(posted("tokens", texts=["a"], bases=[], names=["fox"])) == {"models": [], "counts": [None]}

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from lora_workbench.engine.core.locks import Exclusive
+from lora_workbench.engine.runs.about import About, note
 from lora_workbench.engine.runs.following import run_name
+from lora_workbench.engine.runs.graphs import Graph, keep_graph
 from lora_workbench.engine.runs.listing import listed_runs
 from lora_workbench.engine.runs.store import RunStore
+from lora_workbench.engine.training.state import TrainingState
 from lora_workbench.headless.running import running
 from lora_workbench.nodes.host.headless import HeadlessHost
-from lora_workbench.nodes.routes.runs import report, runs, stop
+from lora_workbench.nodes.routes.runs import graph, report, runs, stop
 from lora_workbench.nodes.routes.table import Asked
 from workspace import Workspace
 
@@ -32,6 +36,37 @@ def test_runs_are_listed_in_parts(store: RunStore) -> None:
     assert first == told["runs"][0]
     assert (first["name"], first["progress"]) == (there[0].name, there[0].progress)
     assert json.loads(runs(Asked({"from": str(len(there))})).content)["runs"] == []
+    assert json.loads(runs(Asked({"run": first["run"]})).content)["runs"] == [first]
+    assert json.loads(runs(Asked({"run": "../.."})).content)["total"] == 0
+
+
+def test_a_curve_has_few_points(store: RunStore) -> None:
+    lineage = "abc3" * 6
+    note(store, lineage, About(name="long", base="", family="", dataset="", pictures=1, steps=5000, seed=1))
+    losses = [1 - step / 5000 for step in range(3001)]
+    TrainingState(step=3001, losses=losses, values={}, optimizer={}).save(store.state(lineage, 5000))
+    [told] = json.loads(runs(Asked({"run": run_name(lineage, 5000)})).content)["runs"]
+    assert (told["progress"], told["done"], len(told["curve"])) == ("interrupted", 3001, 64)
+    assert told["curve"][-1][0] == 3001
+    assert [loss for _, loss in told["curve"]] == sorted((loss for _, loss in told["curve"]), reverse=True)
+    shutil.rmtree(store.folder(lineage))
+
+
+def test_the_graph_of_a_run_is_there_before_it_has_a_result(store: RunStore) -> None:
+    run = listed_runs(store)[0]
+    asked = Asked({"run": run_name(run.lineage, run.steps)})
+    kept = json.loads(graph(asked).content)
+    assert kept["prompt"], "which the run of a workflow has"
+    store.graph(run.lineage, run.steps).unlink()
+    assert json.loads(graph(asked).content) == kept, "of the adapter's header, as for runs from before graphs were kept"
+    lineage = "abc4" * 6
+    asked = Asked({"run": run_name(lineage, 10)})
+    note(store, lineage, About(name="begun", base="", family="", dataset="", pictures=1, steps=10, seed=1))
+    assert json.loads(graph(asked).content) == json.loads(graph(Asked({"run": "../x-1"})).content) == {}
+    keep_graph(store, lineage, 10, Graph(workflow='{"nodes": [], "x": 1}'))
+    keep_graph(store, lineage, 10, Graph())
+    assert json.loads(graph(asked).content) == {"workflow": {"nodes": [], "x": 1}}
+    shutil.rmtree(store.folder(lineage))
 
 
 def test_a_report_is_shown_in_a_sandbox(store: RunStore) -> None:

@@ -14,9 +14,12 @@ from hosted_standins import ADDRESSES, VARIABLES, CivitaiStandIn
 from lora_workbench.cli.nodes import registry
 from lora_workbench.engine.adapters.files import load_adapter
 from lora_workbench.engine.core.errors import WorkflowError
+from lora_workbench.engine.remote import PROVIDERS
+from lora_workbench.engine.remote.terms import STARTS
 from lora_workbench.headless.executor import Executor, NodeError, Outcome
 from lora_workbench.headless.reading import read_workflow
 from lora_workbench.nodes.host.headless import HeadlessHost
+from lora_workbench.nodes.training import train_remote
 from lora_workbench.nodes.training.train_remote import TrainRemote
 from PIL import Image
 from workspace import changed, in_api_format
@@ -60,6 +63,11 @@ def run(host: HeadlessHost, tmp_path: Path) -> Callable[[dict[str, Any]], Outcom
         return Executor(registry(), host).run(read_workflow(path, registry()))
 
     return start
+
+
+def test_it_offers_what_the_engine_has():
+    assert list(train_remote.PROVIDERS) == PROVIDERS.names()
+    assert train_remote.STARTS == STARTS
 
 
 def test_a_workflow_gets_its_adapter_from_elsewhere(run, graph, standin, host: HeadlessHost, progress: StringIO):

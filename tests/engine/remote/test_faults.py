@@ -310,7 +310,10 @@ for event in train.begin():
 """
 
 
-@pytest.mark.parametrize("when", ["upload", "start", "poll", "fetch"])
+KILLS = [("replicate", "upload"), *((name, "start") for name in STAND_INS), ("civitai", "poll"), ("fal", "fetch")]
+
+
+@pytest.mark.parametrize(("provider", "when"), KILLS, indirect=["provider"])
 def test_a_killed_process_is_taken_over(
     train: Ordering, standin: StandIn, provider: str, starting: str, when: str, tmp_path: Path
 ):
@@ -355,8 +358,9 @@ def _hang(standin: StandIn, where: str) -> Callable[[], bool]:
     return lambda: bool(came)
 
 
+@pytest.mark.parametrize("provider", ["replicate"], indirect=True)
 def test_two_processes_order_one_job(train: Ordering, standin: StandIn, tmp_path: Path, provider: str):
-    standin.polls = 30
+    standin.polls = 10
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
     command = [sys.executable, "-c", TRAINING, provider, str(tmp_path / "fox"), str(train.store.root)]
     both = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for _ in range(2)]
