@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from standin import Standin
 
 OPEN = """async ([prompt, places]) => {
+    await fetch("/lora_workbench/vault?count=0") // the library has been looked at before
     const tabs = app.extensionManager.sidebarTab
     if (tabs.activeSidebarTabId) tabs.toggleSidebarTab(tabs.activeSidebarTabId)
     await app.loadApiJson(prompt, "effort")
