@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from standin import Standin
 
 OPEN = """async ([prompt, places]) => {
-    await fetch("/lora_workbench/vault?count=0") // the library has been looked at before
+    const reading = async () => (await (await fetch("/lora_workbench/vault?count=0")).json()).reading
+    while (await reading()) await new Promise(done => setTimeout(done, 50)) // the library has been looked at before
     const tabs = app.extensionManager.sidebarTab
     if (tabs.activeSidebarTabId) tabs.toggleSidebarTab(tabs.activeSidebarTabId)
     await app.loadApiJson(prompt, "effort")
