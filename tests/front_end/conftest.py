@@ -132,3 +132,12 @@ def lasting(request: pytest.FixtureRequest, browser: Browser, standin: Standin) 
     pages = Opened(browser)
     yield pages.open(standin, request.param)
     pages.close()
+
+
+@pytest.fixture(scope="module")
+def drawn(browser: Browser, standin: Standin) -> Iterator[Page]:
+    """A page for all tests of a file, with nodes drawn on the canvas and nothing over it."""
+    standin.forget()
+    pages = Opened(browser)
+    yield pages.open(standin, Comfy__Minimap__Visible=False)
+    pages.close()

@@ -213,7 +213,7 @@ class Standin:
             ("GET", "/models/{name}", self._one_model_folder),
             ("GET", "/experiment/models/{name}", self._one_model_folder),
             ("GET", "/view", self._view),
-            ("GET", "/view_metadata/{name}", self._none),
+            ("GET", "/view_metadata/{name}", self._metadata),
             ("GET", "/global_subgraphs/{name}", self._one_subgraph),
             ("POST", "/upload/image", self._upload),
             ("POST", "/interrupt", self._done),
@@ -351,6 +351,16 @@ class Standin:
         name = Path(image.filename).name
         (self.folder / "input" / name).write_bytes(image.file.read())
         return web.json_response({"name": name, "subfolder": "", "type": "input"})
+
+    async def _metadata(self, request: web.Request) -> web.StreamResponse:
+        """The metadata in an adapter's header."""
+        with running(self.host):
+            path = self.host.adapter_path(request.query.get("filename", ""))
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        if "__metadata__" not in header:
+            return web.Response(status=404)
+        return web.json_response(header["__metadata__"])
 
     async def _done(self, request: web.Request) -> web.StreamResponse:
         return web.Response()
