@@ -21,6 +21,7 @@ export function addElement(node, name, type, element, { least = () => 60, most, 
   // Nodes made of Vue components leave the wheel to an element that says so, once it has the focus.
   element.setAttribute("data-capture-wheel", "true")
   element.addEventListener("wheel", zoomUnlessScrolled)
+  element.addEventListener("keydown", takeBeforeQueuing, { capture: true })
   const widget = node.addDOMWidget(name, type, element, {
     getValue: () => value?.get() ?? "",
     setValue: (given) => value?.set(given),
@@ -68,6 +69,11 @@ export function onRemoved(node, act) {
     act()
     return before?.apply(this, given)
   }
+}
+
+/** Fields tell of a change when they are left, and Ctrl+Enter queues what the workflow holds. @param {KeyboardEvent} event */
+function takeBeforeQueuing({ key, ctrlKey, metaKey, target }) {
+  if (key === "Enter" && (ctrlKey || metaKey)) target?.dispatchEvent(new Event("change", { bubbles: true }))
 }
 
 /** Passes the wheel on to the canvas where nothing scrolls under the pointer. @param {WheelEvent} event */

@@ -57,6 +57,11 @@ class Hand:
         self.page.mouse.click(*self._spot(at))
         self.rest()
 
+    def right_click(self, at: Locator | Spot, where: str) -> None:
+        self._note("right click", "", where)
+        self.page.mouse.click(*self._spot(at), button="right")
+        self.rest()
+
     def double_click(self, at: Locator | Spot, where: str) -> None:
         self._note("double-click", "", where)
         self.page.mouse.dblclick(*self._spot(at))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +20,16 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def library(standin: Standin) -> Iterator[None]:
     before = dict(standin.nodes)
+    folder = standin.host.adapter_directory()
+    away = folder.rename(folder.with_name("of other tests"))  # whose names a search would find as well
+    folder.mkdir()
     made = prepare(standin)
     yield
     standin.nodes = before
     for file in made:
         file.unlink()
+    shutil.rmtree(folder)
+    away.rename(folder)
 
 
 @pytest.fixture(scope="module")

@@ -108,6 +108,15 @@ def test_a_line_of_text_becomes_a_row(lasting: Page, editor: Locator) -> None:
     assert row(editor, 0).locator(".lw-name :is(small, b)").all_text_contents() == ["b/", "owl"]
 
 
+def test_what_is_being_typed_is_queued_by_keys(lasting: Page, editor: Locator) -> None:
+    """Without leaving the field first, which is when fields tell of a change."""
+    field = row(editor, 0).get_by_label("Weight for the denoiser")
+    field.press("Control+a")
+    field.press_sequentially("0.35")
+    field.press("Control+Enter")
+    assert lines(lasting)[1].split(" | ")[2] == "0.35"
+
+
 def test_rows_are_added_moved_and_removed_by_keys_alone(lasting: Page, editor: Locator) -> None:
     editor.get_by_role("button", name="Add an adapter").focus()
     lasting.keyboard.press("Enter")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from desk import assert_sampled, to_sampler
+from desk import assert_sampled
 from effort_givens import ADDED, CHOSEN, COMPARED, NAMED, OLD, PROMPTS, WEIGHTS
 
 if TYPE_CHECKING:
@@ -14,10 +14,8 @@ if TYPE_CHECKING:
 
 def stack(desk: Desk) -> None:
     hand, spots = desk.hand, desk.spots
-    desk.pull(spots.output("CheckpointLoaderSimple", 0), (620, 200), "Apply Stack", "ap sta")
-    hand.drag(spots.output("CheckpointLoaderSimple", 1), spots.input("LW_ApplyStack", "clip"), "clip")
-    to_sampler(desk, "LW_ApplyStack")
-    desk.pull(spots.input("LW_ApplyStack", "stack"), (330, 600), "Stack")
+    hand.right_click(spots.title("CheckpointLoaderSimple"), "the checkpoint")
+    hand.click(desk.page.get_by_text("Stack adapters here").last, "the entry")
     editor = desk.page.locator(".lw-stack")
     for name, weight in WEIGHTS.items():
         desk.pick(editor.get_by_role("button", name="Add an adapter"), name)
