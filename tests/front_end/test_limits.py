@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LARGEST = 200_000
 """Bytes of all scripts together, without their comments."""
 MOST_AT_START = 60_000
-"""Bytes of the scripts that ComfyUI reads when the page starts; the others are read by nodes and tabs that need them."""
+"""Bytes of the scripts that are read when the page starts; the others are read by nodes and tabs that need them."""
 COMMENT = re.compile(r"/\*\*.*?\*/|^\s*//[^\n]*", re.DOTALL | re.MULTILINE)
 MOST_MORE = 100
 """Milliseconds by which the page's start may get slower, on a computer that does nothing else."""
