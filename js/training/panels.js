@@ -10,7 +10,7 @@ import { stopRun } from "../stop_training.js"
 import { isStray, textOf } from "../strays.js"
 import { isOnCanvas, nodeOf } from "../tabs.js"
 
-const TRAINS = /^LW_Train/
+const TRAINS = /^LW_Train(?!Remote$)/ // hosted trainers tell in words how far they are
 const EVENT = "lora_workbench.training"
 const TEXT_EVENT = "lora_workbench.text"
 

@@ -198,3 +198,11 @@ def test_drawing_takes_a_small_share_of_a_step(page: Page) -> None:
     milliseconds = page.evaluate(COST, {"losses": losses, "steps": STEPS})
     print(f"drawing {STEPS} steps: {milliseconds:.2f} ms")
     assert milliseconds * 4 / 1000 < SMALL_SHARE
+
+
+def test_a_hosted_training_is_told_in_words(page: Page, standin: Standin) -> None:
+    page.evaluate(OPEN, {"1": {"class_type": "LW_TrainRemote", "inputs": {}}})
+    told = "replicate: job abc is training, 120/1000 steps"
+    standin.send("lora_workbench.text", {"node": "1", "text": told, "prompt_id": "of another page"})
+    page.wait_for_function("text => document.querySelector('textarea[aria-label=Result]')?.value === text", arg=told)
+    assert not page.locator(".lw-training").count()
