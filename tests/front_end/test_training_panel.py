@@ -33,6 +33,17 @@ SMALL_SHARE = 0.02
 """Of the time of a step of 0.1 s that the page may take, at four drawings a second."""
 OPEN = "async prompt => { await app.loadApiJson(prompt, 'panel') }"
 AGAIN = "async () => { await app.loadGraphData(app.rootGraph.serialize()) }"
+INTO_SUBGRAPH = """async () => {
+    app.canvas.selectItems([app.canvas.graph.nodes[0]])
+    const {node} = app.canvas.graph.convertToSubgraph(app.canvas.selectedItems)
+    await new Promise(done => setTimeout(done, 300)) // as a person takes before they enter it
+    app.canvas.openSubgraph(node.subgraph, node)
+    Object.assign(app.canvas.ds, {scale: 1, offset: [60, 100]})
+    const [inner] = app.canvas.graph.nodes.filter(each => each.type === "LW_TrainLoRA")
+    inner.pos = [100, 40]
+    app.canvas.setDirty(true, true)
+    return `${node.id}:${inner.id}`
+}"""
 REMEMBERED = "() => app.rootGraph.nodes[0].properties.lw_run"
 COLORS = """async names => {
     const canvas = document.querySelector(".lw-training canvas")
@@ -206,3 +217,25 @@ def test_a_hosted_training_is_told_in_words(page: Page, standin: Standin) -> Non
     standin.send("lora_workbench.text", {"node": "1", "text": told, "prompt_id": "of another page"})
     page.wait_for_function("text => document.querySelector('textarea[aria-label=Result]')?.value === text", arg=told)
     assert not page.locator(".lw-training").count()
+
+
+def test_it_is_there_again_after_its_node_was_collapsed(page: Page, standin: Standin, store: RunStore) -> None:
+    del store
+    begin(page, standin, 400)
+    state = page.locator(".lw-training-state", has_text=f"Step 400/{STEPS}")
+    state.wait_for()
+    page.evaluate("() => app.rootGraph.nodes[0].collapse()")
+    state.wait_for(state="hidden")
+    page.evaluate("() => app.rootGraph.nodes[0].collapse()")
+    state.wait_for()
+
+
+def test_a_training_inside_a_subgraph_is_watched_there(page: Page, standin: Standin, store: RunStore) -> None:
+    del store
+    page.evaluate(OPEN, PROMPT)
+    node = page.evaluate(INTO_SUBGRAPH)
+    for part in told_of(400):
+        standin.send("lora_workbench.training", {"node": node, "prompt_id": "of another page", **part})
+    page.get_by_role("status").get_by_text(f"Step 400/{STEPS}").wait_for()
+    page.evaluate("() => app.canvas.setGraph(app.rootGraph)")
+    page.locator(".lw-training").wait_for(state="hidden")
