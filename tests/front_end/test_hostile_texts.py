@@ -320,3 +320,64 @@ def test_names_of_base_models(lasting: Page, standin: Standin, hostile_pictures:
         assert_only_text(lasting)
         lasting.keyboard.press("Escape")
     lasting.unroute("**/lora_workbench/tokens")
+
+
+def test_the_form_of_a_recipe(lasting: Page) -> None:
+    """Values, sources and problems that the server tells, which have names of base models and what people typed."""
+    payloads = iter(PAYLOADS * 3)
+
+    def resolve(route: Route) -> None:
+        told = route.fetch().json()
+        for value in told["values"].values():
+            value["value"] = value["from"] = next(payloads, PAYLOADS[0])
+        told["problems"] = [{"setting": "rank", "message": payload} for payload in PAYLOADS]
+        told["unused"] = [{"setting": "seed_offset", "message": PAYLOADS[1]}]
+        route.fulfill(json=told)
+
+    lasting.route("**/lora_workbench/recipe/resolve", resolve)
+    settings = "\n".join(f"steps = {payload}" for payload in PAYLOADS)
+    inputs = {"goal": "subject", "quality": "standard", "settings": settings}
+    prompt = {"1": {"class_type": "LW_Recipe", "inputs": inputs}}
+    lasting.evaluate("async prompt => { await app.loadApiJson(prompt, 'recipe') }", prompt)
+    lasting.locator(".lw-recipe-told div").nth(len(PAYLOADS) - 2).wait_for()
+    lasting.locator("[data-group=adapter] summary").click()
+    assert_only_text(lasting)
+    lasting.get_by_role("button", name="Edit as text").click()
+    assert_only_text(lasting, fields=True)
+    lasting.unroute("**/lora_workbench/recipe/resolve")
+
+
+def test_the_panel_of_a_training(lasting: Page, standin: Standin) -> None:
+    """Verdicts, prompts of samples, memory and states."""
+    for number, payload in enumerate(PAYLOADS):
+        verdict = {"best": 2, "reasons": [payload]}
+        seen = {
+            "run": f"{number:024x}-4", "name": payload, "finished": True, "running": False, "stopped_at": 0, "steps": 4,
+            "losses": [1.0, 0.5, 0.4], "prior": [], "learning_rates": [1e-4], "snapshots": [2], "can_sample": False,
+            "figures": [{"step": 2, "training": 0.5, "held": 0.6}], "verdict": verdict, "memory": payload,
+            "samples": [{"step": 2, "prompts": [payload]}], "live": None, "ended_early": payload,
+        }  # fmt: skip
+        lasting.route("**/lora_workbench/training?*", lambda route, seen=seen: route.fulfill(json=seen))
+        prompt = {"1": {"class_type": "LW_TrainLoRA", "inputs": {"seed": 1, "name": payload}}}
+        lasting.evaluate("async prompt => { await app.loadApiJson(prompt, 'panel') }", prompt)
+        told = {"node": "1", "prompt_id": "of another page", "run": seen["run"], "steps": 4, "first": 1, "losses": [],
+                "prior": [], "learning_rate": 1e-4, "rate": 1.0, "memory": None, "opened": True}  # fmt: skip
+        standin.send("lora_workbench.training", told)
+        lasting.locator(".lw-training").wait_for()
+        output = {"text": [payload]}
+        standin.send("executed", {"node": "1", "display_node": "1", "prompt_id": "of another page", "output": output})
+        assert_only_text(lasting, fields=True)
+        lasting.evaluate("() => app.rootGraph.clear()")
+        lasting.wait_for_timeout(100)  # the panel may be asking still
+        lasting.unroute("**/lora_workbench/training?*")
+
+
+def test_messages_of_what_has_ended(lasting: Page, standin: Standin) -> None:
+    for number, payload in enumerate(PAYLOADS[::4]):
+        told = {"kind": "training", "outcome": "failed", "name": payload, "told": payload, "id": f"hostile-{number}"}
+        standin.send("lora_workbench.ended", told)
+        lasting.locator(".p-toast-message").last.wait_for()
+    found = lasting.evaluate(MARKUP)
+    assert found["hit"] == 0
+    markup = "() => [...document.querySelectorAll('.p-toast :is(script, iframe, object, embed, img)')].length"
+    assert lasting.evaluate(markup) == 0
