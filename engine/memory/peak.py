@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from ..core.host_memory import give_back_freed
 
@@ -35,24 +36,31 @@ def peak_memory(device: torch.device) -> Iterator[Peak]:
 class TakenMemory:
     """The memory that is taken from now on: torch's on a CUDA device, and on a CPU that of this process.
 
-    Asking for it is cheap, and doesn't wait for the device.
+    Asking for it is cheap, and doesn't wait for the device. A device has one peak: when one asks for it to be measured
+    anew, the others keep what it was.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
+        self._kept = 0
         self._before = self.forget_peak()
+        _MEASURING.add(self)
 
     def peak(self) -> int | None:
         """Bytes at most, since the peak was forgotten last, beyond what was taken at first; ``None`` if the device
         doesn't tell."""
         if self._before is None:
             return None
-        return max(0, self._most() - self._before)
+        return max(0, self._kept - self._before, self._most() - self._before)
 
     def forget_peak(self) -> int | None:
         """Measure the peak anew; what is taken now, in bytes."""
         import torch
 
+        for other in list(_MEASURING):
+            if other._device == self._device and other._before is not None:
+                other._kept = max(other._kept, other._most())
+        self._kept = 0
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
             return torch.cuda.memory_allocated(self._device)
@@ -62,6 +70,9 @@ class TakenMemory:
         import torch
 
         return torch.cuda.max_memory_allocated(self._device) if self._device.type == "cuda" else _bytes("VmHWM")
+
+
+_MEASURING: WeakSet[TakenMemory] = WeakSet()
 
 
 def _forgotten_peak() -> int | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from lora_workbench.engine.core.events import Event, MemoryTaken, SamplesGenerated, StepDone
+from lora_workbench.engine.memory.peak import peak_memory
 from lora_workbench.engine.memory.watching import EVERY_SECONDS, MemoryWatch
 
 CPU = torch.device("cpu")
@@ -58,3 +59,17 @@ def test_it_is_the_most_of_all_steps_without_what_is_drawn_between_them() -> Non
 def test_where_the_device_tells_nothing_the_events_stay_as_they_are() -> None:
     events = [step(1), step(2)]
     assert list(MemoryWatch(torch.device("meta"), lambda: 1).told(events)) == events
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="only Linux tells it")
+def test_a_measure_around_it_keeps_what_it_forgets() -> None:
+    clock = Clock()
+
+    def training() -> Iterator[Event]:
+        yield taking(300 * MB, step(1), clock)
+        yield taking(10 * MB, SamplesGenerated(step=1, images=[], prompts=[]), clock)
+        yield taking(100 * MB, step(2), clock)
+
+    with peak_memory(CPU) as peak:
+        list(MemoryWatch(CPU, lambda: None, clock).told(training()))
+    assert peak.size is not None and peak.size // MB == pytest.approx(300, abs=20)
