@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from conftest import Opened
     from standin import Standin
 
+pytestmark = pytest.mark.pages
+
 APPS = ("quickstart", "train-one-adapter")
 OPEN = "async ([workflow, name]) => { await app.loadGraphData(workflow, true, true, name) }"
 TOGGLE = "() => app.extensionManager.command.execute('Comfy.ToggleLinear')"

@@ -31,6 +31,7 @@ def test_keys_open_the_tabs_and_stop_the_training(page: Page, standin: Standin) 
     page.evaluate(CANVAS)
     standin.host.node = "7"
     standin.send("executing", {"node": "7"})
+    page.wait_for_timeout(500)  # until the page has heard it
     page.keyboard.press("Control+Alt+Shift+Enter")
     page.get_by_text("No training is in progress.").wait_for()
     assert ("/lora_workbench/stop", {"node": "7"}) in standin.posted

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
     from standin import Standin
 
+pytestmark = pytest.mark.pages
+
 __all__ = ["named_adapters"]
 EARLIER = Path(__file__).parents[1] / "earlier_workflows"
 

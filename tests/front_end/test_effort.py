@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
     from standin import Standin
 
+pytestmark = pytest.mark.pages
+
 
 @pytest.fixture(scope="module")
 def library(standin: Standin) -> Iterator[None]:

@@ -61,7 +61,7 @@ def test_a_caption_is_edited_by_keys_and_kept_in_the_workflow(page: Page, standi
     page.keyboard.press("PageUp")
     page.wait_for_function("document.querySelector('.lw-large textarea').value === 'ohwx fox: asleep in snow'")
     page.keyboard.press("Escape")
-    assert page.locator(".lw-large").count() == 0
+    page.locator(".lw-large").wait_for(state="detached")
     assert value(page, node, "overrides") == "01.png: ohwx fox: asleep in snow"
     assert "asleep" in page.locator(".lw-tile[data-name='01.png']").inner_text()
     page.locator(".lw-tile[data-name='01.png']").click()

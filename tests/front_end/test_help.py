@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
     from standin import Standin
 
+pytestmark = pytest.mark.pages
+
 OPEN = """async kind => {
     await app.loadApiJson({1: {class_type: kind, inputs: {}}}, "help")
     app.canvas.selectNode(app.rootGraph.nodes[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ from PIL import Image
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
     from standin import Standin
+
+pytestmark = pytest.mark.pages
 
 HIT = "window.lwHit=1"
 PAYLOADS = (
@@ -37,6 +40,7 @@ PAYLOADS = (
 FILES = [payload.replace("/", "∕").replace("\\", "∖")[:80] for payload in PAYLOADS]
 """As names of files, which have no slash."""
 
+PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 MARKUP = """() => {
     const ours = document.querySelectorAll("[class*=lw-], .lw")
     const all = new Set([...ours].flatMap(one => [one, ...one.querySelectorAll("*")]))
@@ -197,6 +201,7 @@ def test_the_vault(lasting: Page, hostile_adapters: list[str]) -> None:
 def test_pictures_to_choose_a_preview_from(lasting: Page, standin: Standin, hostile_adapters: list[str]) -> None:
     samples = [{"run": "0123456789abcdef-2", "step": 1, "number": 1, "prompt": payload} for payload in PAYLOADS]
     lasting.route("**/lora_workbench/vault/pictures?*", lambda route: route.fulfill(json={"samples": samples}))
+    lasting.route("**/lora_workbench/sample?*", lambda route: route.fulfill(body=PIXEL, content_type="image/gif"))
     images = [{"filename": f"{name}.png", "subfolder": "", "type": "output"} for name in FILES]
     for name in FILES:
         Image.new("RGB", (8, 8)).save(standin.folder / "output" / f"{name}.png")
@@ -349,6 +354,7 @@ def test_the_form_of_a_recipe(lasting: Page) -> None:
 
 def test_the_panel_of_a_training(lasting: Page, standin: Standin) -> None:
     """Verdicts, prompts of samples, memory and states."""
+    lasting.route("**/lora_workbench/sample?*", lambda route: route.fulfill(body=PIXEL, content_type="image/gif"))
     for number, payload in enumerate(PAYLOADS):
         verdict = {"best": 2, "reasons": [payload]}
         seen = {

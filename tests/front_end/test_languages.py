@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from conftest import Opened
     from standin import Standin
+
+pytestmark = pytest.mark.pages
 
 SHOW = "id => app.extensionManager.sidebarTab.toggleSidebarTab(id)"
 COMMANDS = "() => app.extensionManager.command.commands.map(own => own.id)"

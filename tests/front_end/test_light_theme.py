@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lora_workbench.engine.data.dataset import Dataset
     from standin import Standin
 
+pytestmark = pytest.mark.pages
+
 __all__ = ["dataset", "store"]  # fixtures
 
 NODES = {

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
     from standin import Standin
 
+pytestmark = pytest.mark.pages
+
 __all__ = ["dataset", "store"]  # fixtures
 
 SET = "([id, value]) => app.extensionManager.setting.set(id, value)"

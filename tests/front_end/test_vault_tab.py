@@ -80,7 +80,8 @@ def tab(lasting: Page) -> Locator:
     tab = lasting.locator(".lw-vault")
     if tab.get_by_role("button", name="Clear the filters").is_visible():
         tab.get_by_role("button", name="Clear the filters").click()
-    tab.get_by_label("Search adapters").fill("vaulted")
+    with lasting.expect_response(lambda answer: "search=vaulted" in answer.url):
+        tab.get_by_label("Search adapters").fill("vaulted")
     tab.get_by_text(f"{MANY} adapters").wait_for()
     return tab
 
@@ -234,8 +235,8 @@ def test_a_picture_of_a_node_becomes_a_preview(
     x, y = lasting.evaluate(PLACE)
     lasting.mouse.click(x, y, button="right")
     lasting.get_by_text("Use as preview of").last.click()
-    first = '[data-at="0"][title="vaulted/fox.safetensors"]'  # which the graph names
-    lasting.locator(f".lw-picker .lw-pick{first}").wait_for()
+    lasting.locator(".lw-picker input").fill("vaulted fox")
+    lasting.locator('.lw-picker .lw-pick[data-at="0"][title="vaulted/fox.safetensors"]').wait_for()
     lasting.keyboard.press("Enter")
     lasting.get_by_text("fox.safetensors has a new preview").first.wait_for()
     assert preview_of(standin, "fox") == (255, 0, 0)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
     from standin import Standin
 
+pytestmark = pytest.mark.pages
+
 __all__ = ["dataset", "training_store"]  # fixtures
 
 CLOSE, AFAR, ELSEWHERE = (1, [300, 60]), (0.5, [300, 60]), (1, [9000, 60])
