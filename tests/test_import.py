@@ -15,6 +15,8 @@ nodes = asyncio.run(extension.get_node_list())
 schemas = [node.GET_SCHEMA() for node in nodes]
 """
 LIMIT_MS = 150
+SHARE = 0.2
+"""Of the time of torch, on slower machines."""
 AS_COMFYUI_DOES = """
 import asyncio, importlib.util, os, sys
 folder = sys.argv[1]
@@ -52,12 +54,19 @@ def test_loads_no_heavy_library_by_itself():
     assert loaded == []
 
 
-def test_takes_less_than_150_ms_beside_torch():
+def test_takes_a_fraction_of_what_torch_takes():
     """The processor's time in the fastest of five fresh processes: other work on the machine only ever adds to it.
 
     Whether Python looks through torch's objects for garbage meanwhile, which takes as long, is a matter of chance.
     """
-    begin, end = "begun = time.process_time()", "print((time.process_time() - begun) * 1000)"
-    code = f"import gc, time, torch\ngc.freeze()\n{begin}\n{LOAD}\n{end}"
-    fastest = min(float(run(code)) for _ in range(5))
-    assert fastest < LIMIT_MS
+    code = f"""
+import gc, time
+begun = time.process_time()
+import torch
+between = time.process_time()
+gc.freeze()
+{LOAD}
+print((between - begun) * 1000, (time.process_time() - between) * 1000)
+"""
+    torch, ours = (min(times) for times in zip(*(map(float, run(code).split()) for _ in range(5)), strict=True))
+    assert ours < max(LIMIT_MS, SHARE * torch)
