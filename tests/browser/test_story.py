@@ -94,7 +94,8 @@ def train_and_keep(page: Page) -> None:
 
 def edit_first_caption(page: Page) -> None:
     bring(page, "LW_EditCaptions", ".lw-tile")
-    page.locator(".lw-tile").first.click()
+    page.locator(".lw-gallery", has_text="edits a caption").locator(".lw-grid").focus()
+    page.keyboard.press("Enter")
     page.locator(".lw-large textarea").fill(CAPTION)
     page.keyboard.press("Control+Enter")
     page.keyboard.press("Escape")
