@@ -53,6 +53,26 @@ function fit(node) {
   node.setDirtyCanvas(true, true)
 }
 
+/**
+ * Hooks of an extension that give an input of a node a widget of ours.
+ * @param {string} node
+ * @param {"required" | "optional"} group
+ * @param {string} input
+ * @param {string} type of the widget
+ */
+export function ownWidget(node, group, input, type) {
+  function addCustomNodeDefs(definitions) {
+    const own = definitions[node]?.input?.[group]?.[input]
+    if (own) own[1] = { ...own[1], widgetType: type }
+  }
+  // Lists that are read again, as after a run that saved an adapter, register all nodes as the server describes them.
+  async function refreshComboInNodes(definitions) {
+    addCustomNodeDefs(definitions)
+    if (definitions[node]) await app.registerNodeDef(node, definitions[node])
+  }
+  return { addCustomNodeDefs, refreshComboInNodes }
+}
+
 /** Make a node as large as its widgets need, never smaller. @param {any} node @param {number} [leastWidth] */
 export function growToFit(node, leastWidth = 0) {
   const [width, height] = node.size

@@ -4,7 +4,7 @@ import { api } from "/scripts/api.js"
 import { app } from "/scripts/app.js"
 
 import { addLater } from "../kit/later.js"
-import { onRemoved } from "../kit/widgets.js"
+import { onRemoved, ownWidget } from "../kit/widgets.js"
 import { isOnCanvas, nodeOf } from "../tabs.js"
 
 const NODE = "LW_Recipe"
@@ -50,10 +50,7 @@ function learn(id, output) {
 app.registerExtension({
   name: "LoRAWorkbench.Recipe",
 
-  addCustomNodeDefs(definitions) {
-    const settings = definitions[NODE]?.input?.optional?.[INPUT]
-    if (settings) settings[1] = { ...settings[1], widgetType: TYPE }
-  },
+  ...ownWidget(NODE, "optional", INPUT, TYPE),
 
   getCustomWidgets() {
     return { [TYPE]: addForm }

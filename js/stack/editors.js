@@ -3,6 +3,7 @@
 import { app } from "/scripts/app.js"
 
 import { addLater } from "../kit/later.js"
+import { ownWidget } from "../kit/widgets.js"
 
 const NODE = "LW_Stack"
 const INPUT = "rows"
@@ -18,10 +19,7 @@ function addEditor(node, name, spec) {
 app.registerExtension({
   name: "LoRAWorkbench.Stack",
 
-  addCustomNodeDefs(definitions) {
-    const rows = definitions[NODE]?.input?.required?.[INPUT]
-    if (rows) rows[1] = { ...rows[1], widgetType: TYPE }
-  },
+  ...ownWidget(NODE, "required", INPUT, TYPE),
 
   getCustomWidgets() {
     return { [TYPE]: addEditor }

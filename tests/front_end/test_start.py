@@ -36,3 +36,12 @@ def test_scripts_that_come_later_are_never_stale(standin: Standin) -> None:
     for path in ("none.mjs", "..%2f..%2fpyproject.mjs", "kit%2f..%2f..%2f..%2fetc%2fpasswd.mjs"):
         with pytest.raises(HTTPError, match="404"):
             urlopen(f"{address}/{path}")
+
+
+def test_new_nodes_have_our_widgets_after_lists_were_read_again(page: Page) -> None:
+    """As they are after each run that saved an adapter."""
+    page.evaluate("async () => { await app.refreshComboInNodes() }")
+    for kind, widget in (("LW_Stack", ".lw-stack"), ("LW_Recipe", ".lw-recipe")):
+        prompt = {"1": {"class_type": kind, "inputs": {}}}
+        page.evaluate("async prompt => { await app.loadApiJson(prompt, 'again') }", prompt)
+        page.locator(widget).wait_for()
