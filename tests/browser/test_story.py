@@ -64,7 +64,7 @@ def test_from_pictures_to_pictures(front_end: Page, server: Server) -> None:
     bring(front_end, "LW_Stack", ".lw-stack")
     front_end.get_by_role("button", name="Add an adapter").click()
     front_end.keyboard.type(name)
-    front_end.get_by_role("option", name=name).wait_for()
+    front_end.get_by_role("option", name=name).first.wait_for()
     front_end.keyboard.press("Enter")
     front_end.wait_for_function(f"name => ({ROWS})().then(rows => rows.includes(name))", arg=name)
     front_end.evaluate(QUEUE)
