@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
     from standin import Standin
 
-pytestmark = pytest.mark.pages
-
 ROWS = "on | fox.safetensors | 0.8\noff | riso.safetensors | 0.4"
 OPEN = """async prompt => {
     await app.loadApiJson(prompt, "lives")
