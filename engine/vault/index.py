@@ -124,7 +124,7 @@ class Index:
             most: how many are given; -1 for all.
         """
         condition, values = query.condition()
-        place = {written(name): at for at, name in enumerate(recent)}
+        place = {written(name): at for at, name in enumerate(dict.fromkeys(recent))}
         asked = (
             f"select card from adapters where gone = 0 and {condition} "
             "order by standing(called), recency(name), name limit ? offset ?"

@@ -235,8 +235,8 @@ def test_a_picture_of_a_node_becomes_a_preview(
     x, y = lasting.evaluate(PLACE)
     lasting.mouse.click(x, y, button="right")
     lasting.get_by_text("Use as preview of").last.click()
-    lasting.locator(".lw-picker input").fill("vaulted fox")
-    lasting.locator('.lw-picker .lw-pick[data-at="0"][title="vaulted/fox.safetensors"]').wait_for()
+    first = '[data-at="0"][title="vaulted/fox.safetensors"]'  # which the graph names
+    lasting.locator(f".lw-picker .lw-pick{first}").wait_for()
     lasting.keyboard.press("Enter")
     lasting.get_by_text("fox.safetensors has a new preview").first.wait_for()
     assert preview_of(standin, "fox") == (255, 0, 0)

@@ -66,6 +66,8 @@ def test_recent_ones_come_first_and_other_families_are_left_out(names: list[str]
 
     assert found() == ["a.safetensors", *names]
     assert found(recent="gone\nowl.safetensors") == ["owl.safetensors", "a.safetensors", "fox.safetensors"]
+    twice = "owl.safetensors\nfox.safetensors\nowl.safetensors"  # named by the graph, and used before
+    assert found(recent=twice) == ["owl.safetensors", "fox.safetensors", "a.safetensors"]
     family = json.loads(answer("/card", name="fox.safetensors").content)["family"]
     assert found(fits=family) == names
     assert "a.safetensors" in found(fits="flux1")
