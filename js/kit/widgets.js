@@ -42,15 +42,8 @@ function fitOnceSeen(node, element) {
   new ResizeObserver(() => {
     const before = seen
     seen = element.offsetWidth > 0
-    if (seen && !before) requestAnimationFrame(() => fit(node))
+    if (seen && !before) requestAnimationFrame(() => node.graph && growToFit(node))
   }).observe(element)
-}
-
-/** @param {any} node */
-function fit(node) {
-  if (!node.graph) return
-  node.setSize([node.size[0], Math.max(node.size[1], node.computeSize()[1])])
-  node.setDirtyCanvas(true, true)
 }
 
 /**

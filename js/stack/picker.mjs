@@ -8,6 +8,7 @@ import { noteUse, recentAdapters } from "./recent.mjs"
 
 const ROW_HEIGHT = 52 // pixels, as in the style sheet
 const PAUSE = 80 // milliseconds without a key before the server is asked
+const READING = 700 // milliseconds between questions while the server reads files
 const PAGE = 6 // rows
 
 /**
@@ -64,7 +65,7 @@ class Picker {
     for (let told = await this.counts(); told && this.element.isConnected; told = await this.counts()) {
       if (told.version !== this.version) this.ask()
       if (!told.reading) return
-      await new Promise((done) => setTimeout(done, PAUSE))
+      await new Promise((done) => setTimeout(done, READING))
     }
   }
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["ComfyExtension", "host", "io", "ui"]
 
 _ROOT = Path(__file__).parents[2]
-"""Of the extension; ComfyUI names its scripts by the folder, or as `pyproject.toml` does."""
+"""Of the extension. ComfyUI names its scripts by this folder, which may be a link, or as `pyproject.toml` does."""
 
 PREVIEW_SIDE = 512
 TEXT_EVERY = 0.5

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...engine.core.errors import ConfigError
 from ...engine.core.lru import LRU
+from ...engine.core.stamps import file_stamp
 from ..host import host
 from .table import MOST_AT_ONCE, PREFIX, Answer, Asked, Route, json_answer, missing
 
@@ -109,11 +110,8 @@ def _sized_down(picture: Path) -> bytes:
 
 def _stamp(picture: Path) -> str:
     """Changes with a file; empty if there is none."""
-    try:
-        told = picture.stat()
-    except OSError:
-        return ""
-    return f"{told.st_mtime_ns:x}-{told.st_size:x}"
+    stamp = file_stamp(picture)
+    return "" if min(stamp) < 0 else "-".join(f"{part:x}" for part in stamp)
 
 
 def workflow(asked: Asked) -> Answer:
