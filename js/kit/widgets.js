@@ -42,8 +42,15 @@ function fitOnceSeen(node, element) {
   new ResizeObserver(() => {
     const before = seen
     seen = element.offsetWidth > 0
-    if (seen && !before) requestAnimationFrame(() => node.graph && growToFit(node))
+    if (seen && !before) requestAnimationFrame(() => fit(node))
   }).observe(element)
+}
+
+/** Also where the node is large enough: its widgets share its room anew. @param {any} node */
+function fit(node) {
+  if (!node.graph) return
+  node.setSize([node.size[0], Math.max(node.size[1], node.computeSize()[1])])
+  node.setDirtyCanvas(true, true)
 }
 
 /**
