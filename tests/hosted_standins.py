@@ -14,8 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    import pytest
+    from typing_extensions import Self
 
 TOKEN = "tok-marked-5e3c1f-secret"
 WEIGHTS = "/download/weights"
@@ -98,7 +102,7 @@ class StandIn:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     @contextmanager
-    def running(self) -> Iterator[StandIn]:
+    def running(self) -> Iterator[Self]:
         thread = threading.Thread(target=lambda: self._server.serve_forever(poll_interval=0.02), daemon=True)
         thread.start()
         try:
@@ -106,6 +110,17 @@ class StandIn:
         finally:
             self._server.shutdown()
             self._server.server_close()
+
+    @contextmanager
+    def in_reach(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Self]:
+        """Running where the environment says that the provider is, with its token and without proxies."""
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        provider = self.title.lower()
+        monkeypatch.setenv(VARIABLES[provider], self.token)
+        monkeypatch.setenv(ADDRESSES[provider], self.url)
+        with self.running():
+            yield self
 
     def fail(self, where: str, **fault: Any) -> None:
         self.faults.append(Fault(where, **fault))

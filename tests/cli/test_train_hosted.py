@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from hosted_adapters import small_adapter
-from hosted_standins import ADDRESSES, VARIABLES, FalStandIn
+from hosted_standins import FalStandIn
 from lora_workbench.cli.main import main
 from lora_workbench.engine.adapters.files import load_adapter
 from PIL import Image
@@ -21,11 +21,7 @@ from PIL import Image
 
 @pytest.fixture
 def standin(monkeypatch: pytest.MonkeyPatch) -> Iterator[FalStandIn]:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with FalStandIn(small_adapter(), polls=1).running() as standin:
-        monkeypatch.setenv(VARIABLES["fal"], standin.token)
-        monkeypatch.setenv(ADDRESSES["fal"], standin.url)
+    with FalStandIn(small_adapter(), polls=1).in_reach(monkeypatch) as standin:
         yield standin
 
 

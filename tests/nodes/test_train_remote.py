@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from hosted_adapters import small_adapter
-from hosted_standins import ADDRESSES, VARIABLES, CivitaiStandIn
+from hosted_standins import CivitaiStandIn
 from lora_workbench.cli.nodes import registry
 from lora_workbench.engine.adapters.files import load_adapter
 from lora_workbench.engine.core.errors import WorkflowError
@@ -27,11 +27,7 @@ from workspace import changed, in_api_format
 
 @pytest.fixture
 def standin(monkeypatch: pytest.MonkeyPatch) -> Iterator[CivitaiStandIn]:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with CivitaiStandIn(small_adapter(), polls=1).running() as standin:
-        monkeypatch.setenv(VARIABLES["civitai"], standin.token)
-        monkeypatch.setenv(ADDRESSES["civitai"], standin.url)
+    with CivitaiStandIn(small_adapter(), polls=1).in_reach(monkeypatch) as standin:
         yield standin
 
 
