@@ -50,6 +50,19 @@ def test_a_saved_adapter_is_in_the_lists_when_the_run_ends(front_end: Page, serv
     assert front_end.wait_for_function(OFFERED, arg=f"{name}.safetensors")
 
 
+@pytest.mark.parametrize("blueprint", ["Train an adapter", "Stack and compare"])
+def test_a_blueprint_is_found_and_placed(front_end: Page, blueprint: str) -> None:
+    front_end.evaluate("() => app.rootGraph.clear()")
+    front_end.evaluate("() => app.extensionManager.command.execute('Workspace.SearchBox.Toggle')")
+    front_end.locator("[role=dialog] input").first.fill(blueprint)
+    front_end.get_by_role("option", name=blueprint).first.wait_for()
+    front_end.keyboard.press("Enter")
+    front_end.wait_for_function("() => app.rootGraph.nodes.length === 1")
+    front_end.mouse.click(700, 500)  # the node hangs on the pointer until it is put down
+    kinds = front_end.evaluate("async () => Object.values((await app.graphToPrompt()).output).map(n => n.class_type)")
+    assert len(kinds) > 1 and all(kind.startswith("LW_") for kind in kinds)
+
+
 def given_adapter(server: Server) -> str:
     """Name of a file in the server's folder for LoRAs."""
     import torch

@@ -29,6 +29,7 @@ OVERRIDES = """async () => Object.values((await app.graphToPrompt()).output)
     .find(node => node.class_type === "LW_EditCaptions").inputs.overrides"""
 ROWS = """async () => Object.values((await app.graphToPrompt()).output)
     .find(node => node.class_type === "LW_Stack").inputs.rows"""
+DRAWN = "() => Object.values(app.nodeOutputs).some(({images}) => images?.[0]?.filename.startsWith('story_'))"
 LONGEST = 180_000
 """Milliseconds."""
 TRIES = 6
@@ -56,6 +57,7 @@ def test_from_pictures_to_pictures(front_end: Page, server: Server) -> None:
     name = f"story-{uuid4().hex[:8]}"
     front_end.evaluate(OPEN, [numbered(training(name)), "training"])
     train_and_keep(front_end)
+    front_end.get_by_text(f"The training of {name} was stopped").first.wait_for()
     edit_first_caption(front_end)
     train_and_keep(front_end)
     assert (server.output / "loras" / f"{name}.safetensors").is_file()
@@ -68,7 +70,7 @@ def test_from_pictures_to_pictures(front_end: Page, server: Server) -> None:
     front_end.keyboard.press("Enter")
     front_end.wait_for_function(f"name => ({ROWS})().then(rows => rows.includes(name))", arg=name)
     front_end.evaluate(QUEUE)
-    front_end.wait_for_function(ENDED, timeout=LONGEST)
+    front_end.wait_for_function(DRAWN, timeout=LONGEST)
     assert list(server.output.glob("story_*.png"))
 
 
