@@ -3,9 +3,11 @@
 import { app } from "/scripts/app.js"
 
 import { captureChange } from "../kit/changes.js"
+import { addNode, outputOf, readersOf } from "../kit/graph.js"
 import { Overrides } from "./overrides.mjs"
 
 const CAPTIONS = "LW_EditCaptions"
+const GAP = 60 // pixels
 const CHOICES = "LW_CurateDataset"
 const IS_COPY_OF = " = " // in a line of pictures to drop, as in engine/inspection/curation.py
 
@@ -139,17 +141,12 @@ export class Edits {
 
 /** Puts an Edit Captions between a node and what its data set goes to. @param {any} node */
 export function addEditCaptions(node) {
-  const { LiteGraph } = /** @type {any} */ (window)
-  const slot = node.outputs?.findIndex((output) => output.type === "LW_DATASET") ?? -1
-  const added = slot < 0 ? null : LiteGraph?.createNode(CAPTIONS)
-  if (!added) return
-  const graph = node.graph
-  const ends = (node.outputs[slot].links ?? []).map((id) => graph.getLink?.(id) ?? graph.links.get?.(id)).filter(Boolean)
-  const targets = ends.map((link) => [graph.getNodeById(link.target_id), link.target_slot])
-  added.pos = [node.pos[0] + node.size[0] + 60, node.pos[1]]
-  graph.add(added)
-  node.connect(slot, added, added.inputs.findIndex((input) => input.name === "dataset"))
-  for (const [target, at] of targets) added.connect(0, target, at)
+  const slot = outputOf(node, "LW_DATASET")
+  if (slot < 0) return
+  const readers = readersOf(node, slot)
+  const added = addNode(node.graph, CAPTIONS, [node.pos[0] + node.size[0] + GAP, node.pos[1]])
+  node.connect(slot, added, added.findInputSlot("dataset"))
+  for (const [reader, at] of readers) added.connect(0, reader, at)
   captureChange()
   app.canvas.selectNode?.(added)
 }

@@ -1,5 +1,6 @@
 // A run as a card: how far it is, its losses, the verdict, and what can be done with it.
 
+import { duration } from "../kit/durations.mjs"
 import { button, el } from "../kit/parts.js"
 import { t } from "../kit/texts.js"
 import { lossCurve } from "./curve.mjs"
@@ -18,13 +19,6 @@ function ago(seconds) {
   if (minutes < 100) return t("{n} min ago", { n: minutes })
   if (minutes < 60 * 48) return t("{n} h ago", { n: Math.round(minutes / 60) })
   return new Date(seconds * 1000).toLocaleDateString()
-}
-
-/** @param {number} seconds */
-function duration(seconds) {
-  if (seconds < 100) return t("{n} s", { n: Math.round(seconds) })
-  if (seconds < 6000) return t("{n} min", { n: Math.round(seconds / 60) })
-  return t("{n} h", { n: (seconds / 3600).toFixed(1) })
 }
 
 /** @typedef {Record<"stop" | "report" | "resume" | "graph", (run: any) => void>} Acts */

@@ -1,5 +1,6 @@
 // The panel of a node that trains: its losses as they come, samples, snapshots, the verdict, and how to stop it.
 
+import { duration } from "../kit/durations.mjs"
 import { button, el } from "../kit/parts.js"
 import { ask } from "../kit/server.js"
 import { SMOOTHING, onSetting } from "../kit/settings.js"
@@ -15,13 +16,6 @@ const LEAST_WIDTH = 380 // pixels
 const LEAST_HEIGHT = 60
 const PAUSE = 400 // milliseconds between two questions to the server
 const SILENCE = 10_000 // milliseconds without news of a running training until the server is asked whether it goes on
-
-/** @param {number} seconds */
-function duration(seconds) {
-  if (seconds < 100) return t("{n} s", { n: Math.round(seconds) })
-  if (seconds < 6000) return t("{n} min", { n: Math.round(seconds / 60) })
-  return t("{n} h", { n: (seconds / 3600).toFixed(1) })
-}
 
 /** @param {{taken: number, planned: number | null}} memory bytes */
 function memoryText({ taken, planned }) {

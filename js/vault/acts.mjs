@@ -3,6 +3,7 @@
 import { app } from "/scripts/app.js"
 
 import { captureChange } from "../kit/changes.js"
+import { addNode } from "../kit/graph.js"
 import { ask } from "../kit/server.js"
 import { newRow, write } from "../stack/lines.mjs"
 import { noteUse } from "../stack/recent.mjs"
@@ -27,17 +28,10 @@ function changed() {
   graph().setDirtyCanvas(true, true)
 }
 
-function add(type, [left, top]) {
-  const node = /** @type {any} */ (window).LiteGraph.createNode(type)
-  node.pos = [left, top]
-  graph().add(node)
-  return node
-}
-
 /** A node that loads an adapter, in the middle of the canvas. @param {string} name */
 export function insertNode(name) {
   const [left, top] = middle()
-  const node = add(LOADER, [left, top])
+  const node = addNode(graph(), LOADER, [left, top])
   node.pos = [left - node.size[0] / 2, top - node.size[1] / 2]
   const widget = node.widgets.find((own) => own.name === "adapter")
   const values = widget.options?.values
@@ -51,7 +45,7 @@ export function insertNode(name) {
 /** Nodes that load and measure an adapter. @param {string} name */
 export function insertInspection(name) {
   const loader = insertNode(name)
-  const inspector = add(INSPECTOR, [loader.pos[0] + loader.size[0] + 60, loader.pos[1]])
+  const inspector = addNode(graph(), INSPECTOR, [loader.pos[0] + loader.size[0] + 60, loader.pos[1]])
   loader.connect(0, inspector, inspector.findInputSlot("adapter"))
   changed()
 }
