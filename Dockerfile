@@ -13,7 +13,8 @@ ENV TORCH_INDEX=https://download.pytorch.org/whl/cpu
 # torch's own wheels bring CUDA's libraries, so that a base with CUDA would have them twice. The driver is the host's: the
 # NVIDIA Container Toolkit puts it in. An older driver may need another index, such as .../whl/cu126.
 FROM ${PYTHON_IMAGE} AS cuda
-ENV TORCH_INDEX=https://pypi.org/simple \
+ARG CUDA_INDEX=https://pypi.org/simple
+ENV TORCH_INDEX=${CUDA_INDEX} \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 

@@ -1,0 +1,98 @@
+"""Notebooks, filled in and executed as a person would."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+FORM = re.compile(r"^(?P<name>\w+) = (?P<value>.+?) #@param(?P<kind> .+)?$", re.MULTILINE)
+"""A field of a form, as Colab reads it."""
+Notebook = nbformat.NotebookNode
+
+
+def read(path: Path) -> Notebook:
+    return nbformat.read(path, as_version=4)
+
+
+def fields(notebook: Notebook) -> dict[str, tuple[Any, list[Any] | dict[str, Any]]]:
+    """Name of each field of the forms -> its default, and its choices or what Colab should know of it."""
+    found = {}
+    for cell in _code(notebook):
+        for field in FORM.finditer(cell.source):
+            kind = (field["kind"] or " {}").strip()
+            choices, _, _ = kind.partition("] ")
+            known = _json(choices if choices.endswith("]") or not kind.startswith("[") else f"{choices}]")
+            found[field["name"]] = (ast.literal_eval(field["value"]), known)
+    return found
+
+
+def _json(text: str) -> Any:
+    return json.loads(re.sub(r"([{,]\s*)(\w[\w-]*):", r'\1"\2":', text))
+
+
+def _code(notebook: Notebook) -> Iterator[Notebook]:
+    return (cell for cell in notebook.cells if cell.cell_type == "code")
+
+
+def filled(notebook: Notebook, **values: Any) -> Notebook:
+    """The notebook with other values in its forms.
+
+    Raises:
+        KeyError: it has no such field.
+    """
+    made = nbformat.from_dict(notebook)
+    left = dict(values)
+
+    def chosen(field: re.Match[str]) -> str:
+        return f"{field['name']} = {left.pop(field['name'])!r}" if field["name"] in left else field[0]
+
+    for cell in _code(made):
+        cell.source = FORM.sub(chosen, cell.source)
+    if left:
+        raise KeyError(*left)
+    return made
+
+
+def executed(notebook: Notebook, folder: Path, timeout: int = 300) -> Notebook:
+    """The notebook with the outputs of its cells, which have run in a kernel of this Python.
+
+    Args:
+        notebook: as read, or filled in.
+        folder: its working directory; nothing else is written.
+        timeout: seconds that a cell may take.
+
+    Raises:
+        CellExecutionError: a cell has failed.
+    """
+    from nbclient import NotebookClient
+
+    environment = os.environ | {
+        "HOME": str(folder), "IPYTHONDIR": str(folder / ".ipython"), "JUPYTER_RUNTIME_DIR": str(folder / ".runtime"),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }  # fmt: skip
+    client = NotebookClient(
+        notebook, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    )
+    client.execute(env=environment)
+    return notebook
+
+
+def outputs(notebook: Notebook, cell: str) -> list[Notebook]:
+    return next(found.outputs for found in notebook.cells if found.id == cell)
+
+
+def text_of(notebook: Notebook, cell: str) -> str:
+    """What a cell has printed and shown as text."""
+    return "".join(o.get("text", "") or o.get("data", {}).get("text/plain", "") for o in outputs(notebook, cell))
+
+
+def pictures_of(notebook: Notebook, cell: str) -> int:
+    return sum("image/png" in output.get("data", {}) for output in outputs(notebook, cell))

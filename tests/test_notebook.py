@@ -1,0 +1,102 @@
+"""The notebook: as it lies here, filled in and run on the CPU, stopped and run again."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from lora_workbench.engine.adapters.files import load_adapter
+from lora_workbench.engine.training.state import TrainingState
+from notebooks import Notebook, executed, fields, filled, outputs, pictures_of, read, text_of
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+COLAB = re.compile(r"https://colab\.research\.google\.com/github/([^/\s]+/[^/\s]+)/blob/([^/\s]+)/([^\s)\"]+)")
+SHORT: dict[str, Any] = {"steps": 20, "drawing_steps": 4, "seeds_per_prompt": 1, "settings": "rank = 4", "try_a_step": False}
+
+
+@pytest.fixture(scope="module")
+def notebook(root: Path) -> Notebook:
+    return read(root / "notebooks" / "train_on_colab.ipynb")
+
+
+@pytest.fixture(scope="module")
+def result(notebook: Notebook, tmp_path_factory: pytest.TempPathFactory) -> tuple[Notebook, Path]:
+    """It was run as on a T4, whose dtype is float16; (with its outputs, its working directory)."""
+    folder = tmp_path_factory.mktemp("notebook")
+    return executed(filled(notebook, precision="fp16", **SHORT), folder), folder
+
+
+def test_it_lies_here_without_outputs(notebook: Notebook):
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not [cell.id for cell in code if cell.outputs or cell.execution_count is not None]
+    assert not [cell.id for cell in notebook.cells if set(cell.metadata) - {"cellView"}]
+
+
+def test_every_code_cell_is_a_form_with_a_number(notebook: Notebook):
+    titles = [cell.source.splitlines()[0] for cell in notebook.cells if cell.cell_type == "code"]
+    assert [title.partition(" · ")[0] for title in titles] == [f"#@title {n}" for n in range(1, len(titles) + 1)]
+
+
+def test_defaults_are_among_their_choices(notebook: Notebook):
+    found = fields(notebook)
+    assert len(found) > 15
+    for name, (default, known) in found.items():
+        if isinstance(known, list):
+            assert default in known, name
+        else:
+            kind = {"string": str, "integer": int, "boolean": bool, "number": float, "slider": float}[known["type"]]
+            assert isinstance(default, kind), name
+
+
+def test_colab_opens_what_is_in_the_clone(root: Path):
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    repository = settings["project"]["urls"]["Repository"].removeprefix("https://github.com/")
+    pages = [*root.glob("*.md"), *(root / "docs").rglob("*.md"), *(root / "notebooks").glob("*.ipynb")]
+    found = [link for page in pages for link in COLAB.findall(page.read_text(encoding="utf-8"))]
+    assert found
+    for project, branch, path in found:
+        assert (project, branch) == (repository, "main") and (root / path).is_file()
+
+
+def test_it_trains_shows_and_gives_the_file(result: tuple[Notebook, Path]):
+    made, folder = result
+    adapter = load_adapter(folder / "lora-workbench" / "loras" / "fox.safetensors")
+    assert adapter.trigger == "zwx animal" and all(update.changes_anything() for update in adapter.modules.values())
+    assert "Verdict: " in text_of(made, "inspect") and pictures_of(made, "inspect") == 1
+    assert "20/20" in text_of(made, "train") and "fox.safetensors" in text_of(made, "train")
+    assert "Best: step" in text_of(made, "look") and pictures_of(made, "look") == 2
+    assert pictures_of(made, "compare") == 1
+    assert "fox.safetensors" in str(outputs(made, "download"))
+
+
+def test_its_report_is_in_a_frame(result: tuple[Notebook, Path]):
+    (frame,) = [o["data"]["text/html"] for o in outputs(result[0], "look") if "text/html" in o.get("data", {})]
+    page = html.unescape(re.search(r'srcdoc="([^"]*)"', frame)[1])  # type: ignore[index]
+    assert page.startswith("<!doctype html>") and "zwx animal" in page
+
+
+def test_in_float16_the_loss_was_scaled(result: tuple[Notebook, Path]):
+    made, folder = result
+    assert "in float16" in text_of(made, "train")
+    (state,) = (folder / "lora-workbench" / "run-store").rglob("state.safetensors")
+    assert TrainingState.load(state).scaler["scale"] > 1
+
+
+def test_its_graphs_run_in_a_shell(result: tuple[Notebook, Path], capsys: pytest.CaptureFixture[str]):
+    from lora_workbench.cli.main import main
+
+    work = result[1] / "lora-workbench"
+    assert main(["run", str(work / "fox-train.json"), "--output", str(work), "--json"]) == 0
+    again = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert again["reports"]["training"]["cached"]
