@@ -13,8 +13,10 @@ from typing import Any
 
 import nbformat
 
-FORM = re.compile(r"^(?P<name>\w+) = (?P<value>.+?) #@param(?P<kind> .+)?$", re.MULTILINE)
+FORM = re.compile(r"^(?P<name>\w+) = (?P<value>.+?)\s+# ?@param(?P<kind> .+)?$", re.MULTILINE)
 """A field of a form, as Colab reads it."""
+LONGEST_CELL = 600
+"""Seconds."""
 Notebook = nbformat.NotebookNode
 
 
@@ -61,13 +63,13 @@ def filled(notebook: Notebook, **values: Any) -> Notebook:
     return made
 
 
-def executed(notebook: Notebook, folder: Path, timeout: int = 300) -> Notebook:
+def executed(notebook: Notebook, folder: Path, *, allow_errors: bool = False) -> Notebook:
     """The notebook with the outputs of its cells, which have run in a kernel of this Python.
 
     Args:
         notebook: as read, or filled in.
         folder: its working directory; nothing else is written.
-        timeout: seconds that a cell may take.
+        allow_errors: whether the cells after one that has failed are run too.
 
     Raises:
         CellExecutionError: a cell has failed.
@@ -79,8 +81,9 @@ def executed(notebook: Notebook, folder: Path, timeout: int = 300) -> Notebook:
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }  # fmt: skip
     client = NotebookClient(
-        notebook, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
-    )
+        notebook, timeout=LONGEST_CELL, kernel_name="python3", allow_errors=allow_errors,
+        resources={"metadata": {"path": str(folder)}},
+    )  # fmt: skip
     client.execute(env=environment)
     return notebook
 
