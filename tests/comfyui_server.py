@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -195,12 +195,19 @@ def serve(extension: Path, folder: Path) -> Iterator[Server]:
     if not place.is_symlink():
         place.parent.mkdir()
         place.symlink_to(extension, target_is_directory=True)
-    port = _free_port()
+    port = free_port()
     command = [
         os.environ.get("COMFYUI_PYTHON", sys.executable), "main.py", "--cpu", "--disable-auto-launch",
         "--disable-api-nodes", "--port", str(port), "--base-directory", str(folder),
         "--database-url", f"sqlite:///{folder / f'comfyui_{port}.db'}",
     ]  # fmt: skip
+    with started(command, port, folder) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def started(command: Sequence[str], port: int, folder: Path) -> Iterator[Server]:
+    """ComfyUI by a command of its checkout, which is to listen at a port and keep its files in a folder."""
     path = folder / f"log_{port}.txt"
     with path.open("w") as log:
         process = subprocess.Popen(command, cwd=os.environ["COMFYUI_PATH"], stdout=log, stderr=subprocess.STDOUT)
@@ -213,7 +220,7 @@ def serve(extension: Path, folder: Path) -> Iterator[Server]:
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

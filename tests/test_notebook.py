@@ -81,7 +81,9 @@ def test_colab_opens_what_is_in_the_clone(root: Path):
 def test_its_graphs_are_whole(notebook: Notebook, tmp_path: Path):
     """Its cells write them before they run them. Here they can't be run, and so take no time."""
     made = filled(notebook, **SHORT)
-    made.cells.insert(3, nbformat.v4.new_code_cell("workbench = None\nADAPTER = Path('fox.safetensors')"))
+    adapter = tmp_path / "fox.safetensors"
+    adapter.touch()
+    made.cells.insert(3, nbformat.v4.new_code_cell(f"workbench = None\nADAPTER = Path({str(adapter)!r})"))
     executed(made, tmp_path, allow_errors=True)
     nodes = registry()
     for name in GRAPHS:
