@@ -64,7 +64,7 @@ def filled(notebook: Notebook, **values: Any) -> Notebook:
 
 
 def executed(notebook: Notebook, folder: Path, *, allow_errors: bool = False) -> Notebook:
-    """The notebook with the outputs of its cells, which have run in a kernel of this Python.
+    """The notebook with the outputs of its cells, which have run in a kernel of this Python; also as ``executed.ipynb``.
 
     Args:
         notebook: as read, or filled in.
@@ -84,7 +84,10 @@ def executed(notebook: Notebook, folder: Path, *, allow_errors: bool = False) ->
         notebook, timeout=LONGEST_CELL, kernel_name="python3", allow_errors=allow_errors,
         resources={"metadata": {"path": str(folder)}},
     )  # fmt: skip
-    client.execute(env=environment)
+    try:
+        client.execute(env=environment)
+    finally:
+        nbformat.write(notebook, folder / "executed.ipynb")
     return notebook
 
 
