@@ -63,13 +63,14 @@ def filled(notebook: Notebook, **values: Any) -> Notebook:
     return made
 
 
-def executed(notebook: Notebook, folder: Path, *, allow_errors: bool = False) -> Notebook:
-    """The notebook with the outputs of its cells, which have run in a kernel of this Python; also as ``executed.ipynb``.
+def executed(notebook: Notebook, folder: Path, *, allow_errors: bool = False, **variables: str) -> Notebook:
+    """The notebook with the outputs of its cells, which have run in a kernel of this Python, also as a file.
 
     Args:
         notebook: as read, or filled in.
         folder: its working directory; nothing else is written.
         allow_errors: whether the cells after one that has failed are run too.
+        variables: of the kernel's environment.
 
     Raises:
         CellExecutionError: a cell has failed.
@@ -78,7 +79,7 @@ def executed(notebook: Notebook, folder: Path, *, allow_errors: bool = False) ->
 
     environment = os.environ | {
         "HOME": str(folder), "IPYTHONDIR": str(folder / ".ipython"), "JUPYTER_RUNTIME_DIR": str(folder / ".runtime"),
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **variables,
     }  # fmt: skip
     client = NotebookClient(
         notebook, timeout=LONGEST_CELL, kernel_name="python3", allow_errors=allow_errors,

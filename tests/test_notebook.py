@@ -11,6 +11,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from hub_standin import hub
 from lora_workbench.cli.nodes import registry
 from lora_workbench.engine.adapters.files import load_adapter
 from lora_workbench.engine.training.state import TrainingState
@@ -30,6 +31,36 @@ SHORT: dict[str, Any] = {
     "steps": 12, "snapshot_every": 4, "settings": "rank = 4", "try_a_step": False, "seeds_per_prompt": 1,
     "drawing_steps": 4,
 }  # fmt: skip
+PARTS = {
+    "_class_name": "StableDiffusionPipeline",
+    "unet": ["diffusers", "U"],
+    "vae": [],
+    "tokenizer": [],
+    "safety_checker": [],
+}
+MODEL_FILES = {
+    "model_index.json": json.dumps(PARTS).encode(),
+    "model.safetensors": b"all in one",
+    "unet/config.json": b"{}",
+    "unet/diffusion_pytorch_model.safetensors": b"32 bits",
+    "unet/diffusion_pytorch_model.fp16.safetensors": b"16 bits",
+    "unet/diffusion_pytorch_model.non_ema.safetensors": b"others",
+    "unet/diffusion_pytorch_model.bin": b"pickle",
+    "vae/config.json": b"{}",
+    "vae/model-00001-of-00002.safetensors": b"first half",
+    "vae/model-00002-of-00002.safetensors": b"second half",
+    "tokenizer/vocab.json": b"{}",
+    "tokenizer/merges.txt": b"a b",
+    "safety_checker/model.safetensors": b"unused",
+    "vae_1_0/config.json": b"unused",
+}
+"""Of a repository on the hub, as those of SD 1.5 and SDXL are."""
+SENT = [
+    "model_index.json", "unet/config.json", "unet/diffusion_pytorch_model.fp16.safetensors", "vae/config.json",
+    "vae/model-00001-of-00002.safetensors", "vae/model-00002-of-00002.safetensors", "tokenizer/vocab.json",
+    "tokenizer/merges.txt",
+]  # fmt: skip
+USED_FILES = {name.replace(".fp16", ""): MODEL_FILES[name] for name in SENT}
 GRAPHS = ("fox-inspect", "fox-train", "fox-compare")
 
 
@@ -80,15 +111,21 @@ def test_colab_opens_what_is_in_the_clone(root: Path):
 
 def test_its_graphs_are_whole(notebook: Notebook, tmp_path: Path):
     """Its cells write them before they run them. Here they can't be run, and so take no time."""
-    made = filled(notebook, **SHORT)
+    fetched: list[str] = []
+    made = filled(notebook, **SHORT, base="somebody/model")
     adapter = tmp_path / "fox.safetensors"
     adapter.touch()
     made.cells.insert(3, nbformat.v4.new_code_cell(f"workbench = None\nADAPTER = Path({str(adapter)!r})"))
-    executed(made, tmp_path, allow_errors=True)
+    with hub("somebody/model", MODEL_FILES, fetched) as address:
+        executed(made, tmp_path, allow_errors=True, HF_ENDPOINT=address, HF_HUB_DISABLE_XET="1")
     nodes = registry()
     for name in GRAPHS:
         workflow = prepare(read_workflow(tmp_path / "lora-workbench" / f"{name}.json", nodes), nodes)
         assert len(validate(workflow, nodes)) == len(workflow.nodes) and not workflow.notes, name
+    base = Path(json.loads((tmp_path / "lora-workbench" / "fox-train.json").read_text())["base"]["inputs"]["base"])
+    there = {path.relative_to(base).as_posix(): path.read_bytes() for path in base.rglob("*") if path.is_file()}
+    assert {name: content for name, content in there.items() if not name.startswith(".")} == USED_FILES
+    assert sorted(set(fetched)) == sorted(SENT)
 
 
 @pytest.mark.proofs
@@ -126,3 +163,30 @@ def test_its_graphs_run_in_a_shell(result: tuple[Notebook, Path], capsys: pytest
     assert main(["run", str(work / "fox-train.json"), "--output", str(work), "--json"]) == 0
     again = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert again["reports"]["training"]["cached"]
+
+
+WATCH = """
+import os, threading, time
+
+def stop_once_a_state_is_saved():
+    while not list(WORK.rglob("*.state.safetensors")):
+        time.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=stop_once_a_state_is_saved, daemon=True).start()
+"""
+
+
+@pytest.mark.proofs
+def test_stopped_it_goes_on_when_its_cell_is_run_again(notebook: Notebook, tmp_path: Path):
+    made = filled(notebook, **SHORT | {"steps": 40})
+    needed = {cell.id: cell for cell in made.cells if cell.id in ("install", "pictures", "base", "recipe", "train")}
+    stopped, again = needed.pop("train"), nbformat.from_dict(needed["recipe"] | {"id": "again"})
+    again.source = f"{stopped.source}\nprint(trained['reports']['training']['resumed_at'])"
+    stopped.metadata["tags"] = ["raises-exception"]
+    before = nbformat.v4.new_code_cell("import subprocess\n\ngoal = 'subject'")
+    made.cells = [before, *needed.values(), nbformat.v4.new_code_cell(WATCH), stopped, again]
+    executed(made, tmp_path)
+    assert "Interrupted. Finished work is kept" in str(outputs(made, "train")[-1])
+    resumed = int(text_of(made, "again").split()[-1])
+    assert 4 <= resumed < 40
