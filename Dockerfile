@@ -51,6 +51,8 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     && printf 'image:\n  custom_nodes: /opt/custom_nodes\n' > /opt/paths.yaml
 USER 1000
 EXPOSE 8188
+# The first process of a container ignores SIGTERM unless it handles it; Python handles this one.
+STOPSIGNAL SIGINT
 HEALTHCHECK --start-period=2m CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8188/system_stats')"]
 # All that is the user's lies in /data; its custom_nodes may hold further extensions. Arguments go to ComfyUI.
 ENTRYPOINT ["sh", "-c", "mkdir -p /data/custom_nodes /data/user && exec python /opt/ComfyUI/main.py \

@@ -73,7 +73,7 @@ def notebook(root: Path) -> Notebook:
 def result(notebook: Notebook, tmp_path_factory: pytest.TempPathFactory) -> tuple[Notebook, Path]:
     """It was run in float16, as on a T4: (with its outputs, its working directory)."""
     folder = tmp_path_factory.mktemp("notebook")
-    return executed(filled(notebook, precision="fp16", **SHORT), folder), folder
+    return executed(filled(notebook, **SHORT | {"precision": "fp16", "try_a_step": True}), folder), folder
 
 
 def test_it_lies_here_without_outputs(notebook: Notebook):
@@ -134,6 +134,7 @@ def test_it_trains_shows_and_gives_the_file(result: tuple[Notebook, Path]):
     adapter = load_adapter(folder / "lora-workbench" / "loras" / "fox.safetensors")
     assert adapter.trigger == "zwx animal" and all(update.changes_anything() for update in adapter.modules.values())
     assert "Verdict: " in text_of(made, "inspect") and pictures_of(made, "inspect") == 1
+    assert "a trial step took" in text_of(made, "recipe")
     assert "12/12" in text_of(made, "train") and "fox.safetensors" in text_of(made, "train")
     assert "Best: step" in text_of(made, "look") and pictures_of(made, "look") == 2
     assert pictures_of(made, "compare") == 1
