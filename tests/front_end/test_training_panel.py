@@ -74,6 +74,13 @@ COST = """async ({ losses, steps }) => {
 }"""
 
 
+@pytest.fixture
+def page(lasting: Page, standin: Standin) -> Page:
+    """A page that the tests share: each opens a workflow of its own."""
+    standin.forget()
+    return lasting
+
+
 def told_of(count: int) -> list[dict[str, Any]]:
     """What a training of this process tells of its first steps."""
     told: list[dict[str, Any]] = []
@@ -204,6 +211,7 @@ def test_a_run_that_has_ended_meanwhile_is_asked_for_nothing(page: Page, standin
     assert save.is_enabled()
 
 
+@pytest.mark.proofs
 def test_drawing_takes_a_small_share_of_a_step(page: Page) -> None:
     losses = [1 / number for number in range(1, STEPS + 1)]
     milliseconds = page.evaluate(COST, {"losses": losses, "steps": STEPS})
