@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 
 import lora_workbench
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from lora_workbench.nodes.host.headless import HeadlessHost
     from workspace import Workspace
 
 ROOT = Path(lora_workbench.__file__).parent
+
+settings.register_profile("unhurried", deadline=None)  # other processes may hold up any example
+settings.load_profile("unhurried")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
