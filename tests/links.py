@@ -57,7 +57,7 @@ def _leads(link: str, folder: Path, root: Path, page: Path | None) -> bool:
         return parts.scheme == "https" and bool(HOST.fullmatch(parts.netloc))
     path, mark, anchor = link.partition("#")
     start = root if own else folder
-    file = (start / unquote(OWN.sub("", path))).resolve() if path else page
-    if file is None or not file.exists() or not file.is_relative_to(root.resolve()):
+    file = start / unquote(OWN.sub("", path)) if path else page
+    if file is None or not file.exists() or not file.resolve().is_relative_to(root.resolve()):
         return False
     return not mark or file.suffix != ".md" or anchor in anchors(file)

@@ -89,7 +89,7 @@ def test_wheel_imports_by_itself(site: Path, tmp_path: Path):
     run = subprocess.run(
         [sys.executable, "-c", f"{code}; print(s.__file__, w)"],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(site)},
+        env={"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"},
         check=True,
         capture_output=True,
         text=True,
