@@ -83,7 +83,7 @@ docs: $(STAMP)
 dist: $(STAMP)
 	rm -rf build/dist && mkdir -p build/dist/tree dist
 	git archive HEAD | tar -x -C build/dist/tree
-	cd build/dist/tree && DO_NOT_TRACK=1 $(CURDIR)/$(BIN)/comfy --skip-prompt node pack
+	cd build/dist/tree && DO_NOT_TRACK=1 $(abspath $(BIN))/comfy --skip-prompt node pack
 	mv build/dist/tree/node.zip dist/lora-workbench.zip
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist build/dist/tree
 	@ls -l dist

@@ -49,7 +49,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add what is outside ``docs/``, and name every page in ``nav``."""
     for here, there in ADDED.items():
         files.append(File.generated(config, there, abs_src_path=str(ROOT / here)))
-    pages = sorted(file.src_uri for file in files.documentation_pages(inclusion=InclusionLevel.is_included))
+    pages = [file.src_uri for file in files.documentation_pages(inclusion=InclusionLevel.is_included)]
+    pages.sort(key=lambda page: (not page.endswith("index.md"), page))
     named: set[str] = set()
     config["nav"] = resolved(config["nav"], pages, named)
     if rest := [page for page in pages if page not in named]:
