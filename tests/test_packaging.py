@@ -21,7 +21,7 @@ FOLDERS = (*CODE, "js", "locales", "workflows", "subgraphs", "assets")
 READ = {"CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml", "requirements.txt"}
 """What the archive has beside that, for people, installers and the registry."""
 
-LARGEST = 24_000_000
+LARGEST = 20_000_000
 """Bytes of the wheel and of the archive. Everybody who installs or updates downloads them. Two thirds are the weights
 of the demo base, which can't be packed any smaller; PyPI's own limit is 100 MB."""
 LARGEST_FILE = 1_000_000
