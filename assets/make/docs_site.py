@@ -50,7 +50,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for here, there in ADDED.items():
         files.append(File.generated(config, there, abs_src_path=str(ROOT / here)))
     pages = [file.src_uri for file in files.documentation_pages(inclusion=InclusionLevel.is_included)]
-    pages.sort(key=lambda page: (not page.endswith("index.md"), page))
+    pages.sort(key=lambda page: (not page.endswith(("index.md", "README.md")), page))
     named: set[str] = set()
     config["nav"] = resolved(config["nav"], pages, named)
     if rest := [page for page in pages if page not in named]:
@@ -141,6 +141,8 @@ def _target(link: str, here: str, source: str, config: MkDocsConfig, files: File
     if not path or ("://" in link and not own) or link.startswith("mailto:"):
         return link
     wanted = path[own.end() :] if own else posixpath.normpath(posixpath.join(posixpath.dirname(here), path))
+    if (ROOT / wanted / "README.md").exists():
+        wanted += "/README.md"
     there = ADDED.get(wanted) or wanted.removeprefix("docs/")
     if (wanted in ADDED or wanted.startswith("docs/")) and files.get_file_from_path(there):
         return posixpath.relpath(there, posixpath.dirname(source) or ".") + mark + anchor
