@@ -50,7 +50,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for here, there in ADDED.items():
         files.append(File.generated(config, there, abs_src_path=str(ROOT / here)))
     pages = [file.src_uri for file in files.documentation_pages(inclusion=InclusionLevel.is_included)]
-    pages.sort(key=lambda page: (not page.endswith(("index.md", "README.md")), page))
+    pages.sort(key=lambda page: (not page.endswith(("index.md", "README.md")), page[:-3]))
     named: set[str] = set()
     config["nav"] = resolved(config["nav"], pages, named)
     if rest := [page for page in pages if page not in named]:
