@@ -39,6 +39,22 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of the project."""
+    from built import build_wheel, copy_of
+
+    return build_wheel(copy_of(root, tmp_path_factory.mktemp("tree")), tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def archive(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive of the project for ComfyUI's registry."""
+    from built import copy_of, pack_archive
+
+    return pack_archive(copy_of(root, tmp_path_factory.mktemp("tree")))
+
+
+@pytest.fixture(scope="session")
 def demo_base() -> Path:
     """Folder of the demo base, in diffusers' layout."""
     folder = ROOT / "assets" / "demo_base"
