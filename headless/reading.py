@@ -45,7 +45,7 @@ def read_workflow(path: Path, registry: Registry) -> Workflow:
             f"{path} is not a workflow: {error}.",
             expected="a workflow that ComfyUI saved (File > Save, or File > Export (API)), or a picture or adapter "
             "file that carries one",
-            hint="save the workflow again, or start from one in the project's workflows/ folder.",
+            hint="save the workflow again, or start from one that `lora-workbench workflows` lists.",
         ) from error
     if found.note:
         notes.insert(0, found.note)

@@ -186,13 +186,14 @@ def _in_binary(message: bytes) -> Heard:
 
 
 @contextlib.contextmanager
-def serve(extension: Path, folder: Path) -> Iterator[Server]:
+def serve(extension: Path | None, folder: Path) -> Iterator[Server]:
     """ComfyUI from ``COMFYUI_PATH``, with ``folder`` for all its files and ours as the only extension.
 
-    ``COMFYUI_PYTHON`` names the interpreter that has ComfyUI's requirements.
+    ``COMFYUI_PYTHON`` names the interpreter that has ComfyUI's requirements. Without ``extension``, what is in the
+    folder's ``custom_nodes`` is used.
     """
     place = folder / "custom_nodes" / "lora-workbench"
-    if not place.is_symlink():
+    if extension and not place.is_symlink():
         place.parent.mkdir()
         place.symlink_to(extension, target_is_directory=True)
     port = free_port()

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 
 import lora_workbench
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from lora_workbench.nodes.host.headless import HeadlessHost
     from workspace import Workspace
 
 ROOT = Path(lora_workbench.__file__).parent
+
+settings.register_profile("unhurried", deadline=None)  # other processes may hold up any example
+settings.load_profile("unhurried")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -32,6 +36,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def root() -> Path:
     """The root of the repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of the project."""
+    from built import build_wheel, copy_of
+
+    return build_wheel(copy_of(root, tmp_path_factory.mktemp("tree")), tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def archive(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive of the project for ComfyUI's registry."""
+    from built import copy_of, pack_archive
+
+    return pack_archive(copy_of(root, tmp_path_factory.mktemp("tree")))
 
 
 @pytest.fixture(scope="session")

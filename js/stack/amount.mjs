@@ -16,6 +16,8 @@ export class Amount {
     this.editor = editor
     this.told = null
     this.asking = false
+    this.wired = false // stacks come in, and are counted
+    this.more = false // adapters come in that aren't
     this.share = el("div", { className: "lw-share" })
     this.words = el("span", {})
     this.warnings = el("div", { role: "status" })
@@ -34,7 +36,9 @@ export class Amount {
     this.element.classList.add("lw-stale")
     while (this.again) {
       this.again = false
-      this.told = await amountOf(this.editor.text).catch(() => null)
+      const { texts, more } = this.editor.before()
+      Object.assign(this, { wired: texts.length > 0, more })
+      this.told = await amountOf(this.editor.text, texts).catch(() => null)
       this.draw()
     }
     this.asking = false
@@ -58,11 +62,13 @@ export class Amount {
     this.words.textContent = own === null ? t("Weights {total}", { total: short(told.total_weight) })
       : t("Weights {total}, amounting to {amount} of at most {limit}",
         { total: short(told.total_weight), amount: short(own), limit: told.limit })
-    this.words.title = t("How many adapters at weight 1 the rows that are on amount to. What is connected isn't counted.")
+    this.words.title = this.wired
+      ? t("How many adapters at weight 1 the rows that are on amount to, with those of connected stacks.")
+      : t("How many adapters at weight 1 the rows that are on amount to.")
     this.meter.hidden = own === null
     this.share.style.width = `${Math.min(100, (100 * (own ?? 0)) / told.limit)}%`
     this.element.classList.toggle("lw-beyond", told.breaks)
-    return [...this.unmeasured(), ...this.beyond()]
+    return [...this.unmeasured(), ...this.unseen(), ...this.beyond()]
   }
 
   /** Warnings that are there already stay as they are, with the focus in them. */
@@ -79,6 +85,10 @@ export class Amount {
   beyond() {
     const { breaks, effective_total, limit, best, suggested_factor } = this.told
     if (!breaks) return []
+    if (this.wired) {
+      return [{ text: t("The rows and connected stacks amount to {amount}; above {limit} pictures tend to break.",
+        { amount: short(effective_total), limit }) }]
+    }
     const factor = short(suggested_factor)
     return [{
       text: t("The rows amount to {amount} of one adapter at weight 1; above {limit} pictures tend to break.",
@@ -92,6 +102,10 @@ export class Amount {
   unmeasured() {
     const names = this.told.unmeasured.join(", ")
     return names ? [{ text: t("Not counted, as it depends on the base model: {names}", { names }) }] : []
+  }
+
+  unseen() {
+    return this.more ? [{ text: t("Not counted, as only a run tells them: adapters that come in by wire.") }] : []
   }
 
   families() {

@@ -14,12 +14,15 @@ import { openPresets } from "./presets.mjs"
 import { drawLine, markProblem } from "./row.mjs"
 import { openRowMenu } from "./row_menu.mjs"
 import { describe } from "./server.mjs"
-import { wiredFamily } from "./wired.mjs"
+import { rowsBefore, stacksAfter, wiredFamily } from "./wired.mjs"
 
 const LEAST_HEIGHT = 120 // pixels
 const PAUSE = 250 // milliseconds without a change before the server is asked
 const MOST_LINES = 20 // of text that show at once
 const EXAMPLE = "on | subjects/fox.safetensors | 0.8 | 0.6 | mid=0.5 | tok fox"
+
+/** @type {WeakMap<object, StackEditor>} */
+const editors = new WeakMap() // by node
 
 export class StackEditor {
   constructor(node) {
@@ -36,6 +39,12 @@ export class StackEditor {
     const label = t("Rows of the stack")
     this.element = el("div", { className: "lw lw-stack", "aria-label": label, role: "group" }, this.content)
     this.amount = new Amount(this)
+    editors.set(node, this)
+    const told = node.onConnectionsChange
+    node.onConnectionsChange = (...given) => {
+      told?.apply(node, given)
+      this.measure()
+    }
     this.element.addEventListener("keydown", (event) => this.onKey(event))
     this.element.addEventListener("contextmenu", (event) => this.onContextMenu(event))
   }
@@ -74,9 +83,15 @@ export class StackEditor {
     app.graph?.setDirtyCanvas(true, true)
   }
 
-  /** Weights are being changed. */
+  /** Weights are being changed, here or in a stack that comes in. */
   measure() {
     this.amount.ask()
+    for (const node of stacksAfter(this.node)) editors.get(node)?.amount.ask()
+  }
+
+  /** What comes in by wire. */
+  before() {
+    return rowsBefore(this.node)
   }
 
   /** Ask the server what the rows are, once changes pause, and what they amount to. */

@@ -12,9 +12,10 @@ export function describe(rows) {
   return tell("rows", { rows })
 }
 
-/** What the rows that are on amount to; `amount_of` in engine/adapters/amounts.py. */
-export function amountOf(rows) {
-  return tell("rows/amount", { rows })
+/** What the rows that are on amount to, with those of texts that come before; `amount_of` in engine/adapters/amounts.py.
+ *  @param {string} rows @param {string[]} before */
+export function amountOf(rows, before) {
+  return tell("rows/amount", { rows, before })
 }
 
 function file(name) {

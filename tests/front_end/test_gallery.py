@@ -37,109 +37,111 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return Dataset(name="fox", records=loaded.records, trigger=TriggerWord(word="ohwx"))
 
 
-def test_pictures_with_captions_and_flags(page: Page, standin: Standin, dataset: Dataset) -> None:
+def test_pictures_with_captions_and_flags(lasting: Page, standin: Standin, dataset: Dataset) -> None:
     flags = {"01.png": [("blurred", "its edges are wide")]}
-    shown(page, standin, "LW_InspectDataset", dataset, flags=flags)
-    assert page.locator(".lw-gallery-bar").inner_text() == "30 pictures"
-    first = page.locator(".lw-tile").first
+    shown(lasting, standin, "LW_InspectDataset", dataset, flags=flags)
+    assert lasting.locator(".lw-gallery-bar").inner_text() == "30 pictures"
+    first = lasting.locator(".lw-tile").first
     assert HOSTILE in first.inner_text() and first.locator("mark").inner_text() == "ohwx"
-    assert page.locator(".lw-flag").first.inner_text() == "blurred"
-    page.wait_for_function("document.querySelector('.lw-tile img').naturalWidth > 0")
-    assert page.evaluate("window.hurt") is None
+    assert lasting.locator(".lw-flag").first.inner_text() == "blurred"
+    lasting.wait_for_function("document.querySelector('.lw-tile img').naturalWidth > 0")
+    assert lasting.evaluate("window.hurt") is None
 
 
-def test_a_caption_is_edited_by_keys_and_kept_in_the_workflow(page: Page, standin: Standin, dataset: Dataset) -> None:
-    node = shown(page, standin, "LW_EditCaptions", dataset)
-    page.locator(".lw-grid").focus()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("Enter")
-    page.wait_for_selector(".lw-large textarea")
-    assert page.locator(".lw-large .lw-muted", has_text="tokens").inner_text().startswith("about ")
-    page.locator(".lw-large textarea").fill("ohwx fox: asleep\nin snow")
-    page.keyboard.press("Control+Enter")
-    page.wait_for_function("document.querySelector('.lw-large b').textContent === '02.png'")
-    page.keyboard.press("PageUp")
-    page.wait_for_function("document.querySelector('.lw-large textarea').value === 'ohwx fox: asleep in snow'")
-    page.keyboard.press("Escape")
-    page.locator(".lw-large").wait_for(state="detached")
-    assert value(page, node, "overrides") == "01.png: ohwx fox: asleep in snow"
-    assert "asleep" in page.locator(".lw-tile[data-name='01.png']").inner_text()
-    page.locator(".lw-tile[data-name='01.png']").click()
-    page.get_by_role("button", name="Undo this edit").click()
-    page.keyboard.press("Escape")
-    assert value(page, node, "overrides") == ""
+def test_a_caption_is_edited_by_keys_and_kept_in_the_workflow(
+    lasting: Page, standin: Standin, dataset: Dataset
+) -> None:
+    node = shown(lasting, standin, "LW_EditCaptions", dataset)
+    lasting.locator(".lw-grid").focus()
+    lasting.keyboard.press("ArrowRight")
+    lasting.keyboard.press("Enter")
+    lasting.wait_for_selector(".lw-large textarea")
+    assert lasting.locator(".lw-large .lw-muted", has_text="tokens").inner_text().startswith("about ")
+    lasting.locator(".lw-large textarea").fill("ohwx fox: asleep\nin snow")
+    lasting.keyboard.press("Control+Enter")
+    lasting.wait_for_function("document.querySelector('.lw-large b').textContent === '02.png'")
+    lasting.keyboard.press("PageUp")
+    lasting.wait_for_function("document.querySelector('.lw-large textarea').value === 'ohwx fox: asleep in snow'")
+    lasting.keyboard.press("Escape")
+    lasting.locator(".lw-large").wait_for(state="detached")
+    assert value(lasting, node, "overrides") == "01.png: ohwx fox: asleep in snow"
+    assert "asleep" in lasting.locator(".lw-tile[data-name='01.png']").inner_text()
+    lasting.locator(".lw-tile[data-name='01.png']").click()
+    lasting.get_by_role("button", name="Undo this edit").click()
+    lasting.keyboard.press("Escape")
+    assert value(lasting, node, "overrides") == ""
 
 
-def test_an_edit_by_hand_is_shown(page: Page, standin: Standin, dataset: Dataset) -> None:
-    node = shown(page, standin, "LW_EditCaptions", dataset)
+def test_an_edit_by_hand_is_shown(lasting: Page, standin: Standin, dataset: Dataset) -> None:
+    node = shown(lasting, standin, "LW_EditCaptions", dataset)
     change = """(id) => {
       const widget = app.rootGraph.getNodeById(id).widgets.find((widget) => widget.name === "overrides")
       widget.value = "00: by hand"
       widget.callback?.(widget.value)
     }"""
-    page.evaluate(change, node)
-    page.wait_for_selector(".lw-tile[data-name='00.png']:has-text('by hand')")
+    lasting.evaluate(change, node)
+    lasting.wait_for_selector(".lw-tile[data-name='00.png']:has-text('by hand')")
 
 
-def test_pictures_are_kept_and_dropped(page: Page, standin: Standin, dataset: Dataset) -> None:
-    node = shown(page, standin, "LW_CurateDataset", dataset, dropped={"00.png": "blurred (soft)"})
-    page.locator(".lw-grid").focus()
-    page.keyboard.press("k")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("d")
-    assert value(page, node, "keep") == "00.png"
-    assert value(page, node, "drop") == "01.png"
-    page.keyboard.press("Enter")
-    page.get_by_role("radio", name="Keep").click()
-    assert value(page, node, "keep") == "00.png\n01.png" and value(page, node, "drop") == ""
-    page.keyboard.press("Escape")
+def test_pictures_are_kept_and_dropped(lasting: Page, standin: Standin, dataset: Dataset) -> None:
+    node = shown(lasting, standin, "LW_CurateDataset", dataset, dropped={"00.png": "blurred (soft)"})
+    lasting.locator(".lw-grid").focus()
+    lasting.keyboard.press("k")
+    lasting.keyboard.press("ArrowRight")
+    lasting.keyboard.press("d")
+    assert value(lasting, node, "keep") == "00.png"
+    assert value(lasting, node, "drop") == "01.png"
+    lasting.keyboard.press("Enter")
+    lasting.get_by_role("radio", name="Keep").click()
+    assert value(lasting, node, "keep") == "00.png\n01.png" and value(lasting, node, "drop") == ""
+    lasting.keyboard.press("Escape")
 
 
-def test_other_nodes_say_which_one_edits_and_add_it(page: Page, standin: Standin, dataset: Dataset) -> None:
-    shown(page, standin, "LW_LoadDataset", dataset)
-    page.locator(".lw-tile").first.click()
-    assert page.locator(".lw-large textarea").count() == 0
-    page.get_by_role("button", name="Add Edit Captions after this node").click()
-    types = page.evaluate("app.rootGraph.nodes.map((node) => node.type)")
+def test_other_nodes_say_which_one_edits_and_add_it(lasting: Page, standin: Standin, dataset: Dataset) -> None:
+    shown(lasting, standin, "LW_LoadDataset", dataset)
+    lasting.locator(".lw-tile").first.click()
+    assert lasting.locator(".lw-large textarea").count() == 0
+    lasting.get_by_role("button", name="Add Edit Captions after this node").click()
+    types = lasting.evaluate("app.rootGraph.nodes.map((node) => node.type)")
     assert types == ["LW_LoadDataset", "LW_EditCaptions"]
-    assert page.evaluate("app.rootGraph.nodes[1].inputs.find((input) => input.name === 'dataset').link != null")
+    assert lasting.evaluate("app.rootGraph.nodes[1].inputs.find((input) => input.name === 'dataset').link != null")
 
 
 def test_it_comes_back_with_the_workflow_until_the_server_restarts(
-    page: Page, standin: Standin, dataset: Dataset
+    lasting: Page, standin: Standin, dataset: Dataset
 ) -> None:
-    shown(page, standin, "LW_LoadDataset", dataset)
-    page.evaluate("app.loadGraphData(JSON.parse(JSON.stringify(app.rootGraph.serialize())))")
-    page.wait_for_selector(".lw-tile .lw-caption")
+    shown(lasting, standin, "LW_LoadDataset", dataset)
+    lasting.evaluate("app.loadGraphData(JSON.parse(JSON.stringify(app.rootGraph.serialize())))")
+    lasting.wait_for_selector(".lw-tile .lw-caption")
     load = """(token) => {
       const workflow = JSON.parse(JSON.stringify(app.rootGraph.serialize()))
       workflow.nodes[0].properties.lw_dataset = token
       return app.loadGraphData(workflow)
     }"""
-    page.evaluate(load, "gone")
-    page.wait_for_selector("text=Run the graph to see the pictures.")
+    lasting.evaluate(load, "gone")
+    lasting.wait_for_selector("text=Run the graph to see the pictures.")
 
 
-def test_five_thousand_pictures_scroll(page: Page, standin: Standin, dataset: Dataset, tmp_path: Path) -> None:
+def test_five_thousand_pictures_scroll(lasting: Page, standin: Standin, dataset: Dataset, tmp_path: Path) -> None:
     del tmp_path
     records = tuple(
         record.__class__(**{**vars(record), "caption": f"{number} ohwx"})
         for number, record in enumerate(dataset.records * 167)
     )
-    shown(page, standin, "LW_PreviewDataset", Dataset(name="many", records=records[:5000]))
-    assert page.locator(".lw-gallery-bar").inner_text() == "5000 pictures"
-    page.evaluate("document.querySelector('.lw-grid').scrollTop = 1e9")
-    page.wait_for_selector(".lw-tile:has-text('4999 ohwx')")
-    assert page.locator(".lw-tile").count() < 60
+    shown(lasting, standin, "LW_PreviewDataset", Dataset(name="many", records=records[:5000]))
+    assert lasting.locator(".lw-gallery-bar").inner_text() == "5000 pictures"
+    lasting.evaluate("document.querySelector('.lw-grid').scrollTop = 1e9")
+    lasting.wait_for_selector(".lw-tile:has-text('4999 ohwx')")
+    assert lasting.locator(".lw-tile").count() < 60
 
 
 @pytest.mark.proofs
-def test_scrolling_through_five_thousand_pictures_is_smooth(page: Page, standin: Standin, tmp_path: Path) -> None:
+def test_scrolling_through_five_thousand_pictures_is_smooth(lasting: Page, standin: Standin, tmp_path: Path) -> None:
     """On a computer that does nothing else."""
     for number in range(5000):
         Image.new("RGB", (64, 64), (number % 256, 90, 160)).save(tmp_path / f"{number:04}.png")
-    shown(page, standin, "LW_InspectDataset", load_dataset(tmp_path))
-    page.wait_for_timeout(1500)
-    frames, top = page.evaluate(SCROLL)
+    shown(lasting, standin, "LW_InspectDataset", load_dataset(tmp_path))
+    lasting.wait_for_timeout(1500)
+    frames, top = lasting.evaluate(SCROLL)
     print(f"{frames:.0f} frames a second")
     assert top > 8000 and frames >= 50

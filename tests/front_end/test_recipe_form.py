@@ -31,10 +31,10 @@ KNOWN = {
 
 
 @pytest.fixture
-def form(page: Page) -> Locator:
+def form(lasting: Page) -> Locator:
     inputs = {"goal": "subject", "quality": "standard", "settings": SETTINGS}
-    page.evaluate(OPEN, {"1": {"class_type": "LW_Recipe", "inputs": inputs}})
-    form = page.locator(".lw-recipe")
+    lasting.evaluate(OPEN, {"1": {"class_type": "LW_Recipe", "inputs": inputs}})
+    form = lasting.locator(".lw-recipe")
     form.locator("[data-group=adapter]").wait_for()
     return form
 
@@ -47,20 +47,20 @@ def opened(form: Locator, group: str) -> None:
     form.locator(f"[data-group={group}] summary").click()
 
 
-def test_fields_read_and_write_the_text(page: Page, form: Locator) -> None:
+def test_fields_read_and_write_the_text(lasting: Page, form: Locator) -> None:
     opened(form, "adapter")
     rank = row(form, "rank").get_by_label("rank", exact=True)
     assert rank.input_value() == "8"
     rank.fill("12")
     row(form, "train_text_encoder").locator("select").select_option("true")
-    assert page.evaluate(HELD) == "# mine\nsteps = 300\nrank = 12\ntrain_text_encoder = true"
-    assert page.evaluate(QUEUED) == page.evaluate(HELD)
+    assert lasting.evaluate(HELD) == "# mine\nsteps = 300\nrank = 12\ntrain_text_encoder = true"
+    assert lasting.evaluate(QUEUED) == lasting.evaluate(HELD)
     form.get_by_role("button", name="Back to the suggested value: rank", exact=True).click()
-    assert page.evaluate(HELD) == "# mine\nsteps = 300\ntrain_text_encoder = true"
+    assert lasting.evaluate(HELD) == "# mine\nsteps = 300\ntrain_text_encoder = true"
     form.get_by_text("1 changed").first.wait_for()
 
 
-def test_text_and_form_are_the_same(page: Page, form: Locator) -> None:
+def test_text_and_form_are_the_same(lasting: Page, form: Locator) -> None:
     form.get_by_label("Search settings").press("Escape")
     text = form.get_by_label("Settings as text")
     assert text.input_value() == SETTINGS
@@ -68,7 +68,7 @@ def test_text_and_form_are_the_same(page: Page, form: Locator) -> None:
     form.get_by_role("button", name="Edit as a form").click()
     opened(form, "batches")
     assert row(form, "batch_size").locator("input").input_value() == "4"
-    assert page.evaluate(HELD) == "batch_size = 4"
+    assert lasting.evaluate(HELD) == "batch_size = 4"
 
 
 def test_search_shows_only_what_fits(form: Locator) -> None:
@@ -85,11 +85,11 @@ def test_conflicts_and_unused_settings_are_told(form: Locator) -> None:
     row(form, "noise_offset").get_by_text("expected 0 for one of them").wait_for()
 
 
-def test_values_are_those_of_the_last_run(page: Page, form: Locator) -> None:
+def test_values_are_those_of_the_last_run(lasting: Page, form: Locator) -> None:
     form.get_by_text("Noise levels: depends on the base model").wait_for()
     opened(form, "adapter")
     row(form, "alpha").get_by_text("depends on the base model").wait_for()
-    page.evaluate(LEARN, KNOWN)
+    lasting.evaluate(LEARN, KNOWN)
     form.get_by_text("Noise levels, clean to noise").wait_for()
     form.get_by_text("Learning rate over 300 steps, peak 0.0001").wait_for()
     assert row(form, "alpha").locator("input").get_attribute("placeholder") == "16"
@@ -97,9 +97,9 @@ def test_values_are_those_of_the_last_run(page: Page, form: Locator) -> None:
     row(form, "rank").get_by_text("its makers, for fox-base").wait_for()
 
 
-def test_a_saved_workflow_keeps_the_settings(page: Page, form: Locator) -> None:
+def test_a_saved_workflow_keeps_the_settings(lasting: Page, form: Locator) -> None:
     opened(form, "adapter")
     row(form, "rank").locator("input").fill("24")
-    page.evaluate("async () => app.loadGraphData(app.rootGraph.serialize())")
-    page.locator(".lw-recipe [data-group=adapter]").wait_for()
-    assert page.evaluate(HELD) == "# mine\nsteps = 300\nrank = 24"
+    lasting.evaluate("async () => app.loadGraphData(app.rootGraph.serialize())")
+    lasting.locator(".lw-recipe [data-group=adapter]").wait_for()
+    assert lasting.evaluate(HELD) == "# mine\nsteps = 300\nrank = 24"

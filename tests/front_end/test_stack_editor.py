@@ -329,3 +329,25 @@ def test_mixed_families_and_missing_files_are_warned_of(lasting: Page, editor: L
     amount.get_by_text("Missing files of rows that are on: 1.").wait_for()
     assert amount.get_by_text("families").count() == 0
     amount.get_by_text("Weights 0.5, amounting to 0.5").wait_for()
+
+
+CUT = """() => {
+    for (const node of app.graph.nodes) node.disconnectInput(node.inputs.findIndex(({ name }) => name === "stack"))
+}"""
+
+
+@pytest.mark.usefixtures("library")
+def test_stacks_that_come_in_by_wire_count(lasting: Page) -> None:
+    stacks = {
+        "1": {"class_type": "LW_Stack", "inputs": {"rows": f"on | {FOX} | 0.8"}},
+        "2": {"class_type": "LW_Stack", "inputs": {"rows": f"on | {FOX} | 0.4", "stack": ["1", 0]}},
+    }
+    lasting.evaluate(OPEN, stacks)
+    lasting.get_by_text("Weights 0.8, amounting to 0.8 of at most 2").wait_for()
+    lasting.get_by_text("Weights 1.2, amounting to 1.2 of at most 2").wait_for()
+    weight = lasting.locator(".lw-stack").nth(0).get_by_label("Weight for the denoiser")
+    weight.fill("1.7")
+    weight.blur()
+    lasting.get_by_text("The rows and connected stacks amount to 2.1; above 2").wait_for()
+    lasting.evaluate(CUT)
+    lasting.get_by_text("Weights 0.4, amounting to 0.4 of at most 2").wait_for()

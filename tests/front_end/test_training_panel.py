@@ -87,6 +87,7 @@ def told_of(count: int) -> list[dict[str, Any]]:
 
 def begin(page: Page, standin: Standin, count: int) -> None:
     """A training in progress that the page hears of."""
+    standin.forget()
     page.evaluate(OPEN, PROMPT)
     for part in told_of(count):
         standin.send(EVENT, {"node": "1", "prompt_id": "of another page", **part})
@@ -101,39 +102,39 @@ def store(standin: Standin) -> RunStore:
     return found
 
 
-def test_losses_come_as_they_are_and_the_run_is_remembered(page: Page, standin: Standin, store: RunStore) -> None:
+def test_losses_come_as_they_are_and_the_run_is_remembered(lasting: Page, standin: Standin, store: RunStore) -> None:
     del store
-    begin(page, standin, 400)
-    panel = page.locator(".lw-training")
+    begin(lasting, standin, 400)
+    panel = lasting.locator(".lw-training")
     panel.get_by_role("status").get_by_text(f"Step 400/{STEPS}").wait_for()
     assert panel.locator(".lw-stop").is_visible()
     assert panel.locator("canvas").get_attribute("aria-label") == "Loss of 400 steps"
-    assert page.evaluate(REMEMBERED) == run_name(LINEAGE, STEPS)
+    assert lasting.evaluate(REMEMBERED) == run_name(LINEAGE, STEPS)
 
 
 def test_what_a_workflow_remembers_goes_on_only_while_it_is_trained(
-    page: Page, standin: Standin, store: RunStore
+    lasting: Page, standin: Standin, store: RunStore
 ) -> None:
-    begin(page, standin, 400)
-    page.locator(".lw-training").get_by_text(f"Step 400/{STEPS}").wait_for()
+    begin(lasting, standin, 400)
+    lasting.locator(".lw-training").get_by_text(f"Step 400/{STEPS}").wait_for()
     lock = Exclusive(store.lock(LINEAGE))
     for _ in lock.acquire("fox"):
         pass
     try:
-        page.evaluate(AGAIN)
-        page.locator(".lw-training-state", has_text=f"Step 400/{STEPS}").wait_for()
-        assert page.locator(".lw-stop").is_visible()
+        lasting.evaluate(AGAIN)
+        lasting.locator(".lw-training-state", has_text=f"Step 400/{STEPS}").wait_for()
+        assert lasting.locator(".lw-stop").is_visible()
     finally:
         lock.release()
-    page.evaluate(AGAIN)
-    page.locator(".lw-training-state", has_text=f"Interrupted at step 400 of {STEPS}").wait_for()
-    assert page.locator(".lw-stop").is_hidden()
+    lasting.evaluate(AGAIN)
+    lasting.locator(".lw-training-state", has_text=f"Interrupted at step 400 of {STEPS}").wait_for()
+    assert lasting.locator(".lw-stop").is_hidden()
 
 
-def test_a_page_that_hears_no_end_asks_for_it(page: Page, standin: Standin, store: RunStore) -> None:
+def test_a_page_that_hears_no_end_asks_for_it(lasting: Page, standin: Standin, store: RunStore) -> None:
     del store
-    begin(page, standin, 400)
-    page.locator(".lw-training-state", has_text=f"Interrupted at step 400 of {STEPS}").wait_for()
+    begin(lasting, standin, 400)
+    lasting.locator(".lw-training-state", has_text=f"Interrupted at step 400 of {STEPS}").wait_for()
 
 
 @pytest.fixture
@@ -145,25 +146,25 @@ def in_progress(store: RunStore) -> Iterator[RunStore]:
     lock.release()
 
 
-def test_the_prior_and_the_memory_stand_beside_the_loss(page: Page, standin: Standin, store: RunStore) -> None:
+def test_the_prior_and_the_memory_stand_beside_the_loss(lasting: Page, standin: Standin, store: RunStore) -> None:
     note(store, LINEAGE, replace(ABOUT, steps=61))
-    page.evaluate(OPEN, PROMPT)
+    lasting.evaluate(OPEN, PROMPT)
     event = {"node": "1", "prompt_id": "-", "run": run_name(LINEAGE, 61), "steps": 61, "learning_rate": 1e-4, "rate": 1}
     losses = {"first": 1, "losses": [0.5] * 60, "prior": [0.125] * 60}
     standin.send(EVENT, {**event, **losses, "memory": {"taken": 1_200_000_000, "planned": 2_040_000_000}})
-    figures = page.locator(".lw-figures")
+    figures = lasting.locator(".lw-figures")
     figures.get_by_text("memory 1.2 of 2.0 GB planned").wait_for()
     assert figures.locator(".lw-loss b").text_content() == "0.5000"
     assert figures.locator(".lw-prior b").text_content() == "0.1250"
-    assert page.evaluate(COLORS, ["--p-primary-color", "--p-pink-400"]) == [True, True]
+    assert lasting.evaluate(COLORS, ["--p-primary-color", "--p-pink-400"]) == [True, True]
     standin.send(EVENT, {**event, "first": 61, "losses": [0.5], "memory": {"taken": 60_000_000, "planned": None}})
     figures.get_by_text("memory 60 MB", exact=True).wait_for()
 
 
-def test_samples_and_a_snapshot_are_asked_for_and_come(page: Page, standin: Standin, in_progress: RunStore) -> None:
+def test_samples_and_a_snapshot_are_asked_for_and_come(lasting: Page, standin: Standin, in_progress: RunStore) -> None:
     note(in_progress, LINEAGE, replace(ABOUT, sample_prompts=1))
-    begin(page, standin, 40)
-    acts = page.locator(".lw-training-acts")
+    begin(lasting, standin, 40)
+    acts = lasting.locator(".lw-training-acts")
     draw, save = acts.get_by_role("button", name="Draw the sample prompts"), acts.get_by_text("One more snapshot")
     draw.click()
     save.click()
@@ -181,61 +182,64 @@ def test_samples_and_a_snapshot_are_asked_for_and_come(page: Page, standin: Stan
     snapshot.touch()
     for kept in ("samples", "snapshot"):
         standin.send(EVENT, {"node": "1", "prompt_id": "-", **told_of(40)[-1], "kept": kept})
-    page.get_by_role("img", name="a fox").wait_for()
-    page.locator(".lw-figures").get_by_text("snapshots 1").wait_for()
+    lasting.get_by_role("img", name="a fox").wait_for()
+    lasting.locator(".lw-figures").get_by_text("snapshots 1").wait_for()
     assert draw.is_enabled() and save.is_enabled() and not acts.get_by_text("After this step").is_visible()
 
 
-def test_without_prompts_the_panel_says_why_it_draws_none(page: Page, standin: Standin, in_progress: RunStore) -> None:
+def test_without_prompts_the_panel_says_why_it_draws_none(
+    lasting: Page, standin: Standin, in_progress: RunStore
+) -> None:
     del in_progress
-    begin(page, standin, 40)
-    acts = page.locator(".lw-training-acts")
+    begin(lasting, standin, 40)
+    acts = lasting.locator(".lw-training-acts")
     acts.get_by_text("Samples need sample_prompts in the recipe").wait_for()
     assert acts.get_by_role("button", name="Draw the sample prompts").is_disabled()
     assert acts.get_by_text("One more snapshot").is_enabled()
 
 
-def test_a_run_that_has_ended_meanwhile_is_asked_for_nothing(page: Page, standin: Standin, store: RunStore) -> None:
+def test_a_run_that_has_ended_meanwhile_is_asked_for_nothing(lasting: Page, standin: Standin, store: RunStore) -> None:
     del store
-    begin(page, standin, 40)
-    save = page.locator(".lw-training-acts").get_by_text("One more snapshot")
+    begin(lasting, standin, 40)
+    save = lasting.locator(".lw-training-acts").get_by_text("One more snapshot")
     save.click()
-    page.get_by_text("No training is in progress").first.wait_for()
+    lasting.get_by_text("No training is in progress").first.wait_for()
     assert save.is_enabled()
 
 
-def test_drawing_takes_a_small_share_of_a_step(page: Page) -> None:
+@pytest.mark.proofs
+def test_drawing_takes_a_small_share_of_a_step(lasting: Page) -> None:
     losses = [1 / number for number in range(1, STEPS + 1)]
-    milliseconds = page.evaluate(COST, {"losses": losses, "steps": STEPS})
+    milliseconds = lasting.evaluate(COST, {"losses": losses, "steps": STEPS})
     print(f"drawing {STEPS} steps: {milliseconds:.2f} ms")
     assert milliseconds * 4 / 1000 < SMALL_SHARE
 
 
-def test_a_hosted_training_is_told_in_words(page: Page, standin: Standin) -> None:
-    page.evaluate(OPEN, {"1": {"class_type": "LW_TrainRemote", "inputs": {}}})
+def test_a_hosted_training_is_told_in_words(lasting: Page, standin: Standin) -> None:
+    lasting.evaluate(OPEN, {"1": {"class_type": "LW_TrainRemote", "inputs": {}}})
     told = "replicate: job abc is training, 120/1000 steps"
     standin.send("lora_workbench.text", {"node": "1", "text": told, "prompt_id": "of another page"})
-    page.wait_for_function("text => document.querySelector('textarea[aria-label=Result]')?.value === text", arg=told)
-    assert not page.locator(".lw-training").count()
+    lasting.wait_for_function("text => document.querySelector('textarea[aria-label=Result]')?.value === text", arg=told)
+    assert not lasting.locator(".lw-training").count()
 
 
-def test_it_is_there_again_after_its_node_was_collapsed(page: Page, standin: Standin, store: RunStore) -> None:
+def test_it_is_there_again_after_its_node_was_collapsed(lasting: Page, standin: Standin, store: RunStore) -> None:
     del store
-    begin(page, standin, 400)
-    state = page.locator(".lw-training-state", has_text=f"Step 400/{STEPS}")
+    begin(lasting, standin, 400)
+    state = lasting.locator(".lw-training-state", has_text=f"Step 400/{STEPS}")
     state.wait_for()
-    page.evaluate("() => app.rootGraph.nodes[0].collapse()")
+    lasting.evaluate("() => app.rootGraph.nodes[0].collapse()")
     state.wait_for(state="hidden")
-    page.evaluate("() => app.rootGraph.nodes[0].collapse()")
+    lasting.evaluate("() => app.rootGraph.nodes[0].collapse()")
     state.wait_for()
 
 
-def test_a_training_inside_a_subgraph_is_watched_there(page: Page, standin: Standin, store: RunStore) -> None:
+def test_a_training_inside_a_subgraph_is_watched_there(lasting: Page, standin: Standin, store: RunStore) -> None:
     del store
-    page.evaluate(OPEN, PROMPT)
-    node = page.evaluate(INTO_SUBGRAPH)
+    lasting.evaluate(OPEN, PROMPT)
+    node = lasting.evaluate(INTO_SUBGRAPH)
     for part in told_of(400):
         standin.send("lora_workbench.training", {"node": node, "prompt_id": "of another page", **part})
-    page.get_by_role("status").get_by_text(f"Step 400/{STEPS}").wait_for()
-    page.evaluate("() => app.canvas.setGraph(app.rootGraph)")
-    page.locator(".lw-training").wait_for(state="hidden")
+    lasting.get_by_role("status").get_by_text(f"Step 400/{STEPS}").wait_for()
+    lasting.evaluate("() => app.canvas.setGraph(app.rootGraph)")
+    lasting.locator(".lw-training").wait_for(state="hidden")

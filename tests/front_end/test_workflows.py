@@ -76,7 +76,7 @@ def shapes(workflow: dict[str, Any]) -> list[float]:
     return [side / widest for size in sizes for side in size]
 
 
-@pytest.mark.parametrize("renderer", ["canvas", "vue"])
+@pytest.mark.parametrize("renderer", ["canvas", pytest.param("vue", marks=pytest.mark.pages)])
 def test_without_our_scripts_a_workflow_still_gives_the_same_prompt(
     opened: Opened, standin: Standin, renderer: str
 ) -> None:

@@ -55,6 +55,16 @@ def test_rows_that_are_on_amount_to_what_can_be_told() -> None:
     assert ask(amount, "on | fox | lots") == {"total_weight": None}
 
 
+@pytest.mark.usefixtures("loras")
+def test_rows_that_come_in_by_wire_are_counted() -> None:
+    told = json.loads(amount(Asked(body={"rows": "on | owl | 2", "before": ["on | fox | 1", "off | fox"]})).content)
+    assert told["total_weight"] == 3
+    assert told["effective_total"] == pytest.approx(5**0.5)
+    told = json.loads(amount(Asked(body={"rows": "on | owl | 2", "before": ["on | fox | lots"]})).content)
+    assert told == {"total_weight": None}
+    assert amount(Asked(body={"rows": "", "before": 7})).status == 400
+
+
 def test_a_damaged_file_is_told(loras: Path) -> None:
     whole = (loras / "owl.safetensors").read_bytes()
     (loras / "owl.safetensors").write_bytes(whole[:-4])
