@@ -12,7 +12,7 @@ import pytest
 from documented_commands import Command, commands, parsed
 from lora_workbench.nodes.routes import ROUTES
 
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/*.md", "docs/use-cases/*.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/**/*.md", "js/docs/*.md")
 OURS = (("lora-workbench",), ("-m", "lora_workbench"))
 URL = re.compile(r"http://[^\s/]+/lora_workbench/(\S+)")
 
