@@ -11,6 +11,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from filled_notebooks import Notebook, executed, fields, filled, outputs, pictures_of, read, text_of
 from hub_standin import hub
 from lora_workbench.cli.nodes import registry
 from lora_workbench.engine.adapters.files import load_adapter
@@ -18,8 +19,6 @@ from lora_workbench.engine.training.state import TrainingState
 from lora_workbench.headless.preparing import prepare
 from lora_workbench.headless.reading import read_workflow
 from lora_workbench.headless.validation import validate
-
-from notebooks import Notebook, executed, fields, filled, outputs, pictures_of, read, text_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -31,13 +30,7 @@ SHORT: dict[str, Any] = {
     "steps": 12, "snapshot_every": 4, "settings": "rank = 4", "try_a_step": False, "seeds_per_prompt": 1,
     "drawing_steps": 4,
 }  # fmt: skip
-PARTS = {
-    "_class_name": "StableDiffusionPipeline",
-    "unet": ["diffusers", "U"],
-    "vae": [],
-    "tokenizer": [],
-    "safety_checker": [],
-}
+PARTS = dict.fromkeys(["_class_name", "unet", "vae", "tokenizer", "safety_checker"], ["diffusers", "AClass"])
 MODEL_FILES = {
     "model_index.json": json.dumps(PARTS).encode(),
     "model.safetensors": b"all in one",

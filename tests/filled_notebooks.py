@@ -13,7 +13,7 @@ from typing import Any
 
 import nbformat
 
-FORM = re.compile(r"^(?P<name>\w+) = (?P<value>.+?)\s+# ?@param(?P<kind> .+)?$", re.MULTILINE)
+FORM = re.compile(r"^(?P<name>\w+) = (?P<value>.+?)\s+# ?@param (?P<kind>.+)$", re.MULTILINE)
 """A field of a form, as Colab reads it."""
 LONGEST_CELL = 600
 """Seconds."""
@@ -25,19 +25,15 @@ def read(path: Path) -> Notebook:
 
 
 def fields(notebook: Notebook) -> dict[str, tuple[Any, list[Any] | dict[str, Any]]]:
-    """Name of each field of the forms -> its default, and its choices or what Colab should know of it."""
-    found = {}
-    for cell in _code(notebook):
-        for field in FORM.finditer(cell.source):
-            kind = (field["kind"] or " {}").strip()
-            choices, _, _ = kind.partition("] ")
-            known = _json(choices if choices.endswith("]") or not kind.startswith("[") else f"{choices}]")
-            found[field["name"]] = (ast.literal_eval(field["value"]), known)
-    return found
+    """Name of each field of the forms -> its default, and its choices or what kind of value it takes."""
+    found = [field for cell in _code(notebook) for field in FORM.finditer(cell.source)]
+    return {field["name"]: (ast.literal_eval(field["value"]), _known(field["kind"])) for field in found}
 
 
-def _json(text: str) -> Any:
-    return json.loads(re.sub(r"([{,]\s*)(\w[\w-]*):", r'\1"\2":', text))
+def _known(kind: str) -> Any:
+    """What Colab is told of a field: the first value of JSON, in which names need no quotes; options may follow."""
+    quoted = re.sub(r"([{,]\s*)([\w-]+):", r'\1"\2":', kind.strip())
+    return json.JSONDecoder().raw_decode(quoted)[0]
 
 
 def _code(notebook: Notebook) -> Iterator[Notebook]:
