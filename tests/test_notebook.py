@@ -30,7 +30,7 @@ SHORT: dict[str, Any] = {
     "steps": 12, "snapshot_every": 4, "settings": "rank = 4", "try_a_step": False, "seeds_per_prompt": 1,
     "drawing_steps": 4,
 }  # fmt: skip
-PARTS = dict.fromkeys(["_class_name", "unet", "vae", "tokenizer", "safety_checker"], ["diffusers", "AClass"])
+PARTS = {part: ["diffusers", "Its class"] for part in ("unet", "vae", "tokenizer", "safety_checker")}
 MODEL_FILES = {
     "model_index.json": json.dumps(PARTS).encode(),
     "model.safetensors": b"all in one",
