@@ -65,7 +65,7 @@ def token_of(name: str, title: str, variables: Sequence[str]) -> Token:
     if secret := secret.strip():
         return _checked(secret, f"the keyring's entry {KEYRING} {name}")
     raise ConfigError(
-        f"There is no token for {title}{f', and the keyring cannot be read: {problem}' if problem else ''}.",
+        f"There is no token for {title}" + (f", and the keyring can't be read: {problem}." if problem else "."),
         expected=f"the environment variable {' or '.join(variables)}, or an entry of the system's keyring",
         hint=f"set the variable before the start, or run `keyring set {KEYRING} {name}`; never write a token into a "
         "graph.",
