@@ -407,6 +407,7 @@ class Handler(BaseHTTPRequestHandler):
     """Lets a stand-in answer, and breaks what it is told to break."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # an answer's body would wait for the receipt of its head
     standin: StandIn
 
     def log_message(self, *_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Run by ComfyUI's own Python: adapters of hosted trainers in ComfyUI's loader, beside the files that stand-ins sent."""
+"""Run by ComfyUI's own Python: adapters of hosted trainers in ComfyUI's loader, beside the files that were sent."""
 
 from __future__ import annotations
 

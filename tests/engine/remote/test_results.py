@@ -74,7 +74,10 @@ def as_peft(base: Base, begin: str = "", end: str = "", header: dict[str, Any] |
     tensors, added = {}, {}
     parts = ("transformer",) if base.family == "flux1" else ("unet", "text_encoder", "text_encoder_2")
     for part, path, up, down in factors(base, *parts):
-        tensors[f"{begin}{part}.{path}.lora_A{end}.weight"], tensors[f"{begin}{part}.{path}.lora_B{end}.weight"] = down, up
+        tensors[f"{begin}{part}.{path}.lora_A{end}.weight"], tensors[f"{begin}{part}.{path}.lora_B{end}.weight"] = (
+            down,
+            up,
+        )
         added[f"{part}.{path}"] = up @ down * (ALPHA / RANK if header else 1)
     return Sent(save(tensors, metadata={"lora_adapter_metadata": json.dumps(header)} if header else None), added)
 
@@ -95,7 +98,11 @@ def as_kohya(base: Base) -> Sent:
     begins = {"unet": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"}
     for part, path, up, down in factors(base, *begins):
         stem = begins[part] + path.replace(".", "_")
-        tensors |= {f"{stem}.lora_up.weight": up, f"{stem}.lora_down.weight": down, f"{stem}.alpha": torch.tensor(ALPHA)}
+        tensors |= {
+            f"{stem}.lora_up.weight": up,
+            f"{stem}.lora_down.weight": down,
+            f"{stem}.alpha": torch.tensor(ALPHA),
+        }
         added[f"{part}.{path}"] = up @ down * ALPHA / RANK
     return Sent(save(tensors), added)
 
@@ -203,4 +210,3 @@ def test_a_trained_word_alone_is_no_adapter(open_standin, pictures, store):
     open_standin("fal", save({"emb_params": torch.ones(1, 768)}))
     with pytest.raises(AdapterError):
         Ordering("fal", pictures, store)()
-
