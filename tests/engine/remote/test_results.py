@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +27,7 @@ from torch import Tensor
 
 MAKERS: dict[str, Callable[[Path], Path]] = {"flux1": save_tiny_flux1, "sdxl": save_tiny_sdxl}
 RANK, ALPHA = 2, 3.0
-LAYERS = re.compile(r"\.(to_[qkv]|to_out\.0|[qv]_proj|fc1)$")
+LAYERS = re.compile(r"\.(to_[qkv]|to_out\.0|(q|k|v|out)_proj|fc[12])$")
 
 
 class Base:
@@ -38,20 +37,24 @@ class Base:
         self.family, self.folder = family, MAKERS[family](folder)
         self.backbone: Backbone = registry.load_base(self.folder, device="cpu", precision="fp32")
 
-    @cached_property
-    def pipeline(self) -> Any:
-        return pipeline_of(self.folder, self.family)
+        self.pipeline: Any = pipeline_of(self.folder, family)
+        self.parts = ("transformer",) if family == "flux1" else ("unet", "text_encoder", "text_encoder_2")
+        self.layers = {
+            (part, _in_files(path)): (module.out_features, module.in_features)
+            for part in self.parts
+            for path, module in getattr(self.pipeline, part).named_modules()
+            if isinstance(module, torch.nn.Linear) and LAYERS.search(path)
+        }
+        """Part of the pipeline and path in it -> rows and columns, as long as no adapter is loaded."""
 
     @property
     def denoiser(self) -> Any:
-        return getattr(self.pipeline, "transformer", None) or self.pipeline.unet
+        return getattr(self.pipeline, self.parts[0])
 
-    def layers(self, *parts: str) -> Iterator[tuple[str, str, torch.nn.Linear]]:
-        """Part of the pipeline, path in it as files have it, and layer."""
-        for part in parts:
-            for path, module in getattr(self.pipeline, part).named_modules():
-                if isinstance(module, torch.nn.Linear) and LAYERS.search(path):
-                    yield part, re.sub(r"^encoder\.", "text_model.encoder.", path), module
+
+def _in_files(path: str) -> str:
+    """Files have a level that newer text encoders have not."""
+    return re.sub(r"^encoder\.", "text_model.encoder.", path)
 
 
 class Sent(NamedTuple):
@@ -62,18 +65,17 @@ class Sent(NamedTuple):
     """Part and path of a layer -> alpha / rank * B A."""
 
 
-def factors(base: Base, *parts: str) -> Iterator[tuple[str, str, Tensor, Tensor]]:
+def factors(base: Base) -> Iterator[tuple[str, str, Tensor, Tensor]]:
     generator = torch.Generator().manual_seed(0)
-    for part, path, layer in base.layers(*parts):
-        up = 0.1 * torch.randn(layer.out_features, RANK, generator=generator)
-        yield part, path, up, torch.randn(RANK, layer.in_features, generator=generator)
+    for (part, path), (rows, columns) in base.layers.items():
+        up, down = torch.randn(rows, RANK, generator=generator), torch.randn(RANK, columns, generator=generator)
+        yield part, path, 0.1 * up, down
 
 
 def as_peft(base: Base, begin: str = "", end: str = "", header: dict[str, Any] | None = None) -> Sent:
     """With the names of diffusers and peft: all strength in the factors, unless a header has more of it."""
     tensors, added = {}, {}
-    parts = ("transformer",) if base.family == "flux1" else ("unet", "text_encoder", "text_encoder_2")
-    for part, path, up, down in factors(base, *parts):
+    for part, path, up, down in factors(base):
         tensors[f"{begin}{part}.{path}.lora_A{end}.weight"], tensors[f"{begin}{part}.{path}.lora_B{end}.weight"] = (
             down,
             up,
@@ -96,7 +98,7 @@ def as_kohya(base: Base) -> Sent:
     """With kohya's names, an alpha that isn't the rank, and both text encoders."""
     tensors, added = {}, {}
     begins = {"unet": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"}
-    for part, path, up, down in factors(base, *begins):
+    for part, path, up, down in factors(base):
         stem = begins[part] + path.replace(".", "_")
         tensors |= {
             f"{stem}.lora_up.weight": up,
@@ -141,12 +143,11 @@ def added_by(base: Base, file: Path) -> dict[str, Tensor]:
     base.pipeline.unload_lora_weights()
     base.pipeline.load_lora_weights(str(file.parent), weight_name=file.name)
     found = {}
-    for part in ("transformer", "unet", "text_encoder", "text_encoder_2"):
-        for path, module in getattr(getattr(base.pipeline, part, None), "named_modules", dict)():
+    for part in base.parts:
+        for path, module in getattr(base.pipeline, part).named_modules():
             if isinstance(module, LoraLayer):
                 (name,) = module.active_adapters
-                delta = module.get_delta_weight(name).detach()
-                found[f"{part}.{re.sub(r'^encoder.', 'text_model.encoder.', path)}"] = delta
+                found[f"{part}.{_in_files(path)}"] = module.get_delta_weight(name).detach()
     return found
 
 
