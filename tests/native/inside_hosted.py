@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from comfyui_process import main
-from hosted_orders import Ordering
 from hosted_standins import ADDRESSES, STAND_INS, VARIABLES
 from inside_demo import collect_messages
 from inside_patches import weights
@@ -135,6 +134,7 @@ def ordered(case: Case, file: bytes, folder: Path) -> Path:
     """The file that is kept of a training at a stand-in which gives ``file``."""
     from dataclasses import replace
 
+    from hosted_orders import Ordering
     from lora_workbench.engine.data.dataset import TriggerWord
     from lora_workbench.engine.data.loading import dataset_from_images
     from lora_workbench.engine.runs.store import RunStore

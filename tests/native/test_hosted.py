@@ -49,7 +49,6 @@ def server(standin: CivitaiStandIn, root: Path, tmp_path_factory: pytest.TempPat
 
 
 def training(**inputs: Any) -> Graph:
-    """Also with notes that aren't changed by it: the node's own inputs."""
     return in_api_format({
         "data": ("LW_LoadDataset", {"path": "assets/datasets/fox", "on_unreadable": "skip"}),
         "captions": ("LW_TriggerCaptions", {
