@@ -86,9 +86,9 @@ def _from_keyring(name: str) -> tuple[str, str]:
     """(what the keyring has for a provider, why it can't be read); both empty without a keyring or an entry."""
     try:
         import keyring
+
+        return keyring.get_password(KEYRING, name) or "", ""
     except ImportError:
         return "", ""
-    try:
-        return keyring.get_password(KEYRING, name) or "", ""
     except Exception as error:  # backends have errors of their own
         return "", type(error).__name__

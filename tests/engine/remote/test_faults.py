@@ -445,7 +445,7 @@ def _hang(standin: StandIn, where: str) -> Callable[[], bool]:
 
 @pytest.mark.parametrize("provider", ["replicate"], indirect=True)
 def test_two_processes_order_one_job(train: Ordering, standin: StandIn, tmp_path: Path, provider: str):
-    standin.polls = 10
+    standin.polls = 3
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
     command = [sys.executable, "-c", TRAINING, provider, str(tmp_path / "fox"), str(train.store.root)]
     both = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for _ in range(2)]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from hosted_standins import tar
+from hosted_orders import Ordering
+from hosted_standins import FETCHING, tar
 from lora_workbench.engine.core.errors import AdapterError, ConfigError, RemoteError
 from lora_workbench.engine.remote.answers import words_of
 from lora_workbench.engine.remote.api import Api
@@ -19,6 +20,7 @@ from lora_workbench.engine.remote.jobs import Job, read_job, write_job
 from lora_workbench.engine.remote.orders import key_of, order_of, parse_inputs
 from lora_workbench.engine.remote.progress import last_words, steps_in
 from lora_workbench.engine.remote.tokens import Token, token_of
+from lora_workbench.engine.remote.transport import certificates, library
 
 
 def test_inputs_are_read_from_lines():
@@ -166,26 +168,28 @@ def test_errors_are_read_however_they_are_wrapped(body: str, words: str):
     assert words_of(body) == words
 
 
-class Ring:
-    """A keyring in memory, or one that fails, by the interface of the package's backends."""
+def use_keyring(
+    monkeypatch: pytest.MonkeyPatch, kept: dict[tuple[str, str], str], fails: Exception | None = None
+) -> None:
+    """Give the real package a backend in memory, or one that fails."""
+    keyring = pytest.importorskip("keyring")
 
-    @staticmethod
-    def use(monkeypatch: pytest.MonkeyPatch, kept: dict[tuple[str, str], str], fails: Exception | None = None) -> None:
-        keyring = pytest.importorskip("keyring")
+    class Backend(keyring.backend.KeyringBackend):
+        priority = 1  # type: ignore[assignment]
 
-        class Backend(keyring.backend.KeyringBackend):
-            priority = 1  # type: ignore[assignment]
+        def set_password(self, service: str, username: str, password: str) -> None:
+            kept[service, username] = password
 
-            def get_password(self, service: str, username: str) -> str | None:
-                if fails:
-                    raise fails
-                return kept.get((service, username))
+        def get_password(self, service: str, username: str) -> str | None:
+            if fails:
+                raise fails
+            return kept.get((service, username))
 
-        monkeypatch.setattr(keyring.core, "_keyring_backend", Backend())
+    monkeypatch.setattr(keyring.core, "_keyring_backend", Backend())
 
 
 def test_a_token_may_lie_in_the_keyring(monkeypatch: pytest.MonkeyPatch):
-    Ring.use(monkeypatch, {("lora-workbench", "fal"): "from-the-ring"})
+    use_keyring(monkeypatch, {("lora-workbench", "fal"): "from-the-ring"})
     token = token_of("fal", "fal", ["FAL_KEY"])
     assert (token.header("Key"), token.place) == ("Key from-the-ring", "the keyring's entry lora-workbench fal")
     monkeypatch.setenv("FAL_KEY", "from-the-environment")
@@ -197,7 +201,7 @@ def test_a_token_may_lie_in_the_keyring(monkeypatch: pytest.MonkeyPatch):
 def test_a_keyring_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch):
     errors = pytest.importorskip("keyring.errors")
     for error in (errors.KeyringLocked("locked"), errors.NoKeyringError("none"), OSError("no D-Bus")):
-        Ring.use(monkeypatch, {}, error)
+        use_keyring(monkeypatch, {}, error)
         with pytest.raises(ConfigError, match=f"and the keyring can't be read: {type(error).__name__}"):
             token_of("fal", "fal", ["FAL_KEY"])
         monkeypatch.setenv("FAL_KEY", "from-the-environment")
@@ -218,6 +222,19 @@ def test_without_httpx_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
         ConfigError, match=r'httpx isn\'t installed \(pip install httpx, or "lora-workbench\[hosted\]"\)'
     ):
         Api("fal", Token("abcdef", "x"), "Key", ["https://queue.fal.run"])
+
+
+@pytest.mark.parametrize("name", ["httpx", "httpx2"])
+def test_httpx_is_taken_under_either_name(open_standin, pictures, store, name: str, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip(name)
+    for other in {"httpx", "httpx2"} - {name}:
+        monkeypatch.setitem(sys.modules, other, None)
+    certificates.cache_clear()
+    standin = open_standin("fal")
+    standin.fail(FETCHING, cut=0.5)
+    assert library().__name__ == name
+    assert len(Ordering("fal", pictures, store)().adapter.modules) == 2
+    certificates.cache_clear()
 
 
 def test_the_usual_port_belongs_to_an_origin():
