@@ -72,6 +72,8 @@ def whole_layers(case: Case, table: Mapping[str, Any], shapes: Mapping[str, Any]
         seen.add((weight, rows))
         shape = list(shapes[weight])
         if rows:
+            if rows[1] + rows[2] > shape[rows[0]]:
+                continue  # ComfyUI's table takes feed-forward layers of FLUX to be four times as wide
             shape[rows[0]] = rows[2]
         found[stem] = (weight, rows, shape)
     return found
