@@ -61,12 +61,24 @@ def tables(model: Any, clip: Any) -> dict[str, Any]:
     }
 
 
-def whole_layers(case: Case, table: Mapping[str, Any], shapes: Mapping[str, Any]) -> dict[str, tuple[str, Any, Any]]:
-    """Stem -> (weight, rows or None, shape of these), of linear layers, each once."""
-    found: dict[str, tuple[str, Any, Any]] = {}
+class Layer(NamedTuple):
+    """A linear layer as files have it, in ComfyUI's weights."""
+
+    weight: str
+    rows: tuple[int, int, int] | None
+    """Dimension, start and length, of a part; ``None`` for all."""
+    order: Callable[[Any], Any]
+    """Gives the rows in ComfyUI's order."""
+    shape: list[int]
+    """As in files."""
+
+
+def layers_of(case: Case, table: Mapping[str, Any], shapes: Mapping[str, Any]) -> dict[str, Layer]:
+    """By stem, each once."""
+    found: dict[str, Layer] = {}
     seen = set()
     for stem, target in table.items():
-        weight, rows = (target[0], target[1]) if isinstance(target, tuple) else (target, None)
+        weight, rows, *functions = target if isinstance(target, tuple) else (target, None)
         if not stem.startswith(case.begins) or len(shapes.get(weight, ())) != 2 or (weight, rows) in seen:
             continue
         seen.add((weight, rows))
@@ -75,24 +87,24 @@ def whole_layers(case: Case, table: Mapping[str, Any], shapes: Mapping[str, Any]
             if rows[1] + rows[2] > shape[rows[0]]:
                 continue  # ComfyUI's table takes feed-forward layers of FLUX to be four times as wide
             shape[rows[0]] = rows[2]
-        found[stem] = (weight, rows, shape)
+        found[stem] = Layer(weight, rows, functions[0] if functions else lambda part: part, shape)
     return found
 
 
-def sent(case: Case, layers: Mapping[str, tuple[str, Any, Any]]) -> tuple[bytes, dict[str, Any]]:
+def sent(case: Case, layers: Mapping[str, Layer]) -> tuple[bytes, dict[str, Any]]:
     """The file of a provider, and by weight what alpha / rank * B A adds to it."""
     import torch
     from safetensors.torch import save
 
     generator, tensors, added = torch.Generator().manual_seed(0), {}, {}
     scale = ALPHA / RANK if case.alphas else 1.0
-    for stem, (weight, rows, shape) in layers.items():
-        up = torch.randn(shape[0], RANK, generator=generator)
-        down = torch.randn(RANK, shape[1], generator=generator)
+    for stem, layer in layers.items():
+        up = torch.randn(layer.shape[0], RANK, generator=generator)
+        down = torch.randn(RANK, layer.shape[1], generator=generator)
         tensors |= {case.spelling(stem, "up"): up, case.spelling(stem, "down"): down}
         if case.alphas == "tensors":
             tensors[f"{stem}.alpha"] = torch.tensor(ALPHA)
-        added.setdefault(weight, []).append((rows, scale * up @ down))
+        added.setdefault(layer.weight, []).append((layer.rows, layer.order(scale * up @ down)))
     header = {"transformer.r": RANK, "transformer.lora_alpha": ALPHA}
     metadata = {"lora_adapter_metadata": json.dumps(header)} if case.alphas == "header" else None
     return save(tensors, metadata=metadata), added
@@ -107,7 +119,7 @@ def comes_back(name: str, folder: str) -> dict[str, Any]:
     case, place = CASES[name], Path(folder)
     model, clip, _ = loaded(case.model)
     state = {**model.model.state_dict(), **clip.cond_stage_model.state_dict()}
-    layers = whole_layers(case, tables(model, clip), {key: tensor.shape for key, tensor in state.items()})
+    layers = layers_of(case, tables(model, clip), {key: tensor.shape for key, tensor in state.items()})
     file, added = sent(case, layers)
     path = ordered(case, file, place)
     messages = collect_messages()
@@ -117,7 +129,7 @@ def comes_back(name: str, folder: str) -> dict[str, Any]:
         now = {**weights(patched), **weights(text.patcher)}
     return {
         "unmatched": [message for message in messages if "not loaded" in message.lower()],
-        "layers": len(layers), "begins": sorted({stem.split("_")[1] for stem in layers if "_te" in stem}),
+        "layers": len(layers), "begins": sorted({stem.split("_")[1] for stem in layers if stem.startswith("lora_te")}),
         "same_weights": now.keys() == added.keys(),
         "size": max(float(part.abs().max()) for parts in added.values() for _, part in parts),
         "apart": max(distance(now[key], state[key], parts) for key, parts in added.items()),
