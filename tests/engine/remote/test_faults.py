@@ -395,7 +395,8 @@ for event in train.begin():
 """
 
 
-KILLS = [("replicate", "upload"), *((name, "start") for name in STAND_INS), ("civitai", "poll"), ("fal", "fetch")]
+KILLS = [("replicate", "upload"), ("replicate", "start"), ("fal", "start"), ("civitai", "poll"), ("fal", "fetch")]
+"""One of each kind; at a start, where the provider lists the job and where it doesn't."""
 
 
 @pytest.mark.parametrize(("provider", "when"), KILLS, indirect=["provider"])
