@@ -78,6 +78,10 @@ def _carried(
     from ..engine.remote.training import cancel_hosted
     from ..engine.runs.from_file import pictures_of
 
+    if unused := _unused(run):
+        yield Message(
+            text=f"A hosted trainer doesn't use {', '.join(unused)}. Its own inputs stand in [hosted], under inputs."
+        )
     dataset = yield from pictures_of(run, host.dataset_path)
     order, terms = _order(run, arguments, dataset), _terms(run, arguments)
     if arguments.cancel:
@@ -85,6 +89,19 @@ def _carried(
         outcome.reports["canceled"] = {"job": job.id}
     else:
         yield from _trained(run, order, dataset, terms, host, outcome)
+
+
+def _unused(run: RunFile) -> list[str]:
+    """What the file says beside what a hosted trainer gets."""
+    from ..engine.runs.run_file import BaseSection, SuggestionSection
+
+    found = ["seed"] if run.run.seed else []
+    given = {"base": run.base != BaseSection(), "buckets": run.buckets, "regularization": run.regularization}
+    found += [f"[{name}]" for name, there in given.items() if there]
+    if run.recipe != SuggestionSection():
+        found.append("goal and quality")
+    settings = [name for name in run.settings if name != "steps"]
+    return [*found, *([f"[recipe] {', '.join(settings)}"] if settings else [])]
 
 
 def _order(run: RunFile, arguments: argparse.Namespace, dataset: Dataset) -> Order:

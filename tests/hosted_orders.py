@@ -35,11 +35,11 @@ class Ordering:
         return order_of(self.provider, self.dataset, **{"steps": 1000, "destination": destination, **changes})
 
     def begin(
-        self, *, terms: Terms | None = None, name: str = "fox", base: Any = None, **changes: Any
+        self, *, terms: Terms | None = None, name: str = "fox", base: Any = None, graph: Any = None, **changes: Any
     ) -> Iterator[Event]:
         terms = terms or Terms(patience=QUICK)
         return train_hosted(
-            self.order(**changes), self.dataset, store=self.store, name=name, terms=terms, base=base
+            self.order(**changes), self.dataset, store=self.store, name=name, terms=terms, base=base, graph=graph
         )  # fmt: skip
 
     def __call__(self, **options: Any) -> HostedAdapter:

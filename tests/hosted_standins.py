@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -96,6 +97,8 @@ class StandIn:
         """Whether jobs show up in its list."""
         self.resumes = True
         """Whether downloads can go on where they stopped."""
+        self.lost: set[str] = set()
+        """Numbers of jobs whose results it has no more."""
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Own", (Handler,), {"standin": self}))
         self._server.daemon_threads = True
@@ -229,10 +232,8 @@ class ReplicateStandIn(StandIn):
         if job.failed:
             return told | {"status": "failed", "error": job.failed}
         if share >= 1:
-            return told | {
-                "status": "succeeded",
-                "output": {"version": "me/fox:v2", "weights": f"{self.url}{WEIGHTS}.tar"},
-            }
+            weights = {} if job.id in self.lost else {"weights": f"{self.url}{WEIGHTS}.tar"}
+            return told | {"status": "succeeded", "output": {"version": "me/fox:v2", **weights}}
         return told
 
 
@@ -254,7 +255,7 @@ class FalStandIn(StandIn):
         if path == "/v1/models/requests/by-endpoint":
             ended = [job for job in self.jobs.values() if job.polls >= self.polls] if self.lists else []
             wanted = [j for j in ended if request.query.get("request_id", j.id) == j.id]
-            items = [{"request_id": j.id, "json_input": j.order, "json_output": self._output()} for j in wanted]
+            items = [{"request_id": j.id, "json_input": j.order, "json_output": self._output(j)} for j in wanted]
             return 200, {"items": items, "next_cursor": None, "has_more": False}
         if path == "/storage/upload/initiate":
             number = f"zip{len(self.files) + 1}"
@@ -296,9 +297,12 @@ class FalStandIn(StandIn):
             if share < 1:
                 return 202, {"status": "IN_PROGRESS", "logs": logs}
             return 200, {"status": "COMPLETED", "logs": logs, "metrics": {}}
-        return 200, self._output()
+        return (404, {"detail": "Request not found"}) if job.id in self.lost else (200, self._output(job))
 
-    def _output(self) -> dict[str, Any]:
+    def _output(self, job: Job) -> dict[str, Any] | None:
+        """None where the account doesn't store payloads."""
+        if job.id in self.lost:
+            return None
         return {
             "config_file": {"url": f"{self.url}/download/config.json"},
             "diffusers_lora_file": {"url": f"{self.url}{WEIGHTS}.safetensors?sig=x", "file_name": "lora.safetensors"},
@@ -314,7 +318,7 @@ class CivitaiStandIn(StandIn):
         path, method = request.path, request.method
         if (method, path) == ("POST", "/v2/consumer/blobs"):
             assert request.headers["Content-Type"] in ("image/png", "image/jpeg", "image/webp")
-            number = f"blob_{len(self.files) + 1}"
+            number = f"blob_{sha256(request.body).hexdigest()[:8]}"  # equal pictures are one blob
             self.files[number] = request.body
             return 201, {"type": "image", "id": number, "available": True}
         if (method, path) == ("POST", "/v2/consumer/workflows"):
@@ -340,19 +344,25 @@ class CivitaiStandIn(StandIn):
         if request.query.get("whatif") == "true":
             total = max(400, round(inputs["steps"] * 0.2) + 10 * inputs["epochs"])
             return 200, {"status": "unassigned", "cost": {"base": total, "total": total} if self.price else None}
-        if any(item["air"] not in self.files for item in inputs["trainingData"]["items"]):
-            return 400, {"title": "no such blob", "status": 400}
+        blobs = [item["air"] for item in inputs["trainingData"]["items"]]
+        if len({*blobs} & {*self.files}) < len(blobs):
+            return 400, {"title": "no such blob, or twice", "status": 400}
         job = self.new_job(request.json)
         return 202, {"id": job.id, "status": "preparing", "tags": request.json["tags"]}
 
     def _told(self, job: Job, share: float) -> dict[str, Any]:
         status = "canceled" if job.canceled else "failed" if job.failed else "succeeded" if share >= 1 else "processing"
-        model: dict[str, Any] = {"id": "blob_model", "available": share >= 1}
-        if share >= 1:
-            model["url"] = f"{self.url}{WEIGHTS}.safetensors?sig=abc&exp=1"
         step = {"$type": "training", "status": status, "jobs": [{"reason": job.failed}] if job.failed else []}
-        step["output"] = {"moderationStatus": "approved", "epochs": [{"epochNumber": 1, "model": model, "samples": []}]}
+        planned = job.order["steps"][0]["input"]["epochs"]
+        there, within = divmod(share * planned, 1)  # its estimate begins anew with each epoch
+        if job.id not in self.lost:
+            epochs = [self._epoch(number, number <= there) for number in range(1, planned + 1)]
+            step |= {"estimatedProgressRate": within, "output": {"moderationStatus": "Approved", "epochs": epochs}}
         return {"id": job.id, "status": status, "tags": job.order["tags"], "steps": [step]}
+
+    def _epoch(self, number: int, available: bool) -> dict[str, Any]:
+        url = {"url": f"{self.url}{WEIGHTS}.safetensors?sig=abc&exp={number}"} if available else {}
+        return {"epochNumber": number, "model": {"id": "blob_model", "available": available, **url}, "samples": []}
 
 
 STAND_INS: Mapping[str, type[StandIn]] = {
@@ -397,6 +407,7 @@ class Handler(BaseHTTPRequestHandler):
     """Lets a stand-in answer, and breaks what it is told to break."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # an answer's body would wait for the receipt of its head
     standin: StandIn
 
     def log_message(self, *_: Any) -> None:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import re
-import ssl
 from collections.abc import Callable, Generator, Iterable
-from functools import cache
+from contextlib import closing, suppress
 from pathlib import Path
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..core.errors import ConfigError, RemoteError
+from ..core.errors import RemoteError
 from ..core.events import Event, Progress
-from ..core.words import missing
 from .answers import until, words_of
 from .patience import Patience, waited
 from .tokens import Token
+from .transport import certificates, library, quietly
 from .uploading import Counted, aside
 
 if TYPE_CHECKING:
@@ -36,6 +34,7 @@ _NOT_STARTED = 429
 _NO_SUCH_REST = 416
 _SLOW = 600.0
 """Seconds for a piece of an upload, or for the answer after it."""
+_PORTS = {"http": 80, "https": 443}
 _SIGNATURE = re.compile(r"(?<=\S)\?[\w%.~-]+=[^\s\"'<>]*")
 """The query of an address, which may hold a signature."""
 
@@ -52,6 +51,10 @@ class MissingError(RemoteError):
     """The provider says that there is no such thing, any more or yet."""
 
 
+class ForbiddenError(RemoteError):
+    """The token is known, but hasn't the right to do this."""
+
+
 class Api:
     """Requests with a token, which goes to the provider's own hosts alone.
 
@@ -66,18 +69,13 @@ class Api:
     def __init__(
         self, title: str, token: Token, scheme: str, own: Iterable[str], patience: Patience | None = None
     ) -> None:
-        try:
-            import httpx
-        except ImportError:
-            raise ConfigError(
-                missing("httpx", "hosted"), expected="httpx, which talks to hosted trainers", hint="install it."
-            ) from None
+        httpx = library()
         self.title, self.patience = title, patience or Patience()
         self._token, self._scheme = token, scheme
         self._own = {_origin(address) for address in own}
         timeout = httpx.Timeout(self.patience.answer, connect=self.patience.connect)
         self._client = httpx.Client(
-            timeout=timeout, headers={"User-Agent": "lora-workbench"}, auth=self._signed, verify=_certificates()
+            timeout=timeout, headers={"User-Agent": "lora-workbench"}, auth=self._signed, verify=certificates()
         )
 
     def close(self) -> None:
@@ -100,7 +98,7 @@ class Api:
 
         def attempt() -> Generator[Event, None, httpx.Response]:
             yield Event()
-            return self._client.request(method, url, **options)
+            return self._sent(method, url, **options)
 
         return (yield from self._repeated(attempt))
 
@@ -112,13 +110,12 @@ class Api:
             RemoteError: the provider refuses.
             DoubtError: it may have been served.
         """
-        import httpx
-
+        httpx = library()
         problem: RemoteError | None = None
         unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
         for attempt in range(1, self.patience.tries + 1):
             try:
-                response = self._client.post(url, json=order, params=parameters)
+                response = self._sent("POST", url, json=order, params=parameters)
             except unsent as error:
                 problem = self._unreached(error)
             except httpx.HTTPError as error:
@@ -151,7 +148,7 @@ class Api:
 
             def request() -> httpx.Response:
                 with path.open("rb") as file:
-                    return self._client.request(method, url, timeout=_SLOW, **send(Counted(file, sent, stopped)))
+                    return self._sent(method, url, timeout=_SLOW, **send(Counted(file, sent, stopped)))
 
             return (yield from aside(request, sent, size, stopped))
 
@@ -163,8 +160,7 @@ class Api:
         Raises:
             RemoteError: it can't be had whole.
         """
-        import httpx
-
+        httpx = library()
         self._refuse_address(url)
         path.unlink(missing_ok=True)
         tag, problem = "", ""
@@ -173,7 +169,7 @@ class Api:
             headers = {"Range": f"bytes={have}-", "If-Range": tag} if have and tag else {}
             headers["Accept-Encoding"] = "identity"
             try:
-                with self._client.stream("GET", url, headers=headers, follow_redirects=True) as response:
+                with closing(self._sent("GET", url, headers=headers, as_it_comes=True)) as response:
                     if response.status_code == _NO_SUCH_REST:
                         path.unlink()
                     elif response.status_code in _AGAIN:
@@ -197,6 +193,12 @@ class Api:
             hint="run again: the training is paid for and kept there, and nothing is started anew.",
         )
 
+    def _sent(self, method: str, url: str, *, as_it_comes: bool = False, **options: Any) -> httpx.Response:
+        """The answer; with ``as_it_comes``, from wherever redirections lead, with its body still to be read."""
+        request = self._client.build_request(method, url, **options)
+        with quietly():
+            return self._client.send(request, stream=as_it_comes, follow_redirects=as_it_comes)
+
     def _kept(self, response: httpx.Response, path: Path, have: int, label: str) -> Generator[Event, None, None]:
         """Write the body of an answer, which may be the rest of a file."""
         goes_on = response.status_code == 206
@@ -218,8 +220,7 @@ class Api:
 
     def _repeated(self, send: Attempt) -> Generator[Event, None, httpx.Response]:
         """The answer to a request, which is sent again as long as that may help."""
-        import httpx
-
+        httpx = library()
         problem: RemoteError | None = None
         for attempt in range(1, self.patience.tries + 1):
             try:
@@ -246,7 +247,7 @@ class Api:
             except (ValueError, RecursionError):
                 pass
             raise DoubtError(f"the answer, of status {response.status_code}, can't be read")
-        if response.status_code in _AGAIN or response.is_server_error:
+        if response.status_code in _AGAIN or not response.is_client_error:
             raise DoubtError(f"the answer was status {response.status_code}")
         raise self._refused(response)
 
@@ -282,7 +283,7 @@ class Api:
         """The seconds that an answer asks to wait for; 0 if it doesn't say."""
         asked = response.headers.get("Retry-After", "").strip()
         seconds = 0.0
-        with contextlib.suppress(ValueError, TypeError, OverflowError):
+        with suppress(ValueError, TypeError, OverflowError):
             seconds = float(asked) if asked[:1].isdigit() else until(asked)
         return min(max(seconds, 0.0), self.patience.most_asked)
 
@@ -318,10 +319,9 @@ class Api:
             )
         if status == 404:
             return MissingError(f"{self.title} doesn't know it: {said}", expected="something that exists there")
+        kind = ForbiddenError if status == 403 else RemoteError
         hint = "give the token the right to train." if status == 403 else "correct the order, then run again."
-        return RemoteError(
-            f"{self.title} refuses (status {status}): {said}", expected="an order that it takes", hint=hint
-        )
+        return kind(f"{self.title} refuses (status {status}): {said}", expected="an order that it takes", hint=hint)
 
     def _said(self, response: httpx.Response) -> str:
         """The provider's own words, bounded, and without the token, which servers may repeat."""
@@ -336,14 +336,6 @@ class _ShortError(Exception):
     """A body that ended too early."""
 
 
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Reading them takes as long as several requests."""
-    import httpx
-
-    return httpx.create_ssl_context()
-
-
 def _origin(url: str) -> tuple[str, str, int | None]:
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port
+    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme)

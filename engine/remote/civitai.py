@@ -98,7 +98,7 @@ class Civitai(Provider):
         del order, folder
         for note in left_out(dataset):
             yield Message(text=f"{dataset.name}: {note}")
-        items = []
+        items: dict[str, str] = {}
         for number, item in enumerate(exports(dataset, "as shown"), 1):
             picture = item.picture()
             blob = yield from self.api.asked(
@@ -113,9 +113,11 @@ class Civitai(Provider):
                     expected="pictures that its moderation accepts",
                     hint="leave the picture out.",
                 )
-            items.append({"air": str(blob["id"]), "caption": one_line(item.record.caption or "")})
+            if str(blob["id"]) in items:
+                yield Message(text=f"{item.record.name} equals an earlier picture, and Civitai takes each once.")
+            items.setdefault(str(blob["id"]), one_line(item.record.caption or ""))
             yield Progress(done=number, total=len(dataset), label="sending pictures")
-        return {"items": _each_once(items)}
+        return {"items": [{"air": blob, "caption": caption} for blob, caption in items.items()]}
 
     def start(self, order: Order, uploaded: Any, mark: str) -> Generator[Event, None, str]:
         order_sent = self._workflow(order, {"type": "blobs", "items": uploaded["items"]}, mark)
@@ -133,14 +135,12 @@ class Civitai(Provider):
     def status(self, order: Order, job: str) -> Generator[Event, None, Status]:
         told = yield from self._told(job)
         state, step = _STATES.get(told.get("status", ""), "running"), _training(told)
-        output = step.get("output") or {}
-        if str(output.get("moderationStatus", "")).lower() == "rejected":
+        if str((step.get("output") or {}).get("moderationStatus", "")).lower() == "rejected":
             return Status(state="failed", words="its moderation rejected the pictures")
-        epochs = output.get("epochs") or []
-        done = sum(bool(_available(epoch)) for epoch in epochs)
-        words = self.api.shown(_why(step)) if state == "failed" else ""
-        counted = order.steps if len(epochs) > 1 else 0  # nothing is told within an epoch
-        return Status(state=state, words=words, done=done * counted // max(len(epochs), 1), total=counted)
+        words = _why(step) if state == "failed" else _place(step) if state == "waiting" else ""
+        share = _share(step) if state == "running" else None
+        done, total = (0, 0) if share is None else (int(share * order.steps), order.steps)
+        return Status(state=state, words=self.api.shown(words), done=done, total=total)
 
     def cancel(self, order: Order, job: str) -> Generator[Event, None, None]:
         del order
@@ -179,11 +179,26 @@ def _available(epoch: Mapping[str, Any]) -> bool:
     return bool(model.get("available", True) and model.get("url"))
 
 
+def _share(step: Mapping[str, Any]) -> float | None:
+    """The share of a training that is done, as Civitai estimates it: of the epoch that is trained now, and those that
+    are there. ``None`` if nothing is known."""
+    epochs = (step.get("output") or {}).get("epochs") or []
+    there, rate = sum(map(_available, epochs)), step.get("estimatedProgressRate")
+    if not there and not isinstance(rate, (int, float)):
+        return None
+    within = min(max(float(rate or 0.0), 0.0), 1.0)
+    return min((there + within) / max(len(epochs), 1), 1.0)
+
+
+def _place(step: Mapping[str, Any]) -> str:
+    """What a step waits for; empty if that isn't told."""
+    rate, fetched = step.get("estimatedProgressRate"), step.get("status") == "preparing"
+    if fetched and isinstance(rate, (int, float)):
+        return f"its base model is being fetched, {rate:.0%}"
+    places = [(job.get("queuePosition") or {}).get("precedingJobs") for job in step.get("jobs") or ()]
+    return next((f"number {place} in the queue" for place in places if isinstance(place, int)), "")
+
+
 def _why(step: Mapping[str, Any]) -> str:
     reasons = [job.get("blockedReason") or job.get("reason") for job in step.get("jobs") or ()]
     return "; ".join(dict.fromkeys(map(str, filter(None, reasons)))) or str(step.get("status") or "no reason is given")
-
-
-def _each_once(items: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Civitai takes a blob once; equal pictures are one blob."""
-    return list({item["air"]: item for item in items}.values())

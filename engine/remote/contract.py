@@ -114,6 +114,8 @@ class Provider(ABC):
     """What is assumed of others."""
     lists_all: ClassVar[bool]
     """Whether its list has jobs from the moment they are accepted, so that one that isn't in it wasn't started."""
+    takes_destination: ClassVar[bool] = False
+    """Whether the result also becomes part of something of the user's there."""
 
     def __init__(self, api: Api, base_url: str = "") -> None:
         self.api, self._base_url = api, base_url.rstrip("/")

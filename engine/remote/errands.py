@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +19,7 @@ from ..core.storage import cannot_write
 from ..data.dataset import Dataset
 from ..runs.about import About
 from ..runs.store import RunStore
+from ..runs.train import Graph
 from .api import Api
 from .contract import PROVIDERS, Order, Price, Provider
 from .jobs import Job, read_job, write_job
@@ -38,6 +40,8 @@ class Errand:
     name: str
     """Of the adapter."""
     terms: Terms
+    graph: Graph = field(default_factory=Graph)
+    """That it is part of, for the metadata of its file."""
 
     @property
     def kind(self) -> type[Provider]:
@@ -69,6 +73,10 @@ class Errand:
 
     def written(self, job: Job) -> Job:
         return write_job(self.folder, job)
+
+    def settled(self, job: Job) -> bool:
+        """Whether what the provider says of a job counts: a start request can't be under way any more."""
+        return time.time() - job.asked_at > self.terms.patience.settled
 
     def about(self) -> About:
         """For the list of runs."""
@@ -123,7 +131,7 @@ class Errand:
         kind = self.kind
         base_url = self.terms.base_url or os.environ.get(kind.url_variable, "")
         token = token_of(kind.name, kind.title, kind.variables)
-        _refuse_secret(self.order, token)
+        self._refuse_secret(token)
         own = [base_url] if base_url else kind.hosts.values()
         api = Api(kind.title, token, kind.scheme, own, self.terms.patience)
         try:
@@ -131,12 +139,13 @@ class Errand:
         finally:
             api.close()
 
-
-def _refuse_secret(order: Order, token: Token) -> None:
-    """An order becomes part of graphs and of the adapter's file."""
-    if token.is_in(repr(order)):
-        raise ConfigError(
-            f"The token for {PROVIDERS.get(order.provider).title} stands in the order itself.",
-            expected="it in the environment or the keyring alone",
-            hint="take it out of the node or the file, and make a new token if others have seen it.",
-        )
+    def _refuse_secret(self, token: Token) -> None:
+        """The order, its name and the graph become part of files; captions are sent away."""
+        captions = [record.caption for record in self.dataset]
+        places = {"order itself": (self.order, self.name), "graph": self.graph, "captions": captions}
+        if found := [place for place, texts in places.items() if token.is_in(repr(texts))]:
+            raise ConfigError(
+                f"The token for {self.title} stands in the {found[0]}.",
+                expected="it in the environment or the keyring alone",
+                hint="take it out of the node or the file, and make a new token if others have seen it.",
+            )

@@ -10,12 +10,12 @@ from typing import Any
 from ..adapters.adapter import Adapter
 from ..adapters.kinds import KINDS
 from ..adapters.metadata import RunFacts, training_metadata
-from ..data.dataset import Dataset
 from ..models import FAMILIES
 from ..models.contract import BackboneInfo
 from ..models.traits import Traits
-from ..runs.train import Graph, versions
+from ..runs.train import versions
 from .contract import PROVIDERS, Order
+from .errands import Errand
 from .jobs import Job
 
 HOSTED = "lw.hosted"
@@ -28,20 +28,16 @@ _NOT_THEIRS = ("lw.", "workflow", "prompt")
 """Begins of fields that nobody else has a say in."""
 
 
-def described(
-    adapter: Adapter, order: Order, dataset: Dataset, job: Job, *, name: str, graph: Graph, info: BackboneInfo | None
-) -> Adapter:
+def described(adapter: Adapter, errand: Errand, job: Job, info: BackboneInfo | None) -> Adapter:
     """The adapter with the metadata of one that was trained here; that of its file stays where ours says nothing.
 
     Args:
         adapter: as it came.
-        order: of the training.
-        dataset: its pictures.
+        errand: what was ordered.
         job: of the training.
-        name: title.
-        graph: that it is part of.
         info: of the base model that it is for, if that is at hand.
     """
+    order, dataset, name, graph = errand.order, errand.dataset, errand.name, errand.graph
     known = PROVIDERS.get(order.provider).trainer(order.trainer)
     traits = FAMILIES.get(known.family).traits if known.family else None
     family = known.family or (info.family if info else adapter.family)

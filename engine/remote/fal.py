@@ -11,7 +11,7 @@ from typing import Any
 from ..core.errors import ConfigError, DatasetError, RemoteError
 from ..core.events import Event, Message
 from ..data.dataset import Dataset
-from .api import DoubtError, MissingError
+from .api import DoubtError, ForbiddenError, MissingError
 from .contract import Order, Price, Provider, State, Status, Trainer
 from .packing import packed
 from .progress import steps_in
@@ -102,7 +102,7 @@ class Fal(Provider):
     def _told_price(self, endpoint: str) -> Generator[Event, None, Mapping[str, Any]]:
         try:
             told = yield from self.api.get(self.url("/v1/models/pricing", "account"), endpoint_id=endpoint)
-        except MissingError:
+        except (MissingError, ForbiddenError):  # keys may have the right to train alone
             return {}
         prices = told.get("prices") or [{}]
         return next((price for price in prices if price.get("endpoint_id") == endpoint), {})
@@ -149,7 +149,10 @@ class Fal(Provider):
         ]
 
     def status(self, order: Order, job: str) -> Generator[Event, None, Status]:
-        told = yield from self.api.get(self._job(order, job) + "/status", logs="1")
+        try:
+            told = yield from self.api.get(self._job(order, job) + "/status", logs="1")
+        except MissingError:
+            return (yield from self._ended(order, job))
         state = _STATES.get(told.get("status", ""), "running")
         if state == "done" and told.get("error"):
             kind = f" ({told['error_type']})" if told.get("error_type") else ""
@@ -172,8 +175,7 @@ class Fal(Provider):
         try:
             told = yield from self.api.get(self._job(order, job))
         except MissingError:
-            items = yield from self._listed(order, request_id=job)
-            told = next((item.get("json_output") for item in items if item.get("request_id") == job), None) or {}
+            told = (yield from self._item(order, job)).get("json_output")
         if not (address := _adapter_in(told)):
             raise MissingError(
                 f"fal has no adapter of the request {job} any more.",
@@ -182,15 +184,33 @@ class Fal(Provider):
             )
         return address
 
+    def _ended(self, order: Order, job: str) -> Generator[Event, None, Status]:
+        """How a request ended that its queue knows no more, by its list.
+
+        Raises:
+            MissingError: the list doesn't have it either.
+        """
+        if _adapter_in((yield from self._item(order, job)).get("json_output")):
+            return Status(state="done")
+        raise MissingError(f"fal doesn't know the request {job}.", expected="a request in its queue, or in its list")
+
+    def _item(self, order: Order, job: str) -> Generator[Event, None, Mapping[str, Any]]:
+        """A request in its list; empty if it isn't there."""
+        items = yield from self._listed(order, request_id=job)
+        return next((item for item in items if item.get("request_id") == job), {})
+
     def _listed(self, order: Order, **filters: str) -> Generator[Event, None, list[Mapping[str, Any]]]:
         """Requests that have ended, with what went in and came out; fal lists no others."""
         found: list[Mapping[str, Any]] = []
         cursor: dict[str, str] = {}
         for _ in range(_PAGES):
-            page = yield from self.api.get(
-                self.url("/v1/models/requests/by-endpoint", "account"),
-                endpoint_id=order.trainer, expand="payloads", limit=100, **filters, **cursor,
-            )  # fmt: skip
+            try:
+                page = yield from self.api.get(
+                    self.url("/v1/models/requests/by-endpoint", "account"),
+                    endpoint_id=order.trainer, expand="payloads", limit=100, **filters, **cursor,
+                )  # fmt: skip
+            except ForbiddenError:  # as for the price
+                break
             found += [item for item in page.get("items", ()) if "request_id" in item]
             if not (page.get("has_more") and page.get("next_cursor")):
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tarfile
 import zipfile
@@ -28,7 +29,7 @@ def unpacked(path: Path, target: Path) -> Path:
         if tarfile.is_tarfile(path):
             with tarfile.open(path) as archive:
                 return _written(_best({m.name: (m.size, _of_tar(archive, m)) for m in _files(archive)}, path), target)
-        if zipfile.is_zipfile(path):
+        if _begins_as_zip(path) and zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 members = archive.infolist()[:_MOST_MEMBERS]
                 return _written(_best({m.filename: (m.file_size, _of_zip(archive, m)) for m in members}, path), target)
@@ -39,6 +40,12 @@ def unpacked(path: Path, target: Path) -> Path:
             hint="run again: it is fetched again, and nothing is paid again.",
         ) from error
     return path
+
+
+def _begins_as_zip(path: Path) -> bool:
+    """Weights may hold the mark that zips end with, by chance."""
+    with path.open("rb") as file:
+        return file.read(2) == b"PK"
 
 
 def _files(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
@@ -58,8 +65,9 @@ def _of_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Open:
 
 
 def _best(members: dict[str, tuple[int, _Open]], path: Path) -> _Open:
-    """The adapter among the members of an archive: the last step's, whose name has no number, or else the last one."""
-    found = sorted(name for name in members if name.lower().endswith(_SUFFIX))
+    """The adapter among the members of an archive: the last step's, whose name has no number, or else the one with the
+    highest; in the outermost folder that has any."""
+    found = sorted((name for name in members if name.lower().endswith(_SUFFIX)), key=_place)
     if not found:
         raise AdapterError(
             f"What came back holds no adapter, but {', '.join(sorted(members)[:5]) or 'nothing'}.",
@@ -72,6 +80,12 @@ def _best(members: dict[str, tuple[int, _Open]], path: Path) -> _Open:
     if size > _MOST_BYTES:
         raise AdapterError(f"{name} is {size / 1e9:.0f} GB.", expected="an adapter")
     return read
+
+
+def _place(name: str) -> tuple[int, list[tuple[int, str]]]:
+    """For sorting: inner folders first, then by the numbers in names."""
+    parts = re.findall(r"(\d+)|(\D+)", name)
+    return -name.count("/"), [(int(number or -1), text) for number, text in parts]
 
 
 def _written(read: _Open, target: Path) -> Path:

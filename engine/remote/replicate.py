@@ -46,6 +46,7 @@ class Replicate(Provider):
     }  # fmt: skip
     other = Trainer(data="input_images", trigger="trigger_word")
     lists_all = True
+    takes_destination = True
 
     @classmethod
     def check(cls, order: Order, dataset: Dataset) -> None:

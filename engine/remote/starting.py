@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from ..core.errors import RemoteError
+from ..core.errors import RemoteError, WorkbenchError
 from ..core.events import Event, Message
 from ..core.words import duration
 from ..runs.about import note
-from .api import DoubtError
+from .api import DoubtError, MissingError
 from .contract import Price, Provider
 from .errands import Errand
 from .jobs import Job
@@ -31,15 +31,28 @@ def underway(errand: Errand, provider: Provider) -> Generator[Event, None, Job]:
     """
     job = errand.job()
     if job.in_doubt:
-        job = yield from _looked_up(errand, provider, job)
-    if job.id and job.canceling and not job.ending:
-        job, _ = yield from asked(errand, provider, job)
-    if job.id and job.ending in ("", "done"):
-        yield Message(text=f"{errand.name}: waiting for job {job.id} at {errand.title}, which was started before")
-        return job
-    if job.ending == "failed" and errand.terms.start != "train again":
-        raise failed(errand, job)
+        job = yield from looked_up(errand, provider, job)
+    if job.id and not (yield from _is_gone(errand, provider, job)):
+        if job.canceling and not job.ending:
+            job, _ = yield from asked(errand, provider, job)
+        if job.ending in ("", "done"):
+            yield Message(text=f"{errand.name}: waiting for job {job.id} at {errand.title}, which was started before")
+            return job
+        if job.ending == "failed" and errand.terms.start != "train again":
+            raise failed(errand, job)
     return (yield from _started(errand, provider, job.again()))
+
+
+def _is_gone(errand: Errand, provider: Provider, job: Job) -> Generator[Event, None, bool]:
+    """Whether another job was asked for, and the provider has this one, or its result, no more."""
+    if errand.terms.start != "train again" or job.ending in ("failed", "canceled") or not errand.settled(job):
+        return False
+    ask = provider.result if job.ending == "done" else provider.status
+    try:
+        yield from errand.understood(ask(errand.order, job.id))
+    except MissingError:
+        return True
+    return False
 
 
 def _started(errand: Errand, provider: Provider, job: Job) -> Generator[Event, None, Job]:
@@ -55,8 +68,8 @@ def _started(errand: Errand, provider: Provider, job: Job) -> Generator[Event, N
         number = yield from provider.start(errand.order, intent.uploaded, mark)
     except DoubtError as problem:
         yield Message(text=f"{errand.name}: {errand.title} was asked to start, and {problem}")
-        return (yield from _looked_up(errand, provider, intent))
-    except (Exception, GeneratorExit):
+        return (yield from looked_up(errand, provider, intent))
+    except (WorkbenchError, GeneratorExit):  # whatever else happens leaves a doubt
         errand.written(job)  # refused, or interrupted between two tries that weren't served: nothing runs
         raise
     started = errand.written(replace(intent, id=number))
@@ -70,7 +83,7 @@ def _uploaded(errand: Errand, provider: Provider) -> Generator[Event, None, Any]
         return (yield from errand.understood(provider.upload(errand.order, errand.dataset, folder)))
 
 
-def _looked_up(errand: Errand, provider: Provider, job: Job) -> Generator[Event, None, Job]:
+def looked_up(errand: Errand, provider: Provider, job: Job) -> Generator[Event, None, Job]:
     """A job whose start has no answer, as it is in the provider's list, or as not started if that is sure.
 
     Raises:
@@ -85,7 +98,7 @@ def _looked_up(errand: Errand, provider: Provider, job: Job) -> Generator[Event,
             yield Message(text=f"{errand.name}: found it: job {found[0]}")
             note(errand.store, errand.lineage, errand.about())
             return errand.written(replace(job, id=found[0]))
-    surely_not = provider.lists_all and time.time() - job.asked_at > patience.settled
+    surely_not = provider.lists_all and errand.settled(job)
     if surely_not or errand.terms.start == "train again":
         return errand.written(job.again())
     raise _doubted(errand, job)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from collections.abc import Sequence
@@ -62,10 +61,11 @@ def token_of(name: str, title: str, variables: Sequence[str]) -> Token:
     for variable in variables:
         if secret := os.environ.get(variable, "").strip():
             return _checked(secret, f"the environment variable {variable}")
-    if secret := _from_keyring(name).strip():
+    secret, problem = _from_keyring(name)
+    if secret := secret.strip():
         return _checked(secret, f"the keyring's entry {KEYRING} {name}")
     raise ConfigError(
-        f"There is no token for {title}.",
+        f"There is no token for {title}" + (f", and the keyring can't be read: {problem}." if problem else "."),
         expected=f"the environment variable {' or '.join(variables)}, or an entry of the system's keyring",
         hint=f"set the variable before the start, or run `keyring set {KEYRING} {name}`; never write a token into a "
         "graph.",
@@ -82,12 +82,13 @@ def _checked(secret: str, place: str) -> Token:
     return Token(secret, place)
 
 
-def _from_keyring(name: str) -> str:
-    """What the keyring has for a provider; empty without a keyring."""
-    with contextlib.suppress(ImportError):
-        import keyring  # pyright: ignore[reportMissingImports]  # not everybody has it
-        from keyring.errors import KeyringError  # pyright: ignore[reportMissingImports]
+def _from_keyring(name: str) -> tuple[str, str]:
+    """(what the keyring has for a provider, why it can't be read); both empty without a keyring or an entry."""
+    try:
+        import keyring
 
-        with contextlib.suppress(KeyringError):
-            return keyring.get_password(KEYRING, name) or ""
-    return ""
+        return keyring.get_password(KEYRING, name) or "", ""
+    except ImportError:
+        return "", ""
+    except Exception as error:  # backends have errors of their own
+        return "", type(error).__name__

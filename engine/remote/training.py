@@ -11,7 +11,7 @@ from ..adapters.files import load_adapter, save_adapter
 from ..adapters.fused import bind_to
 from ..adapters.keeping import exact_dtype
 from ..core.errors import AdapterError, RemoteError
-from ..core.events import Event
+from ..core.events import Event, Message
 from ..core.locks import Exclusive
 from ..core.storage import write_json
 from ..data.dataset import Dataset
@@ -28,9 +28,9 @@ from .facts import described
 from .fetching import unpacked
 from .jobs import Job
 from .patience import waited
-from .starting import underway
+from .starting import looked_up, underway
 from .terms import Terms
-from .waiting import followed
+from .waiting import followed, lost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +78,14 @@ def train_hosted(
     check_captions(dataset)
     check_trigger(dataset)
     _check_base(order, base)
-    errand = Errand(order=order, dataset=dataset, store=store, name=name, terms=terms)
+    errand = Errand(order=order, dataset=dataset, store=store, name=name, terms=terms, graph=graph or Graph())
+    if order.destination and not errand.kind.takes_destination:
+        yield Message(text=f"{errand.title} keeps results by itself, so destination = {order.destination} isn't used.")
     if (found := _kept(errand)) is None:
         lock = Exclusive(store.lock(errand.lineage))
         yield from lock.acquire(name, "waiting for the same hosted training")
         try:
-            found = _kept(errand) or (yield from _ordered(errand, base, graph or Graph()))
+            found = _kept(errand) or (yield from _ordered(errand, base))
         finally:
             lock.release()
     adapter = replace(found.adapter, name=name)
@@ -102,22 +104,30 @@ def price_of(order: Order, dataset: Dataset, *, store: RunStore, terms: Terms) -
 
 
 def cancel_hosted(order: Order, dataset: Dataset, *, store: RunStore, terms: Terms) -> Generator[Event, None, Job]:
-    """Ask for the end of the job of an order.
+    """Ask for the end of the job of an order, also of one whose start had no answer.
 
     Raises:
-        RemoteError: there is none, or the provider doesn't end it.
+        RemoteError: there is none, whether there is one isn't known, or the provider doesn't end it.
     """
     errand = Errand(order=order, dataset=dataset, store=store, name=dataset.name, terms=terms)
     job = errand.job()
+    if not job.in_doubt:
+        _refuse_ended(errand, job)
+    with errand.connected() as provider:
+        if job.in_doubt:
+            job = yield from looked_up(errand, provider, job)
+            _refuse_ended(errand, job)
+        yield from provider.cancel(order, job.id)
+    return errand.written(replace(job, canceling=True))
+
+
+def _refuse_ended(errand: Errand, job: Job) -> None:
     if not job.id or job.ending:
         raise RemoteError(
             "No job of this order is running, as far as is known here.",
             expected="a job that was started from this run store and has no result yet",
             hint=f"look at {errand.kind.page}.",
         )
-    with errand.connected() as provider:
-        yield from provider.cancel(order, job.id)
-    return errand.written(replace(job, canceling=True))
 
 
 def _kept(errand: Errand) -> HostedAdapter | None:
@@ -132,39 +142,50 @@ def _kept(errand: Errand) -> HostedAdapter | None:
     return HostedAdapter(adapter=adapter, job=errand.job(), cached=True, seconds=record.get("seconds", 0.0))
 
 
-def _ordered(errand: Errand, base: Backbone | None, graph: Graph) -> Generator[Event, None, HostedAdapter]:
+def _ordered(errand: Errand, base: Backbone | None) -> Generator[Event, None, HostedAdapter]:
     """Start the job unless it was, wait for it, and fetch what it gives."""
     began = time.time()
     with errand.connected() as provider, taking_requests(errand.store, errand.lineage) as requests:
         job = yield from underway(errand, provider)
         job = yield from followed(errand, provider, job, requests.stop)
-        adapter = yield from _fetched(errand, provider, job, base, graph)
+        adapter = yield from _fetched(errand, provider, job, base)
     seconds = round(time.time() - (job.asked_at or began), 1)
     record = {"losses": [], "notes": [], "seconds": seconds, "provider": errand.order.provider, "job": job.id}
     write_json(errand.store.record(errand.lineage, errand.order.steps), record)
     return HostedAdapter(adapter=adapter, job=job, cached=False, seconds=seconds)
 
 
-def _fetched(
-    errand: Errand, provider: Provider, job: Job, base: Backbone | None, graph: Graph
-) -> Generator[Event, None, Adapter]:
+def _fetched(errand: Errand, provider: Provider, job: Job, base: Backbone | None) -> Generator[Event, None, Adapter]:
     address = yield from _address(errand, provider, job)
     with errand.workplace() as folder:
         yield from provider.api.downloaded(address, folder / "fetched", label=f"fetching from {errand.title}, kB")
         came = load_adapter(unpacked(folder / "fetched", folder / "unpacked.safetensors"))
-        info = base.info if base else None
-        adapter = described(came, errand.order, errand.dataset, job, name=errand.name, graph=graph, info=info)
+        _refuse_empty(came, job)
+        adapter = described(came, errand, job, base.info if base else None)
         return save_adapter(adapter, errand.path, key_style=adapter.key_style, dtype=exact_dtype(adapter))
 
 
 def _address(errand: Errand, provider: Provider, job: Job) -> Generator[Event, None, str]:
     """Where the result is. A provider may say that a job is done a little before it has what it made."""
-    for pause in errand.terms.patience.looks[1:]:
+    problem: MissingError | None = None
+    for pause in errand.terms.patience.looks:
+        yield from waited(pause)
         try:
             return (yield from errand.understood(provider.result(errand.order, job.id)))
-        except MissingError:
-            yield from waited(pause)
-    return (yield from errand.understood(provider.result(errand.order, job.id)))
+        except MissingError as missing:
+            problem = missing
+    assert problem
+    raise lost(job, errand, problem)
+
+
+def _refuse_empty(adapter: Adapter, job: Job) -> None:
+    """Refuse a file without updates of layers, such as a trained word alone."""
+    if not adapter.modules:
+        raise AdapterError(
+            f"What job {job.id} gave changes no layer.",
+            expected="an adapter, and not trained words alone",
+            hint="choose a trainer of adapters; a trained word can be fetched by hand from the job's page.",
+        )
 
 
 def _check_base(order: Order, base: Backbone | None) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from ..core.errors import RemoteError
 from ..core.events import Event, Message, Progress
 from ..runs.requests import Request
-from .api import UnreachableError
+from .api import MissingError, UnreachableError
 from .contract import Provider, Status
 from .errands import Errand
 from .jobs import Job
@@ -51,10 +51,11 @@ def followed(errand: Errand, provider: Provider, job: Job, stop: Request) -> Gen
 
 
 def asked(errand: Errand, provider: Provider, job: Job) -> Generator[Event, None, tuple[Job, Status]]:
-    """The job, with its ending if it has one, and what the provider says. Outages are waited out: the job goes on.
+    """The job, with its ending if it has one, and what the provider says. Outages are waited out: the job goes on. So
+    is the time in which a provider may not know a job yet that it has accepted.
 
     Raises:
-        RemoteError: the provider is out of reach for too long.
+        RemoteError: the provider is out of reach for too long, or knows the job no more.
     """
     begun = time.monotonic()
     while True:
@@ -64,6 +65,10 @@ def asked(errand: Errand, provider: Provider, job: Job) -> Generator[Event, None
             if time.monotonic() - begun > errand.terms.patience.outage:
                 raise
             yield Message(text=f"{errand.name}: {problem.got} Still waiting.")
+            yield from waited(errand.terms.patience.poll)
+        except MissingError as problem:
+            if errand.settled(job):
+                raise lost(job, errand, problem) from problem
             yield from waited(errand.terms.patience.poll)
         else:
             return errand.written(_ended(job, status)) if status.state in _ENDS else job, status
@@ -75,6 +80,16 @@ def failed(errand: Errand, job: Job) -> RemoteError:
         expected="a training that ends",
         hint=f"see {errand.kind.page}, mend what is wrong, and train again by start = train again, or --again; each "
         "start may cost.",
+    )
+
+
+def lost(job: Job, errand: Errand, problem: MissingError) -> MissingError:
+    """What to say where the provider has a job, or its result, no more."""
+    return MissingError(
+        f"Job {job.id}: {problem.got}",
+        expected=problem.expected,
+        hint=f"look at {errand.kind.page}: its adapter may be there. If it is gone, train again by start = train "
+        "again, or --again; that costs again.",
     )
 
 

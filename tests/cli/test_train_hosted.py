@@ -66,6 +66,15 @@ def test_a_person_is_told_how_to_go_on(standin, command, capsys: pytest.CaptureF
     assert "Nothing was sent or started." in out and "Add --yes to have it trained." in out
 
 
+def test_what_is_not_used_is_named(standin, command, capsys: pytest.CaptureFixture[str]):
+    more = ("recipe.rank=32", "recipe.learning_rate=0.001", "seed=3", "base.precision=fp16", "buckets.step=64")
+    assert main([*command, *(part for value in more for part in ("--set", value))]) == 0
+    said = capsys.readouterr().err
+    assert "doesn't use seed, [base], [buckets], [recipe] rank, learning_rate. Its own inputs stand in [hosted]" in said
+    assert main(command) == 0
+    assert "doesn't use" not in capsys.readouterr().err
+
+
 def test_a_limit_in_the_file_holds(standin, command, capsys: pytest.CaptureFixture[str]):
     assert main([*command, "--yes", "--set", "hosted.price_limit=0.5"]) == 1
     assert "at most 0.5, as price_limit says" in told(capsys)["error"]

@@ -37,7 +37,8 @@ def pictures(tmp_path: Path) -> Dataset:
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No token, address or proxy of the machine."""
+    """No token, address, proxy or keyring of the machine."""
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     for name in (*VARIABLES.values(), *ADDRESSES.values(), "CIVITAI_TOKEN", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)

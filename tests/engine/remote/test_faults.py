@@ -18,6 +18,7 @@ import pytest
 from hosted_orders import QUICK, Ordering, terms
 from hosted_standins import FETCHING, POLLING, STAND_INS, STARTING, UPLOADING, VARIABLES, StandIn, tar
 from lora_workbench.engine.core.errors import AdapterError, ConfigError, RemoteError, StorageError, WorkbenchError
+from lora_workbench.engine.remote.api import Api
 from lora_workbench.engine.remote.jobs import FILE
 
 
@@ -77,6 +78,7 @@ LOST = {
     "fault after serving": {"serve": True, "status": 500, "body": {"detail": "Internal Server Error"}},
     "answer unreadable": {"serve": True, "status": 200, "body": "ok"},
     "gateway timed out": {"serve": True, "status": 504, "body": {}},
+    "redirected to its page": {"serve": True, "status": 303, "headers": {"Location": "/page"}, "body": {}},
 }
 """Answers to a start request that was served."""
 
@@ -139,6 +141,89 @@ def test_the_list_of_fal_never_counts_as_an_answer(train: Ordering, standin: Sta
     with pytest.raises(RemoteError, match="which has only jobs that have ended"):
         train()
     assert starts(standin, starting) == 1
+
+
+@pytest.mark.parametrize("provider", ["replicate"], indirect=True)
+def test_what_nobody_foresaw_leaves_a_doubt(train: Ordering, standin: StandIn, monkeypatch: pytest.MonkeyPatch):
+    """Such as too little memory for the answer."""
+
+    def fails(*_: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Api, "_answer_of_start", fails)
+        with pytest.raises(MemoryError):
+            train()
+    assert train().job.id == "job1" and len(standin.jobs) == 1
+
+
+@pytest.mark.parametrize("provider", ["replicate", "civitai"], indirect=True)
+def test_a_job_whose_answer_was_lost_can_be_canceled(train: Ordering, standin: StandIn):
+    standin.lists = False
+    fail_start(standin, serve=True, drop=True)
+    with pytest.raises(RemoteError, match="gave no answer"):
+        train()
+    with pytest.raises(RemoteError, match="gave no answer"):
+        train.cancel()
+    standin.lists = True
+    train.cancel()
+    assert standin.jobs["job1"].canceled
+
+
+def test_a_job_that_is_not_known_yet_is_waited_for(train: Ordering, standin: StandIn, provider: str, starting: str):
+    standin.fail(POLLING[provider], status=404, times=2)
+    assert train().job.id == "job1" and starts(standin, starting) == 1
+
+
+def test_a_job_that_is_gone_can_be_ordered_again(train: Ordering, standin: StandIn, provider: str, starting: str):
+    standin.fail(POLLING[provider], status=401)
+    with pytest.raises(RemoteError, match="refuses the token"):
+        train()
+    _age(train, 1000)
+    standin.fail(POLLING[provider], status=404, times=2)
+    with pytest.raises(RemoteError, match=r"(?s)Job job1: .* train again by start = train again, or --again"):
+        train()
+    assert starts(standin, starting) == 1, "it may be a mistake of the provider"
+    trained = train(terms=terms(start="train again"))
+    assert trained.job.id == "job2" and trained.job.earlier == ("job1",)
+
+
+def test_a_result_that_is_gone_can_be_ordered_again(train: Ordering, standin: StandIn, starting: str):
+    standin.lost = {"job1"}
+    for _ in range(2):
+        with pytest.raises(RemoteError, match=r"(?s)Job job1: .* train again by start = train again, or --again"):
+            train()
+    with pytest.raises(RemoteError, match="Job job1"):
+        train(terms=terms(start="train again"))
+    assert starts(standin, starting) == 1, "it may still come"
+    _age(train, 1000)
+    assert train(terms=terms(start="train again")).job.id == "job2"
+
+
+def test_a_result_that_is_there_is_taken_also_by_train_again(train: Ordering, standin: StandIn, starting: str):
+    standin.fail(FETCHING, status=503, times=5)
+    with pytest.raises(RemoteError, match="paid for and kept there"):
+        train()
+    _age(train, 1000)
+    assert train(terms=terms(start="train again")).job.id == "job1" and starts(standin, starting) == 1
+
+
+@pytest.mark.parametrize("provider", ["fal"], indirect=True)
+def test_a_request_that_the_queue_of_fal_forgot_is_in_its_list(train: Ordering, standin: StandIn, provider: str):
+    standin.fail(POLLING[provider], status=401)
+    with pytest.raises(RemoteError):
+        train()
+    _age(train, 1000)
+    standin.jobs["job1"].polls = 9
+    standin.fail(POLLING[provider], status=404, times=9)
+    assert train().job.id == "job1" and len(standin.jobs) == 1
+
+
+@pytest.mark.parametrize("provider", ["fal"], indirect=True)
+def test_a_key_of_fal_may_have_the_right_to_train_alone(train: Ordering, standin: StandIn):
+    standin.fail("GET /v1/models/", status=403, body={"detail": "admin scope"}, times=99)
+    train(trainer="fal-ai/turbo-flux-trainer")
+    assert "Price: 2.40 USD. 1000 steps at 0.0024 USD, as its page had it" in train.said
 
 
 def _age(train: Ordering, seconds: float) -> None:
@@ -310,7 +395,8 @@ for event in train.begin():
 """
 
 
-KILLS = [("replicate", "upload"), *((name, "start") for name in STAND_INS), ("civitai", "poll"), ("fal", "fetch")]
+KILLS = [("replicate", "upload"), ("replicate", "start"), ("fal", "start"), ("civitai", "poll"), ("fal", "fetch")]
+"""One of each kind; at a start, where the provider lists the job and where it doesn't."""
 
 
 @pytest.mark.parametrize(("provider", "when"), KILLS, indirect=["provider"])
@@ -360,7 +446,7 @@ def _hang(standin: StandIn, where: str) -> Callable[[], bool]:
 
 @pytest.mark.parametrize("provider", ["replicate"], indirect=True)
 def test_two_processes_order_one_job(train: Ordering, standin: StandIn, tmp_path: Path, provider: str):
-    standin.polls = 10
+    standin.polls = 3
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
     command = [sys.executable, "-c", TRAINING, provider, str(tmp_path / "fox"), str(train.store.root)]
     both = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for _ in range(2)]

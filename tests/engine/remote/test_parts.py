@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-import types
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
-from hosted_standins import tar
+from hosted_orders import Ordering
+from hosted_standins import FETCHING, tar
 from lora_workbench.engine.core.errors import AdapterError, ConfigError, RemoteError
 from lora_workbench.engine.remote.answers import words_of
 from lora_workbench.engine.remote.api import Api
@@ -19,6 +20,7 @@ from lora_workbench.engine.remote.jobs import Job, read_job, write_job
 from lora_workbench.engine.remote.orders import key_of, order_of, parse_inputs
 from lora_workbench.engine.remote.progress import last_words, steps_in
 from lora_workbench.engine.remote.tokens import Token, token_of
+from lora_workbench.engine.remote.transport import certificates, library
 
 
 def test_inputs_are_read_from_lines():
@@ -94,6 +96,33 @@ def test_the_last_adapter_of_an_archive_is_taken(tmp_path: Path):
     assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "c", "found"}, "nothing else is unpacked"
 
 
+ARCHIVES = {
+    "numbers, not letters": ({"lora_500.safetensors": b"1", "lora_1000.safetensors": b"2"}, b"2"),
+    "checkpoints in folders": (
+        {
+            "out/checkpoint-900/pytorch_lora_weights.safetensors": b"1",
+            "out/checkpoint-1000/pytorch_lora_weights.safetensors": b"2",
+            "out/pytorch_lora_weights.safetensors": b"3",
+        },
+        b"3",
+    ),
+    "only in folders": ({"900/lora.safetensors": b"1", "1000/lora.safetensors": b"2", "1000/x.txt": b""}, b"2"),
+}
+
+
+@pytest.mark.parametrize("case", ARCHIVES)
+def test_the_last_of_several_adapters_is_the_result(tmp_path: Path, case: str):
+    members, last = ARCHIVES[case]
+    assert unpacked(archive(tmp_path / "a", members), tmp_path / "found").read_bytes() == last
+
+
+def test_weights_that_end_like_a_zip_are_weights(tmp_path: Path):
+    path = tmp_path / "a"
+    path.write_bytes(b"\x08" + b"\0" * 40 + b"PK\x05\x06" + b"\0" * 18)
+    assert zipfile.is_zipfile(path)
+    assert unpacked(path, tmp_path / "found") == path
+
+
 def test_links_in_archives_lead_nowhere(tmp_path: Path):
     import io
     import tarfile
@@ -139,27 +168,80 @@ def test_errors_are_read_however_they_are_wrapped(body: str, words: str):
     assert words_of(body) == words
 
 
+def use_keyring(
+    monkeypatch: pytest.MonkeyPatch, kept: dict[tuple[str, str], str], fails: Exception | None = None
+) -> None:
+    """Give the real package a backend in memory, or one that fails."""
+    keyring = pytest.importorskip("keyring")
+
+    class Backend(keyring.backend.KeyringBackend):
+        priority = 1  # type: ignore[assignment]
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            kept[service, username] = password
+
+        def get_password(self, service: str, username: str) -> str | None:
+            if fails:
+                raise fails
+            return kept.get((service, username))
+
+    monkeypatch.setattr(keyring.core, "_keyring_backend", Backend())
+
+
 def test_a_token_may_lie_in_the_keyring(monkeypatch: pytest.MonkeyPatch):
-    """The package isn't among our requirements, so this is one in memory, by its documented interface."""
-    keyring, errors = types.ModuleType("keyring"), types.ModuleType("keyring.errors")
-    errors.KeyringError = type("KeyringError", (Exception,), {})  # type: ignore[attr-defined]
-    kept = {("lora-workbench", "fal"): "from-the-ring"}
-    keyring.get_password = lambda service, user: kept.get((service, user))  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "keyring", keyring)
-    monkeypatch.setitem(sys.modules, "keyring.errors", errors)
-    assert token_of("fal", "fal", ["FAL_KEY"]).header("Key") == "Key from-the-ring"
+    use_keyring(monkeypatch, {("lora-workbench", "fal"): "from-the-ring"})
+    token = token_of("fal", "fal", ["FAL_KEY"])
+    assert (token.header("Key"), token.place) == ("Key from-the-ring", "the keyring's entry lora-workbench fal")
     monkeypatch.setenv("FAL_KEY", "from-the-environment")
     assert token_of("fal", "fal", ["FAL_KEY"]).place == "the environment variable FAL_KEY"
-    with pytest.raises(ConfigError, match="no token for Replicate"):
+    with pytest.raises(ConfigError, match=r"There is no token for Replicate\."):
         token_of("replicate", "Replicate", ["REPLICATE_API_TOKEN"])
+
+
+def test_a_keyring_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch):
+    errors = pytest.importorskip("keyring.errors")
+    for error in (errors.KeyringLocked("locked"), errors.NoKeyringError("none"), OSError("no D-Bus")):
+        use_keyring(monkeypatch, {}, error)
+        with pytest.raises(ConfigError, match=f"and the keyring can't be read: {type(error).__name__}"):
+            token_of("fal", "fal", ["FAL_KEY"])
+        monkeypatch.setenv("FAL_KEY", "from-the-environment")
+        assert token_of("fal", "fal", ["FAL_KEY"]).header("Key") == "Key from-the-environment"
+        monkeypatch.delenv("FAL_KEY")
+
+
+def test_without_a_keyring_there_is_the_environment(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    with pytest.raises(ConfigError, match=r"There is no token for fal\."):
+        token_of("fal", "fal", ["FAL_KEY"])
 
 
 def test_without_httpx_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "httpx", None)
+    monkeypatch.setitem(sys.modules, "httpx2", None)
     with pytest.raises(
         ConfigError, match=r'httpx isn\'t installed \(pip install httpx, or "lora-workbench\[hosted\]"\)'
     ):
         Api("fal", Token("abcdef", "x"), "Key", ["https://queue.fal.run"])
+
+
+@pytest.mark.parametrize("name", ["httpx", "httpx2"])
+def test_httpx_is_taken_under_either_name(open_standin, pictures, store, name: str, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip(name)
+    for other in {"httpx", "httpx2"} - {name}:
+        monkeypatch.setitem(sys.modules, other, None)
+    certificates.cache_clear()
+    standin = open_standin("fal")
+    standin.fail(FETCHING, cut=0.5)
+    assert library().__name__ == name
+    assert len(Ordering("fal", pictures, store)().adapter.modules) == 2
+    certificates.cache_clear()
+
+
+def test_the_usual_port_belongs_to_an_origin():
+    api = Api("fal", Token("abcdef", "x"), "Key", ["https://queue.fal.run:443"])
+    for address, signed in (("https://queue.fal.run/a", True), ("https://queue.fal.run:444/a", False)):
+        assert ("Authorization" in api._signed(httpx.Request("GET", address)).headers) == signed
+    api.close()
 
 
 def test_results_come_from_safe_addresses_alone(tmp_path: Path):

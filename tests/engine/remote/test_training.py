@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hosted_orders import Ordering, terms
-from hosted_standins import FETCHING, STARTING, StandIn, zipped
+from hosted_standins import FETCHING, POLLING, STARTING, StandIn, zipped
 from lora_workbench.engine.adapters.files import load_adapter
-from lora_workbench.engine.core.errors import CaptionError, ConfigError, RemoteError
+from lora_workbench.engine.core.errors import CaptionError, ConfigError, DatasetError, RemoteError
 from lora_workbench.engine.core.events import Event
+from lora_workbench.engine.data.dataset import ImageRecord
+from lora_workbench.engine.data.loading import load_dataset
+from lora_workbench.engine.data.references import Reference
 from lora_workbench.engine.remote.terms import NotStartedError
 from lora_workbench.engine.runs.inventory import inventory, prune
 from lora_workbench.engine.runs.listing import listed_runs
+from PIL import Image
 
 
 def test_an_adapter_comes_back_and_is_kept(train: Ordering, standin: StandIn, provider: str):
@@ -22,15 +28,42 @@ def test_an_adapter_comes_back_and_is_kept(train: Ordering, standin: StandIn, pr
     assert not trained.cached and trained.job.id == "job1" and trained.seconds >= 0
     assert len(trained.adapter.modules) == 2 and trained.adapter.path and trained.adapter.path.is_file()
     assert [job.id for job in standin.jobs.values()] == ["job1"]
-    if provider != "civitai":  # which tells of epochs alone, and has one
-        steps = [event.done for event in train.counted if event.label.startswith("training at")]
-        assert steps == [500], "after one of two questions"
+    assert steps_of(train) == [500], "after one of two questions"
     assert f"started as job job1 at {standin.title}" in train.said and f"running at {standin.title}" in train.said
     before = len(standin.requests)
     again = train(name="renamed")
     assert again.cached and again.adapter.name == "renamed"
     assert again.adapter.content_hash == trained.adapter.content_hash
     assert len(standin.requests) == before, "nothing is asked, let alone paid, for what is here"
+
+
+def steps_of(train: Ordering) -> list[int]:
+    return [event.done for event in train.counted if event.label.startswith("training at")]
+
+
+def test_epochs_of_civitai_add_up(open_standin, pictures, store):
+    """It estimates how far the epoch is that is trained now."""
+    open_standin("civitai", polls=8)
+    train = Ordering("civitai", pictures, store)
+    train(settings={"epochs": 4})
+    assert steps_of(train) == [125, 250, 375, 500, 625, 750, 875]
+
+
+WAITS = {
+    "preparing": ({"estimatedProgressRate": 0.4}, "waiting at Civitai (its base model is being fetched, 40%)"),
+    "scheduled": ({"jobs": [{"queuePosition": {"precedingJobs": 7}}]}, "waiting at Civitai (number 7 in the queue)"),
+    "unassigned": ({}, "waiting at Civitai"),
+}
+
+
+@pytest.mark.parametrize("state", WAITS)
+def test_civitai_tells_what_is_waited_for(open_standin, pictures, store, state: str):
+    standin, (told, words) = open_standin("civitai"), WAITS[state]
+    standin.fail(POLLING["civitai"], body={"id": "job1", "status": state, "steps": [{"status": state, **told}]})
+    train = Ordering("civitai", pictures, store)
+    train()
+    assert f"fox: {words}\n" in train.said
+    assert len(steps_of(train)) == 1, "no step is done while it waits"
 
 
 def test_the_data_set_goes_out_as_each_provider_wants_it(train: Ordering, standin: StandIn, provider: str):
@@ -241,6 +274,57 @@ def test_civitai_refuses_what_it_has_no_place_for(pictures, store):
     long = pictures.with_captions([f"zwx {'x' * 1100}", "zwx", "zwx", "zwx"])
     with pytest.raises(CaptionError, match="at most 1024"):
         Ordering("civitai", long, store).order()
+
+
+def test_fal_gets_masks_and_others_say_that_they_leave_them_out(
+    train: Ordering, standin: StandIn, provider: str, tmp_path: Path
+):
+    folder = tmp_path / "fox"
+    for path in sorted(folder.glob("*.png")):
+        Image.new("L", (32, 24), 200).save(path.with_name(f"{path.stem}_mask.png"))
+    masked = replace(load_dataset(folder), trigger=train.dataset.trigger)
+    assert all(record.mask for record in masked)
+    other = Ordering(train.provider, masked, train.store)
+    other()
+    if provider == "fal":
+        (data,) = standin.files.values()
+        assert sorted(name for name in zipped(data) if "_mask." in name) == [f"{n}_mask.jpg" for n in range(4)]
+    else:
+        assert "mask" in other.said
+
+
+def reference_of(record: ImageRecord) -> Reference:
+    """The picture itself, as before editing."""
+    return Reference(
+        source=record.source, content_hash=record.content_hash, width=record.width, height=record.height
+    )  # fmt: skip
+
+
+def test_pairs_go_to_trainers_of_edit_models_alone(open_standin, pictures, store):
+    standin = open_standin("fal")
+    pairs = replace(pictures, records=tuple(replace(record, reference=reference_of(record)) for record in pictures))
+    with pytest.raises(DatasetError, match="doesn't train an edit model"):
+        Ordering("fal", pairs, store).order()
+    Ordering("fal", pairs, store)(trainer="fal-ai/flux-2-klein-4b-base-trainer/edit")
+    (data,) = standin.files.values()
+    assert {"0_start.png", "0_end.png"} <= zipped(data).keys()
+
+
+def test_equal_pictures_that_civitai_takes_once_are_named(open_standin, pictures, store, tmp_path: Path):
+    standin, folder = open_standin("civitai"), tmp_path / "fox"
+    shutil.copy(folder / "0.png", folder / "copy.png")
+    (folder / "copy.txt").write_text("another zwx", encoding="utf-8")
+    train = Ordering("civitai", replace(load_dataset(folder), trigger=pictures.trigger), store)
+    train()
+    assert "copy.png equals an earlier picture, and Civitai takes each once." in train.said
+    assert len(standin.jobs["job1"].order["steps"][0]["input"]["trainingData"]["items"]) == 4
+
+
+def test_a_destination_that_is_not_used_is_named(open_standin, pictures, store):
+    open_standin("fal")
+    train = Ordering("fal", pictures, store)
+    train(destination="me/fox")
+    assert "destination = me/fox isn't used" in train.said
 
 
 def test_masks_and_repeats_that_are_left_out_are_told(open_standin, pictures, store):
