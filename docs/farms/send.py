@@ -66,9 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("prompts", type=Path, help="folder with a JSON file for each picture")
     parser.add_argument("server", help="http://HOST:PORT")
-    parser.add_argument(
-        "--workers", nargs="+", metavar="ID", help="of ComfyUI-Distributed, as /distributed/config has it"
-    )
+    parser.add_argument("--workers", nargs="+", metavar="ID", help="of ComfyUI-Distributed")
     parser.add_argument("--swarm", type=int, default=0, metavar="N", help="SwarmUI, which gets N prompts at a time")
     given = parser.parse_args(arguments)
     files = sorted(given.prompts.glob("*.json"))
