@@ -13,11 +13,11 @@ from PIL import Image
 
 Kind = Literal["train", "generate"]
 
-STEPS, SAVE_EVERY = 4, 2
+STEPS, SAVE_EVERY = 3, 1
 """Of each training."""
-PICTURES, AT_ONCE = 4, 2
+PICTURES, AT_ONCE = 3, 1
 """Of each batch, and in each of its chunks."""
-DRAWING_STEPS = 2
+DRAWING_STEPS = 1
 
 
 @dataclass(frozen=True)

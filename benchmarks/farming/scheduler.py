@@ -20,6 +20,9 @@ from pickle import UnpicklingError
 from .jobs import Job
 from .worker import Told, work
 
+_FEW, _NICE = 4, 10
+"""More workers than these leave the machine to others, by so much of Unix's niceness."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
@@ -76,6 +79,7 @@ class Farm:
 
     def __init__(self, jobs: Sequence[Job], output: Path, workers: int, trouble: Trouble, seed: int) -> None:
         self._jobs, self._output, self._count, self._trouble = jobs, output, workers, trouble
+        self._nice = _NICE if workers > _FEW else 0
         self._rng = random.Random(seed)
         self._context = multiprocessing.get_context("fork")
         self.attempts: list[Attempt] = []
@@ -109,7 +113,8 @@ class Farm:
                     for _ in range(due.pop(left, 0)):
                         full_until = self._disaster(workers, full_until)
         for worker in workers:
-            worker.process.kill() if worker.attempt else worker.pipe.close()
+            with contextlib.suppress(ConnectionError):  # it was killed as it ended its job
+                worker.pipe.send(None)
             worker.process.join()
         self.seconds = time.monotonic() - began
 
@@ -120,7 +125,7 @@ class Farm:
     def _new_worker(self, *, full: bool = False) -> Worker:
         ours, theirs = self._context.Pipe()
         words = [job.words for job in self._jobs]
-        process = self._context.Process(target=work, args=(words, self._output, theirs), daemon=True)
+        process = self._context.Process(target=work, args=(words, self._output, theirs, self._nice), daemon=True)
         process.start()
         theirs.close()
         if full:

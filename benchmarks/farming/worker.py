@@ -46,20 +46,19 @@ def import_everything() -> None:
     torch.set_num_threads(1)
 
 
-def work(jobs: list[tuple[str, ...]], output: Path, pipe: Connection) -> None:
-    """Do the jobs whose numbers come through the pipe, until it is closed; runs in a process of its own."""
+def work(jobs: list[tuple[str, ...]], output: Path, pipe: Connection, nice: int) -> None:
+    """Do the jobs whose numbers come through the pipe, until ``None`` does; runs in a process of its own."""
     from lora_workbench.cli.main import main
 
-    os.nice(10)
+    os.nice(nice)
     tell = _observed(pipe)
     with contextlib.suppress(EOFError, KeyboardInterrupt):
-        while True:
-            number = pipe.recv()
+        while (number := pipe.recv()) is not None:
             said, complained = io.StringIO(), io.StringIO()
             with contextlib.redirect_stdout(said), contextlib.redirect_stderr(complained):
                 began, status = time.process_time(), main([*jobs[number], "--output", str(output), "--json"])
-            wrong = said.getvalue() if status else ""
-            tell("ended", (status, time.process_time() - began, wrong or complained.getvalue()[-300:]))
+            wrong = said.getvalue() + complained.getvalue() if status else ""
+            tell("ended", (status, time.process_time() - began, wrong[-2000:]))
 
 
 def _observed(pipe: Connection) -> Callable[[str, Any], None]:
