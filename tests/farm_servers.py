@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-NODES = {"CheckpointLoaderSimple", "LoraLoader", "CLIPTextEncode", "ConditioningZeroOut", "EmptyLatentImage", "KSampler",
-         "VAEDecode", "DistributedCollector", "SaveImage"}  # fmt: skip
+NODES = {
+    "CheckpointLoaderSimple", "LoraLoader", "CLIPTextEncode", "ConditioningZeroOut", "EmptyLatentImage", "KSampler",
+    "VAEDecode", "DistributedCollector", "SaveImage",
+}  # fmt: skip
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """With what the server answers."""
 
 
@@ -40,23 +42,23 @@ class Farm(ThreadingHTTPServer):
         prompt = body["prompt"]
         for name, node in prompt.items():
             if node.get("class_type") not in NODES:
-                raise Refused(f"Cannot execute because node {node.get('class_type')} does not exist.")
+                raise RefusedError(f"Cannot execute because node {node.get('class_type')} does not exist.")
             for value in node["inputs"].values():
                 if isinstance(value, list) and (len(value) != 2 or value[0] not in prompt):
-                    raise Refused(f"bad_linked_input of node {name}")
+                    raise RefusedError(f"bad_linked_input of node {name}")
         if not any(node["class_type"] == "SaveImage" for node in prompt.values()):
-            raise Refused("Prompt has no outputs")
+            raise RefusedError("Prompt has no outputs")
         self.drawn.append(("comfyui", prompt))
         return {"prompt_id": f"{len(self.drawn)}", "number": len(self.drawn), "node_errors": {}}
 
     def _distributed(self, body: dict[str, Any]) -> dict[str, Any]:
         """As api/queue_request.py and api/queue_orchestration.py of ComfyUI-Distributed."""
         if not isinstance(body.get("prompt"), dict):
-            raise Refused("Field 'prompt' must be an object")
+            raise RefusedError("Field 'prompt' must be an object")
         if not isinstance(body.get("enabled_worker_ids"), list):
-            raise Refused("enabled_worker_ids required")
+            raise RefusedError("enabled_worker_ids required")
         if not isinstance(body.get("client_id"), str) or not body["client_id"].strip():
-            raise Refused("client_id required")
+            raise RefusedError("client_id required")
         nodes = body["prompt"].values()
         collectors = [node["inputs"] for node in nodes if node["class_type"] == "DistributedCollector"]
         told = self._comfyui({"prompt": body["prompt"]})
@@ -89,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         try:
             status, told = 200, self.server.answer(self.path, body)
-        except Refused as error:
+        except RefusedError as error:
             status, told = 400, {"error": str(error)}
         data = json.dumps(told).encode()
         self.send_response(status)
@@ -98,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         pass
 
 
