@@ -24,6 +24,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--killed", type=float, default=TROUBLE.killed, help="share of the jobs whose worker is killed")
     parser.add_argument("--folder", type=Path, help="for the farms; by default a temporary one")
     parser.add_argument("--results", type=Path, default=RESULTS)
     args = parser.parse_args()
@@ -124,7 +126,8 @@ def main() -> None:
         import_everything()
         with tempfile.TemporaryDirectory() as temporary:
             folder = args.folder or Path(temporary)
-            found = simulated(folder.absolute(), args.jobs, args.workers, TROUBLE, args.seed)
+            trouble = replace(TROUBLE, killed=args.killed)
+            found = simulated(folder.absolute(), args.jobs, args.workers, trouble, args.seed)
         write_json(args.results, found)
     if not args.results.exists():
         sys.exit(f"Nothing has been measured yet: {args.results} is missing.")

@@ -213,7 +213,7 @@ def test_a_farm_with_everything_that_goes_wrong(root: Path, tmp_path: Path):
         "--seed",
         "2",
     ]
-    command += ["--folder", str(tmp_path / "farms"), "--results", str(tmp_path / "found.json")]
+    command += ["--killed", "0.5", "--folder", str(tmp_path / "farms"), "--results", str(tmp_path / "found.json")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
