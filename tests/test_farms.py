@@ -201,7 +201,7 @@ def test_an_array_job_whose_time_is_up_goes_on_when_it_is_queued_again(farm: Pat
 
 @pytest.mark.kills
 def test_a_farm_with_everything_that_goes_wrong(root: Path, tmp_path: Path):
-    """40 jobs over 6 workers, of which more than six are killed: nothing is lost, and nothing computed twice."""
+    """40 jobs over 6 workers, of which six or more are killed: nothing is lost, and nothing computed twice."""
     command = [
         sys.executable,
         str(root / "benchmarks" / "farm.py"),
