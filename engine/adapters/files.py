@@ -89,7 +89,12 @@ class AdapterFile:
 
 
 def save_adapter(
-    adapter: Adapter, path: str | Path, *, key_style: KeyStyle, dtype: Literal["float16", "float32"] = "float16"
+    adapter: Adapter,
+    path: str | Path,
+    *,
+    key_style: KeyStyle,
+    dtype: Literal["float16", "float32"] = "float16",
+    new: bool = False,
 ) -> Adapter:
     """Write an adapter, read it back and compare, before it replaces ``path``.
 
@@ -98,12 +103,14 @@ def save_adapter(
         path: a ``.safetensors`` file, replaced if it exists.
         key_style: how the base model's family names the tensors, ``BackboneInfo.key_style``.
         dtype: of the factors. Alphas are always float32.
+        new: replace nothing.
 
     Returns:
         The adapter as in the file, with values rounded to ``dtype`` and the module keys of ``adapter``.
 
     Raises:
         AdapterError: ``dtype`` can't hold the values, or the file doesn't read back as written.
+        NameTakenError: with ``new``, the file exists.
         StorageError: the disk is full, or the folder can't be written. The previous file stays in all cases.
     """
     from safetensors.torch import save, save_file
@@ -119,7 +126,7 @@ def save_adapter(
         save_file(tensors, temporary, metadata=metadata)
         _check(Path(temporary), tensors, metadata, of=path)
 
-    save_with(path, save_and_check)
+    save_with(path, save_and_check, new=new)
     stored = contents(tensors, str(path), metadata=_norms(adapter)).updates
     keys = {flat(key): key for key in adapter.modules}
     modules = {keys[flat(name)]: update for name, update in stored.items()}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ..core.errors import AdapterError
-from ..core.storage import numbered
+from ..core.storage import NameTakenError, numbered
 from .adapter import Adapter
 from .files import HASH, file_tensors, read_metadata, save_adapter, tensor_hash
 from .private import private
@@ -57,8 +57,9 @@ def keep(
     content = tensor_hash(adapter, key_style=adapter.key_style, dtype=dtype)
     for path in numbered(place.with_name(place.name + SUFFIX)):
         if not path.exists():
-            save_adapter(adapter, path, key_style=adapter.key_style, dtype=dtype)
-            return Kept(path, written=True)
+            with contextlib.suppress(NameTakenError):  # by another process, just now
+                save_adapter(adapter, path, key_style=adapter.key_style, dtype=dtype, new=True)
+                return Kept(path, written=True)
         with contextlib.suppress(AdapterError):  # a damaged file is another one
             found = read_metadata(path)
             if found.get(HASH) == content and not (without_data and private(found) != found):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import BaseModelError
 from ..core.quiet import quiet
-from ..core.storage import adding, numbered, save_with
+from ..core.storage import NameTakenError, adding, numbered, save_with
 from ..models.contract import Backbone
 from ..models.diffusers_parts import read_config
 from ..models.from_parts import ChangedParts, PartsBackbone
@@ -65,13 +66,15 @@ def save_checkpoint(base: Backbone, path: Path, *, dtype: Dtype, name: str) -> P
 
     parts = _saveable(base, checkpoint_problem(base))
     identity = {_HASH: base.info.content_hash, _DTYPE: dtype}
-    place = next(file for file in numbered(path) if not file.exists() or identity.items() <= _header(file).items())
-    if place.exists():
-        return place
-    tensors = checkpoint_tensors(base, dtype=dtype)
-    metadata = _metadata(parts, name) | identity
-    save_with(place, lambda file: save_file(tensors, file, metadata=metadata))
-    return place
+    for place in numbered(path):
+        if not place.exists():
+            tensors, metadata = checkpoint_tensors(base, dtype=dtype), _metadata(parts, name) | identity
+            with contextlib.suppress(NameTakenError):  # by another process, just now
+                save_with(place, partial(save_file, tensors, metadata=metadata), new=True)
+                return place
+        if identity.items() <= _header(place).items():
+            return place
+    raise AssertionError("unreachable: there is always another number")
 
 
 def checkpoint_tensors(base: Backbone, *, dtype: Dtype) -> dict[str, Tensor]:

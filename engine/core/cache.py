@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .hashing import value_hash
+from .locks import lock_beside
 from .storage import save_with, touch, write_bytes
 
 if TYPE_CHECKING:
@@ -37,6 +39,10 @@ class TensorCache:
 
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         save_with(self._path(key), lambda name: save_file(plain, name))
+
+    def lock(self, keys: Iterable[str]) -> Path:
+        """The lock file of whoever makes these entries, for :func:`~.locks.alone`."""
+        return lock_beside(self.folder, value_hash(sorted(keys))[:24])
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.safetensors"

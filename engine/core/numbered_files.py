@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from .storage import free_name, write_bytes
+from .storage import write_numbered
 
 Span = tuple[int, int]
 """Start and end of some bytes of a file."""
@@ -46,9 +46,7 @@ class NumberedFiles:
                 if self._essence(path.read_bytes()) == self._essence(data):
                     earlier.remove(path)
                     return path
-        path = free_name(self._path)
-        write_bytes(path, data)
-        return path
+        return write_numbered(self._path, data)
 
     def _essential_size(self, file: BinaryIO) -> int:
         start, end = self._incidental(file)

@@ -18,12 +18,12 @@ from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
+from .file_locks import NoLocksError, file_lock, try_acquire
 
 _PARTIAL = re.compile(r"\..+\.[a-z0-9_]{8}(?:\.(?P<token>[0-9a-f]{12}))?\.partial")
 """Names given by :mod:`.storage`; files of other programs that end in ``.partial`` are left alone."""
-_NO_LOCK = (Timeout, OSError, NotImplementedError)
-"""Another process holds the lock, the file can't be opened, or the file system has no locks."""
+_NO_LOCK = (OSError, NoLocksError)
+"""The file can't be opened, or the file system has no locks."""
 _DAY = 86_400
 _UNKNOWN_AFTER = _DAY
 """Seconds after which a temporary file without a known owner on this machine counts as abandoned."""
@@ -38,8 +38,9 @@ def partial_suffix() -> str:
     with contextlib.suppress(*_NO_LOCK):  # without the lock, its files have no known owner
         _locks().mkdir(mode=0o700, exist_ok=True)
         path = _locks() / f"{token}.lock"
-        lock = FileLock(path, thread_local=False)
-        lock.acquire()
+        lock = file_lock(path)
+        while not try_acquire(lock):  # somebody who sweeps is looking whether it is held
+            time.sleep(0.01)
         owner = os.getpid()
 
         def forget() -> None:
@@ -92,16 +93,25 @@ def _owners() -> tuple[set[str], set[str]]:
     for path in _locks().glob(f"{'[0-9a-f]' * 12}.lock"):
         if path.stem in alive:
             continue
-        try:
-            with FileLock(path, thread_local=False).acquire(blocking=False):
-                dead.add(path.stem)
-        except _NO_LOCK:
+        if _is_held(path):
             alive.add(path.stem)
             continue
+        dead.add(path.stem)
         if time.time() - int(path.stem[:8], 16) > _FORGET_AFTER:
             with contextlib.suppress(OSError):
                 path.unlink()
     return dead, alive
+
+
+def _is_held(path: Path) -> bool:
+    """Whether another process holds the lock, as far as can be told."""
+    lock = file_lock(path)
+    try:
+        return not try_acquire(lock)
+    except _NO_LOCK:
+        return True
+    finally:
+        lock.release()
 
 
 def _locks() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import filecmp
 import itertools
 import json
@@ -17,16 +18,30 @@ from typing import Any
 from .errors import StorageError
 from .ownership import partial_suffix
 
+_TAKEN = {errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR}
+"""What moving a folder onto a folder or a file gives, apart from ``EEXIST``."""
+_NO_LINKS = {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV}
+"""What file systems without hard links give."""
+
+
+class NameTakenError(Exception):
+    """Something had the name already when a new file was to get it."""
+
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, new: bool = False) -> Iterator[Path]:
     """Yield the path of a file to write, which replaces ``path`` when the block succeeds.
 
     The data is flushed to disk before the rename, so that a crash leaves either the old file or the new one. If the
     block fails, ``path`` is left as it was. The file is in a folder of its own, since libraries (safetensors is one)
     write a temporary file of their own beside it, which a kill would leave there.
 
+    Args:
+        path: of the file.
+        new: replace nothing, whoever else may write a file of this name at the same moment.
+
     Raises:
+        NameTakenError: with ``new``, something has the name when the block ends.
         StorageError: the disk is full, or the folder can't be written.
     """
     try:
@@ -40,7 +55,10 @@ def replacing(path: Path) -> Iterator[Path]:
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        if not new:
+            os.replace(temporary, path)
+        elif not _moved(temporary, path):
+            raise NameTakenError(path)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
@@ -92,12 +110,41 @@ def _files(path: Path) -> list[Path]:
 def _settled(draft: Path, wanted: Path) -> Path:
     """Move the draft to the first free name, unless a name before it has the same content; returns that path."""
     for place in numbered(wanted, is_folder=draft.is_dir()):
-        if not os.path.lexists(place):
-            os.rename(draft, place)
+        if not os.path.lexists(place) and _moved(draft, place):
             return place
         if _same(draft, place):
             return place
     raise AssertionError("unreachable: there is always another number")
+
+
+def _moved(draft: Path, place: Path) -> bool:
+    """Move a file or folder to a name that nothing has; whether it was free.
+
+    Looking first isn't enough: of two processes that find a name free, the second would replace what the first has
+    moved there. A hard link is refused in one step where the name is taken, on network file systems too.
+    """
+    try:
+        if draft.is_dir() or os.name == "nt":  # these are never moved over a file, or a folder with something in it
+            os.rename(draft, place)
+        else:
+            os.link(draft, place)
+            draft.unlink()
+    except FileExistsError:
+        return _is_linked(draft, place)
+    except OSError as error:
+        if error.errno in _TAKEN or (error.errno in _NO_LINKS and os.path.lexists(place)):
+            return False
+        if error.errno not in _NO_LINKS:
+            raise
+        os.rename(draft, place)
+    return True
+
+
+def _is_linked(draft: Path, place: Path) -> bool:
+    """Whether the move has worked all the same: NFS repeats a request whose answer is lost, and is refused then."""
+    with contextlib.suppress(OSError):  # removed in the meantime
+        return not draft.is_dir() and os.path.samefile(draft, place)
+    return False
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -117,9 +164,9 @@ def cannot_write(path: Path, error: OSError) -> StorageError:
     )
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` atomically."""
-    with replacing(path) as temporary:
+def write_bytes(path: Path, data: bytes, *, new: bool = False) -> None:
+    """Write ``data`` to ``path`` atomically; arguments and errors as :func:`replacing`."""
+    with replacing(path, new=new) as temporary:
         temporary.write_bytes(data)
 
 
@@ -128,16 +175,17 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, json.dumps(value, indent=1, ensure_ascii=False).encode())
 
 
-def save_with(path: Path, save: Callable[[str], object]) -> None:
+def save_with(path: Path, save: Callable[[str], object], *, new: bool = False) -> None:
     """Write ``path`` atomically with ``save``, a library function that takes a file name.
 
     Libraries wrap a full disk in errors of their own (safetensors raises ``SafetensorError``), so errors with the
     operating system's wording are reported as storage errors.
 
     Raises:
+        NameTakenError: as by :func:`replacing`.
         StorageError: the disk is full, or the folder can't be written.
     """
-    with replacing(path) as temporary:
+    with replacing(path, new=new) as temporary:
         try:
             save(str(temporary))
         except OSError:
@@ -172,3 +220,16 @@ def numbered(path: Path, *, is_folder: bool = False, first: int | None = None) -
 def free_name(path: Path) -> Path:
     """The first of ``stem_00001.suffix``, ``stem_00002.suffix``, … that isn't taken."""
     return next(name for name in numbered(path, first=1) if not os.path.lexists(name))
+
+
+def write_numbered(path: Path, data: bytes) -> Path:
+    """Write ``data`` atomically to the first free of ``stem_00001.suffix``, ``stem_00002.suffix``, …; returns that.
+
+    Raises:
+        StorageError: the disk is full, or the folder can't be written.
+    """
+    while True:
+        place = free_name(path)
+        with contextlib.suppress(NameTakenError):  # by another process, just now
+            write_bytes(place, data, new=True)
+            return place

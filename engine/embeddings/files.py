@@ -6,6 +6,7 @@ there are ``clip_l`` and ``clip_g``. All programs read these.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..adapters.headers import read_header
 from ..core.errors import AdapterError
-from ..core.storage import numbered, save_with
+from ..core.storage import NameTakenError, numbered, save_with
 from ..models.contract import Backbone
 from ..models.word_embeddings import WordEmbedding
 
@@ -30,13 +31,19 @@ _MOST = 1000
 """Vectors of a word; CLIP reads 75 tokens at once."""
 
 
-def save_embedding(embedding: WordEmbedding, path: Path) -> WordEmbedding:
+def save_embedding(embedding: WordEmbedding, path: Path, *, new: bool = False) -> WordEmbedding:
     """Write a word's vectors, float32, in place of any earlier file.
+
+    Args:
+        embedding: the word.
+        path: of the file.
+        new: replace nothing.
 
     Returns:
         The embedding with the file's metadata.
 
     Raises:
+        NameTakenError: with ``new``, the file exists.
         StorageError: the disk is full, or the folder can't be written.
     """
     from safetensors.torch import save_file
@@ -45,7 +52,7 @@ def save_embedding(embedding: WordEmbedding, path: Path) -> WordEmbedding:
     metadata = {**embedding.metadata, OWN: json.dumps(own, ensure_ascii=False)}
     alone = len(embedding.vectors) == 1
     tensors = {embedding.word if alone else _NAMES[name]: vectors for name, vectors in embedding.vectors.items()}
-    save_with(path, lambda file: save_file(tensors, file, metadata=metadata))
+    save_with(path, lambda file: save_file(tensors, file, metadata=metadata), new=new)
     return replace(embedding, metadata=metadata)
 
 
@@ -60,8 +67,9 @@ def keep_embedding(embedding: WordEmbedding, place: Path) -> tuple[Path, bool]:
     """
     for path in numbered(place.with_name(place.name + SUFFIX)):
         if not path.exists():
-            save_embedding(embedding, path)
-            return path, True
+            with contextlib.suppress(NameTakenError):  # by another process, just now
+                save_embedding(embedding, path, new=True)
+                return path, True
         if _own(path).get("hash") == embedding.content_hash:
             return path, False
     raise AssertionError("unreachable: there is always another number")

@@ -11,6 +11,7 @@ from ..core.errors import DatasetError
 from ..core.events import Event, Message
 from ..core.hashing import bytes_hash
 from ..core.keys import content_key
+from ..core.locks import alone, lock_beside
 from ..core.storage import touch
 from ..data.dataset import Dataset, ImageRecord
 from ..data.images import check_complete, probe
@@ -43,9 +44,25 @@ def class_pictures(
         StorageError: the folder isn't writable.
     """
     folder = root / _key(base, request, context)[:24]
-    missing = {number for number in range(count) if not _is_complete(folder, number)}
+    missing = _missing(folder, count)
     if len(missing) < count:
         yield Message(text=f"{count - len(missing)} of {count} class pictures already exist")
+    if missing:
+        drawing = _drawing(base, request, count, folder, context)
+        yield from alone(lock_beside(root, folder.name), "drawing class pictures", drawing)
+    records = tuple(_record(folder, number, request.prompts) for number in range(count))
+    return Dataset(name="class pictures", records=records)
+
+
+def _missing(folder: Path, count: int) -> set[int]:
+    return {number for number in range(count) if not _is_complete(folder, number)}
+
+
+def _drawing(
+    base: Backbone, request: GenerationRequest, count: int, folder: Path, context: Stack | None
+) -> Generator[Event, None, None]:
+    """Draw what is missing by now: another run may have drawn it in the meantime."""
+    missing = _missing(folder, count)
     for prompt, numbers in _batches(request, count):
         if not missing.isdisjoint(numbers):
             seeds = tuple((request.seeds[0] + number // len(request.prompts)) % _SEEDS for number in numbers)
@@ -53,8 +70,6 @@ def class_pictures(
             for number, picture in zip(numbers, generated, strict=True):
                 if number in missing:
                     save_png(picture.image, folder / _name(number))
-    records = tuple(_record(folder, number, request.prompts) for number in range(count))
-    return Dataset(name="class pictures", records=records)
 
 
 def _key(base: Backbone, request: GenerationRequest, context: Stack | None) -> str:

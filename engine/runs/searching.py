@@ -8,6 +8,7 @@ from functools import partial
 
 from ..core.events import Event, Message
 from ..core.keys import content_key
+from ..core.locks import alone, lock_beside
 from ..core.ranks import Ranks
 from ..training.range_test import RangeTest, range_test, trial_recipe
 from .inside import injected
@@ -15,6 +16,8 @@ from .key import Run
 from .preparing import encoded, prepared
 from .sharing import nothing
 from .store import RunStore
+
+_SEARCHING = "looking for a learning rate"
 
 
 def with_found_rate(run: Run, store: RunStore, name: str, ranks: Ranks) -> Generator[Event, None, Run]:
@@ -54,7 +57,13 @@ def _tested(run: Run, store: RunStore, name: str) -> Generator[Event, None, Rang
     key = content_key("learning rate", trial.lineage)
     if (known := RangeTest.from_text(store.rates.get(key))) is not None:
         return known
-    yield Message(text=f"{name}: looking for a learning rate")
+    return (yield from alone(lock_beside(store.rates.folder, key[:24]), _SEARCHING, _searched(trial, key, store, name)))
+
+
+def _searched(trial: Run, key: str, store: RunStore, name: str) -> Generator[Event, None, RangeTest]:
+    if (known := RangeTest.from_text(store.rates.get(key))) is not None:  # another process has just made it
+        return known
+    yield Message(text=f"{name}: {_SEARCHING}")
     made = yield from encoded(trial, store, Ranks())
     with prepared(trial, made, partial(injected, trial)) as ready, ready.memory.applied():
         test = yield from range_test(

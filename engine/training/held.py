@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 from ..core.cache import TensorCache
 from ..core.events import Event, Progress
 from ..core.host_memory import free_memory
+from ..core.locks import alone
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,13 +62,18 @@ class Held:
         self._in_memory: dict[str, Entry] = {}
 
     def prepare(self, keys: Iterable[str], label: str) -> Generator[Event, None, None]:
-        """Encode the entries that the cache lacks.
+        """Encode the entries that the cache lacks. Of several runs that begin with the same ones, one encodes them.
 
         Args:
             keys: of all entries that the run needs.
             label: what is done, for the progress.
         """
-        missing = [key for key in keys if not self._found(key)]
+        wanted = [*keys]
+        if missing := [key for key in wanted if not self._found(key)]:
+            yield from alone(self._cache.lock(wanted), label, self._encoding(missing, label))
+
+    def _encoding(self, missing: Sequence[str], label: str) -> Generator[Event, None, None]:
+        missing = [key for key in missing if not self._found(key)]  # another run may have been quicker
         for done, key in enumerate(missing, 1):
             self._keep(key, self._cached(key, self._encode(key)))
             yield Progress(done=done, total=len(missing), label=label)

@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 from ..core.errors import AdapterError
-from ..core.storage import free_name, write_bytes
+from ..core.storage import write_bytes, write_numbered
 from ..data import limits
 from ..data.opening import opened
 from .sidecars import Folders, stem_of
@@ -39,8 +39,7 @@ def write_preview(path: Path, picture: Path) -> Path:
     content, before = _encoded(picture), Folders().beside(path).preview
     preview = path.with_name(stem_of(path) + _PREVIEW)
     if before:
-        kept = free_name(path.with_name(stem_of(path) + _REPLACED + before.suffix))
-        write_bytes(kept, before.read_bytes())
+        write_numbered(path.with_name(stem_of(path) + _REPLACED + before.suffix), before.read_bytes())
     write_bytes(preview, content)
     if before and before != preview:
         before.unlink(missing_ok=True)  # other programs would show it still
