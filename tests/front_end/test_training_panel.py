@@ -44,6 +44,8 @@ INTO_SUBGRAPH = """async () => {
     app.canvas.setDirty(true, true)
     return `${node.id}:${inner.id}`
 }"""
+CLEAR = "async () => { app.rootGraph.clear(); await app.api.fetchApi('/settings') }"
+"""No panel asks for its run any more, and what one has asked for is answered."""
 REMEMBERED = "() => app.rootGraph.nodes[0].properties.lw_run"
 COLORS = """async names => {
     const canvas = document.querySelector(".lw-training canvas")
@@ -94,8 +96,9 @@ def begin(page: Page, standin: Standin, count: int) -> None:
 
 
 @pytest.fixture
-def store(standin: Standin) -> RunStore:
+def store(lasting: Page, standin: Standin) -> RunStore:
     """A run store that knows the run, which nobody trains."""
+    lasting.evaluate(CLEAR)
     found = RunStore(standin.host.store_root())
     shutil.rmtree(found.folder(LINEAGE), ignore_errors=True)
     note(found, LINEAGE, ABOUT)
