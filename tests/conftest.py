@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -87,6 +88,15 @@ def tiny_sd1(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tiny import save_tiny_sd1
 
     return save_tiny_sd1(tmp_path_factory.mktemp("tiny_sd1"))
+
+
+@pytest.fixture(scope="session")
+def quick_sd1(tmp_path_factory: pytest.TempPathFactory, tiny_sd1: Path) -> Path:
+    """The same pipeline, which declares that four steps are enough to draw: for tests of what else is in pictures."""
+    folder = tmp_path_factory.mktemp("quick") / "sd1"
+    shutil.copytree(tiny_sd1, folder)
+    (folder / "lora_workbench.json").write_text('{"generation": {"steps": 4}}')
+    return folder
 
 
 @pytest.fixture(scope="session")

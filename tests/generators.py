@@ -1,11 +1,11 @@
-"""Running the engine's generators of events to their end."""
+"""Running the engine's generators of events, to their end or to a moment on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
-from lora_workbench.engine.core.events import Event
+from lora_workbench.engine.core.events import Event, StepDone
 
 
 def finish(events: Generator[Event, None, Any]) -> tuple[Any, list[Any]]:
@@ -21,3 +21,19 @@ def finish(events: Generator[Event, None, Any]) -> tuple[Any, list[Any]]:
 def result(events: Generator[Event, None, Any]) -> Any:
     """The generator's result alone."""
     return finish(events)[0]
+
+
+def closed_at(events: Generator[Event, None, Any], is_there: Callable[[Any], bool]) -> None:
+    """Close the generator at the first event of which ``is_there`` is true.
+
+    Raises:
+        StopIteration: there is no such event.
+    """
+    while not is_there(next(events)):
+        pass
+    events.close()
+
+
+def step_done(step: int) -> Callable[[Any], bool]:
+    """Whether an event says that this step is done, for :func:`closed_at`."""
+    return lambda event: isinstance(event, StepDone) and event.step == step

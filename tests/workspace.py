@@ -5,8 +5,11 @@ from __future__ import annotations
 import copy
 import json
 import os
+import shutil
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,6 +104,20 @@ class Workspace:
 
     def run(self, graph: Graph, *more: str) -> int:
         return cli.main(["run", str(self.write(graph)), "--output", str(self.output), "--json", *more])
+
+    def told(self, graph: Graph, status: int = 0) -> dict[str, Any]:
+        """The result that a run of the graph prints, which has to end with this status."""
+        printed = StringIO()
+        with redirect_stdout(printed):
+            assert self.run(graph) == status
+        return json.loads(printed.getvalue().splitlines()[-1])
+
+    def copied(self, folder: Path) -> Workspace:
+        """Another one with the same pictures and a copy of all results, in a new folder."""
+        other = copy.copy(self)
+        other._folder, other.output = folder, folder / "out"
+        shutil.copytree(self.output, other.output)
+        return other
 
     def files(self) -> dict[Path, bytes]:
         """All results, the run store among them, with their bytes; what is known of the code and of files isn't one."""

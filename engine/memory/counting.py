@@ -73,12 +73,17 @@ def counted(compute: Callable[[Tally], T], fakes: FakeTensorMode | None = None) 
     from torch import Tensor
     from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
     from torch.utils._python_dispatch import TorchDispatchMode
-    from torch.utils._pytree import tree_leaves, tree_map_only
+    from torch.utils._pytree import tree_leaves
 
     tally, fakes = Tally(), fakes or FakeTensorMode(allow_non_fake_inputs=True)
 
-    def faked(tensor: Tensor) -> Tensor:
-        fake = tensor if isinstance(tensor, FakeTensor) else fakes.from_tensor(tensor)
+    def faked(value: Any) -> Any:
+        """An argument of an operation; many times as fast as ``tree_map``, which knows more than lists of tensors."""
+        if isinstance(value, (list, tuple)):
+            return [faked(own) for own in value]
+        if not isinstance(value, Tensor):
+            return value
+        fake = value if isinstance(value, FakeTensor) else fakes.from_tensor(value)
         tally.outside(fake)
         return fake
 
@@ -98,7 +103,7 @@ def counted(compute: Callable[[Tally], T], fakes: FakeTensorMode | None = None) 
             else:
                 if func.overloadpacket in by_places:
                     args = (args[0], _as_places(args[1]), *args[2:])
-                result = func(*tree_map_only(Tensor, faked, args), **tree_map_only(Tensor, faked, kwargs))
+                result = func(*map(faked, args), **{name: faked(value) for name, value in kwargs.items()})
             for tensor in tree_leaves(result):
                 if isinstance(tensor, FakeTensor):
                     tally.add(tensor)

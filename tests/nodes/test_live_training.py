@@ -131,8 +131,8 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def base(tiny_sd1: Path) -> Backbone:
-    return load_base(tiny_sd1, device="cpu", precision="fp32")
+def base(quick_sd1: Path) -> Backbone:
+    return load_base(quick_sd1, device="cpu", precision="fp32")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from workspace import Graph, Workspace, changed, chosen, in_api_format, training
 
 SHORT = chosen(steps=6, rank=2, snapshot_every=2, schedule="constant", save_every=4)["settings"]
 
-STEPS = 600
+STEPS = 200
 """Enough to be asked to stop in between."""
 
 
@@ -42,44 +42,51 @@ def workspace(tmp_path: Path, tiny_sd1: Path) -> Workspace:
     return Workspace(tmp_path, tiny_sd1)
 
 
-def ran(workspace: Workspace, graph: Graph, capfd: pytest.CaptureFixture[str], status: int = 0) -> dict[str, Any]:
-    assert workspace.run(graph) == status
-    return json.loads(capfd.readouterr().out.splitlines()[-1])
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory, tiny_sd1: Path) -> tuple[Workspace, dict[str, Any]]:
+    """(where a snapshot has been picked, the reports)."""
+    workspace = Workspace(tmp_path_factory.mktemp("first"), tiny_sd1)
+    return workspace, workspace.told(picking(workspace))["reports"]
 
 
-def test_one_is_picked_and_all_are_saved_by_step(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
-    told = ran(workspace, picking(workspace), capfd)
+@pytest.fixture
+def trained(first: tuple[Workspace, dict[str, Any]], tmp_path: Path) -> Workspace:
+    """The same, for one test alone."""
+    return first[0].copied(tmp_path)
+
+
+def test_one_is_picked_and_all_are_saved_by_step(first: tuple[Workspace, dict[str, Any]], trained: Workspace) -> None:
+    (_, reports), workspace = first, trained
     loras = workspace.output / "loras"
     assert sorted(path.relative_to(loras).as_posix() for path in loras.rglob("*.safetensors")) == [
         "kept/zwx-000002.safetensors", "kept/zwx-000004.safetensors", "kept/zwx-000006.safetensors",
         "zwx-000004.safetensors", "zwx.safetensors",
     ]  # fmt: skip
-    reports = told["reports"]
     assert reports["train"]["snapshots"] == reports["pick"]["steps"] == [2, 4, 6]
     assert (reports["pick"]["name"], reports["pick"]["step"], reports["pick"]["stopped"]) == ("zwx-000004", 4, False)
     picked, kept = (load_adapter(loras / name) for name in ("zwx-000004.safetensors", "kept/zwx-000004.safetensors"))
     last, whole = (load_adapter(loras / name) for name in ("kept/zwx-000006.safetensors", "zwx.safetensors"))
     assert picked.content_hash == kept.content_hash != whole.content_hash == last.content_hash
-    again = ran(workspace, picking(workspace, pick__step=5, all__steps="2 6", all__private=True), capfd)
+    again = workspace.told(picking(workspace, pick__step=5, all__steps="2 6", all__private=True))
     assert again["reports"]["train"]["cached"], "another pick doesn't train"
     assert again["reports"]["pick"]["step"] == 4, "of two that are as near, the earlier one"
     paths = [f"loras/kept/zwx-{step:06d}_00002.safetensors" for step in (2, 6)]
     assert again["reports"]["all"]["paths"] == paths, "private files are others"
     assert "lw.dataset" not in load_adapter(loras / "kept" / "zwx-000002_00002.safetensors").metadata
-    finished = ran(workspace, picking(workspace, pick__by="last"), capfd)
+    finished = workspace.told(picking(workspace, pick__by="last"))
     assert (finished["reports"]["pick"]["name"], finished["reports"]["pick"]["step"]) == ("zwx", 6)
 
 
-def test_one_is_picked_by_the_verdict(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
-    told = ran(workspace, picking(workspace, f"{SHORT}; measures = true", pick__by="verdict"), capfd)["reports"]
+def test_one_is_picked_by_the_verdict(workspace: Workspace) -> None:
+    told = workspace.told(picking(workspace, f"{SHORT}; measures = true", pick__by="verdict"))["reports"]
     found = told["train"]["verdict"]
     assert found == told["pick"]["verdict"] and found["best"] == told["pick"]["step"]
     assert found["over_fit_since"] is None and "held_out" in " ".join(found["reasons"]), "no picture was held out"
     assert (workspace.output / "loras" / told["picked"]["path"]).name.startswith("zwx")
 
 
-def test_without_measures_the_last_is_taken_and_told(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
-    assert workspace.run(picking(workspace, pick__by="verdict")) == 0
+def test_without_measures_the_last_is_taken_and_told(trained: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
+    assert trained.run(picking(trained, pick__by="verdict")) == 0
     out, errors = capfd.readouterr()
     assert json.loads(out.splitlines()[-1])["reports"]["pick"]["step"] == 6
     assert "Nothing was measured, so this is the last one: set measures = true" in errors
@@ -94,19 +101,16 @@ def test_without_measures_the_last_is_taken_and_told(workspace: Workspace, capfd
         ({"all__filename": "../zwx"}, 1, "can't be used as a file name"),
     ],
 )
-def test_what_there_is_not_is_refused(
-    workspace: Workspace, capfd: pytest.CaptureFixture[str], values: dict[str, Any], status: int, words: str
-) -> None:
-    assert words in ran(workspace, picking(workspace, **values), capfd, status)["error"]
+def test_what_there_is_not_is_refused(trained: Workspace, values: dict[str, Any], status: int, words: str) -> None:
+    assert words in trained.told(picking(trained, **values), status)["error"]
 
 
-def test_a_snapshot_that_is_gone_is_named(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_snapshot_that_is_gone_is_named(trained: Workspace) -> None:
     """As in ComfyUI, where the value outlives its file."""
     from lora_workbench.nodes.adapters.pick_snapshot import PickSnapshot
 
-    ran(workspace, picking(workspace), capfd)
-    [path] = workspace.output.rglob("snapshots/000004-*")
-    snapshots = _snapshots(workspace)
+    [path] = trained.output.rglob("snapshots/000004-*")
+    snapshots = _snapshots(trained)
     path.unlink()
     with pytest.raises(AdapterError, match="zwx-000004 after step 4 can't be read"):
         PickSnapshot.execute(snapshots, "step", 4)
@@ -168,12 +172,12 @@ def test_a_training_that_is_stopped_from_the_shell(workspace: Workspace, capfd: 
     assert f"{done} of {STEPS}, stopped" in capfd.readouterr().out
     assert cli.main(["runs", "stop", "zwx", "--output", str(output)]) == 1
     assert "zwx isn't in progress: it is stopped" in capfd.readouterr().err
-    again = ran(workspace, graph, capfd)
+    again = workspace.told(graph)
     assert (again["reports"]["train"]["resumed_at"], again["reports"]["train"]["steps"]) == (done, STEPS)
     (elsewhere := output.parent / "whole").mkdir()
     whole = Workspace(elsewhere, workspace.base)
-    ran(whole, stoppable(whole), capfd)
+    whole.told(stoppable(whole))
     once = load_adapter(whole.output / "loras" / "zwx.safetensors")
     assert Path(again["adapters"][0]).name == "zwx_00002.safetensors"
     assert load_adapter(again["adapters"][0]).content_hash == once.content_hash != stopped.content_hash
-    assert ran(workspace, graph, capfd)["cached_nodes"] == len(graph), "the finished run counts again"
+    assert workspace.told(graph)["cached_nodes"] == len(graph), "the finished run counts again"

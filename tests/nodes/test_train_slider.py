@@ -19,10 +19,10 @@ from workspace import changed, in_api_format
 
 
 @pytest.fixture
-def graph(tiny_sd1: Path) -> dict[str, Any]:
+def graph(quick_sd1: Path) -> dict[str, Any]:
     """A slider from two prompts, saved, with its strip, and used at a negative weight."""
     return in_api_format({
-        "base": ("LW_LoadBase", {"base": str(tiny_sd1), "device": "cpu", "precision": "fp32"}),
+        "base": ("LW_LoadBase", {"base": str(quick_sd1), "device": "cpu", "precision": "fp32"}),
         "train": ("LW_TrainSlider", {
             "base": ["base", 0], "positive": "a big thing", "negative": "a small thing", "neutral": "a thing\na box",
             "preserve": "", "guidance": 2.0, "pictures": 2, "seed": 1, "name": "", "strip_prompts": "",

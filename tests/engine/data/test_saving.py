@@ -25,7 +25,7 @@ from lora_workbench.engine.data.views import Augmentation, Crop
 from odd_pictures import MAKERS, files, foxes, masks, record_of
 from PIL import Image
 
-SETTINGS = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXT = st.characters(codec="utf-8", exclude_characters="\0")
 SPECIAL = st.sampled_from([
     "fox mask", "fox_mask_1", "fox (mask)", "masks fox",

@@ -190,7 +190,7 @@ NASTY = ("x", " ", ",", "(", "[a:", "\\(", "{|", "__", "<a", '"', "\n", "a\n", "
 @pytest.mark.parametrize("piece", NASTY)
 def test_no_text_takes_long(piece: str):
     began = time.monotonic()
-    for length in (19_999, 4_000_000):
+    for length in (19_999, 1_000_000):
         text = (piece * length)[:length]
         form_of(text)
         marks_in([("a", text)])

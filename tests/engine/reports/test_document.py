@@ -8,6 +8,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from functools import cache
 from html.parser import HTMLParser
 
 import pytest
@@ -67,6 +68,7 @@ class Parsed(HTMLParser):
         return " ".join(self.texts)
 
 
+@cache
 def painted(seed: int, side: int) -> Image.Image:
     """Something as detailed as a photograph."""
     sheet = Image.effect_noise((side, side), 40).convert("RGB")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import random
+import shutil
 from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from generators import closed_at, finish, result, step_done
 from lora_workbench.engine.core.errors import BaseModelError, StorageError, TrainingError
 from lora_workbench.engine.core.events import Message, SamplesGenerated, StateSaved, StepDone
 from lora_workbench.engine.data.dataset import Dataset, TriggerWord
@@ -22,17 +23,7 @@ from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.training.recipe import Recipe
 from PIL import Image
 
-RECIPE = Recipe.of(steps=6, learning_rate=1e-4, batch_size=2, warmup_steps=2, save_every=4, schedule="cosine")
-
-
-def finish(events):
-    """(what the generator returned, the events that it yielded)."""
-    seen = []
-    while True:
-        try:
-            seen.append(next(events))
-        except StopIteration as stop:
-            return stop.value, seen
+RECIPE = Recipe.of(steps=4, learning_rate=1e-4, batch_size=2, warmup_steps=2, save_every=2, schedule="cosine")
 
 
 def steps_of(events) -> list[int]:
@@ -48,8 +39,8 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def base(tiny_sd1) -> PartsBackbone:
-    return registry.load_base(tiny_sd1, device="cpu")
+def base(quick_sd1) -> PartsBackbone:
+    return registry.load_base(quick_sd1, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +59,29 @@ def train(base, dataset, tmp_path):
     return start
 
 
+@pytest.fixture(scope="module")
+def whole_store(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("whole")
+
+
+@pytest.fixture(scope="module")
+def whole(base, dataset, whole_store):
+    """The run of ``RECIPE``."""
+    return result(train_dreambooth(base, dataset, RECIPE, seed=7, store=RunStore(whole_store), name="zwx"))
+
+
+@pytest.fixture
+def before(whole, whole_store, tmp_path):
+    """The same, which is in the store of ``train`` then."""
+    shutil.copytree(whole_store, tmp_path / "store")
+    return whole
+
+
 @pytest.mark.parametrize("text_encoder", [False, True])
 def test_all_weights_move_and_the_base_that_came_in_does_not(base, train, text_encoder):
     before = weights_of(base)
     trained, events = finish(train(RECIPE.changed(train_text_encoder=text_encoder)))
-    assert steps_of(events) == [1, 2, 3, 4, 5, 6] and len(trained.losses) == 6
+    assert steps_of(events) == [1, 2, 3, 4] and len(trained.losses) == 4
     assert same(before, weights_of(base))
     after = weights_of(trained.base)
     moved = [name for name in before if not torch.equal(before[name], after[name])]
@@ -86,13 +95,13 @@ def test_the_loss_is_that_of_training_the_weights_themselves(tiny_sd1, dataset, 
     """The masters in float32 change nothing: the first steps are those of a model whose own weights are trained."""
     recipe = Recipe.of(steps=3, learning_rate=1e-3, warmup_steps=0, max_grad_norm=0, weight_decay=0.01)
     base = registry.load_base(tiny_sd1, device="cpu")
-    losses = finish(train_dreambooth(base, dataset, recipe, seed=1, store=RunStore(tmp_path), name="x"))[0].losses
+    losses = result(train_dreambooth(base, dataset, recipe, seed=1, store=RunStore(tmp_path), name="x")).losses
 
     from lora_workbench.engine.core.cache import TensorCache
     from lora_workbench.engine.training.loss import StepLoss
     from lora_workbench.engine.training.training_set import encode
 
-    subject, _ = finish(encode(base, dataset, base.info.resolution, TensorCache(tmp_path / "c"), embed=True))
+    subject = result(encode(base, dataset, base.info.resolution, TensorCache(tmp_path / "c"), embed=True))
     loss = StepLoss(backbone=base, recipe=recipe, subject=subject, prior=None, seed=1)
     parameters = list(base.denoiser.requires_grad_(True).parameters())
     optimizer = torch.optim.AdamW(parameters, lr=1e-3, weight_decay=0.01)
@@ -119,16 +128,15 @@ def test_a_base_in_bf16_keeps_what_16_bits_would_lose(tiny_sd1, dataset, tmp_pat
     assert trained.base.dtype == torch.bfloat16
 
 
-def test_an_unchanged_run_is_not_trained_again(train):
-    first, _ = finish(train())
+def test_an_unchanged_run_is_not_trained_again(train, before):
     again, events = finish(train(name="other"))
     assert again.cached and steps_of(events) == [] and again.base.info.name == "other"
-    assert again.base.info.content_hash == first.base.info.content_hash
-    assert same(weights_of(again.base), weights_of(first.base)) and again.losses == first.losses
+    assert again.base.info.content_hash == before.base.info.content_hash
+    assert same(weights_of(again.base), weights_of(before.base)) and again.losses == before.losses
 
 
+@pytest.mark.usefixtures("before")
 def test_settings_of_adapters_do_not_train_again_and_are_named(train):
-    finish(train())
     again, events = finish(train(RECIPE.changed(rank=77, layers="to_q$")))
     assert again.cached
     told = [event.text for event in events if isinstance(event, Message)]
@@ -143,15 +151,13 @@ def test_a_run_of_an_adapter_is_another_run(base, dataset, train, tmp_path):
     assert runs[0].lineage != runs[1].lineage
 
 
-@pytest.mark.parametrize("text_encoder", [False, True])
-def test_a_closed_run_goes_on_to_the_same_bits(train, text_encoder):
+@pytest.mark.parametrize(("text_encoder", "cuts"), [(False, (1, 2)), (True, (3,))])
+def test_a_closed_run_goes_on_to_the_same_bits(train, text_encoder, cuts):
+    """Before a state is saved in passing, with it, and after it."""
     recipe = RECIPE.changed(train_text_encoder=text_encoder, caption_dropout=0.3, gradient_accumulation=2)
-    whole, _ = finish(train(recipe, folder="whole"))
-    for stop_after in random.Random(1).sample(range(1, 6), 3):
-        events = train(recipe, folder=f"stopped{stop_after}")
-        while not (isinstance(event := next(events), StepDone) and event.step == stop_after):
-            pass
-        events.close()
+    whole = result(train(recipe, folder="whole"))
+    for stop_after in cuts:
+        closed_at(train(recipe, folder=f"stopped{stop_after}"), step_done(stop_after))
         rest, seen = finish(train(recipe, folder=f"stopped{stop_after}"))
         assert rest.resumed_at == stop_after and steps_of(seen)[0] == stop_after + 1
         assert rest.losses == whole.losses
@@ -159,22 +165,21 @@ def test_a_closed_run_goes_on_to_the_same_bits(train, text_encoder):
 
 
 def test_raising_the_steps_goes_on(train):
-    constant = RECIPE.changed(schedule="constant", steps=4)
-    finish(train(constant))
-    longer, events = finish(train(constant.changed(steps=6)))
-    at_once, _ = finish(train(constant.changed(steps=6), folder="other"))
-    assert steps_of(events) == [5, 6]
+    constant = RECIPE.changed(schedule="constant", steps=3)
+    result(train(constant))
+    longer, events = finish(train(constant.changed(steps=4)))
+    at_once = result(train(constant.changed(steps=4), folder="other"))
+    assert steps_of(events) == [4]
     assert same(weights_of(longer.base), weights_of(at_once.base))
 
 
-def test_checkpointed_blocks_change_no_bit(train):
-    plain, _ = finish(train())
-    again, _ = finish(train(RECIPE.changed(checkpointing="all"), folder="other"))
-    assert plain.losses == again.losses and same(weights_of(plain.base), weights_of(again.base))
+def test_checkpointed_blocks_change_no_bit(train, whole):
+    again = result(train(RECIPE.changed(checkpointing="all")))
+    assert whole.losses == again.losses and same(weights_of(whole.base), weights_of(again.base))
 
 
 def test_samples_and_snapshots_show_the_model_in_training(train, tmp_path):
-    recipe = RECIPE.changed(sample_every=3, sample_prompts=("a zwx",), snapshot_steps=(2,))
+    recipe = RECIPE.changed(sample_every=2, sample_prompts=("a zwx",), snapshot_steps=(2,))
     _, events = finish(train(recipe))
     pictures = [event.images[0] for event in events if isinstance(event, SamplesGenerated)]
     assert len(pictures) == 2
@@ -182,37 +187,35 @@ def test_samples_and_snapshots_show_the_model_in_training(train, tmp_path):
     assert len([*(tmp_path / "store" / "runs").rglob("snapshots/*.safetensors")]) == 1
 
 
-def test_regularization_pictures_count(base, train):
-    alone, _ = finish(train())
+def test_regularization_pictures_count(train, whole):
     prior = dataset_from_images([Image.new("RGB", (32, 32), "white")], ["a thing"], "class")
-    kept, _ = finish(train(regularization=prior, folder="other"))
-    assert kept.losses != alone.losses
+    kept = result(train(regularization=prior))
+    assert kept.losses != whole.losses
 
 
+@pytest.mark.usefixtures("before")
 def test_the_result_is_kept_until_finished_runs_are_pruned(train, tmp_path):
-    finish(train())
     store = RunStore(tmp_path / "store")
     kinds = {item.kind for item in inventory(store)}
     assert {"model", "state"} <= kinds and "adapter" not in kinds
     prune(store, Wish(older_than=-1))
     assert {item.kind for item in inventory(store)} == {"model"}
-    again, _ = finish(train())
-    assert again.cached
+    assert result(train()).cached
     prune(store, Wish(older_than=-1, adapters=True))
     assert inventory(store) == []
 
 
-def test_a_damaged_result_is_trained_again(train, tmp_path):
-    first, _ = finish(train())
-    first.weights.file.write_bytes(b"x" * 100)
-    again, _ = finish(train())
+def test_a_damaged_result_is_trained_again(train, before, tmp_path):
+    [file] = (tmp_path / "store").rglob(before.weights.file.name)
+    file.write_bytes(b"x" * 100)
+    again = result(train())
     assert not again.cached
-    assert same(weights_of(again.base), weights_of(first.base))
+    assert same(weights_of(again.base), weights_of(before.base))
 
 
 def test_a_rate_of_zero_is_refused_before_the_store_has_it(train, tmp_path):
-    recipe = RECIPE.changed(train_text_encoder=True, text_encoder_learning_rate=0.0)
-    trained, _ = finish(train(recipe))
+    recipe = RECIPE.changed(train_text_encoder=True, text_encoder_learning_rate=0.0, steps=1)
+    trained = result(train(recipe))
     assert trained.base.info.name == "zwx"
 
 
@@ -257,7 +260,7 @@ def test_a_transformer_is_trained_too(tmp_path: Path, dataset):
     from tiny import save_tiny_flux1
 
     base = registry.load_base(save_tiny_flux1(tmp_path / "flux"), device="cpu")
-    recipe = Recipe.of(steps=2, learning_rate=1e-4, warmup_steps=0)
-    trained, _ = finish(train_dreambooth(base, dataset, recipe, seed=1, store=RunStore(tmp_path / "s"), name="x"))
+    recipe = Recipe.of(steps=1, learning_rate=1e-4, warmup_steps=0)
+    trained = result(train_dreambooth(base, dataset, recipe, seed=1, store=RunStore(tmp_path / "s"), name="x"))
     before, after = weights_of(base), weights_of(trained.base)
     assert [name for name in before if not torch.equal(before[name], after[name])]

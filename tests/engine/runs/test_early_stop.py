@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from generators import closed_at, finish, result, step_done
 from lora_workbench.engine.core.errors import ConfigError, TrainingError
-from lora_workbench.engine.core.events import Message, SnapshotMeasured, SnapshotSaved, StateSaved, StepDone
+from lora_workbench.engine.core.events import Message, RunOpened, SnapshotMeasured, SnapshotSaved, StateSaved, StepDone
 from lora_workbench.engine.data.dataset import Dataset, TriggerWord
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.models import registry
@@ -23,10 +27,10 @@ from lora_workbench.engine.runs.train import TrainedAdapter, train_adapter
 from lora_workbench.engine.training.recipe import Recipe
 from PIL import Image
 
-END = 14
-"""The step after which ``RECIPE`` ends: its rate is so high that nothing is learned after step 10."""
+STEPS, END, BEST = 12, 8, 4
+"""The step after which ``RECIPE`` ends: its rate is so high that nothing is learned after the best one."""
 RECIPE = Recipe.of(
-    steps=24, learning_rate=0.05, rank=2, alpha=2, batch_size=2, warmup_steps=0, schedule="constant", save_every=5,
+    steps=STEPS, learning_rate=0.12, rank=2, alpha=2, batch_size=8, warmup_steps=0, schedule="constant", save_every=3,
     targets="attention", snapshot_every=2, measures=True, held_out_pictures=("1.png", "4.png"), early_stop=2,
 )  # fmt: skip
 
@@ -38,32 +42,27 @@ def pictures() -> Dataset:
     return replace(made, records=tuple(named), trigger=TriggerWord(word="zwx", class_word="thing"))
 
 
-def finish(events: Any) -> tuple[Any, list[Any]]:
-    """(what the generator returned, the events that it yielded)."""
-    seen = []
-    while True:
-        try:
-            seen.append(next(events))
-        except StopIteration as stop:
-            return stop.value, seen
-
-
-def closed_at(events: Any, is_there: Callable[[Any], bool]) -> None:
-    while not is_there(next(events)):
-        pass
-    events.close()
-
-
 @pytest.fixture(scope="module")
 def base(tiny_sd1: Path) -> Backbone:
     return registry.load_base(tiny_sd1, device="cpu", precision="fp32")
 
 
 @pytest.fixture(scope="module")
-def whole(base: Backbone, tmp_path_factory: pytest.TempPathFactory) -> TrainedAdapter:
+def whole_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("whole")
+
+
+@pytest.fixture(scope="module")
+def whole(base: Backbone, whole_store: Path) -> TrainedAdapter:
     """The run that nothing disturbs."""
-    store = RunStore(tmp_path_factory.mktemp("whole"))
-    return finish(train_adapter(base, pictures(), RECIPE, seed=7, store=store, name="zwx"))[0]
+    return result(train_adapter(base, pictures(), RECIPE, seed=7, store=RunStore(whole_store), name="zwx"))
+
+
+@pytest.fixture
+def before(whole: TrainedAdapter, whole_store: Path, tmp_path: Path) -> TrainedAdapter:
+    """The same, which is in the store of ``train`` then."""
+    shutil.copytree(whole_store, tmp_path / "store")
+    return whole
 
 
 @pytest.fixture
@@ -87,35 +86,34 @@ def test_it_ends_with_its_adapter_and_all_snapshots(whole: TrainedAdapter) -> No
     assert len(whole.losses) == END and not whole.stopped
     assert whole.ended_early == whole.notes[0]
     assert whole.ended_early.startswith(
-        f"Stopped early after step {END} of 24: step 10 is still the one to use after 2"
+        f"Stopped early after step {END} of {STEPS}: step {BEST} is still the one to use after 2"
     )
-    assert "saves 10 steps (42%)" in whole.ended_early
+    assert f"saves {STEPS - END} steps (33%)" in whole.ended_early
     assert [*whole.snapshots.by_step] == [*range(2, END + 1, 2)]
     assert not whole.snapshots.stopped and whole.snapshots.last.step == whole.snapshots.steps == END
-    assert whole.snapshots.verdict and whole.snapshots.verdict.best == 10
-    assert whole.adapter.path and whole.adapter.path.name == "000024.safetensors"
+    assert whole.snapshots.verdict and whole.snapshots.verdict.best == BEST
+    assert whole.adapter.path and whole.adapter.path.name == f"{STEPS:06d}.safetensors"
 
 
 def test_its_adapter_is_that_of_a_run_of_so_many_steps(train, whole: TrainedAdapter) -> None:
-    shorter, _ = finish(train(RECIPE.changed(steps=END, early_stop=0)))
+    shorter = result(train(RECIPE.changed(steps=END, early_stop=0, measures=False)))
     assert shorter.adapter.content_hash == whole.adapter.content_hash
 
 
-def test_it_is_trained_once(train, whole: TrainedAdapter, tmp_path: Path) -> None:
-    finish(train())
+def test_it_is_trained_once(train, before: TrainedAdapter, tmp_path: Path) -> None:
     again, events = finish(train())
-    assert again.cached and of_a_run(again) == of_a_run(whole)
-    assert again.notes[0] == whole.ended_early
+    assert again.cached and of_a_run(again) == of_a_run(before)
+    assert again.notes[0] == before.ended_early
     assert not [event for event in events if isinstance(event, StepDone)]
     [run] = listed_runs(RunStore(tmp_path / "store"))
-    assert (run.done, run.steps, run.progress) == (END, 24, "finished")
+    assert (run.done, run.steps, run.progress) == (END, STEPS, "finished")
 
 
 @pytest.mark.parametrize(
     "cut",
     [
-        lambda event: isinstance(event, StepDone) and event.step == 7,
-        lambda event: isinstance(event, StepDone) and event.step == END,
+        step_done(END - 1),
+        step_done(END),
         lambda event: isinstance(event, SnapshotSaved) and event.step == END,
         lambda event: isinstance(event, SnapshotMeasured) and event.step == END,
         lambda event: isinstance(event, StateSaved) and event.step == END,
@@ -128,49 +126,45 @@ def test_a_run_that_was_cut_off_ends_alike(train, whole: TrainedAdapter, cut: Ca
     assert rest.resumed_at and of_a_run(rest) == of_a_run(whole)
 
 
-def test_what_was_lost_of_it_is_trained_again(train, whole: TrainedAdapter, tmp_path: Path) -> None:
-    first, _ = finish(train())
-    [file] = (tmp_path / "store").rglob("000006-of-000024.json")
+def test_what_was_lost_of_it_is_trained_again(train, before: TrainedAdapter, tmp_path: Path) -> None:
+    [file] = (tmp_path / "store").rglob(f"000004-of-{STEPS:06d}.json")
     file.unlink()
     again, events = finish(train())
-    assert not again.cached and again.resumed_at == 0 and of_a_run(again) == of_a_run(whole)
-    assert "snapshot after step 6" in " ".join(event.text for event in events if isinstance(event, Message))
-    assert first.adapter.path
-    first.adapter.path.unlink()
-    assert of_a_run(finish(train())[0]) == of_a_run(whole)
+    assert not again.cached and again.resumed_at == 0 and of_a_run(again) == of_a_run(before)
+    assert "snapshot after step 4" in " ".join(event.text for event in events if isinstance(event, Message))
+    assert again.adapter.path and again.adapter.path.is_relative_to(tmp_path)
+    again.adapter.path.unlink()
+    assert of_a_run(result(train())) == of_a_run(before)
 
 
-def test_more_steps_end_alike(train, whole: TrainedAdapter) -> None:
+def test_more_steps_end_alike(train, before: TrainedAdapter) -> None:
     """Where as much is measured of the longer run: at the least that is measured anyhow."""
-    finish(train())
-    longer, _ = finish(train(RECIPE.changed(steps=40)))
-    assert longer.resumed_at == END and longer.losses == whole.losses
-    assert longer.figures == whole.figures
+    longer = result(train(RECIPE.changed(steps=40)))
+    assert longer.resumed_at == END and longer.losses == before.losses
+    assert longer.figures == before.figures
     assert "of 40" in longer.ended_early
 
 
-def test_what_decides_the_end_is_part_of_the_key(train) -> None:
-    trained, _ = finish(train())
+@pytest.mark.usefixtures("before")
+def test_what_decides_the_end_is_part_of_the_key(train, tmp_path: Path) -> None:
     for changes in ({"early_stop": 3}, {"snapshot_every": 3}, {"held_out_pictures": ("1.png", "4.png", "5.png")}):
-        other, _ = finish(train(RECIPE.changed(**changes)))
-        assert not other.cached and other.snapshots.lineage != trained.snapshots.lineage
-    again, _ = finish(train(RECIPE.changed(save_every=7, keep_snapshots=3)))
-    assert again.cached
+        closed_at(train(RECIPE.changed(**changes)), step_done(1))
+    assert len([*(tmp_path / "store" / "runs").iterdir()]) == 1 + 3
+    assert result(train(RECIPE.changed(save_every=7, keep_snapshots=3))).cached
 
 
-def test_a_run_without_it_goes_on_to_its_end(train, whole: TrainedAdapter) -> None:
-    finish(train())
-    plain, _ = finish(train(RECIPE.changed(early_stop=0)))
-    assert not plain.cached and len(plain.losses) == 24 and not plain.ended_early
-    assert plain.losses[:END] == whole.losses and plain.figures[: END // 2] == whole.figures
+def test_a_run_without_it_goes_on_to_its_end(train, before: TrainedAdapter) -> None:
+    plain = result(train(RECIPE.changed(early_stop=0)))
+    assert not plain.cached and len(plain.losses) == STEPS and not plain.ended_early
+    assert plain.losses[:END] == before.losses and plain.figures[: END // 2] == before.figures
 
 
 def test_several_processes_end_after_the_same_step(base: Backbone, tmp_path: Path) -> None:
-    recipe = RECIPE.changed(batch_size=1, gradient_accumulation=2)
+    recipe = RECIPE.changed(gradient_accumulation=2)
 
     def trained(devices: int) -> TrainedAdapter:
         own, store = recipe.changed(devices=devices), RunStore(tmp_path / f"{devices}")
-        return finish(train_on_devices(base, pictures(), own, seed=7, store=store, name="zwx"))[0]
+        return result(train_on_devices(base, pictures(), own, seed=7, store=store, name="zwx"))
 
     alone, shared = trained(1), trained(2)
     assert alone.ended_early and of_a_run(shared) == of_a_run(alone)
@@ -189,13 +183,19 @@ def test_without_what_it_goes_by_it_is_refused(train, changes: dict[str, Any], t
     assert told in str(error.value)
 
 
-def test_where_it_can_do_nothing_or_harm_the_run_says_so(train) -> None:
-    few, _ = finish(train(RECIPE.changed(steps=5, early_stop=3)))
-    assert any("it compares 4 snapshots before the last step, and there are 2" in note for note in few.notes)
-    falling, _ = finish(train(RECIPE.changed(steps=8, schedule="cosine")))
-    assert any("schedule cosine: its last steps" in note for note in falling.notes)
-    dropping, _ = finish(train(RECIPE.changed(steps=8, keep_snapshots=2)))
-    assert any("Keep 3 or more, or all (0)" in note for note in dropping.notes)
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"steps": 5, "early_stop": 3}, "it compares 4 snapshots before the last step, and there are 2"),
+        ({"steps": 8, "schedule": "cosine"}, "schedule cosine: its last steps"),
+        ({"steps": 8, "keep_snapshots": 2}, "Keep 3 or more, or all (0)"),
+    ],
+)
+def test_where_it_can_do_nothing_or_harm_the_run_says_so(train, changes: dict[str, Any], words: str) -> None:
+    """Before it encodes anything."""
+    with contextlib.closing(train(RECIPE.changed(**changes))) as events:
+        before_it_opens = [*takewhile(lambda event: not isinstance(event, RunOpened), events)]
+    assert any(words in event.text for event in before_it_opens if isinstance(event, Message))
 
 
 def test_only_adapters_of_pictures_end_early(base: Backbone, tmp_path: Path) -> None:
@@ -207,9 +207,8 @@ def test_only_adapters_of_pictures_end_early(base: Backbone, tmp_path: Path) -> 
         finish(events)
 
 
-def test_the_record_and_the_file_say_how_it_ended(train, tmp_path: Path) -> None:
-    trained, _ = finish(train())
-    [path] = (tmp_path / "store").rglob("000024.json")
+def test_the_record_and_the_file_say_how_it_ended(whole: TrainedAdapter, whole_store: Path) -> None:
+    [path] = whole_store.rglob(f"{STEPS:06d}.json")
     record = json.loads(path.read_text())
-    assert record["ended_early"] == trained.ended_early == record["notes"][0]
+    assert record["ended_early"] == whole.ended_early == record["notes"][0]
     assert len(record["losses"]) == END

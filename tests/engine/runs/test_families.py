@@ -28,8 +28,9 @@ from lora_workbench.engine.training.recipe import Recipe
 from PIL import Image
 from tiny import TINY
 
+STEPS, CUT_AFTER = 10, 7
 RECIPE = Recipe.of(
-    steps=20, learning_rate=1e-2, rank=4, alpha=4, batch_size=2, schedule="constant", warmup_steps=0,
+    steps=STEPS, learning_rate=2e-2, rank=4, alpha=4, batch_size=2, schedule="constant", warmup_steps=0,
     targets="all_layers",
 )  # fmt: skip
 CAPTION = "a photo of a fox"
@@ -100,17 +101,17 @@ def test_the_loss_falls(base: Backbone, dataset: Dataset, trained: TrainedAdapte
     before = loss(base, dataset)
     with applied(base, Stack((StackEntry(trained.adapter),))):
         after = loss(base, dataset)
-    assert len(trained.losses) == 20
+    assert len(trained.losses) == STEPS
     assert after < 0.95 * before
 
 
 def test_a_stopped_run_goes_on_to_the_same_bits(
     base: Backbone, dataset: Dataset, trained: TrainedAdapter, tmp_path: Path
 ):
-    assert run(base, dataset, tmp_path, stop_after=10) is None
+    assert run(base, dataset, tmp_path, stop_after=CUT_AFTER) is None
     resumed = run(base, dataset, tmp_path)
     assert resumed is not None
-    assert resumed.resumed_at == 10
+    assert resumed.resumed_at == CUT_AFTER
     assert resumed.losses == trained.losses
     found, expected = (read_file(made.adapter.path)[0] for made in (resumed, trained))
     assert found.keys() == expected.keys()

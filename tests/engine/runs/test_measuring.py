@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from generators import closed_at, finish, step_done
 from lora_workbench.engine.core.errors import ConfigError, DatasetError, TrainingError
-from lora_workbench.engine.core.events import Message, Progress, SnapshotMeasured, StepDone
+from lora_workbench.engine.core.events import Message, Progress, SnapshotMeasured
 from lora_workbench.engine.core.ranks import Ranks
 from lora_workbench.engine.data.buckets import BucketSettings, bucketed
 from lora_workbench.engine.data.dataset import Dataset, TriggerWord
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.masking import with_masks
 from lora_workbench.engine.data.views import Augmentation
+from lora_workbench.engine.evaluation.draws import Draws
+from lora_workbench.engine.evaluation.predicting import Noisy, Predictor
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.contract import Backbone
 from lora_workbench.engine.runs import measuring as of_run
@@ -36,20 +42,13 @@ from PIL import Image
 from tiny import TINY
 
 RECIPE = Recipe.of(
-    steps=6, learning_rate=1e-3, rank=2, alpha=2, batch_size=2, warmup_steps=0, save_every=4, snapshot_steps=(2, 4),
+    steps=4, learning_rate=1e-3, rank=2, alpha=2, batch_size=8, warmup_steps=0, save_every=3, snapshot_steps=(1, 3),
     targets="attention", caption_dropout=0.3,
 )  # fmt: skip
+"""All draws of a picture are one forward pass with this batch."""
 MEASURED = RECIPE.changed(measures=True, held_out_pictures=("1.png", "4.png"))
-
-
-def finish(events) -> tuple[Any, list[Any]]:
-    """(what the generator returned, the events that it yielded)."""
-    seen = []
-    while True:
-        try:
-            seen.append(next(events))
-        except StopIteration as stop:
-            return stop.value, seen
+ADAPTER = "measuring the adapter"
+ONCE = MEASURED.changed(steps=2, snapshot_steps=())
 
 
 def pictures(count: int = 7, size: tuple[int, int] = (40, 32), class_word: str = "thing") -> Dataset:
@@ -81,6 +80,26 @@ def train(base: Backbone, tmp_path: Path):
     return start
 
 
+@pytest.fixture(scope="module")
+def undisturbed(base: Backbone, tmp_path_factory: pytest.TempPathFactory) -> Callable[[bool], tuple[Any, Any, Path]]:
+    """Whether the text encoder is trained -> (the run that nothing disturbs, its events, its run store)."""
+
+    @cache
+    def run(text_encoder: bool) -> tuple[Any, Any, Path]:
+        folder, recipe = tmp_path_factory.mktemp("undisturbed"), MEASURED.changed(train_text_encoder=text_encoder)
+        return *finish(train_adapter(base, pictures(), recipe, seed=7, store=RunStore(folder), name="zwx")), folder
+
+    return run
+
+
+@pytest.fixture
+def before(undisturbed: Any, tmp_path: Path) -> TrainedAdapter:
+    """The run that nothing disturbs, which is in the store of ``train`` then."""
+    trained, _, folder = undisturbed(False)
+    shutil.copytree(folder, tmp_path / "store")
+    return trained
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -98,13 +117,13 @@ def test_measures_change_no_bit_of_the_training(train, changes: dict[str, Any]) 
     assert torch.equal(torch.get_rng_state(), state)
     assert measured.losses == plain.losses
     assert measured.adapter.content_hash == plain.adapter.content_hash
-    assert [event.step for event in events if isinstance(event, SnapshotMeasured)] == [2, 4, 6]
+    assert [event.step for event in events if isinstance(event, SnapshotMeasured)] == [1, 3, 4]
     assert plain.figures == ()
 
 
-def test_figures_are_of_each_snapshot_and_of_the_finished_adapter(train, tmp_path: Path) -> None:
-    trained, events = finish(train())
-    assert [figures.step for figures in trained.figures] == [2, 4, 6]
+def test_figures_are_of_each_snapshot_and_of_the_finished_adapter(undisturbed) -> None:
+    trained, events, store = undisturbed(False)
+    assert [figures.step for figures in trained.figures] == [1, 3, 4]
     assert trained.figures == tuple(event.figures for event in events if isinstance(event, SnapshotMeasured))
     for figures in trained.figures:
         assert {own.name for own in figures.pictures if own.held} == {"1.png", "4.png"}
@@ -116,61 +135,55 @@ def test_figures_are_of_each_snapshot_and_of_the_finished_adapter(train, tmp_pat
     for figures in others:
         assert [own.base for own in figures.pictures] == [own.base for own in first.pictures], "the base stays"
         assert [own.adapted for own in figures.pictures] != [own.adapted for own in first.pictures]
-    [folder] = (tmp_path / "store" / "runs").iterdir()
+    [folder] = (store / "runs").iterdir()
     assert sorted(path.name for path in (folder / "snapshots").iterdir()) == [
-        "000002-of-000006.json", "000002-of-000006.safetensors", "000004-of-000006.json",
-        "000004-of-000006.safetensors", "000006-of-000006.json",
+        "000001-of-000004.json", "000001-of-000004.safetensors", "000003-of-000004.json",
+        "000003-of-000004.safetensors", "000004-of-000004.json",
     ]  # fmt: skip
 
 
-def closed_at(events, stop: Any) -> None:
-    while not stop(next(events)):
-        pass
-    events.close()
-
-
-@pytest.mark.parametrize("text_encoder", [False, True])
 @pytest.mark.parametrize(
-    "stop",
+    ("stop", "text_encoder"),
     [
-        lambda event: isinstance(event, StepDone) and event.step == 3,
-        lambda event: isinstance(event, StepDone) and event.step == 4,
-        lambda event: isinstance(event, Progress) and event.label == "measuring the base model",
-        lambda event: isinstance(event, Progress) and event.label == "measuring the adapter" and event.done == 3,
-        lambda event: isinstance(event, SnapshotMeasured) and event.step == 4,
+        (step_done(2), False),
+        (step_done(3), True),
+        (lambda event: isinstance(event, Progress) and event.label == "measuring the base model", False),
+        (
+            lambda event: isinstance(event, Progress) and event.label == "measuring the adapter" and event.done == 3,
+            True,
+        ),
+        (lambda event: isinstance(event, SnapshotMeasured) and event.step == 3, False),
     ],
     ids=["between", "before a snapshot", "with the base model", "in measures", "after measures"],
 )
-def test_a_run_that_was_cut_off_has_the_same_figures(train, stop: Any, text_encoder: bool) -> None:
+def test_a_run_that_was_cut_off_has_the_same_figures(train, undisturbed, stop: Any, text_encoder: bool) -> None:
     recipe = MEASURED.changed(train_text_encoder=text_encoder)
-    whole, _ = finish(train(recipe, "whole"))
+    whole, _, _ = undisturbed(text_encoder)
     closed_at(train(recipe), stop)
     rest, _ = finish(train(recipe))
     assert rest.figures == whole.figures
     assert rest.adapter.content_hash == whole.adapter.content_hash
 
 
-def test_a_run_that_was_trained_before_has_its_figures(train) -> None:
-    first, _ = finish(train())
+def test_a_run_that_was_trained_before_has_its_figures(train, before) -> None:
     again, events = finish(train())
-    assert again.cached and again.figures == first.figures
+    assert again.cached and again.figures == before.figures
     assert not [event for event in events if isinstance(event, SnapshotMeasured)]
     silent, _ = finish(train(MEASURED.changed(measures=False)))
     assert silent.cached and silent.figures == (), "measures and held-out pictures are no part of the key"
     other, _ = finish(train(MEASURED.changed(held_out_pictures=("1.png",)), dataset=without(pictures(), "4.png")))
     assert not other.cached, "other pictures were measured than those that are asked for"
-    assert [figures.step for figures in other.figures] == [2, 4, 6]
+    assert [figures.step for figures in other.figures] == [1, 3, 4]
     assert {own.name for own in other.figures[0].pictures if own.held} == {"1.png"}
-    assert other.adapter.content_hash == first.adapter.content_hash
+    assert other.adapter.content_hash == before.adapter.content_hash
 
 
-def test_more_steps_keep_the_figures_of_the_earlier_ones(train) -> None:
+def test_more_steps_keep_the_figures_of_the_earlier_ones(train, before) -> None:
     """Where as much is measured of the longer run: at the least that is measured anyhow."""
-    shorter, _ = finish(train())
-    longer, _ = finish(train(MEASURED.changed(steps=8)))
-    assert longer.resumed_at == 6
-    assert longer.figures[:3] == shorter.figures
-    assert [figures.step for figures in longer.figures] == [2, 4, 6, 8]
+    longer, _ = finish(train(MEASURED.changed(steps=5)))
+    assert longer.resumed_at == 4
+    assert longer.figures[:3] == before.figures
+    assert [figures.step for figures in longer.figures] == [1, 3, 4, 5]
 
 
 def test_figures_depend_on_pictures_not_on_their_order(base: Backbone, tmp_path: Path) -> None:
@@ -213,8 +226,8 @@ def test_pictures_in_buckets_with_masks_and_variants_are_measured_in_one_view(tr
     dataset = finish(bucketed(dataset, BucketSettings(resolutions=(32, 48), step=8)))[0]
     varied = Augmentation(flip=True, crop=0.1, color=0.1, count=3)
     dataset = replace(dataset, records=tuple(replace(record, augmentation=varied) for record in dataset))
-    trained, _ = finish(train(dataset=dataset))
-    assert len(trained.figures) == 3
+    trained, _ = finish(train(MEASURED.changed(steps=2, snapshot_steps=(1,)), dataset=dataset))
+    assert len(trained.figures) == 2
     names = [own.name for own in trained.figures[0].pictures]
     assert len(names) == len(set(names))
 
@@ -223,32 +236,42 @@ def test_pictures_in_buckets_with_masks_and_variants_are_measured_in_one_view(tr
 def test_models_with_other_inputs_are_measured(family: str, train, tmp_path: Path) -> None:
     """FLUX.1 is told the guidance, and InstructPix2Pix has pictures before editing, which plain pictures lack."""
     other = registry.load_base(TINY[family](tmp_path / family), device="cpu", precision="fp32")
-    trained, _ = finish(train(MEASURED.changed(steps=2, snapshot_steps=()), base=other))
+    trained, _ = finish(train(MEASURED.changed(steps=1, snapshot_steps=()), base=other))
     [figures] = trained.figures
     assert np.isfinite([own.adapted for own in figures.pictures]).all()
 
 
+def test_draws_are_predicted_a_batch_at_a_time(base: Backbone) -> None:
+    prompt, draws = base.encode_prompts(["a thing"]), Draws.of((4, 4, 4), "x", seed=1, count=1)
+    noisy = Noisy.of(base, torch.ones(4, 4, 4), draws)
+    one, other = (
+        Predictor(backbone=base, batch=batch, guidance=1.0).predictions(noisy, prompt) for batch in (8, 3)
+    )  # fmt: skip
+    assert one.shape == (8, 4, 4, 4)
+    torch.testing.assert_close(one, other)
+
+
 def test_without_a_class_word_the_trigger_word_is_left_out(train) -> None:
-    trained, _ = finish(train(dataset=pictures(class_word="")))
+    trained, _ = finish(train(ONCE, dataset=pictures(class_word="")))
     assert trained.figures[-1].drift
 
 
 def test_a_share_is_held_out_and_told(train) -> None:
-    recipe = MEASURED.changed(held_out_pictures=(), held_out=0.3)
+    recipe = ONCE.changed(held_out_pictures=(), held_out=0.3)
     trained, events = finish(train(recipe))
     held = {own.name for own in trained.figures[0].pictures if own.held}
     assert len(held) == 2
     told = " ".join(event.text for event in events if isinstance(event, Message))
     assert "Held out of the training: 2 pictures" in told and all(name in told for name in held)
     assert "5 are left" in told and "Measuring takes more than usual" in told
-    rest, _ = finish(train(RECIPE, "rest", without(pictures(), *held)))
+    rest, _ = finish(train(RECIPE.changed(steps=2), "rest", without(pictures(), *held)))
     assert rest.adapter.content_hash == trained.adapter.content_hash
     again, _ = finish(train(recipe))
     assert again.cached
 
 
 def test_a_choice_that_was_kept_and_is_damaged_is_made_again(train, tmp_path: Path) -> None:
-    recipe = MEASURED.changed(held_out_pictures=(), held_out=0.3)
+    recipe = ONCE.changed(held_out_pictures=(), held_out=0.3)
     finish(train(recipe))
     [kept] = (tmp_path / "store" / "held_out").rglob("*.txt")
     chosen = kept.read_text()
@@ -302,6 +325,7 @@ def test_a_forecast_counts_the_epochs_of_what_is_left(base: Backbone, tmp_path: 
     assert found.steps == 10
 
 
+@pytest.mark.proofs
 def test_several_processes_train_the_same_and_the_first_measures(train, base: Backbone, tmp_path: Path) -> None:
     recipe = MEASURED.changed(gradient_accumulation=2, batch_size=1)
     alone, _ = finish(train(recipe))
@@ -311,11 +335,11 @@ def test_several_processes_train_the_same_and_the_first_measures(train, base: Ba
         )
     )[0]
     assert shared.adapter.content_hash == alone.adapter.content_hash
-    assert [figures.step for figures in shared.figures] == [2, 4, 6]
+    assert [figures.step for figures in shared.figures] == [1, 3, 4]
 
 
-def test_figures_can_be_read_by_others(train, tmp_path: Path) -> None:
-    trained, _ = finish(train())
-    [path] = (tmp_path / "store" / "runs").rglob("000002-of-*.json")
+def test_figures_can_be_read_by_others(undisturbed) -> None:
+    trained, _, store = undisturbed(False)
+    [path] = (store / "runs").rglob("000001-of-*.json")
     told = json.loads(path.read_text())
     assert told["training_loss"] == trained.figures[0].training_loss and told["membership"]["auc"] <= 1

@@ -53,8 +53,8 @@ def pictures(count: int = 6) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def base(tiny_sd1: Path) -> Backbone:
-    return registry.load_base(tiny_sd1, device="cpu", precision="fp32")
+def base(quick_sd1: Path) -> Backbone:
+    return registry.load_base(quick_sd1, device="cpu", precision="fp32")
 
 
 @pytest.fixture

@@ -30,8 +30,8 @@ Train = Callable[..., Generator[Event, None, TrainedAdapter]]
 
 
 @pytest.fixture(scope="module")
-def base(tiny_sd1: Path) -> Backbone:
-    return registry.load_base(tiny_sd1, device="cpu", precision="fp32")
+def base(quick_sd1: Path) -> Backbone:
+    return registry.load_base(quick_sd1, device="cpu", precision="fp32")
 
 
 @pytest.fixture(scope="module")

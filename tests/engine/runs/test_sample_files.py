@@ -33,8 +33,8 @@ def finish(events):
 
 
 @pytest.fixture(scope="module")
-def base(tiny_sd1):
-    return registry.load_base(tiny_sd1, device="cpu")
+def base(quick_sd1):
+    return registry.load_base(quick_sd1, device="cpu")
 
 
 @pytest.fixture(scope="module")

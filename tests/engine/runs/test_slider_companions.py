@@ -43,8 +43,8 @@ def finish(events: Any) -> tuple[Any, list[Any]]:
 
 
 @pytest.fixture(scope="module")
-def base(tiny_sd1: Path) -> Backbone:
-    return registry.load_base(tiny_sd1, device="cpu")
+def base(quick_sd1: Path) -> Backbone:
+    return registry.load_base(quick_sd1, device="cpu")
 
 
 @pytest.fixture(scope="module")

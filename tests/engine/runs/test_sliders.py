@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
+from generators import closed_at, finish, result, step_done
 from lora_workbench.engine.adapters.files import load_adapter
 from lora_workbench.engine.adapters.inject import injected
 from lora_workbench.engine.adapters.kinds import TRAINED
@@ -23,18 +25,10 @@ from lora_workbench.engine.training.slider_loss import Direction, SliderLoss
 from lora_workbench.engine.training.slider_recipe import suggest_slider
 from PIL import Image
 
-RECIPE = Recipe.of(steps=6, learning_rate=1e-3, rank=4, alpha=2, batch_size=2, warmup_steps=0, save_every=4)
+RECIPE = Recipe.of(
+    steps=4, learning_rate=1e-3, rank=4, alpha=2, batch_size=2, warmup_steps=0, save_every=2, targets="attention"
+)
 ENDS = PromptSlider(positive="a big thing", negative="a small thing", neutral=("a thing", "a box"))
-
-
-def finish(events):
-    """(what the generator returned, the events that it yielded)."""
-    seen = []
-    while True:
-        try:
-            seen.append(next(events))
-        except StopIteration as stop:
-            return stop.value, seen
 
 
 def steps_of(events) -> list[int]:
@@ -42,17 +36,27 @@ def steps_of(events) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def base(tiny_sd1):
-    return registry.load_base(tiny_sd1, device="cpu")
+def base(quick_sd1):
+    return registry.load_base(quick_sd1, device="cpu")
+
+
+def starting_by_prompts(base, root):
+    def start(slider=ENDS, recipe=RECIPE, folder="store", **others):
+        others = {"pictures": 3, "seed": 7, "name": "size"} | others
+        return train_prompt_slider(base, slider, recipe, store=RunStore(root / folder), **others)
+
+    return start
 
 
 @pytest.fixture
 def by_prompts(base, tmp_path):
-    def start(slider=ENDS, recipe=RECIPE, folder="store", **others):
-        others = {"pictures": 3, "seed": 7, "name": "size"} | others
-        return train_prompt_slider(base, slider, recipe, store=RunStore(tmp_path / folder), **others)
+    return starting_by_prompts(base, tmp_path)
 
-    return start
+
+@pytest.fixture(scope="module")
+def trained_by_prompts(base, tmp_path_factory):
+    """(the slider of ``RECIPE``, its events)."""
+    return finish(starting_by_prompts(base, tmp_path_factory.mktemp("by prompts"))())
 
 
 def pictures(color: str, names=("a", "b"), captions=("a thing", "a thing"), size=(32, 32)):
@@ -65,14 +69,28 @@ def pictures(color: str, names=("a", "b"), captions=("a thing", "a thing"), size
     return replace(made, records=tuple(records))
 
 
-@pytest.fixture
-def by_pictures(base, tmp_path):
+def starting_by_pictures(base, root):
     def start(positives=None, negatives=None, recipe=RECIPE, folder="store", prompts=(), **others):
         sets = (positives or pictures("white"), negatives or pictures("black"))
         others = {"seed": 7, "name": "light"} | others
-        return train_picture_slider(base, *sets, recipe, prompts=prompts, store=RunStore(tmp_path / folder), **others)
+        return train_picture_slider(base, *sets, recipe, prompts=prompts, store=RunStore(root / folder), **others)
 
     return start
+
+
+@pytest.fixture
+def by_pictures(base, tmp_path):
+    return starting_by_pictures(base, tmp_path)
+
+
+CUT = RECIPE.changed(caption_dropout=0.3, gradient_accumulation=2)
+"""Of runs that are cut off."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(base, tmp_path_factory):
+    """What starts a slider -> the one of ``CUT`` that nothing disturbs."""
+    return cache(lambda starting: result(starting(base, tmp_path_factory.mktemp("undisturbed"))(recipe=CUT)))
 
 
 def test_the_weight_of_an_injected_adapter_scales_and_switches_it_off(base):
@@ -144,34 +162,32 @@ def test_both_ends_see_the_same_noise_and_the_weight_stays_for_the_backward_pass
 def test_a_run_by_prompts_is_a_value(base, by_prompts):
     before = {k: v.clone() for k, v in base.denoiser.state_dict().items()}
     first, events = finish(by_prompts())
-    assert steps_of(events) == [1, 2, 3, 4, 5, 6]
+    assert steps_of(events) == [1, 2, 3, 4]
     again, events = finish(by_prompts())
     assert again.cached and steps_of(events) == []
     assert again.adapter.content_hash == first.adapter.content_hash
     for change in ({"positive": "a huge thing"}, {"guidance": 2.0}, {"preserve": ("red",)}):
-        other, _ = finish(by_prompts(replace(ENDS, **change)))
-        assert not other.cached and other.adapter.content_hash != first.adapter.content_hash
+        other = result(by_prompts(replace(ENDS, **change), recipe=RECIPE.changed(steps=1)))
+        assert other.snapshots.lineage != first.snapshots.lineage and other.losses[0] != first.losses[0]
     assert all(torch.equal(before[k], v) for k, v in base.denoiser.state_dict().items())
 
 
-@pytest.mark.parametrize("stop_after", [1, 4, 5])
-@pytest.mark.parametrize("kind", ["by_prompts", "by_pictures"])
-def test_a_closed_run_goes_on_to_the_same_bits(request, kind, stop_after):
-    train = request.getfixturevalue(kind)
-    recipe = RECIPE.changed(caption_dropout=0.3, gradient_accumulation=2)
-    whole, _ = finish(train(recipe=recipe, folder="whole"))
-    events = train(recipe=recipe)
-    while not (isinstance(event := next(events), StepDone) and event.step == stop_after):
-        pass
-    events.close()
-    rest, seen = finish(train(recipe=recipe))
-    assert rest.resumed_at == stop_after and steps_of(seen) == list(range(stop_after + 1, 7))
+@pytest.mark.parametrize(
+    ("starting", "stop_after"),
+    [(starting_by_prompts, 1), (starting_by_prompts, 3), (starting_by_pictures, 2), (starting_by_pictures, 3)],
+)
+def test_a_closed_run_goes_on_to_the_same_bits(base, undisturbed, tmp_path, starting, stop_after):
+    """Before a state is saved in passing, with it, and after it."""
+    train, whole = starting(base, tmp_path), undisturbed(starting)
+    closed_at(train(recipe=CUT), step_done(stop_after))
+    rest, seen = finish(train(recipe=CUT))
+    assert rest.resumed_at == stop_after and steps_of(seen) == list(range(stop_after + 1, 5))
     assert rest.losses == whole.losses
     assert rest.adapter.content_hash == whole.adapter.content_hash
 
 
-def test_the_file_says_that_it_is_a_slider(by_prompts):
-    trained, _ = finish(by_prompts())
+def test_the_file_says_that_it_is_a_slider(trained_by_prompts):
+    trained, _ = trained_by_prompts
     read = load_adapter(trained.adapter.path)
     told = json.loads(read.metadata["lw.slider"])
     assert (told["positive"], told["negative"]) == ("a big thing", "a small thing")
@@ -180,10 +196,10 @@ def test_the_file_says_that_it_is_a_slider(by_prompts):
     assert Stack((StackEntry(read, -1.0, -1.0),)).warnings() == []
 
 
-def test_samples_show_both_ends(by_prompts):
-    recipe = RECIPE.changed(sample_every=3, sample_prompts=("a thing",))
+def test_samples_show_both_ends(by_prompts, trained_by_prompts):
+    recipe = RECIPE.changed(sample_every=2, sample_prompts=("a thing",))
     sampled, seen = finish(by_prompts(recipe=recipe))
-    plain, _ = finish(by_prompts(folder="plain"))
+    plain, _ = trained_by_prompts
     samples = [event for event in seen if isinstance(event, SamplesGenerated)]
     assert [event.prompts for event in samples] == [["a thing (-1)", "a thing (+0)", "a thing (+1)"]] * 2
     assert [len(event.images) for event in samples] == [3, 3]
@@ -191,18 +207,18 @@ def test_samples_show_both_ends(by_prompts):
 
 
 def test_a_slider_by_pictures_learns_one_set_at_each_end(base, by_pictures):
-    recipe = RECIPE.changed(steps=60, learning_rate=1e-2, snr_gamma=0)
-    trained, _ = finish(by_pictures(recipe=recipe))
+    recipe = RECIPE.changed(steps=40, learning_rate=1e-2, snr_gamma=0)
+    trained = result(by_pictures(recipe=recipe))
     assert sum(trained.losses[-10:]) < sum(trained.losses[:10])
     told = json.loads(trained.adapter.metadata["lw.slider"])
     assert [record["name"] for record in told["negative_pictures"]] == ["a.png", "b.png"]
-    other, _ = finish(by_pictures(negatives=pictures("gray"), recipe=recipe))
-    assert other.adapter.content_hash != trained.adapter.content_hash
+    other = result(by_pictures(negatives=pictures("gray"), recipe=recipe.changed(steps=1)))
+    assert other.losses[0] != trained.losses[0]
 
 
 def test_pictures_without_a_partner_are_named(by_pictures):
     more = pictures("white", ("a", "b", "lonely"), ("a thing",) * 3)
-    trained, seen = finish(by_pictures(positives=more))
+    trained, seen = finish(by_pictures(positives=more, recipe=RECIPE.changed(steps=1)))
     note = "1 pictures have no partner and aren't used: lonely.png"
     assert note in trained.notes
     assert any(isinstance(event, Message) and note in event.text for event in seen)
@@ -226,7 +242,7 @@ def test_pairs_that_cannot_be_trained_on_are_refused_before_the_first_step(by_pi
 
 def test_a_prompt_is_used_for_both_pictures_of_a_pair(by_pictures):
     sets = {"positives": pictures("white", captions=("big", "x")), "negatives": pictures("black")}
-    trained, _ = finish(by_pictures(**sets, prompts=("a thing",)))
+    trained = result(by_pictures(**sets, prompts=("a thing",), recipe=RECIPE.changed(steps=1)))
     [first, _] = json.loads(trained.adapter.metadata["lw.dataset"])
     assert first["caption"] == "a thing"
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from generators import finish, result
+from generators import closed_at, finish, result, step_done
 from lora_workbench.engine.adapters.files import read_file
 from lora_workbench.engine.adapters.kinds import TRAINED
 from lora_workbench.engine.core.errors import ConfigError
-from lora_workbench.engine.core.events import SamplesGenerated, StateSaved, StepDone
+from lora_workbench.engine.core.events import SamplesGenerated, StateSaved
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.runs.dreambooth import train_dreambooth
@@ -29,15 +29,15 @@ from PIL import Image
 from torch import Tensor, nn
 
 RECIPE = Recipe.of(
-    steps=6, learning_rate=1e-2, rank=4, alpha=4, warmup_steps=0, gradient_accumulation=2, ema_decay=0.3, save_every=1
+    steps=4, learning_rate=1e-2, rank=4, alpha=4, warmup_steps=0, targets="attention", ema_decay=0.3, save_every=1
 )  # fmt: skip
 Train = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def bases(tiny_sd1: Path) -> Callable[[str], Any]:
+def bases(quick_sd1: Path) -> Callable[[str], Any]:
     """The base model in a precision."""
-    return cache(lambda precision: registry.load_base(tiny_sd1, device="cpu", precision=precision))
+    return cache(lambda precision: registry.load_base(quick_sd1, device="cpu", precision=precision))
 
 
 @pytest.fixture
@@ -89,8 +89,8 @@ def test_a_step_that_the_device_left_out_does_not_count() -> None:
 
 
 def test_a_run_averages_what_its_steps_leave(train: Train) -> None:
-    made, states = with_states(train("store"))
-    assert len(states) == 6
+    made, states = with_states(train("store", gradient_accumulation=2))
+    assert len(states) == 4
     for name, value in states[0].values.items():
         if name.endswith(".up"):  # begins at zero
             assert torch.allclose(states[0].average[name], 0.9 * value)
@@ -117,7 +117,7 @@ def test_files_and_sample_pictures_show_it_by_choice(train: Train) -> None:
     def made(ema_in: str, decay: float = 0.9) -> tuple[Any, bytes]:
         trained, events = finish(
             train(
-                ema_in, ema_decay=decay, ema_in=ema_in, sample_every=6, sample_prompts=("a thing",), learning_rate=0.5
+                ema_in, ema_decay=decay, ema_in=ema_in, sample_every=4, sample_prompts=("a thing",), learning_rate=0.5
             )
         )
         [picture] = [event.images[0] for event in events if isinstance(event, SamplesGenerated)]
@@ -130,27 +130,33 @@ def test_files_and_sample_pictures_show_it_by_choice(train: Train) -> None:
 
 
 def test_a_snapshot_is_what_a_shorter_run_gives(train: Train, tmp_path: Path) -> None:
-    result(train("long", snapshot_steps=(4,)))
+    result(train("long", snapshot_steps=(3,)))
     [snapshot] = (tmp_path / "long").rglob("snapshots/*.safetensors")
-    assert same(tensors(snapshot), tensors(result(train("short", steps=4)).adapter.path))
+    assert same(tensors(snapshot), tensors(result(train("short", steps=3)).adapter.path))
 
 
-@pytest.mark.parametrize("settings", [
-    *({"kind": kind.name} for kind in TRAINED), {"precision": "bf16"}, {"precision": "fp16"}, {"init": "pissa"},
-    {"optimizer": "lion"}, {"whole": True, "learning_rate": 1e-4},
-])  # fmt: skip
-def test_it_goes_on_to_the_same_bits(train: Train, settings: dict[str, Any]) -> None:
-    whole, states = with_states(train("whole", **settings))
-    stopped = train("parts", save_every=100, **settings)
-    while not (isinstance(event := next(stopped), StepDone) and event.step == 3):
-        pass
-    stopped.close()
-    rest, rest_states = with_states(train("parts", **settings))
-    assert (rest.resumed_at, rest.losses) == (3, whole.losses)
-    one, other = states[-1], rest_states[-1]
-    assert same(dict(one.average), dict(other.average))
-    assert not same(dict(one.average), dict(one.values))
-    if "whole" not in settings:
+CASES: dict[str, dict[str, Any]] = {
+    "lora": {"init": "pissa"}, "dora": {"optimizer": "lion"}, "loha": {"precision": "bf16"},
+    "lokr": {"precision": "fp16"}, "oft": {}, "gralora": {}, "all weights": {"whole": True, "learning_rate": 1e-4},
+}  # fmt: skip
+"""Kind of adapter, or all weights -> settings, so that every one is trained once with some kind."""
+
+
+def test_there_is_a_case_of_every_kind() -> None:
+    assert {*CASES} == {kind.name for kind in TRAINED} | {"all weights"}
+
+
+@pytest.mark.parametrize("trained", CASES)
+def test_it_goes_on_to_the_same_bits(train: Train, trained: str) -> None:
+    whole_model = trained == "all weights"
+    settings = CASES[trained] | {"steps": 3, "save_every": 100} | ({} if whole_model else {"kind": trained})
+    whole, [state] = with_states(train("whole", **settings))
+    closed_at(train("parts", **settings), step_done(2))
+    rest, [rest_state] = with_states(train("parts", **settings))
+    assert (rest.resumed_at, rest.losses) == (2, whole.losses)
+    assert same(dict(state.average), dict(rest_state.average))
+    assert not same(dict(state.average), dict(state.values))
+    if not whole_model:
         assert rest.adapter.content_hash == whole.adapter.content_hash
 
 
