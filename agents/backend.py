@@ -64,6 +64,8 @@ class TrainRequest:
     """Trigger word, put into captions; empty: captions stay as they are."""
     class_word: str = ""
     seed: int = 0
+    keep: str = "verdict"
+    """Which snapshot becomes the adapter: ``verdict``, the one that the measures tell to use, or ``last``."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the recipe that replace suggested ones."""
 
