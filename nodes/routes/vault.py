@@ -149,6 +149,24 @@ def note(asked: Asked) -> Answer:
     return json_answer({"note": text})
 
 
+def pin(asked: Asked) -> Answer:
+    """Pin an adapter, or take its pin off: agents get a tool for each that is pinned.
+
+    Raises:
+        ConfigError: ``pinned`` is neither true nor false.
+    """
+    from ...engine.vault.notes import write_notes
+
+    path, pinned = _path(asked.body.get("name")), asked.body.get("pinned")
+    if path is None:
+        return missing(_UNKNOWN)
+    if not isinstance(pinned, bool):
+        raise ConfigError("This is no pin.", expected="pinned, true or false")
+    write_notes(path, pinned=pinned)
+    host().library.renew(str(asked.body.get("name")))
+    return json_answer({"pinned": pinned})
+
+
 def pictures(asked: Asked) -> Answer:
     """Sample pictures of the run that trained an adapter, the newest first."""
     from ...engine.runs.following import run_name, samples
@@ -246,6 +264,7 @@ def _in_short(card: Card, library: Library) -> dict[str, Any]:
         "triggers": card.triggers,
         "verdict": card.verdict,
         "note": card.notes,
+        "pinned": card.pinned,
         "base": card.base,
         "preview": _stamp(path.with_name(card.preview)) if path else "",
         "problem": card.problem,
@@ -260,5 +279,6 @@ ROUTES = [
     Route("GET", f"{PREFIX}vault/workflow", workflow),
     Route("GET", f"{PREFIX}vault/pictures", pictures),
     Route("POST", f"{PREFIX}vault/note", note),
+    Route("POST", f"{PREFIX}vault/pin", pin),
     Route("POST", f"{PREFIX}vault/preview", use_as_preview),
 ]

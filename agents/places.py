@@ -1,0 +1,65 @@
+"""Where an agent's jobs are done, as plain values: a server and its worker make the same of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .backend import Backend, Catalog
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Folders, base models and device of an embedded backbone."""
+
+    output: str
+    """Full path of the folder for all results."""
+    bases: tuple[str, ...] = ("demo_base",)
+    """Base models, as :meth:`.Host.base_path` finds them; the first is the usual one."""
+    adapters: tuple[str, ...] = ()
+    """Further folders of adapters."""
+    presets: str = ""
+    """Folder of saved stacks; empty: ``stack_presets`` in the output folder."""
+    device: str = "auto"
+    precision: str = "auto"
+
+    def catalog(self) -> Catalog:
+        """What there is.
+
+        Raises:
+            BaseModelError: a base model is missing or of no known family.
+        """
+        from .catalog import EmbeddedCatalog
+
+        return EmbeddedCatalog(self)
+
+    def backend(self) -> Backend:
+        """Where jobs are done."""
+        from .embedded import EmbeddedBackend
+
+        return EmbeddedBackend(self)
+
+    @property
+    def jobs(self) -> Path:
+        """The folder of jobs."""
+        from ..engine.runs.store import RunStore
+
+        return RunStore(Path(self.output) / "run-store").jobs
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> Place:
+        """The place of :meth:`as_json`.
+
+        Raises:
+            ValueError: it is none.
+        """
+        try:
+            return Place(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        except TypeError as error:
+            raise ValueError(f"no place: {error}") from error
