@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -220,11 +220,16 @@ class _Stopping:
             self._is_asked = True
 
 
-def measured(recipe: Recipe, pictures: int, given: Sequence[str] | dict[str, Any]) -> Recipe:
-    """A recipe whose run gets a verdict, but for what was chosen by hand.
+def measured(recipe: Recipe, pictures: int, given: Collection[str]) -> Recipe:
+    """A recipe whose run gets a verdict; see :func:`measures`."""
+    return recipe.changed(**measures(recipe.schedule.steps, pictures, given))
+
+
+def measures(steps: int, pictures: int, given: Collection[str]) -> dict[str, Any]:
+    """The settings by which a run gets a verdict, but for those that were chosen by hand.
 
     Args:
-        recipe: suggested, or chosen.
+        steps: of the run.
         pictures: of the data set.
         given: names of the settings that were chosen.
     """
@@ -232,8 +237,8 @@ def measured(recipe: Recipe, pictures: int, given: Sequence[str] | dict[str, Any
     if pictures >= ENOUGH and "held_out_pictures" not in given:
         wanted["held_out"] = HELD_OUT
     if not {"snapshot_steps", "snapshot_epochs"} & set(given):
-        wanted["snapshot_every"] = max(1, recipe.schedule.steps // SNAPSHOTS)
-    return recipe.changed(**{name: value for name, value in wanted.items() if name not in given})
+        wanted["snapshot_every"] = max(1, steps // SNAPSHOTS)
+    return {name: value for name, value in wanted.items() if name not in given}
 
 
 def _batch(

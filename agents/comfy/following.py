@@ -173,8 +173,7 @@ class _Job:
         if now - self._away_since >= self._patience.away:
             raise AwayError(
                 f"ComfyUI at {self._server.url} went away in the middle of the job: {error.got}",
-                expected="that it comes back within "
-                f"{self._patience.away:.0f} s",
+                expected=f"that it comes back within {self._patience.away:.0f} s",
                 hint="let the user start it again and look into its log; the same request then goes on with what is "
                 "kept.",
             ) from error

@@ -127,5 +127,3 @@ def _more(count: int) -> list[str]:
 def _text(mapping: Mapping[str, Any], name: str) -> str:
     value = mapping.get(name)
     return value if isinstance(value, str) else "" if value is None else str(value)
-
-

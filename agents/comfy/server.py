@@ -114,10 +114,6 @@ class Server:
         """The bytes at a path. Raises as :meth:`get`."""
         return self._answered("GET", path, params=query).content
 
-    def has_node(self, name: str) -> bool:
-        """Whether it has a node of this class. Raises as :meth:`get`."""
-        return name in self.get(f"/object_info/{name}")
-
     def queue(self, graph: Graph, number: str, client: str, more: Mapping[str, Any] | None = None) -> Refusal | None:
         """Put a graph into the queue; why that isn't done, as a whole or in part.
 
@@ -142,7 +138,8 @@ class Server:
     def state(self, number: str) -> tuple[State, Mapping[str, Any]]:
         """Where a graph is, and its entry of the history once it has ended. Raises as :meth:`get`."""
         queued = self.get("/queue")
-        for name, state in (("queue_running", "running"), ("queue_pending", "pending")):
+        places: tuple[tuple[str, State], ...] = (("queue_running", "running"), ("queue_pending", "pending"))
+        for name, state in places:
             if any(entry[1] == number for entry in queued.get(name, [])):
                 return state, {}
         # Asked after the queue: what leaves that meanwhile is here.
@@ -185,7 +182,7 @@ class Server:
     def size(self, file: File) -> int | None:
         """Bytes of a file of ComfyUI's; ``None`` if there is none. Raises as :meth:`get`."""
         response = self._sent("HEAD", "/view", params=file.query)
-        if response.status_code == 404:
+        if response.status_code in (400, 404):  # 400: it shows no file with two dots in a row in its name
             return None
         return int(self._accepted(response).headers.get("Content-Length", -1))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import TYPE_CHECKING, Any
 
 from ...engine.core.errors import ConfigError
@@ -51,7 +52,7 @@ def vault(asked: Asked) -> Answer:
     return json_answer({
         "total": total,
         "families": library.families(),
-        "cards": [_in_short(card, library) for card in cards],
+        "cards": [_told(card, library, asked) for card in cards],
         "reading": reading and reading._asdict(),
         "version": library.version,
         "note": library.note,
@@ -76,7 +77,7 @@ def values(asked: Asked) -> Answer:
 def card(asked: Asked) -> Answer:
     """The card of one adapter."""
     found, _ = _card(asked.query.get("name"))
-    return json_answer(_in_short(found, host().library)) if found else missing(_UNKNOWN)
+    return json_answer(_told(found, host().library, asked)) if found else missing(_UNKNOWN)
 
 
 def preview(asked: Asked) -> Answer:
@@ -252,6 +253,12 @@ def _query(asked: Asked, without: str = "") -> Query:
     given = {name: "" if name == without else asked.query.get(name, "") for name in (*_COLUMNS, "fits", "here")}
     here = given.pop("here") in ("1", "true")
     return Query.of(asked.query.get("search", "")).narrowed(**given, here=here)
+
+
+def _told(card: Card, library: Library, asked: Asked) -> dict[str, Any]:
+    """A card as pages show it; with ``whole``, all that it holds is in ``whole``."""
+    told = _in_short(card, library)
+    return told | {"whole": json.loads(card.to_json())} if asked.query.get("whole") == "1" else told
 
 
 def _in_short(card: Card, library: Library) -> dict[str, Any]:
