@@ -46,7 +46,7 @@ class Bases:
     def __init__(self, server: Server, chosen: Sequence[str] = ()) -> None:
         self._server, self._chosen = server, chosen
         self._known: dict[str, Base] = {}
-        self._listed: tuple[str, ...] = ()
+        self._listed: tuple[str, ...] | None = None
         self._lock = Lock()
 
     def all(self) -> Mapping[str, Base]:

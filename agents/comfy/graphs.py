@@ -55,8 +55,9 @@ def suggesting(request: TrainRequest, base: Base, dataset: str, settings: Mappin
 
 
 def training(request: TrainRequest, base: Base, dataset: str, settings: Mapping[str, Any]) -> Graph:
-    """Data set, captions with the trigger word if there is one, recipe, training, pick of a snapshot, saved adapter; the
-    arguments are those of :func:`suggesting`.
+    """Data set, captions with the trigger word if there is one, recipe, training, pick of a snapshot, saved adapter.
+
+    The arguments are those of :func:`suggesting`.
     """
     return {
         **_prepared(request, base, dataset, settings),

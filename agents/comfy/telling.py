@@ -28,7 +28,7 @@ class Teller:
 
     def __init__(self, number: str, graph: Graph) -> None:
         self._number, self._graph = number, graph
-        self._label = ""
+        self._label = ("", 0)
         self._node = ""
         self._steps = 0
         self.has_ended = False
@@ -50,12 +50,12 @@ class Teller:
 
     def _enter(self, node: Any) -> None:
         self._node = node if isinstance(node, str) else ""
-        self._label, self._steps = "", 0
+        self._label, self._steps = ("", 0), 0
 
     def _said(self, text: str) -> Iterator[Event]:
         counted = _COUNTED.fullmatch(text)
         if counted:
-            self._label = counted["label"]
+            self._label = counted["label"], int(counted["total"])
         elif text:
             yield Message(text=text)
 
@@ -64,7 +64,8 @@ class Teller:
         if not (isinstance(done, (int, float)) and isinstance(total, (int, float))) or total <= 1:
             return
         if total != self._steps:  # steps of a training are told with their loss
-            yield Progress(done=int(done), total=int(total), label=self._label or self._title())
+            label, counted = self._label
+            yield Progress(done=int(done), total=int(total), label=label if counted == total else self._title())
 
     def _trained(self, data: Mapping[str, Any]) -> Iterator[Event]:
         steps, first, losses = data.get("steps"), data.get("first"), data.get("losses")
