@@ -63,7 +63,7 @@ def checked(schema: Schema, arguments: Mapping[str, Any], tool: str) -> dict[str
     from jsonschema import Draft202012Validator
 
     errors = sorted(Draft202012Validator(schema).iter_errors(arguments), key=lambda error: [*map(str, error.path)])
-    if problems := [line for error in errors for line in _told(error)]:
+    if problems := list(dict.fromkeys(line for error in errors for line in _told(error))):
         raise ConfigError(
             "\n  ".join([f"{tool} can't be called with {counted(len(problems), 'problem')}:", *problems]),
             hint="correct what is listed above, and call it again.",
