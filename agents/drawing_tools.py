@@ -107,10 +107,10 @@ def about(card: Card) -> str:
 
 def _with_stack(service: Service, tool: str, name: str, rows: str) -> Tool:
     scene = _scene("What the picture shows, in plain words. The trigger phrases are put in by themselves.")
-    adapters = ", ".join(row.adapter for row in _rows(rows))
+    adapters = printable(", ".join(row.adapter for row in _rows(rows)))[:400]
     return Tool(
         name=tool, title=f"Draw with the stack {_short(name)}", hints=DRAWS,
-        description=f"Draws pictures with the saved stack {_short(name)!r}, which has the adapters {printable(adapters)[:400]}.",
+        description=f"Draws pictures with the saved stack {_short(name)!r}, which has the adapters {adapters}.",
         schema=arguments.an_object({"scene": scene, **_common()}, ["scene"]),
         act=partial(_draw_with_stack, service, name),
     )  # fmt: skip
@@ -120,9 +120,7 @@ def _any(service: Service, cards: Sequence[Card]) -> Tool:
     one = arguments.an_object(
         {
             "name": arguments.text("Of the adapter, as adapters lists it.", most=400, least=1),
-            "weight": arguments.number(
-                "0 leaves it out; by default what its card recommends, or 1.", -HEAVIEST, HEAVIEST
-            ),
+            "weight": arguments.number("0 leaves it out; by default what its card says, or 1.", -HEAVIEST, HEAVIEST),
         },
         ["name"],
     )

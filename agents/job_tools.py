@@ -43,8 +43,8 @@ def job_tools(service: Service) -> Iterator[Tool]:
     )  # fmt: skip
     yield Tool(
         name="stop", title="Stop a job", hints=Hints(read_only=False, destructive=True),
-        description="Stops a job. A training stops after its current step and keeps its adapter as it is; asking for the "
-        "same training again trains on from there. Pictures that were drawn are kept.",
+        description="Stops a job. A training stops after its current step and keeps its adapter as it is; asking for "
+        "the same training again trains on from there. Pictures that were drawn are kept.",
         schema=arguments.an_object({"job": {**job, "minLength": 1}}, ["job"]),
         act=lambda given, tell: _stop(service, given, tell),
     )  # fmt: skip

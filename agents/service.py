@@ -153,8 +153,8 @@ class Service:
         if phase in ENDED:
             return phase
         if before := self.jobs.before(job):
-            first = before[0].state()
-            return f"waiting for {counted(len(before), 'job')} first: {before[0].id}{f', {first.now}' if first.now else ''}"
+            first = ", ".join(filter(None, [before[0].id, before[0].state().now]))
+            return f"waiting for {counted(len(before), 'job')} first: {first}"
         last = state.said[-1:]
         return {"queued": "starting", "interrupted": "starting again"}.get(phase, state.now or "".join(last) or phase)
 

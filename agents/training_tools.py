@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 1_000_000
 _LISTED = 20
+_ABOUT = (
+    "Trains an adapter on a folder of pictures, as a job that goes on when the connection ends. Pictures are checked, "
+    "some are held out to measure on, and the snapshot that the verdict picks is saved, pinned (it gets a tool of its "
+    "own) and given a preview. Cancelling this call ends waiting, not the job: stop ends it. The same request again "
+    "resumes what was stopped, or gives what was trained. To see trouble with pictures early, ask for the quality draft."
+)
 
 
 def training_tools(service: Service) -> Iterator[Tool]:
@@ -65,7 +71,7 @@ def _train(service: Service) -> Tool:
             ),
             "settings": {
                 "type": "object", "default": {},
-                "description": "Further settings of the recipe by name, such as {\"rank\": 8, \"learning_rate\": 0.0002}; "
+                "description": 'Further settings of the recipe by name, such as {"rank": 8, "learning_rate": 0.0002}; '
                 "all others are suggested.",
             },
             "wait_seconds": arguments.whole("How long to wait for its end; status waits too.", 0, 3600, default=0),
@@ -74,11 +80,7 @@ def _train(service: Service) -> Tool:
     )  # fmt: skip
     return Tool(
         name="train", title="Train an adapter", hints=Hints(read_only=False), schema=schema,
-        description="Trains an adapter on a folder of pictures, as a job that goes on when the connection ends. Pictures "
-        "are checked, some are held out to measure on, and the snapshot that the verdict picks is saved, pinned (it gets a "
-        "tool of its own) and given a preview. Cancelling this call ends waiting, not the job: stop ends it. The same "
-        "request again resumes what was stopped, or gives what was trained. To see trouble with pictures early, ask for "
-        "quality draft first.",
+        description=_ABOUT,
         act=lambda given, tell: _trained(service, given, tell),
     )  # fmt: skip
 
