@@ -197,6 +197,14 @@ class Catalog(Protocol):
         """The preview of an adapter as PNG, JPEG or WebP, bounded in size; ``None`` if it has none."""
         ...
 
+    def pin(self, name: str, pinned: bool) -> None:
+        """Pin an adapter that is listed, or take its pin off; cards say so from then on.
+
+        Raises:
+            StorageError: it can't be kept.
+        """
+        ...
+
     def bases(self) -> Mapping[str, str]:
         """Name of each base model -> its family; the first is the usual one."""
         ...

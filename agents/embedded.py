@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..engine.core.errors import WorkbenchError, in_a_line
-from ..engine.core.events import Event
+from ..engine.core.events import Event, StepDone
 from ..engine.core.hashing import value_hash
 from .backend import DrawRequest, Ended, Picture, Result, TrainRequest, Watch, WorkflowRequest
 from .catalog import base_name
@@ -200,7 +200,8 @@ class _Stopping:
     """Shows the events of a training, and asks it to stop when its watch says so.
 
     Args:
-        watch: of the job.
+        watch: of the job. It remembers that steps were trained: the adapter of such a job is kept when it stops, also
+            by a process that goes on with it.
     """
 
     def __init__(self, watch: Watch) -> None:
@@ -209,15 +210,17 @@ class _Stopping:
     def __call__(self, event: Event) -> None:
         """
         Raises:
-            Ended: the job is to end, or to stop before it has begun to train.
+            Ended: the job is to end, or to stop before it has trained anything.
         """
         from ..engine.runs.requests import stop_here
 
         self._watch.show(event)
+        if isinstance(event, StepDone) and not self._watch.remembered.get("trained"):
+            self._watch.remember(trained=True)
         if self._watch.stop_wanted() and not self._is_asked:
-            if not stop_here():
+            self._is_asked = stop_here() > 0
+            if not self._is_asked and not self._watch.remembered.get("trained"):
                 raise Ended
-            self._is_asked = True
 
 
 def measured(recipe: Recipe, pictures: int, given: Collection[str]) -> Recipe:

@@ -185,7 +185,7 @@ class Jobs:
         )
 
     def add(self, request: Request, place: Place) -> Job:
-        """Ask for a job. An unfinished one of the same request is given back instead, so that asking again does no harm.
+        """Ask for a job. An unfinished one of the same request is given back instead: asking again does no harm.
 
         Raises:
             StorageError: the run store can't be written.

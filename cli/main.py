@@ -15,10 +15,10 @@ from typing import NoReturn
 
 from ..engine.core.errors import WorkbenchError, WorkflowError
 from ..engine.core.words import printable
-from . import adapters, doctor, families, generate, nodes, plan, report, run, runs, store, train
+from . import adapters, doctor, families, generate, mcp, nodes, plan, report, run, runs, store, train
 from .printing import complain, say_json
 
-PROGRAMS = (run, train, generate, plan, runs, nodes, families, adapters, report, store, doctor)
+PROGRAMS = (run, train, generate, plan, runs, nodes, families, adapters, report, mcp, store, doctor)
 """Each adds its parser, with the function that runs it."""
 
 

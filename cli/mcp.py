@@ -1,0 +1,135 @@
+"""``lora-workbench mcp``: adapters as tools of an agent, over the Model Context Protocol."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..engine.core.errors import ConfigError
+from ..engine.core.words import missing
+from .printing import complain
+
+if TYPE_CHECKING:
+    from ..agents.server import McpServer
+    from ..agents.service import Service
+
+_PORT = 8765
+_IDLE_SECONDS = 300.0
+
+
+def add_to(commands: Any) -> None:
+    parser = commands.add_parser("mcp", help="serve adapters as tools to agents, over the Model Context Protocol")
+    parser.add_argument("--output", type=Path, default=Path("output"), metavar="DIR", help="folder for all results")
+    parser.add_argument(
+        "--base", action="append", default=[], metavar="BASE",
+        help="base model to draw and train with; may be repeated, and the first is the usual one (demo_base)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--adapters", type=Path, action="append", default=[], metavar="DIR",
+        help="a further folder of adapters, such as ComfyUI's models/loras; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--presets", type=Path, metavar="DIR",
+        help="folder of saved stacks, such as ComfyUI's user/default/lora_workbench/stack_presets",
+    )  # fmt: skip
+    parser.add_argument(
+        "--workflow", type=Path, action="append", default=[], metavar="WORKFLOW.json",
+        help="a workflow that agents may run, with the inputs that its app mode shows; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--root", type=Path, action="append", default=[], metavar="DIR",
+        help="a folder below which training pictures may be; may be repeated (the working directory)",
+    )  # fmt: skip
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where models run")
+    parser.add_argument("--precision", default="auto", metavar="DTYPE", help="of the frozen weights, as in a run file")
+    parser.add_argument(
+        "--http", type=_port, nargs="?", const=_PORT, metavar="PORT",
+        help=f"serve over HTTP on this machine ({_PORT}; 0: any free port) in place of standard input and output",
+    )  # fmt: skip
+    parser.add_argument(
+        "--idle", type=float, default=_IDLE_SECONDS, metavar="SECONDS",
+        help=f"how long the process that draws and trains keeps its model in memory without a job ({_IDLE_SECONDS:g})",
+    )  # fmt: skip
+    parser.add_argument("--work", type=Path, metavar="DIR", help=argparse.SUPPRESS)
+    parser.set_defaults(command=mcp)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
+    return int(text)
+
+
+def mcp(arguments: argparse.Namespace) -> int:
+    if arguments.work is not None:  # this program started itself as the worker of its jobs
+        from ..agents.worker import work
+
+        work(arguments.work, arguments.idle)
+        return 0
+    if find_spec("mcp") is None:
+        raise ConfigError(f"{missing('mcp', 'agents')}.", hint="install it, and start the server again.")
+    from ..agents.server import McpServer
+
+    service = _service(arguments)
+    service.go_on()
+    server = McpServer(service, _version())
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(server, arguments.http))
+    return 0
+
+
+def _version() -> str:
+    """Of this program; empty where it wasn't installed."""
+    with contextlib.suppress(PackageNotFoundError):
+        return version("lora-workbench")
+    return ""
+
+
+async def _serve(server: McpServer, port: int | None) -> None:
+    from ..agents.transports import http_token, serve_http, serve_stdio
+
+    if port is None:
+        await serve_stdio(server)
+        return
+    token, is_new = http_token()
+
+    def ready(address: str) -> None:
+        complain(f"Serving agents at {address}")
+        if is_new:
+            complain(f"Their token, which is shown this once: {token}")
+
+    await serve_http(server, port, token, ready)
+
+
+def _service(arguments: argparse.Namespace) -> Service:
+    """
+    Raises:
+        WorkbenchError: a base model, workflow or folder is missing.
+    """
+    from ..agents.places import Place
+    from ..agents.service import Service
+    from ..agents.workflows import workflow_tool
+    from ..nodes.host.headless import HeadlessHost
+    from .nodes import registry
+
+    for folder in (*arguments.adapters, *arguments.root, *([arguments.presets] if arguments.presets else [])):
+        if not folder.is_dir():
+            raise ConfigError(f"There is no folder {folder}.", expected="one that exists", hint="correct the path.")
+    host = HeadlessHost(arguments.output)
+    place = Place(
+        output=str(arguments.output.absolute()),
+        bases=tuple(str(host.base_path(base).absolute()) for base in arguments.base or ["demo_base"]),
+        adapters=tuple(str(folder.absolute()) for folder in arguments.adapters),
+        presets=str(arguments.presets.absolute()) if arguments.presets else "",
+        device=arguments.device,
+        precision=arguments.precision,
+    )
+    workflows = (
+        [workflow_tool(path.absolute(), registry()) for path in arguments.workflow] if arguments.workflow else []
+    )
+    return Service(place, arguments.root or [Path.cwd()], workflows, arguments.idle)

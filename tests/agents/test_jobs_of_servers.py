@@ -1,0 +1,142 @@
+"""Jobs outlive connections, servers and workers: killed, queued, stopped, asked for twice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from agents_server import FOX, Client, done, end_worker, over_stdio, text_of, worker_of
+from conftest import Shop
+from lora_workbench.agents.jobs import Jobs
+from lora_workbench.agents.places import Place
+from lora_workbench.engine.adapters.files import HASH, read_metadata
+
+LONG = {**FOX, "steps": 24, "settings": {**FOX["settings"], "snapshot_every": 12, "save_every": 4}}
+"""A training that is under way long enough to be killed."""
+
+
+def contents(output: Path, name: str = "fox") -> str:
+    """Changes with each bit of an adapter's tensors."""
+    return read_metadata(output / "loras" / f"{name}.safetensors")[HASH]
+
+
+def jobs_in(output: Path) -> Jobs:
+    return Jobs(Place(output=str(output)).jobs)
+
+
+async def is_training(client: Client, job: str, step: int) -> None:
+    """Wait until a training has done some steps."""
+    async with asyncio.timeout(120):
+        while True:
+            facts = (await done(client, "status", job=job)).structured_content
+            assert facts["state"] in ("queued", "running"), facts
+            if facts["now"].startswith("training") and facts["progress"]["done"] >= step:
+                return
+            await asyncio.sleep(0.05)
+
+
+def server_of(output: Path) -> psutil.Process:
+    """The server process that serves an output folder."""
+    for process in psutil.Process().children(recursive=True):
+        words = process.cmdline()
+        if "mcp" in words and "--work" not in words and str(output) in words:
+            return process
+    raise AssertionError("no server")
+
+
+def test_a_training_that_was_killed_is_there_again_and_ends_with_the_same_bits(tmp_path: Path) -> None:
+    killed, calm = tmp_path / "killed" / "out", tmp_path / "calm" / "out"
+    for output in (killed, calm):
+        output.mkdir(parents=True)
+
+    async def undisturbed() -> None:
+        async with over_stdio(calm) as client:
+            await done(client, "train", **LONG, wait_seconds=300)
+
+    async def interrupted() -> str:
+        async with over_stdio(killed) as client:
+            job = (await done(client, "train", **LONG)).structured_content["job"]
+            await is_training(client, job, 9)
+            worker = worker_of(killed)
+            assert worker
+            for process in (server_of(killed), worker):
+                os.kill(process.pid, signal.SIGKILL)
+            return job
+
+    async def again(job: str) -> dict[str, Any]:
+        async with over_stdio(killed) as client:
+            return (await done(client, "status", job=job, wait_seconds=300)).structured_content
+
+    try:
+        with contextlib.suppress(Exception):  # whatever a client says whose server was killed
+            asyncio.run(interrupted())
+        [job] = jobs_in(killed).all()
+        assert jobs_in(killed).phase(job) == "interrupted"
+        facts = asyncio.run(again(job.id))
+        assert facts["state"] == "finished"
+        assert 4 <= facts["report"]["resumed_at"] < 24
+        end_worker(killed)
+        asyncio.run(undisturbed())
+        assert contents(killed) == contents(calm)
+    finally:
+        end_worker(killed)
+        end_worker(calm)
+
+
+def test_two_trainings_wait_for_each_other_and_a_stopped_one_keeps_its_adapter(shop: Shop) -> None:
+    async def both() -> tuple[Any, Any, Any, Any]:
+        async with over_stdio(shop.output) as client:
+            many = {**FOX, "steps": 100_000, "seed": 5}
+            first = (await done(client, "train", **{**many, "name": "endless"})).structured_content["job"]
+            same = (await done(client, "train", **{**many, "name": "endless"})).structured_content["job"]
+            assert same == first
+            second = (await done(client, "train", **{**FOX, "name": "short", "seed": 6})).structured_content["job"]
+            await is_training(client, first, 3)
+            queued = await done(client, "status", job=second)
+            stopped = await done(client, "stop", job=first)
+            ended = await done(client, "status", job=second, wait_seconds=120)
+            runs = await done(client, "runs")
+            return queued, stopped, ended, runs
+
+    queued, stopped, ended, runs = asyncio.run(both())
+    assert queued.structured_content["state"] == "queued"
+    assert "waiting for 1 job first" in text_of(queued)
+    assert stopped.structured_content["state"] == "stopped"
+    assert stopped.structured_content["adapters"] == ["endless.safetensors"]
+    assert (shop.output / "loras" / "endless.safetensors").is_file()
+    assert ended.structured_content["state"] == "finished"
+    progress = {run["name"]: run["progress"] for run in runs.structured_content["runs"]}
+    assert (progress["endless"], progress["short"]) == ("stopped", "finished")
+
+
+def test_a_cancelled_call_of_train_ends_waiting_only(shop: Shop) -> None:
+    async def cancelled() -> Any:
+        async with over_stdio(shop.output) as client:
+            call = {**FOX, "name": "goes-on", "seed": 7}
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1.5):
+                    await client.call_tool("train", {**call, "wait_seconds": 300})
+            job = (await done(client, "status")).structured_content["jobs"][0]["job"]
+            assert job.endswith("train-goes-on")
+            return await done(client, "status", job=job, wait_seconds=120)
+
+    assert asyncio.run(cancelled()).structured_content["state"] == "finished"
+
+
+def test_a_job_that_cant_be_done_says_why(shop: Shop) -> None:
+    empty = shop.output.parent / "nothing-in-it"
+    empty.mkdir()
+
+    async def failed() -> Any:
+        async with over_stdio(shop.output) as client:
+            return await client.call_tool("train", {"folder": str(empty), "name": "none", "wait_seconds": 60})
+
+    result = asyncio.run(failed())
+    assert result.is_error and result.structured_content["state"] == "failed"
+    assert "nothing-in-it" in text_of(result) and "Expected" in text_of(result)
