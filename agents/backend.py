@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from ..engine.core.errors import WorkbenchError
+
 if TYPE_CHECKING:
     from ..engine.core.events import Event
     from ..engine.vault.card import Card
@@ -129,6 +131,10 @@ class Result:
     """What the agent should know: what wasn't used, or looks like a mistake. A sentence each."""
     stopped: bool = False
     """Whether it ended on request with what it had."""
+
+
+class PlaceError(WorkbenchError):
+    """Where jobs are done can't be asked now, such as a server that is down."""
 
 
 class Ended(BaseException):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..engine.core.errors import WorkbenchError
 from ..engine.core.words import did_you_mean, first_of
 from .arguments import checked
+from .backend import PlaceError
 from .drawing_tools import about, drawing_tool_of, drawing_tools
 from .job_tools import job_tools
 from .library_tools import facts_of, library_tools
@@ -22,7 +23,6 @@ from .workflow_tools import workflow_tools
 
 if TYPE_CHECKING:
     import mcp_types as types
-
     from mcp.server.context import ServerRequestContext
     from mcp.server.lowlevel import Server
     from mcp.server.session import ServerSession
@@ -88,7 +88,7 @@ class McpServer:
 
     async def _offered(self) -> str:
         """What there is to list, as a text that changes with it."""
-        tools = await asyncio.to_thread(_tools, self._service)
+        tools, _ = await asyncio.to_thread(_tools, self._service)
         return json.dumps([[tool.name, tool.description, tool.schema] for tool in tools.values()])
 
     async def _tell(self, session: ServerSession) -> None:
@@ -103,14 +103,16 @@ class McpServer:
 
         if context.session not in self._sessions:
             self._sessions = [*self._sessions, context.session][-_SESSIONS:]
-        tools = await asyncio.to_thread(_tools, self._service)
+        tools, _ = await asyncio.to_thread(_tools, self._service)
         return types.ListToolsResult(tools=[_as_mcp(tool) for tool in tools.values()])
 
     async def _call_tool(
         self, context: ServerRequestContext[Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        tools = await asyncio.to_thread(_tools, self._service)
+        tools, away = await asyncio.to_thread(_tools, self._service)
         tool = tools.get(params.name)
+        if tool is None and away:
+            return _refused(away)
         if tool is None:
             return _refused(
                 f"There is no tool {params.name!r}{did_you_mean(params.name, tools) or '.'}\n"
@@ -130,8 +132,13 @@ class McpServer:
 
     async def _list_resources(self, _: object, __: object) -> types.ListResourcesResult:
         import mcp_types as types
+        from mcp.shared.exceptions import MCPError
+        from mcp_types import INTERNAL_ERROR
 
-        cards = await asyncio.to_thread(self._service.catalog.cards)
+        try:
+            cards = await asyncio.to_thread(self._service.catalog.cards)
+        except PlaceError as error:
+            raise MCPError(INTERNAL_ERROR, str(error)) from error
         return types.ListResourcesResult(resources=[
             types.Resource(
                 uri=address_of(card.name), name=card.name, title=card.name.removesuffix(".safetensors"),
@@ -151,9 +158,8 @@ class McpServer:
         return types.ListResourceTemplatesResult(resource_templates=[card])
 
     async def _read_resource(self, _: object, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
-        from mcp_types import INVALID_PARAMS
-
         from mcp.shared.exceptions import MCPError
+        from mcp_types import INVALID_PARAMS
 
         try:
             return await asyncio.to_thread(_card_at, self._service, params.uri)
@@ -161,13 +167,14 @@ class McpServer:
             raise MCPError(INVALID_PARAMS, str(error), {"uri": params.uri}) from error
 
 
-def _tools(service: Service) -> dict[str, Tool]:
-    """The tools by name, as there are now."""
-    made = (
-        *library_tools(service), *drawing_tools(service), *workflow_tools(service), *training_tools(service),
-        *job_tools(service),
-    )  # fmt: skip
-    return {tool.name: tool for tool in made}
+def _tools(service: Service) -> tuple[dict[str, Tool], str]:
+    """The tools by name, as there are now; and why there are only some of them, or nothing."""
+    away, made = "", [*library_tools(service), *job_tools(service)]
+    try:
+        made += [*drawing_tools(service), *workflow_tools(service), *training_tools(service)]
+    except PlaceError as error:
+        away = str(error)
+    return {tool.name: tool for tool in made}, away
 
 
 def _as_mcp(tool: Tool) -> types.Tool:

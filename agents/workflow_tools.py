@@ -44,9 +44,7 @@ def _tool(service: Service, name: str, workflow: WorkflowTool) -> Tool:
 
 
 async def _run(service: Service, workflow: WorkflowTool, given: Mapping[str, Any], tell: Tell) -> Answer:
-    from ..nodes import registry
-
-    values = values_of(workflow, given, registry())
+    values = values_of(workflow, given, service.place.nodes())
     job = service.ask(WorkflowRequest(name=workflow.name, path=str(workflow.path), values=values))
     await service.wait(job, given["wait_seconds"], tell, is_ended_with_call=True)
     return answer_of(service, job)

@@ -15,6 +15,7 @@ from ..engine.core.words import missing
 from .printing import complain
 
 if TYPE_CHECKING:
+    from ..agents.places import Place
     from ..agents.server import McpServer
     from ..agents.service import Service
 
@@ -28,6 +29,10 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--base", action="append", default=[], metavar="BASE",
         help="base model to draw and train with; may be repeated, and the first is the usual one (demo_base)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--server", default="", metavar="URL",
+        help="draw and train in a running ComfyUI, such as http://127.0.0.1:8188, with its adapters, stacks and models",
     )  # fmt: skip
     parser.add_argument(
         "--adapters", type=Path, action="append", default=[], metavar="DIR",
@@ -111,17 +116,28 @@ def _service(arguments: argparse.Namespace) -> Service:
     Raises:
         WorkbenchError: a base model, workflow or folder is missing.
     """
-    from ..agents.places import Place
     from ..agents.service import Service
     from ..agents.workflows import workflow_tool
-    from ..nodes.host.headless import HeadlessHost
-    from .nodes import registry
 
     for folder in (*arguments.adapters, *arguments.root, *([arguments.presets] if arguments.presets else [])):
         if not folder.is_dir():
             raise ConfigError(f"There is no folder {folder}.", expected="one that exists", hint="correct the path.")
+    place = _of_server(arguments) if arguments.server else _embedded(arguments)
+    nodes = place.nodes() if arguments.workflow else {}
+    workflows = [workflow_tool(path.absolute(), nodes) for path in arguments.workflow]
+    return Service(place, arguments.root or [Path.cwd()], workflows, arguments.idle)
+
+
+def _embedded(arguments: argparse.Namespace) -> Place:
+    """
+    Raises:
+        BaseModelError: a base model is missing.
+    """
+    from ..agents.places import Place
+    from ..nodes.host.headless import HeadlessHost
+
     host = HeadlessHost(arguments.output)
-    place = Place(
+    return Place(
         output=str(arguments.output.absolute()),
         bases=tuple(str(host.base_path(base).absolute()) for base in arguments.base or ["demo_base"]),
         adapters=tuple(str(folder.absolute()) for folder in arguments.adapters),
@@ -129,7 +145,26 @@ def _service(arguments: argparse.Namespace) -> Service:
         device=arguments.device,
         precision=arguments.precision,
     )
-    workflows = (
-        [workflow_tool(path.absolute(), registry()) for path in arguments.workflow] if arguments.workflow else []
+
+
+def _of_server(arguments: argparse.Namespace) -> Place:
+    """
+    Raises:
+        ConfigError: the address can't be used, or options are given that are ComfyUI's own there.
+    """
+    from ..agents.comfy.server import checked_address
+    from ..agents.places import Place
+
+    given = {
+        "--adapters": arguments.adapters, "--presets": arguments.presets, "--device": arguments.device != "auto",
+        "--precision": arguments.precision != "auto",
+    }  # fmt: skip
+    if unused := [name for name, value in given.items() if value]:
+        raise ConfigError(
+            f"{', '.join(unused)} can't be used with --server.",
+            expected="ComfyUI's own folders, device and precision there",
+            hint=f"leave {'it' if len(unused) == 1 else 'them'} out, or --server.",
+        )
+    return Place(
+        output=str(arguments.output.absolute()), server=checked_address(arguments.server), bases=tuple(arguments.base)
     )
-    return Service(place, arguments.root or [Path.cwd()], workflows, arguments.idle)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from ...engine.core.errors import ConfigError, WorkbenchError
+from ...engine.core.errors import ConfigError
 from ...engine.core.storage import replacing
 from ...engine.core.words import missing
+from ..backend import PlaceError
 
 if TYPE_CHECKING:
     import httpx
@@ -31,7 +32,7 @@ _SAID = 400
 """Characters of a server's own words in an error."""
 
 
-class ServerError(WorkbenchError):
+class ServerError(PlaceError):
     """A running ComfyUI refuses, or answers what can't be used."""
 
 
