@@ -88,7 +88,7 @@ class McpServer:
 
     async def _offered(self) -> str:
         """What there is to list, as a text that changes with it."""
-        tools, _ = await asyncio.to_thread(_tools, self._service)
+        tools, _ = await asyncio.to_thread(tools_of, self._service)
         return json.dumps([[tool.name, tool.description, tool.schema] for tool in tools.values()])
 
     async def _tell(self, session: ServerSession) -> None:
@@ -103,13 +103,13 @@ class McpServer:
 
         if context.session not in self._sessions:
             self._sessions = [*self._sessions, context.session][-_SESSIONS:]
-        tools, _ = await asyncio.to_thread(_tools, self._service)
+        tools, _ = await asyncio.to_thread(tools_of, self._service)
         return types.ListToolsResult(tools=[_as_mcp(tool) for tool in tools.values()])
 
     async def _call_tool(
         self, context: ServerRequestContext[Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        tools, away = await asyncio.to_thread(_tools, self._service)
+        tools, away = await asyncio.to_thread(tools_of, self._service)
         tool = tools.get(params.name)
         if tool is None and away:
             return _refused(away)
@@ -167,7 +167,7 @@ class McpServer:
             raise MCPError(INVALID_PARAMS, str(error), {"uri": params.uri}) from error
 
 
-def _tools(service: Service) -> tuple[dict[str, Tool], str]:
+def tools_of(service: Service) -> tuple[dict[str, Tool], str]:
     """The tools by name, as there are now; and why there are only some of them, or nothing."""
     away, made = "", [*library_tools(service), *job_tools(service)]
     try:

@@ -111,7 +111,7 @@ class ComfyBackend:
         picked, name = _report(outputs, PICKED), str(saved["adapter"] or "")
         notes = [*report.pop("notes", []), *unused]
         pictures: list[Picture] = []
-        report |= {"adapter": name, "file": saved["path"], "step": picked.get("step"), "steps": picked.get("steps")}
+        report |= {"adapter": name, "file": saved["path"], "step": picked.get("step")}
         if not name:
             notes.append(
                 f"ComfyUI finds another file by the name of {saved['path']}, in a folder that it searches first: it "
