@@ -117,7 +117,7 @@ def _label(node: str, graph: Graph) -> str:
     entry = graph.get(node, {})
     title = entry.get("_meta", {}).get("title", "")
     kind = entry.get("class_type", "?")
-    return f'node {node} "{title}" ({kind})' if title and title != kind else f"node {node} ({kind})"
+    return f'node {node} "{title}" ({kind})' if title not in ("", node, kind) else f"node {node} ({kind})"
 
 
 def _more(count: int) -> list[str]:
