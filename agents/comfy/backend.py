@@ -90,11 +90,10 @@ class ComfyBackend:
         made = read_for(self._server, Path(request.path), request.values)
         outputs = self._run(made.graph, watch, more=made.more)
         saved = [entry["path"] for shown in outputs.values() for entry in shown.get("lw_files", [])]
-        titles = {node: entry.get("_meta", {}).get("title") or node for node, entry in made.graph.items()}
         return Result(
             pictures=[Picture(path=str(path)) for path in self._fetched(_pictures(outputs, made.graph), watch)],
             adapters=[name.removeprefix(_LORAS) for name in dict.fromkeys(saved)],
-            report={"nodes": {titles[node]: found for node in made.graph if (found := _report(outputs, node))}},
+            report={"nodes": {node: found for node in made.graph if (found := _report(outputs, node))}},
             notes=[f"{note}." for note in made.notes],
         )
 

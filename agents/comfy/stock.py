@@ -11,7 +11,6 @@ from ...headless import io
 from ...nodes import registry
 from .server import NotThereError, Server
 
-_NUMBERS: Mapping[str, type[io.NumberInput]] = {"INT": io.Int.Input, "FLOAT": io.Float.Input}
 _BOUNDS = ("min", "max")
 
 
@@ -80,7 +79,9 @@ def _input(name: str, told: Any, *, optional: bool) -> io.Input:
     options = options if isinstance(options, dict) else {}
     common: dict[str, Any] = {"optional": optional}
     widget = common | {"default": options.get("default"), "force_input": options.get("forceInput")}
-    if kind in _NUMBERS:
+    if kind == "COMBO" or isinstance(kind, list):
+        return io.Combo.Input(name, options=kind if isinstance(kind, list) else options.get("options", []), **widget)
+    if kind in ("INT", "FLOAT"):
         bounds = {bound: options.get(bound) for bound in _BOUNDS}
         if kind == "INT":
             return io.Int.Input(name, control_after_generate=options.get("control_after_generate"), **bounds, **widget)
@@ -89,8 +90,6 @@ def _input(name: str, told: Any, *, optional: bool) -> io.Input:
         return io.String.Input(name, multiline=bool(options.get("multiline")), **widget)
     if kind == "BOOLEAN":
         return io.Boolean.Input(name, **widget)
-    if kind == "COMBO" or isinstance(kind, list):
-        return io.Combo.Input(name, options=kind if isinstance(kind, list) else options.get("options", []), **widget)
     return io.Custom(str(kind)).Input(name, **common)
 
 
