@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .backend import Backend, Catalog
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,22 +22,6 @@ class Place:
     """Folder of saved stacks; empty: ``stack_presets`` in the output folder."""
     device: str = "auto"
     precision: str = "auto"
-
-    def catalog(self) -> Catalog:
-        """What there is.
-
-        Raises:
-            BaseModelError: a base model is missing or of no known family.
-        """
-        from .catalog import EmbeddedCatalog
-
-        return EmbeddedCatalog(self)
-
-    def backend(self) -> Backend:
-        """Where jobs are done."""
-        from .embedded import EmbeddedBackend
-
-        return EmbeddedBackend(self)
 
     @property
     def jobs(self) -> Path:

@@ -16,11 +16,11 @@ from ..engine.core.resources import ASSETS
 from ..engine.core.words import counted
 from .backend import Picture, Request
 from .jobs import ENDED, Job, Jobs, Phase, State
+from .opening import catalog_of
 from .worker import IDLE_SECONDS, Workers
 
 if TYPE_CHECKING:
     from ..engine.vault.card import Card
-    from .backend import Catalog
     from .places import Place
     from .workflows import WorkflowTool
 
@@ -60,7 +60,7 @@ class Service:
     ) -> None:
         self.place, self.workflows = place, workflows
         self.roots = [*roots, ASSETS / "datasets"]
-        self.catalog: Catalog = place.catalog()
+        self.catalog = catalog_of(place)
         self.jobs = Jobs(place.jobs)
         self._workers = Workers(self.jobs, idle)
         self._waiting: Counter[str] = Counter()

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx2
 import mcp_types as types
@@ -31,6 +31,13 @@ FOX = {
     "settings": {"rank": 4, "snapshot_every": 4, "save_every": 2}, "steps": 8,
 }  # fmt: skip
 """A short training of the demo's subject."""
+
+
+class Shop(NamedTuple):
+    """Where an agent has trained the demo's subject."""
+
+    output: Path
+    training: types.CallToolResult
 
 
 def command(output: Path, *options: str) -> list[str]:

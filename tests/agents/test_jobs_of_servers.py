@@ -11,8 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
-from agents_server import FOX, Client, done, end_worker, over_stdio, text_of, worker_of
-from conftest import Shop
+from agents_server import FOX, Client, Shop, done, end_worker, over_stdio, text_of, worker_of
 from lora_workbench.agents.jobs import Jobs
 from lora_workbench.agents.places import Place
 from lora_workbench.engine.adapters.files import HASH, read_metadata
@@ -66,7 +65,8 @@ def test_a_training_that_was_killed_is_there_again_and_ends_with_the_same_bits(t
             worker = worker_of(killed)
             assert worker
             for process in (server_of(killed), worker):
-                os.kill(process.pid, signal.SIGKILL)
+                process.kill()
+            psutil.wait_procs([worker], 20)
             return job
 
     async def again(job: str) -> dict[str, Any]:
