@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -223,7 +223,7 @@ class _Stopping:
                 raise Ended
 
 
-def measured(recipe: Recipe, pictures: int, given: Sequence[str] | dict[str, Any]) -> Recipe:
+def measured(recipe: Recipe, pictures: int, given: Collection[str]) -> Recipe:
     """A recipe whose run gets a verdict, but for what was chosen by hand.
 
     Args:

@@ -41,6 +41,9 @@ class Place:
             ValueError: it is none.
         """
         try:
-            return Place(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+            given: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+            }  # fmt: skip
+            return Place(**given)
         except TypeError as error:
             raise ValueError(f"no place: {error}") from error

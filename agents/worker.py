@@ -203,7 +203,7 @@ class Workers:
 
     def __init__(self, jobs: Jobs, idle: float = IDLE_SECONDS) -> None:
         self._jobs, self._idle = jobs, idle
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[Any] | None = None
         self._started = float("-inf")
 
     def ensure(self) -> None:

@@ -73,7 +73,7 @@ def http_server(output: Path, *options: str) -> Iterator[str]:
         yield line.split()[-1]
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 @asynccontextmanager
@@ -138,7 +138,7 @@ def end_worker(output: Path, number: signal.Signals = signal.SIGTERM) -> None:
     if process := worker_of(output):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(number)
-            process.wait(20)
+            process.wait(60)
 
 
 def waited(condition: Any, seconds: float = 60.0) -> Any:

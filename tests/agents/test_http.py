@@ -69,7 +69,7 @@ def test_a_token_is_made_and_shown_once(tmp_path: Path) -> None:
         assert asyncio.run(count())
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
     assert token not in process.stderr.read()
 
 

@@ -29,7 +29,7 @@ def jobs_in(output: Path) -> Jobs:
 
 async def is_training(client: Client, job: str, step: int) -> None:
     """Wait until a training has done some steps."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(300):
         while True:
             facts = (await done(client, "status", job=job)).structured_content
             assert facts["state"] in ("queued", "running"), facts
@@ -64,7 +64,7 @@ def test_a_training_that_was_killed_is_there_again_and_ends_with_the_same_bits(t
             assert worker
             for process in (server_of(killed), worker):
                 process.kill()
-            psutil.wait_procs([worker], 20)
+            psutil.wait_procs([worker], 60)
             return job
 
     async def again(job: str) -> dict[str, Any]:
