@@ -14,10 +14,12 @@ class Place:
 
     output: str
     """Full path of the folder for all results."""
-    bases: tuple[str, ...] = ("demo_base",)
-    """Base models, as :meth:`.Host.base_path` finds them; the first is the usual one."""
+    bases: tuple[str, ...]
+    """Full paths of base models; the first is the usual one."""
+    roots: tuple[str, ...] = ()
+    """Full paths of the folders that may be read, with training pictures below them."""
     adapters: tuple[str, ...] = ()
-    """Further folders of adapters."""
+    """Full paths of further folders of adapters."""
     presets: str = ""
     """Folder of saved stacks; empty: ``stack_presets`` in the output folder."""
     device: str = "auto"

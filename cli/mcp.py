@@ -43,7 +43,7 @@ def add_to(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--root", type=Path, action="append", default=[], metavar="DIR",
-        help="a folder below which training pictures may be; may be repeated (the working directory)",
+        help="a folder that may be read, with training pictures below it; may be repeated (the working directory)",
     )  # fmt: skip
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where models run")
     parser.add_argument("--precision", default="auto", metavar="DTYPE", help="of the frozen weights, as in a run file")
@@ -124,6 +124,7 @@ def _service(arguments: argparse.Namespace) -> Service:
     place = Place(
         output=str(arguments.output.absolute()),
         bases=tuple(str(host.base_path(base).absolute()) for base in arguments.base or ["demo_base"]),
+        roots=tuple(str(root.absolute()) for root in arguments.root or [Path.cwd()]),
         adapters=tuple(str(folder.absolute()) for folder in arguments.adapters),
         presets=str(arguments.presets.absolute()) if arguments.presets else "",
         device=arguments.device,
@@ -132,4 +133,4 @@ def _service(arguments: argparse.Namespace) -> Service:
     workflows = (
         [workflow_tool(path.absolute(), registry()) for path in arguments.workflow] if arguments.workflow else []
     )
-    return Service(place, arguments.root or [Path.cwd()], workflows, arguments.idle)
+    return Service(place, workflows, arguments.idle)

@@ -89,8 +89,7 @@ def service_in(output: Path, **options: Any) -> Service:
     """A service in this process, on the demo base."""
     from lora_workbench.engine.core.resources import DEMO_BASE
 
-    place = Place(output=str(output), bases=(str(DEMO_BASE),), device="cpu")
-    return Service(place, options.pop("roots", [output]), **options)
+    return Service(Place(output=str(output), bases=(str(DEMO_BASE),), device="cpu", **options))
 
 
 def in_process(service: Service) -> Client:
@@ -124,9 +123,13 @@ async def refused(client: Client, tool: str, **arguments: Any) -> str:
     return text_of(result)
 
 
+def jobs_in(output: Path) -> Jobs:
+    return Jobs(Place(output=str(output), bases=()).jobs)
+
+
 def worker_of(output: Path) -> psutil.Process | None:
     """The process that does the jobs of an output folder."""
-    folder = str(Jobs(Place(output=str(output)).jobs).folder)
+    folder = str(jobs_in(output).folder)
     for process in psutil.process_iter(["cmdline"]):
         if (words := process.info["cmdline"] or []) and "--work" in words and folder in words:
             return process

@@ -9,9 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
-from agents_server import UNMEASURED, Client, Shop, done, end_worker, over_stdio, text_of, worker_of
-from lora_workbench.agents.jobs import Jobs
-from lora_workbench.agents.places import Place
+from agents_server import UNMEASURED, Client, Shop, done, end_worker, jobs_in, over_stdio, text_of, worker_of
 from lora_workbench.engine.adapters.files import HASH, read_metadata
 
 LONG = {**UNMEASURED, "steps": 16}
@@ -21,10 +19,6 @@ LONG = {**UNMEASURED, "steps": 16}
 def contents(output: Path, name: str = "fox") -> str:
     """Changes with each bit of an adapter's tensors."""
     return read_metadata(output / "loras" / f"{name}.safetensors")[HASH]
-
-
-def jobs_in(output: Path) -> Jobs:
-    return Jobs(Place(output=str(output)).jobs)
 
 
 async def is_training(client: Client, job: str, step: int) -> None:

@@ -25,7 +25,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
     write_notes(lora_file(loras / "lamp.safetensors", stem=SDXL, fill=4), pinned=True)
     pictures = tmp_path / "pictures" / "fox"
     pictures.mkdir(parents=True)
-    service = service_in(tmp_path / "out", roots=[tmp_path / "pictures"])
+    service = service_in(tmp_path / "out", roots=(str(tmp_path / "pictures"),))
     monkeypatch.setattr(service._workers, "ensure", lambda: None)
     return service
 
