@@ -82,7 +82,8 @@ def _told(error: ValidationError) -> Iterator[str]:
             if name not in known:
                 yield f"{name}: unknown{did_you_mean(str(name), known)} (it takes {first_of([*known], 20)})"
     elif error.validator == "required":
-        lacking = [name for name in error.validator_value if name not in error.instance]
+        wanted: Any = error.validator_value
+        lacking = [name for name in wanted if name not in error.instance]
         yield from (f"{name}: missing, expected {_expected(own['properties'].get(name, {}))}" for name in lacking)
     else:
         near = did_you_mean(error.instance, own["enum"]) if "enum" in own and isinstance(error.instance, str) else ""

@@ -38,7 +38,7 @@ class EmbeddedCatalog:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._host = AgentHost(Path(place.output), [Path(folder) for folder in place.adapters])
+        self._host = AgentHost(place)
         self._bases = _families(self._host, place.bases)
 
     def cards(self) -> list[Card]:

@@ -78,7 +78,7 @@ class EmbeddedBackend:
         )
 
     def _host(self, show: Callable[[Event], None]) -> AgentHost:
-        return AgentHost(Path(self._place.output), [Path(folder) for folder in self._place.adapters], show)
+        return AgentHost(self._place, show)
 
     def _path_of(self, name: str, host: AgentHost) -> Path:
         """A base model of the place; the first where none is named."""

@@ -26,10 +26,12 @@ def training_folder(text: str, roots: Sequence[Path]) -> Path:
     allowed = [Path(os.path.realpath(root)) for root in roots]
     path = Path(os.path.expanduser(text.strip()))
     candidates = [path] if path.is_absolute() else [root / path for root in allowed]
-    inside = [found for found in (_real(one) for one in candidates) if found and _is_below(found, allowed)]
-    existing = next((found for found in inside if found.exists()), None)
+    found = [real for real in map(_real, candidates) if real]
+    inside = [real for real in found if _is_below(real, allowed)]
+    existing = next((real for real in inside if real.exists()), None)
     if not text.strip() or "\0" in text or existing is None:
-        raise _refused(text, allowed, is_outside=not inside)
+        is_outside = not inside or any(real.exists() for real in found if real not in inside)
+        raise _refused(text, allowed, is_outside=is_outside)
     if link := _link_out(existing, allowed):
         raise DatasetError(
             f"{link} is a link that leads out of the allowed folders.",

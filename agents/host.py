@@ -1,31 +1,36 @@
-"""The headless host with further folders of adapters, such as ComfyUI's ``models/loras``."""
+"""The headless host as agents may use it: what it reads lies below the folders that its user has allowed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..engine.adapters.folders import with_folders
 from ..engine.core.events import Event
-from ..nodes.host.contract import ADAPTER_SUFFIX
+from ..nodes.host.contract import ADAPTER_SUFFIX, OWN_ROOTS
 from ..nodes.host.headless import HeadlessHost
 from ..nodes.host.paths import files_below
+
+if TYPE_CHECKING:
+    from .places import Place
 
 
 class AgentHost(HeadlessHost):
     """The host of an agent's jobs.
 
     Args:
-        output: folder for all results.
-        folders: of adapters, beside the one that results are saved to.
+        place: its folders.
         show: is told every event, and raises what ends a job.
     """
 
-    def __init__(
-        self, output: Path, folders: Sequence[Path] = (), show: Callable[[Event], None] = lambda _: None
-    ) -> None:
-        super().__init__(output, silent=True)
-        self._folders = [folder.absolute() for folder in folders]
+    confined = True
+
+    def __init__(self, place: Place, show: Callable[[Event], None] = lambda _: None) -> None:
+        super().__init__(Path(place.output), silent=True)
+        self._folders = [Path(folder) for folder in place.adapters]
+        self._allowed = [Path(root) for root in place.roots]
+        self._bases = [Path(base) for base in place.bases]
         self._tell = show
 
     def reporter(self) -> Callable[[Event], None]:
@@ -40,3 +45,9 @@ class AgentHost(HeadlessHost):
 
     def adapter_roots(self) -> Sequence[Path]:
         return [self.adapter_directory(), *self._folders, *self._roots()]
+
+    def base_roots(self) -> Sequence[Path]:
+        return [*super().base_roots(), *dict.fromkeys(base.parent for base in self._bases)]
+
+    def _roots(self) -> list[Path]:
+        return [*self._allowed, *OWN_ROOTS]

@@ -137,7 +137,7 @@ class Job:
         """What it has made so far; nothing before its end."""
         told = dict(self.state().result)
         with contextlib.suppress(TypeError, KeyError):
-            return Result(**{**told, "pictures": [Picture(**picture) for picture in told.get("pictures", ())]})
+            return Result(**{**told, "pictures": tuple(Picture(**picture) for picture in told.get("pictures", ()))})
         return Result()
 
     def _damaged(self, error: Exception) -> ConfigError:

@@ -16,11 +16,11 @@ from ..engine.core.resources import ASSETS
 from ..engine.core.words import counted
 from .backend import Picture, Request
 from .jobs import ENDED, Job, Jobs, Phase, State
+from .opening import catalog_of
 from .worker import IDLE_SECONDS, Workers
 
 if TYPE_CHECKING:
     from ..engine.vault.card import Card
-    from .backend import Catalog
     from .places import Place
     from .workflows import WorkflowTool
 
@@ -47,7 +47,6 @@ class Service:
 
     Args:
         place: where jobs are done.
-        roots: folders below which training pictures may be.
         workflows: that are tools.
         idle: seconds that a worker waits for another job.
 
@@ -55,12 +54,11 @@ class Service:
         BaseModelError: a base model of the place is missing.
     """
 
-    def __init__(
-        self, place: Place, roots: Sequence[Path], workflows: Sequence[WorkflowTool] = (), idle: float = IDLE_SECONDS
-    ) -> None:
+    def __init__(self, place: Place, workflows: Sequence[WorkflowTool] = (), idle: float = IDLE_SECONDS) -> None:
         self.place, self.workflows = place, workflows
-        self.roots = [*roots, ASSETS / "datasets"]
-        self.catalog: Catalog = place.catalog()
+        self.roots = [*map(Path, place.roots), ASSETS / "datasets"]
+        """Folders below which training pictures may be."""
+        self.catalog = catalog_of(place)
         self.jobs = Jobs(place.jobs)
         self._workers = Workers(self.jobs, idle)
         self._waiting: Counter[str] = Counter()

@@ -25,7 +25,7 @@ _ABOUT = (
     "Trains an adapter on a folder of pictures, as a job that goes on when the connection ends. Pictures are checked, "
     "some are held out to measure on, and the snapshot that the verdict picks is saved, pinned (it gets a tool of its "
     "own) and given a preview. Cancelling this call ends waiting, not the job: stop ends it. The same request again "
-    "resumes what was stopped, or gives what was trained. To see trouble with pictures early, ask for the quality draft."
+    "resumes what was stopped, or gives what was trained. A draft shows early what is wrong with pictures."
 )
 
 

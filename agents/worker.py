@@ -25,6 +25,7 @@ from ..engine.core.words import printable
 from ..nodes.host.progress import Meter
 from .backend import Backend, DrawRequest, Ended, Request, Result, TrainRequest
 from .jobs import Job, Jobs, Phase, State
+from .opening import backend_of
 from .places import Place
 
 IDLE_SECONDS = 300.0
@@ -176,7 +177,7 @@ def _backend(place: Place, backends: dict[Place, Backend]) -> Backend:
     """The one that was used last; of another place, a new one in its stead, as both may not fit in memory."""
     if place not in backends:
         backends.clear()
-        backends[place] = place.backend()
+        backends[place] = backend_of(place)
     return backends[place]
 
 
@@ -202,7 +203,7 @@ class Workers:
 
     def __init__(self, jobs: Jobs, idle: float = IDLE_SECONDS) -> None:
         self._jobs, self._idle = jobs, idle
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[Any] | None = None
         self._started = float("-inf")
 
     def ensure(self) -> None:

@@ -10,6 +10,7 @@ from . import arguments
 from .backend import WorkflowRequest
 from .job_tools import answer_of
 from .names import tool_names
+from .opening import nodes_of
 from .tool import DRAWS, Tool
 from .workflows import values_of
 
@@ -44,7 +45,7 @@ def _tool(service: Service, name: str, workflow: WorkflowTool) -> Tool:
 
 
 async def _run(service: Service, workflow: WorkflowTool, given: Mapping[str, Any], tell: Tell) -> Answer:
-    values = values_of(workflow, given, service.place.nodes())
+    values = values_of(workflow, given, nodes_of(service.place))
     job = service.ask(WorkflowRequest(name=workflow.name, path=str(workflow.path), values=values))
     await service.wait(job, given["wait_seconds"], tell, is_ended_with_call=True)
     return answer_of(service, job)

@@ -48,7 +48,7 @@ def add_to(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--root", type=Path, action="append", default=[], metavar="DIR",
-        help="a folder below which training pictures may be; may be repeated (the working directory)",
+        help="a folder that may be read, with training pictures below it; may be repeated (the working directory)",
     )  # fmt: skip
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where models run")
     parser.add_argument("--precision", default="auto", metavar="DTYPE", help="of the frozen weights, as in a run file")
@@ -116,6 +116,7 @@ def _service(arguments: argparse.Namespace) -> Service:
     Raises:
         WorkbenchError: a base model, workflow or folder is missing.
     """
+    from ..agents.opening import nodes_of
     from ..agents.service import Service
     from ..agents.workflows import workflow_tool
 
@@ -123,9 +124,9 @@ def _service(arguments: argparse.Namespace) -> Service:
         if not folder.is_dir():
             raise ConfigError(f"There is no folder {folder}.", expected="one that exists", hint="correct the path.")
     place = _of_server(arguments) if arguments.server else _embedded(arguments)
-    nodes = place.nodes() if arguments.workflow else {}
+    nodes = nodes_of(place) if arguments.workflow else {}
     workflows = [workflow_tool(path.absolute(), nodes) for path in arguments.workflow]
-    return Service(place, arguments.root or [Path.cwd()], workflows, arguments.idle)
+    return Service(place, workflows, arguments.idle)
 
 
 def _embedded(arguments: argparse.Namespace) -> Place:
@@ -140,6 +141,7 @@ def _embedded(arguments: argparse.Namespace) -> Place:
     return Place(
         output=str(arguments.output.absolute()),
         bases=tuple(str(host.base_path(base).absolute()) for base in arguments.base or ["demo_base"]),
+        roots=_roots(arguments),
         adapters=tuple(str(folder.absolute()) for folder in arguments.adapters),
         presets=str(arguments.presets.absolute()) if arguments.presets else "",
         device=arguments.device,
@@ -166,5 +168,10 @@ def _of_server(arguments: argparse.Namespace) -> Place:
             hint=f"leave {'it' if len(unused) == 1 else 'them'} out, or --server.",
         )
     return Place(
-        output=str(arguments.output.absolute()), server=checked_address(arguments.server), bases=tuple(arguments.base)
-    )
+        output=str(arguments.output.absolute()), server=checked_address(arguments.server), bases=tuple(arguments.base),
+        roots=_roots(arguments),
+    )  # fmt: skip
+
+
+def _roots(arguments: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(str(root.absolute()) for root in arguments.root or [Path.cwd()])

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx2
 import mcp_types as types
@@ -26,11 +26,21 @@ from mcp.client.streamable_http import streamable_http_client
 
 TOKEN = "a-token-of-the-tests-0123456789"
 IDLE = 60
+CHEAP = {"rank": 2, "batch_size": 2, "gradient_accumulation": 1, "text_encoder_learning_rate": 0.0, "warmup_steps": 0}
 FOX = {
-    "folder": "fox", "name": "fox", "trigger": "ohwx", "class_word": "fox",
-    "settings": {"rank": 4, "snapshot_every": 4, "save_every": 2}, "steps": 8,
+    "folder": "fox", "name": "fox", "trigger": "ohwx", "class_word": "fox", "steps": 4,
+    "settings": {**CHEAP, "snapshot_every": 2},
 }  # fmt: skip
-"""A short training of the demo's subject."""
+"""A short training of the demo's subject, with a verdict."""
+UNMEASURED = {**FOX, "settings": {**CHEAP, "measures": False, "held_out": 0.0, "snapshot_every": 0, "save_every": 2}}
+"""A shorter one."""
+
+
+class Shop(NamedTuple):
+    """Where an agent has trained the demo's subject."""
+
+    output: Path
+    training: types.CallToolResult
 
 
 def command(output: Path, *options: str) -> list[str]:
@@ -63,7 +73,7 @@ def http_server(output: Path, *options: str) -> Iterator[str]:
         yield line.split()[-1]
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 @asynccontextmanager
@@ -79,8 +89,7 @@ def service_in(output: Path, **options: Any) -> Service:
     """A service in this process, on the demo base."""
     from lora_workbench.engine.core.resources import DEMO_BASE
 
-    place = Place(output=str(output), bases=(str(DEMO_BASE),), device="cpu")
-    return Service(place, options.pop("roots", [output]), **options)
+    return Service(Place(output=str(output), bases=(str(DEMO_BASE),), device="cpu", **options))
 
 
 def in_process(service: Service) -> Client:
@@ -114,9 +123,13 @@ async def refused(client: Client, tool: str, **arguments: Any) -> str:
     return text_of(result)
 
 
+def jobs_in(output: Path) -> Jobs:
+    return Jobs(Place(output=str(output), bases=()).jobs)
+
+
 def worker_of(output: Path) -> psutil.Process | None:
     """The process that does the jobs of an output folder."""
-    folder = str(Jobs(Place(output=str(output)).jobs).folder)
+    folder = str(jobs_in(output).folder)
     for process in psutil.process_iter(["cmdline"]):
         if (words := process.info["cmdline"] or []) and "--work" in words and folder in words:
             return process
@@ -128,7 +141,7 @@ def end_worker(output: Path, number: signal.Signals = signal.SIGTERM) -> None:
     if process := worker_of(output):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(number)
-            process.wait(20)
+            process.wait(60)
 
 
 def waited(condition: Any, seconds: float = 60.0) -> Any:

@@ -13,6 +13,7 @@ from lora_workbench.agents.places import Place
 from lora_workbench.agents.server import tools_of
 from lora_workbench.agents.service import Service
 from lora_workbench.cli.main import main, parser
+from lora_workbench.engine.core.resources import DEMO_BASE
 from lora_workbench.nodes import registry
 
 BLOCK = re.compile(r"^(?:`(?P<file>[\w.]+)`:\n)?```(?P<kind>\w+)(?P<skip> skip)?\n(?P<text>.*?)^```$", re.M | re.S)
@@ -78,7 +79,7 @@ def test_every_node_file_and_tool_that_it_names_is_there(page: str, root: Path, 
     files = set(re.findall(r"\b(?:assets|docs|workflows)/[\w./-]*\w", page))
     assert len(files) > 4
     assert not [file for file in files if not (root / file).exists()]
-    own = {tool.name for tool in tools_of(Service(Place(output=str(tmp_path)), [tmp_path]))[0].values()}
+    own = {tool.name for tool in tools_of(Service(Place(output=str(tmp_path), bases=(str(DEMO_BASE),))))[0].values()}
     told = re.search(r"^Tools: (.*?);", page, re.M | re.S)
     assert told
     assert set(re.findall(r"`(\w+)`", told[1])) == own

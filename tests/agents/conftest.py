@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
 
 import mcp_types as types
 import pytest
-from agents_server import FOX, done, end_worker, over_stdio
-
-
-class Shop(NamedTuple):
-    """Where an agent has trained the demo's subject."""
-
-    output: Path
-    training: types.CallToolResult
+from agents_server import FOX, Shop, done, end_worker, over_stdio
 
 
 @pytest.fixture(scope="session")

@@ -33,10 +33,9 @@ def test_a_client_with_the_token_gets_tools(address: str) -> None:
     assert asyncio.run(tools()) == {"adapters", "draw", "pin", "runs", "status", "stop", "train", "verdict"}
 
 
-@pytest.mark.parametrize(
-    "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}, {"Authorization": f"Bearer {TOKEN}x"}]
-)  # fmt: skip
-def test_others_are_refused(address: str, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize("given", [None, "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", TOKEN])
+def test_others_are_refused(address: str, given: str | None) -> None:
+    headers = {"Authorization": given} if given else {}
     answer = httpx2.post(address, json=HELLO, headers={**ACCEPTED, **headers})
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert TOKEN not in answer.text
@@ -70,7 +69,7 @@ def test_a_token_is_made_and_shown_once(tmp_path: Path) -> None:
         assert asyncio.run(count())
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
     assert token not in process.stderr.read()
 
 

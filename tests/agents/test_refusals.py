@@ -25,7 +25,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
     write_notes(lora_file(loras / "lamp.safetensors", stem=SDXL, fill=4), pinned=True)
     pictures = tmp_path / "pictures" / "fox"
     pictures.mkdir(parents=True)
-    service = service_in(tmp_path / "out", roots=[tmp_path / "pictures"])
+    service = service_in(tmp_path / "out", roots=(str(tmp_path / "pictures"),))
     monkeypatch.setattr(service._workers, "ensure", lambda: None)
     return service
 
@@ -146,10 +146,10 @@ def test_tools_say_what_they_do(service: Service) -> None:
 
 def test_pins_come_and_go(service: Service) -> None:
     async def calls(client: Client) -> None:
-        pinned = await done(client, "pin", adapter="riso v2")
+        pinned = await done(client, "pin", adapter="Riso v2")
         assert pinned.structured_content["tool"] == "draw_styles_riso_v2"
         assert "draw_styles_riso_v2" in {tool.name for tool in (await client.list_tools()).tools}
-        await done(client, "pin", adapter="riso v2", pinned=False)
+        await done(client, "pin", adapter="Riso v2", pinned=False)
         assert "draw_styles_riso_v2" not in {tool.name for tool in (await client.list_tools()).tools}
         found = await done(client, "adapters", search="ohwx")
         assert [one["name"] for one in found.structured_content["adapters"]] == ["fox.safetensors"]

@@ -1,4 +1,4 @@
-"""An agent with the official client: it trains, reads the card and the verdict, and draws what it would draw by hand."""
+"""An agent with the official client trains, reads card and verdict, and draws what it would draw by hand."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from urllib.request import url2pathname
 
 import mcp_types as types
 import pytest
-from agents_server import done, end_worker, images_of, links_of, over_stdio, refused, text_of, waited, worker_of
-from conftest import Shop
+from agents_server import Shop, done, end_worker, images_of, links_of, over_stdio, refused, text_of, waited, worker_of
 from lora_workbench.cli.main import main
 from PIL import Image
 

@@ -174,6 +174,15 @@ def test_the_graph_that_trained_it(names: list[str]) -> None:
     assert answer("/workflow", name=names[1]).status == 404
 
 
+def test_pins_are_kept(names: list[str]) -> None:
+    for pinned in (True, False):
+        assert answer("/pin", {"name": names[0], "pinned": pinned}).status == 200
+        [card] = json.loads(answer("/vault", search="fox").content)["cards"]
+        assert card["pinned"] is pinned
+    assert answer("/pin", {"name": names[0], "pinned": "yes"}).status == 400
+    assert answer("/pin", {"name": "../x", "pinned": True}).status == 404
+
+
 def test_notes_are_kept(names: list[str]) -> None:
     assert answer("/note", {"name": names[0], "note": "<b>good</b>"}).status == 200
     [card] = json.loads(answer("/vault", search="fox").content)["cards"]
