@@ -24,9 +24,10 @@ def refused(refusal: Refusal, graph: Graph) -> WorkbenchError:
     if not lines:
         text = f"{_text(refusal.error, 'message')} {_text(refusal.error, 'details')}".strip()
         return WorkflowError(f"ComfyUI refuses the graph: {text[:_LONGEST] or 'without a word'}")
+    told = "\n".join(["ComfyUI can't use these inputs.", *lines[:_MOST_TOLD], *_more(len(lines))])
+    says_what_to_do = _TO_DO in told
     return WorkflowError(
-        "\n".join(["ComfyUI can't use these inputs.", *lines[:_MOST_TOLD], *_more(len(lines))]),
-        hint="correct what is named; files must be in ComfyUI's own folders.",
+        told, hint="" if says_what_to_do else "correct what is named; files must be in ComfyUI's own folders."
     )
 
 
@@ -108,8 +109,9 @@ def _of_node(node: str, told: Any, graph: Graph) -> Iterator[str]:
         details = _text(error, "details")
         details = details.removeprefix(f"{name} - ") if name else details
         where = f"{_label(node, graph)}, {name}" if name else _label(node, graph)
-        said = ": ".join(filter(None, [_text(error, "message"), details]))
-        yield f"{where}: {said[:_LONGEST]}"
+        is_ours = error.get("type") == "custom_validation_failed" and told.get("class_type", "").startswith(_OURS)
+        said = details if is_ours else ": ".join(filter(None, [_text(error, "message"), details]))
+        yield f"{where}: {said if is_ours else said[:_LONGEST]}"
 
 
 def _label(node: str, graph: Graph) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,9 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
+import mcp_types as types
 import numpy as np
 import pytest
-from agents_comfyui import Watcher, foxes
+from agents_comfyui import FEW_STEPS, Watcher, foxes
+from agents_server import done, end_worker, images_of, text_of
 from comfyui_graphs import demo_training
 from comfyui_server import Graph, Server, serve
 from lora_workbench.agents.backend import DrawRequest, Ended, Result, TrainRequest, WorkflowRequest
@@ -27,6 +31,8 @@ from lora_workbench.agents.comfy.server import Server as Api
 from lora_workbench.agents.comfy.workflows import read_for
 from lora_workbench.engine.core.errors import BaseModelError, CaptionError, ConfigError, DatasetError, WorkflowError
 from lora_workbench.engine.generation.png import read_parameters
+from mcp.client.client import Client
+from mcp.client.stdio import StdioServerParameters
 from PIL import Image
 from workspace import in_api_format, plain_pictures
 
@@ -162,7 +168,7 @@ def test_the_catalog_tells_of_bases_stacks_and_trainings(server: Server, trained
 
 
 def test_a_verdict_is_that_of_the_run_store(root: Path, server: Server, backend: ComfyBackend, job: Watcher) -> None:
-    made = backend.train(foxes(root, "judged", measures=True, snapshot_every=2, held_out=0.2), job)
+    made = backend.train(foxes(root, "judged", steps=2, measures=True, snapshot_every=2, held_out=0.2), job)
     verdict = ComfyCatalog(server.url).verdict("judged")
     assert verdict is not None
     assert verdict["best"] == made.report["verdict"]["best"] == made.report["step"]
@@ -297,6 +303,50 @@ def failure(backend: ComfyBackend, root: Path, watcher: Watcher) -> Exception:
     with pytest.raises(Exception) as raised:  # noqa: PT011
         backend.train(foxes(root, "cancelled", seed=8, steps=300), watcher)
     return raised.value
+
+
+def test_an_agent_trains_and_draws_there(root: Path, server: Server, tmp_path: Path) -> None:
+    """By the tools of ``lora-workbench mcp --server``."""
+    output = tmp_path / "out"
+    output.mkdir()
+    options = ["mcp", "--server", server.url, "--output", str(output), "--idle", "5"]
+    program = StdioServerParameters(command=sys.executable, args=["-m", "lora_workbench", *options], env={**os.environ})
+    training = {
+        "folder": "fox", "name": "kit", "trigger": "zwx", "class_word": "animal", "settings": dict(FEW_STEPS),
+        "wait_seconds": 300,
+    }  # fmt: skip
+
+    async def session() -> tuple[types.CallToolResult, types.CallToolResult, types.ReadResourceResult]:
+        async with Client(program) as client:
+            trained = await done(client, "train", **training)
+            names = {tool.name for tool in (await client.list_tools()).tools}
+            assert {"draw_kit", "draw", "status"} <= names
+            drawn = await done(client, "draw_kit", scene=SCENE, count=2)
+            return trained, drawn, await client.read_resource("adapter://kit")
+
+    trained, drawn, card = asyncio.run(session())
+    assert trained.structured_content
+    assert trained.structured_content["adapters"] == ["kit.safetensors"]
+    assert len(images_of(drawn)) == 2
+    assert [picture["prompt"] for picture in drawn.structured_content["pictures"]] == [f"zwx animal, {SCENE}"] * 2
+    assert json.loads(card.contents[0].text)["base"] == "demo_base"
+    end_worker(output)
+
+
+def test_an_agent_is_told_that_a_server_is_away(tmp_path: Path) -> None:
+    options = ["mcp", "--server", "127.0.0.1:9", "--output", str(tmp_path / "out")]
+    program = StdioServerParameters(command=sys.executable, args=["-m", "lora_workbench", *options], env={**os.environ})
+
+    async def session() -> tuple[set[str], types.CallToolResult, types.CallToolResult]:
+        async with Client(program) as client:
+            names = {tool.name for tool in (await client.list_tools()).tools}
+            return names, await client.call_tool("draw_fox", {"scene": "x"}), await client.call_tool("adapters", {})
+
+    names, *refusals = asyncio.run(session())
+    assert {"adapters", "status"} <= names
+    for refusal in refusals:
+        assert refusal.is_error
+        assert "http://127.0.0.1:9 can't be reached" in text_of(refusal)
 
 
 def test_a_server_that_is_down_is_named(tmp_path: Path, root: Path) -> None:
