@@ -17,7 +17,7 @@ class Place:
     server: str = ""
     """Address of a running ComfyUI, which has adapters and models of its own; empty: this program draws and trains."""
     bases: tuple[str, ...] = ()
-    """Full paths of base models; the first is the usual one. Of a server, names as its loader of checkpoints lists them;
+    """Full paths of base models; the first is the usual one. Of a server, names as its loader lists checkpoints;
     none: all of them, and the demo base."""
     roots: tuple[str, ...] = ()
     """Full paths of the folders that may be read, with training pictures below them."""

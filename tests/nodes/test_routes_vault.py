@@ -12,6 +12,7 @@ import torch
 from lora_workbench.engine.core.events import SamplesGenerated
 from lora_workbench.engine.runs.listing import listed_runs
 from lora_workbench.engine.runs.sample_files import keeping_samples
+from lora_workbench.engine.vault.card import Card
 from lora_workbench.engine.vault.searching import Query
 from lora_workbench.nodes.host import host as current_host
 from lora_workbench.nodes.host.headless import HeadlessHost
@@ -77,6 +78,14 @@ def test_recent_ones_come_first_and_other_families_are_left_out(names: list[str]
 def test_a_card_by_its_name(names: list[str]) -> None:
     assert json.loads(answer("/card", name=names[0]).content)["rank"] == 4
     assert answer("/card", name="../fox.safetensors").status == 404
+
+
+def test_programs_get_whole_cards(names: list[str]) -> None:
+    listed = json.loads(answer("/vault", whole="1").content)["cards"]
+    assert [Card.from_json(json.dumps(told["whole"])).name for told in listed] == names
+    told = json.loads(answer("/card", name=names[0], whole="1").content)["whole"]
+    assert Card.from_json(json.dumps(told)) == current_host().library.card(names[0])
+    assert "whole" not in json.loads(answer("/card", name=names[0]).content)
 
 
 def test_previews_are_small(names: list[str]) -> None:
