@@ -178,7 +178,7 @@ def test_a_verdict_is_that_of_the_run_store(root: Path, server: Server, backend:
 def test_refusals_name_what_is_wrong(root: Path, server: Server, backend: ComfyBackend, trained: Result, job: Watcher,
                                      tmp_path: Path) -> None:  # fmt: skip
     del trained
-    with pytest.raises(WorkflowError, match=r"node stack \(LW_Stack\).*foxx"):
+    with pytest.raises(WorkflowError, match=r"(?s)node stack \(LW_Stack\).*foxx"):
         backend.draw(of_fox(rows="on | foxx"), job)
     with pytest.raises(ConfigError, match="names adapters"):
         backend.draw(of_fox(scene="<lora:fox:2> here"), job)
