@@ -140,6 +140,9 @@ class PlaceError(WorkbenchError):
 class Ended(BaseException):
     """The job is to end at once. Not an ``Exception``, so that no loop mistakes it for a failure."""
 
+    goes_on: ClassVar[bool] = False
+    """Whether another process goes on with it, so that what it has begun elsewhere may run on."""
+
 
 class Watch(Protocol):
     """Who watches a job, as its backend sees it."""

@@ -47,6 +47,8 @@ _WORK = "--work"
 class _Terminated(Ended):
     """The worker itself is to end; its job goes on with the next one."""
 
+    goes_on = True
+
 
 class JobWatch:
     """The :class:`~.backend.Watch` of a job in this process.

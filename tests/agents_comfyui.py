@@ -15,6 +15,10 @@ FEW_STEPS: Mapping[str, Any] = {
 """Settings of a training that takes seconds."""
 
 
+class _HandedOn(Ended):
+    goes_on = True
+
+
 Asks = Callable[["Watcher"], bool]
 
 
@@ -25,13 +29,22 @@ class Watcher:
         folder: of the job; created.
         ends: ends the job once it is true of what was told.
         stops: asks a training to stop, likewise.
+        goes_on: whether another process goes on with it then.
     """
 
-    def __init__(self, folder: Path, ends: Asks | None = None, stops: Asks | None = None) -> None:
+    def __init__(
+        self, folder: Path, ends: Asks | None = None, stops: Asks | None = None, *, goes_on: bool = False
+    ) -> None:
         self.folder, self._ends, self._stops = folder, ends, stops
+        self._goes_on = goes_on
         self.told: list[Event] = []
         self.remembered: dict[str, Any] = {}
         folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def number(self) -> str:
+        """Of the only graph that was queued, or the first."""
+        return next(iter(self.remembered.values()))["number"]
 
     @property
     def steps(self) -> list[StepDone]:
@@ -40,7 +53,7 @@ class Watcher:
     def show(self, event: Event) -> None:
         self.told.append(event)
         if self._ends and self._ends(self):
-            raise Ended
+            raise _HandedOn if self._goes_on else Ended
 
     def stop_wanted(self) -> bool:
         return bool(self._stops and self._stops(self))

@@ -70,8 +70,9 @@ def run_graph(
     job = _Job(server, graph, watch, more or {}, stops, patience or Patience())
     try:
         return job.run()
-    except Ended:
-        job.cancel()
+    except Ended as ended:
+        if not ended.goes_on:
+            job.cancel()
         raise
     finally:
         job.close()
@@ -85,21 +86,21 @@ class _Job:
     ) -> None:
         self._server, self._graph, self._watch, self._patience = server, graph, watch, patience
         self._more, self._stops = more, stops
-        content = value_hash(graph)
-        known = watch.remembered.get("graph") == content
-        self._number = str(watch.remembered["prompt"]) if known else ""
-        self._client = str(watch.remembered["client"]) if known else uuid4().hex
-        self._content = content
+        self._key = f"graph {value_hash(graph)[:16]}"
+        known = watch.remembered.get(self._key, {})
+        self._number, self._client = str(known.get("number", "")), str(known.get("client", uuid4().hex))
         self._listener = Listener(server.url, self._client)
         self._teller = Teller(self._number, graph)
         self._starts = 0
+        self._known_losses = 0
+        """Lost connections after which the server had the graph still."""
         self._away_since: float | None = None
 
     def close(self) -> None:
         self._listener.close()
 
     def run(self) -> Mapping[str, Any]:
-        if not self._number:
+        if not self._number or self._was_cut_off():
             self._queue()
         while True:
             for event in self._heard():
@@ -112,6 +113,14 @@ class _Job:
                 if problem := failed(entry, self._graph):
                     raise problem
                 return entry.get("outputs") or {}
+
+    def _was_cut_off(self) -> bool:
+        """Whether the graph of an earlier process was ended there, as that process was; a failure would have been the
+        end of the job."""
+        with contextlib.suppress(AwayError):  # waited for, as after a restart of everything
+            state, entry = self._server.state(self._number)
+            return state == "ended" and failed(entry, self._graph) is not None
+        return False
 
     def cancel(self) -> None:
         """Take it out of the queue, or end it if it runs."""
@@ -128,7 +137,7 @@ class _Job:
         self._teller = Teller(self._number, self._graph)
         self._starts += 1
         self._listener.connect()
-        self._watch.remember(prompt=self._number, client=self._client, graph=self._content)
+        self._watch.remember(**{self._key: {"number": self._number, "client": self._client}})
         refusal = self._server.queue(self._graph, self._number, self._client, self._more)
         if refusal is not None:
             self.cancel()
@@ -157,7 +166,7 @@ class _Job:
             return "unknown", {}
         if self._away_since is not None:
             self._watch.show(Message(text=f"ComfyUI at {self._server.url} is back."))
-        self._away_since = None
+        self._away_since, self._known_losses = None, self._listener.losses
         return state, entry
 
     def _bear(self, error: AwayError) -> None:
@@ -184,7 +193,7 @@ class _Job:
         Raises:
             ServerError: somebody removed it, or it was lost too often.
         """
-        restarted = self._away_since is not None or self._listener.losses or not self._starts
+        restarted = self._away_since is not None or self._listener.losses > self._known_losses or not self._starts
         if not restarted and not self._teller.has_ended:
             raise ServerError(
                 "The job was removed from ComfyUI's queue.",

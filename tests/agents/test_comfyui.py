@@ -243,8 +243,23 @@ def test_a_job_that_ends_leaves_nothing_in_the_queue(root: Path, server: Server,
     with pytest.raises(Ended):
         backend.train(foxes(root, "ended", seed=7, steps=300), watcher)
     wait_until_idle(server)
-    history = server.get(f"/history/{watcher.remembered['prompt']}")[watcher.remembered["prompt"]]
+    history = server.get(f"/history/{watcher.number}")[watcher.number]
     assert history["status"]["messages"][-1][0] == "execution_interrupted"
+
+
+def test_a_job_goes_on_in_another_process(root: Path, server: Server, backend: ComfyBackend, tmp_path: Path) -> None:
+    """Where the first is told to end, and the next one comes: the training runs on meanwhile, and isn't begun twice."""
+    request = foxes(root, "handed on", seed=13, steps=20)
+    first = Watcher(tmp_path / "job", ends=lambda watch: len(watch.steps) >= 1, goes_on=True)
+    with pytest.raises(Ended):
+        backend.train(request, first)
+    assert queued(server) == 1
+    second = Watcher(tmp_path / "job")
+    second.remembered |= first.remembered
+    made = backend.train(request, second)
+    assert made.adapters == ["handed on.safetensors"]
+    assert second.number == first.number
+    assert made.report["resumed_at"] == 0
 
 
 def test_a_job_that_waits_is_removed_and_others_go_on(server: Server, backend: ComfyBackend, trained: Result,
