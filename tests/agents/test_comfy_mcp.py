@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +27,8 @@ pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 COMFY = Path(sys.executable).with_name("comfy")
 WORKFLOW = "prepare-a-dataset.json"
 """In UI format; it needs no model on disk, and trains nothing."""
+VALIDATED = (WORKFLOW, "quickstart-in-comfyui.json", "quickstart.json")
+USUAL_PORT = 8188
 LONGEST = 600
 """Seconds."""
 needs_comfy_mcp = pytest.mark.skipif(not os.environ.get("COMFY_MCP"), reason="COMFY_MCP names no comfy-mcp")
@@ -32,7 +36,11 @@ needs_comfy_mcp = pytest.mark.skipif(not os.environ.get("COMFY_MCP"), reason="CO
 
 @pytest.fixture(scope="module")
 def server(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(root, tmp_path_factory.mktemp("comfyui")) as running:
+    """At ComfyUI's usual port: comfy-mcp fetches and validates there, whatever address it runs workflows at."""
+    with contextlib.closing(socket.socket()) as probe:
+        if probe.connect_ex(("127.0.0.1", USUAL_PORT)) == 0:
+            pytest.skip(f"something else listens on port {USUAL_PORT}")
+    with serve(root, tmp_path_factory.mktemp("comfyui"), USUAL_PORT) as running:
         yield running
 
 
@@ -72,18 +80,21 @@ def test_comfy_run_takes_a_workflow_as_it_is(root: Path, server: Server, environ
 def test_comfy_mcp_runs_a_workflow_as_it_is(
     root: Path, server: Server, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    async def session() -> tuple[dict[str, Any], list[str]]:
+    async def session() -> tuple[list[Any], dict[str, Any], list[str]]:
         parameters = StdioServerParameters(command=os.environ["COMFY_MCP"], env=environment, cwd=tmp_path)
         async with Client(parameters) as client:
+            paths = [{"workflow_path": str(root / "workflows" / name)} for name in VALIDATED]
+            checked = [answered(await client.call_tool("validate_workflow", path)) for path in paths]
             given = {"workflow_path": str(root / "workflows" / WORKFLOW), "wait": False}
             started = answered(await client.call_tool("run_workflow", given))
             number, out = started["prompt_id"], tmp_path / "fetched"
             waiting = {"action": "wait", "prompt_id": number, "timeout_seconds": LONGEST}
             ended = answered(await client.call_tool("job", waiting))
             answered(await client.call_tool("fetch_outputs", {"prompt_id": number, "out_dir": str(out)}))
-            return ended, [path.name for path in out.rglob("*.png")]
+            return checked, ended, [path.name for path in out.rglob("*.png")]
 
-    ended, fetched = asyncio.run(session())
+    checked, ended, fetched = asyncio.run(session())
+    assert [(told["valid"], told["errors"]) for told in checked] == [(True, [])] * len(VALIDATED)
     assert ended["status"] == "completed", ended
     assert any(name.startswith("contact-sheet") for name in fetched)
     assert_prepared(server)

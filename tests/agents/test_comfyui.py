@@ -190,7 +190,7 @@ def test_refusals_name_what_is_wrong(root: Path, server: Server, backend: ComfyB
     partly = {**hand_wired(), "bad": bad}
     with pytest.raises(WorkflowError, match=r"node bad \(LW_SaveImages\), images"):
         backend.run(workflow(tmp_path, partly), job)
-    assert queued(server) == 0
+    wait_until_idle(server)
     bare = tmp_path / "bare"
     bare.mkdir()
     with pytest.raises(DatasetError):
