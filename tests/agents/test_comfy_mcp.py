@@ -80,7 +80,7 @@ def test_comfy_run_takes_a_workflow_as_it_is(root: Path, server: Server, environ
 def test_comfy_mcp_runs_a_workflow_as_it_is(
     root: Path, server: Server, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    async def session() -> tuple[list[Any], dict[str, Any], list[str]]:
+    async def session() -> tuple[list[Any], dict[str, Any], list[bytes]]:
         parameters = StdioServerParameters(command=os.environ["COMFY_MCP"], env=environment, cwd=tmp_path)
         async with Client(parameters) as client:
             paths = [{"workflow_path": str(root / "workflows" / name)} for name in VALIDATED]
@@ -91,10 +91,11 @@ def test_comfy_mcp_runs_a_workflow_as_it_is(
             waiting = {"action": "wait", "prompt_id": number, "timeout_seconds": LONGEST}
             ended = answered(await client.call_tool("job", waiting))
             answered(await client.call_tool("fetch_outputs", {"prompt_id": number, "out_dir": str(out)}))
-            return checked, ended, [path.name for path in out.rglob("*.png")]
+            return checked, ended, [path.read_bytes() for path in out.rglob("*.png")]
 
     checked, ended, fetched = asyncio.run(session())
     assert [(told["valid"], told["errors"]) for told in checked] == [(True, [])] * len(VALIDATED)
     assert ended["status"] == "completed", ended
-    assert any(name.startswith("contact-sheet") for name in fetched)
+    sheets = [path.read_bytes() for path in (server.output / "prepare-a-dataset").glob("contact-sheet_*.png")]
+    assert set(sheets) & set(fetched)
     assert_prepared(server)
