@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote, urlparse
+from urllib.request import url2pathname
 
 import httpx2
 import mcp_types as types
@@ -107,6 +109,11 @@ def images_of(result: types.CallToolResult) -> list[types.ImageContent]:
 
 def links_of(result: types.CallToolResult) -> list[types.ResourceLink]:
     return [part for part in result.content if isinstance(part, types.ResourceLink)]
+
+
+def path_of(link: types.ResourceLink) -> Path:
+    """The file of a picture that an answer links to."""
+    return Path(url2pathname(unquote(urlparse(link.uri).path)))
 
 
 async def done(client: Client, tool: str, **arguments: Any) -> types.CallToolResult:

@@ -7,20 +7,26 @@ import base64
 import io
 import json
 from pathlib import Path
-from urllib.parse import unquote, urlparse
-from urllib.request import url2pathname
 
 import mcp_types as types
 import pytest
-from agents_server import Shop, done, end_worker, images_of, links_of, over_stdio, refused, text_of, waited, worker_of
+from agents_server import (
+    Shop,
+    done,
+    end_worker,
+    images_of,
+    links_of,
+    over_stdio,
+    path_of,
+    refused,
+    text_of,
+    waited,
+    worker_of,
+)
 from lora_workbench.cli.main import main
 from PIL import Image
 
 SCENES = ("an emoji of a fox on a teal background", "an emoji of a fox on a pink background")
-
-
-def path_of(link: types.ResourceLink) -> Path:
-    return Path(url2pathname(unquote(urlparse(link.uri).path)))
 
 
 def pixels(path: Path) -> bytes:
