@@ -9,14 +9,27 @@ from typing import Any
 
 import psutil
 import pytest
-from agents_server import UNMEASURED, Client, Shop, done, end_worker, jobs_in, over_stdio, text_of, worker_of
+from agents_server import (
+    UNMEASURED,
+    Client,
+    Shop,
+    done,
+    end_worker,
+    in_process,
+    jobs_in,
+    over_stdio,
+    service_in,
+    text_of,
+    waited,
+    worker_of,
+)
 from lora_workbench.engine.adapters.files import HASH, read_metadata
 
 LONG = {**UNMEASURED, "steps": 16}
 """A training that is under way long enough to be killed."""
 
 
-def contents(output: Path, name: str = "fox") -> str:
+def contents(output: Path, name: str) -> str:
     """Changes with each bit of an adapter's tensors."""
     return read_metadata(output / "loras" / f"{name}.safetensors")[HASH]
 
@@ -41,49 +54,46 @@ def server_of(output: Path) -> psutil.Process:
     raise AssertionError("no server")
 
 
-def test_a_training_that_was_killed_is_there_again_and_ends_with_the_same_bits(tmp_path: Path) -> None:
-    killed, calm = tmp_path / "killed" / "out", tmp_path / "calm" / "out"
-    for output in (killed, calm):
-        output.mkdir(parents=True)
+def test_a_training_that_was_killed_is_there_again_and_ends_with_the_same_bits(shop: Shop, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
 
     async def undisturbed() -> None:
-        async with over_stdio(calm) as client:
-            await done(client, "train", **LONG, wait_seconds=300)
+        async with in_process(service_in(shop.output)) as client:
+            await done(client, "train", **{**LONG, "name": "calm"}, wait_seconds=600)
 
-    async def interrupted() -> str:
-        async with over_stdio(killed) as client:
+    async def killed() -> None:
+        async with over_stdio(output) as client:
             job = (await done(client, "train", **LONG)).structured_content["job"]
             await is_training(client, job, 5)
-            worker = worker_of(killed)
+            worker = worker_of(output)
             assert worker
-            for process in (server_of(killed), worker):
+            for process in (server_of(output), worker):
                 process.kill()
             psutil.wait_procs([worker], 60)
-            return job
 
     async def again(job: str) -> dict[str, Any]:
-        async with over_stdio(killed) as client:
-            return (await done(client, "status", job=job, wait_seconds=300)).structured_content
+        async with over_stdio(output, "--idle", "0.5") as client:
+            return (await done(client, "status", job=job, wait_seconds=600)).structured_content
 
     try:
         with contextlib.suppress(Exception):  # whatever a client says whose server was killed
-            asyncio.run(interrupted())
-        [job] = jobs_in(killed).all()
-        assert jobs_in(killed).phase(job) == "interrupted"
+            asyncio.run(killed())
+        [job] = jobs_in(output).all()
+        assert jobs_in(output).phase(job) == "interrupted"
         facts = asyncio.run(again(job.id))
         assert facts["state"] == "finished"
-        assert 4 <= facts["report"]["resumed_at"] < 16
-        end_worker(killed)
-        asyncio.run(undisturbed())
-        assert contents(killed) == contents(calm)
+        assert 4 <= facts["report"]["resumed_at"] < LONG["steps"]
+        waited(lambda: worker_of(output) is None)  # it has nothing to do, and frees its memory
     finally:
-        end_worker(killed)
-        end_worker(calm)
+        end_worker(output)
+    asyncio.run(undisturbed())
+    assert contents(output, "fox") == contents(shop.output, "calm")
 
 
 def test_two_trainings_wait_for_each_other_and_a_stopped_one_keeps_its_adapter(shop: Shop) -> None:
     async def both() -> tuple[Any, Any, Any, Any]:
-        async with over_stdio(shop.output) as client:
+        async with in_process(service_in(shop.output)) as client:
             many = {**UNMEASURED, "steps": 100_000, "seed": 5}
             first = (await done(client, "train", **{**many, "name": "endless"})).structured_content["job"]
             same = (await done(client, "train", **{**many, "name": "endless"})).structured_content["job"]
@@ -111,7 +121,7 @@ def test_two_trainings_wait_for_each_other_and_a_stopped_one_keeps_its_adapter(s
 
 def test_a_cancelled_call_of_train_ends_waiting_only(shop: Shop) -> None:
     async def cancelled() -> Any:
-        async with over_stdio(shop.output) as client:
+        async with in_process(service_in(shop.output)) as client:
             call = {**UNMEASURED, "name": "goes-on", "seed": 7}
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(1.5):
@@ -128,7 +138,7 @@ def test_a_job_that_cant_be_done_says_why(shop: Shop) -> None:
     empty.mkdir()
 
     async def failed() -> Any:
-        async with over_stdio(shop.output) as client:
+        async with in_process(service_in(shop.output, roots=(str(empty.parent),))) as client:
             return await client.call_tool("train", {"folder": str(empty), "name": "none", "wait_seconds": 60})
 
     result = asyncio.run(failed())

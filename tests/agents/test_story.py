@@ -13,17 +13,18 @@ import pytest
 from agents_server import (
     Shop,
     done,
-    end_worker,
     images_of,
+    in_process,
     links_of,
     over_stdio,
     path_of,
     refused,
+    service_in,
     text_of,
-    waited,
-    worker_of,
 )
+from lora_workbench.agents.workflows import workflow_tool
 from lora_workbench.cli.main import main
+from lora_workbench.cli.nodes import registry
 from PIL import Image
 
 SCENES = ("an emoji of a fox on a teal background", "an emoji of a fox on a pink background")
@@ -98,7 +99,7 @@ def test_progress_is_told_and_the_same_call_draws_nothing_twice(shop: Shop) -> N
         told.append((progress, message))
 
     async def calls() -> tuple[types.CallToolResult, types.CallToolResult]:
-        async with over_stdio(shop.output) as client:
+        async with in_process(service_in(shop.output)) as client:
             call = {"scene": "a fox", "count": 3, "seed": 11, "size": "64x64", "steps": 40}
             call["adapters"] = [{"name": "fox", "weight": 0.5}]
             first = await client.call_tool("draw", call, progress_callback=tell)
@@ -115,7 +116,7 @@ def test_progress_is_told_and_the_same_call_draws_nothing_twice(shop: Shop) -> N
 
 def test_a_cancelled_call_ends_its_drawing(shop: Shop) -> None:
     async def cancelled() -> types.CallToolResult:
-        async with over_stdio(shop.output) as client:
+        async with in_process(service_in(shop.output)) as client:
             begun = asyncio.Event()
 
             async def tell(progress: float, total: float | None, message: str | None) -> None:
@@ -151,7 +152,8 @@ def test_a_saved_stack_and_a_workflow_are_tools(shop: Shop) -> None:
     workflow.write_text(json.dumps(graph))
 
     async def calls() -> list[types.CallToolResult]:
-        async with over_stdio(shop.output, "--workflow", str(workflow)) as client:
+        offered = workflow_tool(workflow, registry())
+        async with in_process(service_in(shop.output, [offered])) as client:
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
             assert {"draw_stack_two_foxes", "run_one_picture"} < tools.keys()
             assert "draw_stack_damaged" not in tools
@@ -168,14 +170,3 @@ def test_a_saved_stack_and_a_workflow_are_tools(shop: Shop) -> None:
     [link] = links_of(ran)
     with Image.open(path_of(link)) as image:
         assert json.loads(image.info["lora_workbench"])["prompt"] == "a rocket"
-
-
-def test_idle_workers_end_and_free_their_memory(shop: Shop) -> None:
-    end_worker(shop.output)
-
-    async def drawn() -> types.CallToolResult:
-        async with over_stdio(shop.output, "--idle", "0.5") as client:
-            return await done(client, "draw_fox", scene="a fox", seed=99, wait_seconds=120)
-
-    asyncio.run(drawn())
-    waited(lambda: worker_of(shop.output) is None)
