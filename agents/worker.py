@@ -21,6 +21,9 @@ from filelock import FileLock, Timeout
 
 from ..engine.core.errors import ConfigError, WorkbenchError
 from ..engine.core.events import Event, Message, RunOpened
+from ..engine.core.hashing import value_hash
+from ..engine.core.resources import PROJECT_ROOT
+from ..engine.core.stamps import file_stamp
 from ..engine.core.words import printable
 from ..nodes.host.progress import Meter
 from .backend import Backend, DrawRequest, Ended, Request, Result, TrainRequest
@@ -122,18 +125,26 @@ def work(folder: Path, idle: float = IDLE_SECONDS) -> None:
     """
     signal.signal(signal.SIGTERM, _on_signal)
     signal.signal(signal.SIGINT, _on_signal)
-    jobs, backends = Jobs(folder), dict[Place, Backend]()
+    jobs, backends, code = Jobs(folder), dict[Place, Backend](), code_stamp()
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(Timeout), FileLock(jobs.lock, timeout=_LOCK_SECONDS):
         until = time.monotonic() + idle
         while not _is_terminated and time.monotonic() < until:
             waiting = jobs.unfinished()
+            if waiting and code_stamp() != code:
+                break  # this program was updated: a new process does the rest
             if waiting:
                 _do(waiting[0], backends)
                 jobs.forget_old()
                 until = time.monotonic() + idle
             else:
                 time.sleep(_POLL_SECONDS)
+
+
+def code_stamp() -> str:
+    """Changes with the code of this program on disk."""
+    units = (PROJECT_ROOT / unit for unit in ("agents", "cli", "engine", "headless", "nodes"))
+    return value_hash([[str(path), *file_stamp(path)] for unit in units for path in sorted(unit.rglob("*.py"))])
 
 
 def _on_signal(*_: object) -> None:

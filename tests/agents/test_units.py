@@ -16,6 +16,8 @@ from lora_workbench.agents.places import Place
 from lora_workbench.agents.workflows import prepared, values_of, workflow_tool
 from lora_workbench.cli.nodes import registry
 from lora_workbench.engine.core.errors import ConfigError, WorkflowError
+from lora_workbench.engine.runs.inventory import existing_store
+from lora_workbench.engine.runs.store import RunStore
 from PIL import Image
 
 PLACE = Place(output="/out", bases=("/demo_base",))
@@ -86,6 +88,12 @@ def test_jobs_keep_their_order_and_are_asked_for_once(jobs: Jobs) -> None:
     assert jobs.find("2").id == jobs.find("0002").id == jobs.find(second.id).id == second.id
     with pytest.raises(ConfigError, match="There is no job"):
         jobs.find("17")
+
+
+def test_a_store_with_jobs_is_still_a_run_store(tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "run-store")
+    Jobs(store.jobs).add(DrawRequest(name="fox", scene="a fox"), PLACE)
+    assert existing_store(store.root).jobs == store.jobs
 
 
 def test_damaged_jobs_are_told(jobs: Jobs) -> None:
