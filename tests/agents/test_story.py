@@ -64,7 +64,7 @@ def test_a_campaign_of_four_pictures_is_what_is_drawn_by_hand(shop: Shop) -> Non
         async with over_stdio(shop.output) as client:
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
             assert tools["draw_fox"].annotations == types.ToolAnnotations(
-                title="Draw with fox.safetensors", read_only_hint=False, destructive_hint=False, idempotent_hint=True,
+                title="Draw with fox", read_only_hint=False, destructive_hint=False, idempotent_hint=True,
                 open_world_hint=False,
             )  # fmt: skip
             assert "'ohwx fox'" in (tools["draw_fox"].description or "")
