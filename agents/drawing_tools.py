@@ -32,7 +32,6 @@ _SIZE = re.compile(r"(\d{2,4})x(\d{2,4})")
 _PHRASES = 3
 """Trigger phrases that a description names; names and phrases come from files of others, so they are cut."""
 _LONGEST = 80
-_PLACE = "is put in by itself: at the begin, or where {triggers} stands."
 
 
 def drawing_tools(service: Service) -> Iterator[Tool]:
@@ -72,8 +71,9 @@ def _common() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _scene(about: str) -> dict[str, Any]:
-    return arguments.text(about, least=1)
+def _scene() -> dict[str, Any]:
+    place = "is put in by itself: at the beginning, or where {triggers} stands."
+    return arguments.text(f"What the picture shows, in plain words. The trigger phrase {place}", least=1)
 
 
 def _weight(default: float) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _weight(default: float) -> dict[str, Any]:
 
 
 def _with_adapter(service: Service, tool: str, card: Card) -> Tool:
-    scene = _scene(f"What the picture shows, in plain words. The trigger phrase {_PLACE}")
+    scene = _scene()
     schema = arguments.an_object({"scene": scene, "weight": _weight(_usual(card)), **_common()}, ["scene"])
     return Tool(
         name=tool, title=f"Draw with {_called(card)}", description=about(card), schema=schema, hints=DRAWS,
@@ -107,7 +107,7 @@ def about(card: Card) -> str:
 
 
 def _with_stack(service: Service, tool: str, name: str, rows: str) -> Tool:
-    scene = _scene(f"What the picture shows, in plain words. The trigger phrase {_PLACE}")
+    scene = _scene()
     adapters = printable(", ".join(row.adapter for row in _rows(rows)))[:400]
     return Tool(
         name=tool, title=f"Draw with the stack {_short(name)}", hints=DRAWS,
@@ -132,7 +132,7 @@ def _any(service: Service, cards: Sequence[Card]) -> Tool:
     bases = service.catalog.bases()
     further = {
         "adapters": chosen,
-        "scene": _scene(f"What the picture shows, in plain words. The trigger phrase {_PLACE}"),
+        "scene": _scene(),
         **_common(),
         "steps": arguments.whole("Denoising steps; 0: what the base model draws well with.", 0, 200, default=0),
         "guidance": arguments.number("How closely to follow the scene; 0: as above.", 0, 30, default=0),
