@@ -91,22 +91,24 @@ def test_a_training_that_was_killed_is_there_again_and_ends_with_the_same_bits(s
     assert contents(output, "fox") == contents(shop.output, "calm")
 
 
-def test_two_trainings_wait_for_each_other_and_a_stopped_one_keeps_its_adapter(shop: Shop) -> None:
+def test_trainings_wait_for_each_other_and_neither_ends_with_the_call(shop: Shop) -> None:
+    """The first is stopped and keeps its adapter; the call that asked for the second is cancelled."""
+
     async def both() -> tuple[Any, Any, Any, Any]:
         async with in_process(service_in(shop.output)) as client:
-            many = {**UNMEASURED, "steps": 100_000, "seed": 5}
-            first = (await done(client, "train", **{**many, "name": "endless"})).structured_content["job"]
-            same = (await done(client, "train", **{**many, "name": "endless"})).structured_content["job"]
-            assert same == first
-            second = (await done(client, "train", **{**UNMEASURED, "name": "short", "seed": 6})).structured_content[
-                "job"
-            ]
+            many = {**UNMEASURED, "steps": 100_000, "seed": 5, "name": "endless"}
+            first = (await done(client, "train", **many)).structured_content["job"]
+            assert (await done(client, "train", **many)).structured_content["job"] == first
             await is_training(client, first, 3)
+            short = {**UNMEASURED, "name": "short", "seed": 6, "wait_seconds": 300}
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1):
+                    await client.call_tool("train", short)
+            second = (await done(client, "status")).structured_content["jobs"][0]["job"]
             queued = await done(client, "status", job=second)
             stopped = await done(client, "stop", job=first)
-            ended = await done(client, "status", job=second, wait_seconds=120)
-            runs = await done(client, "runs")
-            return queued, stopped, ended, runs
+            ended = await done(client, "status", job=second, wait_seconds=300)
+            return queued, stopped, ended, await done(client, "runs")
 
     queued, stopped, ended, runs = asyncio.run(both())
     assert queued.structured_content["state"] == "queued"
@@ -117,20 +119,6 @@ def test_two_trainings_wait_for_each_other_and_a_stopped_one_keeps_its_adapter(s
     assert ended.structured_content["state"] == "finished"
     progress = {run["name"]: run["progress"] for run in runs.structured_content["runs"]}
     assert (progress["endless"], progress["short"]) == ("stopped", "finished")
-
-
-def test_a_cancelled_call_of_train_ends_waiting_only(shop: Shop) -> None:
-    async def cancelled() -> Any:
-        async with in_process(service_in(shop.output)) as client:
-            call = {**UNMEASURED, "name": "goes-on", "seed": 7}
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(1.5):
-                    await client.call_tool("train", {**call, "wait_seconds": 300})
-            job = (await done(client, "status")).structured_content["jobs"][0]["job"]
-            assert job.endswith("train-goes-on")
-            return await done(client, "status", job=job, wait_seconds=120)
-
-    assert asyncio.run(cancelled()).structured_content["state"] == "finished"
 
 
 def test_a_job_that_cant_be_done_says_why(shop: Shop) -> None:

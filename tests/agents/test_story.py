@@ -35,17 +35,17 @@ def pixels(path: Path) -> bytes:
         return image.convert("RGB").tobytes()
 
 
-def by_hand(output: Path, scene: str, name: str) -> dict[str, bytes]:
-    """What ``lora-workbench generate`` draws of the same request: file name -> content."""
-    file = output.parent / f"{name}.toml"
+def by_hand(output: Path) -> dict[str, bytes]:
+    """What ``lora-workbench generate`` draws of the same scenes: file name -> content."""
+    prompts = [f"ohwx fox, {scene}" for scene in SCENES]
+    file = output.parent / "hand.toml"
     file.write_text(
-        f'name = "{name}"\noutput = {json.dumps(str(output))}\n[base]\ndevice = "cpu"\n'
-        f'[pictures]\nprompts = ["ohwx fox, {scene}"]\nseed = 3\nseeds_per_prompt = 2\nstack = "fox:0.9"\n'
-        "steps = 25\nguidance = 3.0\n"
+        f'name = "hand"\noutput = {json.dumps(str(output))}\n[base]\ndevice = "cpu"\n[pictures]\nsteps = 25\n'
+        f'prompts = {json.dumps(prompts)}\nseed = 3\nseeds_per_prompt = 2\nbatch_size = 2\nstack = "fox:0.9"\n'
+        "guidance = 3.0\n"
     )
     assert main(["generate", str(file)]) == 0
-    folder = output / "batches" / name / "pictures"
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in (output / "batches" / "hand" / "pictures").iterdir()}
 
 
 def test_a_training_gives_an_adapter_with_verdict_and_preview(shop: Shop) -> None:
@@ -81,14 +81,15 @@ def test_a_campaign_of_four_pictures_is_what_is_drawn_by_hand(shop: Shop) -> Non
             ]  # fmt: skip
             return [await done(client, "draw_fox", **call) for call in calls]
 
-    for number, (scene, result) in enumerate(zip(SCENES, asyncio.run(campaign()), strict=True)):
-        drawn = {path_of(link).name: path_of(link).read_bytes() for link in links_of(result)}
-        assert drawn == by_hand(shop.output, scene, f"hand-{number}")
-        assert len(drawn) == 2
+    drawn = {}
+    for result in asyncio.run(campaign()):
         assert [picture["seed"] for picture in result.structured_content["pictures"]] == [3, 4]
         for shown, link in zip(images_of(result), links_of(result), strict=True):
+            drawn[path_of(link).name] = path_of(link).read_bytes()
             with Image.open(io.BytesIO(base64.b64decode(shown.data))) as image:
                 assert image.convert("RGB").tobytes() == pixels(path_of(link))
+    assert len(drawn) == 4
+    assert drawn == by_hand(shop.output)
 
 
 def test_progress_is_told_and_the_same_call_draws_nothing_twice(shop: Shop) -> None:
@@ -100,7 +101,7 @@ def test_progress_is_told_and_the_same_call_draws_nothing_twice(shop: Shop) -> N
 
     async def calls() -> tuple[types.CallToolResult, types.CallToolResult]:
         async with in_process(service_in(shop.output)) as client:
-            call = {"scene": "a fox", "count": 3, "seed": 11, "size": "64x64", "steps": 40}
+            call = {"scene": "a fox", "count": 3, "seed": 11, "size": "64x64", "steps": 12}
             call["adapters"] = [{"name": "fox", "weight": 0.5}]
             first = await client.call_tool("draw", call, progress_callback=tell)
             return first, await client.call_tool("draw", call)
@@ -109,7 +110,7 @@ def test_progress_is_told_and_the_same_call_draws_nothing_twice(shop: Shop) -> N
     assert first.structured_content["report"]["drawn_now"] == 3
     assert second.structured_content["report"]["drawn_now"] == 0
     assert [path_of(link) for link in links_of(first)] == [path_of(link) for link in links_of(second)]
-    assert any("generating fox 0.5" in (message or "") for _, message in told)
+    assert any("drawing fox 0.5" in (message or "") for _, message in told)
     numbers = [number for number, _ in told]
     assert numbers == sorted(numbers)
 
@@ -121,7 +122,7 @@ def test_a_cancelled_call_ends_its_drawing(shop: Shop) -> None:
 
             async def tell(progress: float, total: float | None, message: str | None) -> None:
                 del progress, total
-                if "generating" in (message or ""):
+                if "drawing" in (message or ""):
                     begun.set()
 
             call = {"scene": "a fox at night", "count": 16, "steps": 200, "seed": 50}
@@ -162,7 +163,7 @@ def test_a_saved_stack_and_a_workflow_are_tools(shop: Shop) -> None:
             problem = await refused(client, "run_one_picture", steps=0, step=3)
             assert "steps: got 0, expected a whole number from 1" in problem and "did you mean steps?" in problem
             stacked = await done(client, "draw_stack_two_foxes", scene="a fox", seed=2)
-            ran = await done(client, "run_one_picture", prompts="a rocket", set={"Generate.seed": 5})
+            ran = await done(client, "run_one_picture", prompts="a rocket", set={"LW_Generate.seed": 5})
             return [stacked, ran]
 
     stacked, ran = asyncio.run(calls())
