@@ -42,6 +42,7 @@ _LOCK_SECONDS = 3.0
 """Those who only look whether there is a worker hold its lock for a moment."""
 _START_SECONDS = 15.0
 """That a worker which was started may take until it holds the lock."""
+_MOST_FAILURES = 3
 _SAID = 20
 """Messages that are kept."""
 _WORK = "--work"
@@ -216,13 +217,17 @@ class Workers:
         self._jobs, self._idle = jobs, idle
         self._process: subprocess.Popen[Any] | None = None
         self._started = float("-inf")
+        self._failures = 0
+        """Workers in a row that ended by an error."""
 
     def ensure(self) -> None:
         """Start a worker if there are jobs and nobody does them.
 
         Raises:
+            ConfigError: the last ones that were started ended at once.
             OSError: no process can be started, or its log can't be written.
         """
+        self._look_back()
         if self._is_starting() or not self._jobs.unfinished() or self._jobs.is_worked_on():
             return
         self._jobs.folder.mkdir(parents=True, exist_ok=True)
@@ -233,6 +238,24 @@ class Workers:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_detached(),
             )  # fmt: skip
         self._started = time.monotonic()
+
+    def _look_back(self) -> None:
+        """Count what became of the worker that was started last.
+
+        Raises:
+            ConfigError: too many ended by an error.
+        """
+        code = self._process.poll() if self._process else None
+        if code is None:
+            return
+        self._process, self._failures = None, self._failures + 1 if code else 0
+        if self._failures > _MOST_FAILURES:
+            self._failures = 0
+            raise ConfigError(
+                "The process that does jobs ends by an error whenever it is started.",
+                expected="one that goes on",
+                hint=f"{self._jobs.folder / 'worker.log'} tells why; the job waits, and goes on once that is mended.",
+            )
 
     def _is_starting(self) -> bool:
         """Whether one that was started just now doesn't hold the lock yet."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from agents_server import waited
+from lora_workbench.agents import worker
 from lora_workbench.agents.backend import DrawRequest, Result, TrainRequest, as_json, from_json
 from lora_workbench.agents.jobs import KEPT, Jobs, State
 from lora_workbench.agents.names import adapter_at, address_of, tool_names
@@ -103,6 +106,21 @@ def test_damaged_jobs_are_told(jobs: Jobs) -> None:
     (job.folder / "request.json").write_text('{"request": {"kind": "dance"}}')
     with pytest.raises(ConfigError, match="can't be read"):
         job.request()
+
+
+def test_workers_that_cant_start_are_told(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker.sys, "executable", shutil.which("false"))
+    jobs.add(DrawRequest(name="fox", scene="a fox"), PLACE)
+    workers = worker.Workers(jobs)
+
+    def told() -> str:
+        try:
+            workers.ensure()
+        except ConfigError as error:
+            return str(error)
+        return ""
+
+    assert "worker.log" in waited(told)
 
 
 def test_old_jobs_are_forgotten_but_not_pictures_in_them(jobs: Jobs) -> None:
