@@ -65,7 +65,7 @@ def checked(schema: Schema, arguments: Mapping[str, Any], tool: str) -> dict[str
     errors = sorted(Draft202012Validator(schema).iter_errors(arguments), key=lambda error: [*map(str, error.path)])
     if problems := list(dict.fromkeys(line for error in errors for line in _told(error))):
         raise ConfigError(
-            "\n  ".join([f"{tool} can't be called with {counted(len(problems), 'problem')}:", *problems]),
+            "\n  ".join([f"This call of {tool} has {counted(len(problems), 'problem')}:", *problems]),
             hint="correct what is listed above, and call it again.",
         )
     defaults = {name: own["default"] for name, own in schema["properties"].items() if "default" in own}

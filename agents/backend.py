@@ -65,6 +65,8 @@ class TrainRequest:
     trigger: str = ""
     """Trigger word, put into captions; empty: captions stay as they are."""
     class_word: str = ""
+    template: str = ""
+    """What captions begin with that lack the trigger word, such as ``a photo of {trigger} {class}``; empty: that."""
     seed: int = 0
     keep: str = "verdict"
     """Which snapshot becomes the adapter: ``verdict``, the one that the measures tell to use, or ``last``."""

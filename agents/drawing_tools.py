@@ -71,8 +71,9 @@ def _common() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _scene(about: str) -> dict[str, Any]:
-    return arguments.text(about, least=1)
+def _scene() -> dict[str, Any]:
+    place = "is put in by itself: at the beginning, or where {triggers} stands."
+    return arguments.text(f"What the picture shows, in plain words. The trigger phrase {place}", least=1)
 
 
 def _weight(default: float) -> dict[str, Any]:
@@ -81,10 +82,10 @@ def _weight(default: float) -> dict[str, Any]:
 
 
 def _with_adapter(service: Service, tool: str, card: Card) -> Tool:
-    scene = _scene("What the picture shows, in plain words. The trigger phrase is put in by itself.")
+    scene = _scene()
     schema = arguments.an_object({"scene": scene, "weight": _weight(_usual(card)), **_common()}, ["scene"])
     return Tool(
-        name=tool, title=f"Draw with {_short(card.name)}", description=about(card), schema=schema, hints=DRAWS,
+        name=tool, title=f"Draw with {_called(card)}", description=about(card), schema=schema, hints=DRAWS,
         act=partial(_draw_with_adapter, service, card.name),
     )  # fmt: skip
 
@@ -93,7 +94,7 @@ def about(card: Card) -> str:
     """What an adapter is, for agents to choose by."""
     phrases = ", ".join(repr(_short(phrase)) for phrase in card.triggers[:_PHRASES])
     parts = [
-        f"Draws pictures with the adapter {_short(card.name)!r}",
+        f"Draws pictures with the adapter {_called(card)!r}",
         f"for {_short(card.base or card.family)}" if card.base or card.family else "",
     ]
     told = [
@@ -106,7 +107,7 @@ def about(card: Card) -> str:
 
 
 def _with_stack(service: Service, tool: str, name: str, rows: str) -> Tool:
-    scene = _scene("What the picture shows, in plain words. The trigger phrases are put in by themselves.")
+    scene = _scene()
     adapters = printable(", ".join(row.adapter for row in _rows(rows)))[:400]
     return Tool(
         name=tool, title=f"Draw with the stack {_short(name)}", hints=DRAWS,
@@ -131,7 +132,7 @@ def _any(service: Service, cards: Sequence[Card]) -> Tool:
     bases = service.catalog.bases()
     further = {
         "adapters": chosen,
-        "scene": _scene("What the picture shows, in plain words. Trigger phrases are put in by themselves."),
+        "scene": _scene(),
         **_common(),
         "steps": arguments.whole("Denoising steps; 0: what the base model draws well with.", 0, 200, default=0),
         "guidance": arguments.number("How closely to follow the scene; 0: as above.", 0, 30, default=0),
@@ -140,7 +141,7 @@ def _any(service: Service, cards: Sequence[Card]) -> Tool:
     return Tool(
         name="draw", title="Draw pictures", schema=arguments.an_object(further, ["scene"]), hints=DRAWS,
         description="Draws pictures with any adapters, alone or combined with weights, or with the base model alone. "
-        f"There are {counted(len(cards), 'adapter')}; the tool adapters lists them. Weights of several adapters "
+        f"It knows {counted(len(cards), 'adapter')}; the tool adapters lists them. Weights of several adapters "
         "usually add up to about 1.",
         act=partial(_draw_with_any, service),
     )  # fmt: skip
@@ -219,6 +220,10 @@ def _sides(size: str) -> tuple[int, int]:
 def _usual(card: Card) -> float:
     """The weight that a card recommends, within what tools take."""
     return 1.0 if card.weight is None else max(-HEAVIEST, min(HEAVIEST, card.weight))
+
+
+def _called(card: Card) -> str:
+    return _short(card.name.removesuffix(".safetensors"))
 
 
 def _short(text: str) -> str:

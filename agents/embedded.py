@@ -144,6 +144,8 @@ class EmbeddedBackend:
             "precision": self._place.precision,
         }  # fmt: skip
         trigger = {"word": request.trigger, "class_word": request.class_word} if request.trigger else None
+        if trigger and request.template:
+            trigger["template"] = request.template
         return {
             "name": request.name, "seed": request.seed, "base": base, "dataset": {"path": request.folder},
             "recipe": {"goal": request.goal, "quality": request.quality, **request.settings},

@@ -61,6 +61,10 @@ def _train(service: Service) -> Tool:
                 most=80, default="",
             ),
             "class_word": arguments.text("What it is in plain words, such as fox.", most=80, default=""),
+            "template": arguments.text(
+                "What captions begin with that lack the trigger, with {trigger} and {class}.", most=200,
+                default="a photo of {trigger} {class}",
+            ),
             "quality": arguments.choice("How long to train.", QUALITIES, default="standard"),
             "steps": arguments.whole("Steps; 0: what goal, quality and pictures suggest.", 0, MOST_STEPS, default=0),
             "base": arguments.choice("Base model; empty: the first.", ["", *bases], default=""),
@@ -102,7 +106,8 @@ async def _trained(service: Service, given: Mapping[str, Any], tell: Tell) -> An
     request = TrainRequest(
         folder=str(folder), name=given["name"].strip(), goal=given["goal"], quality=given["quality"],
         base=given["base"] or next(iter(service.catalog.bases())), trigger=given["trigger"].strip(),
-        class_word=given["class_word"].strip(), seed=given["seed"], keep=given["keep"], settings=settings,
+        class_word=given["class_word"].strip(),
+        template=given["template"].strip(), seed=given["seed"], keep=given["keep"], settings=settings,
     )  # fmt: skip
     job = service.ask(request)
     await service.wait(job, given["wait_seconds"], tell, is_ended_with_call=False)

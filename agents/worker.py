@@ -21,6 +21,9 @@ from filelock import FileLock, Timeout
 
 from ..engine.core.errors import ConfigError, WorkbenchError
 from ..engine.core.events import Event, Message, RunOpened
+from ..engine.core.hashing import value_hash
+from ..engine.core.resources import PROJECT_ROOT
+from ..engine.core.stamps import file_stamp
 from ..engine.core.words import printable
 from ..nodes.host.progress import Meter
 from .backend import Backend, DrawRequest, Ended, Request, Result, TrainRequest
@@ -39,6 +42,7 @@ _LOCK_SECONDS = 3.0
 """Those who only look whether there is a worker hold its lock for a moment."""
 _START_SECONDS = 15.0
 """That a worker which was started may take until it holds the lock."""
+_MOST_FAILURES = 3
 _SAID = 20
 """Messages that are kept."""
 _WORK = "--work"
@@ -124,18 +128,26 @@ def work(folder: Path, idle: float = IDLE_SECONDS) -> None:
     """
     signal.signal(signal.SIGTERM, _on_signal)
     signal.signal(signal.SIGINT, _on_signal)
-    jobs, backends = Jobs(folder), dict[Place, Backend]()
+    jobs, backends, code = Jobs(folder), dict[Place, Backend](), code_stamp()
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(Timeout), FileLock(jobs.lock, timeout=_LOCK_SECONDS):
         until = time.monotonic() + idle
         while not _is_terminated and time.monotonic() < until:
             waiting = jobs.unfinished()
+            if waiting and code_stamp() != code:
+                break  # this program was updated: a new process does the rest
             if waiting:
                 _do(waiting[0], backends)
                 jobs.forget_old()
                 until = time.monotonic() + idle
             else:
                 time.sleep(_POLL_SECONDS)
+
+
+def code_stamp() -> str:
+    """Changes with the code of this program on disk."""
+    units = (PROJECT_ROOT / unit for unit in ("agents", "cli", "engine", "headless", "nodes"))
+    return value_hash([[str(path), *file_stamp(path)] for unit in units for path in sorted(unit.rglob("*.py"))])
 
 
 def _on_signal(*_: object) -> None:
@@ -207,13 +219,17 @@ class Workers:
         self._jobs, self._idle = jobs, idle
         self._process: subprocess.Popen[Any] | None = None
         self._started = float("-inf")
+        self._failures = 0
+        """Workers in a row that ended by an error."""
 
     def ensure(self) -> None:
         """Start a worker if there are jobs and nobody does them.
 
         Raises:
+            ConfigError: the last ones that were started ended at once.
             OSError: no process can be started, or its log can't be written.
         """
+        self._look_back()
         if self._is_starting() or not self._jobs.unfinished() or self._jobs.is_worked_on():
             return
         self._jobs.folder.mkdir(parents=True, exist_ok=True)
@@ -224,6 +240,24 @@ class Workers:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_detached(),
             )  # fmt: skip
         self._started = time.monotonic()
+
+    def _look_back(self) -> None:
+        """Count what became of the worker that was started last.
+
+        Raises:
+            ConfigError: too many ended by an error.
+        """
+        code = self._process.poll() if self._process else None
+        if code is None:
+            return
+        self._process, self._failures = None, self._failures + 1 if code else 0
+        if self._failures > _MOST_FAILURES:
+            self._failures = 0
+            raise ConfigError(
+                "The process that does jobs ends by an error whenever it is started.",
+                expected="one that goes on",
+                hint=f"{self._jobs.folder / 'worker.log'} tells why; the job waits, and goes on once that is mended.",
+            )
 
     def _is_starting(self) -> bool:
         """Whether one that was started just now doesn't hold the lock yet."""

@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote, urlparse
+from urllib.request import url2pathname
 
 import httpx2
 import mcp_types as types
@@ -20,6 +22,7 @@ from lora_workbench.agents.jobs import Jobs
 from lora_workbench.agents.places import Place
 from lora_workbench.agents.server import McpServer
 from lora_workbench.agents.service import Service
+from lora_workbench.agents.workflows import WorkflowTool
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
@@ -85,11 +88,11 @@ async def over_http(address: str, token: str = TOKEN) -> AsyncIterator[Client]:
         yield client
 
 
-def service_in(output: Path, **options: Any) -> Service:
-    """A service in this process, on the demo base."""
+def service_in(output: Path, workflows: Sequence[WorkflowTool] = (), **options: Any) -> Service:
+    """A service in this process, on the demo base; its worker is a process as always."""
     from lora_workbench.engine.core.resources import DEMO_BASE
 
-    return Service(Place(output=str(output), bases=(str(DEMO_BASE),), device="cpu", **options))
+    return Service(Place(output=str(output), bases=(str(DEMO_BASE),), device="cpu", **options), workflows, IDLE)
 
 
 def in_process(service: Service) -> Client:
@@ -107,6 +110,11 @@ def images_of(result: types.CallToolResult) -> list[types.ImageContent]:
 
 def links_of(result: types.CallToolResult) -> list[types.ResourceLink]:
     return [part for part in result.content if isinstance(part, types.ResourceLink)]
+
+
+def path_of(link: types.ResourceLink) -> Path:
+    """The file of a picture that an answer links to."""
+    return Path(url2pathname(unquote(urlparse(link.uri).path)))
 
 
 async def done(client: Client, tool: str, **arguments: Any) -> types.CallToolResult:

@@ -9,14 +9,27 @@ from typing import Any
 
 import psutil
 import pytest
-from agents_server import UNMEASURED, Client, Shop, done, end_worker, jobs_in, over_stdio, text_of, worker_of
+from agents_server import (
+    UNMEASURED,
+    Client,
+    Shop,
+    done,
+    end_worker,
+    in_process,
+    jobs_in,
+    over_stdio,
+    service_in,
+    text_of,
+    waited,
+    worker_of,
+)
 from lora_workbench.engine.adapters.files import HASH, read_metadata
 
 LONG = {**UNMEASURED, "steps": 16}
 """A training that is under way long enough to be killed."""
 
 
-def contents(output: Path, name: str = "fox") -> str:
+def contents(output: Path, name: str) -> str:
     """Changes with each bit of an adapter's tensors."""
     return read_metadata(output / "loras" / f"{name}.safetensors")[HASH]
 
@@ -41,62 +54,61 @@ def server_of(output: Path) -> psutil.Process:
     raise AssertionError("no server")
 
 
-def test_a_training_that_was_killed_is_there_again_and_ends_with_the_same_bits(tmp_path: Path) -> None:
-    killed, calm = tmp_path / "killed" / "out", tmp_path / "calm" / "out"
-    for output in (killed, calm):
-        output.mkdir(parents=True)
+def test_a_training_that_was_killed_is_there_again_and_ends_with_the_same_bits(shop: Shop, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
 
     async def undisturbed() -> None:
-        async with over_stdio(calm) as client:
-            await done(client, "train", **LONG, wait_seconds=300)
+        async with in_process(service_in(shop.output)) as client:
+            await done(client, "train", **{**LONG, "name": "calm"}, wait_seconds=600)
 
-    async def interrupted() -> str:
-        async with over_stdio(killed) as client:
+    async def killed() -> None:
+        async with over_stdio(output) as client:
             job = (await done(client, "train", **LONG)).structured_content["job"]
             await is_training(client, job, 5)
-            worker = worker_of(killed)
+            worker = worker_of(output)
             assert worker
-            for process in (server_of(killed), worker):
+            for process in (server_of(output), worker):
                 process.kill()
             psutil.wait_procs([worker], 60)
-            return job
 
     async def again(job: str) -> dict[str, Any]:
-        async with over_stdio(killed) as client:
-            return (await done(client, "status", job=job, wait_seconds=300)).structured_content
+        async with over_stdio(output, "--idle", "0.5") as client:
+            return (await done(client, "status", job=job, wait_seconds=600)).structured_content
 
     try:
         with contextlib.suppress(Exception):  # whatever a client says whose server was killed
-            asyncio.run(interrupted())
-        [job] = jobs_in(killed).all()
-        assert jobs_in(killed).phase(job) == "interrupted"
+            asyncio.run(killed())
+        [job] = jobs_in(output).all()
+        assert jobs_in(output).phase(job) == "interrupted"
         facts = asyncio.run(again(job.id))
         assert facts["state"] == "finished"
-        assert 4 <= facts["report"]["resumed_at"] < 16
-        end_worker(killed)
-        asyncio.run(undisturbed())
-        assert contents(killed) == contents(calm)
+        assert 4 <= facts["report"]["resumed_at"] < LONG["steps"]
+        waited(lambda: worker_of(output) is None)  # it has nothing to do, and frees its memory
     finally:
-        end_worker(killed)
-        end_worker(calm)
+        end_worker(output)
+    asyncio.run(undisturbed())
+    assert contents(output, "fox") == contents(shop.output, "calm")
 
 
-def test_two_trainings_wait_for_each_other_and_a_stopped_one_keeps_its_adapter(shop: Shop) -> None:
+def test_trainings_wait_for_each_other_and_neither_ends_with_the_call(shop: Shop) -> None:
+    """The first is stopped and keeps its adapter; the call that asked for the second is cancelled."""
+
     async def both() -> tuple[Any, Any, Any, Any]:
-        async with over_stdio(shop.output) as client:
-            many = {**UNMEASURED, "steps": 100_000, "seed": 5}
-            first = (await done(client, "train", **{**many, "name": "endless"})).structured_content["job"]
-            same = (await done(client, "train", **{**many, "name": "endless"})).structured_content["job"]
-            assert same == first
-            second = (await done(client, "train", **{**UNMEASURED, "name": "short", "seed": 6})).structured_content[
-                "job"
-            ]
+        async with in_process(service_in(shop.output)) as client:
+            many = {**UNMEASURED, "steps": 100_000, "seed": 5, "name": "endless"}
+            first = (await done(client, "train", **many)).structured_content["job"]
+            assert (await done(client, "train", **many)).structured_content["job"] == first
             await is_training(client, first, 3)
+            short = {**UNMEASURED, "name": "short", "seed": 6, "wait_seconds": 300}
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1):
+                    await client.call_tool("train", short)
+            second = (await done(client, "status")).structured_content["jobs"][0]["job"]
             queued = await done(client, "status", job=second)
             stopped = await done(client, "stop", job=first)
-            ended = await done(client, "status", job=second, wait_seconds=120)
-            runs = await done(client, "runs")
-            return queued, stopped, ended, runs
+            ended = await done(client, "status", job=second, wait_seconds=300)
+            return queued, stopped, ended, await done(client, "runs")
 
     queued, stopped, ended, runs = asyncio.run(both())
     assert queued.structured_content["state"] == "queued"
@@ -109,26 +121,12 @@ def test_two_trainings_wait_for_each_other_and_a_stopped_one_keeps_its_adapter(s
     assert (progress["endless"], progress["short"]) == ("stopped", "finished")
 
 
-def test_a_cancelled_call_of_train_ends_waiting_only(shop: Shop) -> None:
-    async def cancelled() -> Any:
-        async with over_stdio(shop.output) as client:
-            call = {**UNMEASURED, "name": "goes-on", "seed": 7}
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(1.5):
-                    await client.call_tool("train", {**call, "wait_seconds": 300})
-            job = (await done(client, "status")).structured_content["jobs"][0]["job"]
-            assert job.endswith("train-goes-on")
-            return await done(client, "status", job=job, wait_seconds=120)
-
-    assert asyncio.run(cancelled()).structured_content["state"] == "finished"
-
-
 def test_a_job_that_cant_be_done_says_why(shop: Shop) -> None:
     empty = shop.output.parent / "nothing-in-it"
     empty.mkdir()
 
     async def failed() -> Any:
-        async with over_stdio(shop.output) as client:
+        async with in_process(service_in(shop.output, roots=(str(empty.parent),))) as client:
             return await client.call_tool("train", {"folder": str(empty), "name": "none", "wait_seconds": 60})
 
     result = asyncio.run(failed())

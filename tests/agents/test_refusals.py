@@ -7,8 +7,10 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+import mcp_types as types
 import pytest
 from agents_server import Client, done, in_process, refused, service_in, text_of
+from lora_workbench.agents import server
 from lora_workbench.agents.service import Service
 from lora_workbench.engine.vault.notes import write_notes
 from mcp.shared.exceptions import MCPError
@@ -157,6 +159,36 @@ def test_pins_come_and_go(service: Service) -> None:
         assert uris == {"adapter://fox", "adapter://lamp", "adapter://styles/Riso%20v2"}
 
     with_client(service, calls)
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+def test_clients_are_told_when_tools_come_and_go(service: Service, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    monkeypatch.setattr(server, "CHANGED_SECONDS", 0.05)
+
+    async def told() -> None:
+        serving, news = server.McpServer(service), asyncio.Event()
+
+        async def heard(message: Any) -> None:
+            if isinstance(message, types.ToolListChangedNotification):
+                news.set()
+
+        async with Client(serving.lowlevel, mode=mode, message_handler=heard) as client:
+            await client.list_tools()
+            watching = asyncio.create_task(serving.tell_changes())
+            listening = asyncio.create_task(_listen(client, news)) if mode == "auto" else None
+            await asyncio.sleep(0.5)
+            await done(client, "pin", adapter="Riso v2")
+            await asyncio.wait_for(news.wait(), 30)
+            for task in filter(None, (watching, listening)):
+                task.cancel()
+
+    asyncio.run(told())
+
+
+async def _listen(client: Client, news: asyncio.Event) -> None:
+    async with client.listen(tools_list_changed=True) as events:
+        async for _ in events:
+            news.set()
 
 
 def test_words_in_files_of_others_stay_short_and_on_one_line(service: Service, tmp_path: Path) -> None:

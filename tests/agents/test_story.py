@@ -7,20 +7,27 @@ import base64
 import io
 import json
 from pathlib import Path
-from urllib.parse import unquote, urlparse
-from urllib.request import url2pathname
 
 import mcp_types as types
 import pytest
-from agents_server import Shop, done, end_worker, images_of, links_of, over_stdio, refused, text_of, waited, worker_of
+from agents_server import (
+    Shop,
+    done,
+    images_of,
+    in_process,
+    links_of,
+    over_stdio,
+    path_of,
+    refused,
+    service_in,
+    text_of,
+)
+from lora_workbench.agents.workflows import workflow_tool
 from lora_workbench.cli.main import main
+from lora_workbench.cli.nodes import registry
 from PIL import Image
 
 SCENES = ("an emoji of a fox on a teal background", "an emoji of a fox on a pink background")
-
-
-def path_of(link: types.ResourceLink) -> Path:
-    return Path(url2pathname(unquote(urlparse(link.uri).path)))
 
 
 def pixels(path: Path) -> bytes:
@@ -28,17 +35,17 @@ def pixels(path: Path) -> bytes:
         return image.convert("RGB").tobytes()
 
 
-def by_hand(output: Path, scene: str, name: str) -> dict[str, bytes]:
-    """What ``lora-workbench generate`` draws of the same request: file name -> content."""
-    file = output.parent / f"{name}.toml"
+def by_hand(output: Path) -> dict[str, bytes]:
+    """What ``lora-workbench generate`` draws of the same scenes: file name -> content."""
+    prompts = [f"ohwx fox, {scene}" for scene in SCENES]
+    file = output.parent / "hand.toml"
     file.write_text(
-        f'name = "{name}"\noutput = {json.dumps(str(output))}\n[base]\ndevice = "cpu"\n'
-        f'[pictures]\nprompts = ["ohwx fox, {scene}"]\nseed = 3\nseeds_per_prompt = 2\nstack = "fox:0.9"\n'
-        "steps = 25\nguidance = 3.0\n"
+        f'name = "hand"\noutput = {json.dumps(str(output))}\n[base]\ndevice = "cpu"\n[pictures]\nsteps = 25\n'
+        f'prompts = {json.dumps(prompts)}\nseed = 3\nseeds_per_prompt = 2\nbatch_size = 2\nstack = "fox:0.9"\n'
+        "guidance = 3.0\n"
     )
     assert main(["generate", str(file)]) == 0
-    folder = output / "batches" / name / "pictures"
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in (output / "batches" / "hand" / "pictures").iterdir()}
 
 
 def test_a_training_gives_an_adapter_with_verdict_and_preview(shop: Shop) -> None:
@@ -57,7 +64,7 @@ def test_a_campaign_of_four_pictures_is_what_is_drawn_by_hand(shop: Shop) -> Non
         async with over_stdio(shop.output) as client:
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
             assert tools["draw_fox"].annotations == types.ToolAnnotations(
-                title="Draw with fox.safetensors", read_only_hint=False, destructive_hint=False, idempotent_hint=True,
+                title="Draw with fox", read_only_hint=False, destructive_hint=False, idempotent_hint=True,
                 open_world_hint=False,
             )  # fmt: skip
             assert "'ohwx fox'" in (tools["draw_fox"].description or "")
@@ -74,14 +81,15 @@ def test_a_campaign_of_four_pictures_is_what_is_drawn_by_hand(shop: Shop) -> Non
             ]  # fmt: skip
             return [await done(client, "draw_fox", **call) for call in calls]
 
-    for number, (scene, result) in enumerate(zip(SCENES, asyncio.run(campaign()), strict=True)):
-        drawn = {path_of(link).name: path_of(link).read_bytes() for link in links_of(result)}
-        assert drawn == by_hand(shop.output, scene, f"hand-{number}")
-        assert len(drawn) == 2
+    drawn = {}
+    for result in asyncio.run(campaign()):
         assert [picture["seed"] for picture in result.structured_content["pictures"]] == [3, 4]
         for shown, link in zip(images_of(result), links_of(result), strict=True):
+            drawn[path_of(link).name] = path_of(link).read_bytes()
             with Image.open(io.BytesIO(base64.b64decode(shown.data))) as image:
                 assert image.convert("RGB").tobytes() == pixels(path_of(link))
+    assert len(drawn) == 4
+    assert drawn == by_hand(shop.output)
 
 
 def test_progress_is_told_and_the_same_call_draws_nothing_twice(shop: Shop) -> None:
@@ -92,8 +100,8 @@ def test_progress_is_told_and_the_same_call_draws_nothing_twice(shop: Shop) -> N
         told.append((progress, message))
 
     async def calls() -> tuple[types.CallToolResult, types.CallToolResult]:
-        async with over_stdio(shop.output) as client:
-            call = {"scene": "a fox", "count": 3, "seed": 11, "size": "64x64", "steps": 40}
+        async with in_process(service_in(shop.output)) as client:
+            call = {"scene": "a fox", "count": 3, "seed": 11, "size": "64x64", "steps": 12}
             call["adapters"] = [{"name": "fox", "weight": 0.5}]
             first = await client.call_tool("draw", call, progress_callback=tell)
             return first, await client.call_tool("draw", call)
@@ -102,19 +110,19 @@ def test_progress_is_told_and_the_same_call_draws_nothing_twice(shop: Shop) -> N
     assert first.structured_content["report"]["drawn_now"] == 3
     assert second.structured_content["report"]["drawn_now"] == 0
     assert [path_of(link) for link in links_of(first)] == [path_of(link) for link in links_of(second)]
-    assert any("generating fox 0.5" in (message or "") for _, message in told)
+    assert any("drawing fox 0.5" in (message or "") for _, message in told)
     numbers = [number for number, _ in told]
     assert numbers == sorted(numbers)
 
 
 def test_a_cancelled_call_ends_its_drawing(shop: Shop) -> None:
     async def cancelled() -> types.CallToolResult:
-        async with over_stdio(shop.output) as client:
+        async with in_process(service_in(shop.output)) as client:
             begun = asyncio.Event()
 
             async def tell(progress: float, total: float | None, message: str | None) -> None:
                 del progress, total
-                if "generating" in (message or ""):
+                if "drawing" in (message or ""):
                     begun.set()
 
             call = {"scene": "a fox at night", "count": 16, "steps": 200, "seed": 50}
@@ -145,7 +153,8 @@ def test_a_saved_stack_and_a_workflow_are_tools(shop: Shop) -> None:
     workflow.write_text(json.dumps(graph))
 
     async def calls() -> list[types.CallToolResult]:
-        async with over_stdio(shop.output, "--workflow", str(workflow)) as client:
+        offered = workflow_tool(workflow, registry())
+        async with in_process(service_in(shop.output, [offered])) as client:
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
             assert {"draw_stack_two_foxes", "run_one_picture"} < tools.keys()
             assert "draw_stack_damaged" not in tools
@@ -154,7 +163,7 @@ def test_a_saved_stack_and_a_workflow_are_tools(shop: Shop) -> None:
             problem = await refused(client, "run_one_picture", steps=0, step=3)
             assert "steps: got 0, expected a whole number from 1" in problem and "did you mean steps?" in problem
             stacked = await done(client, "draw_stack_two_foxes", scene="a fox", seed=2)
-            ran = await done(client, "run_one_picture", prompts="a rocket", set={"Generate.seed": 5})
+            ran = await done(client, "run_one_picture", prompts="a rocket", set={"LW_Generate.seed": 5})
             return [stacked, ran]
 
     stacked, ran = asyncio.run(calls())
@@ -162,14 +171,3 @@ def test_a_saved_stack_and_a_workflow_are_tools(shop: Shop) -> None:
     [link] = links_of(ran)
     with Image.open(path_of(link)) as image:
         assert json.loads(image.info["lora_workbench"])["prompt"] == "a rocket"
-
-
-def test_idle_workers_end_and_free_their_memory(shop: Shop) -> None:
-    end_worker(shop.output)
-
-    async def drawn() -> types.CallToolResult:
-        async with over_stdio(shop.output, "--idle", "0.5") as client:
-            return await done(client, "draw_fox", scene="a fox", seed=99, wait_seconds=120)
-
-    asyncio.run(drawn())
-    waited(lambda: worker_of(shop.output) is None)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from agents_server import waited
+from lora_workbench.agents import worker
 from lora_workbench.agents.backend import DrawRequest, Result, TrainRequest, as_json, from_json
 from lora_workbench.agents.jobs import KEPT, Jobs, State
 from lora_workbench.agents.names import adapter_at, address_of, tool_names
@@ -16,6 +19,8 @@ from lora_workbench.agents.places import Place
 from lora_workbench.agents.workflows import prepared, values_of, workflow_tool
 from lora_workbench.cli.nodes import registry
 from lora_workbench.engine.core.errors import ConfigError, WorkflowError
+from lora_workbench.engine.runs.inventory import existing_store
+from lora_workbench.engine.runs.store import RunStore
 from PIL import Image
 
 PLACE = Place(output="/out", bases=("/demo_base",))
@@ -88,6 +93,12 @@ def test_jobs_keep_their_order_and_are_asked_for_once(jobs: Jobs) -> None:
         jobs.find("17")
 
 
+def test_a_store_with_jobs_is_still_a_run_store(tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "run-store")
+    Jobs(store.jobs).add(DrawRequest(name="fox", scene="a fox"), PLACE)
+    assert existing_store(store.root).jobs == store.jobs
+
+
 def test_damaged_jobs_are_told(jobs: Jobs) -> None:
     job = jobs.add(DrawRequest(name="fox", scene="a fox"), PLACE)
     (job.folder / "state.json").write_text("{")
@@ -95,6 +106,21 @@ def test_damaged_jobs_are_told(jobs: Jobs) -> None:
     (job.folder / "request.json").write_text('{"request": {"kind": "dance"}}')
     with pytest.raises(ConfigError, match="can't be read"):
         job.request()
+
+
+def test_workers_that_cant_start_are_told(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker.sys, "executable", shutil.which("false"))
+    jobs.add(DrawRequest(name="fox", scene="a fox"), PLACE)
+    workers = worker.Workers(jobs)
+
+    def told() -> str:
+        try:
+            workers.ensure()
+        except ConfigError as error:
+            return str(error)
+        return ""
+
+    assert "worker.log" in waited(told)
 
 
 def test_old_jobs_are_forgotten_but_not_pictures_in_them(jobs: Jobs) -> None:
