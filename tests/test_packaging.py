@@ -15,7 +15,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-CODE = ("cli", "engine", "headless", "nodes")
+CODE = ("agents", "cli", "engine", "headless", "nodes")
 FOLDERS = (*CODE, "js", "locales", "workflows", "subgraphs", "assets")
 """What is installed beside ``__init__.py``."""
 
