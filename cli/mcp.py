@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +68,9 @@ def _port(text: str) -> int:
 
 
 def mcp(arguments: argparse.Namespace) -> int:
+    import asyncio
+    from importlib.util import find_spec
+
     if arguments.work is not None:  # this program started itself as the worker of its jobs
         from ..agents.worker import work
 
@@ -90,6 +90,8 @@ def mcp(arguments: argparse.Namespace) -> int:
 
 def _version() -> str:
     """Of this program; empty where it wasn't installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
     with contextlib.suppress(PackageNotFoundError):
         return version("lora-workbench")
     return ""
