@@ -15,7 +15,7 @@ _HIGHEST = 1024
 
 def add_to(commands: Any) -> None:
     actions = commands.add_parser(
-        "adapters", help="list, search, inspect, note, export, extract, merge, resize and convert adapter files"
+        "adapters", help="list, search, inspect, note, pin, export, extract, merge, resize and convert adapter files"
     ).add_subparsers(required=True, metavar="ACTION")
     extraction = actions.add_parser("extract", help="make an adapter of the difference of two base models")
     extraction.add_argument(

@@ -15,10 +15,10 @@ from typing import NoReturn
 
 from ..engine.core.errors import WorkbenchError, WorkflowError
 from ..engine.core.words import printable
-from . import adapters, doctor, families, generate, nodes, plan, report, run, runs, store, train, workflows
+from . import adapters, doctor, families, generate, mcp, nodes, plan, report, run, runs, store, train, workflows
 from .printing import complain, say_json
 
-PROGRAMS = (run, train, generate, plan, runs, workflows, nodes, families, adapters, report, store, doctor)
+PROGRAMS = (run, train, generate, plan, runs, workflows, nodes, families, adapters, report, mcp, store, doctor)
 """Each adds its parser, with the function that runs it."""
 
 
@@ -36,19 +36,24 @@ class _Parser(argparse.ArgumentParser):
         super().error(printable(message))
 
 
+def parser() -> argparse.ArgumentParser:
+    """Of all programs; what it parses has the function that runs it as ``command``."""
+    made = _Parser(
+        prog="lora-workbench",
+        description="LoRA Workbench without ComfyUI: workflows, training, adapters, the run store.",
+    )
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
+    for program in PROGRAMS:
+        program.add_to(commands)
+    return made
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns its exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     _Parser.arguments = sys.argv[1:] if argv is None else argv
-    parser = _Parser(
-        prog="lora-workbench",
-        description="LoRA Workbench without ComfyUI: workflows, training, adapters, the run store.",
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for program in PROGRAMS:
-        program.add_to(commands)
-    arguments = parser.parse_args(_Parser.arguments)
+    arguments = parser().parse_args(_Parser.arguments)
     if arguments.command not in (train.train, generate.generate) and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         complain("Only `train` and `generate` share their work among processes; each of these would do all of it.")
         return 2

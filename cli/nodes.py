@@ -11,9 +11,9 @@ from .printing import say, say_json
 
 def registry() -> Registry:
     """The project's nodes by id."""
-    from ..nodes import NODES
+    from .. import nodes
 
-    return {node.GET_SCHEMA().node_id: node for node in NODES}
+    return nodes.registry()
 
 
 def add_to(commands: Any) -> None:

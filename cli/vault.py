@@ -1,4 +1,4 @@
-"""The commands of ``lora-workbench adapters`` on the vault: list, search, inspect, note and export."""
+"""The commands of ``lora-workbench adapters`` on the vault: list, search, inspect, note, pin and export."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ def add_to(actions: Any) -> None:
     )
     noting.add_argument("--prompt", action="append", default=[], metavar="TEXT", help="sample prompt; may be repeated")
     noting.set_defaults(command=note, refuse=noting.error)
+    for action, about in (("pin", "pin an adapter: agents get a tool for it"), ("unpin", "take the pin off again")):
+        pinning = actions.add_parser(action, help=about)
+        pinning.add_argument("name", metavar="NAME", help="as in the list; folders and suffix may be left out")
+        _add_places(pinning)
+        pinning.set_defaults(command=pin, pinned=action == "pin")
     exporting = actions.add_parser(
         "export",
         help="copy an adapter file with its preview, a card for Civitai and programs, and one for people",
@@ -123,6 +128,20 @@ def note(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def pin(arguments: argparse.Namespace) -> int:
+    from ..engine.adapters.finding import find
+    from ..engine.vault.notes import write_notes
+
+    files = dict(_library(arguments).files)
+    name = find(arguments.name, [*files])
+    write_notes(files[name], pinned=arguments.pinned)
+    if arguments.json:
+        say_json({"name": name, "pinned": arguments.pinned})
+    else:
+        say(f"{name} is {'pinned' if arguments.pinned else 'not pinned any more'}.")
+    return 0
+
+
 def export(arguments: argparse.Namespace) -> int:
     from ..engine.vault import exporting
     from ..engine.vault.sidecars import Folders
@@ -187,5 +206,6 @@ def _card(file: Path) -> Card:
 
 
 def _line(card: Card) -> str:
+    pinned = "  pinned" if card.pinned else ""
     kind = "unreadable" if card.problem else f"{card.family or '?'} {' '.join(card.kinds)} {card.rank or ''}".strip()
-    return f"{card.bytes / 1e6:8.1f} MB  {card.name}  [{kind}]  {'; '.join(card.triggers)}".rstrip()
+    return f"{card.bytes / 1e6:8.1f} MB  {card.name}  [{kind}]  {'; '.join(card.triggers)}".rstrip() + pinned

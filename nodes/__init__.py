@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .adapters.apply_stack import ApplyStack
 from .adapters.bake_stack import BakeStack
 from .adapters.combine_adapters import CombineAdapters
@@ -65,6 +67,9 @@ from .training.train_embedding import TrainEmbedding
 from .training.train_lora import TrainLoRA
 from .training.train_remote import TrainRemote
 from .training.train_slider import TrainSlider
+
+if TYPE_CHECKING:
+    from ..headless.workflow import Registry
 
 NODES: list[type[io.ComfyNode]] = [
     LoadDataset,
@@ -131,3 +136,8 @@ NODES: list[type[io.ComfyNode]] = [
     SaveImages,
 ]
 """In the order in which a user meets them."""
+
+
+def registry() -> Registry:
+    """All of them by id."""
+    return {node.GET_SCHEMA().node_id: node for node in NODES}

@@ -186,8 +186,10 @@ def _in_binary(message: bytes) -> Heard:
 
 
 @contextlib.contextmanager
-def serve(extension: Path | None, folder: Path) -> Iterator[Server]:
-    """ComfyUI from ``COMFYUI_PATH``, with ``folder`` for all its files and ours as the only extension.
+def serve(extension: Path | None, folder: Path, port: int = 0) -> Iterator[Server]:
+    """ComfyUI from ``COMFYUI_PATH``, with ``folder`` for all its files and ours as the only extension, at a port; 0 for
+    any that is free.
+
 
     ``COMFYUI_PYTHON`` names the interpreter that has ComfyUI's requirements. Without ``extension``, what is in the
     folder's ``custom_nodes`` is used.
@@ -196,7 +198,7 @@ def serve(extension: Path | None, folder: Path) -> Iterator[Server]:
     if extension and not place.is_symlink():
         place.parent.mkdir()
         place.symlink_to(extension, target_is_directory=True)
-    port = free_port()
+    port = port or free_port()
     command = [
         os.environ.get("COMFYUI_PYTHON", sys.executable), "main.py", "--cpu", "--disable-auto-launch",
         "--disable-api-nodes", "--port", str(port), "--base-directory", str(folder),

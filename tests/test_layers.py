@@ -13,7 +13,7 @@ import lora_workbench
 import pytest
 
 ROOT = Path(lora_workbench.__file__).parent
-TOPS = ("engine", "headless", "nodes", "cli")
+TOPS = ("engine", "headless", "nodes", "agents", "cli")
 LEVELS = {
     "engine.core": 0,
     "engine.diffusion": 1,
@@ -36,7 +36,8 @@ LEVELS = {
     "headless": 6,
     "engine.batches": 7,
     "nodes": 8,
-    "cli": 9,
+    "agents": 9,
+    "cli": 10,
 }
 """Unit -> level. A unit imports from itself and from lower levels."""
 

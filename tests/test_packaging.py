@@ -19,7 +19,7 @@ else:
 CODE = tuple(path.parent.name for path in Path(lora_workbench.__file__).parent.glob("*/__init__.py"))
 FOLDERS = (*CODE, "js", "locales", "workflows", "subgraphs", "assets")
 """What is installed beside ``__init__.py``."""
-READ = {"CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml", "requirements.txt"}
+READ = {"CHANGELOG.md", "LICENSE", "README.md", "SKILL.md", "pyproject.toml", "requirements.txt"}
 """What the archive has beside that, for people, installers and the registry."""
 
 LARGEST = 20_000_000

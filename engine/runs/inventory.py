@@ -16,7 +16,7 @@ from ..core.errors import AdapterError, StorageError
 from ..core.locks import if_free
 from ..core.words import first_of
 from .sample_files import SUFFIX
-from .store import ABOUT, COMPARED, EVENTS, GRAPH, REPORT, REQUESTS, TRAINED, RunStore
+from .store import ABOUT, COMPARED, EVENTS, GRAPH, JOBS, REPORT, REQUESTS, TRAINED, RunStore
 
 Kind = Literal["cache", "state", "snapshot", "samples", "events", "adapter", "model"]
 """``model`` is a finished base model, all weights of which were trained."""
@@ -77,7 +77,7 @@ def existing_store(root: Path) -> RunStore:
     Raises:
         StorageError: there is no such folder, or it holds other files too.
     """
-    strange = [path.name for path in sorted(root.glob("[!.]*")) if path.name not in ("runs", *CACHES)]
+    strange = [path.name for path in sorted(root.glob("[!.]*")) if path.name not in ("runs", JOBS, *CACHES)]
     if strange or not root.is_dir():
         raise StorageError(
             f"{root} isn't a run store: it also holds {first_of(strange)}." if strange else f"No run store at {root}.",

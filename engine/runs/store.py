@@ -16,6 +16,8 @@ TRAINED = "lw.trained"
 Wanted = Literal["stop", "sample", "snapshot"]
 """What a run in progress can be asked for, by a file of this name."""
 REQUESTS: tuple[Wanted, ...] = get_args(Wanted)
+JOBS = "jobs"
+"""Name of the folder of agents' jobs."""
 EVENTS = "events"
 """Name of the folder of TensorBoard events."""
 REPORT = ".report.html"
@@ -74,6 +76,8 @@ class RunStore:
         self.drawn = PictureCache(root / "drawn")
         self.boards = TextCache(root / "boards")
         self.class_pictures = root / "class_pictures"
+        self.jobs = root / JOBS
+        """What agents have asked for, a folder a job."""
         self.vault = root / "vault" / "index.sqlite"
         """The index of all adapters, made of their files."""
 

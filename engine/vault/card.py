@@ -48,6 +48,8 @@ class Card:
     """Recommended, for stacks."""
     notes: str = ""
     """The user's own, and those of other programs' users."""
+    pinned: bool = False
+    """Whether the user has it at hand: agents get a tool for each pinned adapter."""
     prompts: tuple[str, ...] = ()
     """Some sample prompts."""
     preview: str = ""

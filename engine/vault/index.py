@@ -21,7 +21,7 @@ from .reading import read_card, stamp_of
 from .searching import Query
 from .sidecars import Folders
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised with every change of what a card or the table holds."""
 _OURS = 0x4C57_5641
 """``application_id`` of the file: LWVA."""

@@ -25,6 +25,7 @@ def write_notes(
     weight: float | None = None,
     triggers: Sequence[str] = (),
     prompts: Sequence[str] = (),
+    pinned: bool | None = None,
 ) -> Path:
     """Keep something about an adapter beside it. What isn't given stays as it is noted, and so do other fields.
 
@@ -34,6 +35,7 @@ def write_notes(
         weight: recommended, for stacks.
         triggers: trigger phrases, added to those that are noted.
         prompts: sample prompts, added likewise.
+        pinned: whether it is among those that are at hand: agents get a tool for each of them.
 
     Returns:
         The file with the notes.
@@ -53,6 +55,8 @@ def write_notes(
         fields["notes"] = notes
     if weight is not None:
         fields["weight"] = weight
+    if pinned is not None:
+        fields["pinned"] = pinned
     for name, more in (("triggers", triggers), ("prompts", prompts)):
         if more:
             before = fields.get(name)

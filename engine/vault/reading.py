@@ -162,6 +162,7 @@ def _with_words(card: Card, said: Said, remarks: Iterable[str], beside: Beside) 
         verdict=said.verdict,
         weight=said.weight,
         notes=said.notes,
+        pinned=said.pinned,
         prompts=said.prompts[:_PROMPTS],
         preview=beside.preview.name if beside.preview else "",
         hashes=said.hashes,

@@ -25,6 +25,8 @@ class Said:
     verdict: str = ""
     weight: float | None = None
     notes: str = ""
+    pinned: bool = False
+    """Whether the user has pinned it."""
     prompts: tuple[str, ...] = ()
     """Sample prompts."""
     hashes: Mapping[str, str] = field(default_factory=dict)
@@ -74,6 +76,7 @@ def merged(header: Said, beside: Sequence[Said]) -> Said:
         trained=_united(one.trained for one in told),
         verdict=first(one.verdict for one in told),
         weight=next((one.weight for one in told if one.weight is not None), None),
+        pinned=any(one.pinned for one in told),
         notes="\n".join(dict.fromkeys(one.notes for one in told if one.notes)),
         prompts=tuple(dict.fromkeys(chain.from_iterable(one.prompts for one in told))),
         hashes=_united(one.hashes for one in told),

@@ -1,6 +1,6 @@
 """The files beside an adapter: what other programs and the user keep of it there.
 
-- ``fox.lw.json`` is ours: notes, weight and trigger phrases of the user's own (``notes.py``).
+- ``fox.lw.json`` is ours: notes, weight, trigger phrases and pin of the user's own (``notes.py``).
 - ``fox.json`` is A1111's, with ``activation text`` and ``preferred weight``.
 - ``fox.metadata.json`` is that of ComfyUI-Lora-Manager, with ``usage_tips`` and Civitai's answer in ``civitai``.
 - ``fox.civitai.info`` is Civitai's answer as such, which Civitai Helper and other programs save.
@@ -109,6 +109,7 @@ def _in_own(fields: Mapping[str, Any]) -> Said:
         triggers=phrases(listed(fields.get("triggers"))),
         weight=number(fields.get("weight")),
         notes=text(fields.get("notes")),
+        pinned=fields.get("pinned") is True,
         prompts=phrases(listed(fields.get("prompts"))),
     )
 

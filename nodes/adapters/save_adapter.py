@@ -116,6 +116,9 @@ class SaveAdapter(io.ComfyNode):
         saved = f"{'saved' if kept.written else 'already saved'}: {place}"
         text = "\n".join([saved, *filter(None, [str(made), unread(adapter, names)]), *remarks(adapter)])
         tell(text)
-        report = {"name": adapter.name, "path": place, "trigger": adapter.trigger, "written": kept.written}
+        report = {
+            "name": adapter.name, "path": place, "adapter": host().adapter_name(kept.path), "trigger": adapter.trigger,
+            "written": kept.written,
+        }  # fmt: skip
         report |= made.report()
         return io.NodeOutput(str(kept.path), ui={**shown(text=text, report=report), **saved_adapters([place])})

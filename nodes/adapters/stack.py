@@ -73,8 +73,9 @@ class StackRows(io.ComfyNode):
         below, own = as_stack(lora_stack), stack_of(paths_of(rows))
         whole = Stack((*below.entries, *(stack or Stack()).entries, *own.entries))
         names, files = named(whole) if linked(cls, "lora_stack") else (named_later(whole), [])
-        told = [*summary(whole), *remarks(own), *warnings(whole), *(f"saved for lora_stack: {file}" for file in files)]
+        entries, notes = summary(whole), [*remarks(own), *warnings(whole)]
+        told = [*entries, *notes, *(f"saved for lora_stack: {file}" for file in files)]
         text = "\n".join(told) or "no adapter is on"
         tell(text)
-        ui = {**shown(text=text), **saved_adapters(files)}
+        ui = {**shown(text=text, report={"stack": entries, "notes": notes}), **saved_adapters(files)}
         return io.NodeOutput(whole, ", ".join(whole.triggers()), names, ui=ui)

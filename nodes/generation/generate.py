@@ -87,7 +87,8 @@ class Generate(io.ComfyNode):
         by_picture = bool(request.references) and reference_guidance != 1
         remarks += filter(None, [negative_remark(base.info, request.negative_prompt, guidance, by_picture=by_picture)])
         remarks += stack.remarks_on_training(base.known_words) if stack else []
-        notes = "\n".join([*prompt_lines(base, [*request.prompts, request.negative_prompt]), *remarks])
-        tell(notes)
+        notes = [*prompt_lines(base, [*request.prompts, request.negative_prompt]), *remarks]
+        tell("\n".join(notes))
         batch = host().drive(generate(base, request, stack))
-        return io.NodeOutput(to_tensor([picture.image for picture in batch]), batch, ui=shown(text=notes))
+        ui = shown(text="\n".join(notes), report={"notes": notes})
+        return io.NodeOutput(to_tensor([picture.image for picture in batch]), batch, ui=ui)

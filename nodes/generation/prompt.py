@@ -79,4 +79,5 @@ class Prompt(io.ComfyNode):
             told.append(f"Without a place in some prompt: {', '.join(placed.left_out)}. Write {{triggers}} there.")
         text = "\n".join([*placed.prompts, *told])
         tell(text)
-        return io.NodeOutput("\n".join(placed.prompts), whole, ", ".join(whole.triggers()), ui=shown(text=text))
+        ui = shown(text=text, report={"prompts": list(placed.prompts), "notes": told})
+        return io.NodeOutput("\n".join(placed.prompts), whole, ", ".join(whole.triggers()), ui=ui)

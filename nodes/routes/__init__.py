@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from . import captions, datasets, recipe, runs, stacks, stopping, training, vault
+from . import bases, captions, datasets, recipe, runs, stacks, stopping, training, vault
 from .table import Route
 
 ROUTES: list[Route] = [
     *stopping.ROUTES,
     *stacks.ROUTES,
     *training.ROUTES,
+    *bases.ROUTES,
     *recipe.ROUTES,
     *runs.ROUTES,
     *datasets.ROUTES,

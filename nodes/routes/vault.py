@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import TYPE_CHECKING, Any
 
 from ...engine.core.errors import ConfigError
@@ -51,7 +52,7 @@ def vault(asked: Asked) -> Answer:
     return json_answer({
         "total": total,
         "families": library.families(),
-        "cards": [_in_short(card, library) for card in cards],
+        "cards": [_told(card, library, asked) for card in cards],
         "reading": reading and reading._asdict(),
         "version": library.version,
         "note": library.note,
@@ -76,7 +77,7 @@ def values(asked: Asked) -> Answer:
 def card(asked: Asked) -> Answer:
     """The card of one adapter."""
     found, _ = _card(asked.query.get("name"))
-    return json_answer(_in_short(found, host().library)) if found else missing(_UNKNOWN)
+    return json_answer(_told(found, host().library, asked)) if found else missing(_UNKNOWN)
 
 
 def preview(asked: Asked) -> Answer:
@@ -147,6 +148,24 @@ def note(asked: Asked) -> Answer:
     write_notes(path, notes=text)
     host().library.renew(str(asked.body.get("name")))
     return json_answer({"note": text})
+
+
+def pin(asked: Asked) -> Answer:
+    """Pin an adapter, or take its pin off: agents get a tool for each that is pinned.
+
+    Raises:
+        ConfigError: ``pinned`` is neither true nor false.
+    """
+    from ...engine.vault.notes import write_notes
+
+    path, pinned = _path(asked.body.get("name")), asked.body.get("pinned")
+    if path is None:
+        return missing(_UNKNOWN)
+    if not isinstance(pinned, bool):
+        raise ConfigError("This is no pin.", expected="pinned, true or false")
+    write_notes(path, pinned=pinned)
+    host().library.renew(str(asked.body.get("name")))
+    return json_answer({"pinned": pinned})
 
 
 def pictures(asked: Asked) -> Answer:
@@ -236,6 +255,12 @@ def _query(asked: Asked, without: str = "") -> Query:
     return Query.of(asked.query.get("search", "")).narrowed(**given, here=here)
 
 
+def _told(card: Card, library: Library, asked: Asked) -> dict[str, Any]:
+    """A card as pages show it; with ``whole``, all that it holds is in ``whole``."""
+    told = _in_short(card, library)
+    return told | {"whole": json.loads(card.to_json())} if asked.query.get("whole") == "1" else told
+
+
 def _in_short(card: Card, library: Library) -> dict[str, Any]:
     path = library.paths.get(card.name) if card.preview else None
     return {
@@ -246,6 +271,7 @@ def _in_short(card: Card, library: Library) -> dict[str, Any]:
         "triggers": card.triggers,
         "verdict": card.verdict,
         "note": card.notes,
+        "pinned": card.pinned,
         "base": card.base,
         "preview": _stamp(path.with_name(card.preview)) if path else "",
         "problem": card.problem,
@@ -260,5 +286,6 @@ ROUTES = [
     Route("GET", f"{PREFIX}vault/workflow", workflow),
     Route("GET", f"{PREFIX}vault/pictures", pictures),
     Route("POST", f"{PREFIX}vault/note", note),
+    Route("POST", f"{PREFIX}vault/pin", pin),
     Route("POST", f"{PREFIX}vault/preview", use_as_preview),
 ]

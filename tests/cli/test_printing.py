@@ -109,7 +109,8 @@ def test_what_was_typed_wrong(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_programs_print_nowhere_else(root: Path) -> None:
     """Neither do the hosts, apart from the bar; a process that only the doctor reads is none of them."""
     allowed = {"cli/printing.py", "nodes/host/progress.py", "nodes/native/seam.py"}
-    for file in [file for folder in ("cli", "engine", "headless", "nodes") for file in (root / folder).rglob("*.py")]:
+    units = [root / unit for unit in ("agents", "cli", "engine", "headless", "nodes")]
+    for file in [file for unit in units for file in unit.rglob("*.py")]:
         if file.relative_to(root).as_posix() not in allowed:
             calls = [node for node in ast.walk(ast.parse(file.read_bytes())) if isinstance(node, ast.Call)]
             assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"], file

@@ -1,4 +1,4 @@
-"""``lora-workbench adapters`` on the vault: list, search, inspect, note and export."""
+"""``lora-workbench adapters`` on the vault: list, search, inspect, note, pin and export."""
 
 from __future__ import annotations
 
@@ -76,6 +76,19 @@ def test_inspection_has_the_spectrum(output: Path, capsys: pytest.CaptureFixture
     assert facts["metadata"] == {"modelspec.trigger_phrase": "ohwx fox"}
     assert cli.main(["adapters", "inspect", str(path)]) == 0
     assert "| down.0 | 1 |" in capsys.readouterr().out
+
+
+def test_pins_come_and_go(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "pin", "woodcut", "--output", output) == {"name": "woodcut.safetensors", "pinned": True}
+    assert [card["pinned"] for card in said(capsys, "list", "--output", output)] == [False, False, True]
+    assert cli.main(["adapters", "list", "--output", str(output)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("  pinned")
+    assert cli.main(["adapters", "note", str(output / "loras" / "woodcut.safetensors"), "for posters"]) == 0
+    assert [card["pinned"] for card in said(capsys, "search", "woodcut", "--output", output)] == [True]
+    said(capsys, "unpin", "woodcut.safetensors", "--output", output)
+    assert [card["pinned"] for card in said(capsys, "search", "woodcut", "--output", output)] == [False]
+    assert cli.main(["adapters", "pin", "fox", "--output", str(output)]) == 1
+    assert "animals/fox.safetensors or people/fox.safetensors" in capsys.readouterr().err
 
 
 def test_notes_are_found_again(output: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import torch
 from lora_workbench.engine.core.events import SamplesGenerated
 from lora_workbench.engine.runs.listing import listed_runs
 from lora_workbench.engine.runs.sample_files import keeping_samples
+from lora_workbench.engine.vault.card import Card
 from lora_workbench.engine.vault.searching import Query
 from lora_workbench.nodes.host import host as current_host
 from lora_workbench.nodes.host.headless import HeadlessHost
@@ -77,6 +78,14 @@ def test_recent_ones_come_first_and_other_families_are_left_out(names: list[str]
 def test_a_card_by_its_name(names: list[str]) -> None:
     assert json.loads(answer("/card", name=names[0]).content)["rank"] == 4
     assert answer("/card", name="../fox.safetensors").status == 404
+
+
+def test_programs_get_whole_cards(names: list[str]) -> None:
+    listed = json.loads(answer("/vault", whole="1").content)["cards"]
+    assert [Card.from_json(json.dumps(told["whole"])).name for told in listed] == names
+    told = json.loads(answer("/card", name=names[0], whole="1").content)["whole"]
+    assert Card.from_json(json.dumps(told)) == current_host().library.card(names[0])
+    assert "whole" not in json.loads(answer("/card", name=names[0]).content)
 
 
 def test_previews_are_small(names: list[str]) -> None:
@@ -172,6 +181,15 @@ def test_values_to_choose_among(names: list[str]) -> None:
 def test_the_graph_that_trained_it(names: list[str]) -> None:
     assert json.loads(answer("/workflow", name=names[0]).content) == {"workflow": GRAPH}
     assert answer("/workflow", name=names[1]).status == 404
+
+
+def test_pins_are_kept(names: list[str]) -> None:
+    for pinned in (True, False):
+        assert answer("/pin", {"name": names[0], "pinned": pinned}).status == 200
+        [card] = json.loads(answer("/vault", search="fox").content)["cards"]
+        assert card["pinned"] is pinned
+    assert answer("/pin", {"name": names[0], "pinned": "yes"}).status == 400
+    assert answer("/pin", {"name": "../x", "pinned": True}).status == 404
 
 
 def test_notes_are_kept(names: list[str]) -> None:
