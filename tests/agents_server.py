@@ -32,7 +32,7 @@ IDLE = 60
 CHEAP = {"rank": 2, "batch_size": 2, "gradient_accumulation": 1, "text_encoder_learning_rate": 0.0, "warmup_steps": 0}
 FOX = {
     "folder": "fox", "name": "fox", "trigger": "ohwx", "class_word": "fox", "steps": 4,
-    "settings": {**CHEAP, "snapshot_every": 2},
+    "settings": {**CHEAP, "snapshot_every": 4},
 }  # fmt: skip
 """A short training of the demo's subject, with a verdict."""
 UNMEASURED = {**FOX, "settings": {**CHEAP, "measures": False, "held_out": 0.0, "snapshot_every": 0, "save_every": 2}}
