@@ -190,7 +190,6 @@ def serve(extension: Path | None, folder: Path, port: int = 0) -> Iterator[Serve
     """ComfyUI from ``COMFYUI_PATH``, with ``folder`` for all its files and ours as the only extension, at a port; 0 for
     any that is free.
 
-
     ``COMFYUI_PYTHON`` names the interpreter that has ComfyUI's requirements. Without ``extension``, what is in the
     folder's ``custom_nodes`` is used.
     """
