@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lora_workbench.cli.main import PROGRAMS
+from lora_workbench.cli.main import parser
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ENDS = {"|", "&&", ";", "||", "&", ">", "2>&1"}
@@ -24,10 +24,10 @@ class Command:
     words: tuple[str, ...]
 
     def after(self, *program: str) -> tuple[str, ...] | None:
-        """The arguments of a program, wherever in the command it stands; ``None`` if it doesn't."""
+        """The arguments of a program, wherever in the command it stands last; ``None`` if it doesn't."""
         size = len(program)
-        places = (n + size for n in range(len(self.words)) if self.words[n : n + size] == program)
-        return next((self.words[place:] for place in places), None)
+        places = [n + size for n in range(len(self.words)) if self.words[n : n + size] == program]
+        return self.words[places[-1] :] if places else None
 
 
 def commands(page: Path) -> Iterator[Command]:
@@ -56,8 +56,4 @@ def parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
     Raises:
         SystemExit: there is no such command or option.
     """
-    parser = argparse.ArgumentParser(prog="lora-workbench")
-    programs = parser.add_subparsers(required=True)
-    for program in PROGRAMS:
-        program.add_to(programs)
-    return parser.parse_args(arguments)
+    return parser().parse_args(arguments)
