@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import count, product
 from math import prod
 
 from ..core.errors import ConfigError
-from .axes import NEGATIVE, PROMPT, SEED, Axis, Value, plain_axis
+from .axes import NEGATIVE, PROMPT, REPLACE, SEED, Axis, Value, plain_axis
 from .jobs import Job, no_such_adapter
 
 MOST_JOBS = 100_000
@@ -25,11 +25,13 @@ class Sweep:
         return prod(len(axis.values) for axis in self.axes)
 
     def adding(self, axis: Axis) -> Sweep:
-        """The sweep with an axis inside the others.
+        """The sweep with an axis inside the others. Of those that replace words, each further one gets a number.
 
         Raises:
             ConfigError: it has that axis already.
         """
+        if axis.name == REPLACE:
+            axis = replace(axis, name=self._numbered(REPLACE))
         if axis.name in self.names:
             raise ConfigError(
                 f"The axis {axis.name} is there twice.",
@@ -37,6 +39,11 @@ class Sweep:
                 hint="write the values of both into one of them.",
             )
         return Sweep((*self.axes, axis))
+
+    def _numbered(self, name: str) -> str:
+        """``name`` where no axis has it, else with the first number from 2 on that none has."""
+        free = (f"{name} {number}" for number in count(2))
+        return name if name not in self.names else next(own for own in free if own not in self.names)
 
     def within(self, *axes: Axis) -> Sweep:
         """The sweep with axes inside it, apart from those that it has itself."""
