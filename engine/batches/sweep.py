@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import count, product
+from itertools import product
 from math import prod
 
 from ..core.errors import ConfigError
@@ -30,8 +30,8 @@ class Sweep:
         Raises:
             ConfigError: it has that axis already.
         """
-        if axis.name == REPLACE:
-            axis = replace(axis, name=self._numbered(REPLACE))
+        if axis.name == REPLACE and (others := sum(name.startswith(REPLACE) for name in self.names)):
+            axis = replace(axis, name=f"{REPLACE} {others + 1}")
         if axis.name in self.names:
             raise ConfigError(
                 f"The axis {axis.name} is there twice.",
@@ -39,11 +39,6 @@ class Sweep:
                 hint="write the values of both into one of them.",
             )
         return Sweep((*self.axes, axis))
-
-    def _numbered(self, name: str) -> str:
-        """``name`` where no axis has it, else with the first number from 2 on that none has."""
-        free = (f"{name} {number}" for number in count(2))
-        return name if name not in self.names else next(own for own in free if own not in self.names)
 
     def within(self, *axes: Axis) -> Sweep:
         """The sweep with axes inside it, apart from those that it has itself."""
