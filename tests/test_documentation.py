@@ -17,7 +17,7 @@ def test_links_and_pictures(root: Path):
     pages = [
         root / "README.md",
         root / "CONTRIBUTING.md",
-        *(root / "docs").glob("*.md"),
+        *(root / "docs").rglob("*.md"),
         root / "assets" / "demo_base" / "README.md",
     ]
     linked = {(page.parent / target).resolve() for page in pages for target in LINK.findall(page.read_text("utf-8"))}

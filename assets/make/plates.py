@@ -16,9 +16,9 @@ HORIZON = 0.68
 FOOT = 0.86
 """Where products stand, as a share of the height."""
 
-KINDS = ("plain", "window", "stripes", "sun", "shelf", "tiles")
-HEIGHTS = {"bottle": 0.7, "mug": 0.46, "bag": 0.58}
-"""Of the products, as shares of a plate's height."""
+KINDS = ("plain", "window", "stripes", "sun", "shelf")
+HEIGHT = 0.7
+"""Of a product, as a share of the plate's height."""
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,12 @@ class Plate:
         return picture
 
 
-def with_product(plate: Image.Image, product: Image.Image, *, height: float, shift: float = 0.0) -> Image.Image:
-    """The product on the table of a plate, with its shadow.
-
-    Args:
-        plate: RGB scene.
-        product: RGBA art without margin.
-        height: of the product, as a share of the plate's.
-        shift: of its middle, as a share of the plate's width.
-    """
-    ratio = height * plate.height / product.height
+def with_product(plate: Image.Image, product: Image.Image) -> Image.Image:
+    """The product, RGBA art without margin, in the middle of a plate's table, with its shadow."""
+    ratio = HEIGHT * plate.height / product.height
     art = product.resize((round(product.width * ratio), round(product.height * ratio)), Image.Resampling.LANCZOS)
     foot = round(FOOT * plate.height)
-    middle = round((0.5 + shift) * plate.width)
+    middle = plate.width // 2
     shaded = _shadow(plate, middle, foot, art.width)
     shaded.paste(art, (middle - art.width // 2, foot - art.height), art)
     return shaded
@@ -97,12 +90,4 @@ def _shelf(draw: ImageDraw.ImageDraw, color: tuple[int, int, int]) -> None:
         draw.rectangle((left, 10, left + 26, 40), fill=color)
 
 
-def _tiles(draw: ImageDraw.ImageDraw, color: tuple[int, int, int]) -> None:
-    for row in range(3):
-        for column in range(row % 2, 8, 2):
-            draw.rectangle((32 * column, 58 * row, 32 * column + 31, 58 * row + 57), fill=color)
-
-
-_ORNAMENTS = {
-    "plain": _plain, "window": _window, "stripes": _stripes, "sun": _sun, "shelf": _shelf, "tiles": _tiles,
-}  # fmt: skip
+_ORNAMENTS = {"plain": _plain, "window": _window, "stripes": _stripes, "sun": _sun, "shelf": _shelf}

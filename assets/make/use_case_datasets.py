@@ -21,8 +21,8 @@ import world
 from demo_datasets import Pose, save, write_caption
 from mascot import EXPRESSIONS, POSES, robot
 from PIL import Image
-from plates import HEIGHTS, KINDS, Plate, with_product
-from products import PRODUCTS
+from plates import KINDS, Plate, with_product
+from products import PRODUCTS, bottle
 
 SHAPES = ((128, 128), (192, 128), (128, 192))
 """Of the catalogue's pictures, width and height in pixels."""
@@ -31,7 +31,8 @@ TURNS = (0.0, -1.0, 0.5, 1.0, -0.5, 0.0)
 NEVER_SHOWN = tuple(zip(EXPRESSIONS, POSES, strict=True))
 """Combinations of expression and pose that the character's data set doesn't have."""
 PLATE_SIDE = 96
-PAIRS_A_PRODUCT = 12
+PAIRS = 30
+PLATES = 8
 
 
 def write_brand(folder: Path) -> None:
@@ -63,31 +64,20 @@ def robot_caption(expression: str, pose: str, background: str, trigger: str = "[
 
 
 def write_scenes(folder: Path) -> None:
-    """The pairs: each product in scenes of its own."""
+    """The pairs: the bottle in scenes of its own."""
     for part in ("control", "target"):
         (folder / part).mkdir()
-    plates = random_plates(random.Random(11), PAIRS_A_PRODUCT * len(PRODUCTS))
-    rng = random.Random(12)
-    for number, plate in enumerate(plates):
-        name = list(PRODUCTS)[number % len(PRODUCTS)]
+    for number, plate in enumerate(random_plates(random.Random(11), PAIRS), 1):
         before = plate.picture()
-        after = with_product(
-            before, PRODUCTS[name](rng.uniform(-1, 1)), height=HEIGHTS[name], shift=rng.uniform(-0.08, 0.08)
-        )
-        file = f"{name} {number // len(PRODUCTS) + 1:02d}.webp"
+        file = f"{plate.kind} {number:02d}.webp"
         save(_reduced(before), folder / "control" / file)
-        save(_reduced(after), folder / "target" / file)
-        write_caption(folder / "target" / file, scene_instruction(name))
-
-
-def scene_instruction(name: str) -> str:
-    return f"put the {name} on the table"
+        save(_reduced(with_product(before, bottle())), folder / "target" / file)
 
 
 def write_plates(folder: Path) -> None:
-    """One new scene of each kind."""
-    for plate in random_plates(random.Random(29), len(KINDS)):
-        save(_reduced(plate.picture()), folder / f"{plate.kind}.webp")
+    """New scenes, some of each kind."""
+    for number, plate in enumerate(random_plates(random.Random(29), PLATES), 1):
+        save(_reduced(plate.picture()), folder / f"{plate.kind} {number}.webp")
 
 
 def random_plates(rng: random.Random, count: int) -> list[Plate]:

@@ -173,7 +173,7 @@ def test_words_are_replaced_along_several_axes(host: HeadlessHost):
     for values in ("happy, sad", "waving, asleep, at rest", "red, blue"):
         jobs = Sweep.execute(**{**SWEEP, "axis": "replace in prompt", "values": values}, jobs=jobs).args[0]
     assert jobs.names == ["replace in prompt", "replace in prompt 2", "replace in prompt 3"]
-    made, _ = jobs_of(jobs, None, "a happy robot, waving, in red", 0, 1)
+    made, _ = jobs_of(jobs, None, "a happy robot, waving, in red", 0, 1, negative_prompt="")
     assert len({job.prompt for job in made}) == len(made) == 12
     assert made[-1].prompt == "a sad robot, at rest, in blue"
     assert made[-1].places["replace in prompt 2"] == "at rest"
