@@ -1,7 +1,7 @@
-"""A made-up character, drawn from nothing: a small robot with a screen for a face, in five expressions and five poses.
+"""A made-up character, drawn from nothing: a small robot with a screen for a face, in five expressions and three poses.
 
-Its face shows the expression, and its arms and head the pose, each apart from the other, so that an adapter can learn
-them apart too.
+Its face shows the expression and its body the pose, each apart from the other, so that an adapter can learn them apart
+too. Expressions are named by words that the demo base knows from faces.
 """
 
 from __future__ import annotations
@@ -12,9 +12,13 @@ SHELL = (255, 138, 52)
 DARK = (206, 92, 24)
 SCREEN = (30, 36, 56)
 GLOW = (120, 240, 220)
+TEAR = (70, 150, 255)
+RED = (255, 76, 70)
+YELLOW = (255, 214, 50)
+WHITE = (250, 250, 250)
 
-EXPRESSIONS = ("happy", "sad", "angry", "surprised", "sleepy")
-POSES = ("standing", "waving", "cheering", "shrugging", "tilted")
+EXPRESSIONS = ("grinning face", "crying face", "angry face", "face with heart eyes", "face with sunglasses")
+POSES = ("standing", "cheering", "lying")
 
 SIDE = 512
 """Side of the canvas, in pixels; large, so that edges are smooth once it is reduced."""
@@ -29,10 +33,9 @@ def robot(expression: str, pose: str) -> Image.Image:
     _arms(draw, pose)
     draw.rounded_rectangle((176, 330, 336, 452), 40, fill=SHELL)
     draw.ellipse((232, 366, 280, 414), fill=GLOW)
-    head = _head(expression)
-    if pose == "tilted":
-        head = head.rotate(16, Image.Resampling.BICUBIC, center=(256, 300))
-    canvas.alpha_composite(head)
+    canvas.alpha_composite(_head(expression))
+    if pose == "lying":
+        canvas = canvas.transpose(Image.Transpose.ROTATE_90)
     return canvas.crop(canvas.getchannel("A").getbbox())
 
 
@@ -42,17 +45,10 @@ def _legs(draw: ImageDraw.ImageDraw) -> None:
 
 
 def _arms(draw: ImageDraw.ImageDraw, pose: str) -> None:
-    """Where the hands are, left and right of the picture."""
-    hands = {
-        "standing": ((128, 442), (384, 442)),
-        "waving": ((128, 442), (462, 260)),
-        "cheering": ((50, 250), (462, 250)),
-        "shrugging": ((70, 372), (442, 372)),
-        "tilted": ((128, 442), (384, 442)),
-    }[pose]
+    hands = ((30, 170), (482, 170)) if pose == "cheering" else ((110, 430), (402, 430))
     for shoulder, hand in zip(((196, 370), (316, 370)), hands, strict=True):
-        draw.line([shoulder, hand], fill=DARK, width=44)
-        draw.ellipse([hand[0] - 34, hand[1] - 34, hand[0] + 34, hand[1] + 34], fill=SHELL)
+        draw.line([shoulder, hand], fill=DARK, width=48)
+        draw.ellipse([hand[0] - 38, hand[1] - 38, hand[0] + 38, hand[1] + 38], fill=SHELL)
 
 
 def _head(expression: str) -> Image.Image:
@@ -66,36 +62,38 @@ def _head(expression: str) -> Image.Image:
     return layer
 
 
-def _happy(draw: ImageDraw.ImageDraw) -> None:
+def _grinning(draw: ImageDraw.ImageDraw) -> None:
     for x in (192, 320):
         draw.arc((x - 36, 146, x + 36, 218), 180, 360, fill=GLOW, width=_LINE)
-    draw.chord((186, 196, 326, 292), 0, 180, fill=GLOW)
+    draw.chord((176, 176, 336, 296), 0, 180, fill=WHITE)
 
 
-def _sad(draw: ImageDraw.ImageDraw) -> None:
+def _crying(draw: ImageDraw.ImageDraw) -> None:
     for x in (192, 320):
-        draw.ellipse((x - 26, 156, x + 26, 208), fill=GLOW)
-        draw.rounded_rectangle((x - 12, 214, x + 12, 282), 12, fill=(70, 150, 255))
-    draw.arc((216, 240, 296, 320), 190, 350, fill=GLOW, width=_LINE)
+        draw.ellipse((x - 26, 136, x + 26, 188), fill=GLOW)
+        draw.rounded_rectangle((x - 20, 200, x + 20, 296), 18, fill=TEAR)
+    draw.arc((222, 236, 290, 310), 190, 350, fill=GLOW, width=_LINE)
 
 
 def _angry(draw: ImageDraw.ImageDraw) -> None:
-    red = (255, 76, 70)
-    draw.line([(146, 146), (226, 192)], fill=red, width=30)
-    draw.line([(366, 146), (286, 192)], fill=red, width=30)
-    draw.rounded_rectangle((192, 240, 320, 272), 14, fill=red)
+    draw.line([(146, 140), (230, 196)], fill=RED, width=36)
+    draw.line([(366, 140), (282, 196)], fill=RED, width=36)
+    draw.rounded_rectangle((186, 240, 326, 276), 14, fill=RED)
 
 
-def _surprised(draw: ImageDraw.ImageDraw) -> None:
+def _in_love(draw: ImageDraw.ImageDraw) -> None:
     for x in (188, 324):
-        draw.ellipse((x - 38, 132, x + 38, 208), outline=GLOW, width=_LINE)
-    draw.ellipse((224, 222, 288, 296), fill=GLOW)
+        draw.ellipse((x - 46, 134, x + 2, 182), fill=RED)
+        draw.ellipse((x - 2, 134, x + 46, 182), fill=RED)
+        draw.polygon([(x - 44, 168), (x + 44, 168), (x, 220)], fill=RED)
+    draw.chord((206, 196, 306, 290), 0, 180, fill=GLOW)
 
 
-def _sleepy(draw: ImageDraw.ImageDraw) -> None:
+def _cool(draw: ImageDraw.ImageDraw) -> None:
+    draw.rectangle((122, 138, 390, 160), fill=YELLOW)
     for x in (188, 324):
-        draw.rounded_rectangle((x - 42, 182, x + 42, 204), 10, fill=GLOW)
-    draw.ellipse((240, 242, 272, 274), fill=GLOW)
+        draw.chord((x - 56, 84, x + 56, 216), 0, 180, fill=YELLOW)
+    draw.arc((206, 196, 306, 290), 20, 160, fill=GLOW, width=_LINE)
 
 
-_FACES = {"happy": _happy, "sad": _sad, "angry": _angry, "surprised": _surprised, "sleepy": _sleepy}
+_FACES = dict(zip(EXPRESSIONS, (_grinning, _crying, _angry, _in_love, _cool), strict=True))

@@ -1,7 +1,7 @@
 """Make the data sets of the use cases: all drawn from nothing by ``products.py``, ``mascot.py`` and ``plates.py``.
 
 - ``brand``: a company's catalogue, three products from several sides, on studio colors and in three shapes.
-- ``robot``: a character, 20 of the 25 combinations of its expressions and poses. The other five are for measuring.
+- ``robot``: a character, 12 of the 15 combinations of its expressions and poses. The other three are for measuring.
 - ``scenes``: an edit, pairs of an empty scene and the same scene with a product in it.
 - ``plates``: empty scenes that are in no pair, to put products into.
 
@@ -28,7 +28,7 @@ SHAPES = ((128, 128), (192, 128), (128, 192))
 """Of the catalogue's pictures, width and height in pixels."""
 STUDIO = ("white", "gray", "beige", "light blue", "pink", "teal")
 TURNS = (0.0, -1.0, 0.5, 1.0, -0.5, 0.0)
-NEVER_SHOWN = tuple(zip(EXPRESSIONS, POSES, strict=True))
+NEVER_SHOWN = (("grinning face", "lying"), ("angry face", "cheering"), ("face with sunglasses", "standing"))
 """Combinations of expression and pose that the character's data set doesn't have."""
 PLATE_SIDE = 96
 PAIRS = 30
@@ -47,20 +47,20 @@ def write_brand(folder: Path) -> None:
 
 
 def write_robot(folder: Path) -> None:
-    """The character: one picture of each combination but those that are never shown."""
+    """The character: two pictures of each combination but those that are never shown."""
     backgrounds = list(world.BACKGROUNDS)
     shown = [both for both in product(EXPRESSIONS, POSES) if both not in NEVER_SHOWN]
     rng = random.Random(3)
-    for number, (expression, pose) in enumerate(shown):
+    for number, (expression, pose) in enumerate(2 * shown):
         background = backgrounds[number * 7 % len(backgrounds)]
-        placed = Pose(rng.uniform(0.86, 0.94), (rng.uniform(-0.03, 0.03), rng.uniform(-0.02, 0.02)))
-        path = folder / f"{expression} {pose}.webp"
-        save(placed.picture(robot(expression, pose), background, (128, 128)), path)
+        placed = Pose(rng.uniform(0.88, 0.96), (rng.uniform(-0.02, 0.02), rng.uniform(-0.02, 0.02)))
+        path = folder / f"{expression}, {pose} {number // len(shown) + 1}.webp"
+        save(placed.picture(robot(expression, pose), background, (96, 96)), path)
         write_caption(path, robot_caption(expression, pose, background))
 
 
 def robot_caption(expression: str, pose: str, background: str, trigger: str = "[trigger]") -> str:
-    return f"an emoji of a {trigger} robot, {expression}, {pose}, on {world.article(background)} background"
+    return f"an emoji of a {trigger} robot, {pose}, {expression}, on {world.article(background)} background"
 
 
 def write_scenes(folder: Path) -> None:
