@@ -15,27 +15,8 @@ import pytest
 from lora_workbench.cli import main as cli
 from lora_workbench.engine.adapters.files import load_adapter
 from PIL import Image
+from use_cases import SHORT
 
-SHORT = {
-    "brand-assets": {
-        "recipe.settings": "steps = 2",
-        "products and scenes.templates": "an emoji of a nvo {bottle|mug} on a yellow background",
-        "formats.values": "64x64, 96x64", "draw all of it.steps": "2",
-    },
-    "character": {
-        "recipe.settings": "steps = 2", "poses.values": "standing, waving", "expressions.values": "happy, sad, angry",
-        "draw the sheet.steps": "2", "beside the base model.steps": "2",
-    },
-    "artist-style": {
-        "fox: recipe.settings": "steps = 2", "riso: recipe.settings": "steps = 2",
-        "weights of the subject.values": "1", "weights of the style.values": "0.5, 1", "draw every pair.steps": "2",
-        "commission.steps": "2",
-    },
-    "product-photography": {
-        "recipe.settings": "steps = 2", "before and after.steps": "2", "draw the photos.steps": "2",
-    },
-}  # fmt: skip
-"""Inputs with which a use case takes seconds."""
 GIVEN = {
     "brand-assets": ({"brand": "nvo product"}, ["loss_00001", "sheet_00001"]),
     "character": ({"robot": "pbx robot"}, ["comparison_00001", "loss_00001", "sheet_00001"]),
