@@ -11,7 +11,7 @@ SHORT = {
     "brand-assets": {
         "recipe.settings": "steps = 2",
         "products and scenes.templates": "an emoji of a nvo {bottle|mug} on a yellow background",
-        "formats.values": "64x64, 96x64", "draw all of it.steps": "2",
+        "formats.values": "80x80, 112x48", "draw all of it.steps": "2",
     },
     "character": {
         "recipe.settings": "steps = 2", "poses.values": "standing, cheering",
