@@ -177,6 +177,7 @@ def test_words_are_replaced_along_several_axes(host: HeadlessHost):
     assert len({job.prompt for job in made}) == len(made) == 12
     assert made[-1].prompt == "a sad robot, at rest, in blue"
     assert made[-1].places["replace in prompt 2"] == "at rest"
+    assert made[-1].words.startswith("sad · at rest · blue")
 
 
 def test_a_file_that_isn_t_there_is_named(host: HeadlessHost):
