@@ -49,7 +49,13 @@ HELP = ROOT / "js" / "docs" / "images"
 HELP_WIDTH = 760
 """Pixels; the help panel is about half as wide."""
 WORKFLOWS = ROOT / "workflows"
-USE_CASES = ("brand-assets", "character", "artist-style", "product-photography")
+USE_CASES = {
+    "brand-assets": ("sheet",), "character": ("sheet", "comparison"), "artist-style": ("weights", "commission"),
+    "product-photography": ("grid",),
+}  # fmt: skip
+"""Their workflows, with the pictures for their pages; the first of each is also its thumbnail."""
+THUMBNAIL = 512
+"""Pixels of its longer side."""
 
 SETTINGS = """steps = 200; rank = 8; snapshot_every = 40; sample_every = 50; sample_prompts = an emoji of a zwx animal
 measures = true; held_out = 0.2"""
@@ -228,9 +234,18 @@ def quickstart(studio: Studio) -> None:
 
 
 def use_cases(studio: Studio) -> None:
-    """The graphs of the use cases, for their pages."""
-    for name in USE_CASES:
+    """Graphs and results of the use cases, for their pages and the template browser."""
+    for name, shown in USE_CASES.items():
         whole_graph(studio, name, (2000, 800))
+        for number, prefix in enumerate(shown):
+            path = max((studio.standin.host.output_directory() / name).glob(f"{prefix}_*.png"))
+            with Image.open(path) as opened:
+                picture = opened.convert("RGB")
+            picture.save(DOCS / f"{name}-{prefix}.jpg", quality=88, optimize=True)
+            if not number:
+                small = picture.crop((0, 0, picture.width, min(picture.height, picture.width)))
+                small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+                small.save(WORKFLOWS / f"{name}.jpg", quality=88, optimize=True)
 
 
 def whole_graph(studio: Studio, name: str, size: tuple[int, int]) -> None:
