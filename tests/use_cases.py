@@ -15,7 +15,7 @@ SHORT = {
     },
     "character": {
         "recipe.settings": "steps = 2", "poses.values": "standing, cheering",
-        "expressions.values": "grinning face, crying face, angry face",
+        "expressions.values": "grinning face with white teeth, crying face with blue tears, face with sunglasses",
         "draw the sheet.steps": "2", "beside the base model.steps": "2",
     },
     "artist-style": {

@@ -17,7 +17,10 @@ RED = (255, 76, 70)
 YELLOW = (255, 214, 50)
 WHITE = (250, 250, 250)
 
-EXPRESSIONS = ("grinning face", "crying face", "angry face", "face with heart eyes", "face with sunglasses")
+EXPRESSIONS = (
+    "grinning face with white teeth", "crying face with blue tears", "angry face with red eyes", "face with heart eyes",
+    "face with sunglasses",
+)  # fmt: skip
 POSES = ("standing", "cheering", "lying")
 
 SIDE = 512

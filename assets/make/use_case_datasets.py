@@ -28,7 +28,7 @@ SHAPES = ((128, 128), (192, 128), (128, 192), (224, 96))
 """Of the catalogue's pictures, width and height in pixels."""
 STUDIO = ("white", "gray", "beige", "light blue", "black", "teal")
 TURNS = (0.0, -1.0, 0.5, 1.0, -0.5, 0.0, 1.0, 0.0)
-NEVER_SHOWN = (("grinning face", "lying"), ("angry face", "cheering"), ("face with sunglasses", "standing"))
+NEVER_SHOWN = ((EXPRESSIONS[0], "lying"), (EXPRESSIONS[2], "cheering"), (EXPRESSIONS[4], "standing"))
 """Combinations of expression and pose that the character's data set doesn't have."""
 PLATE_SIDE = 96
 PAIRS = 30
