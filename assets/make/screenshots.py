@@ -236,7 +236,7 @@ def quickstart(studio: Studio) -> None:
 def use_cases(studio: Studio) -> None:
     """Graphs and results of the use cases, for their pages and the template browser."""
     for name, shown in USE_CASES.items():
-        whole_graph(studio, name, (2000, 800))
+        whole_graph(studio, name, (2800, 1100))
         for number, prefix in enumerate(shown):
             path = max((studio.standin.host.output_directory() / name).glob(f"{prefix}_*.png"))
             with Image.open(path) as opened:
