@@ -25,7 +25,7 @@ GIVEN = {
         ["commission_00001", "report_00001", "weights_00001"],
     ),
     "product-photography": (
-        {"bottle-in-scenes": None},
+        {"bottle-in-scenes": ""},
         ["grid_00001", "loss_00001", *(f"photo_{number:05d}" for number in range(1, 9))],
     ),
 }
