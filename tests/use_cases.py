@@ -10,8 +10,8 @@ Graph = dict[str, dict]
 SHORT = {
     "brand-assets": {
         "recipe.settings": "steps = 2",
-        "products and scenes.templates": "an emoji of a nvo {bottle|mug} on a yellow background",
-        "formats.values": "80x80, 112x48", "draw all of it.steps": "2",
+        "products.values": "bottle, mug", "scenes.values": "a yellow background, a blue background",
+        "formats.values": "80x80", "draw all of it.steps": "2",
     },
     "character": {
         "recipe.settings": "steps = 2", "poses.values": "standing, cheering",
