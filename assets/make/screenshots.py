@@ -48,7 +48,14 @@ DOCS = ROOT / "docs" / "images"
 HELP = ROOT / "js" / "docs" / "images"
 HELP_WIDTH = 760
 """Pixels; the help panel is about half as wide."""
-QUICKSTART = ROOT / "workflows" / "quickstart.json"
+WORKFLOWS = ROOT / "workflows"
+USE_CASES = {
+    "brand-assets": ("sheet",), "character": ("sheet", "comparison"), "artist-style": ("weights", "commission"),
+    "product-photography": ("grid",),
+}  # fmt: skip
+"""Their workflows, with the pictures for their pages; the first of each is also its thumbnail."""
+THUMBNAIL = 512
+"""Pixels of its longer side."""
 
 SETTINGS = """steps = 200; rank = 8; snapshot_every = 40; sample_every = 50; sample_prompts = an emoji of a zwx animal
 measures = true; held_out = 0.2"""
@@ -142,7 +149,7 @@ class Studio:
 
     def play(self, name: str, graph: Graph | None = None) -> dict[str, Mapping[str, Any]]:
         """Run a graph, or a workflow of ours, once for all pictures."""
-        path = QUICKSTART
+        path = WORKFLOWS / f"{name}.json"
         if graph is not None:
             path = self.standin.folder / f"{name}.json"
             path.write_text(json.dumps(graph), encoding="utf-8")
@@ -223,18 +230,38 @@ def keep(picture: Image.Image, name: str, *, docs: bool = False, help_page: bool
 
 def quickstart(studio: Studio) -> None:
     """The whole quickstart, for README.md."""
-    results = studio.play("quickstart")
-    workflow = json.loads(QUICKSTART.read_text(encoding="utf-8"))
-    with studio.page("canvas", scale=1, size=(2000, 1000)) as page:
-        page.evaluate("workflow => app.loadGraphData(workflow, true, true, 'quickstart')", workflow)
+    whole_graph(studio, "quickstart", (2000, 1000))
+
+
+def use_cases(studio: Studio) -> None:
+    """Graphs and results of the use cases, for their pages and the template browser."""
+    for name, shown in USE_CASES.items():
+        whole_graph(studio, name, (2800, 1100))
+        for number, prefix in enumerate(shown):
+            path = max((studio.standin.host.output_directory() / name).glob(f"{prefix}_*.png"))
+            with Image.open(path) as opened:
+                picture = opened.convert("RGB")
+            picture.save(DOCS / f"{name}-{prefix}.jpg", quality=88, optimize=True)
+            if not number:
+                small = picture.crop((0, 0, picture.width, min(picture.height, picture.width)))
+                small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+                small.save(WORKFLOWS / f"{name}.jpg", quality=88, optimize=True)
+
+
+def whole_graph(studio: Studio, name: str, size: tuple[int, int]) -> None:
+    """A workflow of ours after its run, all of it."""
+    results = studio.play(name)
+    workflow = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
+    with studio.page("canvas", scale=1, size=size) as page:
+        page.evaluate("([workflow, name]) => app.loadGraphData(workflow, true, true, name)", [workflow, name])
         studio.tell(results)
         page.wait_for_timeout(4000)
         page.evaluate(FIT)
         page.wait_for_timeout(2000)
         place = page.locator("#graph-canvas").bounding_box()
         assert place is not None
-        keep(picture_of(page, {**place, "x": 60, "y": 40, "width": 1940, "height": 920}, 0), "quickstart-graph",
-             docs=True, help_page=False)  # fmt: skip
+        whole = {**place, "x": 60, "y": 40, "width": size[0] - 60, "height": size[1] - 80}
+        keep(picture_of(page, whole, 0), f"{name}-graph", docs=True, help_page=False)
 
 
 def training(studio: Studio) -> None:
@@ -306,7 +333,7 @@ def vault(studio: Studio) -> None:
 
 
 PICTURES: dict[str, Callable[[Studio], None]] = {
-    make.__name__: make for make in (training, recipe, gallery, caption, curate, stack, vault, quickstart)
+    make.__name__: make for make in (training, recipe, gallery, caption, curate, stack, vault, quickstart, use_cases)
 }
 
 

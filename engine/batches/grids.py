@@ -14,6 +14,7 @@ from ..figures.drawing import PAPER
 from ..figures.grid import Label, labeled_grid
 from .axes import ADAPTERS, SNAPSHOT, STACK
 from .drawn import DrawnBatch
+from .jobs import value_in_words
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -131,10 +132,5 @@ def _exceeds(size: tuple[int, int], cell: tuple[int, int]) -> bool:
 def _labels(names: Sequence[str], places: Sequence[Place]) -> Iterator[Label]:
     """The first axis large, the others below; numbers with the axis that they are of."""
     for place in places:
-        told = [_in_words(name, label) for name, label in zip(names, place, strict=True)]
+        told = [value_in_words(name, label) for name, label in zip(names, place, strict=True)]
         yield Label(told[0] if told else "", " · ".join(told[1:]))
-
-
-def _in_words(name: str, label: str) -> str:
-    bare = {"prompt", "size", ADAPTERS, STACK, SNAPSHOT}
-    return label if name in bare else f"{name} {label}"

@@ -41,9 +41,7 @@ class Job:
     @property
     def words(self) -> str:
         """What is special of the picture: its values on the axes, ``fox 0.8 · seed 3``."""
-        bare = {"prompt", "adapters", "stack", "snapshot", "size"}
-        told = (label if name in bare else f"{name} {label}" for name, label in self.places.items())
-        return " · ".join(told)
+        return " · ".join(value_in_words(name, label) for name, label in self.places.items())
 
     @property
     def file_name(self) -> str:
@@ -95,6 +93,12 @@ class Job:
                 "fox:0.8 + riso:0.6.",
             )
         return meant
+
+
+def value_in_words(axis: str, label: str) -> str:
+    """A value with the axis that it is of, where it doesn't say so by itself: ``waving``, but ``seed 3``."""
+    says_so = axis in {"prompt", "adapters", "stack", "snapshot", "size"} or axis.startswith("replace in prompt")
+    return label if says_so else f"{axis} {label}"
 
 
 def no_such_adapter(name: str, known: list[str]) -> ConfigError:

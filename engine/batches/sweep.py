@@ -8,7 +8,7 @@ from itertools import product
 from math import prod
 
 from ..core.errors import ConfigError
-from .axes import NEGATIVE, PROMPT, SEED, Axis, Value, plain_axis
+from .axes import NEGATIVE, PROMPT, REPLACE, SEED, Axis, Value, plain_axis
 from .jobs import Job, no_such_adapter
 
 MOST_JOBS = 100_000
@@ -25,11 +25,13 @@ class Sweep:
         return prod(len(axis.values) for axis in self.axes)
 
     def adding(self, axis: Axis) -> Sweep:
-        """The sweep with an axis inside the others.
+        """The sweep with an axis inside the others. Of those that replace words, each further one gets a number.
 
         Raises:
             ConfigError: it has that axis already.
         """
+        if axis.name == REPLACE and (others := sum(name.startswith(REPLACE) for name in self.names)):
+            axis = replace(axis, name=f"{REPLACE} {others + 1}")
         if axis.name in self.names:
             raise ConfigError(
                 f"The axis {axis.name} is there twice.",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...engine.adapters.stack import Stack
+    from ...engine.data.dataset import Dataset
     from ...engine.generation.batch import GeneratedImage
     from ...engine.models.contract import Backbone
 
@@ -61,7 +62,7 @@ class ComparisonGrid(io.ComfyNode):
         steps: int,
         guidance: float,
         stack: Stack,
-        reference: Tensor | None = None,
+        reference: Tensor | Dataset | None = None,
         reference_guidance: float = DEFAULT_REFERENCE_GUIDANCE,
     ) -> io.NodeOutput:
         from ...engine.data.caption_tokens import prompt_lines

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...engine.adapters.stack import Stack
+    from ...engine.data.dataset import Dataset
     from ...engine.models.contract import Backbone
 
 
@@ -72,7 +73,7 @@ class Generate(io.ComfyNode):
         height: int,
         batch_size: int,
         stack: Stack | None = None,
-        reference: Tensor | None = None,
+        reference: Tensor | Dataset | None = None,
         reference_guidance: float = DEFAULT_REFERENCE_GUIDANCE,
     ) -> io.NodeOutput:
         from ...engine.data.caption_tokens import prompt_lines

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
+    from ...engine.data.dataset import Dataset
     from ...engine.models.contract import Backbone
 
 DEFAULT_REFERENCE_GUIDANCE = 1.5
@@ -84,10 +85,11 @@ def sides(default: int = 0) -> list[io.Input]:
 def reference_inputs() -> list[io.Input]:
     """The inputs of base models that edit pictures."""
     return [
-        io.Image.Input(
+        io.MultiType.Input(
             "reference",
+            types=[io.Image, sockets.Dataset],
             optional=True,
-            tooltip="Pictures to edit, for edit models; each prompt is used with each of them.",
+            tooltip="Pictures to edit, for edit models, or a data set of them; each prompt is used with each.",
         ),
         io.Float.Input(
             "reference_guidance",
@@ -103,8 +105,21 @@ def reference_inputs() -> list[io.Input]:
     ]
 
 
-def pictures_to_edit(reference: Tensor | None) -> tuple[Image, ...]:
-    return tuple(to_pictures(reference)) if reference is not None else ()
+def pictures_to_edit(reference: Tensor | Dataset | None) -> tuple[Image, ...]:
+    """The pictures of a batch of images, or of a data set: of its records, in their order, as a whole.
+
+    Raises:
+        DatasetError: a picture of the data set is damaged, missing or has changed since it was read.
+    """
+    from ...engine.data.dataset import Dataset
+
+    if reference is None:
+        return ()
+    return (
+        tuple(record.load() for record in reference)
+        if isinstance(reference, Dataset)
+        else tuple(to_pictures(reference))
+    )
 
 
 def reference_remarks(base: Backbone, references: Sequence[Image], reference_guidance: float) -> list[str]:

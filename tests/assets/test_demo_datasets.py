@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import features
+import mascot
 import numpy as np
 import pytest
+import use_case_datasets
 from lora_workbench.engine.data.loading import load_dataset
 from lora_workbench.engine.data.pairs import load_pairs
 from PIL import Image
@@ -62,3 +64,28 @@ def test_the_pairs_are_pictures_and_their_negatives(datasets):
 
 def test_all_folders_stay_small(datasets):
     assert sum(path.stat().st_size for path in datasets.rglob("*")) < 1_000_000
+
+
+@pytest.mark.parametrize("name", sorted(use_case_datasets.WRITERS))
+def test_the_data_sets_of_the_use_cases_can_be_made_again(datasets, tmp_path, name):
+    use_case_datasets.WRITERS[name](tmp_path)
+    made, kept = ({p.relative_to(top): p for p in top.rglob("*.*")} for top in (tmp_path, datasets / name))
+    assert made.keys() == kept.keys()
+    for place, path in made.items():
+        if path.suffix == ".txt":
+            assert path.read_text(encoding="utf-8") == kept[place].read_text(encoding="utf-8")
+        else:
+            one, other = (np.asarray(Image.open(file).convert("RGB"), float) for file in (path, kept[place]))
+            assert np.abs(one - other).mean() < 2, "but for compression by another version"
+
+
+def test_use_cases_leave_out_what_they_are_measured_by(datasets):
+    shown = {record.name.rpartition(" ")[0] for record in load_dataset(datasets / "robot")}
+    every = {f"{face}, {pose}" for face in mascot.EXPRESSIONS for pose in mascot.POSES}
+    assert every - shown == {f"{face}, {pose}" for face, pose in use_case_datasets.NEVER_SHOWN}
+    assert shown < every
+    pairs = load_pairs(datasets / "scenes")
+    assert not pairs.skipped
+    plates = features.describe([record.load() for record in load_dataset(datasets / "plates")])
+    scenes = features.describe([record.reference.load() for record in pairs if record.reference])
+    assert features.distance(plates, scenes).min() > 0.05, "none of the scenes is in a pair"

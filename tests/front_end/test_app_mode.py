@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.pages
 
-APPS = ("quickstart", "train-one-adapter")
+APPS = (
+    "quickstart", "train-one-adapter", "brand-assets", "character", "artist-style", "product-photography",
+)  # fmt: skip
 OPEN = "async ([workflow, name]) => { await app.loadGraphData(workflow, true, true, name) }"
 TOGGLE = "() => app.extensionManager.command.execute('Comfy.ToggleLinear')"
 

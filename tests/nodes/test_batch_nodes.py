@@ -168,6 +168,18 @@ def test_values_are_parted_at_commas_of_all_scripts(host: HeadlessHost, axis: st
     assert len(labels(Sweep.execute(**{**SWEEP, "axis": axis, "values": values}).args[0], axis)) == 3
 
 
+def test_words_are_replaced_along_several_axes(host: HeadlessHost):
+    jobs = None
+    for values in ("happy, sad", "waving, asleep, at rest", "red, blue"):
+        jobs = Sweep.execute(**{**SWEEP, "axis": "replace in prompt", "values": values}, jobs=jobs).args[0]
+    assert jobs.names == ["replace in prompt", "replace in prompt 2", "replace in prompt 3"]
+    made, _ = jobs_of(jobs, None, "a happy robot, waving, in red", 0, 1, negative_prompt="")
+    assert len({job.prompt for job in made}) == len(made) == 12
+    assert made[-1].prompt == "a sad robot, at rest, in blue"
+    assert made[-1].places["replace in prompt 2"] == "at rest"
+    assert made[-1].words.startswith("sad · at rest · blue")
+
+
 def test_a_file_that_isn_t_there_is_named(host: HeadlessHost):
     with pytest.raises(AdapterError, match="wolf"):
         Sweep.execute(**{**SWEEP, "axis": "adapters", "values": "wolf:0.5"})

@@ -38,6 +38,10 @@ WITHOUT_COMFYUI = [
     "campaign",
     "step-weight-grid",
     "weigh-two-adapters",
+    "brand-assets",
+    "character",
+    "artist-style",
+    "product-photography",
 ]
 IN_COMFYUI = ["quickstart-in-comfyui", "train-on-a-checkpoint", "apply-a-stack"]
 """Those that use ComfyUI's own nodes beside ours."""
