@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote, urlparse
 from urllib.request import url2pathname
 
@@ -27,6 +29,7 @@ from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
+T = TypeVar("T")
 TOKEN = "a-token-of-the-tests-0123456789"
 IDLE = 60
 CHEAP = {"rank": 2, "batch_size": 2, "gradient_accumulation": 1, "text_encoder_learning_rate": 0.0, "warmup_steps": 0}
@@ -44,6 +47,12 @@ class Shop(NamedTuple):
 
     output: Path
     training: types.CallToolResult
+
+
+def in_thread(work: Coroutine[Any, Any, T]) -> T:
+    """What some work gives, done in a thread of its own: browser tests leave an event loop in that of the tests."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def command(output: Path, *options: str) -> list[str]:

@@ -34,6 +34,7 @@ ADDED = {
 """File of the repository outside ``docs/`` -> where it is in the site."""
 FROM = {there: here for here, there in ADDED.items()}
 
+BADGE = re.compile(r"\[!\[([^\]]*)\]\(https:[^)]*\)\]")
 CODE = re.compile(r"`[^`]*`")
 CODE_LINK_OR_FORMULA = re.compile(
     rf"{CODE.pattern}|(?<=\]\()(?P<link>[^)\s]+)|\$(?P<formula>[^$\s](?:[^$]*[^$\s])?)\$(?!\d)"
@@ -70,6 +71,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return _target(found["link"], here, source, config, files)
         return latex_to_mathml(found["formula"]) if found["formula"] else found[0]
 
+    markdown = BADGE.sub(r"[\1]", markdown)  # pages load nothing from elsewhere
     lines = [CODE_LINK_OR_FORMULA.sub(changed, line) if is_text else line for line, is_text in as_on_github(markdown)]
     return "\n".join(lines)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
 import mcp_types as types
 import pytest
-from agents_server import FOX, Shop, done, end_worker, over_stdio
+from agents_server import FOX, Shop, done, end_worker, in_thread, over_stdio
 
 
 @pytest.fixture(scope="session")
@@ -20,5 +19,5 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             return await done(client, "train", **FOX, wait_seconds=300)
 
     output.mkdir()
-    yield Shop(output, asyncio.run(trained()))
+    yield Shop(output, in_thread(trained()))
     end_worker(output)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -18,6 +17,7 @@ from typing import Any
 
 import mcp_types as types
 import pytest
+from agents_server import in_thread
 from comfyui_server import Server, serve
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters
@@ -93,7 +93,7 @@ def test_comfy_mcp_runs_a_workflow_as_it_is(
             answered(await client.call_tool("fetch_outputs", {"prompt_id": number, "out_dir": str(out)}))
             return checked, ended, [path.read_bytes() for path in out.rglob("*.png")]
 
-    checked, ended, fetched = asyncio.run(session())
+    checked, ended, fetched = in_thread(session())
     assert [(told["valid"], told["errors"]) for told in checked] == [(True, [])] * len(VALIDATED)
     assert ended["status"] == "completed", ended
     sheets = [path.read_bytes() for path in (server.output / "prepare-a-dataset").glob("contact-sheet_*.png")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -19,7 +18,7 @@ import mcp_types as types
 import numpy as np
 import pytest
 from agents_comfyui import FEW_STEPS, Watcher, foxes
-from agents_server import done, end_worker, images_of, text_of
+from agents_server import done, end_worker, images_of, in_thread, text_of
 from comfyui_graphs import demo_training
 from comfyui_server import Graph, Server, serve
 from lora_workbench.agents.backend import DrawRequest, Ended, Result, TrainRequest, WorkflowRequest
@@ -339,7 +338,7 @@ def test_an_agent_trains_and_draws_there(root: Path, server: Server, tmp_path: P
             drawn = await done(client, "draw_kit", scene=SCENE, count=2)
             return trained, drawn, await client.read_resource("adapter://kit")
 
-    trained, drawn, card = asyncio.run(session())
+    trained, drawn, card = in_thread(session())
     assert trained.structured_content
     assert trained.structured_content["adapters"] == ["kit.safetensors"]
     assert len(images_of(drawn)) == 2
@@ -357,7 +356,7 @@ def test_an_agent_is_told_that_a_server_is_away(tmp_path: Path) -> None:
             names = {tool.name for tool in (await client.list_tools()).tools}
             return names, await client.call_tool("draw_fox", {"scene": "x"}), await client.call_tool("adapters", {})
 
-    names, *refusals = asyncio.run(session())
+    names, *refusals = in_thread(session())
     assert {"adapters", "status"} <= names
     for refusal in refusals:
         assert refusal.is_error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from agents_server import TOKEN, command, done, http_server, over_http
+from agents_server import TOKEN, command, done, http_server, in_thread, over_http
 from lora_workbench.agents.transports import http_token
 from lora_workbench.engine.core.errors import ConfigError
 
@@ -32,7 +31,7 @@ def test_a_client_with_the_token_gets_tools(address: str) -> None:
             assert (await done(client, "status")).structured_content == {"jobs": []}
             return {tool.name for tool in (await client.list_tools()).tools}
 
-    assert asyncio.run(tools()) == {"adapters", "draw", "pin", "runs", "status", "stop", "train", "verdict"}
+    assert in_thread(tools()) == {"adapters", "draw", "pin", "runs", "status", "stop", "train", "verdict"}
 
 
 @pytest.mark.parametrize("given", [None, "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", TOKEN])
@@ -68,7 +67,7 @@ def test_a_token_is_made_and_shown_once(tmp_path: Path) -> None:
             async with over_http(address, token) as client:
                 return len((await client.list_tools()).tools)
 
-        assert asyncio.run(count())
+        assert in_thread(count())
     finally:
         process.terminate()
         process.wait(60)

@@ -16,6 +16,7 @@ from agents_server import (
     done,
     end_worker,
     in_process,
+    in_thread,
     jobs_in,
     over_stdio,
     service_in,
@@ -78,16 +79,16 @@ def test_a_training_that_was_killed_is_there_again_and_ends_with_the_same_bits(s
 
     try:
         with contextlib.suppress(Exception):  # whatever a client says whose server was killed
-            asyncio.run(killed())
+            in_thread(killed())
         [job] = jobs_in(output).all()
         assert jobs_in(output).phase(job) == "interrupted"
-        facts = asyncio.run(again(job.id))
+        facts = in_thread(again(job.id))
         assert facts["state"] == "finished"
         assert 4 <= facts["report"]["resumed_at"] < LONG["steps"]
         waited(lambda: worker_of(output) is None)  # it has nothing to do, and frees its memory
     finally:
         end_worker(output)
-    asyncio.run(undisturbed())
+    in_thread(undisturbed())
     assert contents(output, "fox") == contents(shop.output, "calm")
 
 
@@ -110,7 +111,7 @@ def test_trainings_wait_for_each_other_and_neither_ends_with_the_call(shop: Shop
             ended = await done(client, "status", job=second, wait_seconds=300)
             return queued, stopped, ended, await done(client, "runs")
 
-    queued, stopped, ended, runs = asyncio.run(both())
+    queued, stopped, ended, runs = in_thread(both())
     assert queued.structured_content["state"] == "queued"
     assert "waiting for 1 job first" in text_of(queued)
     assert stopped.structured_content["state"] == "stopped"
@@ -129,6 +130,6 @@ def test_a_job_that_cant_be_done_says_why(shop: Shop) -> None:
         async with in_process(service_in(shop.output, roots=(str(empty.parent),))) as client:
             return await client.call_tool("train", {"folder": str(empty), "name": "none", "wait_seconds": 60})
 
-    result = asyncio.run(failed())
+    result = in_thread(failed())
     assert result.is_error and result.structured_content["state"] == "failed"
     assert "nothing-in-it" in text_of(result) and "Expected" in text_of(result)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import mcp_types as types
 import pytest
-from agents_server import Client, done, in_process, refused, service_in, text_of
+from agents_server import Client, done, in_process, in_thread, refused, service_in, text_of
 from lora_workbench.agents import server
 from lora_workbench.agents.service import Service
 from lora_workbench.engine.vault.notes import write_notes
@@ -37,7 +37,7 @@ def with_client(service: Service, act: Callable[[Client], Coroutine[Any, Any, T]
         async with in_process(service) as client:
             return await act(client)
 
-    return asyncio.run(run())
+    return in_thread(run())
 
 
 CALLS = {
@@ -182,7 +182,7 @@ def test_clients_are_told_when_tools_come_and_go(service: Service, monkeypatch: 
             for task in filter(None, (watching, listening)):
                 task.cancel()
 
-    asyncio.run(told())
+    in_thread(told())
 
 
 async def _listen(client: Client, news: asyncio.Event) -> None:

@@ -15,6 +15,7 @@ from agents_server import (
     done,
     images_of,
     in_process,
+    in_thread,
     links_of,
     over_stdio,
     path_of,
@@ -82,7 +83,7 @@ def test_a_campaign_of_four_pictures_is_what_is_drawn_by_hand(shop: Shop) -> Non
             return [await done(client, "draw_fox", **call) for call in calls]
 
     drawn = {}
-    for result in asyncio.run(campaign()):
+    for result in in_thread(campaign()):
         assert [picture["seed"] for picture in result.structured_content["pictures"]] == [3, 4]
         for shown, link in zip(images_of(result), links_of(result), strict=True):
             drawn[path_of(link).name] = path_of(link).read_bytes()
@@ -106,7 +107,7 @@ def test_progress_is_told_and_the_same_call_draws_nothing_twice(shop: Shop) -> N
             first = await client.call_tool("draw", call, progress_callback=tell)
             return first, await client.call_tool("draw", call)
 
-    first, second = asyncio.run(calls())
+    first, second = in_thread(calls())
     assert first.structured_content["report"]["drawn_now"] == 3
     assert second.structured_content["report"]["drawn_now"] == 0
     assert [path_of(link) for link in links_of(first)] == [path_of(link) for link in links_of(second)]
@@ -134,7 +135,7 @@ def test_a_cancelled_call_ends_its_drawing(shop: Shop) -> None:
             job = (await done(client, "status")).structured_content["jobs"][0]["job"]
             return await done(client, "status", job=job, wait_seconds=30)
 
-    assert asyncio.run(cancelled()).structured_content["state"] == "cancelled"
+    assert in_thread(cancelled()).structured_content["state"] == "cancelled"
 
 
 def test_a_saved_stack_and_a_workflow_are_tools(shop: Shop) -> None:
@@ -166,7 +167,7 @@ def test_a_saved_stack_and_a_workflow_are_tools(shop: Shop) -> None:
             ran = await done(client, "run_one_picture", prompts="a rocket", set={"LW_Generate.seed": 5})
             return [stacked, ran]
 
-    stacked, ran = asyncio.run(calls())
+    stacked, ran = in_thread(calls())
     assert stacked.structured_content["report"]["stack"] == ["fox 0.4: ohwx fox"]
     [link] = links_of(ran)
     with Image.open(path_of(link)) as image:

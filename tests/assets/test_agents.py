@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import features
 import numpy as np
 import pytest
-from agents_server import done, end_worker, links_of, over_stdio, path_of, text_of
+from agents_server import done, end_worker, in_thread, links_of, over_stdio, path_of, text_of
 from lora_workbench.engine.data.loading import load_dataset
 from PIL import Image
 
@@ -49,7 +48,7 @@ def test_a_subject_that_an_agent_trains_is_drawn_as_it_is(tmp_path: Path, root: 
             return drawn, base
 
     try:
-        drawn, base = asyncio.run(campaign())
+        drawn, base = in_thread(campaign())
     finally:
         end_worker(output)
     subject = features.describe([record.load() for record in load_dataset(root / "assets" / "datasets" / "fox")])

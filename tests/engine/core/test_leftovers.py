@@ -89,7 +89,8 @@ def test_a_killed_run_leaves_nothing_after_the_next_start(process, tmp_path: Pat
     for folder in (output, output / "run-store" / "encoded" / "ab", output / "grids" / "fox"):
         kill(process(WRITE, folder))
     assert len(partials(output)) == 6
-    assert cli.main(["run", str(tmp_path / "gone.json"), "--output", str(output)]) == 2
+    (tmp_path / "empty.json").touch()
+    assert cli.main(["run", str(tmp_path / "empty.json"), "--output", str(output)]) == 2
     assert not partials(output)
 
 
