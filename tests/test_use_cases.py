@@ -123,9 +123,9 @@ def test_expressions_and_poses_come_apart(
         faces, poses = faces + (face == wanted[0]), poses + (pose == wanted[1])
         if wanted in make("use_case_datasets").NEVER_SHOWN:
             new.append((face, pose) == wanted)
-    print(f"expressions: {faces} of 15, poses: {poses} of 15, both where never shown: {sum(new)} of {len(new)}")
-    assert faces >= 12
-    assert poses >= 12
+    print(f"expressions: {faces} of 12, poses: {poses} of 12, both where never shown: {sum(new)} of {len(new)}")
+    assert faces >= 11
+    assert poses >= 11
 
 
 @pytest.mark.proofs
