@@ -24,7 +24,7 @@ from PIL import Image
 from plates import KINDS, Plate, with_product
 from products import PRODUCTS, bottle
 
-SHAPES = ((128, 128), (128, 160), (192, 96))
+SHAPES = ((128, 128), (128, 192), (192, 128))
 """Of the catalogue's pictures, width and height in pixels."""
 STUDIO = ("gray", "beige", "light blue", "black", "teal", "brown")
 TURNS = (0.0, 0.0, 0.0, -0.5, 0.5, 0.0, 0.5, -0.5, 0.0)
@@ -59,8 +59,8 @@ def write_robot(folder: Path) -> None:
         write_caption(path, robot_caption(expression, pose, background))
 
 
-def robot_caption(expression: str, pose: str, background: str, trigger: str = "[trigger]") -> str:
-    return f"an emoji of a {trigger} robot, {pose}, {expression}, on {world.article(background)} background"
+def robot_caption(expression: str, pose: str, background: str) -> str:
+    return f"an emoji of a [trigger] robot, {pose}, {expression}, on {world.article(background)} background"
 
 
 def write_scenes(folder: Path) -> None:

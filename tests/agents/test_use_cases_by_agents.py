@@ -16,7 +16,7 @@ from PIL import Image
 
 CALL = {
     "products_values": "balloon, present", "scenes_values": "a yellow background, a blue background",
-    "formats_values": "64x64, 96x48", "set": {"recipe.settings": "steps = 2", "draw all of it.steps": 2},
+    "formats_values": "64x64, 96x64", "set": {"recipe.settings": "steps = 2", "draw all of it.steps": 2},
 }  # fmt: skip
 """A short one."""
 
@@ -48,7 +48,7 @@ def test_an_agent_makes_brand_assets(output: Path, root: Path) -> None:
     for path in (path for path in files if "batches" in path.parts):
         with Image.open(path) as picture:
             sizes.append(picture.size)
-    assert sorted(sizes) == 4 * [(64, 64)] + 4 * [(96, 48)]
+    assert sorted(sizes) == 4 * [(64, 64)] + 4 * [(96, 64)]
     assert "sheet_00001.png" in [path.name for path in files], text_of(result)
     for shown in images_of(result):
         Image.open(io.BytesIO(base64.b64decode(shown.data))).load()
