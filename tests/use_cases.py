@@ -15,7 +15,7 @@ SHORT = {
     },
     "character": {
         "recipe.settings": "steps = 2", "poses.values": "standing, cheering",
-        "expressions.values": "face with open mouth, face with blue tears, face with heart eyes",
+        "expressions.values": "grinning face, crying face with tears, face with sunglasses",
         "draw the sheet.steps": "2", "beside the base model.steps": "2",
     },
     "artist-style": {

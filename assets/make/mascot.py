@@ -1,8 +1,8 @@
 """A made-up character, drawn from nothing: a small robot with a screen for a face, in four expressions and three poses.
 
 Its face shows the expression and its body the pose, each apart from the other, so that an adapter can learn them apart
-too. Expressions are named by words that the demo base knows from faces. It knows none for poses, and tells these three
-apart by their numbers of tokens: one, two and three. So the names of expressions have the same number, four.
+too. Expressions are named by words that the demo base knows from faces, without colors: *blue tears* makes backgrounds
+blue. It knows no words for poses, and tells these three apart by their numbers of tokens: one, two and three.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ RED = (255, 76, 70)
 YELLOW = (255, 214, 50)
 WHITE = (250, 250, 250)
 
-EXPRESSIONS = ("face with open mouth", "face with blue tears", "face with heart eyes", "face with yellow sunglasses")
+EXPRESSIONS = ("grinning face", "crying face with tears", "face with heart eyes", "face with sunglasses")
 POSES = ("standing", "waving", "cheering")
 
 SIDE = 512
@@ -62,7 +62,7 @@ def _head(expression: str) -> Image.Image:
     return layer
 
 
-def _laughing(draw: ImageDraw.ImageDraw) -> None:
+def _grinning(draw: ImageDraw.ImageDraw) -> None:
     for x in (192, 320):
         draw.arc((x - 36, 146, x + 36, 218), 180, 360, fill=GLOW, width=_LINE)
     draw.chord((176, 176, 336, 296), 0, 180, fill=WHITE)
@@ -90,4 +90,4 @@ def _cool(draw: ImageDraw.ImageDraw) -> None:
     draw.arc((206, 196, 306, 290), 20, 160, fill=GLOW, width=_LINE)
 
 
-_FACES = dict(zip(EXPRESSIONS, (_laughing, _crying, _in_love, _cool), strict=True))
+_FACES = dict(zip(EXPRESSIONS, (_grinning, _crying, _in_love, _cool), strict=True))

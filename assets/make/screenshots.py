@@ -85,8 +85,8 @@ AROUND = """() => {
     const boxes = [...app.rootGraph.nodes, ...app.rootGraph.groups].map(one => one.boundingRect ?? one.boundingBox)
     const { scale, offset } = app.canvas.ds
     const place = app.canvas.canvas.getBoundingClientRect()
-    const left = Math.min(...boxes.map(box => box[0])), top = Math.min(...boxes.map(box => box[1]))
-    const right = Math.max(...boxes.map(box => box[0] + box[2])), bottom = Math.max(...boxes.map(box => box[1] + box[3]))
+    const left = Math.min(...boxes.map(box => box[0])), right = Math.max(...boxes.map(box => box[0] + box[2]))
+    const top = Math.min(...boxes.map(box => box[1])), bottom = Math.max(...boxes.map(box => box[1] + box[3]))
     const margin = 12
     return {
         x: place.x + (left + offset[0]) * scale - margin, y: place.y + (top + offset[1]) * scale - margin,
