@@ -1,4 +1,4 @@
-"""Names of tools and addresses of resources, made of the names of adapters, stacks and workflows."""
+"""Names of tools and arguments, and addresses of resources: from names of adapters, stacks, workflows and inputs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 SCHEME = "adapter://"
@@ -36,6 +37,40 @@ def tool_names(begin: str, names: Iterable[str]) -> Mapping[str, str]:
             own = "_".join(filter(None, [own[:_LONGEST].strip("_"), digest]))
         found[f"{begin}_{own}"] = name
     return found
+
+
+class InputPlace(NamedTuple):
+    """Where an input of a workflow is."""
+
+    name: str
+    title: str
+    """Of its node; empty if it has none."""
+    node: str
+    """Id."""
+
+
+def argument_names(places: Sequence[InputPlace], taken: Collection[str] = ()) -> list[str]:
+    """Names of a tool's arguments, each once: the input's own; where several have it, with the node's title before it.
+
+    Where titles don't tell them apart either, or have no plain letters, the node's id stands before it.
+
+    Args:
+        places: of the inputs.
+        taken: names of other arguments.
+    """
+    own = [_identifier(place.name) for place in places]
+    titled = [f"{title}_{name}" if (title := _plain(place.title)[:_LONGEST].strip("_")) else ""
+              for place, name in zip(places, own, strict=True)]  # fmt: skip
+    numbered = [f"{_identifier(place.node)}_{name}" for place, name in zip(places, own, strict=True)]
+    names = own
+    for clearer in (titled, numbered):
+        counted = Counter([*names, *taken])
+        names = [name if name and counted[name] == 1 else other for name, other in zip(names, clearer, strict=True)]
+    return names
+
+
+def _identifier(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]+", "_", text)
 
 
 def _plain(name: str) -> str:

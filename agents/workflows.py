@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,12 @@ from ..headless.overrides import apply_overrides
 from ..headless.preparing import prepare
 from ..headless.reading import read_workflow
 from ..headless.workflow import Registry, Workflow, WorkflowNode
+from .names import InputPlace, argument_names
 
 _MOST_CHOICES = 200
 """That a schema lists."""
+_OWN_ARGUMENTS = ("set", "wait_seconds")
+"""Of every workflow's tool, beside its inputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +55,15 @@ def workflow_tool(path: Path, registry: Registry) -> WorkflowTool:
     """
     workflow = read_workflow(path, registry)
     chosen = [*_in_app_mode(workflow)] or [*_constants(workflow, registry)]
-    known = [(node, name) for node, name in chosen if node in workflow.nodes]
-    exposed = [found for node, name in known if (found := _exposed(workflow.nodes[node], name, registry))]
+    known = [(workflow.nodes[node], name) for node, name in chosen if node in workflow.nodes]
+    schemas = {InputPlace(name, node.title, node.id): _described(node, name, registry) for node, name in known}
+    places = [place for place, schema in schemas.items() if schema is not None]
+    exposed = tuple(
+        Exposed(name=name, address=f"{place.node}.{place.name}", schema=schemas[place] or {})
+        for place, name in zip(places, argument_names(places, _OWN_ARGUMENTS), strict=True)
+    )
     about = f"Runs the workflow {path.name}: {_steps(workflow, registry)}."
-    return WorkflowTool(name=path.stem, path=path, description=about, inputs=tuple(_named_apart(exposed)))
+    return WorkflowTool(name=path.stem, path=path, description=about, inputs=exposed)
 
 
 def prepared(path: Path, values: Mapping[str, Any], registry: Registry) -> Workflow:
@@ -109,8 +116,8 @@ def _constants(workflow: Workflow, registry: Registry) -> Iterator[tuple[str, st
             yield from ((node.id, name) for name in node.constants)
 
 
-def _exposed(node: WorkflowNode, name: str, registry: Registry) -> Exposed | None:
-    """An input of a node; ``None`` if it takes no plain value."""
+def _described(node: WorkflowNode, name: str, registry: Registry) -> dict[str, Any] | None:
+    """What values an input of a node may have, as JSON Schema; ``None`` if it takes no plain value."""
     cls = registry.get(node.class_type)
     declared = next((i for i in cls.GET_SCHEMA().inputs if i.id == name), None) if cls else None
     schema = _schema(declared) if declared else None
@@ -120,7 +127,7 @@ def _exposed(node: WorkflowNode, name: str, registry: Registry) -> Exposed | Non
     schema |= {"description": told}
     if (value := node.constants.get(name)) is not None:
         schema |= {"default": value}
-    return Exposed(name=_argument(name), address=f"{node.id}.{name}", schema=schema)
+    return schema
 
 
 def _schema(declared: Input) -> dict[str, Any] | None:
@@ -133,20 +140,6 @@ def _schema(declared: Input) -> dict[str, Any] | None:
     if isinstance(declared, Combo.Input):
         return {"type": "string", "enum": [*declared.choices][:_MOST_CHOICES]}
     return {"type": "string"} if isinstance(declared, String.Input) else None
-
-
-def _named_apart(exposed: list[Exposed]) -> Iterator[Exposed]:
-    """Those whose names several nodes have, with the node's id before them."""
-    names = [one.name for one in exposed]
-    for one in exposed:
-        node = one.address.partition(".")[0]
-        is_shared = names.count(one.name) > 1 or one.name in ("set", "wait_seconds")
-        name = f"{_argument(node)}_{one.name}" if is_shared else one.name
-        yield Exposed(name=name, address=one.address, schema=one.schema)
-
-
-def _argument(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_]+", "_", text)
 
 
 def _steps(workflow: Workflow, registry: Registry) -> str:

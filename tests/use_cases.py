@@ -10,12 +10,12 @@ Graph = dict[str, dict]
 SHORT = {
     "brand-assets": {
         "recipe.settings": "steps = 2",
-        "products.values": "bottle, mug", "scenes.values": "a yellow background, a blue background",
-        "formats.values": "80x80", "draw all of it.steps": "2",
+        "products.values": "balloon, present", "scenes.values": "a yellow background, a blue background",
+        "formats.values": "64x64", "draw all of it.steps": "2",
     },
     "character": {
         "recipe.settings": "steps = 2", "poses.values": "standing, cheering",
-        "expressions.values": "grinning face with white teeth, crying face with blue tears, face with sunglasses",
+        "expressions.values": "grinning face, crying face with tears, face with sunglasses",
         "draw the sheet.steps": "2", "beside the base model.steps": "2",
     },
     "artist-style": {

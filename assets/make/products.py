@@ -1,7 +1,7 @@
-"""Three products of a company that doesn't exist, drawn from nothing: a bottle, a mug and a bag.
+"""Products of a party shop that doesn't exist, drawn from nothing: a balloon, a present and a crown; and a bottle.
 
 They share magenta, white and a mark, a sun above a wave. Shapes are few and large, so that a picture of 64 pixels shows
-them.
+them. The shop's three have names that the demo base knows: words that it doesn't know all say nearly the same to it.
 """
 
 from __future__ import annotations
@@ -33,34 +33,46 @@ def bottle(turn: float = 0.0) -> Image.Image:
     return _cut(canvas)
 
 
-def mug(turn: float = 0.0) -> Image.Image:
-    """A mug with its handle on the right, or on the left where ``turn`` is negative."""
+def balloon(turn: float = 0.0) -> Image.Image:
+    """A balloon on a string."""
     canvas, draw = _canvas()
-    left = turn < 0
-    draw.ellipse((16, 176, 200, 392) if left else (312, 176, 496, 392), outline=SHADE, width=44)
-    draw.rounded_rectangle((96, 104, 416, 456), 48, fill=MAGENTA)
-    draw.ellipse((96, 76, 416, 148), fill=SHADE)
-    draw.rounded_rectangle((120, 176, 146, 420), 13, fill=LIGHT)
-    _label(draw, (96, 208, 416, 380), turn)
+    draw.line([(256, 380), (256 - 20 * turn, 440), (256 + 20 * turn, 500)], fill=SHADE, width=16, joint="curve")
+    draw.polygon([(256, 340), (216, 404), (296, 404)], fill=SHADE)
+    draw.ellipse((96, 12, 416, 372), fill=MAGENTA)
+    draw.ellipse((144, 60, 204, 136), fill=LIGHT)
+    _mark(draw, (256 + 40 * turn, 226), 88, WHITE)
     return _cut(canvas)
 
 
-def bag(turn: float = 0.0) -> Image.Image:
-    """A carrier bag; turned, it shows a side."""
+def present(turn: float = 0.0) -> Image.Image:
+    """A box with a white ribbon, and the mark beside it; turned, it shows a side."""
     canvas, draw = _canvas()
-    draw.arc((166, 20, 346, 220), 180, 360, fill=SHADE, width=26)
-    shift = 60 * turn
-    draw.polygon([(96, 140), (416, 140), (440, 490), (72, 490)], fill=MAGENTA)
-    edge = 416 if turn < 0 else 96
+    for sign in (-1, 1):
+        draw.ellipse((256 + sign * 66 - 62, 36, 256 + sign * 66 + 62, 136), outline=SHADE, width=34)
+    draw.rectangle((72, 190, 440, 480), fill=MAGENTA)
     if turn:
-        side = [(edge, 140), (edge + 1.1 * shift, 140), (edge + 0.9 * shift, 490), (440 if turn < 0 else 72, 490)]
-        draw.polygon(side, fill=SHADE)
-    _mark(draw, (256 + shift / 2, 326), 84, WHITE)
+        draw.rectangle((72, 190, 72 + 110 * turn, 480) if turn > 0 else (440 + 110 * turn, 190, 440, 480), fill=SHADE)
+    middle = 256 + 50 * turn
+    draw.rectangle((middle - 34, 120, middle + 34, 480), fill=WHITE)
+    draw.rectangle((48, 120, 464, 200), fill=LIGHT)
+    draw.rectangle((middle - 34, 120, middle + 34, 200), fill=WHITE)
     return _cut(canvas)
 
 
-PRODUCTS: dict[str, Callable[[float], Image.Image]] = {"bottle": bottle, "mug": mug, "bag": bag}
-"""Drawings by the names that captions use."""
+def crown(turn: float = 0.0) -> Image.Image:
+    """A crown of paper with a white band."""
+    canvas, draw = _canvas()
+    points = [(60, 150), (160, 270), (256, 90), (352, 270), (452, 150), (420, 430), (92, 430)]
+    draw.polygon(points, fill=MAGENTA)
+    for x, y in points[:5:2]:
+        draw.ellipse((x - 34, y - 40, x + 34, y + 28), fill=LIGHT)
+    draw.rectangle((84, 330, 428, 430), fill=WHITE)
+    _mark(draw, (256 + 60 * turn, 388), 44, MAGENTA)
+    return _cut(canvas)
+
+
+PRODUCTS: dict[str, Callable[[float], Image.Image]] = {"balloon": balloon, "present": present, "crown": crown}
+"""Drawings of the shop's products by the names that captions use."""
 
 
 def _canvas() -> tuple[Image.Image, ImageDraw.ImageDraw]:

@@ -54,6 +54,8 @@ USE_CASES = {
     "product-photography": ("grid",),
 }  # fmt: skip
 """Their workflows, with the pictures for their pages; the first of each is also its thumbnail."""
+GRAPH = (3000, 1250)
+"""Of the window in which their graphs are shown, in pixels."""
 THUMBNAIL = 512
 """Pixels of its longer side."""
 
@@ -77,6 +79,21 @@ SHOW = """([id, size]) => {
 }"""
 """One node alone."""
 FIT = "() => app.extensionManager.command.execute('Comfy.Canvas.FitView')"
+SHARP = "() => { app.canvas.min_font_size_for_lod = 0; app.canvas.setDirty(true, true) }"
+"""Titles and pictures are drawn however small they are."""
+AROUND = """() => {
+    const boxes = [...app.rootGraph.nodes, ...app.rootGraph.groups].map(one => one.boundingRect ?? one.boundingBox)
+    const { scale, offset } = app.canvas.ds
+    const place = app.canvas.canvas.getBoundingClientRect()
+    const left = Math.min(...boxes.map(box => box[0])), right = Math.max(...boxes.map(box => box[0] + box[2]))
+    const top = Math.min(...boxes.map(box => box[1])), bottom = Math.max(...boxes.map(box => box[1] + box[3]))
+    const margin = 12
+    return {
+        x: place.x + (left + offset[0]) * scale - margin, y: place.y + (top + offset[1]) * scale - margin,
+        width: (right - left) * scale + 2 * margin, height: (bottom - top) * scale + 2 * margin,
+    }
+}"""
+"""Where the graph is on the page."""
 TAB = "id => app.extensionManager.sidebarTab.toggleSidebarTab(id)"
 
 
@@ -236,7 +253,7 @@ def quickstart(studio: Studio) -> None:
 def use_cases(studio: Studio) -> None:
     """Graphs and results of the use cases, for their pages and the template browser."""
     for name, shown in USE_CASES.items():
-        whole_graph(studio, name, (2800, 1100))
+        whole_graph(studio, name, GRAPH)
         for number, prefix in enumerate(shown):
             path = max((studio.standin.host.output_directory() / name).glob(f"{prefix}_*.png"))
             with Image.open(path) as opened:
@@ -257,11 +274,9 @@ def whole_graph(studio: Studio, name: str, size: tuple[int, int]) -> None:
         studio.tell(results)
         page.wait_for_timeout(4000)
         page.evaluate(FIT)
+        page.evaluate(SHARP)
         page.wait_for_timeout(2000)
-        place = page.locator("#graph-canvas").bounding_box()
-        assert place is not None
-        whole = {**place, "x": 60, "y": 40, "width": size[0] - 60, "height": size[1] - 80}
-        keep(picture_of(page, whole, 0), f"{name}-graph", docs=True, help_page=False)
+        keep(picture_of(page, page.evaluate(AROUND), 0), f"{name}-graph", docs=True, help_page=False)
 
 
 def training(studio: Studio) -> None:

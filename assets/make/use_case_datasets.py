@@ -1,7 +1,7 @@
 """Make the data sets of the use cases: all drawn from nothing by ``products.py``, ``mascot.py`` and ``plates.py``.
 
-- ``brand``: a company's catalogue, three products from several sides, on studio colors and in four shapes.
-- ``robot``: a character, 12 of the 15 combinations of its expressions and poses. The other three are for measuring.
+- ``brand``: a shop's catalogue, three products from several sides, on studio colors and in three shapes.
+- ``robot``: a character in all combinations of its expressions and poses.
 - ``scenes``: an edit, pairs of an empty scene and the same scene with a product in it.
 - ``plates``: empty scenes that are in no pair, to put products into.
 
@@ -24,32 +24,30 @@ from PIL import Image
 from plates import KINDS, Plate, with_product
 from products import PRODUCTS, bottle
 
-SHAPES = ((128, 128), (192, 128), (128, 192), (224, 96))
+SHAPES = ((128, 128), (128, 192), (192, 128))
 """Of the catalogue's pictures, width and height in pixels."""
-STUDIO = ("white", "gray", "beige", "light blue", "black", "teal")
-TURNS = (0.0, -1.0, 0.5, 1.0, -0.5, 0.0, 1.0, 0.0)
-NEVER_SHOWN = ((EXPRESSIONS[0], "lying"), (EXPRESSIONS[2], "cheering"), (EXPRESSIONS[4], "standing"))
-"""Combinations of expression and pose that the character's data set doesn't have."""
+STUDIO = ("gray", "beige", "light blue", "black", "teal", "brown")
+TURNS = (0.0, 0.0, 0.0, -0.5, 0.5, 0.0, 0.5, -0.5, 0.0)
 PLATE_SIDE = 96
 PAIRS = 30
 PLATES = 8
 
 
 def write_brand(folder: Path) -> None:
-    """The catalogue: eight pictures of each product."""
+    """The catalogue: nine pictures of each product, three in each shape."""
     for row, (name, draw) in enumerate(PRODUCTS.items()):
         for number, turn in enumerate(TURNS):
             background = STUDIO[(number + 2 * row) % len(STUDIO)]
-            pose = Pose(0.84 if number % 2 else 0.78, angle=(0, 0, 4, 0, -5, 0, 0, 0)[number])
+            pose = Pose(0.86 if number % 2 else 0.82, angle=(0, 0, 0, 4, 0, -4, 0, 0, 0)[number])
             path = folder / f"{name} {number + 1} {background}.webp"
             save(pose.picture(draw(turn), background, SHAPES[number % len(SHAPES)]), path)
             write_caption(path, f"an emoji of a [trigger] {name} on {world.article(background)} background")
 
 
 def write_robot(folder: Path) -> None:
-    """The character: two pictures of each combination but those that are never shown."""
+    """The character: two pictures of each combination."""
     backgrounds = list(world.BACKGROUNDS)
-    shown = [both for both in product(EXPRESSIONS, POSES) if both not in NEVER_SHOWN]
+    shown = [*product(EXPRESSIONS, POSES)]
     rng = random.Random(3)
     for number, (expression, pose) in enumerate(2 * shown):
         background = backgrounds[number * 7 % len(backgrounds)]
@@ -59,8 +57,8 @@ def write_robot(folder: Path) -> None:
         write_caption(path, robot_caption(expression, pose, background))
 
 
-def robot_caption(expression: str, pose: str, background: str, trigger: str = "[trigger]") -> str:
-    return f"an emoji of a {trigger} robot, {pose}, {expression}, on {world.article(background)} background"
+def robot_caption(expression: str, pose: str, background: str) -> str:
+    return f"an emoji of a [trigger] robot, {pose}, {expression}, on {world.article(background)} background"
 
 
 def write_scenes(folder: Path) -> None:

@@ -13,7 +13,7 @@ from agents_server import waited
 from lora_workbench.agents import worker
 from lora_workbench.agents.backend import DrawRequest, Result, TrainRequest, as_json, from_json
 from lora_workbench.agents.jobs import KEPT, Jobs, State
-from lora_workbench.agents.names import adapter_at, address_of, tool_names
+from lora_workbench.agents.names import InputPlace, adapter_at, address_of, argument_names, tool_names
 from lora_workbench.agents.pictures import small
 from lora_workbench.agents.places import Place
 from lora_workbench.agents.workflows import prepared, values_of, workflow_tool
@@ -44,6 +44,27 @@ def test_names_of_tools_are_plain_and_apart() -> None:
         tool for tool in tools if tool.startswith("draw_a_b_")
     }  # fmt: skip
     assert tool_names("draw", reversed(names)) == tools
+
+
+def test_arguments_that_several_nodes_have_are_told_apart_by_title() -> None:
+    places = [
+        InputPlace("seed", "training", "3"), InputPlace("seed", "draw all of it", "7"), InputPlace("values", "x", "8"),
+        InputPlace("training_seed", "other", "9"), InputPlace("path", "\u72d0", "4:1"), InputPlace("path", "", "5"),
+        InputPlace("set", "Sweep", "6"), InputPlace("weight", "LoRA", "10"), InputPlace("weight", "LoRA", "11"),
+        InputPlace("steps", "x" * 300, "12"), InputPlace("steps", "", "13"),
+    ]  # fmt: skip
+    assert argument_names(places, ("set",)) == [
+        "3_seed", "draw_all_of_it_seed", "values", "9_training_seed", "4_1_path", "5_path", "sweep_set",
+        "10_weight", "11_weight", "x" * 40 + "_steps", "13_steps",
+    ]  # fmt: skip
+
+
+def test_a_use_case_has_arguments_by_the_titles_of_its_nodes(root: Path) -> None:
+    tool = workflow_tool(root / "workflows" / "brand-assets.json", registry())
+    names = {exposed.name: exposed.address for exposed in tool.inputs}
+    assert {"path", "trigger_word", "products_values", "scenes_values", "formats_values", "prompts"} < names.keys()
+    values = values_of(tool, {"scenes_values": "a red background"}, registry())
+    assert values == {names["scenes_values"]: "a red background"}
 
 
 def test_addresses_come_back_as_names() -> None:
