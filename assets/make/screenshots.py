@@ -39,6 +39,7 @@ from standin import Standin, serve  # noqa: E402
 
 if TYPE_CHECKING:
     from lora_workbench.headless.workflow import WorkflowNode
+    from lora_workbench.nodes.host.headless import HeadlessHost
     from playwright.sync_api import Browser, Locator, Page
 
 Graph = dict[str, dict[str, Any]]
@@ -123,6 +124,7 @@ def riso() -> Graph:
     graph = fox()
     graph["2"]["inputs"]["path"] = "assets/datasets/riso"
     graph["3"]["inputs"] |= {"trigger_word": "qvk", "class_word": "style"}
+    graph["7"]["inputs"]["settings"] = SETTINGS.replace("an emoji of a zwx animal", "a qvk style emoji of an umbrella")
     graph["8"]["inputs"]["name"] = "riso"
     graph["9"]["inputs"]["filename"] = "styles/riso"
     return graph
@@ -334,17 +336,25 @@ def stack(studio: Studio) -> None:
 def vault(studio: Studio) -> None:
     studio.play("fox", fox())
     studio.play("riso", riso())
-    with studio.page(size=(900, 620)) as page:
+    give_previews(studio.standin.host)
+    with studio.page(size=(900, 1000)) as page:
         page.evaluate(TAB, "lora-workbench-vault")
-        page.locator(".lw-card").first.wait_for()
+        page.locator(".lw-card img").nth(1).wait_for()
         page.wait_for_timeout(1500)
-        box = page.locator(".lw-vault").bounding_box()
-        assert box is not None
-        keep(
-            picture_of(page, {"x": 0, "y": 0, "width": box["x"] + box["width"], "height": 520}, 0),
-            "vault-tab",
-            docs=True,
-        )
+        tab, last = page.locator(".lw-vault").bounding_box(), page.locator(".lw-card").last.bounding_box()
+        assert tab is not None
+        assert last is not None
+        shown: Box = {"x": 0, "y": 0, "width": tab["x"] + tab["width"], "height": last["y"] + last["height"] + 6}
+        keep(picture_of(page, shown, 0), "vault-tab", docs=True)
+
+
+def give_previews(host: HeadlessHost) -> None:
+    """Let the last sample picture of each training be its adapter's preview."""
+    for own in listed_runs(host.run_store()):
+        for sample in sorted(host.run_store().samples(own.lineage, own.steps).rglob("*.webp"))[-1:]:
+            for adapter in host.adapter_directory().rglob(f"{own.name}.safetensors"):
+                with Image.open(sample) as picture:
+                    picture.save(adapter.with_suffix(".preview.png"))
 
 
 PICTURES: dict[str, Callable[[Studio], None]] = {
