@@ -352,6 +352,10 @@ def test_the_form_of_a_recipe(lasting: Page) -> None:
     lasting.unroute("**/lora_workbench/recipe/resolve")
 
 
+def answering(told: dict[str, Any]) -> Callable[[Route], None]:
+    return lambda route: route.fulfill(json=told)
+
+
 def test_the_panel_of_a_training(lasting: Page, standin: Standin) -> None:
     """Verdicts, prompts of samples, memory and states."""
     lasting.route("**/lora_workbench/sample?*", lambda route: route.fulfill(body=PIXEL, content_type="image/gif"))
@@ -363,7 +367,7 @@ def test_the_panel_of_a_training(lasting: Page, standin: Standin) -> None:
             "figures": [{"step": 2, "training": 0.5, "held": 0.6}], "verdict": verdict, "memory": payload,
             "samples": [{"step": 2, "prompts": [payload]}], "live": None, "ended_early": payload,
         }  # fmt: skip
-        lasting.route("**/lora_workbench/training?*", lambda route, seen=seen: route.fulfill(json=seen))
+        lasting.route("**/lora_workbench/training?*", answering(seen))
         prompt = {"1": {"class_type": "LW_TrainLoRA", "inputs": {"seed": 1, "name": payload}}}
         lasting.evaluate("async prompt => { await app.loadApiJson(prompt, 'panel') }", prompt)
         told = {"node": "1", "prompt_id": "of another page", "run": seen["run"], "steps": 4, "first": 1, "losses": [],
