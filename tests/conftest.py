@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "comfyui" in item.keywords and not os.environ.get("COMFYUI_PATH"):
             item.add_marker(pytest.mark.skip(reason="COMFYUI_PATH names no ComfyUI checkout"))
-        for name in ("kills", "proofs", "pages"):
+        for name in ("kills", "proofs", "pages", "releases"):
             if name in item.keywords and name not in config.getoption("-m"):
                 item.add_marker(pytest.mark.skip(reason=f"it takes minutes; -m {name} runs it"))
 

@@ -45,7 +45,7 @@ def _told(program: Path, *arguments: str, folder: Path) -> dict:
     return json.loads(run.stdout.splitlines()[-1])
 
 
-@pytest.mark.proofs
+@pytest.mark.releases
 def test_wheel_in_a_bare_environment(bare: Path, tmp_path: Path, root: Path):
     program = bare / "lora-workbench"
     listed = {each["name"]: Path(each["path"]) for each in _told(program, "workflows", "--json", folder=tmp_path)}

@@ -1,4 +1,4 @@
-"""The use cases, each from one command: with few steps here, and in full under ``-m proofs``."""
+"""The use cases, each from one command: with few steps here, and in full under ``-m releases``."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def in_full(root: Path, output: Path, name: str, capsys: pytest.CaptureFixture[s
     return told
 
 
-@pytest.mark.proofs
+@pytest.mark.releases
 def test_every_product_is_itself_in_every_format(
     root: Path, tmp_path: Path, make: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,7 +113,7 @@ def test_every_product_is_itself_in_every_format(
         assert sum(found) >= 0.6 * len(found)
 
 
-@pytest.mark.proofs
+@pytest.mark.releases
 def test_expressions_and_poses_come_apart(
     root: Path, tmp_path: Path, make: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,7 +132,7 @@ def test_expressions_and_poses_come_apart(
     assert poses >= 10
 
 
-@pytest.mark.proofs
+@pytest.mark.releases
 def test_the_scene_stays_and_the_product_is_there(
     root: Path, tmp_path: Path, make: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

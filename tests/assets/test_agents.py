@@ -11,7 +11,7 @@ from agents_server import done, end_worker, in_thread, links_of, over_stdio, pat
 from lora_workbench.engine.data.loading import load_dataset
 from PIL import Image
 
-pytestmark = pytest.mark.proofs
+pytestmark = pytest.mark.releases
 
 COLORS = ("teal", "pink", "green", "yellow")
 NEARER = 0.5
