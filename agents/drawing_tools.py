@@ -38,18 +38,17 @@ def drawing_tools(service: Service) -> Iterator[Tool]:
     """The tools that draw, as adapters and stacks are now."""
     cards = {card.name: card for card in service.catalog.cards() if not card.problem}
     yield _any(service, [*cards.values()])
-    pinned = tool_names("draw", [name for name, card in cards.items() if card.pinned])
-    for tool, name in pinned.items():
+    for name, tool in tools_of_adapters([*cards.values()]).items():
         yield _with_adapter(service, tool, cards[name])
     presets = service.catalog.presets()
     for tool, name in tool_names("draw_stack", presets).items():
         yield _with_stack(service, tool, name, presets[name])
 
 
-def drawing_tool_of(card: Card, cards: Sequence[Card]) -> str:
-    """The name of an adapter's own tool; empty if it isn't pinned."""
-    names = tool_names("draw", [one.name for one in cards if one.pinned and not one.problem])
-    return next((tool for tool, name in names.items() if name == card.name), "")
+def tools_of_adapters(cards: Sequence[Card]) -> dict[str, str]:
+    """Adapter -> the name of its own tool, of those that are pinned."""
+    names = tool_names("draw", [card.name for card in cards if card.pinned and not card.problem])
+    return {name: tool for tool, name in names.items()}
 
 
 def _common() -> dict[str, Any]:

@@ -159,6 +159,8 @@ class Jobs:
         self.folder = folder
         self.lock = folder / "worker.lock"
         """Held by the worker."""
+        self._ended: set[str] = set()
+        """Ids of jobs that were seen to have ended, which is for good."""
 
     def all(self) -> list[Job]:
         """In the order in which they were asked for."""
@@ -199,7 +201,10 @@ class Jobs:
         return self._added({**told, "key": key}, f"{request.kind}-{usable(request.name[:_LONGEST])}")
 
     def unfinished(self) -> list[Job]:
-        return [job for job in self.all() if job.state().phase not in ENDED]
+        jobs = [job for job in self.all() if job.id not in self._ended]
+        ended = {job.id for job in jobs if job.state().phase in ENDED}
+        self._ended |= ended
+        return [job for job in jobs if job.id not in ended]
 
     def phase(self, job: Job) -> Phase:
         """What a job is doing: of one whose worker was killed, its own state doesn't know."""

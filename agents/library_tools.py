@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..engine.core.words import printable
 from . import arguments
-from .drawing_tools import drawing_tool_of
+from .drawing_tools import tools_of_adapters
 from .names import address_of
 from .service import Answer
 from .tool import READS, Hints, Tool
@@ -52,7 +52,8 @@ async def _adapters(service: Service, given: Mapping[str, Any], tell: Tell) -> A
     words = given["search"].casefold().split()
     fitting = [card for card in cards if all(word in _searched(card) for word in words)]
     fitting.sort(key=lambda card: not card.pinned)
-    shown = [(card, drawing_tool_of(card, cards)) for card in fitting[:_LISTED]]
+    tools = tools_of_adapters(cards)
+    shown = [(card, tools.get(card.name, "")) for card in fitting[:_LISTED]]
     lines = [_line(card, tool) for card, tool in shown]
     if len(fitting) > _LISTED:
         lines.append(f"{len(fitting) - _LISTED} more: search by words.")
@@ -65,7 +66,7 @@ async def _pin(service: Service, given: Mapping[str, Any], tell: Tell) -> Answer
     del tell
     card, pinned = service.adapter(given["adapter"]), given["pinned"]
     service.catalog.pin(card.name, pinned)
-    tool = drawing_tool_of(service.adapter(card.name), service.catalog.cards())
+    tool = tools_of_adapters(service.catalog.cards()).get(card.name, "")
     told = f"{card.name} is {'pinned; its tool is ' + tool if pinned else 'not pinned any more'}."
     return Answer(text=told, facts={"adapter": card.name, "pinned": pinned, "tool": tool})
 

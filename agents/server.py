@@ -13,7 +13,7 @@ from ..engine.core.errors import WorkbenchError
 from ..engine.core.words import did_you_mean, first_of
 from .arguments import checked
 from .backend import PlaceError
-from .drawing_tools import about, drawing_tool_of, drawing_tools
+from .drawing_tools import about, drawing_tools, tools_of_adapters
 from .job_tools import job_tools
 from .library_tools import facts_of, library_tools
 from .names import SCHEME, adapter_at, address_of
@@ -231,7 +231,7 @@ def _card_at(service: Service, address: str) -> types.ReadResourceResult:
 
     name = adapter_at(address)
     card = service.adapter(name if name is not None else address)
-    facts: Mapping[str, Any] = facts_of(card, drawing_tool_of(card, service.catalog.cards()))
+    facts: Mapping[str, Any] = facts_of(card, tools_of_adapters(service.catalog.cards()).get(card.name, ""))
     text = json.dumps(facts, ensure_ascii=False, indent=1)
     contents: list[Any] = [types.TextResourceContents(uri=address, mime_type="application/json", text=text)]
     if preview := service.catalog.preview(card.name):

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from ...engine.core.errors import ConfigError
-from ...engine.core.words import first_of
 from ...engine.evaluation.verdict import Verdict
+from ...engine.runs.listing import of_one_lineage
 from ...engine.vault.card import Card
 from .bases import Bases
 from .problems import lacks_us
-from .server import NotThereError, Server
+from .server import NotThereError, Server, ServerError
 
 _ROUTES = "/lora_workbench"
 _AT_ONCE = 200
@@ -21,6 +20,15 @@ _AT_ONCE = 200
 _PRESETS = "lora_workbench/stack_presets"
 """As in ``js/stack/server.mjs``."""
 _SUFFIX = ".json"
+
+
+class _Run(NamedTuple):
+    """A run as our route tells of it."""
+
+    name: str
+    lineage: str
+    short: str
+    told: dict[str, Any]
 
 
 class ComfyCatalog:
@@ -37,9 +45,19 @@ class ComfyCatalog:
     def __init__(self, server: str | Server, bases: Sequence[str] = ()) -> None:
         self._server = Server(server) if isinstance(server, str) else server
         self._bases = Bases(self._server, bases)
+        self._known: tuple[object, list[Card]] = (None, [])
+        """What the vault said of its state when its cards were fetched, and the cards."""
 
     def cards(self) -> list[Card]:
-        return [_card(told) for told in self._listed("vault", "cards", whole=1)]
+        try:
+            told = self._get("vault", count=0)
+        except ServerError:
+            self._known = None, []  # one that was started anew counts anew
+            raise
+        state = None if told["reading"] else (told["version"], told["total"])
+        if state is None or state != self._known[0]:
+            self._known = state, [_card(told) for told in self._listed("vault", "cards", whole=1)]
+        return self._known[1]
 
     def card(self, name: str) -> Card | None:
         try:
@@ -95,24 +113,10 @@ class ComfyCatalog:
         Raises:
             ConfigError: there is none, or there are several lineages.
         """
-        runs = [*self._listed("runs", "runs")]
-        found = [run for run in runs if name in (run["name"], run["number"])]
-        found = found or [run for run in runs if name and run["run"].startswith(name)]
-        lineages = {run["number"]: f"{run['number']} ({run['name'] or 'without a name'})" for run in found or runs}
-        there = first_of([*lineages.values()]) or "none is there"
-        if not found:
-            raise ConfigError(
-                f"There is no run {name!r} in ComfyUI at {self._server.url}.",
-                expected=f"a run's name, or the begin of its number: {there}",
-                hint="list the runs for their names.",
-            )
-        if len(lineages) > 1:
-            raise ConfigError(
-                f"{name!r} means {len(lineages)} runs: {there}.",
-                expected="one run",
-                hint="write more of its number.",
-            )
-        return found
+        listed = self._listed("runs", "runs")
+        runs = [_Run(told["name"], told["run"].rpartition("-")[0], told["number"], told) for told in listed]
+        where, hint = f"in ComfyUI at {self._server.url}", "list the runs for their names."
+        return [run.told for run in of_one_lineage(runs, name, where=where, hint=hint)]
 
     def _preset_files(self) -> list[str]:
         try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 from ..adapters.headers import read_header
 from ..core.errors import AdapterError, ConfigError
@@ -26,6 +26,20 @@ Progress = Literal["running", "finished", "stopped", "interrupted"]
 _NOTHING = About(name="", base="", family="", dataset="", pictures=0, steps=0, seed=0)
 _SHOWN = 12
 """Characters of a run's lineage that people see."""
+
+
+class Named(Protocol):
+    """A run by what people call it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def lineage(self) -> str: ...
+    @property
+    def short(self) -> str: ...
+
+
+NamedT = TypeVar("NamedT", bound=Named)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,22 +92,35 @@ def find_runs(store: RunStore, wanted: str) -> list[ListedRun]:
     Raises:
         ConfigError: there is none, or there are several lineages.
     """
-    runs = listed_runs(store)
+    hint = "`lora-workbench runs` lists them; --output or --root names another place."
+    return of_one_lineage(listed_runs(store), wanted, where=f"in {store.root}", hint=hint)
+
+
+def of_one_lineage(runs: Sequence[NamedT], wanted: str, *, where: str, hint: str) -> list[NamedT]:
+    """Of some runs, those of one lineage, by the begin of it or by their name.
+
+    Args:
+        runs: all there are.
+        wanted: the name, or the begin of the lineage.
+        where: they are, for errors.
+        hint: how a user sees which there are.
+
+    Raises:
+        ConfigError: there is none, or there are several lineages.
+    """
     found = [run for run in runs if wanted in (run.name, run.lineage)]
     found = found or [run for run in runs if wanted and run.lineage.startswith(wanted)]
     lineages = {run.lineage: f"{run.short} ({run.name or 'without a name'})" for run in found or runs}
+    there = first_of([*lineages.values()]) or "no run at all"
     if not found:
-        there = first_of([*lineages.values()]) or "no run at all"
         raise ConfigError(
-            f"There is no run {wanted!r} in {store.root}.",
+            f"There is no run {wanted!r} {where}.",
             expected=f"a run's name, or the begin of its number: {there}",
-            hint="`lora-workbench runs` lists them; --output or --root names another place.",
+            hint=hint,
         )
     if len(lineages) > 1:
         raise ConfigError(
-            f"{wanted!r} means {len(lineages)} runs: {first_of([*lineages.values()])}.",
-            expected="one run",
-            hint="write more of its number.",
+            f"{wanted!r} means {len(lineages)} runs: {there}.", expected="one run", hint="write more of its number."
         )
     return found
 
