@@ -2,13 +2,8 @@
 
 import { app } from "/scripts/app.js"
 
-import { RUNS, VAULT } from "./sidebars.js"
+import { RUNS, toggleTab, VAULT } from "./kit/sidebar.js"
 import { stopTraining } from "./stop_training.js"
-
-/** @param {string} id of a tab in the sidebar */
-function toggleTab(id) {
-  app.extensionManager.sidebarTab.toggleSidebarTab(id)
-}
 
 const COMMANDS = [
   { id: "LoRAWorkbench.Vault", label: "Open the vault of adapters", icon: "pi pi-box",

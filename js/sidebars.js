@@ -2,11 +2,8 @@
 
 import { app } from "/scripts/app.js"
 
-import { addSidebarTab } from "./kit/sidebar.js"
+import { addSidebarTab, RUNS, VAULT } from "./kit/sidebar.js"
 import { t } from "./kit/texts.js"
-
-export const VAULT = "lora-workbench-vault"
-export const RUNS = "lora-workbench-runs"
 
 app.registerExtension({
   name: "LoRAWorkbench.Sidebars",

@@ -3,6 +3,7 @@
 import { button, el } from "../kit/parts.js"
 import { t } from "../kit/texts.js"
 import { addElement, growToFit } from "../kit/widgets.js"
+import { GALLERY } from "../kit/widths.js"
 import { Edits } from "./edits.mjs"
 import { FindReplace } from "./find_replace.mjs"
 import { Grid } from "./grid.mjs"
@@ -12,7 +13,6 @@ import { WriteCaptions } from "./write_captions.mjs"
 
 const NAME = "lw_gallery"
 const TYPE = "LW_GALLERY" // unknown to the front end
-const LEAST_WIDTH = 380 // pixels
 const LEAST_HEIGHT = 260
 const PAUSE = 300 // milliseconds
 
@@ -27,7 +27,7 @@ export class Gallery {
       el("div", { className: "lw-gallery-bar" }, this.told, this.hint, this.tools))
     this.content.style.minHeight = `${LEAST_HEIGHT}px` // which nodes made of Vue components go by
     this.widget = addElement(node, NAME, TYPE, this.content, { least: () => LEAST_HEIGHT })
-    growToFit(node, LEAST_WIDTH)
+    growToFit(node, GALLERY)
     node.setDirtyCanvas(true, true)
     this.token = ""
     this.edits.onChange(() => this.refreshLater())

@@ -4,6 +4,14 @@ import { app } from "/scripts/app.js"
 
 import { cantRead } from "./later.js"
 
+export const VAULT = "lora-workbench-vault"
+export const RUNS = "lora-workbench-runs"
+
+/** @param {string} id of a tab */
+export function toggleTab(id) {
+  app.extensionManager.sidebarTab.toggleSidebarTab(id)
+}
+
 /**
  * @param {{id: string, icon: string, title: string, tooltip: string}} tab
  * @param {() => Promise<new (place: HTMLElement) => {remove: () => void}>} load gives the content, which is made anew each

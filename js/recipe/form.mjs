@@ -8,7 +8,7 @@ import { ask, tell } from "../kit/server.js"
 import { FOLD_GROUPS, onSetting, setting } from "../kit/settings.js"
 import { inputTexts, t } from "../kit/texts.js"
 import { growToFit } from "../kit/widgets.js"
-import { LEAST_WIDTH } from "./forms.js"
+import { RECIPE } from "../kit/widths.js"
 import { changed, read, write } from "./lines.mjs"
 import { Plots } from "./plots.mjs"
 import { Row } from "./row.mjs"
@@ -204,7 +204,7 @@ export class RecipeForm {
   }
 
   grow() {
-    requestAnimationFrame(() => this.removed || growToFit(this.node, LEAST_WIDTH))
+    requestAnimationFrame(() => this.removed || growToFit(this.node, RECIPE))
   }
 
   /** @param {KeyboardEvent} event */

@@ -5,14 +5,13 @@ import { app } from "/scripts/app.js"
 
 import { addLater } from "../kit/later.js"
 import { onRemoved, ownWidget } from "../kit/widgets.js"
+import { RECIPE } from "../kit/widths.js"
 import { isOnCanvas, nodeOf } from "../tabs.js"
 
 const NODE = "LW_Recipe"
 const INPUT = "settings"
 // A type unknown to the front end: for known ones, Vue nodes replace our element with their own.
 const TYPE = "LW_RECIPE_FORM"
-
-export const LEAST_WIDTH = 420 // pixels
 
 /** @type {WeakMap<object, Promise<import("./form.mjs").RecipeForm>>} */
 const forms = new WeakMap()
@@ -26,7 +25,7 @@ function addForm(node, name, spec) {
   const form = import("./form.mjs").then(({ RecipeForm }) => new RecipeForm(node))
   forms.set(node, form)
   onRemoved(node, () => tellForm(node, (own) => own.remove()))
-  return { widget: addLater(node, name, TYPE, spec[1]?.default ?? "", () => form), minWidth: LEAST_WIDTH }
+  return { widget: addLater(node, name, TYPE, spec[1]?.default ?? "", () => form), minWidth: RECIPE }
 }
 
 /** The form follows the choices beside it. */

@@ -6,8 +6,8 @@ import { captureChange } from "../kit/changes.js"
 import { button, el, toggle } from "../kit/parts.js"
 import { t } from "../kit/texts.js"
 import { growToFit } from "../kit/widgets.js"
+import { STACK } from "../kit/widths.js"
 import { Amount } from "./amount.mjs"
-import { LEAST_WIDTH } from "./editors.js"
 import { isForeign, isRow, newRow, read, scaled, write } from "./lines.mjs"
 import { pickAdapter } from "./picker.mjs"
 import { openPresets } from "./presets.mjs"
@@ -128,7 +128,7 @@ export class StackEditor {
   }
 
   grow() {
-    requestAnimationFrame(() => growToFit(this.node, LEAST_WIDTH))
+    requestAnimationFrame(() => growToFit(this.node, STACK))
   }
 
   bar() {

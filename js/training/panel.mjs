@@ -6,13 +6,13 @@ import { ask } from "../kit/server.js"
 import { SMOOTHING, onSetting } from "../kit/settings.js"
 import { t } from "../kit/texts.js"
 import { addElement, growToFit } from "../kit/widgets.js"
+import { TRAINING } from "../kit/widths.js"
 import { Acts } from "./acts.mjs"
 import { drawCurve } from "./curve.mjs"
 import { Samples } from "./samples.mjs"
 
 const NAME = "lw_training"
 const TYPE = "LW_TRAINING" // unknown to the front end
-const LEAST_WIDTH = 380 // pixels
 const LEAST_HEIGHT = 60
 const PAUSE = 400 // milliseconds between two questions to the server
 const SILENCE = 10_000 // milliseconds without news of a running training until the server is asked whether it goes on
@@ -176,7 +176,7 @@ export class TrainingPanel {
   }
 
   fit() {
-    growToFit(this.node, LEAST_WIDTH)
+    growToFit(this.node, TRAINING)
     this.node.setDirtyCanvas?.(true, true)
   }
 

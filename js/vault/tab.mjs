@@ -1,13 +1,12 @@
 // The vault in the sidebar: all adapters, found by words and by what is known of them.
 
 import { api } from "/scripts/api.js"
-import { app } from "/scripts/app.js"
 
 import { el } from "../kit/parts.js"
 import { ask } from "../kit/server.js"
+import { toggleTab, VAULT } from "../kit/sidebar.js"
 import { t } from "../kit/texts.js"
 import { VirtualList } from "../kit/virtual_list.mjs"
-import { VAULT } from "../sidebars.js"
 import { drawCard } from "./card.mjs"
 import { Filters } from "./filters.mjs"
 import { changes } from "./previews.mjs"
@@ -28,7 +27,7 @@ let opened
 export function openVault(search) {
   wanted = search
   if (opened) opened.find()
-  else app.extensionManager.sidebarTab.toggleSidebarTab(VAULT)
+  else toggleTab(VAULT)
 }
 
 export class VaultTab {
