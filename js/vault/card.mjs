@@ -29,6 +29,26 @@ function editNote(anchor, card) {
   }
 }
 
+/** A switch: agents get a tool of its own for each pinned adapter. */
+function pin(card) {
+  const own = button("lw-pin", "", "", async () => {
+    try {
+      card.pinned = (await tell("vault/pin", { name: card.name, pinned: !card.pinned })).pinned
+      show()
+    } catch (error) {
+      say("error", error.message)
+    }
+  })
+  own.append(el("i", { className: "pi pi-thumbtack", "aria-hidden": "true" }))
+  function show() {
+    own.setAttribute("aria-pressed", String(card.pinned))
+    own.setAttribute("aria-label", t("Pin {name}", card))
+    own.title = card.pinned ? t("Pinned: agents have a tool that draws with it") : t("Give agents a tool that draws with it")
+  }
+  show()
+  return own
+}
+
 function picture(card) {
   const own = button("lw-picture", "", t("Choose the preview of {name}", card), () => choosePreview(own, card.name))
   if (card.preview) {
@@ -70,6 +90,7 @@ export function drawCard(card, special = toStack) {
   const told = card.problem ? el("p", { className: "lw-bad", textContent: card.problem, title: card.problem })
     : el("p", { textContent: card.verdict || folder, title: card.verdict || folder })
   return el("div", { className: "lw-card" }, picture(card), el("div", { className: "lw-card-facts" },
-    el("h3", { textContent: stem, title: card.name }), el("p", { textContent: facts.join(" · ") }), told,
+    el("div", { className: "lw-card-title" }, el("h3", { textContent: stem, title: card.name }), pin(card)),
+    el("p", { textContent: facts.join(" · ") }), told,
     el("div", { className: "lw-card-row" }, ...triggers), acts(card, special)))
 }

@@ -123,6 +123,15 @@ def test_the_graph_that_trained_it_is_opened(lasting: Page, tab: Locator) -> Non
     lasting.wait_for_function("() => app.rootGraph.serialize().extra?.of === 'fox'")
 
 
+def test_an_adapter_is_pinned_and_unpinned(tab: Locator, standin: Standin) -> None:
+    card = found(tab)
+    for pinned in (True, False):
+        card.get_by_role("button", name="Pin ").click()
+        card.locator(f'.lw-pin[aria-pressed="{str(pinned).lower()}"]').wait_for()
+        noted = json.loads((standin.host.adapter_directory() / "vaulted" / "fox.lw.json").read_text())
+        assert noted["pinned"] is pinned
+
+
 def test_a_note_is_kept_beside_the_adapter(lasting: Page, tab: Locator, standin: Standin) -> None:
     found(tab).get_by_role("button", name="Note on").click()
     lasting.get_by_role("textbox", name="Note on").fill("good at 0.7")
