@@ -25,7 +25,8 @@ from lora_workbench.engine.memory.plan import MemoryPlan
 from lora_workbench.engine.models.contract import Conditioning
 from lora_workbench.engine.models.lengths import with_length
 from lora_workbench.engine.models.registry import load_base
-from lora_workbench.engine.runs.forecast import CARDS, Forecast, sizes_of
+from lora_workbench.engine.runs.forecast import CARDS, Forecast
+from lora_workbench.engine.runs.forecasting import sizes_of
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 sys.path += [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).parent / "gpu")]

@@ -36,9 +36,9 @@ from lora_workbench.engine.memory.demand import bytes_of
 from lora_workbench.engine.memory.peak import peak_memory
 from lora_workbench.engine.models.contract import Backbone, Conditioning
 from lora_workbench.engine.models.registry import load_base
-from lora_workbench.engine.runs.forecast import trial_step
 from lora_workbench.engine.runs.key import Run
 from lora_workbench.engine.runs.planning import LargestStep, Planned
+from lora_workbench.engine.runs.trial import trial_step
 from lora_workbench.engine.training.loop import Trainer
 from lora_workbench.engine.training.loss import StepLoss
 from lora_workbench.engine.training.recipe import Recipe

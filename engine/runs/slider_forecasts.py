@@ -13,7 +13,8 @@ from ..data.opposites import opposites
 from ..models.contract import Backbone
 from ..training.recipe import Recipe
 from ..training.slider import PictureSlider, PromptSlider
-from .forecast import Forecast, forecast
+from .forecast import Forecast
+from .forecasting import forecast
 from .sliders import check_pictures, check_recipe
 
 

@@ -74,7 +74,7 @@ class PlanTraining(io.ComfyNode):
         trains: str = "adapter",
     ) -> io.NodeOutput:
         from ...engine.core.errors import ConfigError
-        from ...engine.runs.forecast import forecast
+        from ...engine.runs.forecasting import forecast
 
         whole = trains == "all weights"
         if whole and companions is not None:

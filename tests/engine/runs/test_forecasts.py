@@ -16,7 +16,8 @@ from lora_workbench.engine.memory.peak import peak_memory
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.from_parts import PartsBackbone
 from lora_workbench.engine.runs.dreambooth import train_dreambooth
-from lora_workbench.engine.runs.forecast import Forecast, forecast
+from lora_workbench.engine.runs.forecast import Forecast
+from lora_workbench.engine.runs.forecasting import forecast
 from lora_workbench.engine.runs.slider_forecasts import forecast_picture_slider, forecast_prompt_slider
 from lora_workbench.engine.runs.sliders import train_picture_slider, train_prompt_slider
 from lora_workbench.engine.runs.store import RunStore
@@ -80,7 +81,7 @@ def test_all_weights_without_room_are_told_before_a_copy_is_made(
     def planned() -> Any:
         return result(forecast(base, pictures("red"), RECIPE, store=RunStore(tmp_path), whole=True))
 
-    monkeypatch.setattr("lora_workbench.engine.runs.forecast.all_weights", lambda _: pytest.fail("copied"))
+    monkeypatch.setattr("lora_workbench.engine.runs.forecasting.all_weights", lambda _: pytest.fail("copied"))
     with monkeypatch.context() as little:
         little.setattr("lora_workbench.engine.runs.need.free_memory", lambda device: 50_000_000)
         found = planned()

@@ -29,7 +29,7 @@ from lora_workbench.engine.models.contract import Backbone
 from lora_workbench.engine.runs import measuring as of_run
 from lora_workbench.engine.runs.dreambooth import train_dreambooth
 from lora_workbench.engine.runs.embedding import train_embedding
-from lora_workbench.engine.runs.forecast import forecast
+from lora_workbench.engine.runs.forecasting import forecast
 from lora_workbench.engine.runs.inside import injected
 from lora_workbench.engine.runs.key import Run
 from lora_workbench.engine.runs.processes import train_on_devices

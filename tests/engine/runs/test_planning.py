@@ -14,7 +14,7 @@ from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.contract import Backbone
-from lora_workbench.engine.runs.forecast import forecast
+from lora_workbench.engine.runs.forecasting import forecast
 from lora_workbench.engine.runs.key import Run as Inputs
 from lora_workbench.engine.runs.planning import encoded_largest_step, is_worth_counting
 from lora_workbench.engine.runs.store import RunStore

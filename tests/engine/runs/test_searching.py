@@ -20,7 +20,7 @@ from lora_workbench.engine.data.loading import dataset_from_images, load_dataset
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.contract import Backbone
 from lora_workbench.engine.runs.dreambooth import train_dreambooth
-from lora_workbench.engine.runs.forecast import forecast
+from lora_workbench.engine.runs.forecasting import forecast
 from lora_workbench.engine.runs.processes import train_on_devices
 from lora_workbench.engine.runs.sliders import train_prompt_slider
 from lora_workbench.engine.runs.store import RunStore

@@ -17,7 +17,7 @@ from lora_workbench.engine.core.events import SamplesGenerated, StateSaved
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.runs.dreambooth import train_dreambooth
-from lora_workbench.engine.runs.forecast import forecast
+from lora_workbench.engine.runs.forecasting import forecast
 from lora_workbench.engine.runs.key import Run
 from lora_workbench.engine.runs.need import Need
 from lora_workbench.engine.runs.store import RunStore
