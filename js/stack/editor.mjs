@@ -221,8 +221,8 @@ export class StackEditor {
     fresh.querySelectorAll("button")[focused]?.focus()
   }
 
-  choose(anchor, take) {
-    pickAdapter(anchor, this.family(), take)
+  async choose(anchor, take) {
+    pickAdapter(anchor, await this.family(), take)
   }
 
   /** Of the adapters of rows that are on, as far as they are known. */
@@ -231,8 +231,8 @@ export class StackEditor {
     return [...new Set(known.filter(Boolean))]
   }
 
-  /** Of the base model that the stack is for, as far as the rows or the last run tell it. */
-  family() {
+  /** Of the base model that the stack is for, as far as the rows, the last run or the model's file tell it. */
+  async family() {
     const families = this.families()
     return families.length ? (families.length === 1 ? families[0] : "") : wiredFamily(this.node)
   }

@@ -1,13 +1,16 @@
-// What a stack is wired to: the rows that come before its own, and the family of the base model that it goes to, as the last
-// run of the graph told it.
+// What a stack is wired to: the rows that come before its own, and the family of the base model that it goes to, as the
+// last run of the graph or the model's file tells it.
 
 import { app } from "/scripts/app.js"
 
 import { readersOf } from "../kit/graph.js"
+import { ask } from "../kit/server.js"
 
 const NODE = "LW_Stack"
 const STACK = "LW_STACK"
 const BASE = "LW_BASE"
+const MODEL = "MODEL"
+const FILES = ["ckpt_name", "unet_name", "base"] // widgets of loaders, stock ones and ours
 const BYPASSED = 4
 
 /**
@@ -33,21 +36,47 @@ export function stacksAfter(node) {
   return next.flatMap((reader) => [reader, ...stacksAfter(reader)])
 }
 
-/** @param {any} node @param {Set<any>} [seen] @returns {string} empty where it isn't known */
-export function wiredFamily(node, seen = new Set()) {
-  seen.add(node)
-  for (const output of node.outputs.filter(({ type }) => type === STACK)) {
-    for (const [next] of readersOf(node, node.outputs.indexOf(output))) {
-      const family = next && !seen.has(next) && (ownFamily(next) || wiredFamily(next, seen))
-      if (family) return family
-    }
+/**
+ * Of the base model that a stack's rows go to; empty where it isn't known.
+ * @param {any} node a Stack
+ * @returns {Promise<string>}
+ */
+export async function wiredFamily(node) {
+  for (const user of usersOf(node)) {
+    const family = await familyInto(user)
+    if (family) return family
   }
   return ""
 }
 
-/** Of the base model that goes into a node. */
-function ownFamily(node) {
-  const slot = node.inputs.findIndex(({ type }) => type === BASE)
-  const base = slot < 0 ? null : node.getInputNode(slot)
-  return base ? app.nodeOutputs?.[base.id]?.lw_base?.[0]?.family ?? "" : ""
+/** The nodes that a stack goes into, near and far. @param {any} node @param {Set<any>} [seen] @returns {Generator<any>} */
+function* usersOf(node, seen = new Set()) {
+  seen.add(node)
+  for (const output of node.outputs.filter(({ type }) => type === STACK)) {
+    for (const [next] of readersOf(node, node.outputs.indexOf(output))) {
+      if (!next || seen.has(next)) continue
+      yield next
+      yield* usersOf(next, seen)
+    }
+  }
+}
+
+/** Of the model that goes into a node: as the last run told it, or as the file that its loader names has it. */
+async function familyInto(node, seen = new Set()) {
+  seen.add(node)
+  for (const [slot, { type }] of node.inputs.entries()) {
+    const source = [BASE, MODEL].includes(type) ? node.getInputNode(slot) : null
+    if (!source || seen.has(source)) continue
+    const told = app.nodeOutputs?.[source.id]?.lw_base?.[0]?.family
+    const family = told || (await familyOfFile(source)) || (await familyInto(source, seen))
+    if (family) return family
+  }
+  return ""
+}
+
+async function familyOfFile(loader) {
+  const named = loader.widgets?.find(({ name }) => FILES.includes(name))
+  if (typeof named?.value !== "string" || !named.value) return ""
+  const told = await ask("bases", { names: named.value }).catch(() => null)
+  return told?.bases[0]?.family ?? ""
 }

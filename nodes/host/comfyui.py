@@ -152,6 +152,9 @@ class ComfyUIHost(Host):
         saved = [self.diffusers_directory(), self.checkpoint_directory()]
         return [*_folders("diffusers"), *_folders("checkpoints"), *saved, *OWN_ROOTS]
 
+    def denoiser_roots(self) -> Sequence[Path]:
+        return _folders("diffusion_models")
+
     def captioner_roots(self) -> Sequence[Path]:
         """Our own folder comes before those of other caption extensions."""
         models = Path(folder_paths.models_dir)

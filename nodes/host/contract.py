@@ -281,6 +281,19 @@ class Host(ABC):
         roots = [*self.base_roots(), ASSETS]
         return locate(text, roots, what="base model", error=BaseModelError, confined=self.confined)
 
+    def denoiser_roots(self) -> Sequence[Path]:
+        """Folders in which stock loaders find denoisers alone, without text encoders; none outside ComfyUI."""
+        return ()
+
+    def model_path(self, text: str) -> Path:
+        """A base model, or the file of a denoiser alone, as stock loaders name it.
+
+        Raises:
+            BaseModelError: there is none, or the path leads out of the folders.
+        """
+        roots = [*self.base_roots(), ASSETS, *self.denoiser_roots()]
+        return locate(text, roots, what="model", error=BaseModelError, confined=self.confined)
+
     def native(self) -> ModuleType:
         """The package ``nodes.native``, which works on models that ComfyUI has loaded.
 

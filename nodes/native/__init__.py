@@ -4,6 +4,7 @@ from .backbone import NativeBackbone
 from .demo import demo_checkpoint
 from .handing_over import handed_over
 from .patches import Report, with_stack
+from .recognizing import traits_of_file
 from .scheduled import with_varying
 from .vision import feature_space
 
@@ -13,6 +14,7 @@ __all__ = [
     "demo_checkpoint",
     "feature_space",
     "handed_over",
+    "traits_of_file",
     "with_stack",
     "with_varying",
 ]

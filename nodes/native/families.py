@@ -28,7 +28,7 @@ from ...engine.models.families import (
 from ...engine.models.presets import target_presets
 from ...engine.models.traits import GenerationDefaults, Traits
 from .names import Names
-from .seam import BaseModel
+from .seam import BaseModel, ModelConfig
 
 _TRAITS: Mapping[str, Traits] = {
     "DemoConfig": replace(sd1.TRAITS, resolution=64, generation=GenerationDefaults(guidance=3.0)),
@@ -107,16 +107,23 @@ def refusal(model: BaseModel) -> str:
 
 def traits_of(model: BaseModel, names: Names, prediction_type: str) -> Traits:
     """Those of a model with this prediction type; a family that isn't known has the name of ComfyUI's class for it."""
-    classes = [cls.__name__ for cls in type(model.model_config).__mro__]
+    known = known_traits(model.model_config)
+    if known is None:
+        title = type(model.model_config).__name__
+        own = title.lower()
+        return Traits(name=own, title=title, architecture=own, resolution=1024, key_style=names.style)
+    return sd2.V_PREDICTION if known.name == "sd2" and prediction_type == "v_prediction" else known
+
+
+def known_traits(config: ModelConfig) -> Traits | None:
+    """Those of the models that ComfyUI describes by a configuration; ``None`` if nothing is known of their family."""
+    classes = [cls.__name__ for cls in type(config).__mro__]
     known = next((_TRAITS[name] for name in classes if name in _TRAITS), None)
     if known is flux2.TRAITS:
-        return flux2.variant(**model.model_config.unet_config)
-    if known is qwen_image.TRAITS and model.model_config.unet_config.get("default_ref_method") == "index_timestep_zero":
+        return flux2.variant(**config.unet_config)
+    if known is qwen_image.TRAITS and config.unet_config.get("default_ref_method") == "index_timestep_zero":
         return qwen_image_edit.EDIT_2511
-    if known is None:
-        own = classes[0].lower()
-        return Traits(name=own, title=classes[0], architecture=own, resolution=1024, key_style=names.style)
-    return sd2.V_PREDICTION if known.name == "sd2" and prediction_type == "v_prediction" else known
+    return known
 
 
 def presets_of(names: Names) -> Mapping[str, tuple[str, ...]]:

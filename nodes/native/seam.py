@@ -340,6 +340,17 @@ class _Loading:
     )
 
 
+class _Recognizing:
+    """What only looking at the files of base models needs."""
+
+    unet_prefix_from_state_dict: Foreign[Callable[[Mapping[str, Tensor]], str]] = Foreign(
+        "comfy.model_detection:unet_prefix_from_state_dict", "tell of which family a base model's file is"
+    )
+    model_config_from_unet: Foreign[Callable[[Mapping[str, Tensor], str], ModelConfig | None]] = Foreign(
+        "comfy.model_detection:model_config_from_unet", "tell of which family a base model's file is"
+    )
+
+
 class _Demo:
     """What only the demo checkpoint needs; nothing else uses these."""
 
@@ -392,6 +403,7 @@ class _Demo:
 
 COMFY = _Core()
 LOADING = _Loading()
+RECOGNIZING = _Recognizing()
 DEMO = _Demo()
 
 _CLASSES: Mapping[str, type] = {
@@ -415,7 +427,7 @@ class Name(NamedTuple):
 
 def names() -> Iterator[Name]:
     """Every name that we use, methods included."""
-    for table in (_Core, _Loading, _Demo):
+    for table in (_Core, _Loading, _Recognizing, _Demo):
         yield from (Name(f.place, f.need) for f in vars(table).values() if isinstance(f, Foreign))
     for place, protocol in _CLASSES.items():
         methods = (name for name, member in vars(protocol).items() if callable(member) and not name.startswith("_"))

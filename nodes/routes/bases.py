@@ -13,6 +13,8 @@ from .table import MOST_AT_ONCE, PREFIX, Answer, Asked, Route, json_answer
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ...engine.models.traits import Traits
+
 _KNOWN: LRU[dict[str, Any]] = LRU(1000)
 
 
@@ -25,7 +27,7 @@ def bases(asked: Asked) -> Answer:
 
 def _facts(name: str) -> dict[str, Any]:
     try:
-        path = host().base_path(name)
+        path = host().model_path(name)
         return _KNOWN.get(path, lambda: _read(path), stamp_of(path))
     except BaseModelError:
         return _usual()
@@ -33,9 +35,8 @@ def _facts(name: str) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     from ...engine.models.declarations import declarations
-    from ...engine.models.registry import family_of
 
-    traits = family_of(path).traits
+    traits = _traits(path)
     declared = declarations(path if path.is_dir() else None, traits.generation)
     return {
         "family": traits.name,
@@ -44,6 +45,22 @@ def _read(path: Path) -> dict[str, Any]:
         "steps": declared.generation.steps,
         "guidance": declared.generation.guidance,
     }
+
+
+def _traits(path: Path) -> Traits:
+    """Of a base model that we load ourselves, or that ComfyUI recognizes.
+
+    Raises:
+        BaseModelError: it is of no family that is known.
+    """
+    from ...engine.models.registry import family_of
+
+    try:
+        return family_of(path).traits
+    except BaseModelError:
+        if not host().has_native or path.is_dir():
+            raise
+        return host().native().traits_of_file(path)
 
 
 def _usual() -> dict[str, Any]:

@@ -139,6 +139,30 @@ def test_the_family_is_that_of_the_base_model_as_a_run_told_it(lasting: Page, st
     lasting.keyboard.press("Escape")
 
 
+LOADED = {
+    "a base model": {
+        "2": {"class_type": "LW_LoadBase", "inputs": {"base": "demo_base"}},
+        "3": {"class_type": "LW_Generate", "inputs": {"base": ["2", 0], "stack": ["1", 0]}},
+    },
+    "a stock loader": {
+        "2": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "demo_base"}},
+        "3": {"class_type": "LW_ApplyStack", "inputs": {"model": ["2", 0], "clip": ["2", 1], "stack": ["1", 0]}},
+    },
+}
+
+
+@pytest.mark.parametrize("loader", LOADED)
+def test_before_any_run_the_family_is_that_of_the_models_file(lasting: Page, loader: str) -> None:
+    prompt = {"1": {"class_type": "LW_Stack", "inputs": {"rows": ""}}, **LOADED[loader]}
+    lasting.evaluate(OPEN, [prompt, []])
+    lasting.evaluate("() => { app.nodeOutputs = {} }")
+    lasting.get_by_role("button", name="Add an adapter").press("Enter")
+    picker = lasting.locator(".lw-picker")
+    found(picker, '"zwx 00"', 7)
+    assert picker.get_by_role("button", name="Only adapters for sd1").get_attribute("aria-pressed") == "true"
+    lasting.keyboard.press("Escape")
+
+
 def test_pictures_are_fetched_only_for_what_is_in_view(lasting: Page) -> None:
     asked: list[str] = []
     lasting.on("request", lambda request: asked.append(request.url) if "vault/preview" in request.url else None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import time
 from pathlib import Path
 from typing import Any
 
-from checkpoints import FAMILIES, families
+from checkpoints import FAMILIES, families, save
 from comfyui_process import main
 from inside_demo import collect_messages
 
@@ -44,5 +45,16 @@ def tried(name: str, folder: str) -> dict[str, Any]:
     }
 
 
+def recognized(folder: str, *names: str) -> list[str]:
+    """The families of checkpoints by their headers, as the route tells them."""
+    import folder_paths
+    from lora_workbench.nodes.routes.bases import bases
+    from lora_workbench.nodes.routes.table import Asked
+
+    folder_paths.add_model_folder_path("diffusion_models", folder)
+    told = bases(Asked({"names": "\n".join(save(name, Path(folder)).name for name in names)}))
+    return [base["family"] for base in json.loads(told.content)["bases"]]
+
+
 if __name__ == "__main__":
-    main({"tried": tried})
+    main({"tried": tried, "recognized": recognized})

@@ -33,3 +33,10 @@ def test_comfyui_recognizes_and_samples_it(
     assert tried["picture"] == [1, 64, 64, 3]
     assert tried["finite"]
     assert tried["spread"] > 0.1
+
+
+def test_families_are_known_by_headers(tmp_path: Path) -> None:
+    names = ("sd15", "sdxl", "sd3", "flux_dev", "flux_schnell")
+    assert run_inside(INSIDE, "recognized", tmp_path, *names, folder=tmp_path) == [
+        "sd1", "sdxl", "sd3", "flux1", "flux1",
+    ]  # fmt: skip
