@@ -54,7 +54,7 @@ def trained(text_encoder: bool) -> dict[str, Any]:
     largest = max(float(t.abs().max()) for t in tensors_too.values() if t.ndim)
     return {
         "losses_apart": max(abs(a - b) for a, b in zip(run.losses, other.losses, strict=True)),
-        "moved": min(abs(a - b) for a, b in zip(run.losses, plain.losses, strict=True)),
+        "moved": [abs(a - b) for a, b in zip(run.losses, plain.losses, strict=True)],
         "names_differ": sorted(tensors.keys() ^ tensors_too.keys())[:4],
         "factors_apart": max(float((tensors[n] - tensors_too[n]).abs().max()) for n in tensors) / largest,
         "changed": [name for name, tensor in snapshot(ours).items() if not torch.equal(tensor, before[name])],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import median
 
 import pytest
 from comfyui_graphs import demo_training
@@ -25,7 +26,9 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("action", ["with_text_encoder", "without_text_encoder"])
 def test_both_backbones_train_alike_beside_companions(action: str, tmp_path: Path) -> None:
     found = run_inside(SCRIPT, action, folder=tmp_path)
-    assert found["moved"] > 1e-3, "companions change every step"
+    moved = median(found["moved"])
+    assert moved > 1e-4, f"companions change the losses of steps: {found['moved']}"
+    assert found["losses_apart"] < moved / 10
     assert found["losses_apart"] < 1e-4
     assert found["factors_apart"] < 1e-2
     assert not found["names_differ"]
