@@ -381,6 +381,9 @@ TINY: dict[str, Callable[..., Path]] = {
 The contract tests run on every registered family.
 """
 
+VARIANTS = frozenset({"ip2p", "flux1-kontext", "flux3-distilled", "qwen-image-edit", "qwen-image-edit-plus"})
+"""Families whose denoiser consists of the same blocks as another family's."""
+
 
 class Parts(dict[str, Any]):
     """Modules by component, as a base model that adapters can be put on."""

@@ -35,5 +35,13 @@ def _entries(denoiser: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 def _is_block(entry: nn.Module) -> bool:
     modules = list(entry.modules())
-    layers = sum((weight := getattr(m, "weight", None)) is not None and weight.ndim > 1 for m in modules)
+    layers = sum(map(_is_layer, modules))
     return layers >= _LAYERS and any("norm" in type(m).__name__.lower() for m in modules)
+
+
+def _is_layer(module: nn.Module) -> bool:
+    """Whether it has a matrix or a kernel. Quantized layers tell its shape, and would unpack it."""
+    shape = getattr(module, "weight_shape", None)
+    if shape is None:
+        shape = getattr(getattr(module, "weight", None), "shape", ())
+    return len(shape) > 1

@@ -7,7 +7,7 @@ are added up while they are alive. So whatever a model keeps for its backward pa
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -73,12 +73,11 @@ def counted(compute: Callable[[Tally], T], fakes: FakeTensorMode | None = None) 
     from torch import Tensor
     from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
     from torch.utils._python_dispatch import TorchDispatchMode
-    from torch.utils._pytree import tree_leaves
 
     tally, fakes = Tally(), fakes or FakeTensorMode(allow_non_fake_inputs=True)
 
     def faked(value: Any) -> Any:
-        """An argument of an operation; many times as fast as ``tree_map``, which knows more than lists of tensors."""
+        """An argument of an operation."""
         if isinstance(value, (list, tuple)):
             return [faked(own) for own in value]
         if not isinstance(value, Tensor):
@@ -87,26 +86,27 @@ def counted(compute: Callable[[Tally], T], fakes: FakeTensorMode | None = None) 
         tally.outside(fake)
         return fake
 
-    ops = torch.ops.aten
+    ops, device_of = torch.ops.aten, torch.ops.prim.device.default
     by_places = (ops.index, ops.index_put, ops.index_put_, ops._index_put_impl_, ops._unsafe_index)
 
     class Counting(TorchDispatchMode):
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             del types
+            if func is device_of:  # autograd asks more often than it computes
+                return args[0].device
             kwargs = kwargs or {}
-            given = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
+            given = [*_tensors(args), *_tensors(list(kwargs.values()))]
             if not any(isinstance(t, FakeTensor) or _is_large(t) for t in given):
                 result = func(*args, **kwargs) if not given else None
-                if not any(isinstance(t, Tensor) and t.is_floating_point() for t in tree_leaves(result)):
+                if not _has_fractions(result):
                     with unset_fake_temporarily():  # lengths, places and scales, on which branches may depend
                         return func(*args, **kwargs)
             else:
                 if func.overloadpacket in by_places:
                     args = (args[0], _as_places(args[1]), *args[2:])
                 result = func(*map(faked, args), **{name: faked(value) for name, value in kwargs.items()})
-            for tensor in tree_leaves(result):
-                if isinstance(tensor, FakeTensor):
-                    tally.add(tensor)
+            for fake in _fakes(result):
+                tally.add(fake)
             return result
 
     with fakes, Counting():
@@ -114,8 +114,29 @@ def counted(compute: Callable[[Tally], T], fakes: FakeTensorMode | None = None) 
     return tally
 
 
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """Of arguments or results of an operation; many times as fast as torch's trees, which know more than lists."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for own in value:
+            yield from _tensors(own)
+
+
+def _fakes(result: Any) -> list[Tensor]:
+    from torch._subclasses.fake_tensor import FakeTensor
+
+    return [tensor for tensor in _tensors(result) if isinstance(tensor, FakeTensor)]
+
+
+def _has_fractions(result: Any) -> bool:
+    return any(tensor.is_floating_point() for tensor in _tensors(result))
+
+
 def _is_large(tensor: Tensor) -> bool:
-    """Whether a tensor from outside is worth no arithmetic."""
+    """Whether a tensor from outside is worth no arithmetic. Tables of complex numbers are: some models keep them."""
     return tensor.is_floating_point() and tensor.numel() > _SMALL
 
 

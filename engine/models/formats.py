@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
@@ -100,8 +102,10 @@ def check_format(name: str, device: torch.device) -> None:
 
 
 def _bitsandbytes() -> ModuleType:
+    # Setting a level of logging empties the caches of all loggers, which is too slow for every layer of every step.
+    silence = nullcontext() if "bitsandbytes" in sys.modules else without_warnings("bitsandbytes")
     try:
-        with without_warnings("bitsandbytes"):  # of faster kernels that it would download
+        with silence:  # about faster kernels that it would download
             import bitsandbytes
     except ImportError as error:
         raise BaseModelError(

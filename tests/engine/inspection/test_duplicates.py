@@ -63,7 +63,7 @@ def test_the_better_copy_is_kept(photographs: Photographs) -> None:
     assert dict(curated.reasons) == {"a soft": "duplicate of c", "b small": "duplicate of c"}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_order_and_names_decide_nothing(photographs: Photographs, data: st.DataObject) -> None:
     """Renamed, reordered, added and removed pictures keep their own flags."""

@@ -224,10 +224,10 @@ def test_timesteps_go_from_clean_to_noise(base: Backbone):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_predictions_are_float32_at_every_precision(folder: Path, precision: str):
+def test_predictions_are_float32_at_every_precision(base: Backbone, folder: Path, precision: str):
     import torch
 
-    base = registry.load_base(folder, device="cpu", precision=precision)
+    base = base if precision == "fp32" else registry.load_base(folder, device="cpu", precision=precision)
     assert base.dtype == {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     assert {parameter.dtype for parameter in base.denoiser.parameters()} == {base.dtype}
     x = latents(base)
@@ -303,21 +303,18 @@ def test_text_encoders_teach_injected_factors_alone(base: Backbone):
     assert_same(weights(base), before)
 
 
-@pytest.mark.parametrize("guidance", [1.0, 5.0])
-def test_sampling_is_deterministic(base: Backbone, guidance: float):
+def test_sampling_is_deterministic(base: Backbone):
     import torch
 
-    if guidance != 1 and "classifier_free_guidance" not in base.info.capabilities:
-        pytest.skip(f"{base.info.family} isn't guided")
+    guided = "classifier_free_guidance" in base.info.capabilities
+    states, negative = conditioning(base, PROMPTS[:2]), conditioning(base, ["", ""]) if guided else None
 
     def generate(seed: int) -> list[Tensor]:
         torch.manual_seed(seed)  # a sampler that drew noise of its own would take it from here
-        negative = conditioning(base, ["", ""]) if guidance != 1 else None
-        states = conditioning(base, PROMPTS[:2])
-        return list(base.sample(latents(base), states, negative, steps=4, guidance=guidance))
+        return list(base.sample(latents(base), states, negative, steps=3, guidance=5.0 if guided else 1.0))
 
     first, second = generate(1), generate(2)
-    assert len(first) >= 4
+    assert len(first) >= 3
     assert all(torch.equal(one, two) for one, two in zip(first, second, strict=True))
     assert {x.shape for x in first} == {latents(base).shape}
     assert first[-1].dtype == torch.float32
@@ -333,10 +330,10 @@ def test_released_encoders_come_back(base: Backbone):
     import torch
 
     images = random(1, 3, base.info.resolution, base.info.resolution).clamp(-1, 1)
-    encoded, states = base.encode_images(images), conditioning(base, PROMPTS)
+    encoded, states = base.encode_images(images), conditioning(base, PROMPTS[:1])
     encoders = [weakref.ref(encoder) for encoder in map(base.load_component, base.text_encoder_names)]
     base.release_encoders()
     assert not any(encoder() for encoder in encoders)
     torch.testing.assert_close(base.encode_images(images), encoded, rtol=0, atol=0)
-    for name, tensor in conditioning(base, PROMPTS).items():
+    for name, tensor in conditioning(base, PROMPTS[:1]).items():
         torch.testing.assert_close(tensor, states[name], rtol=0, atol=0)

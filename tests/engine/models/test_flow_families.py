@@ -18,7 +18,6 @@ from tiny import (
     save_tiny_flux1,
     save_tiny_flux2,
     save_tiny_flux3,
-    save_tiny_kontext,
     save_tiny_krea2,
     save_tiny_qwen_image21,
     save_tiny_z_image,
@@ -81,27 +80,32 @@ def base(folder: Path) -> Backbone:
     return load_base(folder, device="cpu", precision="fp32")
 
 
+@pytest.fixture(scope="module")
+def pipeline(family: str, folder: Path) -> Any:
+    pipeline = pipeline_of(folder, family)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
 @pytest.mark.parametrize("guidance", [1.0, 4.5])
-def test_it_generates_what_the_pipeline_generates(base: Backbone, folder: Path, family: str, guidance: float) -> None:
+def test_it_generates_what_the_pipeline_generates(base: Backbone, pipeline: Any, family: str, guidance: float) -> None:
     import torch
     from diffusers import ClassifierFreeGuidance
 
     theirs = PIPELINES[family]
-    pipeline = pipeline_of(folder, family)
-    pipeline.set_progress_bar_config(disable=True)
     if theirs.modular:
         pipeline.update_components(guider=ClassifierFreeGuidance(guidance_scale=guidance))
     noise = noise_for(base, 1, 32, theirs.width)
     for prompt in PROMPTS:
         negative = {"negative_prompt": NEGATIVE} if theirs.negative and guidance != 1 else {}
         made = pipeline(
-            prompt=prompt, height=32, width=theirs.width, num_inference_steps=4, latents=theirs.latents(noise),
+            prompt=prompt, height=32, width=theirs.width, num_inference_steps=3, latents=theirs.latents(noise),
             output_type="np", **theirs.guidance(guidance), **negative,
         )  # fmt: skip
         [expected] = made if theirs.modular else made.images
         unguided = guidance == 1 or "classifier_free_guidance" not in base.info.capabilities
         negatives = None if unguided else [NEGATIVE if theirs.negative else ""]
-        [found] = generated(base, noise, [prompt], negatives, steps=4, guidance=guidance)
+        [found] = generated(base, noise, [prompt], negatives, steps=3, guidance=guidance)
         torch.testing.assert_close(found, torch.from_numpy(expected[..., :3]), rtol=0, atol=1e-4)
 
 
@@ -134,18 +138,16 @@ def test_the_reference_is_seen(base: Backbone) -> None:
     assert (edited - unlike[1]).abs().max() > 1e-3
 
 
-def test_klein_edits_as_the_pipeline_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", ["flux2"], indirect=True)
+def test_klein_edits_as_the_pipeline_does(base: Backbone, pipeline: Any) -> None:
     import numpy as np
     import torch
-    from diffusers import Flux2KleinPipeline
     from PIL import Image
 
-    folder = save_tiny_flux2(tmp_path)
-    base = load_base(folder, device="cpu", precision="fp32")
     shown = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
     pixels = torch.from_numpy(np.array(shown)).permute(2, 0, 1)[None] / 127.5 - 1
     noise = noise_for(base, 1, 64, 64)
-    [expected] = Flux2KleinPipeline.from_pretrained(folder)(
+    [expected] = pipeline(
         image=shown, prompt=PROMPTS[0], height=64, width=64, num_inference_steps=3, guidance_scale=1.0, latents=noise,
         output_type="np",
     ).images  # fmt: skip
@@ -155,18 +157,16 @@ def test_klein_edits_as_the_pipeline_does(tmp_path: Path) -> None:
     torch.testing.assert_close(base.decode(latents)[0].permute(1, 2, 0), torch.from_numpy(expected), rtol=0, atol=1e-4)
 
 
-def test_kontext_edits_as_the_pipeline_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", ["flux1-kontext"], indirect=True)
+def test_kontext_edits_as_the_pipeline_does(base: Backbone, pipeline: Any) -> None:
     import numpy as np
     import torch
-    from diffusers import FluxKontextPipeline
     from PIL import Image
 
-    folder = save_tiny_kontext(tmp_path)
-    base = load_base(folder, device="cpu", precision="fp32")
     shown = Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8))
     pixels = torch.from_numpy(np.array(shown)).permute(2, 0, 1)[None] / 127.5 - 1
     noise = noise_for(base, 1, 64, 64)
-    [expected] = FluxKontextPipeline.from_pretrained(folder)(
+    [expected] = pipeline(
         image=shown, prompt=PROMPTS[0], height=64, width=64, max_area=64 * 64, num_inference_steps=3,
         guidance_scale=2.5, latents=packed(noise, 2), output_type="np", _auto_resize=False,
     ).images  # fmt: skip
@@ -176,22 +176,21 @@ def test_kontext_edits_as_the_pipeline_does(tmp_path: Path) -> None:
     torch.testing.assert_close(base.decode(latents)[0].permute(1, 2, 0), torch.from_numpy(expected), rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize(("family", "guidance"), [("flux3", 1.0), ("flux3", 3.5), ("flux3-distilled", 1.0)])
+@pytest.mark.parametrize(
+    ("family", "guidance"), [("flux3", 1.0), ("flux3", 3.5), ("flux3-distilled", 1.0)], indirect=["family"]
+)
 @pytest.mark.parametrize("edits", [False, True])
 def test_flux3_generates_and_edits_as_the_modular_pipeline_does(
-    tmp_path: Path, family: str, guidance: float, edits: bool
+    base: Backbone, pipeline: Any, family: str, guidance: float, edits: bool
 ) -> None:
     import numpy as np
     import torch
     from diffusers import ClassifierFreeGuidance
     from PIL import Image
 
-    folder = TINY[family](tmp_path)
-    base = load_base(folder, device="cpu", precision="fp32")
     shown = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 80, 3), np.uint8))
     pixels = torch.from_numpy(np.array(shown)).permute(2, 0, 1)[None] / 127.5 - 1
     noise = noise_for(base, 1, 64, 80)
-    pipeline = pipeline_of(folder, family)
     if family == "flux3":
         pipeline.update_components(guider=ClassifierFreeGuidance(guidance_scale=guidance))
     [expected] = pipeline(
@@ -206,18 +205,17 @@ def test_flux3_generates_and_edits_as_the_modular_pipeline_does(
     torch.testing.assert_close(found, torch.from_numpy(expected), rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("family", ["qwen-image-2.1"], indirect=True)
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
-def test_qwen_image_21_edits_as_the_pipeline_does(tmp_path: Path, guidance: float) -> None:
+def test_qwen_image_21_edits_as_the_pipeline_does(base: Backbone, pipeline: Any, guidance: float) -> None:
     import numpy as np
     import torch
     from PIL import Image
 
-    folder = save_tiny_qwen_image21(tmp_path)
-    base = load_base(folder, device="cpu", precision="fp32")
     shown = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
     pixels = torch.from_numpy(np.array(shown)).permute(2, 0, 1)[None] / 127.5 - 1
     noise = noise_for(base, 1, 64, 64)
-    [expected] = pipeline_of(folder, "qwen-image-2.1")(
+    [expected] = pipeline(
         image=shown, prompt=PROMPTS[0], negative_prompt=NEGATIVE, true_cfg_scale=guidance, height=64, width=64,
         num_inference_steps=3, latents=packed(noise, 1), output_resolution=64, output_type="np",
     ).images  # fmt: skip

@@ -65,33 +65,33 @@ def drawn_by_diffusers(folder: Path, steps: int, guidance: float) -> np.ndarray:
 
 
 @OUTDATED
-@pytest.mark.parametrize("guidance", [1.0, 7.0])
 @pytest.mark.parametrize(
-    "kind",
+    ("kind", "guidance"),
     [
-        {"scheduler": "DDIMScheduler"},
-        {"scheduler": "PNDMScheduler"},
-        {"scheduler": "DDIMScheduler", "prediction_type": "v_prediction", "zero_snr": True},
-        {"scheduler": "EulerDiscreteScheduler"},
+        ({"scheduler": "DDIMScheduler"}, 1.0),
+        ({"scheduler": "DDIMScheduler"}, 7.0),
+        ({"scheduler": "PNDMScheduler"}, 7.0),
+        ({"scheduler": "DDIMScheduler", "prediction_type": "v_prediction", "zero_snr": True}, 7.0),
+        ({"scheduler": "EulerDiscreteScheduler"}, 7.0),
     ],
-    ids=["epsilon-DDIM", "epsilon-PNDM", "v-DDIM-zero-SNR", "epsilon-Euler"],
+    ids=["epsilon-DDIM-unguided", "epsilon-DDIM", "epsilon-PNDM", "v-DDIM-zero-SNR", "epsilon-Euler"],
 )
 def test_pictures_are_those_of_diffusers(tmp_path: Path, kind: dict[str, Any], guidance: float):
-    folder = save_tiny_sd1(tmp_path / "base", **kind)
-    ours, theirs = drawn_by_us(folder, 6, guidance), drawn_by_diffusers(folder, 6, guidance)
+    folder, steps = save_tiny_sd1(tmp_path / "base", **kind), 5  # PNDM looks back at four
+    ours, theirs = drawn_by_us(folder, steps, guidance), drawn_by_diffusers(folder, steps, guidance)
     assert abs(ours - theirs).max() <= 1
     assert abs(theirs[0] - theirs[1]).mean() > 2, "two seeds should differ, or this compares nothing"
 
 
 def test_pictures_do_not_depend_on_the_batch(tiny_sd1: Path):
-    assert abs(drawn_by_us(tiny_sd1, 4, 5.0, batch_size=1) - drawn_by_us(tiny_sd1, 4, 5.0, batch_size=4)).max() <= 1
+    assert abs(drawn_by_us(tiny_sd1, 2, 5.0, batch_size=1) - drawn_by_us(tiny_sd1, 2, 5.0, batch_size=4)).max() <= 1
 
 
 @OUTDATED
 def test_outdated_schedulers_are_corrected_as_diffusers_does(tmp_path: Path):
     folder = save_tiny_sd1(tmp_path / "base")
     edit_json(folder / "scheduler" / "scheduler_config.json", steps_offset=0, clip_sample=True)
-    assert abs(drawn_by_us(folder, 6, 5.0) - drawn_by_diffusers(folder, 6, 5.0)).max() <= 1
+    assert abs(drawn_by_us(folder, 3, 5.0) - drawn_by_diffusers(folder, 3, 5.0)).max() <= 1
 
 
 def test_ddim_stands_in_for_samplers_that_draw_noise(tmp_path: Path):
@@ -100,7 +100,7 @@ def test_ddim_stands_in_for_samplers_that_draw_noise(tmp_path: Path):
     noisy = save_tiny_sd1(tmp_path / "noisy", scheduler="EulerAncestralDiscreteScheduler")
     ddim = save_tiny_sd1(tmp_path / "ddim")
     edit_json(ddim / "scheduler" / "scheduler_config.json", set_alpha_to_one=False)
-    assert np.array_equal(drawn_by_us(noisy, 4, 5.0), drawn_by_us(ddim, 4, 5.0))
+    assert np.array_equal(drawn_by_us(noisy, 3, 5.0), drawn_by_us(ddim, 3, 5.0))
 
 
 @pytest.fixture

@@ -144,14 +144,14 @@ def locked(place: Path) -> Iterator[sqlite3.Connection]:
 
 
 def test_a_locked_index_is_done_without(loras: Path, place: Path, locked: sqlite3.Connection) -> None:
-    with opened(place) as index:
+    with opened(place, wait=0.1) as index:
         assert refreshed(index, loras) == 4
         assert len(index.cards()) == 4
         assert "locked" in index.note
 
 
 def test_an_index_that_is_locked_while_it_is_used_is_done_without(loras: Path, place: Path) -> None:
-    with opened(place) as index:
+    with opened(place, wait=0.1) as index:
         refreshed(index, loras)
         other = sqlite3.connect(place, isolation_level=None)
         other.execute("begin immediate")
