@@ -29,6 +29,7 @@ OWN: dict[str, dict[str, Any]] = {
     "adamw_8bit": {"optimizer_settings": ("min_8bit_size = 16",)},
     "prodigy": {"learning_rate": 1.0, "optimizer_settings": ("d0 = 0.001",)},
 }
+DEFAULT = RECIPE.schedule.schedule
 SHAPES: dict[str, dict[str, Any]] = {"cosine_restarts": {"schedule_cycles": 3}, "stable_decay": {"decay_share": 0.5}}
 WAYS: dict[str, dict[str, Any]] = {
     **{f"optimizer {name}": {"optimizer": name} | OWN.get(name, {}) for name in OPTIMIZERS.names()},
