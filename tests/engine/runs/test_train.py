@@ -303,9 +303,9 @@ def test_captions_without_the_trigger_are_refused(train, dataset):
 
 def test_the_loss_falls_on_one_picture(train, dataset):
     one = replace(dataset, records=dataset.records[:1])
-    recipe = RECIPE.changed(steps=30, rank=16, alpha=16, learning_rate=1e-2, batch_size=8, schedule="constant")
+    recipe = RECIPE.changed(steps=20, rank=16, alpha=16, learning_rate=2e-2, batch_size=4, schedule="constant")
     trained = result(train(recipe, dataset=one))
-    assert sum(trained.losses[-10:]) < 0.9 * sum(trained.losses[:10])
+    assert sum(trained.losses[-5:]) < 0.9 * sum(trained.losses[:5])
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
