@@ -326,6 +326,7 @@ def test_a_forecast_counts_the_epochs_of_what_is_left(base: Backbone, tmp_path: 
     assert found.steps == 10
 
 
+@pytest.mark.usefixtures("warm_processes")
 @pytest.mark.proofs
 def test_several_processes_train_the_same_and_the_first_measures(train, base: Backbone, tmp_path: Path) -> None:
     recipe = MEASURED.changed(gradient_accumulation=2, batch_size=1)

@@ -155,7 +155,7 @@ def test_the_trainee_has_its_first_values_again(train: Train, monkeypatch: pytes
     assert all(torch.equal(value, first[name]) for name, value in trainee.parameters.items())
 
 
-@pytest.mark.usefixtures("few_steps")
+@pytest.mark.usefixtures("few_steps", "warm_processes")
 @pytest.mark.proofs
 def test_several_processes_take_the_rate_of_the_first(train: Train) -> None:
     settings = {"gradient_accumulation": 2}
