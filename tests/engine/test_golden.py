@@ -29,13 +29,14 @@ from lora_workbench.engine.data.dataset import TriggerWord
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.data.masking import with_masks
 from lora_workbench.engine.evaluation.early_stop import early_end
+from lora_workbench.engine.evaluation.picture_losses import picture_losses
+from lora_workbench.engine.evaluation.predicting import Predictor
 from lora_workbench.engine.generation.batch import GenerationRequest, generate
 from lora_workbench.engine.generation.kept import kept_columns
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.runs.dreambooth import train_dreambooth
 from lora_workbench.engine.runs.embedding import train_embedding
 from lora_workbench.engine.runs.holding_out import held_apart
-from lora_workbench.engine.runs.picture_board import BoardSettings, picture_board
 from lora_workbench.engine.runs.sliders import train_prompt_slider
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import train_adapter
@@ -191,11 +192,10 @@ def drawn(base, folder: Path) -> list[float]:
 
 def losses_of_pictures(base, folder: Path) -> list[float]:
     """Of the base model, told the caption and not, by band."""
-    pictures = [Image.new("RGB", (32, 32), color) for color in ("red", "lime", "blue", "white", "black", "gray")]
-    dataset = dataset_from_images(pictures, [f"a photo of fox {n}" for n in range(6)], "six")
-    settings = BoardSettings(count=2, steps=2)
-    events = picture_board(base, dataset, Recipe.of(rank=2, alpha=2), store=RunStore(folder), settings=settings)
-    known = finish(events).placed[1].evidence.base
+    dataset = dataset_from_images([Image.new("RGB", (32, 32), "lime")], ["a photo of fox 1"], "one")
+    encoded = finish(encode(base, dataset, 32, TensorCache(folder), embed=True))
+    predictor = Predictor(backbone=base, batch=1, guidance=1.0)
+    [known] = finish(picture_losses(predictor, encoded, dataset.records, seed=0, label=""))
     return [*known.told, *known.untold]
 
 

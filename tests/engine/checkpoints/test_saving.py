@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
+from generators import result
 from lora_workbench.engine.checkpoints.names import in_checkpoint
 from lora_workbench.engine.checkpoints.saving import save_checkpoint, save_folder, unusual
 from lora_workbench.engine.core.errors import BaseModelError
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.families import sd1, sdxl
+from lora_workbench.engine.models.from_parts import PartsBackbone
 from lora_workbench.engine.runs.dreambooth import train_dreambooth
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.training.recipe import Recipe
@@ -24,53 +29,57 @@ from tiny import save_tiny_flux1, save_tiny_sd1, save_tiny_sdxl
 FAMILIES = {"sd1": (sd1, save_tiny_sd1), "sdxl": (sdxl, save_tiny_sdxl)}
 
 
-def finish(events):
-    while True:
-        try:
-            next(events)
-        except StopIteration as stop:
-            return stop.value
-
-
 def predictions(base) -> torch.Tensor:
     with torch.no_grad():
         x = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
         return base.predict(x, torch.tensor([200, 700]), base.encode_prompts(["a zwx thing", "another"]))
 
 
-def trained(folder: Path, family: str, tmp_path: Path):
+class Trained(NamedTuple):
     """A base of a family after two steps of all weights, text encoders included."""
-    base = registry.load_base(folder, device="cpu")
-    dataset = dataset_from_images([Image.new("RGB", (32, 32), "red")], ["a zwx thing"], "reds")
-    recipe = Recipe.of(steps=2, learning_rate=1e-3, warmup_steps=0, train_text_encoder=True)
-    return finish(train_dreambooth(base, dataset, recipe, seed=1, store=RunStore(tmp_path / "store"), name="reds")).base
+
+    folder: Path
+    """Of the base model that it was."""
+    base: PartsBackbone
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Callable[[str], Trained]:
+    @cache
+    def train(family: str) -> Trained:
+        place = tmp_path_factory.mktemp(family)
+        folder = FAMILIES[family][1](place / "base")
+        base = registry.load_base(folder, device="cpu")
+        dataset = dataset_from_images([Image.new("RGB", (32, 32), "red")], ["a zwx thing"], "reds")
+        recipe = Recipe.of(steps=2, learning_rate=1e-3, warmup_steps=0, train_text_encoder=True)
+        events = train_dreambooth(base, dataset, recipe, seed=1, store=RunStore(place / "store"), name="reds")
+        return Trained(folder, result(events).base)
+
+    return train
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_trained_model_survives_the_way_through_a_checkpoint(family, tmp_path):
-    module, save = FAMILIES[family]
-    folder = save(tmp_path / "base")
-    base = trained(folder, family, tmp_path)
+def test_a_trained_model_survives_the_way_through_a_checkpoint(family, trained, tmp_path):
+    folder, base = trained(family)
     file = save_checkpoint(base, tmp_path / "reds.safetensors", dtype="float32", name="reds")
-    again = module.load(file, device="cpu", config=folder)
+    again = FAMILIES[family][0].load(file, device="cpu", config=folder)
     assert torch.equal(predictions(again), predictions(base))
     pictures = torch.rand(1, 3, 32, 32) * 2 - 1
     assert torch.equal(again.encode_images(pictures), base.encode_images(pictures))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_trained_model_survives_the_way_through_a_folder(family, tmp_path):
-    base = trained(FAMILIES[family][1](tmp_path / "base"), family, tmp_path)
+def test_a_trained_model_survives_the_way_through_a_folder(family, trained, tmp_path):
+    base = trained(family).base
     folder = save_folder(base, tmp_path / "reds", dtype="float32")
     again = registry.load_base(folder, device="cpu")
     assert torch.equal(predictions(again), predictions(base))
 
 
-def test_diffusers_loads_both(tmp_path):
+def test_diffusers_loads_both(trained, tmp_path):
     from diffusers import StableDiffusionPipeline
 
-    folder = save_tiny_sd1(tmp_path / "base")
-    base = trained(folder, "sd1", tmp_path)
+    folder, base = trained("sd1")
     file = save_checkpoint(base, tmp_path / "reds.safetensors", dtype="float32", name="reds")
     pipelines = [
         StableDiffusionPipeline.from_single_file(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from generators import finish
 from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.applying import applied
 from lora_workbench.engine.adapters.binding import adaptable
@@ -28,24 +29,14 @@ from lora_workbench.engine.runs.train import train_adapter
 from lora_workbench.engine.training.recipe import Recipe
 from PIL import Image
 
-RECIPE = Recipe.of(steps=4, learning_rate=1e-3, rank=4, alpha=2, batch_size=2, warmup_steps=0, schedule="constant")
+RECIPE = Recipe.of(steps=2, learning_rate=1e-3, rank=4, alpha=2, batch_size=2, warmup_steps=0, schedule="constant")
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
 TEXT = ("q_proj", "v_proj")
 
 
-def finish(events: Any) -> tuple[Any, list[Any]]:
-    """(what the generator returned, the events that it yielded)."""
-    seen = []
-    while True:
-        try:
-            seen.append(next(events))
-        except StopIteration as stop:
-            return stop.value, seen
-
-
 @pytest.fixture(scope="module")
-def base(tiny_sd1: Any) -> Backbone:
-    return registry.load_base(tiny_sd1, device="cpu")
+def base(quick_sd1: Any) -> Backbone:
+    return registry.load_base(quick_sd1, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +91,7 @@ def test_it_is_on_while_training_and_in_pictures_by_its_role(
     helper = random_adapter(base, text=True)
     before = {name: value.clone() for name, value in base.denoiser.state_dict().items()}
     recipe = RECIPE.changed(
-        train_text_encoder=text_encoder, sample_every=4, sample_prompts=("zwx thing",), learning_rate=1e-9,
+        train_text_encoder=text_encoder, sample_every=2, sample_prompts=("zwx thing",), learning_rate=1e-9,
         text_encoder_learning_rate=1e-9,
     )  # fmt: skip
     trained, events = finish(train(as_role(helper, role), recipe=recipe))
@@ -160,11 +151,11 @@ def test_a_closed_run_goes_on_to_the_same_bits(base: Backbone, train: Any, text_
     recipe = RECIPE.changed(train_text_encoder=text_encoder, caption_dropout=0.3)
     whole, _ = finish(train(*entries, recipe=recipe, folder="whole"))
     events = train(*entries, recipe=recipe)
-    while not (isinstance(event := next(events), StepDone) and event.step == 2):
+    while not (isinstance(event := next(events), StepDone) and event.step == 1):
         pass
     events.close()
     rest, _ = finish(train(*entries, recipe=recipe))
-    assert rest.resumed_at == 2
+    assert rest.resumed_at == 1
     assert rest.losses == whole.losses
     assert rest.adapter.content_hash == whole.adapter.content_hash
 
@@ -231,8 +222,8 @@ def test_what_cannot_be_used_is_refused_before_the_first_step(base: Backbone, tr
             next(train(*entries))
 
 
-def test_a_half_precision_base_is_untouched(tiny_sd1: Any, train: Any) -> None:
-    half = registry.load_base(tiny_sd1, device="cpu", precision="bf16")
+def test_a_half_precision_base_is_untouched(quick_sd1: Any, train: Any) -> None:
+    half = registry.load_base(quick_sd1, device="cpu", precision="bf16")
     before = {name: value.clone() for name, value in half.denoiser.state_dict().items()}
     helper = random_adapter(half)
     finish(train(as_role(helper, "training_only"), as_role(helper, "context", 0.1), on=half))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from generators import closed_at, result, step_done
 from lora_workbench.engine.core.errors import ConfigError
-from lora_workbench.engine.core.events import StepDone
-from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.models import registry
 from lora_workbench.engine.models.contract import Backbone
@@ -30,30 +30,36 @@ RECIPE = Recipe.of(
 )  # fmt: skip
 
 
-def finish(events: Any) -> Any:
-    while True:
-        try:
-            next(events)
-        except StopIteration as stop:
-            return stop.value
-
-
 @pytest.fixture(scope="module")
 def base(quick_sd1: Path) -> Backbone:
     return registry.load_base(quick_sd1, device="cpu", precision="fp32")
 
 
-@pytest.fixture
-def train(base: Backbone, tmp_path: Path) -> Callable[..., Any]:
+def run(base: Backbone, folder: Path, recipe: Recipe = RECIPE) -> Any:
     images = [Image.new("RGB", (32, 32), color) for color in ("red", "green", "navy", "white")]
     made = dataset_from_images(images, ["a zwx thing"] * 4, "colors")
     named = tuple(replace(r, source=replace(r.source, name=f"{n}.png")) for n, r in enumerate(made))
-    dataset: Dataset = replace(made, records=named)
+    return train_adapter(base, replace(made, records=named), recipe, seed=5, store=RunStore(folder), name="zwx")
 
-    def start(recipe: Recipe = RECIPE, folder: str = "store") -> Any:
-        return train_adapter(base, dataset, recipe, seed=5, store=RunStore(tmp_path / folder), name="zwx")
 
-    return start
+@pytest.fixture
+def train(base: Backbone, tmp_path: Path) -> Callable[..., Any]:
+    return lambda recipe=RECIPE: run(base, tmp_path / "store", recipe)
+
+
+@pytest.fixture(scope="module")
+def whole(base: Backbone, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """The run that nothing disturbs, and its run store."""
+    folder = tmp_path_factory.mktemp("whole")
+    return result(run(base, folder)), folder
+
+
+@pytest.fixture(scope="module")
+def silent_store(base: Backbone, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That of the same run without events."""
+    folder = tmp_path_factory.mktemp("silent")
+    result(run(base, folder, RECIPE.changed(tensorboard=False)))
+    return folder
 
 
 def written(folder: Path) -> dict[str, list[tuple[int, Any]]]:
@@ -69,9 +75,9 @@ def written(folder: Path) -> dict[str, list[tuple[int, Any]]]:
     return dict(found)
 
 
-def test_they_hold_all_that_is_known_of_a_run(train, tmp_path: Path) -> None:
-    trained = finish(train())
-    found = written(tmp_path / "store" / "runs")
+def test_they_hold_all_that_is_known_of_a_run(whole: Any) -> None:
+    trained, folder = whole
+    found = written(folder / "runs")
     assert found["training/loss"] == [(n, pytest.approx(loss)) for n, loss in enumerate(trained.losses, 1)]
     for name, values in trained.parts.items():
         assert found[f"training/loss of {name}"] == [(n, pytest.approx(value)) for n, value in enumerate(values, 1)]
@@ -90,34 +96,28 @@ def test_they_hold_all_that_is_known_of_a_run(train, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [3, 4, 5])
-def test_those_of_a_resumed_run_go_on_without_doubles(train, tmp_path: Path, cut: int) -> None:
-    finish(train(folder="whole"))
-    events = train()
-    while not (isinstance(event := next(events), StepDone) and event.step == cut):
-        pass
-    events.close()
+def test_those_of_a_resumed_run_go_on_without_doubles(train, whole: Any, tmp_path: Path, cut: int) -> None:
+    closed_at(train(), step_done(cut))
     assert len(written(tmp_path / "store")["training/loss"]) == cut
-    assert finish(train()).resumed_at == cut
-    found, expected = written(tmp_path / "store"), written(tmp_path / "whole")
+    assert result(train()).resumed_at == cut
+    found, expected = written(tmp_path / "store"), written(whole[1])
     samples = "samples/1 a zwx thing"  # that of step 3 isn't made again if the run is cut off right before
     assert {**found, samples: []} == {**expected, samples: []}
     assert found[samples] == expected[samples][-len(found[samples]) :]
 
 
-def test_a_run_that_was_trained_before_gets_them(train, tmp_path: Path) -> None:
-    finish(train(folder="whole"))
-    finish(train(RECIPE.changed(tensorboard=False)))
+def test_a_run_that_was_trained_before_gets_them(train, whole: Any, silent_store: Path, tmp_path: Path) -> None:
+    shutil.copytree(silent_store, tmp_path / "store")
     assert written(tmp_path / "store") == {}
-    again = finish(train())
+    again = result(train())
     assert again.cached and {tag: sorted(own) for tag, own in written(tmp_path / "store").items()} == {
-        tag: sorted(own) for tag, own in written(tmp_path / "whole").items()
+        tag: sorted(own) for tag, own in written(whole[1]).items()
     }
-    assert finish(train()).cached and len(written(tmp_path / "store")["training/loss"]) == 6
+    assert result(train()).cached and len(written(tmp_path / "store")["training/loss"]) == 6
 
 
-def test_they_are_written_elsewhere_afterwards(train, tmp_path: Path) -> None:
-    finish(train(RECIPE.changed(tensorboard=False)))
-    store = RunStore(tmp_path / "store")
+def test_they_are_written_elsewhere_afterwards(silent_store: Path, tmp_path: Path) -> None:
+    store = RunStore(silent_store)
     [run] = listed_runs(store)
     for _ in range(2):
         export_events(run, store, tmp_path / "board" / "zwx")
@@ -128,23 +128,19 @@ def test_they_are_written_elsewhere_afterwards(train, tmp_path: Path) -> None:
 
 
 def test_those_of_a_run_that_was_cut_off_are_of_its_state(train, tmp_path: Path) -> None:
-    events = train(RECIPE.changed(tensorboard=False))
-    while not (isinstance(event := next(events), StepDone) and event.step == 3):
-        pass
-    events.close()
+    closed_at(train(RECIPE.changed(tensorboard=False)), step_done(3))
     store = RunStore(tmp_path / "store")
     [run] = listed_runs(store)
     export_events(run, store, tmp_path / "board")
     assert len(written(tmp_path / "board")["training/loss"]) == 3
 
 
-def test_the_run_store_knows_them(train, tmp_path: Path) -> None:
-    finish(train())
-    [item] = [item for item in inventory(RunStore(tmp_path / "store")) if item.kind == "events"]
+def test_the_run_store_knows_them(whole: Any) -> None:
+    [item] = [item for item in inventory(RunStore(whole[1])) if item.kind == "events"]
     assert item.bytes > 0
 
 
 def test_without_the_library_the_run_is_refused(train, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lora_workbench.engine.runs.event_files.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"lora-workbench\[tensorboard\]"):
-        finish(train())
+        result(train())

@@ -5,22 +5,23 @@ On a tiny model of each with random weights, with adapters in all layers.
 
 from __future__ import annotations
 
-import contextlib
 import json
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from diffusers_pipelines import pipeline_of
+from generators import killed_at, result, state_saved
 from lora_workbench.engine.adapters.applying import applied
 from lora_workbench.engine.adapters.files import read_file
 from lora_workbench.engine.adapters.stack import Stack, StackEntry
-from lora_workbench.engine.core.events import StepDone
+from lora_workbench.engine.core.events import Event
 from lora_workbench.engine.data.dataset import Dataset
 from lora_workbench.engine.data.loading import dataset_from_images
 from lora_workbench.engine.models import FAMILIES, registry
-from lora_workbench.engine.models.contract import Backbone
+from lora_workbench.engine.models.contract import Backbone, Conditioning
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.runs.train import TrainedAdapter, train_adapter
 from lora_workbench.engine.training.loss import denoising_loss
@@ -28,10 +29,10 @@ from lora_workbench.engine.training.recipe import Recipe
 from PIL import Image
 from tiny import TINY
 
-STEPS, CUT_AFTER = 10, 7
+STEPS, KILLED_AT = 8, 6
 RECIPE = Recipe.of(
     steps=STEPS, learning_rate=2e-2, rank=4, alpha=4, batch_size=2, schedule="constant", warmup_steps=0,
-    targets="all_layers",
+    targets="all_layers", save_every=KILLED_AT,
 )  # fmt: skip
 CAPTION = "a photo of a fox"
 ARCHITECTURES = {
@@ -67,51 +68,42 @@ def dataset() -> Dataset:
     return dataset_from_images([picture], [CAPTION], "one")
 
 
-def run(base: Backbone, dataset: Dataset, store: Path, stop_after: int = 0) -> TrainedAdapter | None:
-    """The trained adapter, or ``None`` if the run was to stop before its end."""
-    events = train_adapter(base, dataset, RECIPE, seed=7, store=RunStore(store), name="fox")
-    with contextlib.closing(events):
-        while True:
-            try:
-                event = next(events)
-            except StopIteration as done:
-                return done.value
-            if isinstance(event, StepDone) and event.step == stop_after:
-                return None
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, family: str) -> Path:
+    return tmp_path_factory.mktemp(f"store of {family}")
 
 
 @pytest.fixture(scope="module")
-def trained(base: Backbone, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> TrainedAdapter:
-    trained = run(base, dataset, tmp_path_factory.mktemp("store"))
-    assert trained is not None
-    return trained
+def trained(base: Backbone, dataset: Dataset, store: Path) -> TrainedAdapter:
+    """A run whose store was copied when it had saved its state on the way."""
+    return killed_at(run(base, dataset, store), state_saved(KILLED_AT), store, store / "killed")
 
 
-def loss(base: Backbone, dataset: Dataset) -> float:
-    """Mean over 16 noise levels with a noise each, the same in every call."""
-    pixels = torch.from_numpy(np.array(dataset.records[0].load())).permute(2, 0, 1)[None] / 127.5 - 1
-    latents = base.encode_images(pixels)
-    conditioning = base.encode_prompts([CAPTION] * 16)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        return denoising_loss(base, latents.expand(16, -1, -1, -1), conditioning, RECIPE, generator).mean().item()
+def run(base: Backbone, dataset: Dataset, store: Path) -> Generator[Event, None, TrainedAdapter]:
+    return train_adapter(base, dataset, RECIPE, seed=7, store=RunStore(store), name="fox")
 
 
 def test_the_loss_falls(base: Backbone, dataset: Dataset, trained: TrainedAdapter):
-    before = loss(base, dataset)
+    """As the mean over 16 noise levels with a noise each."""
+    pixels = torch.from_numpy(np.array(dataset.records[0].load())).permute(2, 0, 1)[None] / 127.5 - 1
+    latents = base.encode_images(pixels).expand(16, -1, -1, -1)
+    conditioning = Conditioning.join([base.encode_prompts([CAPTION])] * 16)
+
+    def loss() -> float:
+        with torch.no_grad():
+            generator = torch.Generator().manual_seed(1)
+            return denoising_loss(base, latents, conditioning, RECIPE, generator).mean().item()
+
+    before = loss()
     with applied(base, Stack((StackEntry(trained.adapter),))):
-        after = loss(base, dataset)
+        after = loss()
     assert len(trained.losses) == STEPS
     assert after < 0.95 * before
 
 
-def test_a_stopped_run_goes_on_to_the_same_bits(
-    base: Backbone, dataset: Dataset, trained: TrainedAdapter, tmp_path: Path
-):
-    assert run(base, dataset, tmp_path, stop_after=CUT_AFTER) is None
-    resumed = run(base, dataset, tmp_path)
-    assert resumed is not None
-    assert resumed.resumed_at == CUT_AFTER
+def test_a_killed_run_goes_on_to_the_same_bits(base: Backbone, dataset: Dataset, trained: TrainedAdapter, store: Path):
+    resumed = result(run(base, dataset, store / "killed"))
+    assert resumed.resumed_at == KILLED_AT
     assert resumed.losses == trained.losses
     found, expected = (read_file(made.adapter.path)[0] for made in (resumed, trained))
     assert found.keys() == expected.keys()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections import namedtuple
 from pathlib import Path
 from typing import Any
@@ -26,15 +28,19 @@ from lora_workbench.engine.training.slider import PromptSlider
 from PIL import Image
 from safetensors.torch import load_file
 
-RECIPE = Recipe.of(steps=4, learning_rate=1e-4, rank=4, alpha=4, batch_size=4, warmup_steps=0, schedule="constant")
+RECIPE = Recipe.of(steps=2, learning_rate=1e-4, rank=4, alpha=4, batch_size=2, warmup_steps=0, schedule="constant")
 SLIDER = PromptSlider(
     positive="a big thing", negative="a small thing", neutral=("a thing", "a box"), preserve=("red", "blue")
 )
 
 
 @pytest.fixture(scope="module")
-def base(demo_base: Path) -> PartsBackbone:
-    found = registry.load_base(demo_base, device="cpu", precision="fp32")
+def base(demo_base: Path, tmp_path_factory: pytest.TempPathFactory) -> PartsBackbone:
+    """The demo base, which draws in two steps."""
+    folder = shutil.copytree(demo_base, tmp_path_factory.mktemp("quick") / "demo_base")
+    declared = json.loads((folder / "lora_workbench.json").read_text())
+    (folder / "lora_workbench.json").write_text(json.dumps(declared | {"generation": {"steps": 2}}))
+    found = registry.load_base(folder, device="cpu", precision="fp32")
     assert isinstance(found, PartsBackbone)
     return found
 

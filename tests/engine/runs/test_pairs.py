@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from generators import result
 from lora_workbench.engine.core.cache import TensorCache
 from lora_workbench.engine.core.errors import BaseModelError, DatasetError, TrainingError
 from lora_workbench.engine.data.dataset import Dataset, TriggerWord
@@ -26,17 +28,15 @@ from tiny import TINY, save_tiny_ip2p
 RECIPE = Recipe.of(steps=2, rank=2, alpha=2.0, resolution=32)
 
 
-def finish(events):
-    try:
-        while True:
-            next(events)
-    except StopIteration as stop:
-        return stop.value
+def quick(folder: Path) -> Path:
+    """The folder of a base model, which declares that two steps are enough to draw pictures of 32 px."""
+    (folder / "lora_workbench.json").write_text('{"resolution": 32, "generation": {"steps": 2}}')
+    return folder
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return save_tiny_ip2p(tmp_path_factory.mktemp("ip2p"))
+    return quick(save_tiny_ip2p(tmp_path_factory.mktemp("ip2p")))
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def plain(*colors: str) -> Dataset:
 
 
 def trained(base, dataset: Dataset, store, recipe: Recipe = RECIPE, **options):
-    return finish(train_adapter(base, dataset, recipe, seed=0, store=RunStore(store), name="edit", **options))
+    return result(train_adapter(base, dataset, recipe, seed=0, store=RunStore(store), name="edit", **options))
 
 
 def test_it_draws_what_diffusers_draws(folder, base):
@@ -67,7 +67,7 @@ def test_it_draws_what_diffusers_draws(folder, base):
     request = GenerationRequest(
         prompts=("make it red",), references=(picture,), steps=4, guidance=5.0, reference_guidance=1.7
     )
-    ours = finish(generate(base, request))[0]
+    ours = result(generate(base, request))[0]
     pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(folder, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     noise = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -81,7 +81,7 @@ def test_it_draws_what_diffusers_draws(folder, base):
 
 
 def test_the_latents_are_those_of_the_same_view_before_editing(base, pairs, tmp_path):
-    made = finish(encode(base, pairs, 32, TensorCache(tmp_path / "cache"), embed=True))
+    made = result(encode(base, pairs, 32, TensorCache(tmp_path / "cache"), embed=True))
     for record, (latent,) in zip(pairs, made.references, strict=True):
         ((view,),) = record.views(32)
         shown = (record.reference, record.reference.view(view, (record.width, record.height)))
@@ -108,8 +108,8 @@ def test_half_of_the_dropped_captions_lose_the_picture_too():
 
 @pytest.mark.parametrize("family", ["qwen-image-2.1", "qwen-image-edit", "qwen-image-edit-plus"])
 def test_text_encoders_that_see_pictures_see_those_before_editing(family, pairs, tmp_path):
-    base = load_base(TINY[family](tmp_path / "base"), device="cpu", precision="fp32")
-    made = finish(encode(base, pairs, 32, TensorCache(tmp_path / "cache"), embed=True))
+    base = load_base(quick(TINY[family](tmp_path / "base")), device="cpu", precision="fp32")
+    made = result(encode(base, pairs, 32, TensorCache(tmp_path / "cache"), embed=True))
     for caption in ("do it", ""):
         first, second = (made.embeddings[made.prompt(sample, 0, caption)]["states"] for sample in range(2))
         assert (first - second).abs().max() > 1e-4
@@ -144,7 +144,7 @@ def test_a_base_that_does_not_edit_names_those_that_do(tiny_sd1, pairs, tmp_path
         trained(load_base(tiny_sd1, device="cpu"), pairs, tmp_path)
     request = GenerationRequest(prompts=("x",), references=(Image.new("RGB", (32, 32)),))
     with pytest.raises(BaseModelError, match="doesn't edit pictures"):
-        finish(generate(load_base(tiny_sd1, device="cpu"), request))
+        result(generate(load_base(tiny_sd1, device="cpu"), request))
 
 
 def test_pairs_and_other_pictures_are_not_mixed(base, pairs, tmp_path):
@@ -165,5 +165,5 @@ def test_an_edit_model_without_pairs_is_told_of(base, tmp_path):
 
 def test_the_result_has_the_shape_of_the_picture_to_edit(base):
     request = GenerationRequest(prompts=("x",), references=(Image.new("RGB", (300, 90)),), steps=1)
-    picture = finish(generate(base, request))[0]
+    picture = result(generate(base, request))[0]
     assert picture.image.size == picture.reference.size and picture.image.width > picture.image.height

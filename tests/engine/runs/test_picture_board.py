@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from generators import closed_at, finish, result
 from lora_workbench.engine.adapters.applying import applied
 from lora_workbench.engine.adapters.stack import Stack, StackEntry
 from lora_workbench.engine.core.errors import CaptionError
@@ -27,19 +30,10 @@ from lora_workbench.engine.training.training_set import encode
 from PIL import Image
 
 RECIPE = Recipe.of(
-    steps=60, learning_rate=1e-2, rank=8, alpha=8, batch_size=4, warmup_steps=10, sample_every=3, snapshot_every=4,
+    steps=24, learning_rate=1e-2, rank=8, alpha=8, batch_size=4, warmup_steps=4, sample_every=3, snapshot_every=4,
     measures=True, held_out=0.3, ema_decay=0.9, train_text_encoder=True,
 )  # fmt: skip
 SETTINGS = BoardSettings(count=2, steps=0, seed=3)
-
-
-def finish(events) -> tuple[Any, list[Any]]:
-    seen = []
-    while True:
-        try:
-            seen.append(next(events))
-        except StopIteration as stop:
-            return stop.value, seen
 
 
 def pictures(count: int = 6) -> Dataset:
@@ -65,10 +59,17 @@ def make(base: Backbone, tmp_path: Path):
     return start
 
 
-def test_each_picture_is_judged_by_the_training_that_left_it_out(make, base: Backbone, tmp_path: Path) -> None:
-    made, _ = finish(make())
+@pytest.fixture(scope="module")
+def whole(base: Backbone, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, list[Any], Path]:
+    """The board that nothing disturbs, its events, and its run store."""
+    folder = tmp_path_factory.mktemp("whole")
+    return *finish(picture_board(base, pictures(), RECIPE, store=RunStore(folder), settings=SETTINGS)), folder
+
+
+def test_each_picture_is_judged_by_the_training_that_left_it_out(base: Backbone, whole: Any) -> None:
+    made, _, folder = whole
     assert [own.evidence.content_hash for own in made.placed] == [record.content_hash for record in pictures()]
-    store, dataset = RunStore(tmp_path / "store"), pictures()
+    store, dataset = RunStore(folder), pictures()
     fold, short = folds(dataset, SETTINGS.count, SETTINGS.seed), SETTINGS.recipe(RECIPE, dataset)
     for left_out in range(SETTINGS.count):
         rest = without(dataset, fold, left_out)
@@ -85,36 +86,32 @@ def test_each_picture_is_judged_by_the_training_that_left_it_out(make, base: Bac
     assert made.placed[0].evidence.unseen != made.placed[0].evidence.seen != made.placed[0].evidence.base
 
 
-def test_a_quarter_of_the_steps_is_trained_without_samples_and_snapshots(make, tmp_path: Path) -> None:
-    _, events = finish(make())
-    assert [event.step for event in events if isinstance(event, StepDone)] == [*range(1, 16)] * 2
-    assert not list(tmp_path.rglob("snapshots")) and not list(tmp_path.rglob("samples"))
+def test_a_quarter_of_the_steps_is_trained_without_samples_and_snapshots(whole: Any) -> None:
+    _, events, folder = whole
+    assert [event.step for event in events if isinstance(event, StepDone)] == [*range(1, 7)] * 2
+    assert not list(folder.rglob("snapshots")) and not list(folder.rglob("samples"))
 
 
-def test_nothing_is_done_twice(make) -> None:
-    first, _ = finish(make())
+def test_nothing_is_done_twice(make, whole: Any, tmp_path: Path) -> None:
+    first, _, folder = whole
+    shutil.copytree(folder, tmp_path / "store")
     again, events = finish(make())
     assert again == first
     assert not [event for event in events if isinstance(event, StepDone | Progress)]
 
 
-def test_a_cancelled_board_goes_on_where_it_was(make) -> None:
-    whole, _ = finish(make(folder="whole"))
-    events, steps = make(), 0
-    for event in events:
-        steps += isinstance(event, StepDone)
-        if steps == 20:
-            break
-    events.close()
+def test_a_cancelled_board_goes_on_where_it_was(make, whole: Any) -> None:
+    steps = itertools.count(1)
+    closed_at(make(), lambda event: isinstance(event, StepDone) and next(steps) == 6 + 2)
     made, later = finish(make())
-    assert [event.step for event in later if isinstance(event, StepDone)] == [*range(6, 16)]
-    assert made == whole
+    assert [event.step for event in later if isinstance(event, StepDone)] == [*range(3, 7)]
+    assert made == whole[0]
 
 
-def test_repeats_and_order_change_trainings_but_not_what_is_measured(make) -> None:
+def test_repeats_and_order_change_trainings_but_not_what_is_measured(make, whole: Any) -> None:
     often = pictures()
     often = replace(often, records=(replace(often.records[0], repeats=3), *often.records[1:]))
-    (usual, _), (made, _) = finish(make()), finish(make(often))
+    usual, made = whole[0], result(make(often))
     assert made.placed[0].evidence.base == usual.placed[0].evidence.base
     pairs = zip(made.placed, usual.placed, strict=True)
     assert any(one.evidence.unseen != other.evidence.unseen for one, other in pairs)

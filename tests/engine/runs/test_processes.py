@@ -1,4 +1,4 @@
-"""Several processes train what one trains, to the same bits, and stop together."""
+"""Several processes train what one trains, to the same bits, and stop and end together."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 from multiprocessing import active_children
 
 import pytest
+from generators import closed_at, finish, result, step_done
 from lora_workbench.engine.core.errors import TrainingError
 from lora_workbench.engine.core.events import Message, StepDone
 from lora_workbench.engine.data.dataset import Dataset, TriggerWord
@@ -19,20 +20,11 @@ from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.training.recipe import Recipe
 from PIL import Image
 
+WARM = pytest.mark.usefixtures("warm_processes")
 RECIPE = Recipe.of(
     steps=4, learning_rate=1e-3, rank=4, alpha=4, batch_size=1, gradient_accumulation=3, warmup_steps=2, save_every=100,
     caption_dropout=0.3, train_text_encoder=True,
 )  # fmt: skip
-
-
-def finish(events):
-    """(what the generator returned, the events that it yielded)."""
-    seen = []
-    while True:
-        try:
-            seen.append(next(events))
-        except StopIteration as stop:
-            return stop.value, seen
 
 
 def up_to(events, step: int) -> None:
@@ -53,83 +45,101 @@ def base(tiny_sd1):
 @pytest.fixture
 def train(base, tmp_path):
     def start(folder: str, devices: int, recipe: Recipe = RECIPE):
-        dataset = replace(pictures("zwx thing", 200), trigger=TriggerWord(word="zwx", class_word="thing"))
-        return train_on_devices(
-            base, dataset, recipe.changed(devices=devices), seed=7, store=RunStore(tmp_path / folder), name="zwx",
-            regularization=pictures("thing", 90),
-        )  # fmt: skip
+        return of(base, tmp_path / folder, recipe.changed(devices=devices))
 
     return start
 
 
-def test_two_processes_train_what_one_trains(train):
-    alone, _ = finish(train("alone", 1))
+@pytest.fixture(scope="module")
+def alone(base, tmp_path_factory):
+    """What one process trains."""
+    return result(of(base, tmp_path_factory.mktemp("alone"), RECIPE))
+
+
+def of(base, folder, recipe: Recipe):
+    dataset = replace(pictures("zwx thing", 200), trigger=TriggerWord(word="zwx", class_word="thing"))
+    return train_on_devices(
+        base, dataset, recipe, seed=7, store=RunStore(folder), name="zwx", regularization=pictures("thing", 90)
+    )
+
+
+@WARM
+def test_two_processes_train_what_one_trains(train, alone):
     shared, events = finish(train("shared", 2))
     assert shared.losses == alone.losses
     assert shared.adapter.content_hash == alone.adapter.content_hash
     told = " ".join(event.text for event in events if isinstance(event, Message))
     assert "1 of 2 processes have nothing to do in the last part of each step" in told
-    again, _ = finish(train("shared", 1))
-    assert again.cached, "the number of processes is no part of the key"
+    assert result(train("shared", 1)).cached, "the number of processes is no part of the key"
 
 
+@WARM
 @pytest.mark.proofs
 def test_the_moving_average_is_the_same_in_all_processes(train):
     recipe = RECIPE.changed(ema_decay=0.5)
-    alone, _ = finish(train("alone", 1, recipe))
-    shared = train("shared", 2, recipe)
-    up_to(shared, 2)
-    shared.close()
-    rest, _ = finish(train("shared", 2, recipe))
+    alone = result(train("alone", 1, recipe))
+    closed_at(train("shared", 2, recipe), step_done(2))
+    rest = result(train("shared", 2, recipe))
     assert rest.resumed_at == 2
     assert rest.adapter.content_hash == alone.adapter.content_hash
 
 
+@WARM
 @pytest.mark.parametrize(("first", "then"), [(2, 1), (1, 2)])
-def test_a_run_goes_on_with_another_number_of_processes(train, first, then):
-    whole, _ = finish(train("whole", 1))
-    events = train("shared", first)
-    up_to(events, 2)
-    events.close()
-    rest, _ = finish(train("shared", then))
+def test_a_run_goes_on_with_another_number_of_processes(train, alone, first, then):
+    closed_at(train("shared", first), step_done(2))
+    rest = result(train("shared", then))
     assert rest.resumed_at == 2
-    assert rest.losses == whole.losses
-    assert rest.adapter.content_hash == whole.adapter.content_hash
+    assert rest.losses == alone.losses
+    assert rest.adapter.content_hash == alone.adapter.content_hash
     assert not active_children()
 
 
-def test_a_killed_process_ends_the_run_which_keeps_its_state(train):
-    whole, _ = finish(train("whole", 1))
+@WARM
+def test_a_killed_process_ends_the_run_which_keeps_its_state(train, alone):
     events = train("shared", 2)
     up_to(events, 2)
     (worker,) = active_children()
     os.kill(worker.pid, signal.SIGKILL)
     with pytest.raises(TrainingError, match="has died, or can't be reached"):
         finish(events)
-    rest, _ = finish(train("shared", 1))
+    rest = result(train("shared", 1))
     assert rest.resumed_at >= 2
-    assert rest.adapter.content_hash == whole.adapter.content_hash
+    assert rest.adapter.content_hash == alone.adapter.content_hash
 
 
 def test_what_stops_another_process_is_told(train, base, tmp_path, monkeypatch):
-    """Its base model is gone as it starts."""
+    """Its base model is gone as it starts, from nothing, as in the product."""
     monkeypatch.setattr(base, "source", base.source._replace(path=tmp_path / "gone"))
     with pytest.raises(TrainingError, match="Process 1 has stopped: No base model at"):
         finish(train("shared", 2))
     assert not active_children()
 
 
+@WARM
 def test_a_request_stops_both_after_the_same_step(train, tmp_path, monkeypatch):
     monkeypatch.setattr("lora_workbench.engine.runs.requests.EVERY_SECONDS", 0)
     recipe = RECIPE.changed(snapshot_every=2)
-    whole, _ = finish(train("alone", 1, recipe))
+    whole = result(train("alone", 1, recipe))
     events, store = train("shared", 2, recipe), RunStore(tmp_path / "shared")
     up_to(events, 2)
     [folder] = (store.root / "runs").iterdir()
     assert ask(store, folder.name, recipe.schedule.steps, "stop")
-    stopped, _ = finish(events)
+    stopped = result(events)
     assert stopped.stopped and len(stopped.losses) == 3
     assert not active_children()
-    rest, _ = finish(train("shared", 2, recipe))
+    rest = result(train("shared", 2, recipe))
     assert rest.resumed_at == 3 and rest.losses == whole.losses
     assert [s.adapter().content_hash for s in rest.snapshots] == [s.adapter().content_hash for s in whole.snapshots]
+
+
+@WARM
+def test_a_run_that_ends_early_does_so_in_both(train):
+    recipe = RECIPE.changed(
+        steps=9, learning_rate=0.2, schedule="constant", warmup_steps=0, batch_size=4, snapshot_every=1, measures=True,
+        held_out=0.3, early_stop=1,
+    )  # fmt: skip
+    alone, shared = (result(train(str(devices), devices, recipe)) for devices in (1, 2))
+    assert alone.ended_early and shared.ended_early == alone.ended_early
+    assert shared.losses == alone.losses and shared.figures == alone.figures
+    assert shared.adapter.content_hash == alone.adapter.content_hash

@@ -44,6 +44,12 @@ def base(tiny_sd1: Path) -> Backbone:
 
 
 @pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches go through the rates in a quarter of the steps."""
+    monkeypatch.setattr(searching, "STEPS", STEPS // 4)
+
+
+@pytest.fixture
 def train(base: Backbone, tmp_path: Path) -> Train:
     def start(folder: str = "store", how: Any = train_adapter, recipe: Recipe = RECIPE, **settings: Any) -> Any:
         pictures = [Image.new("RGB", (32, 32), color) for color in ("red", "green", "blue")]
@@ -99,6 +105,7 @@ def test_the_run_is_the_one_of_the_rate_as_a_number(train: Train) -> None:
     assert "lw.rate_search" not in read_metadata(by_hand.adapter.path)
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_a_search_is_kept_and_not_made_twice(train: Train) -> None:
     first, _ = finish(train())
     again, events = finish(train())
@@ -110,19 +117,21 @@ def test_a_search_is_kept_and_not_made_twice(train: Train) -> None:
     assert trials(events) > 0 and other.range_test != first.range_test
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_a_search_that_is_stopped_begins_anew_to_the_same_rate(train: Train) -> None:
-    whole = result(train("whole"))
-    for stop in (2, 20):
+    whole, undisturbed = finish(train("whole"))
+    for stop in (2, 10):
         events = train("parts")
         while trials([event := next(events)]) == 0 or event.done < stop:
             pass
         events.close()
     rest, events = finish(train("parts"))
-    assert trials(events) == trials(finish(train("again"))[1])
+    assert trials(events) == trials(undisturbed)
     assert rest.range_test == whole.range_test
     assert rest.adapter.content_hash == whole.adapter.content_hash
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_a_damaged_search_is_made_again(train: Train, tmp_path: Path) -> None:
     first = result(train())
     [kept] = (tmp_path / "store" / "rates").rglob("*.txt")
@@ -131,6 +140,7 @@ def test_a_damaged_search_is_made_again(train: Train, tmp_path: Path) -> None:
     assert trials(events) > 0 and again.range_test == first.range_test
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_the_trainee_has_its_first_values_again(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[Injection, dict[str, torch.Tensor]]] = []
     before = searching.range_test
@@ -145,6 +155,7 @@ def test_the_trainee_has_its_first_values_again(train: Train, monkeypatch: pytes
     assert all(torch.equal(value, first[name]) for name, value in trainee.parameters.items())
 
 
+@pytest.mark.usefixtures("few_steps", "warm_processes")
 @pytest.mark.proofs
 def test_several_processes_take_the_rate_of_the_first(train: Train) -> None:
     settings = {"gradient_accumulation": 2}
@@ -154,11 +165,13 @@ def test_several_processes_take_the_rate_of_the_first(train: Train) -> None:
     assert shared.adapter.content_hash == alone.adapter.content_hash
 
 
+@pytest.mark.usefixtures("few_steps")
 @pytest.mark.parametrize("optimizer", ["lion", "adafactor", "schedule_free_adamw"])
 def test_other_optimizers_have_rates_of_their_own(train: Train, optimizer: str) -> None:
     assert LOWEST < result(train(optimizer=optimizer, steps=1)).range_test.rate < HIGHEST
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_a_slider_has_a_rate_of_its_own(base: Backbone, tmp_path: Path) -> None:
     ends = PromptSlider(positive="a big thing", negative="a small thing", neutral=("a thing",), guidance=2.0)
     recipe, store = RECIPE.changed(train_text_encoder=False), RunStore(tmp_path)
@@ -168,9 +181,10 @@ def test_a_slider_has_a_rate_of_its_own(base: Backbone, tmp_path: Path) -> None:
 
 def test_a_plan_counts_its_steps(base: Backbone, tmp_path: Path) -> None:
     dataset = dataset_from_images([Image.new("RGB", (32, 32), "red")], ["a thing"], "red")
-    plans = [result(forecast(base, dataset, chosen, store=RunStore(tmp_path)))
-             for chosen in (RECIPE, RECIPE.changed(learning_rate=1e-3))]  # fmt: skip
-    assert ["80 that search for the learning rate" in str(plan) for plan in plans] == [True, False]
+    store = RunStore(tmp_path)
+    assert "80 that search for the learning rate" in str(result(forecast(base, dataset, RECIPE, store=store)))
+    by_hand = RECIPE.changed(learning_rate=1e-3)
+    assert result(forecast(base, dataset, by_hand, store=store, trial=False)).search == 0
 
 
 def test_words_numbers_and_what_cannot_be_had_together() -> None:

@@ -174,7 +174,7 @@ def test_a_run_by_prompts_is_a_value(base, by_prompts):
 
 @pytest.mark.parametrize(
     ("starting", "stop_after"),
-    [(starting_by_prompts, 1), (starting_by_prompts, 3), (starting_by_pictures, 2), (starting_by_pictures, 3)],
+    [(starting_by_prompts, 1), (starting_by_prompts, 3), (starting_by_pictures, 2)],
 )
 def test_a_closed_run_goes_on_to_the_same_bits(base, undisturbed, tmp_path, starting, stop_after):
     """Before a state is saved in passing, with it, and after it."""
@@ -207,9 +207,9 @@ def test_samples_show_both_ends(by_prompts, trained_by_prompts):
 
 
 def test_a_slider_by_pictures_learns_one_set_at_each_end(base, by_pictures):
-    recipe = RECIPE.changed(steps=40, learning_rate=1e-2, snr_gamma=0)
+    recipe = RECIPE.changed(steps=20, learning_rate=1e-2, snr_gamma=0)
     trained = result(by_pictures(recipe=recipe))
-    assert sum(trained.losses[-10:]) < sum(trained.losses[:10])
+    assert sum(trained.losses[-5:]) < sum(trained.losses[:5])
     told = json.loads(trained.adapter.metadata["lw.slider"])
     assert [record["name"] for record in told["negative_pictures"]] == ["a.png", "b.png"]
     other = result(by_pictures(negatives=pictures("gray"), recipe=recipe.changed(steps=1)))

@@ -130,7 +130,7 @@ def test_a_changed_caption_is_trained_again(train, dataset):
 
 
 @pytest.mark.parametrize(
-    ("text_encoder", "stop_after"), [(False, 1), (False, 4), (False, 5), (True, 3), (True, 5)]
+    ("text_encoder", "stop_after"), [(False, 1), (False, 4), (True, 5)]
 )  # fmt: skip
 def test_a_closed_run_goes_on_to_the_same_bits(train, undisturbed, dataset, stop_after, text_encoder):
     """Before a state is saved in passing, with it, and after it."""
@@ -163,12 +163,12 @@ def in_shapes(blue: int) -> Dataset:
     return replace(framed, records=tuple(replace(r, augmentation=augmentation) for r in framed))
 
 
-@pytest.mark.parametrize(("stop_after", "square_prior"), [(2, False), (5, True)])
+@pytest.mark.parametrize(("stop_after", "square_prior"), [(2, False), (4, True)])
 def test_a_run_on_buckets_masks_and_variants_goes_on_to_the_same_bits(train, shaped, stop_after, square_prior):
     square = dataset_from_images([Image.new("RGB", (32, 32), "white")], ["a thing"], "class")
     prior = square if square_prior else in_shapes(blue=90)
     others = {"dataset": shaped, "regularization": prior}
-    recipe = RECIPE.changed(caption_dropout=0.3, caption_shuffle=3, gradient_accumulation=2, batch_size=3)
+    recipe = RECIPE.changed(caption_dropout=0.3, caption_shuffle=3, gradient_accumulation=2, batch_size=2, steps=5)
     whole = result(train(recipe, folder="whole", **others))
     closed_at(train(recipe, **others), step_done(stop_after))
     rest = result(train(recipe, **others))
@@ -303,9 +303,9 @@ def test_captions_without_the_trigger_are_refused(train, dataset):
 
 def test_the_loss_falls_on_one_picture(train, dataset):
     one = replace(dataset, records=dataset.records[:1])
-    recipe = RECIPE.changed(steps=30, rank=16, alpha=16, learning_rate=1e-2, batch_size=8, schedule="constant")
+    recipe = RECIPE.changed(steps=20, rank=16, alpha=16, learning_rate=2e-2, batch_size=4, schedule="constant")
     trained = result(train(recipe, dataset=one))
-    assert sum(trained.losses[-10:]) < 0.9 * sum(trained.losses[:10])
+    assert sum(trained.losses[-5:]) < 0.9 * sum(trained.losses[:5])
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])

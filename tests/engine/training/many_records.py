@@ -95,7 +95,7 @@ def main(folder: Path, records: int, steps: int, share: int) -> None:
     """Train ``steps`` on ``records``, with one part in ``share`` of the free memory for what is encoded."""
     held.SHARE = share
     base, store, dataset = small_base(folder / "base"), RunStore(folder / "store"), crops(records)
-    train(base, Dataset(name="one", records=dataset.records[:1]), store, steps=8)
+    train(base, Dataset(name="one", records=dataset.records[:1]), store, steps=2)
     fill(store.encoded, base, dataset)
     Path("/proc/self/clear_refs").write_text("5")  # forget the highest so far
     before = mebibytes("VmRSS")

@@ -150,9 +150,9 @@ def measured(script: str, *arguments: object) -> Any:
 
 
 @linux
-def test_memory_stays_flat_over_ten_thousand_records(tmp_path: Path):
-    """Their latents are 2,500 MiB."""
-    assert measured("many_records.py", tmp_path, 10_000, 10, 10**12)["grown"] < 100
+def test_memory_stays_flat_over_many_records(tmp_path: Path):
+    """Their latents are 500 MiB."""
+    assert measured("many_records.py", tmp_path, 2_000, 2, 10**12)["grown"] < 100
 
 
 @linux

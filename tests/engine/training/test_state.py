@@ -197,15 +197,15 @@ def test_an_overflow_in_float16_costs_a_step_and_not_the_run(tiny_sd1: Path, dat
 
     class HighScaler(torch.amp.GradScaler):
         def __init__(self, device, enabled):
-            super().__init__(device, init_scale=2.0**40, enabled=enabled)
+            super().__init__(device, init_scale=2.0**24, enabled=enabled)
             scalers.append(self)
 
     monkeypatch.setattr(torch.amp, "GradScaler", HighScaler)
     base = registry.load_base(tiny_sd1, device="cpu", precision="fp16")
-    recipe = RECIPE.changed(steps=40, warmup_steps=0)
+    recipe = RECIPE.changed(steps=16, warmup_steps=0)
     trained, seen = finish(train_adapter(base, dataset, recipe, seed=3, store=RunStore(tmp_path), name="x"))
-    assert len(trained.losses) == 40
-    assert scalers[0].get_scale() < 2.0**40
+    assert len(trained.losses) == 16
+    assert scalers[0].get_scale() < 2.0**24
     told = [event.text for event in seen if hasattr(event, "text")]
     assert any("overflowed float16" in text for text in told)
     [state] = (tmp_path / "runs").rglob("*.state.safetensors")
