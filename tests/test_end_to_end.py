@@ -26,7 +26,7 @@ FEW_CLASS_PICTURES = (
     "generate class pictures.seeds_per_prompt=1",
     "generate class pictures.steps=2",
 )
-MEASURED = "steps=4\nwarmup_steps=0\nbatch_size=2\nmeasures=true\nsnapshot_every=2\nheld_out=0.2"
+MEASURED = "steps=4\nwarmup_steps=0\nbatch_size=2\nmeasures=true\nsnapshot_every=2\nheld_out=0.05"
 FEW_STEPS = (
     *FEW_CLASS_PICTURES,
     f"fox: recipe.settings={MEASURED}",

@@ -7,7 +7,6 @@ import base64
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 import mcp_types as types
 import pytest
@@ -29,11 +28,7 @@ from lora_workbench.cli.main import main
 from lora_workbench.cli.nodes import registry
 from PIL import Image
 
-CALLS: tuple[dict[str, Any], ...] = (
-    {"scene": "an emoji of a fox on a teal background", "count": 1, "seed": 3, "weight": 0.9},
-    {"scene": "an emoji of a fox on a pink background", "count": 2, "seed": 3, "weight": 0.9, "steps": 5},
-)
-"""What an agent draws; without steps, the base model has 25."""
+SCENE = "an emoji of a fox on a teal background"
 
 
 def pixels(path: Path) -> bytes:
@@ -41,16 +36,17 @@ def pixels(path: Path) -> bytes:
         return image.convert("RGB").tobytes()
 
 
-def by_hand(output: Path, name: str, call: dict[str, Any]) -> dict[str, bytes]:
+def by_hand(output: Path) -> dict[str, bytes]:
     """What ``lora-workbench generate`` draws of the same scene: file name -> content."""
-    file = output.parent / f"{name}.toml"
+    prompts = [f"ohwx fox, {SCENE}"]
+    file = output.parent / "hand.toml"
     file.write_text(
-        f'name = "{name}"\noutput = {json.dumps(str(output))}\n[base]\ndevice = "cpu"\n[pictures]\n'
-        f"steps = {call.get('steps', 25)}\nprompts = {json.dumps(['ohwx fox, ' + call['scene']])}\nseed = 3\n"
-        f'seeds_per_prompt = {call["count"]}\nbatch_size = 2\nstack = "fox:0.9"\nguidance = 3.0\n'
+        f'name = "hand"\noutput = {json.dumps(str(output))}\n[base]\ndevice = "cpu"\n[pictures]\nsteps = 25\n'
+        f'prompts = {json.dumps(prompts)}\nseed = 3\nseeds_per_prompt = 2\nbatch_size = 2\nstack = "fox:0.9"\n'
+        "guidance = 3.0\n"
     )
     assert main(["generate", str(file)]) == 0
-    return {path.name: path.read_bytes() for path in (output / "batches" / name / "pictures").iterdir()}
+    return {path.name: path.read_bytes() for path in (output / "batches" / "hand" / "pictures").iterdir()}
 
 
 def test_a_training_gives_an_adapter_with_verdict_and_preview(shop: Shop) -> None:
@@ -64,8 +60,8 @@ def test_a_training_gives_an_adapter_with_verdict_and_preview(shop: Shop) -> Non
         assert image.size == (64, 64)
 
 
-def test_a_campaign_is_what_is_drawn_by_hand(shop: Shop) -> None:
-    async def campaign() -> list[types.CallToolResult]:
+def test_pictures_are_those_that_are_drawn_by_hand(shop: Shop) -> None:
+    async def drawing() -> types.CallToolResult:
         async with over_stdio(shop.output) as client:
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
             assert tools["draw_fox"].annotations == types.ToolAnnotations(
@@ -81,17 +77,16 @@ def test_a_campaign_is_what_is_drawn_by_hand(shop: Shop) -> None:
             assert preview.mime_type == "image/png"
             verdict = await done(client, "verdict", run="fox")
             assert verdict.structured_content["best"] == shop.training.structured_content["report"]["step"]
-            return [await done(client, "draw_fox", **call) for call in CALLS]
+            return await done(client, "draw_fox", scene=SCENE, count=2, seed=3, weight=0.9)
 
-    drawn = {}
-    for call, result in zip(CALLS, in_thread(campaign()), strict=True):
-        assert [picture["seed"] for picture in result.structured_content["pictures"]] == [3, 4][: call["count"]]
-        for shown, link in zip(images_of(result), links_of(result), strict=True):
-            drawn[path_of(link).name] = path_of(link).read_bytes()
-            with Image.open(io.BytesIO(base64.b64decode(shown.data))) as image:
-                assert image.convert("RGB").tobytes() == pixels(path_of(link))
-    assert len(drawn) == 3
-    assert drawn == by_hand(shop.output, "one", CALLS[0]) | by_hand(shop.output, "two", CALLS[1])
+    result, drawn = in_thread(drawing()), {}
+    assert [picture["seed"] for picture in result.structured_content["pictures"]] == [3, 4]
+    for shown, link in zip(images_of(result), links_of(result), strict=True):
+        drawn[path_of(link).name] = path_of(link).read_bytes()
+        with Image.open(io.BytesIO(base64.b64decode(shown.data))) as image:
+            assert image.convert("RGB").tobytes() == pixels(path_of(link))
+    assert len(drawn) == 2
+    assert drawn == by_hand(shop.output)
 
 
 def test_progress_is_told_and_the_same_call_draws_nothing_twice(shop: Shop) -> None:
