@@ -5,6 +5,7 @@ A cold start takes seconds, a fork milliseconds. Requests and answers are lines 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -120,34 +121,43 @@ def kill_ten_times(
 
 
 def _serve() -> None:
-    _import_everything()
+    import_everything()
     for line in sys.stdin:
         request = json.loads(line)
         print(json.dumps(_forked(request, Moment(*request["kill"]))), flush=True)
     os._exit(0)  # taking down all libraries in order takes seconds
 
 
-def _import_everything() -> None:
-    """What runs use, so that the children needn't; nothing is computed, since threads don't survive a fork."""
+def import_everything() -> None:
+    """What runs use, and what is known of our code, so that children needn't find it out.
+
+    Nothing is computed, since threads don't survive a fork.
+    """
     import diffusers
-    import diffusers.utils.peft_utils
-    import lora_workbench.engine
-    import safetensors.torch
+    import pillow_heif
     import torch
     import transformers
-    from lora_workbench.cli import nodes
+    from lora_workbench import engine
+    from lora_workbench.cli import generate, nodes, train
     from lora_workbench.engine.core.resources import PROJECT_ROOT
     from lora_workbench.headless.code_identity import ProjectCode
+    from PIL import Image
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
     for name in ("StableDiffusionPipeline", "AutoencoderKL", "UNet2DConditionModel", "DDIMScheduler"):
         getattr(diffusers, name)
     for name in ("CLIPTextModel", "CLIPTokenizer"):
         getattr(transformers, name)
-    for module in pkgutil.walk_packages(lora_workbench.engine.__path__, "lora_workbench.engine."):
+    for module in pkgutil.walk_packages(engine.__path__, f"{engine.__name__}."):
         importlib.import_module(module.name)
-    for node in nodes.registry().values():  # what is parsed is kept in the process
-        ProjectCode(PROJECT_ROOT).identity(node.__module__.partition(".")[2])
-    del safetensors, torch
+    Image.init()
+    get_checkpoint_conversion_mapping("clip_text_model")
+    package, code = engine.__name__.removesuffix("engine"), ProjectCode(PROJECT_ROOT)
+    for node in nodes.registry().values():
+        code.identity(node.__module__.removeprefix(package))
+    del pillow_heif, generate, train
+    torch.set_num_threads(1)
+    gc.freeze()
 
 
 def _forked(request: dict[str, Any], kill: Moment) -> Ended:
