@@ -37,7 +37,7 @@ class Source(NamedTuple):
 class ProjectCode:
     """The code of a package by what computes in it.
 
-    Docstrings, comments and tooltips don't count, nor do imports for type checkers only.
+    Docstrings, comments and tooltips don't count, nor do imports for type checkers only. Each file is looked at once.
 
     Args:
         package: its folder.
@@ -49,6 +49,8 @@ class ProjectCode:
         self._reader = file_hash(Path(__file__))
         self._sources = self._read_kept()
         self._is_new = False
+        self._file = cache(self._look_for)
+        self._looked_at: dict[str, tuple[str, list[str]]] = {}
 
     def identity(self, module: str) -> str:
         """Hash of a module and of everything that it imports from the package, however indirectly.
@@ -67,14 +69,9 @@ class ProjectCode:
         waiting = [self._file(module)]
         while waiting:
             file = waiting.pop()
-            if file is None or file in reached:
-                continue
-            source = self._source(file)
-            reached[file] = source.digest
-            for name, part in source.imports:
-                found = self._file(f"{name}.{part}") or self._file(name)
-                if found and not found.startswith(DRIVING):
-                    waiting += [found, *self._run_before(found)]
+            if file is not None and file not in reached:
+                reached[file], imported = self._used(file)
+                waiting += imported
         return reached
 
     def keep(self) -> None:
@@ -83,6 +80,17 @@ class ProjectCode:
             with contextlib.suppress(StorageError):  # then the next process parses again
                 write_json(self._kept, {"reader": self._reader, "sources": self._sources})
             self._is_new = False
+
+    def _used(self, file: str) -> tuple[str, list[str]]:
+        """A file's digest, and the files that it imports; looked at once, as nearly all nodes share most files."""
+        if file not in self._looked_at:
+            source, imported = self._source(file), []
+            for name, part in source.imports:
+                found = self._file(f"{name}.{part}") or self._file(name)
+                if found and not found.startswith(DRIVING):
+                    imported += [found, *self._run_before(found)]
+            self._looked_at[file] = source.digest, imported
+        return self._looked_at[file]
 
     def _source(self, file: str) -> Source:
         path = self._package / file
@@ -94,7 +102,8 @@ class ProjectCode:
             self._is_new = True
         return known
 
-    def _file(self, module: str) -> str | None:
+    def _look_for(self, module: str) -> str | None:
+        """The file of a module; ``_file`` remembers it, as nodes reach the same modules again and again."""
         parts = [part for part in module.split(".") if part]
         for file in ("/".join(parts) + ".py", "/".join([*parts, "__init__.py"])):
             if (self._package / file).is_file():
@@ -105,8 +114,8 @@ class ProjectCode:
         """The ``__init__.py`` files that importing a file of the engine runs too: they register things."""
         folders = file.split("/")[:-1]
         for depth in range(2, len(folders) + 1):
-            init = "/".join([*folders[:depth], "__init__.py"])
-            if folders[0] == "engine" and (self._package / init).is_file():
+            init = self._file(".".join(folders[:depth]))
+            if folders[0] == "engine" and init:
                 yield init
 
     def _read_kept(self) -> dict[str, Source]:

@@ -32,7 +32,14 @@ from mcp.client.streamable_http import streamable_http_client
 T = TypeVar("T")
 TOKEN = "a-token-of-the-tests-0123456789"
 IDLE = 60
-CHEAP = {"rank": 2, "batch_size": 2, "gradient_accumulation": 1, "text_encoder_learning_rate": 0.0, "warmup_steps": 0}
+CHEAP = {
+    "rank": 2,
+    "batch_size": 2,
+    "gradient_accumulation": 1,
+    "text_encoder_learning_rate": 0.0,
+    "warmup_steps": 0,
+    "resolution": 32,
+}
 FOX = {
     "folder": "fox", "name": "fox", "trigger": "ohwx", "class_word": "fox", "steps": 4,
     "settings": {**CHEAP, "snapshot_every": 4},
@@ -97,11 +104,11 @@ async def over_http(address: str, token: str = TOKEN) -> AsyncIterator[Client]:
         yield client
 
 
-def service_in(output: Path, workflows: Sequence[WorkflowTool] = (), **options: Any) -> Service:
+def service_in(output: Path, workflows: Sequence[WorkflowTool] = (), idle: float = IDLE, **options: Any) -> Service:
     """A service in this process, on the demo base; its worker is a process as always."""
     from lora_workbench.engine.core.resources import DEMO_BASE
 
-    return Service(Place(output=str(output), bases=(str(DEMO_BASE),), device="cpu", **options), workflows, IDLE)
+    return Service(Place(output=str(output), bases=(str(DEMO_BASE),), device="cpu", **options), workflows, idle)
 
 
 def in_process(service: Service) -> Client:

@@ -16,6 +16,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from lora_workbench.nodes.host.headless import HeadlessHost
+    from nursery import Nursery
     from workspace import Workspace
 
 ROOT = Path(lora_workbench.__file__).parent
@@ -108,6 +109,15 @@ def quick_sd1(tmp_path_factory: pytest.TempPathFactory, tiny_sd1: Path) -> Path:
     shutil.copytree(tiny_sd1, folder)
     (folder / "lora_workbench.json").write_text('{"generation": {"steps": 4}}')
     return folder
+
+
+@pytest.fixture(scope="session")
+def runs() -> Iterator[Nursery]:
+    """Runs workflows in processes that can be killed."""
+    from nursery import nursery
+
+    with nursery() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,11 @@ A cold start takes seconds, a fork milliseconds. Requests and answers are lines 
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import os
+import pkgutil
 import random
 import select
 import shutil
@@ -46,24 +49,26 @@ class Ended(NamedTuple):
 
 
 class Nursery:
-    """The client's side.
+    """The client's side."""
 
-    Args:
-        folders: below the output folder; operations are counted in each.
-    """
-
-    def __init__(self, folders: Iterable[str]) -> None:
-        self._folders = sorted(folders)
+    def __init__(self) -> None:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
-    def run(self, workflow: Path, output: Path, kill: Moment | None = None) -> Ended:
-        """Run a workflow by the command line in a forked process, which may be killed by SIGKILL."""
+    def run(self, workflow: Path, output: Path, folders: Iterable[str], kill: Moment | None = None) -> Ended:
+        """Run a workflow by the command line in a forked process, which may be killed by SIGKILL.
+
+        Args:
+            workflow: its file.
+            output: folder for its results.
+            folders: below the output folder; operations are counted in each.
+            kill: when; by default never.
+        """
         assert self._process.stdin is not None and self._process.stdout is not None
         request = {
-            "workflow": str(workflow), "output": str(output), "folders": self._folders, "kill": kill or Moment(),
+            "workflow": str(workflow), "output": str(output), "folders": sorted(folders), "kill": kill or Moment(),
         }  # fmt: skip
         print(json.dumps(request), file=self._process.stdin, flush=True)
         return Ended(*json.loads(self._process.stdout.readline()))
@@ -75,65 +80,84 @@ class Nursery:
 
 
 @contextmanager
-def nursery(folders: Iterable[str]) -> Iterator[Nursery]:
+def nursery() -> Iterator[Nursery]:
     """A nursery for the block."""
-    opened = Nursery(folders)
+    opened = Nursery()
     try:
         yield opened
     finally:
         opened.close()
 
 
-def kill_ten_times(workflow: Path, place: Path, folders: Sequence[str], saved: Callable[[Path], object]) -> None:
+def kill_ten_times(
+    runs: Nursery, workflow: Path, place: Path, folders: Sequence[str], saved: Callable[[Path], object]
+) -> None:
     """Run a workflow that is killed at ten random moments and queued again, until what it saved is that of a run which
     nothing disturbs.
 
     Args:
+        runs: what runs it.
         workflow: its file.
         place: folder for outputs.
         folders: below an output, in which operations are counted.
         saved: what is compared of an output.
     """
     rng, killed, output = random.Random(5), 0, place / "killed"
-    with nursery(folders) as runs:
-        undisturbed = runs.run(workflow, place / "undisturbed")
-        assert undisturbed.status == 0, undisturbed.said
-        expected = saved(place / "undisturbed")
-        while killed < 10:
-            folder = rng.choice(["", *folders])
-            operation = rng.randint(1, undisturbed.operations[folder]) if folder else 0
-            moment = Moment(folder, operation) if folder else Moment(seconds=rng.uniform(0, undisturbed.seconds))
-            ended = runs.run(workflow, output, moment)
-            assert ended.status in (0, -9), ended.said
-            killed += ended.status == -9
-            if ended.status == 0:
-                assert saved(output) == expected
-                shutil.rmtree(output)
-        assert runs.run(workflow, output).status == 0
+    undisturbed = runs.run(workflow, place / "undisturbed", folders)
+    assert undisturbed.status == 0, undisturbed.said
+    expected = saved(place / "undisturbed")
+    while killed < 10:
+        folder = rng.choice(["", *folders])
+        operation = rng.randint(1, undisturbed.operations[folder]) if folder else 0
+        moment = Moment(folder, operation) if folder else Moment(seconds=rng.uniform(0, undisturbed.seconds))
+        ended = runs.run(workflow, output, folders, moment)
+        assert ended.status in (0, -9), ended.said
+        killed += ended.status == -9
+        if ended.status == 0:
+            assert saved(output) == expected
+            shutil.rmtree(output)
+    assert runs.run(workflow, output, folders).status == 0
     assert saved(output) == expected
 
 
 def _serve() -> None:
-    _import_everything()
+    import_everything()
     for line in sys.stdin:
         request = json.loads(line)
         print(json.dumps(_forked(request, Moment(*request["kill"]))), flush=True)
+    os._exit(0)  # taking down all libraries in order takes seconds
 
 
-def _import_everything() -> None:
-    """What runs use, so that the children needn't; nothing is computed, since threads don't survive a fork."""
+def import_everything() -> None:
+    """What runs use, and what is known of our code, so that children needn't find it out.
+
+    Nothing is computed, since threads don't survive a fork.
+    """
     import diffusers
-    import safetensors.torch
+    import pillow_heif
     import torch
     import transformers
-    from lora_workbench.cli import nodes
+    from lora_workbench import engine
+    from lora_workbench.cli import generate, nodes, train
+    from lora_workbench.engine.core.resources import PROJECT_ROOT
+    from lora_workbench.headless.code_identity import ProjectCode
+    from PIL import Image
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
     for name in ("StableDiffusionPipeline", "AutoencoderKL", "UNet2DConditionModel", "DDIMScheduler"):
         getattr(diffusers, name)
     for name in ("CLIPTextModel", "CLIPTokenizer"):
         getattr(transformers, name)
-    nodes.registry()
-    del safetensors, torch
+    for module in pkgutil.walk_packages(engine.__path__, f"{engine.__name__}."):
+        importlib.import_module(module.name)
+    Image.init()
+    get_checkpoint_conversion_mapping("clip_text_model")
+    package, code = engine.__name__.removesuffix("engine"), ProjectCode(PROJECT_ROOT)
+    for node in nodes.registry().values():
+        code.identity(node.__module__.removeprefix(package))
+    del pillow_heif, generate, train
+    torch.set_num_threads(1)
+    gc.freeze()
 
 
 def _forked(request: dict[str, Any], kill: Moment) -> Ended:

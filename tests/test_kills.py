@@ -9,19 +9,18 @@ import json
 import random
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from nursery import Ended, Moment, Nursery, nursery
+from nursery import Ended, Moment, Nursery
 from PIL import Image
 from tiny import save_tiny_sd1
 from workspace import chosen, in_api_format
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL")
 
-STEPS, SAVE_EVERY = 24, 4
+STEPS, SAVE_EVERY = 8, 2
 FOLDERS = {"datasets", "loras", "drawn", "run-store/encoded", "run-store/class_pictures", "run-store/runs"}
 """Where results are saved, and what is kept of encoding and training."""
 
@@ -48,11 +47,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "base": ("LW_LoadBase", {"base": "base", "device": "cpu", "precision": "fp32"}),
         "recipe": ("LW_Recipe", {
             "dataset": ["captions", 0], "base": ["base", 0],
-            **chosen(steps=STEPS, batch_size=2, save_every=SAVE_EVERY, snapshot_steps=12, prior_batch_size=1),
+            **chosen(steps=STEPS, batch_size=2, save_every=SAVE_EVERY, snapshot_steps=4, prior_batch_size=1),
         }),
         "class": ("LW_RegularizationSet", {
-            "dataset": ["captions", 0], "prompts": "", "count": 6, "path": "", "seed": 0, "steps": 1, "guidance": 1.0,
-            "batch_size": 4, "base": ["base", 0], "recipe": ["recipe", 0],
+            "dataset": ["captions", 0], "prompts": "", "count": 3, "path": "", "seed": 0, "steps": 1, "guidance": 1.0,
+            "batch_size": 2, "base": ["base", 0], "recipe": ["recipe", 0],
         }),
         "train": ("LW_TrainLoRA", {
             "base": ["base", 0], "dataset": ["captions", 0], "recipe": ["recipe", 0], "seed": 3, "name": "zwx",
@@ -64,8 +63,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }),
         "draw": ("LW_Generate", {
             "base": ["base", 0], "stack": ["stack", 0], "prompts": "a zwx thing\na bell", "seed": 1,
-            "seeds_per_prompt": 4, "steps": 1, "guidance": 1.0, "negative_prompt": "", "width": 0, "height": 0,
-            "batch_size": 8,
+            "seeds_per_prompt": 2, "steps": 1, "guidance": 1.0, "negative_prompt": "", "width": 0, "height": 0,
+            "batch_size": 4,
         }),
         "pictures": ("LW_SaveImages", {"filename_prefix": "drawn/zwx", "batch": ["draw", 1]}),
         "plot": ("LW_SaveImages", {"filename_prefix": "loss", "images": ["train", 1]}),
@@ -75,16 +74,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def runs() -> Iterator[Nursery]:
-    with nursery(FOLDERS) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def whole(place: Path, runs: Nursery) -> tuple[Path, Ended]:
     """The results of a run that nothing disturbs, and how it went."""
     output = place / "whole"
-    ended = runs.run(place / "workflow.json", output)
+    ended = runs.run(place / "workflow.json", output, FOLDERS)
     assert ended.status == 0, ended.said
     assert min(ended.operations.values()) > 0
     return output, ended
@@ -92,7 +85,7 @@ def whole(place: Path, runs: Nursery) -> tuple[Path, Ended]:
 
 @pytest.mark.slow
 def test_a_few_kills(place: Path, runs: Nursery, whole: tuple[Path, Ended]) -> None:
-    kill_often(8, random.Random(1), place, runs, whole)
+    kill_often(1 + len(FOLDERS), random.Random(1), place, runs, whole)
 
 
 @pytest.mark.kills
@@ -113,12 +106,12 @@ def kill_often(count: int, rng: random.Random, place: Path, runs: Nursery, whole
         shutil.rmtree(output, ignore_errors=True)
         status = -9
         while status and killed < count:
-            ended = runs.run(workflow, output, moment(killed, rng, undisturbed))
+            ended = runs.run(workflow, output, FOLDERS, moment(killed, rng, undisturbed))
             status = ended.status
             assert status in (0, -9), ended.said
             killed += status == -9
             halves |= {folder for folder in FOLDERS for _ in (output / folder).rglob("*.partial")}
-        ended = runs.run(workflow, output)
+        ended = runs.run(workflow, output, FOLDERS)
         assert ended.status == 0, ended.said
         assert results(output) == expected
     return halves

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.models.registry import load_base
-from nursery import Ended, Moment, Nursery, nursery
+from nursery import Ended, Moment, Nursery
 from random_adapters import random_adapter
 from tiny import save_tiny_sd1
 from workspace import in_api_format
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has nei
 
 FOLDER = "batches/killed"
 FOLDERS = (f"{FOLDER}/pictures", f"{FOLDER}/.batch", FOLDER)
-PICTURES = 3 * 2 * 5
+PICTURES = 3 * 2 * 3
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "axis": "adapters", "values": "fox:0.8\nfox:0.8 + riso", "no_adapter": True, "adapter": "",
         }),
         "batch": ("LW_GenerateBatch", {
-            "base": ["base", 0], "prompts": "a fox\na cow", "seed": 0, "seeds_per_prompt": 5, "steps": 2,
+            "base": ["base", 0], "prompts": "a fox\na cow", "seed": 0, "seeds_per_prompt": 3, "steps": 2,
             "guidance": 2.0, "negative_prompt": "", "width": 0, "height": 0, "batch_size": 4, "name": "killed",
             "jobs": ["which", 0],
         }),
@@ -48,10 +48,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(place: Path) -> tuple[dict[str, bytes], Ended]:
+def whole(place: Path, runs: Nursery) -> tuple[dict[str, bytes], Ended]:
     """The files of a batch that nothing disturbs, and how it went."""
-    with nursery(FOLDERS) as runs:
-        ended = runs.run(place / "workflow.json", place / "whole")
+    ended = runs.run(place / "workflow.json", place / "whole", FOLDERS)
     assert ended.status == 0, ended.said
     return saved(place / "whole"), ended
 
@@ -62,20 +61,17 @@ def saved(output: Path) -> dict[str, bytes]:
     return {path.relative_to(output).as_posix(): path.read_bytes() for path in files}
 
 
-def kill_often(count: int, seed: int, place: Path, whole: tuple[dict[str, bytes], Ended]) -> None:
+def kill_often(count: int, seed: int, place: Path, runs: Nursery, whole: tuple[dict[str, bytes], Ended]) -> None:
     """Run the batch and kill it until it gets through, then compare; from the start until it was killed so often."""
     rng, killed, (expected, undisturbed) = random.Random(seed), 0, whole
-    with nursery(FOLDERS) as runs:
-        while killed < count:
-            output = place / f"killed-{seed}"
-            shutil.rmtree(output, ignore_errors=True)
-            while (
-                killed < count and (ended := runs.run(place / "workflow.json", output, moment(rng, undisturbed))).status
-            ):
-                assert ended.status == -9, ended.said
-                killed += 1
-            finish(runs, place, output)
-            assert saved(output) == expected
+    workflow, output = place / "workflow.json", place / f"killed-{seed}"
+    while killed < count:
+        shutil.rmtree(output, ignore_errors=True)
+        while killed < count and (ended := runs.run(workflow, output, FOLDERS, moment(rng, undisturbed))).status:
+            assert ended.status == -9, ended.said
+            killed += 1
+        finish(runs, place, output)
+        assert saved(output) == expected
 
 
 def moment(rng: random.Random, undisturbed: Ended) -> Moment:
@@ -90,7 +86,7 @@ def finish(runs: Nursery, place: Path, output: Path) -> None:
     """What is there already isn't written again."""
     pictures = output / FOLDER / "pictures"
     there = {path: path.stat().st_mtime_ns for path in pictures.glob("[!.]*.png")}
-    ended = runs.run(place / "workflow.json", output)
+    ended = runs.run(place / "workflow.json", output, FOLDERS)
     assert ended.status == 0, ended.said
     assert {path: path.stat().st_mtime_ns for path in there} == there
     lines = [json.loads(line) for line in (output / FOLDER / "manifest.jsonl").read_text("utf-8").splitlines()]
@@ -98,11 +94,11 @@ def finish(runs: Nursery, place: Path, output: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_few_kills(place: Path, whole: tuple[dict[str, bytes], Ended]) -> None:
+def test_a_few_kills(place: Path, runs: Nursery, whole: tuple[dict[str, bytes], Ended]) -> None:
     assert len([name for name in whole[0] if name.endswith(".png")]) == PICTURES
-    kill_often(3, 1, place, whole)
+    kill_often(3, 1, place, runs, whole)
 
 
 @pytest.mark.kills
-def test_twenty_kills(place: Path, whole: tuple[dict[str, bytes], Ended]) -> None:
-    kill_often(20, 2, place, whole)
+def test_twenty_kills(place: Path, runs: Nursery, whole: tuple[dict[str, bytes], Ended]) -> None:
+    kill_often(20, 2, place, runs, whole)

@@ -7,14 +7,13 @@ import json
 import random
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from lora_workbench.engine.adapters.kinds import TRAINED
 from lora_workbench.engine.adapters.kinds.first_values import FIRST_VALUES
 from lora_workbench.engine.training.optimizers import OPTIMIZERS
-from nursery import Moment, Nursery, nursery
+from nursery import Moment, Nursery
 from PIL import Image
 from safetensors.torch import load_file
 from tiny import save_tiny_sd1
@@ -40,12 +39,6 @@ METHODS = {
         for name in OPTIMIZERS.names()
     },
 }
-
-
-@pytest.fixture(scope="module")
-def runs() -> Iterator[Nursery]:
-    with nursery([STATES]) as opened:
-        yield opened
 
 
 def workflow(folder: Path, method: str) -> Path:
@@ -77,19 +70,19 @@ def workflow(folder: Path, method: str) -> Path:
 @pytest.mark.parametrize("method", METHODS)
 def test_ten_kills_change_no_bit(method: str, runs: Nursery, tmp_path: Path) -> None:
     graph, output, rng, killed = workflow(tmp_path, method), tmp_path / "killed", random.Random(method), 0
-    undisturbed = runs.run(graph, tmp_path / "whole")
+    undisturbed = runs.run(graph, tmp_path / "whole", [STATES])
     assert undisturbed.status == 0, undisturbed.said
     expected = saved(tmp_path / "whole")
     while killed < 10:
         in_time = Moment(seconds=rng.uniform(0, undisturbed.seconds))
         in_files = Moment(STATES, rng.randint(1, undisturbed.operations[STATES]))
-        ended = runs.run(graph, output, rng.choice([in_time, in_files]))
+        ended = runs.run(graph, output, [STATES], rng.choice([in_time, in_files]))
         assert ended.status in (0, -9), ended.said
         killed += ended.status == -9
         if ended.status == 0:
             assert saved(output) == expected
             shutil.rmtree(output)
-    ended = runs.run(graph, output)
+    ended = runs.run(graph, output, [STATES])
     assert ended.status == 0, ended.said
     assert saved(output) == expected
 

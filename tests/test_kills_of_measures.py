@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from lora_workbench.engine.evaluation.figures import Figures
 from lora_workbench.engine.evaluation.verdict import verdict
-from nursery import kill_ten_times
+from nursery import Nursery, kill_ten_times
 from PIL import Image
 from safetensors.torch import load_file
 from tiny import save_tiny_sd1
@@ -66,6 +66,6 @@ def tensors(path: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("early_stop", [0, 2], ids=["to its last step", "to its early end"])
-def test_kills_change_neither_bits_nor_verdict(early_stop: int, tmp_path: Path) -> None:
-    kill_ten_times(workflow(tmp_path, early_stop), tmp_path, [RUNS], saved)
+def test_kills_change_neither_bits_nor_verdict(runs: Nursery, early_stop: int, tmp_path: Path) -> None:
+    kill_ten_times(runs, workflow(tmp_path, early_stop), tmp_path, [RUNS], saved)
     assert bool(saved(tmp_path / "killed")["ended_early"]) == bool(early_stop)

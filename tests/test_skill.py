@@ -19,7 +19,16 @@ from lora_workbench.nodes import registry
 BLOCK = re.compile(r"^(?:`(?P<file>[\w.]+)`:\n)?```(?P<kind>\w+)(?P<skip> skip)?\n(?P<text>.*?)^```$", re.M | re.S)
 FRONT_MATTER = re.compile(r"---\n(.*?)\n---\n", re.S)
 QUICK = {
-    "train": ("--set", "recipe.steps=2", "--set", "recipe.batch_size=2", "--set", "recipe.snapshot_every=2"),
+    "train": (
+        "--set",
+        "recipe.steps=2",
+        "--set",
+        "recipe.batch_size=2",
+        "--set",
+        "recipe.snapshot_every=2",
+        "--set",
+        "recipe.resolution=32",
+    ),
     "generate": ("--set", "pictures.steps=1"),
 }
 """What makes a command take seconds."""

@@ -7,24 +7,26 @@ from pathlib import Path
 
 Graph = dict[str, dict]
 
+QUICK = "steps = 2; batch_size = 2"
 SHORT = {
     "brand-assets": {
-        "recipe.settings": "steps = 2",
+        "recipe.settings": QUICK,
         "products.values": "balloon, present", "scenes.values": "a yellow background, a blue background",
         "formats.values": "64x64", "draw all of it.steps": "2",
     },
     "character": {
-        "recipe.settings": "steps = 2", "poses.values": "standing, cheering",
+        "recipe.settings": QUICK, "poses.values": "standing, cheering",
         "expressions.values": "grinning face, crying face with tears, face with sunglasses",
         "draw the sheet.steps": "2", "beside the base model.steps": "2",
     },
     "artist-style": {
-        "fox: recipe.settings": "steps = 2", "riso: recipe.settings": "steps = 2",
+        "fox: recipe.settings": QUICK, "riso: recipe.settings": QUICK,
         "weights of the subject.values": "1", "weights of the style.values": "0.5, 1", "draw every pair.steps": "2",
         "commission.steps": "2",
+        "commission.prompts": "a qvk style emoji of a zwx animal on a teal background",
     },
     "product-photography": {
-        "recipe.settings": "steps = 2", "before and after.steps": "2", "draw the photos.steps": "2",
+        "recipe.settings": QUICK, "before and after.steps": "2", "draw the photos.steps": "2",
     },
 }  # fmt: skip
 """``NODE.INPUT`` -> value, by the nodes' titles."""

@@ -27,14 +27,13 @@ def load_and_look(build: Build, root: Path) -> str:
     return "\n".join(["loaded", *remarks(dataset)])
 
 
-def look_at(names: list[str], folder: Path, results: Any) -> None:
+def look_at(folder: Path, results: Any) -> None:
     """In a process of its own: what is said of each input, or the traceback; at last the most memory in kB."""
-    inputs = data_sets()
-    for number, name in enumerate(names):
+    for number, (name, build) in enumerate(data_sets().items()):
         root = folder / str(number)
         root.mkdir()
         try:
-            said = load_and_look(inputs[name], root)
+            said = load_and_look(build, root)
         except BaseException:
             results.put((name, "", traceback.format_exc()))
         else:

@@ -103,7 +103,7 @@ REFUSED_GRAPHS: dict[str, Any] = {
     "a float beyond floats": shown(b__columns=1e308), "a wrapped link": shown(b__dataset={"__value__": ["a", 0]}),
     "no output": {"a": shown()["a"]}, "wrappers without end": {"prompt": {"prompt": {"prompt": {"prompt": {}}}}},
     "a history of nothing": {"id": {"prompt": []}}, "a history of numbers": {"id": {"prompt": [1, 2, 3]}},
-    "100000 unknown nodes": {str(n): {"class_type": "LW_Nothing"} for n in range(100_000)},
+    "20000 unknown nodes": {str(n): {"class_type": "LW_Nothing"} for n in range(20_000)},
     "a circle of 5000": {str(n): {"class_type": "LW_TriggerCaptions", "inputs": {"dataset": [str((n + 1) % 5000), 0]}}
                          for n in range(5000)} | {"b": shown(b__dataset=["7", 0])["b"]},
     "nodes that are an object": {"nodes": {}}, "nodes that are null": {"nodes": [None]},
@@ -155,7 +155,7 @@ DONE_GRAPHS: dict[str, Any] = {
     "values that are a number": with_node(1, widgets_values=5),
     "values that are null": with_node(1, widgets_values=None),
     "nested values": with_node(1, widgets_values=[6, [[[]]], {"a": {}}]), "extra that is a list": of_canvas(extra=[]),
-    "20000 reroutes": reroutes(20_000), "999 nested subgraphs beside": {
+    "5000 reroutes": reroutes(5_000), "999 nested subgraphs beside": {
         **chain_of_subgraphs(999), "nodes": [*of_canvas()["nodes"], node(9, "s0")], "links": of_canvas()["links"]},
     "no version": {"nodes": of_canvas()["nodes"], "links": of_canvas()["links"]},
     "proxies that are nonsense": canvas(

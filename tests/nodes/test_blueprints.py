@@ -110,14 +110,16 @@ def plain(node_id: int, kind: str, links: dict[str, int], values: list[Any]) -> 
 
 
 def both_trained_and_compared(root: Path, steps: int) -> Json:
-    """Two trainings, each of a few steps, and the comparison of what they give."""
+    """Two trainings and the comparison of what they give, each of a few steps."""
     datasets = root / "assets" / "datasets"
     fox, train = placed(TRAIN, 2, {"base": 1}, {"path": str(datasets / "fox"), "trigger_word": "zwx", "name": "fox"})
     riso, _ = placed(TRAIN, 3, {"base": 2}, {"path": str(datasets / "riso"), "trigger_word": "qvk", "goal": "style"})
     values = {"prompts": "an emoji of a zwx animal", "first_weight": 0.7, "guidance": 3.0}
     grid, compare = placed(COMPARE, 4, {"base": 3, "first": 4, "second": 5}, values)
     recipe = next(node for node in train["nodes"] if node["type"] == "LW_Recipe")
-    recipe["widgets_values"][2] = f"steps = {steps}"
+    recipe["widgets_values"][2] = f"steps = {steps}; batch_size = 2"
+    drawn = next(node for node in compare["nodes"] if node["type"] == "LW_ComparisonGrid")
+    drawn["widgets_values"][4] = steps
     base = plain(1, "LW_LoadBase", {}, ["demo_base", "auto", "auto"])
     save = plain(5, "LW_SaveImages", {"images": 6}, ["grid"])
     links = [

@@ -11,7 +11,7 @@ from lora_workbench.cli.main import main
 from lora_workbench.engine.core.errors import ConfigError
 from lora_workbench.engine.training.recipe import Recipe
 from lora_workbench.nodes.training.train_dreambooth import at_rate
-from nursery import kill_ten_times
+from nursery import Nursery, kill_ten_times
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
@@ -96,13 +96,13 @@ def test_the_command_extracts_from_the_saved_folder(place, capsys, monkeypatch):
 
 @pytest.mark.kills
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL")
-def test_ten_kills_change_no_bit(place):
+def test_ten_kills_change_no_bit(runs: Nursery, place):
     graph = json.loads((place / "workflow.json").read_text())
     graph["recipe"]["inputs"]["settings"] = SETTINGS.replace("steps = 3", "steps = 12; save_every = 2")
     left_out = ("extract", "keep", "draw", "pictures")
     workflow = place / "killed.json"
     workflow.write_text(json.dumps({name: node for name, node in graph.items() if name not in left_out}))
-    kill_ten_times(workflow, place, KILLED_IN, saved)
+    kill_ten_times(runs, workflow, place, KILLED_IN, saved)
 
 
 def saved(output: Path) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from lora_workbench.cli.main import main
-from nursery import kill_ten_times
+from nursery import Nursery, kill_ten_times
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
@@ -133,12 +133,12 @@ def test_an_adapter_is_trained_on_top_of_the_word(place, capsys):
 
 @pytest.mark.kills
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL")
-def test_ten_kills_change_no_bit(place):
+def test_ten_kills_change_no_bit(runs: Nursery, place):
     graph = json.loads((place / "workflow.json").read_text())
     graph["recipe"]["inputs"]["settings"] = SETTINGS.replace("steps = 3", "steps = 12; save_every = 2")
     workflow = place / "killed.json"
     workflow.write_text(json.dumps({name: node for name, node in graph.items() if "_" not in name}))
-    kill_ten_times(workflow, place, KILLED_IN, saved)
+    kill_ten_times(runs, workflow, place, KILLED_IN, saved)
 
 
 def saved(output: Path) -> dict[str, bytes]:

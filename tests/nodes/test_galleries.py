@@ -58,7 +58,7 @@ def images(folder: Path, base: Path) -> dict[str, Any]:
 
 def board(folder: Path, base: Path) -> dict[str, Any]:
     del folder
-    recipe = Recipe.of(steps=4, rank=2, batch_size=2)
+    recipe = Recipe.of(steps=2, rank=2, batch_size=8)
     return {"base": load_base(base, device="cpu", precision="fp32"), "recipe": recipe, "folds": 2, "columns": 4}
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from workspace import Graph, Workspace, chosen, in_api_format, training
 
-COUNT = 7
+COUNT = 4
 
 
 def board(workspace: Workspace, **values: Any) -> Graph:
@@ -23,7 +23,7 @@ def board(workspace: Workspace, **values: Any) -> Graph:
         (workspace.pictures / f"{number}.txt").write_text(f"a zwx thing {number}", encoding="utf-8")
     graph = training(workspace.pictures, workspace.base)
     kept = {name: graph[name] for name in ("data", "captions", "base", "recipe")}
-    kept["recipe"]["inputs"] |= chosen(steps=4, rank=2)
+    kept["recipe"]["inputs"] |= chosen(steps=2, rank=2, batch_size=8)
     more = in_api_format({
         "board": ("LW_PictureBoard", {
             "base": ["base", 0], "dataset": ["captions", 0], "recipe": ["recipe", 0], "folds": 2, "steps": 0,

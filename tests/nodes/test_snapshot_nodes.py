@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,11 @@ import pytest
 from lora_workbench.cli import main as cli
 from lora_workbench.engine.adapters.files import load_adapter
 from lora_workbench.engine.core.errors import AdapterError
-from lora_workbench.engine.runs.listing import listed_runs
-from lora_workbench.engine.runs.store import RunStore
 from workspace import Graph, Workspace, changed, chosen, in_api_format, training
 
 SHORT = chosen(steps=6, rank=2, snapshot_every=2, schedule="constant", save_every=4)["settings"]
 
-STEPS = 200
+STEPS = 80
 """Enough to be asked to stop in between."""
 
 
@@ -134,38 +131,37 @@ def stoppable(workspace: Workspace) -> Graph:
     return picking(workspace, settings, pick__by="last")
 
 
-def start(workflow: Path, output: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "lora_workbench.cli.main", "run", str(workflow), "--output", str(output), "--json"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+SHELL = """
+import sys, time
+from pathlib import Path
+from lora_workbench.cli.main import main
+from lora_workbench.engine.runs.listing import listed_runs
+from lora_workbench.engine.runs.store import RunStore
+output = sys.argv[1]
+store = RunStore(Path(output) / "run-store")
+print("ready", flush=True)
+while not any(run.done for run in listed_runs(store)):
+    time.sleep(0.05)
+sys.exit(main(["runs", "--output", output, "--json"]) or main(["runs", "stop", "zwx", "--output", output]))
+"""
+"""Waits until a training has kept its state, lists the runs and stops it."""
 
 
-def wait_for_state(store: RunStore) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if any(run.done for run in listed_runs(store)):
-            return
-        time.sleep(0.05)
-    raise AssertionError("no progress")
-
-
-@pytest.mark.slow
 def test_a_training_that_is_stopped_from_the_shell(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
     graph, output = stoppable(workspace), workspace.output
-    process = start(workspace.write(graph), output)
-    store = RunStore(output / "run-store")
-    wait_for_state(store)
-    assert cli.main(["runs", "--output", str(output), "--json"]) == 0
-    [run] = json.loads(capfd.readouterr().out)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    shell = subprocess.Popen(
+        [sys.executable, "-c", SHELL, str(output)], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert shell.stdout and shell.stdout.readline() == "ready\n"
+    told = workspace.told(graph)
+    listed, asked = shell.communicate(timeout=120)[0].splitlines()
+    [run] = json.loads(listed)
     assert (run["name"], run["progress"], run["steps"]) == ("zwx", "running", STEPS)
-    assert cli.main(["runs", "stop", "zwx", "--output", str(output)]) == 0
-    assert "zwx stops after its current step" in capfd.readouterr().out
-    printed, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    told = json.loads(printed.splitlines()[-1])
+    assert "zwx stops after its current step" in asked
     done = told["reports"]["train"]["steps"]
     assert told["reports"]["train"]["stopped"] and 10 <= done < STEPS
-    assert f"Stopped at step {done} of {STEPS} on request; queue it again to train on." in errors
+    assert f"Stopped at step {done} of {STEPS} on request; queue it again to train on." in capfd.readouterr().err
     stopped = load_adapter(output / "loras" / "zwx.safetensors")
     assert told["reports"]["pick"]["step"] == done and told["cached_nodes"] == 0
     assert cli.main(["runs", "show", "zwx", "--output", str(output)]) == 0
