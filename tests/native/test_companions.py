@@ -29,7 +29,6 @@ def test_both_backbones_train_alike_beside_companions(action: str, tmp_path: Pat
     moved = median(found["moved"])
     assert moved > 1e-4, f"companions change the losses of steps: {found['moved']}"
     assert found["losses_apart"] < moved / 10
-    assert found["losses_apart"] < 1e-4
     assert found["factors_apart"] < 1e-2
     assert not found["names_differ"]
     assert not found["changed"], "the model that came in is another one afterwards"
