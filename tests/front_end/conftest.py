@@ -36,7 +36,7 @@ def _serving(version: str, root: Path, factory: pytest.TempPathFactory) -> Itera
     from standin import serve
 
     try:
-        package = front_end_package(version, root)
+        package = front_end_package(version)
     except NotInstalledError as error:
         pytest.skip(str(error))
     with serve(package, root, factory.mktemp("standin")) as running:
