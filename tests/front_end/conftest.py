@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 NOT_THERE = ("/userdata?dir=", "/en.md")
 """What the front end asks for though it needn't be there, so that ComfyUI answers 404: folders of the user's, and help
 pages of one language."""
+DRAWN_EITHER_WAY = pytest.mark.parametrize("lasting", ["canvas"], indirect=True)
+"""For tests of what no node shows, or of scripts alone: they are the same in both renderers."""
+REMOVE_MESSAGES = "() => app.extensionManager.toast.removeAll()"
 OURS = ("lora-workbench", "lora_workbench", "LoRAWorkbench", "LW_", "lw-")
 
 
@@ -123,6 +126,13 @@ def opened(browser: Browser, standin: Standin) -> Iterator[Opened]:
 def page(request: pytest.FixtureRequest, standin: Standin, opened: Opened) -> Page:
     """A page ready for a workflow: nodes drawn on a canvas, then made of Vue components."""
     return opened.open(standin, request.param)
+
+
+@pytest.fixture(autouse=True)
+def without_messages(request: pytest.FixtureRequest) -> None:
+    """A page that lasts shows no messages of earlier tests, which a later one would take for its own."""
+    if "lasting" in request.fixturenames:
+        request.getfixturevalue("lasting").evaluate(REMOVE_MESSAGES)
 
 
 @pytest.fixture(scope="module", params=list(RENDERERS))
