@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import until
 
 if TYPE_CHECKING:
     from conftest import Opened
@@ -34,7 +35,7 @@ def test_keys_open_the_tabs_and_stop_the_training(page: Page, standin: Standin) 
     page.wait_for_timeout(500)  # until the page has heard it
     page.keyboard.press("Control+Alt+Shift+Enter")
     page.get_by_text("No training is in progress.").wait_for()
-    assert ("/lora_workbench/stop", {"node": "7"}) in standin.posted
+    until(page, lambda: ("/lora_workbench/stop", {"node": "7"}) in standin.posted, True)
     assert standin.prompts == []
 
 

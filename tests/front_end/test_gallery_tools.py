@@ -18,6 +18,7 @@ from lora_workbench.engine.models.registry import load_base
 from lora_workbench.nodes.kit.galleries import gallery
 from lora_workbench.nodes.kit.token_counts import remembered
 from PIL import Image
+from waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -220,7 +221,7 @@ def test_edits_are_written_to_their_files(lasting: Page, standin: Standin, folde
     assert (folder / "00.txt").read_text(encoding="utf-8").startswith("ohwx Fox")
     dialog.get_by_role("button", name="Write files: 1").click()
     dialog.get_by_text("Caption files written: 1").wait_for()
-    assert (folder / "00.txt").read_text(encoding="utf-8") == "a new caption"
+    until(lasting, lambda: (folder / "00.txt").read_text(encoding="utf-8"), "a new caption")
     assert (folder / "01.txt").read_text(encoding="utf-8") == "by somebody else"
     copy = Path(dialog.locator("ul.lw-muted li").inner_text()) / "00.txt"
     assert copy.read_text(encoding="utf-8") == "ohwx Fox, foxglove, number 0"

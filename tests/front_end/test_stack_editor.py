@@ -9,6 +9,7 @@ import pytest
 from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.adapters.kinds import LowRank
+from waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -176,8 +177,8 @@ def test_presets_are_saved_and_loaded_by_name(lasting: Page, editor: Locator, st
     lasting.get_by_label("Name of the preset").fill("mix/1")
     lasting.keyboard.press("Enter")
     lasting.get_by_label("Name of the preset").wait_for(state="detached")
-    [file] = (standin.folder / "user").rglob("lora_workbench/stack_presets/*.json")
-    assert (file.name, json.loads(file.read_text())) == ("mix-1.json", {"rows": ROWS})
+    file = standin.folder / "user/default/lora_workbench/stack_presets/mix-1.json"
+    until(lasting, lambda: json.loads(file.read_text(encoding="utf-8")), {"rows": ROWS})
     row(editor, 0).locator(".lw-handle").press("Delete")
     press(editor, "Save and load these rows by name")
     lasting.get_by_role("button", name="mix-1", exact=True).click()
@@ -186,7 +187,7 @@ def test_presets_are_saved_and_loaded_by_name(lasting: Page, editor: Locator, st
     press(editor, "Save and load these rows by name")
     lasting.get_by_role("button", name="Delete the preset mix-1").click()
     lasting.get_by_role("button", name="mix-1", exact=True).wait_for(state="detached")
-    assert not file.exists()
+    until(lasting, file.exists, False)
 
 
 def test_a_saved_workflow_holds_the_text(lasting: Page, editor: Locator) -> None:

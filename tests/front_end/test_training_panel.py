@@ -18,6 +18,7 @@ from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.nodes.host.live import LiveReporter
 from lora_workbench.nodes.routes.table import PREFIX
 from PIL import Image
+from waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -172,11 +173,12 @@ def test_samples_and_a_snapshot_are_asked_for_and_come(lasting: Page, standin: S
     draw.click()
     save.click()
     acts.get_by_text("After this step").wait_for()
+    asked = [(f"{PREFIX}runs/{what}", {"run": RUN}) for what in ("sample", "snapshot")]
+    until(lasting, lambda: sorted(standin.posted), asked)
     assert draw.is_disabled() and save.is_disabled()
-    assert sorted(standin.posted) == [(f"{PREFIX}runs/{what}", {"run": RUN}) for what in ("sample", "snapshot")]
     for wanted in ("sample", "snapshot"):
         request = in_progress.request(LINEAGE, wanted)
-        assert request.exists()
+        until(lasting, request.exists, True)
         request.unlink()
     white = SamplesGenerated(step=41, images=[Image.new("RGB", (32, 32), "white")], prompts=["a fox"])
     list(keeping_samples((event for event in [white]), in_progress.samples(LINEAGE, STEPS)))

@@ -15,6 +15,7 @@ from lora_workbench.engine.adapters.kinds import LowRank
 from PIL import Image
 from test_accessibility import assert_accessible
 from vault_files import SDXL, lora_file
+from waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,7 +130,7 @@ def test_a_note_is_kept_beside_the_adapter(lasting: Page, tab: Locator, standin:
     lasting.get_by_role("button", name="Save the note").click()
     lasting.get_by_text("The note is kept").first.wait_for()
     kept = standin.host.adapter_directory() / "vaulted" / "fox.lw.json"
-    assert "good at 0.7" in kept.read_text(encoding="utf-8")
+    until(lasting, lambda: "good at 0.7" in kept.read_text(encoding="utf-8"), True)
     kept.unlink()
 
 
@@ -220,7 +221,7 @@ def test_a_picture_that_was_drawn_becomes_a_preview(
     lasting.keyboard.press("Enter")
     lasting.get_by_text("fox.safetensors has a new preview").first.wait_for()
     tab.locator(".lw-card img").wait_for()
-    assert preview_of(standin, "fox") == (0, 0, 255)
+    until(lasting, lambda: preview_of(standin, "fox"), (0, 0, 255))
 
 
 def test_a_picture_of_a_node_becomes_a_preview(
@@ -239,7 +240,7 @@ def test_a_picture_of_a_node_becomes_a_preview(
     lasting.locator(f".lw-picker .lw-pick{first}").wait_for()
     lasting.keyboard.press("Enter")
     lasting.get_by_text("fox.safetensors has a new preview").first.wait_for()
-    assert preview_of(standin, "fox") == (255, 0, 0)
+    until(lasting, lambda: preview_of(standin, "fox"), (255, 0, 0))
 
 
 def test_cards_menus_and_pictures_are_accessible(
