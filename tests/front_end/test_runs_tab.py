@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import DRAWN_EITHER_WAY
 from lora_workbench.engine.core.locks import Exclusive
 from lora_workbench.engine.core.storage import write_json
 from lora_workbench.engine.runs.about import About, note
@@ -21,6 +22,8 @@ from waiting import until
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
     from standin import Standin
+
+pytestmark = DRAWN_EITHER_WAY
 
 FOX, OWL, BELL = "aaa1" * 6, "aaa2" * 6, "aaa3" * 6
 STEPS = 1000
