@@ -174,6 +174,7 @@ def lasting(request: pytest.FixtureRequest, shared: Opened, standin: Standin) ->
     standin.forget()
     page = shared.only
     page.evaluate(AS_NEW, RENDERERS[request.param])
+    assert page.evaluate("LiteGraph.vueNodesMode") == RENDERERS[request.param]
     yield page
     page.evaluate(AS_NEW, RENDERERS[request.param])
     shared.check()
