@@ -156,7 +156,9 @@ def page(request: pytest.FixtureRequest, standin: Standin, opened: Opened) -> Pa
 def without_messages(request: pytest.FixtureRequest) -> None:
     """A page that lasts shows no messages of earlier tests, which a later one would take for its own."""
     if "lasting" in request.fixturenames:
-        request.getfixturevalue("lasting").evaluate(REMOVE_MESSAGES)
+        page: Page = request.getfixturevalue("lasting")
+        page.evaluate(REMOVE_MESSAGES)
+        page.wait_for_function("!document.querySelector('.p-toast-message')")  # they fade
 
 
 @pytest.fixture(scope="session")
