@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--steps", action="store_true", help="tell each act")
     steps = parser.parse_args().steps
-    package = front_end_package(PINNED, ROOT)
+    package = front_end_package(PINNED)
     with tempfile.TemporaryDirectory() as folder, chromium() as browser, serve(package, ROOT, Path(folder)) as standin:
         prepare(standin)
         pages = Opened(browser)

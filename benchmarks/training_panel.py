@@ -170,7 +170,7 @@ def main() -> None:
     with (
         TemporaryDirectory() as folder,
         chromium() as browser,
-        serve(front_end_package(NEWEST, ROOT), ROOT, Path(folder)) as server,
+        serve(front_end_package(NEWEST), ROOT, Path(folder)) as server,
     ):
         server.settings |= {"Comfy.TutorialCompleted": True, "Comfy.InstalledVersion": "99.0.0"}
         bench, page = bench_of(args.steps, RunStore(server.host.store_root())), browser.new_page()

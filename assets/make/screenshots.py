@@ -370,7 +370,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    with chromium() as browser, serve(front_end_package(PINNED, ROOT), ROOT, arguments.folder) as standin:
+    with chromium() as browser, serve(front_end_package(PINNED), ROOT, arguments.folder) as standin:
         studio = Studio(browser, standin)
         for name in arguments.names or PICTURES:
             print(name, flush=True)

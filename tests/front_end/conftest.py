@@ -22,6 +22,22 @@ if TYPE_CHECKING:
 NOT_THERE = ("/userdata?dir=", "/en.md")
 """What the front end asks for though it needn't be there, so that ComfyUI answers 404: folders of the user's, and help
 pages of one language."""
+DRAWN_EITHER_WAY = pytest.mark.parametrize("lasting", ["canvas"], indirect=True)
+"""For tests of what no node shows, or of scripts alone: they are the same in both renderers."""
+AS_NEW = """async vue => {
+    const {setting, sidebarTab, toast, workflow} = app.extensionManager
+    if (sidebarTab.activeSidebarTabId) sidebarTab.toggleSidebarTab(sidebarTab.activeSidebarTabId)
+    const earlier = [...workflow.openWorkflows]
+    await app.loadGraphData({nodes: [], links: [], groups: [], version: 0.4, last_node_id: 0, last_link_id: 0})
+    for (const one of earlier) if (one !== workflow.activeWorkflow) await workflow.closeWorkflow(one)
+    await setting.set("Comfy.VueNodes.Enabled", vue)
+    app.nodeOutputs = {}
+    await app.refreshComboInNodes() // tests have adapters of their own
+    toast.removeAll()
+    Object.assign(app.canvas.ds, {scale: 1, offset: [0, 0]})
+}"""
+"""An empty workflow, alone, with a renderer."""
+REMOVE_MESSAGES = "() => app.extensionManager.toast.removeAll()"
 OURS = ("lora-workbench", "lora_workbench", "LoRAWorkbench", "LW_", "lw-")
 
 
@@ -36,7 +52,7 @@ def _serving(version: str, root: Path, factory: pytest.TempPathFactory) -> Itera
     from standin import serve
 
     try:
-        package = front_end_package(version, root)
+        package = front_end_package(version)
     except NotInstalledError as error:
         pytest.skip(str(error))
     with serve(package, root, factory.mktemp("standin")) as running:
@@ -68,8 +84,9 @@ class Watch:
             self.said.append(f"{message.type}: {message.text} ({message.location.get('url')})")
 
     def check(self) -> None:
-        expected = [text for text in self.said if any(mark in text for mark in NOT_THERE)]
-        assert not [text for text in self.said if any(mark in text for mark in OURS) and text not in expected]
+        said, self.said = self.said, []
+        expected = [text for text in said if any(mark in text for mark in NOT_THERE)]
+        assert not [text for text in said if any(mark in text for mark in OURS) and text not in expected]
 
 
 class Opened:
@@ -99,6 +116,12 @@ class Opened:
         page.wait_for_load_state("networkidle")
         return page
 
+    @property
+    def only(self) -> Page:
+        """The page, where there is one."""
+        [(context, _)] = self._pages
+        return context.pages[0]
+
     def said(self) -> list[str]:
         """Errors and warnings so far."""
         return [text for _, watch in self._pages for text in watch.said]
@@ -106,6 +129,10 @@ class Opened:
     def close(self) -> None:
         for context, _ in self._pages:
             context.close()
+        self.check()
+
+    def check(self) -> None:
+        """Fail for what pages have said of ours since the last check."""
         for _, watch in self._pages:
             watch.check()
 
@@ -125,13 +152,34 @@ def page(request: pytest.FixtureRequest, standin: Standin, opened: Opened) -> Pa
     return opened.open(standin, request.param)
 
 
+@pytest.fixture(autouse=True)
+def without_messages(request: pytest.FixtureRequest) -> None:
+    """A page that lasts shows no messages of earlier tests, which a later one would take for its own."""
+    if "lasting" in request.fixturenames:
+        page: Page = request.getfixturevalue("lasting")
+        page.evaluate(REMOVE_MESSAGES)
+        page.wait_for_function("!document.querySelector('.p-toast-message')")  # they fade
+
+
+@pytest.fixture(scope="session")
+def shared(browser: Browser, standin: Standin) -> Iterator[Opened]:
+    """The page that the tests of all files share: to open one takes seconds."""
+    pages = Opened(browser)
+    pages.open(standin)
+    yield pages
+    pages.close()
+
+
 @pytest.fixture(scope="module", params=list(RENDERERS))
-def lasting(request: pytest.FixtureRequest, browser: Browser, standin: Standin) -> Iterator[Page]:
+def lasting(request: pytest.FixtureRequest, shared: Opened, standin: Standin) -> Iterator[Page]:
     """A page for all tests of a file, each of which opens a workflow of its own in it."""
     standin.forget()
-    pages = Opened(browser)
-    yield pages.open(standin, request.param)
-    pages.close()
+    page = shared.only
+    page.evaluate(AS_NEW, RENDERERS[request.param])
+    assert page.evaluate("LiteGraph.vueNodesMode") == RENDERERS[request.param]
+    yield page
+    page.evaluate(AS_NEW, RENDERERS[request.param])
+    shared.check()
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hand import Hand, Spot
 from spots import Spots
+from waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -120,11 +121,7 @@ class Desk:
     def run(self, times: int) -> None:
         """Queues the graph."""
         self.hand.press("Control+Enter", "runs")
-        for _ in range(100):
-            if len(self.standin.prompts) >= times:
-                return
-            self.page.wait_for_timeout(50)
-        raise AssertionError(f"{len(self.standin.prompts)} prompts were queued, not {times}")
+        until(self.page, lambda: len(self.standin.prompts), times)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,15 +20,15 @@ class NotInstalledError(Exception):
     """PyPI can't be reached, or doesn't have it."""
 
 
-def front_end_package(version: str, root: Path) -> Path:
-    """Folder of a front end's static files, installed from PyPI once.
+def front_end_package(version: str) -> Path:
+    """Folder of a front end's static files, installed from PyPI once, beside the packages of this Python.
 
     A file that marks it as whole is written last; several processes may install at once, each in its own folder.
 
     Raises:
         NotInstalledError: it can't be installed.
     """
-    place = root / ".venv" / "front_ends" / version
+    place = Path(sys.prefix) / "front_ends" / version
     if not (place / "whole").is_file():
         own = place.with_name(f"{version}.{os.getpid()}")
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]

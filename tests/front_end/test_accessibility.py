@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import DRAWN_EITHER_WAY
 from galleries import shown, value
 from test_gallery import dataset
 from test_training_panel import begin, store
@@ -49,39 +50,48 @@ def assert_accessible(page: Page, place: str) -> None:
     [
         (one_node("LW_Stack", rows="# mine\non | fox | 0.8 | 0.6 | mid=0.5\noff | riso | 0.4"), ".lw-stack"),
         (one_node("LW_Recipe", goal="subject", quality="standard", settings="rank = 8"), ".lw-recipe"),
-        (tab("vault"), ".lw-vault"),
-        (tab("runs"), ".lw-runs"),
     ],
-    ids=["stack", "recipe", "vault", "runs"],
+    ids=["stack", "recipe"],
 )
-def test_editors_and_tabs(page: Page, store: object, show: Callable[[Page], None], place: str) -> None:
+def test_editors(lasting: Page, show: Callable[[Page], None], place: str) -> None:
+    show(lasting)
+    assert_accessible(lasting, place)
+
+
+def test_a_training(lasting: Page, standin: Standin, store: object) -> None:
     del store
-    show(page)
-    assert_accessible(page, place)
+    begin(lasting, standin, 100)
+    assert_accessible(lasting, ".lw-training")
 
 
-def test_a_training(page: Page, standin: Standin, store: object) -> None:
+@DRAWN_EITHER_WAY
+@pytest.mark.parametrize("name", ["vault", "runs"])
+def test_tabs(lasting: Page, store: object, name: str) -> None:
     del store
-    begin(page, standin, 100)
-    assert_accessible(page, ".lw-training")
+    tab(name)(lasting)
+    assert_accessible(lasting, f".lw-{name}")
+    tab(name)(lasting)
 
 
-def test_a_gallery_and_a_picture(page: Page, standin: Standin, dataset: Dataset) -> None:
-    shown(page, standin, "LW_EditCaptions", dataset)
-    assert_accessible(page, ".lw-gallery")
-    page.locator(".lw-grid").press("Enter")
-    assert_accessible(page, ".lw-large")
+def test_a_gallery_and_a_picture(lasting: Page, standin: Standin, dataset: Dataset) -> None:
+    shown(lasting, standin, "LW_EditCaptions", dataset)
+    assert_accessible(lasting, ".lw-gallery")
+    lasting.locator(".lw-grid").press("Enter")
+    assert_accessible(lasting, ".lw-large")
+    lasting.keyboard.press("Escape")
 
 
-def test_tools_of_a_gallery(page: Page, standin: Standin, dataset: Dataset) -> None:
-    node = shown(page, standin, "LW_EditCaptions", dataset)
-    page.get_by_role("button", name="Find and replace in all captions").click()
-    page.get_by_label("Find", exact=True).fill("fox")
-    page.wait_for_selector(".lw-changes del")
-    assert_accessible(page, ".lw-replace")
-    page.get_by_label("Find", exact=True).press("Control+Enter")
-    page.wait_for_selector(".lw-replace", state="detached")
-    assert value(page, node, "overrides").count("\n") == 29
-    page.get_by_role("button", name="Write the edited captions to their files").click()
-    page.get_by_text("Left as they are: 30").wait_for()
-    assert_accessible(page, ".lw-write")
+@DRAWN_EITHER_WAY
+def test_tools_of_a_gallery(lasting: Page, standin: Standin, dataset: Dataset) -> None:
+    node = shown(lasting, standin, "LW_EditCaptions", dataset)
+    lasting.get_by_role("button", name="Find and replace in all captions").click()
+    lasting.get_by_label("Find", exact=True).fill("fox")
+    lasting.wait_for_selector(".lw-changes del")
+    assert_accessible(lasting, ".lw-replace")
+    lasting.get_by_label("Find", exact=True).press("Control+Enter")
+    lasting.wait_for_selector(".lw-replace", state="detached")
+    assert value(lasting, node, "overrides").count("\n") == 29
+    lasting.get_by_role("button", name="Write the edited captions to their files").click()
+    lasting.get_by_text("Left as they are: 30").wait_for()
+    assert_accessible(lasting, ".lw-write")
+    lasting.keyboard.press("Escape")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from canvases import CANVASES, Canvas
+from conftest import DRAWN_EITHER_WAY
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -18,6 +19,7 @@ QUEUED = """async workflow => {
 }"""
 
 
+@DRAWN_EITHER_WAY
 @pytest.mark.parametrize("make", CANVASES, ids=lambda make: make.__name__)
 def test_the_front_end_queues_the_same(lasting: Page, make: Callable[[], Canvas]) -> None:
     canvas = make()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from conftest import DRAWN_EITHER_WAY
 from test_training_panel import begin
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ OTHER_WORKFLOW = "async () => { await app.loadApiJson({1: {class_type: 'LW_Recip
 HIDE = """hidden => Object.defineProperty(document, "visibilityState", {
     value: hidden ? "hidden" : "visible", configurable: true,
 })"""
+TELL = "on => app.extensionManager.setting.set('LoRAWorkbench.TellEndings', on)"
 SEEN = "() => document.dispatchEvent(new Event('visibilitychange'))"
 
 
@@ -27,16 +29,17 @@ def messages(page: Page) -> Locator:
     return page.locator(".p-toast-message")
 
 
-def test_a_training_that_ends_is_told_once_though_another_workflow_is_open(page: Page, standin: Standin) -> None:
-    begin(page, standin, 10)
-    page.evaluate(OTHER_WORKFLOW)
+@DRAWN_EITHER_WAY
+def test_a_training_that_ends_is_told_once_though_another_workflow_is_open(lasting: Page, standin: Standin) -> None:
+    begin(lasting, standin, 10)
+    lasting.evaluate(OTHER_WORKFLOW)
     for _ in range(2):
         end(standin)
-    messages(page).get_by_text("fox is trained").wait_for()
+    messages(lasting).get_by_text("fox is trained").wait_for()
     end(standin, id="b", name="riso", outcome="stopped", told="step 40 of 300 in 8 s")
-    messages(page).get_by_text("The training of riso was stopped").wait_for()
-    assert messages(page).count() == 2
-    assert messages(page).first.inner_text().splitlines()[-1] == FINISHED["told"]
+    messages(lasting).get_by_text("The training of riso was stopped").wait_for()
+    assert messages(lasting).count() == 2
+    assert messages(lasting).first.inner_text().splitlines()[-1] == FINISHED["told"]
 
 
 def test_an_error_stays_and_is_only_text(opened: Opened, standin: Standin) -> None:
@@ -53,31 +56,34 @@ def test_an_error_stays_and_is_only_text(opened: Opened, standin: Standin) -> No
     assert page.evaluate("window.lwHit") is None
 
 
-def test_a_page_that_nobody_looks_at_waits(opened: Opened, standin: Standin) -> None:
-    page = opened.open(standin)
-    page.evaluate(HIDE, True)
-    end(standin)
-    page.wait_for_timeout(500)
-    assert messages(page).count() == 0
-    page.evaluate(HIDE, False)
-    page.evaluate(SEEN)
-    messages(page).get_by_text("fox is trained").wait_for()
+@DRAWN_EITHER_WAY
+def test_a_page_that_nobody_looks_at_waits(lasting: Page, standin: Standin) -> None:
+    lasting.evaluate(HIDE, True)
+    end(standin, id="unseen")
+    lasting.wait_for_timeout(500)
+    assert messages(lasting).count() == 0
+    lasting.evaluate(HIDE, False)
+    lasting.evaluate(SEEN)
+    messages(lasting).get_by_text("fox is trained").wait_for()
 
 
-def test_a_second_tab_does_not_tell_it_again(opened: Opened, standin: Standin) -> None:
-    page = opened.open(standin)
-    other = page.context.new_page()
+@DRAWN_EITHER_WAY
+def test_a_second_tab_does_not_tell_it_again(lasting: Page, standin: Standin) -> None:
+    other = lasting.context.new_page()
     other.goto(standin.url)
     other.wait_for_function("window.app?.rootGraph && 'LW_Stack' in (window.LiteGraph?.registered_node_types ?? {})")
-    end(standin)
-    page.wait_for_function("localStorage['LoRAWorkbench.Told']?.includes('a')")
-    page.wait_for_timeout(500)
-    told = [messages(own).get_by_text("fox is trained").count() for own in (page, other)]
+    end(standin, id="in two tabs")
+    lasting.wait_for_function("localStorage['LoRAWorkbench.Told']?.includes('in two tabs')")
+    lasting.wait_for_timeout(500)
+    told = [messages(own).get_by_text("fox is trained").count() for own in (lasting, other)]
+    other.close()
     assert sum(told) == 1
 
 
-def test_they_can_be_turned_off(opened: Opened, standin: Standin) -> None:
-    page = opened.open(standin, LoRAWorkbench__TellEndings=False)
-    end(standin)
-    page.wait_for_timeout(500)
-    assert messages(page).count() == 0
+@DRAWN_EITHER_WAY
+def test_they_can_be_turned_off(lasting: Page, standin: Standin) -> None:
+    lasting.evaluate(TELL, False)
+    end(standin, id="untold")
+    lasting.wait_for_timeout(500)
+    assert messages(lasting).count() == 0
+    lasting.evaluate(TELL, True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import DRAWN_EITHER_WAY
 from galleries import shown, value
 from lora_workbench.engine.captions.overrides import by_record, parse_overrides
 from lora_workbench.engine.core.resources import ASSETS
@@ -18,6 +19,7 @@ from lora_workbench.engine.models.registry import load_base
 from lora_workbench.nodes.kit.galleries import gallery
 from lora_workbench.nodes.kit.token_counts import remembered
 from PIL import Image
+from waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -98,6 +100,7 @@ def test_marking_can_be_cancelled(lasting: Page, standin: Standin, dataset: Data
     assert value(lasting, node, "drop") == ""
 
 
+@DRAWN_EITHER_WAY
 def test_duplicates_never_repeat_each_other(lasting: Page, standin: Standin, dataset: Dataset) -> None:
     node = shown(lasting, standin, "LW_CurateDataset", dataset)
     mark = """async ([id, pairs]) => {
@@ -133,6 +136,7 @@ def test_texts_are_replaced_in_all_captions_in_one_step(lasting: Page, standin: 
     lasting.wait_for_function("() => app.rootGraph.nodes[0].widgets.find(one => one.name === 'overrides').value === ''")
 
 
+@DRAWN_EITHER_WAY
 def test_losing_the_trigger_word_is_told(lasting: Page, standin: Standin, dataset: Dataset) -> None:
     shown(lasting, standin, "LW_EditCaptions", dataset)
     lasting.get_by_role("button", name="Find and replace in all captions").click()
@@ -142,6 +146,7 @@ def test_losing_the_trigger_word_is_told(lasting: Page, standin: Standin, datase
     assert lasting.locator(".lw-replace").count() == 0
 
 
+@DRAWN_EITHER_WAY
 @pytest.mark.parametrize(
     ("text", "find", "how", "wanted"),
     [
@@ -167,6 +172,7 @@ def test_finding(lasting: Page, text: str, find: str, how: str, wanted: str | No
     assert lasting.evaluate(code, [text, find, how]) == wanted
 
 
+@DRAWN_EITHER_WAY
 def test_many_overrides_mean_what_the_node_reads(lasting: Page, dataset: Dataset) -> None:
     code = """async ([before, captions]) => {
       const { Overrides } = await import("SCRIPTSoverrides.mjs")
@@ -181,6 +187,7 @@ def test_many_overrides_mean_what_the_node_reads(lasting: Page, dataset: Dataset
     assert meant == {"00.png": "zero", "01.png": "new: one", "03.png": "a b", "05.png": "five: and more"}
 
 
+@DRAWN_EITHER_WAY
 def test_five_thousand_overrides_are_quick(lasting: Page) -> None:
     code = """async () => {
       const { Overrides } = await import("SCRIPTSoverrides.mjs")
@@ -206,6 +213,7 @@ def edited(page: Page, node: int, overrides: str) -> None:
     page.wait_for_selector(".lw-tile:has-text('edited')")
 
 
+@DRAWN_EITHER_WAY
 def test_edits_are_written_to_their_files(lasting: Page, standin: Standin, folder: Path, dataset: Dataset) -> None:
     node = shown(lasting, standin, "LW_EditCaptions", dataset)
     button = lasting.get_by_role("button", name="Write the edited captions to their files")
@@ -220,7 +228,7 @@ def test_edits_are_written_to_their_files(lasting: Page, standin: Standin, folde
     assert (folder / "00.txt").read_text(encoding="utf-8").startswith("ohwx Fox")
     dialog.get_by_role("button", name="Write files: 1").click()
     dialog.get_by_text("Caption files written: 1").wait_for()
-    assert (folder / "00.txt").read_text(encoding="utf-8") == "a new caption"
+    until(lasting, lambda: (folder / "00.txt").read_text(encoding="utf-8"), "a new caption")
     assert (folder / "01.txt").read_text(encoding="utf-8") == "by somebody else"
     copy = Path(dialog.locator("ul.lw-muted li").inner_text()) / "00.txt"
     assert copy.read_text(encoding="utf-8") == "ohwx Fox, foxglove, number 0"
@@ -233,6 +241,7 @@ def test_edits_are_written_to_their_files(lasting: Page, standin: Standin, folde
     assert (folder / "00.txt").read_text(encoding="utf-8") == "a new caption"
 
 
+@DRAWN_EITHER_WAY
 def test_what_the_server_has_forgotten_is_told(lasting: Page, standin: Standin, dataset: Dataset) -> None:
     node = shown(lasting, standin, "LW_EditCaptions", dataset)
     edited(lasting, node, "00.png: a new caption")
@@ -244,6 +253,7 @@ def test_what_the_server_has_forgotten_is_told(lasting: Page, standin: Standin, 
     lasting.keyboard.press("Escape")
 
 
+@DRAWN_EITHER_WAY
 def test_tokens_are_counted_by_the_base_model(lasting: Page, standin: Standin, dataset: Dataset) -> None:
     shown(lasting, standin, "LW_EditCaptions", dataset)
     line = lasting.locator(".lw-tokens")

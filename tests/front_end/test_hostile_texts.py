@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import DRAWN_EITHER_WAY
 from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.adapters.kinds import LowRank
@@ -122,6 +123,7 @@ AMOUNT = {
 }  # fmt: skip
 
 
+@DRAWN_EITHER_WAY
 def test_what_rows_amount_to(lasting: Page) -> None:
     """Names and families that the server tells."""
     described = [{"line": at, "name": own, "family": own, "phrases": [own], "blocks": [own]}
@@ -161,6 +163,7 @@ RUN = {
 IN_RUNS = frozenset({"name", "number", "base", "family", "dataset", "verdict", "ended_early", "progress"})
 
 
+@DRAWN_EITHER_WAY
 def test_runs(lasting: Page) -> None:
     runs = [
         poisoned({**RUN, "run": f"{number:016x}-2"}, IN_RUNS, lambda payload=payload: payload)
@@ -179,6 +182,7 @@ def test_runs(lasting: Page) -> None:
     lasting.evaluate("id => app.extensionManager.sidebarTab.toggleSidebarTab(id)", tab)
 
 
+@DRAWN_EITHER_WAY
 def test_the_vault(lasting: Page, hostile_adapters: list[str]) -> None:
     show = "() => app.extensionManager.sidebarTab.toggleSidebarTab('lora-workbench-vault')"
     lasting.evaluate(show)
@@ -198,6 +202,7 @@ def test_the_vault(lasting: Page, hostile_adapters: list[str]) -> None:
     lasting.evaluate(show)
 
 
+@DRAWN_EITHER_WAY
 def test_pictures_to_choose_a_preview_from(lasting: Page, standin: Standin, hostile_adapters: list[str]) -> None:
     samples = [{"run": "0123456789abcdef-2", "step": 1, "number": 1, "prompt": payload} for payload in PAYLOADS]
     lasting.route("**/lora_workbench/vault/pictures?*", lambda route: route.fulfill(json={"samples": samples}))
@@ -263,6 +268,7 @@ def in_gallery(page: Page, standin: Standin, kind: str, folder: Path) -> str:
     return node
 
 
+@DRAWN_EITHER_WAY
 def test_marking_duplicates(lasting: Page, standin: Standin, hostile_pictures: Path) -> None:
     in_gallery(lasting, standin, "LW_CurateDataset", hostile_pictures)
     lasting.locator(".lw-grid").focus()
@@ -276,6 +282,7 @@ def test_marking_duplicates(lasting: Page, standin: Standin, hostile_pictures: P
     lasting.keyboard.press("Escape")
 
 
+@DRAWN_EITHER_WAY
 def test_finding_and_replacing(lasting: Page, standin: Standin, hostile_pictures: Path) -> None:
     in_gallery(lasting, standin, "LW_EditCaptions", hostile_pictures)
     lasting.get_by_role("button", name="Find and replace in all captions").click()
@@ -291,6 +298,7 @@ def test_finding_and_replacing(lasting: Page, standin: Standin, hostile_pictures
     assert_only_text(lasting)
 
 
+@DRAWN_EITHER_WAY
 def test_writing_captions(lasting: Page, standin: Standin, hostile_pictures: Path, tmp_path: Path) -> None:
     folder = standin.folder / "input" / tmp_path.name
     shutil.copytree(hostile_pictures, folder)
@@ -309,6 +317,7 @@ def test_writing_captions(lasting: Page, standin: Standin, hostile_pictures: Pat
     lasting.keyboard.press("Escape")
 
 
+@DRAWN_EITHER_WAY
 def test_names_of_base_models(lasting: Page, standin: Standin, hostile_pictures: Path) -> None:
     in_gallery(lasting, standin, "LW_EditCaptions", hostile_pictures)
     lasting.evaluate("() => { app.rootGraph.nodes[0].properties.lw_base = 'a' }")
@@ -382,6 +391,7 @@ def test_the_panel_of_a_training(lasting: Page, standin: Standin) -> None:
         lasting.unroute("**/lora_workbench/training?*")
 
 
+@DRAWN_EITHER_WAY
 def test_messages_of_what_has_ended(lasting: Page, standin: Standin) -> None:
     for number, payload in enumerate(PAYLOADS[::4]):
         told = {"kind": "training", "outcome": "failed", "name": payload, "told": payload, "id": f"hostile-{number}"}

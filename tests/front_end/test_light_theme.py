@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +12,8 @@ from test_training_panel import store
 from test_zoom import a_data_set, a_text, a_training
 
 if TYPE_CHECKING:
-    from conftest import Opened
     from lora_workbench.engine.data.dataset import Dataset
+    from playwright.sync_api import Page
     from standin import Standin
 
 pytestmark = pytest.mark.pages
@@ -32,25 +33,32 @@ OPEN = """async prompt => {
     Object.assign(app.canvas.ds, { scale: 0.5, offset: [200, 120] })
     app.canvas.setDirty(true, true)
 }"""
+CHOOSE = "palette => app.extensionManager.setting.set('Comfy.ColorPalette', palette)"
 LIGHT = "() => getComputedStyle(document.querySelector('.lw')).color"
 PLACES = (".lw-stack", ".lw-recipe", ".lw-training", ".lw-gallery", ".comfy-multiline-input[aria-label=Result]")
 
 
-@pytest.mark.parametrize("renderer", ["canvas", "vue"])
-def test_all_of_it(opened: Opened, standin: Standin, dataset: Dataset, store: object, renderer: str) -> None:
+@pytest.fixture
+def light(lasting: Page) -> Iterator[Page]:
+    lasting.evaluate(CHOOSE, "light")
+    yield lasting
+    lasting.evaluate(CHOOSE, "dark")
+
+
+def test_all_of_it(light: Page, standin: Standin, dataset: Dataset, store: object) -> None:
     del store
-    page = opened.open(standin, renderer, Comfy__ColorPalette="light")
     prompt = {name: {"class_type": kind, "inputs": inputs} for name, (kind, inputs) in NODES.items()}
-    page.evaluate(OPEN, prompt)
+    light.evaluate(OPEN, prompt)
     a_training(standin, "3", dataset)
     a_data_set(standin, "4", dataset)
     a_text(standin, "5", dataset)
-    page.locator(".lw-recipe [data-group]").first.wait_for()
-    page.wait_for_selector(".lw-tile .lw-caption")
-    red, green, blue = (int(part) for part in page.evaluate(LIGHT)[4:-1].split(",")[:3])
+    light.locator(".lw-recipe [data-group]").first.wait_for()
+    light.wait_for_selector(".lw-tile .lw-caption")
+    red, green, blue = (int(part) for part in light.evaluate(LIGHT)[4:-1].split(",")[:3])
     assert max(red, green, blue) < 110, "the texts are dark"
     for place in PLACES:
-        assert_accessible(page, place)
+        assert_accessible(light, place)
     for tab, place in (("vault", ".lw-vault"), ("runs", ".lw-runs")):
-        page.evaluate(TOGGLE, f"lora-workbench-{tab}")
-        assert_accessible(page, place)
+        light.evaluate(TOGGLE, f"lora-workbench-{tab}")
+        assert_accessible(light, place)
+        light.evaluate(TOGGLE, f"lora-workbench-{tab}")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import DRAWN_EITHER_WAY
 from lora_workbench.engine.core.locks import Exclusive
 from lora_workbench.engine.core.storage import write_json
 from lora_workbench.engine.runs.about import About, note
@@ -16,10 +17,13 @@ from lora_workbench.engine.runs.graphs import Graph, keep_graph
 from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.engine.training.state import TrainingState
 from test_accessibility import assert_accessible
+from waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
     from standin import Standin
+
+pytestmark = DRAWN_EITHER_WAY
 
 FOX, OWL, BELL = "aaa1" * 6, "aaa2" * 6, "aaa3" * 6
 STEPS = 1000
@@ -96,7 +100,7 @@ def test_a_run_in_progress_is_followed(tab: Locator, standin: Standin, store: Ru
         assert card.get_by_role("progressbar").evaluate("own => own.value") == pytest.approx(0.35)
         card.get_by_role("button", name="Stop after this step").click()
         tab.page.get_by_text("The training stops after").first.wait_for()
-        assert store.request(FOX, "stop").exists()
+        until(tab.page, store.request(FOX, "stop").exists, True)
     finally:
         lock.release()
         store.request(FOX, "stop").unlink(missing_ok=True)
@@ -106,7 +110,7 @@ def test_an_interrupted_run_goes_on(lasting: Page, tab: Locator, standin: Standi
     before = len(standin.prompts)
     of(tab, "fox").get_by_role("button", name="to go on").click()
     lasting.get_by_text("fox goes on from step 300").first.wait_for()
-    assert len(standin.prompts) == before + 1
+    until(lasting, lambda: len(standin.prompts), before + 1)
     assert standin.prompts[-1]["prompt"]["1"]["inputs"]["rows"] == "on | fox | 0.8"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import DRAWN_EITHER_WAY
 from test_gallery import dataset, shown
 from test_training_panel import begin, store
 
@@ -18,6 +20,7 @@ pytestmark = pytest.mark.pages
 
 __all__ = ["dataset", "store"]  # fixtures
 
+GET = "id => app.extensionManager.setting.get(id)"
 SET = "([id, value]) => app.extensionManager.setting.set(id, value)"
 TILE = "() => document.querySelector('.lw-tile').offsetWidth"
 RECIPE = """async () => {
@@ -28,35 +31,50 @@ OPEN_GROUPS = "() => document.querySelectorAll('.lw-recipe details[open]').lengt
 CURVE = "() => document.querySelector('.lw-training canvas').toDataURL()"
 
 
-def choose(page: Page, name: str, value: Any) -> None:
-    page.evaluate(SET, [f"LoRAWorkbench.{name}", value])
+@pytest.fixture
+def choose(lasting: Page) -> Iterator[Callable[[str, Any], None]]:
+    """Changes one of our settings; after the test they are as before."""
+    before: dict[str, Any] = {}
+
+    def change(name: str, value: Any) -> None:
+        setting = f"LoRAWorkbench.{name}"
+        before.setdefault(setting, lasting.evaluate(GET, setting))
+        lasting.evaluate(SET, [setting, value])
+
+    yield change
+    for setting, value in before.items():
+        lasting.evaluate(SET, [setting, value])
 
 
-def test_pictures_of_a_gallery_get_larger(page: Page, standin: Standin, dataset: Dataset) -> None:
-    shown(page, standin, "LW_InspectDataset", dataset)
-    assert 104 <= page.evaluate(TILE) < 160
-    choose(page, "TileSize", 200)
-    page.wait_for_function("document.querySelector('.lw-tile')?.offsetWidth >= 200")
-    page.wait_for_selector(".lw-tile img[src*='side=512']")
+def test_pictures_of_a_gallery_get_larger(
+    lasting: Page, standin: Standin, dataset: Dataset, choose: Callable[[str, Any], None]
+) -> None:
+    shown(lasting, standin, "LW_InspectDataset", dataset)
+    assert 104 <= lasting.evaluate(TILE) < 160
+    choose("TileSize", 200)
+    lasting.wait_for_function("document.querySelector('.lw-tile')?.offsetWidth >= 200")
+    lasting.wait_for_selector(".lw-tile img[src*='side=512']")
 
 
-def test_groups_of_a_recipe_are_folded_or_not(page: Page) -> None:
-    page.evaluate(RECIPE)
-    page.locator(".lw-recipe [data-group=adapter]").wait_for()
-    assert page.evaluate(OPEN_GROUPS) == 0
-    choose(page, "FoldGroups", False)
-    assert page.evaluate(OPEN_GROUPS) == page.locator(".lw-recipe details").count() > 3
-    page.evaluate(RECIPE)
-    page.wait_for_function("document.querySelectorAll('.lw-recipe details[open]').length > 3")
+def test_groups_of_a_recipe_are_folded_or_not(lasting: Page, choose: Callable[[str, Any], None]) -> None:
+    lasting.evaluate(RECIPE)
+    lasting.locator(".lw-recipe [data-group=adapter]").wait_for()
+    assert lasting.evaluate(OPEN_GROUPS) == 0
+    choose("FoldGroups", False)
+    assert lasting.evaluate(OPEN_GROUPS) == lasting.locator(".lw-recipe details").count() > 3
+    lasting.evaluate(RECIPE)
+    lasting.wait_for_function("document.querySelectorAll('.lw-recipe details[open]').length > 3")
 
 
-def test_the_loss_curve_is_smoothed_as_much_as_wished(page: Page, standin: Standin, store: object) -> None:
+def test_the_loss_curve_is_smoothed_as_much_as_wished(
+    lasting: Page, standin: Standin, store: object, choose: Callable[[str, Any], None]
+) -> None:
     del store
-    begin(page, standin, 400)
-    page.locator(".lw-training").get_by_text("Step 400/").wait_for()
-    before = page.evaluate(CURVE)
-    choose(page, "Smoothing", 0)
-    page.wait_for_function(f"before => ({CURVE})() !== before", arg=before)
+    begin(lasting, standin, 400)
+    lasting.locator(".lw-training").get_by_text("Step 400/").wait_for()
+    before = lasting.evaluate(CURVE)
+    choose("Smoothing", 0)
+    lasting.wait_for_function(f"before => ({CURVE})() !== before", arg=before)
 
 
 SMOOTHED = """async kept => {
@@ -65,6 +83,7 @@ SMOOTHED = """async kept => {
 }"""
 
 
+@DRAWN_EITHER_WAY
 @pytest.mark.parametrize(("kept", "wanted"), [(0, [1, 0, 2, 3]), (0.5, [1, 1 / 3, 9 / 7, 33 / 15])])
 def test_smoothing_is_a_moving_average_without_bias(lasting: Page, kept: float, wanted: list[float]) -> None:
     assert lasting.evaluate(SMOOTHED, kept) == pytest.approx(wanted)

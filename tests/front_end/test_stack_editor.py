@@ -6,9 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import DRAWN_EITHER_WAY
 from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.adapters.kinds import LowRank
+from waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -89,6 +91,7 @@ def test_every_part_of_a_row_is_edited(lasting: Page, editor: Locator) -> None:
     ]  # fmt: skip
 
 
+@DRAWN_EITHER_WAY
 def test_a_phrase_of_ones_own_is_added_once(lasting: Page, editor: Locator) -> None:
     press(row(editor, 1), "Add a trigger phrase")
     lasting.keyboard.type("in ink | too")
@@ -101,6 +104,7 @@ def test_a_phrase_of_ones_own_is_added_once(lasting: Page, editor: Locator) -> N
     ]  # fmt: skip
 
 
+@DRAWN_EITHER_WAY
 def test_a_line_of_text_becomes_a_row(lasting: Page, editor: Locator) -> None:
     editor.get_by_label("Line of text").fill("on | b/owl | 0.2")
     row(editor, 1).get_by_role("switch").click()
@@ -147,6 +151,7 @@ def test_rows_are_dragged(lasting: Page, editor: Locator) -> None:
     assert [line.split(" | ")[1] for line in lines(lasting)[1:]] == ["riso.safetensors", "subjects/fox.safetensors"]
 
 
+@DRAWN_EITHER_WAY
 def test_what_is_wrong_shows_at_its_row(editor: Locator) -> None:
     fox = row(editor, 0)
     fox.get_by_label("Block weights", exact=True).fill("down=0")
@@ -163,6 +168,7 @@ def test_what_is_wrong_shows_at_its_row(editor: Locator) -> None:
     editor.get_by_text("'owl' may be a/owl.safetensors or b/owl.safetensors").wait_for()
 
 
+@DRAWN_EITHER_WAY
 def test_rows_of_other_programs_are_pasted(lasting: Page, editor: Locator) -> None:
     press(editor, "Edit as text")
     editor.get_by_label("Rows as text").fill('[{"lora_name": "riso.safetensors", "strength": 0.8, "enabled": false}]')
@@ -171,13 +177,14 @@ def test_rows_of_other_programs_are_pasted(lasting: Page, editor: Locator) -> No
     assert lines(lasting) == ["off | riso.safetensors | 0.8"]
 
 
+@DRAWN_EITHER_WAY
 def test_presets_are_saved_and_loaded_by_name(lasting: Page, editor: Locator, standin: Standin) -> None:
     press(editor, "Save and load these rows by name")
     lasting.get_by_label("Name of the preset").fill("mix/1")
     lasting.keyboard.press("Enter")
     lasting.get_by_label("Name of the preset").wait_for(state="detached")
-    [file] = (standin.folder / "user").rglob("lora_workbench/stack_presets/*.json")
-    assert (file.name, json.loads(file.read_text())) == ("mix-1.json", {"rows": ROWS})
+    file = standin.folder / "user/default/lora_workbench/stack_presets/mix-1.json"
+    until(lasting, lambda: json.loads(file.read_text(encoding="utf-8")), {"rows": ROWS})
     row(editor, 0).locator(".lw-handle").press("Delete")
     press(editor, "Save and load these rows by name")
     lasting.get_by_role("button", name="mix-1", exact=True).click()
@@ -186,7 +193,7 @@ def test_presets_are_saved_and_loaded_by_name(lasting: Page, editor: Locator, st
     press(editor, "Save and load these rows by name")
     lasting.get_by_role("button", name="Delete the preset mix-1").click()
     lasting.get_by_role("button", name="mix-1", exact=True).wait_for(state="detached")
-    assert not file.exists()
+    until(lasting, file.exists, False)
 
 
 def test_a_saved_workflow_holds_the_text(lasting: Page, editor: Locator) -> None:
@@ -253,6 +260,7 @@ def test_text_keeps_the_menu_of_the_browser(editor: Locator, lasting: Page) -> N
     assert lasting.locator(".lw-popover").count() == 0
 
 
+@DRAWN_EITHER_WAY
 def test_a_row_without_a_file_has_no_card(lasting: Page, editor: Locator) -> None:
     editor.get_by_label("Line of text").fill("on | gone | 0.2")
     editor.get_by_label("Line of text").blur()
@@ -262,6 +270,7 @@ def test_a_row_without_a_file_has_no_card(lasting: Page, editor: Locator) -> Non
     lasting.keyboard.press("Escape")
 
 
+@DRAWN_EITHER_WAY
 def test_an_adapter_is_inspected_and_measured(lasting: Page, editor: Locator) -> None:
     row(editor, 0).get_by_role("button", name=f"More for {FOX}").click()
     enter(lasting, "Inspect")
@@ -275,6 +284,7 @@ def test_an_adapter_is_inspected_and_measured(lasting: Page, editor: Locator) ->
     assert made["LW_InspectAdapter"][1]["adapter"] == [loader, 0]
 
 
+@DRAWN_EITHER_WAY
 def test_the_vault_shows_the_adapter_of_a_row(lasting: Page, editor: Locator) -> None:
     for number, name in ((0, "fox"), (1, "riso")):
         row(editor, number).locator(".lw-handle").press("Shift+F10")
@@ -285,6 +295,7 @@ def test_the_vault_shows_the_adapter_of_a_row(lasting: Page, editor: Locator) ->
     lasting.evaluate("() => app.extensionManager.sidebarTab.toggleSidebarTab('lora-workbench-vault')")
 
 
+@DRAWN_EITHER_WAY
 def test_trigger_words_are_copied(lasting: Page, editor: Locator) -> None:
     lasting.context.grant_permissions(["clipboard-read", "clipboard-write"])
     press(row(editor, 0), "Turn on the trigger tok cub")
@@ -317,6 +328,7 @@ def test_what_the_rows_amount_to_is_told_as_a_weight_is_dragged(lasting: Page, e
     assert lines(lasting)[1] == f"on | {FOX} | 1.6 | 0.42"
 
 
+@DRAWN_EITHER_WAY
 def test_mixed_families_and_missing_files_are_warned_of(lasting: Page, editor: Locator) -> None:
     amount = editor.locator(".lw-amount")
     editor.get_by_label("Line of text").fill("on | giant | 0.2")
@@ -336,6 +348,7 @@ CUT = """() => {
 }"""
 
 
+@DRAWN_EITHER_WAY
 @pytest.mark.usefixtures("library")
 def test_stacks_that_come_in_by_wire_count(lasting: Page) -> None:
     stacks = {

@@ -40,13 +40,13 @@ BEFORE = [
 ]
 
 
-def test_what_read_the_model_reads_the_stack(page: Page) -> None:
-    page.evaluate(OPEN, PROMPT)
-    assert page.evaluate(LINKS) == BEFORE
-    page.mouse.click(*page.evaluate(TITLE), button="right")
-    page.get_by_text("Stack adapters here").last.click()
-    page.locator(".lw-stack").get_by_role("button", name="Add an adapter").wait_for()
-    assert page.evaluate(LINKS) == [
+def test_what_read_the_model_reads_the_stack(lasting: Page) -> None:
+    lasting.evaluate(OPEN, PROMPT)
+    assert lasting.evaluate(LINKS) == BEFORE
+    lasting.mouse.click(*lasting.evaluate(TITLE), button="right")
+    lasting.get_by_text("Stack adapters here").last.click()
+    lasting.locator(".lw-stack").get_by_role("button", name="Add an adapter").wait_for()
+    assert lasting.evaluate(LINKS) == [
         "CLIPTextEncode.clip = LW_ApplyStack 1",
         "KSampler.model = LW_ApplyStack 0",
         "KSampler.positive = CLIPTextEncode 0",
@@ -56,7 +56,7 @@ def test_what_read_the_model_reads_the_stack(page: Page) -> None:
         "VAEDecode.samples = KSampler 0",
         "VAEDecode.vae = CheckpointLoaderSimple 2",
     ]
-    page.evaluate("() => { document.activeElement?.blur(); app.canvas.canvas.focus() }")
-    page.keyboard.press("Control+z")
-    page.wait_for_function("() => app.rootGraph.nodes.length === 4")
-    assert page.evaluate(LINKS) == BEFORE
+    lasting.evaluate("() => { document.activeElement?.blur(); app.canvas.canvas.focus() }")
+    lasting.keyboard.press("Control+z")
+    lasting.wait_for_function("() => app.rootGraph.nodes.length === 4")
+    assert lasting.evaluate(LINKS) == BEFORE

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import DRAWN_EITHER_WAY
 from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.adapters.kinds import LowRank
@@ -84,6 +85,7 @@ def test_four_keys_choose_one_of_three_hundred(lasting: Page) -> None:
     assert picker.count() == 0
 
 
+@DRAWN_EITHER_WAY
 def test_the_last_ones_come_first(lasting: Page) -> None:
     picker = opened(
         lasting, recent=("picked/teapot 120.safetensors", "gone.safetensors", "picked/teapot 007.safetensors")
@@ -110,6 +112,7 @@ def test_the_arrows_go_through_the_list(lasting: Page) -> None:
     assert lasting.evaluate("document.activeElement.className") == "lw-add"
 
 
+@DRAWN_EITHER_WAY
 def test_families_are_those_of_the_rows_until_all_are_asked_for(lasting: Page) -> None:
     picker = opened(lasting, "on | picked/teapot 000")
     assert picker.get_by_role("button", name="Only adapters for sd1").get_attribute("aria-pressed") == "true"
@@ -151,6 +154,7 @@ LOADED = {
 }
 
 
+@DRAWN_EITHER_WAY
 @pytest.mark.parametrize("loader", LOADED)
 def test_before_any_run_the_family_is_that_of_the_models_file(lasting: Page, loader: str) -> None:
     prompt = {"1": {"class_type": "LW_Stack", "inputs": {"rows": ""}}, **LOADED[loader]}
@@ -163,6 +167,7 @@ def test_before_any_run_the_family_is_that_of_the_models_file(lasting: Page, loa
     lasting.keyboard.press("Escape")
 
 
+@DRAWN_EITHER_WAY
 def test_pictures_are_fetched_only_for_what_is_in_view(lasting: Page) -> None:
     asked: list[str] = []
     lasting.on("request", lambda request: asked.append(request.url) if "vault/preview" in request.url else None)
@@ -177,6 +182,7 @@ def test_pictures_are_fetched_only_for_what_is_in_view(lasting: Page) -> None:
     lasting.keyboard.press("Escape")
 
 
+@DRAWN_EITHER_WAY
 def test_a_file_that_has_just_come_is_found(lasting: Page, standin: Standin) -> None:
     opened(lasting)
     lasting.keyboard.press("Escape")
@@ -188,6 +194,7 @@ def test_a_file_that_has_just_come_is_found(lasting: Page, standin: Standin) -> 
     lasting.keyboard.press("Escape")
 
 
+@DRAWN_EITHER_WAY
 def test_a_look_at_all_files_is_told_while_it_goes_on(lasting: Page) -> None:
     told = {"total": 0, "families": [], "cards": [], "reading": {"done": 0, "total": 0}, "version": 0, "note": ""}
     lasting.route("**/lora_workbench/vault?*", lambda route: route.fulfill(json=told), times=1)

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from standin import Standin
 
 
-def test_the_page_has_our_nodes_and_asks_for_nothing_that_is_missing(page: Page, standin: Standin) -> None:
-    known = page.evaluate("Object.keys(LiteGraph.registered_node_types)")
+def test_the_page_has_our_nodes_and_asks_for_nothing_that_is_missing(lasting: Page, standin: Standin) -> None:
+    known = lasting.evaluate("Object.keys(LiteGraph.registered_node_types)")
     assert {"LW_TrainLoRA", "LW_Stack", "KSampler"} <= set(known)
     assert not standin.unknown
 
 
-@pytest.mark.parametrize("renderer", ["canvas", "vue"])
-def test_the_newest_front_end_comes_up_too(opened: Opened, newest: Standin, renderer: str) -> None:
+def test_the_newest_front_end_comes_up_too(opened: Opened, newest: Standin) -> None:
+    """With nodes drawn on a canvas; test_widget_lives.py has it with nodes made of Vue components."""
     newest.forget()
-    page = opened.open(newest, renderer)
+    page = opened.open(newest)
     assert "LW_TrainLoRA" in page.evaluate("Object.keys(LiteGraph.registered_node_types)")
 
 
@@ -38,10 +38,10 @@ def test_scripts_that_come_later_are_never_stale(standin: Standin) -> None:
             urlopen(f"{address}/{path}")
 
 
-def test_new_nodes_have_our_widgets_after_lists_were_read_again(page: Page) -> None:
+def test_new_nodes_have_our_widgets_after_lists_were_read_again(lasting: Page) -> None:
     """As they are after each run that saved an adapter."""
-    page.evaluate("async () => { await app.refreshComboInNodes() }")
+    lasting.evaluate("async () => { await app.refreshComboInNodes() }")
     for kind, widget in (("LW_Stack", ".lw-stack"), ("LW_Recipe", ".lw-recipe")):
         prompt = {"1": {"class_type": kind, "inputs": {}}}
-        page.evaluate("async prompt => { await app.loadApiJson(prompt, 'again') }", prompt)
-        page.locator(widget).wait_for()
+        lasting.evaluate("async prompt => { await app.loadApiJson(prompt, 'again') }", prompt)
+        lasting.locator(widget).wait_for()

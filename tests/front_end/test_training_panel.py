@@ -9,6 +9,7 @@ from itertools import count as count_from
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import DRAWN_EITHER_WAY
 from lora_workbench.engine.core.events import RunOpened, SamplesGenerated, StepDone
 from lora_workbench.engine.core.locks import Exclusive
 from lora_workbench.engine.runs.about import About, note
@@ -18,6 +19,7 @@ from lora_workbench.engine.runs.store import RunStore
 from lora_workbench.nodes.host.live import LiveReporter
 from lora_workbench.nodes.routes.table import PREFIX
 from PIL import Image
+from waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -115,6 +117,7 @@ def test_losses_come_as_they_are_and_the_run_is_remembered(lasting: Page, standi
     assert lasting.evaluate(REMEMBERED) == run_name(LINEAGE, STEPS)
 
 
+@DRAWN_EITHER_WAY
 def test_what_a_workflow_remembers_goes_on_only_while_it_is_trained(
     lasting: Page, standin: Standin, store: RunStore
 ) -> None:
@@ -134,6 +137,7 @@ def test_what_a_workflow_remembers_goes_on_only_while_it_is_trained(
     assert lasting.locator(".lw-stop").is_hidden()
 
 
+@DRAWN_EITHER_WAY
 def test_a_page_that_hears_no_end_asks_for_it(lasting: Page, standin: Standin, store: RunStore) -> None:
     del store
     begin(lasting, standin, 400)
@@ -172,11 +176,12 @@ def test_samples_and_a_snapshot_are_asked_for_and_come(lasting: Page, standin: S
     draw.click()
     save.click()
     acts.get_by_text("After this step").wait_for()
+    asked = [(f"{PREFIX}runs/{what}", {"run": RUN}) for what in ("sample", "snapshot")]
+    until(lasting, lambda: sorted(standin.posted), asked)
     assert draw.is_disabled() and save.is_disabled()
-    assert sorted(standin.posted) == [(f"{PREFIX}runs/{what}", {"run": RUN}) for what in ("sample", "snapshot")]
     for wanted in ("sample", "snapshot"):
         request = in_progress.request(LINEAGE, wanted)
-        assert request.exists()
+        until(lasting, request.exists, True)
         request.unlink()
     white = SamplesGenerated(step=41, images=[Image.new("RGB", (32, 32), "white")], prompts=["a fox"])
     list(keeping_samples((event for event in [white]), in_progress.samples(LINEAGE, STEPS)))
@@ -190,6 +195,7 @@ def test_samples_and_a_snapshot_are_asked_for_and_come(lasting: Page, standin: S
     assert draw.is_enabled() and save.is_enabled() and not acts.get_by_text("After this step").is_visible()
 
 
+@DRAWN_EITHER_WAY
 def test_without_prompts_the_panel_says_why_it_draws_none(
     lasting: Page, standin: Standin, in_progress: RunStore
 ) -> None:
@@ -201,6 +207,7 @@ def test_without_prompts_the_panel_says_why_it_draws_none(
     assert acts.get_by_text("One more snapshot").is_enabled()
 
 
+@DRAWN_EITHER_WAY
 def test_a_run_that_has_ended_meanwhile_is_asked_for_nothing(lasting: Page, standin: Standin, store: RunStore) -> None:
     del store
     begin(lasting, standin, 40)

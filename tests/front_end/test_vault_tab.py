@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import DRAWN_EITHER_WAY
 from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.adapters.kinds import LowRank
 from PIL import Image
 from test_accessibility import assert_accessible
 from vault_files import SDXL, lora_file
+from waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +95,7 @@ def found(tab: Locator) -> Locator:
     return tab.locator(".lw-card")
 
 
+@DRAWN_EITHER_WAY
 def test_only_what_is_in_view_is_in_the_page(tab: Locator) -> None:
     cards = tab.locator(".lw-card")
     cards.first.wait_for()
@@ -118,11 +121,13 @@ def test_an_adapter_becomes_a_row_of_the_selected_stack(lasting: Page, tab: Loca
     assert inputs["rows"].splitlines() == ["on | vaulted/fox.safetensors | 1"] * 2
 
 
+@DRAWN_EITHER_WAY
 def test_the_graph_that_trained_it_is_opened(lasting: Page, tab: Locator) -> None:
     found(tab).get_by_role("button", name="Open the graph").click()
     lasting.wait_for_function("() => app.rootGraph.serialize().extra?.of === 'fox'")
 
 
+@DRAWN_EITHER_WAY
 def test_an_adapter_is_pinned_and_unpinned(tab: Locator, standin: Standin) -> None:
     card = found(tab)
     for pinned in (True, False):
@@ -132,13 +137,14 @@ def test_an_adapter_is_pinned_and_unpinned(tab: Locator, standin: Standin) -> No
         assert noted["pinned"] is pinned
 
 
+@DRAWN_EITHER_WAY
 def test_a_note_is_kept_beside_the_adapter(lasting: Page, tab: Locator, standin: Standin) -> None:
     found(tab).get_by_role("button", name="Note on").click()
     lasting.get_by_role("textbox", name="Note on").fill("good at 0.7")
     lasting.get_by_role("button", name="Save the note").click()
     lasting.get_by_text("The note is kept").first.wait_for()
     kept = standin.host.adapter_directory() / "vaulted" / "fox.lw.json"
-    assert "good at 0.7" in kept.read_text(encoding="utf-8")
+    until(lasting, lambda: "good at 0.7" in kept.read_text(encoding="utf-8"), True)
     kept.unlink()
 
 
@@ -161,6 +167,7 @@ def choices(tab: Locator, name: str) -> list[str]:
     return entries.all_inner_texts()
 
 
+@DRAWN_EITHER_WAY
 def test_filters_compose_with_the_words_and_are_cleared_at_once(tab: Locator, herons: None) -> None:
     del herons
     page = tab.page
@@ -186,6 +193,7 @@ def test_filters_compose_with_the_words_and_are_cleared_at_once(tab: Locator, he
     assert not clear.is_visible()
 
 
+@DRAWN_EITHER_WAY
 def test_previews_are_asked_for_once(lasting: Page, tab: Locator, standin: Standin) -> None:
     folder = standin.host.adapter_directory() / "vaulted"
     Image.new("RGB", (1200, 1800), (200, 90, 40)).save(folder / "fox.preview.png")
@@ -218,6 +226,7 @@ def preview_of(standin: Standin, name: str) -> object:
         return image.getpixel((5, 5))
 
 
+@DRAWN_EITHER_WAY
 def test_a_picture_that_was_drawn_becomes_a_preview(
     lasting: Page, tab: Locator, standin: Standin, drawn: list[dict[str, str]]
 ) -> None:
@@ -229,7 +238,7 @@ def test_a_picture_that_was_drawn_becomes_a_preview(
     lasting.keyboard.press("Enter")
     lasting.get_by_text("fox.safetensors has a new preview").first.wait_for()
     tab.locator(".lw-card img").wait_for()
-    assert preview_of(standin, "fox") == (0, 0, 255)
+    until(lasting, lambda: preview_of(standin, "fox"), (0, 0, 255))
 
 
 def test_a_picture_of_a_node_becomes_a_preview(
@@ -248,9 +257,10 @@ def test_a_picture_of_a_node_becomes_a_preview(
     lasting.locator(f".lw-picker .lw-pick{first}").wait_for()
     lasting.keyboard.press("Enter")
     lasting.get_by_text("fox.safetensors has a new preview").first.wait_for()
-    assert preview_of(standin, "fox") == (255, 0, 0)
+    until(lasting, lambda: preview_of(standin, "fox"), (255, 0, 0))
 
 
+@DRAWN_EITHER_WAY
 def test_cards_menus_and_pictures_are_accessible(
     lasting: Page, tab: Locator, standin: Standin, drawn: list[dict[str, str]]
 ) -> None:

@@ -1,6 +1,7 @@
 """Each of our widgets through what happens to nodes: saved, copied, undone, collapsed, and put inside a subgraph.
 
-On the front end that ComfyUI pins and on the newest one, in both renderers.
+On the front end that ComfyUI pins, drawn on a canvas, and on the newest one, made of Vue components; with ``-m pages`` the
+other way round, too.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import RENDERERS, Opened
+from conftest import Opened
 from lora_workbench.engine.data.loading import load_dataset
 from lora_workbench.nodes.kit.galleries import gallery
 from PIL import Image
@@ -121,16 +122,27 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kind]:
     }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["pinned", "newest"])
-def server(request: pytest.FixtureRequest, standin: Standin, newest: Standin) -> Standin:
-    return {"pinned": standin, "newest": newest}[request.param]
+PAGES = [pytest.param(name, marks=pytest.mark.pages) for name in ("pinned-vue", "newest-canvas")]
 
 
-@pytest.fixture(scope="module", params=list(RENDERERS))
-def page(request: pytest.FixtureRequest, browser: Browser, server: Standin) -> Iterator[Page]:
+@pytest.fixture(scope="module", params=["pinned-canvas", "newest-vue", *PAGES])
+def place(request: pytest.FixtureRequest, standin: Standin, newest: Standin) -> tuple[Standin, str]:
+    """A server with a front end, and the renderer."""
+    version, renderer = request.param.split("-")
+    return {"pinned": standin, "newest": newest}[version], renderer
+
+
+@pytest.fixture(scope="module")
+def server(place: tuple[Standin, str]) -> Standin:
+    return place[0]
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, place: tuple[Standin, str]) -> Iterator[Page]:
+    server, renderer = place
     server.forget()
     pages = Opened(browser)
-    yield pages.open(server, request.param)
+    yield pages.open(server, renderer)
     pages.close()
 
 

@@ -76,12 +76,9 @@ def shapes(workflow: dict[str, Any]) -> list[float]:
     return [side / widest for size in sizes for side in size]
 
 
-@pytest.mark.parametrize("renderer", ["canvas", pytest.param("vue", marks=pytest.mark.pages)])
-def test_without_our_scripts_a_workflow_still_gives_the_same_prompt(
-    opened: Opened, standin: Standin, renderer: str
-) -> None:
+def test_without_our_scripts_a_workflow_still_gives_the_same_prompt(opened: Opened, standin: Standin) -> None:
     standin.extension_on = False
-    page = opened.open(standin, renderer)
+    page = opened.open(standin)
     for path in sorted(WORKFLOWS.glob("*.json")):
         twin = json.loads((WORKFLOWS / "api" / path.name).read_text(encoding="utf-8"))
         found = page.evaluate(OPEN, json.loads(path.read_text(encoding="utf-8")))

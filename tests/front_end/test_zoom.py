@@ -43,8 +43,8 @@ ROOM = """place => {
 element."""
 LINE = 16
 """Pixels by which a training may differ, as what it says of itself changes."""
-PAUSE = 700
-"""Milliseconds until nothing grows any more."""
+PAUSE, SHOWN_AFTER = 700, 200
+"""Milliseconds until nothing grows any more, and until what is shown is on the page."""
 TEXT = "\n".join(f"line {number} of what a node has told after its run" for number in range(14))
 
 
@@ -91,9 +91,9 @@ def test_it_takes_the_same_room(
 
     def room(seen_from: tuple[float, list[int]]) -> list[int]:
         node = lasting.evaluate(ADD, [kind, values, seen_from])
-        lasting.wait_for_timeout(PAUSE)
+        lasting.wait_for_timeout(SHOWN_AFTER)
         happens(standin, node, dataset)
-        lasting.wait_for_timeout(PAUSE)
+        lasting.wait_for_timeout(SHOWN_AFTER)
         lasting.evaluate(LOOK, [*CLOSE])
         lasting.wait_for_timeout(PAUSE)
         return lasting.evaluate(ROOM, place)
