@@ -1,7 +1,7 @@
 """Each of our widgets through what happens to nodes: saved, copied, undone, collapsed, and put inside a subgraph.
 
-On the front end that ComfyUI pins, drawn on a canvas, and on the newest one, made of Vue components; with ``-m pages`` the
-other way round, too.
+On the front end that ComfyUI pins, drawn on a canvas, and on the newest one, made of Vue components; with ``-m pages``
+the other way round, too.
 """
 
 from __future__ import annotations
