@@ -49,6 +49,7 @@ class ProjectCode:
         self._reader = file_hash(Path(__file__))
         self._sources = self._read_kept()
         self._is_new = False
+        self._file = cache(self._look_for)
 
     def identity(self, module: str) -> str:
         """Hash of a module and of everything that it imports from the package, however indirectly.
@@ -94,7 +95,8 @@ class ProjectCode:
             self._is_new = True
         return known
 
-    def _file(self, module: str) -> str | None:
+    def _look_for(self, module: str) -> str | None:
+        """The file of a module; ``_file`` remembers it, as nodes reach the same modules again and again."""
         parts = [part for part in module.split(".") if part]
         for file in ("/".join(parts) + ".py", "/".join([*parts, "__init__.py"])):
             if (self._package / file).is_file():
@@ -105,8 +107,8 @@ class ProjectCode:
         """The ``__init__.py`` files that importing a file of the engine runs too: they register things."""
         folders = file.split("/")[:-1]
         for depth in range(2, len(folders) + 1):
-            init = "/".join([*folders[:depth], "__init__.py"])
-            if folders[0] == "engine" and (self._package / init).is_file():
+            init = self._file(".".join(folders[:depth]))
+            if folders[0] == "engine" and init:
                 yield init
 
     def _read_kept(self) -> dict[str, Source]:

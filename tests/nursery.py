@@ -5,8 +5,11 @@ A cold start takes seconds, a fork milliseconds. Requests and answers are lines 
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import os
+import pkgutil
 import random
 import select
 import shutil
@@ -114,26 +117,40 @@ def kill_ten_times(workflow: Path, place: Path, folders: Sequence[str], saved: C
 
 
 def _serve() -> None:
-    _import_everything()
+    import_everything()
     for line in sys.stdin:
         request = json.loads(line)
         print(json.dumps(_forked(request, Moment(*request["kill"]))), flush=True)
 
 
-def _import_everything() -> None:
-    """What runs use, so that the children needn't; nothing is computed, since threads don't survive a fork."""
+def import_everything() -> None:
+    """What runs use, and what is known of our code, so that the children needn't find it out; nothing is computed, since
+    threads don't survive a fork."""
     import diffusers
-    import safetensors.torch
+    import pillow_heif
     import torch
     import transformers
-    from lora_workbench.cli import nodes
+    from lora_workbench import engine
+    from lora_workbench.cli import generate, nodes, train
+    from lora_workbench.engine.core.resources import PROJECT_ROOT
+    from lora_workbench.headless.code_identity import ProjectCode
+    from PIL import Image
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
     for name in ("StableDiffusionPipeline", "AutoencoderKL", "UNet2DConditionModel", "DDIMScheduler"):
         getattr(diffusers, name)
     for name in ("CLIPTextModel", "CLIPTokenizer"):
         getattr(transformers, name)
-    nodes.registry()
-    del safetensors, torch
+    for module in pkgutil.walk_packages(engine.__path__, f"{engine.__name__}."):
+        importlib.import_module(module.name)
+    Image.init()
+    get_checkpoint_conversion_mapping("clip_text_model")
+    package, code = engine.__name__.removesuffix("engine"), ProjectCode(PROJECT_ROOT)
+    for node in nodes.registry().values():
+        code.identity(node.__module__.removeprefix(package))
+    del pillow_heif, generate, train
+    torch.set_num_threads(1)
+    gc.freeze()
 
 
 def _forked(request: dict[str, Any], kill: Moment) -> Ended:
