@@ -124,8 +124,10 @@ def _serve() -> None:
 
 
 def import_everything() -> None:
-    """What runs use, and what is known of our code, so that the children needn't find it out; nothing is computed, since
-    threads don't survive a fork."""
+    """What runs use, and what is known of our code, so that children needn't find it out.
+
+    Nothing is computed, since threads don't survive a fork.
+    """
     import diffusers
     import pillow_heif
     import torch

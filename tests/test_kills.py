@@ -21,7 +21,7 @@ from workspace import chosen, in_api_format
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL")
 
-STEPS, SAVE_EVERY = 24, 4
+STEPS, SAVE_EVERY = 8, 2
 FOLDERS = {"datasets", "loras", "drawn", "run-store/encoded", "run-store/class_pictures", "run-store/runs"}
 """Where results are saved, and what is kept of encoding and training."""
 
@@ -48,11 +48,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "base": ("LW_LoadBase", {"base": "base", "device": "cpu", "precision": "fp32"}),
         "recipe": ("LW_Recipe", {
             "dataset": ["captions", 0], "base": ["base", 0],
-            **chosen(steps=STEPS, batch_size=2, save_every=SAVE_EVERY, snapshot_steps=12, prior_batch_size=1),
+            **chosen(steps=STEPS, batch_size=2, save_every=SAVE_EVERY, snapshot_steps=4, prior_batch_size=1),
         }),
         "class": ("LW_RegularizationSet", {
-            "dataset": ["captions", 0], "prompts": "", "count": 6, "path": "", "seed": 0, "steps": 1, "guidance": 1.0,
-            "batch_size": 4, "base": ["base", 0], "recipe": ["recipe", 0],
+            "dataset": ["captions", 0], "prompts": "", "count": 3, "path": "", "seed": 0, "steps": 1, "guidance": 1.0,
+            "batch_size": 2, "base": ["base", 0], "recipe": ["recipe", 0],
         }),
         "train": ("LW_TrainLoRA", {
             "base": ["base", 0], "dataset": ["captions", 0], "recipe": ["recipe", 0], "seed": 3, "name": "zwx",
@@ -64,8 +64,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }),
         "draw": ("LW_Generate", {
             "base": ["base", 0], "stack": ["stack", 0], "prompts": "a zwx thing\na bell", "seed": 1,
-            "seeds_per_prompt": 4, "steps": 1, "guidance": 1.0, "negative_prompt": "", "width": 0, "height": 0,
-            "batch_size": 8,
+            "seeds_per_prompt": 2, "steps": 1, "guidance": 1.0, "negative_prompt": "", "width": 0, "height": 0,
+            "batch_size": 4,
         }),
         "pictures": ("LW_SaveImages", {"filename_prefix": "drawn/zwx", "batch": ["draw", 1]}),
         "plot": ("LW_SaveImages", {"filename_prefix": "loss", "images": ["train", 1]}),
@@ -134,8 +134,8 @@ def moment(number: int, rng: random.Random, undisturbed: Ended) -> Moment:
 
 def results(output: Path) -> dict[str, Any]:
     """Every file with what doesn't depend on the time, by its path."""
-    known = output / "run-store" / "code"
-    files = [path for path in output.rglob("*") if path.is_file() and path.parent != known]
+    known = [output / "run-store" / name for name in ("code", ".swept")]
+    files = [path for path in output.rglob("*") if path.is_file() and not {path, path.parent} & {*known}]
     return {path.relative_to(output).as_posix(): content(path) for path in files}
 
 

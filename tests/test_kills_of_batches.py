@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has nei
 
 FOLDER = "batches/killed"
 FOLDERS = (f"{FOLDER}/pictures", f"{FOLDER}/.batch", FOLDER)
-PICTURES = 3 * 2 * 5
+PICTURES = 3 * 2 * 3
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "axis": "adapters", "values": "fox:0.8\nfox:0.8 + riso", "no_adapter": True, "adapter": "",
         }),
         "batch": ("LW_GenerateBatch", {
-            "base": ["base", 0], "prompts": "a fox\na cow", "seed": 0, "seeds_per_prompt": 5, "steps": 2,
+            "base": ["base", 0], "prompts": "a fox\na cow", "seed": 0, "seeds_per_prompt": 3, "steps": 2,
             "guidance": 2.0, "negative_prompt": "", "width": 0, "height": 0, "batch_size": 4, "name": "killed",
             "jobs": ["which", 0],
         }),

@@ -17,7 +17,6 @@ from lora_workbench.engine.training.optimizers import OPTIMIZERS
 from nursery import Moment, Nursery, nursery
 from PIL import Image
 from safetensors.torch import load_file
-from tiny import save_tiny_sd1
 from workspace import in_api_format
 
 pytestmark = [
@@ -26,7 +25,7 @@ pytestmark = [
 ]
 
 STATES = "run-store/runs"
-USUAL = "rank = 4; alpha = 4; steps = 12; save_every = 2"
+USUAL = "rank = 4; alpha = 4; steps = 8; save_every = 2"
 OWN = {
     "adamw_8bit": "learning_rate = 0.01; optimizer_settings = min_8bit_size = 16",
     "prodigy": "learning_rate = 1; optimizer_settings = d0 = 0.001",
@@ -48,15 +47,19 @@ def runs() -> Iterator[Nursery]:
         yield opened
 
 
-def workflow(folder: Path, method: str) -> Path:
-    """A graph that trains twelve steps and keeps its state every second one."""
-    save_tiny_sd1(folder / "base")
-    (folder / "pictures").mkdir()
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
     for color in ("red", "green"):
-        Image.new("RGB", (32, 32), color).save(folder / "pictures" / f"{color}.png")
+        Image.new("RGB", (32, 32), color).save(folder / f"{color}.png")
+    return folder
+
+
+def workflow(folder: Path, pictures: Path, base: Path, method: str) -> Path:
+    """A graph that trains eight steps and keeps its state every second one."""
     nodes = {
-        "base": ("LW_LoadBase", {"base": "base", "device": "cpu", "precision": "fp32"}),
-        "data": ("LW_LoadDataset", {"path": "pictures", "on_unreadable": "refuse"}),
+        "base": ("LW_LoadBase", {"base": str(base), "device": "cpu", "precision": "fp32"}),
+        "data": ("LW_LoadDataset", {"path": str(pictures), "on_unreadable": "refuse"}),
         "captions": ("LW_TriggerCaptions", {
             "dataset": ["data", 0], "trigger_word": "zwx", "class_word": "thing", "template": "a {trigger} {class}",
             "mode": "replace",
@@ -75,8 +78,9 @@ def workflow(folder: Path, method: str) -> Path:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_ten_kills_change_no_bit(method: str, runs: Nursery, tmp_path: Path) -> None:
-    graph, output, rng, killed = workflow(tmp_path, method), tmp_path / "killed", random.Random(method), 0
+def test_ten_kills_change_no_bit(method: str, runs: Nursery, pictures: Path, tiny_sd1: Path, tmp_path: Path) -> None:
+    graph, output = workflow(tmp_path, pictures, tiny_sd1, method), tmp_path / "killed"
+    rng, killed = random.Random(method), 0
     undisturbed = runs.run(graph, tmp_path / "whole")
     assert undisturbed.status == 0, undisturbed.said
     expected = saved(tmp_path / "whole")
