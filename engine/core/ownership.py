@@ -1,9 +1,8 @@
 """Temporary files belong to the process that writes them, so that those of killed processes can be removed.
 
 Each process has a token, which is part of the names of its temporary files, and holds a lock on a file named after the
-token as long as it lives. If the lock can be acquired, the owner is dead; PIDs, in contrast, are reused. Beside its lock,
-each process notes the folders that it writes to, so that looking for what a killed one left takes no walk through
-everything that was ever saved.
+token as long as it lives. If the lock can be acquired, the owner is dead; PIDs, in contrast, are reused. Beside its lock
+each process notes the folders that it writes to, so that what a killed one left is found without searching everything.
 """
 
 from __future__ import annotations
