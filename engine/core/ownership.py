@@ -1,8 +1,8 @@
 """Temporary files belong to the process that writes them, so that those of killed processes can be removed.
 
 Each process has a token, which is part of the names of its temporary files, and holds a lock on a file named after the
-token as long as it lives. If the lock can be acquired, the owner is dead; PIDs, in contrast, are reused. Beside its lock
-each process notes the folders that it writes to, so that what a killed one left is found without searching everything.
+token as long as it lives. If the lock can be acquired, the owner is dead; PIDs, in contrast, are reused. Beside its
+lock, each process notes the folders that it writes to, so that what a killed one left is found without searching all.
 """
 
 from __future__ import annotations
