@@ -34,9 +34,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from farming.accounts import differences, figures, saved, trained, work_of
 from farming.jobs import Job, in_random_order, make_jobs
 from farming.scheduler import Farm, Trouble
-from farming.worker import import_everything
 from lora_workbench.engine.core.ownership import sweep
 from measuring import table, write_json
+from nursery import import_everything
 from tiny import save_tiny_sd1
 
 RESULTS = Path(__file__).parent / "farming" / "results.json"

@@ -127,8 +127,8 @@ def moment(number: int, rng: random.Random, undisturbed: Ended) -> Moment:
 
 def results(output: Path) -> dict[str, Any]:
     """Every file with what doesn't depend on the time, by its path."""
-    known = output / "run-store" / "code"
-    files = [path for path in output.rglob("*") if path.is_file() and path.parent != known]
+    known = [output / "run-store" / name for name in ("code", ".swept")]
+    files = [path for path in output.rglob("*") if path.is_file() and not {path, path.parent} & {*known}]
     return {path.relative_to(output).as_posix(): content(path) for path in files}
 
 

@@ -121,8 +121,8 @@ class Workspace:
 
     def files(self) -> dict[Path, bytes]:
         """All results, the run store among them, with their bytes; what is known of the code and of files isn't one."""
-        known = [self.output / "run-store" / name for name in ("code", "vault")]
-        paths = (path for path in self.output.rglob("*") if path.is_file() and path.parent not in known)
+        known = [self.output / "run-store" / name for name in ("code", "vault", ".swept")]
+        paths = (path for path in self.output.rglob("*") if path.is_file() and not {path, path.parent} & {*known})
         return {path: path.read_bytes() for path in paths}
 
 

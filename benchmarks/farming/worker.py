@@ -27,25 +27,6 @@ class Told:
     value: Any = None
 
 
-def import_everything() -> None:
-    """What jobs use, once; nothing is computed, since threads don't survive a fork."""
-    import diffusers
-    import safetensors.torch
-    import torch
-    import transformers
-    from lora_workbench.cli import generate, nodes, train
-    from lora_workbench.engine.batches import running
-    from lora_workbench.engine.runs import from_file, processes
-
-    for name in ("StableDiffusionPipeline", "AutoencoderKL", "UNet2DConditionModel", "DDIMScheduler"):
-        getattr(diffusers, name)
-    for name in ("CLIPTextModel", "CLIPTokenizer"):
-        getattr(transformers, name)
-    nodes.registry()
-    del safetensors, generate, train, running, from_file, processes
-    torch.set_num_threads(1)
-
-
 def work(jobs: list[tuple[str, ...]], output: Path, pipe: Connection, nice: int) -> None:
     """Do the jobs whose numbers come through the pipe, until ``None`` does; runs in a process of its own."""
     from lora_workbench.cli.main import main

@@ -46,7 +46,7 @@ def replacing(path: Path, *, new: bool = False) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=partial_suffix(), dir=path.parent))
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=partial_suffix(path.parent), dir=path.parent))
     except OSError as error:
         raise cannot_write(path, error) from error
     temporary = folder / path.name
@@ -89,7 +89,7 @@ def adding(path: Path) -> Iterator[Draft]:
     folder = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=partial_suffix(), dir=path.parent))
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=partial_suffix(path.parent), dir=path.parent))
         draft = Draft(folder / path.name, path)
         yield draft
         for file in _files(draft.temporary):

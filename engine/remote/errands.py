@@ -115,7 +115,7 @@ class Errand:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            place = tempfile.TemporaryDirectory(prefix=".hosted.", suffix=partial_suffix(), dir=self.folder)
+            place = tempfile.TemporaryDirectory(prefix=".hosted.", suffix=partial_suffix(self.folder), dir=self.folder)
         except OSError as error:
             raise cannot_write(self.folder, error) from error
         with place as folder:

@@ -97,7 +97,11 @@ class Host(ABC):
             self.adapter_directory(), self.checkpoint_directory(), self.diffusers_directory(),
             self.embedding_directory(), self.report_directory(),
         ]  # fmt: skip
-        sweep([self.store_root(), *folders, self.output_directory() / "datasets"])
+        sweep([self.store_root(), *folders, self.output_directory() / "datasets"], self.swept())
+
+    def swept(self) -> Path:
+        """The file that tells when all of this host's folders were searched last."""
+        return self.store_root() / ".swept"
 
     @abstractmethod
     def add_routes(self, routes: Iterable[Route]) -> None:

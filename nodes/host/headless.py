@@ -84,7 +84,7 @@ class HeadlessHost(Host):
 
     def tidy_up(self) -> None:
         """Everything lies below the output folder, pictures in any folder of it."""
-        sweep([self._output])
+        sweep([self._output], self.swept())
 
     def add_routes(self, routes: Iterable[Route]) -> None:
         """There is no front end."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from lora_workbench.cli import main as cli
+from lora_workbench.engine.core import ownership
 from lora_workbench.engine.core.events import Message
 from lora_workbench.engine.core.locks import Exclusive, if_free
 from lora_workbench.engine.core.ownership import sweep
@@ -81,6 +83,37 @@ def test_it_is_still_known_after_a_sweep_of_other_folders(process, tmp_path: Pat
     kill(process(WRITE, tmp_path / "b"))
     assert len(sweep([tmp_path / "b"])) == 2
     assert len(sweep([tmp_path / "a"])) == 2
+
+
+def test_everything_is_searched_once_a_day_and_in_between_only_where_dead_processes_wrote(process, tmp_path: Path):
+    output, stamp = tmp_path / "out", tmp_path / ".swept"
+    stranger = output / "deep" / ".x.abcdefgh.0123456789ab.partial"
+    stranger.parent.mkdir(parents=True)
+    stamp.touch()
+    for _ in range(2):
+        kill(process(WRITE, output / "a"))
+        live = process(WRITE, output / "b")
+        stranger.touch()
+        os.utime(stranger, (0, 0))
+        assert {path.parents[1] for path in sweep([output], stamp)} == {output / "a"}, "nobody noted the stranger"
+        assert not partials(output / "a") and len(partials(output / "b")) == 2
+        kill(live)
+        os.utime(stamp, (0, 0))
+        assert len(sweep([output], stamp)) == 3 and not partials(output)
+        assert time.time() - stamp.stat().st_mtime < 60
+
+
+def test_the_dead_are_remembered_as_long_as_they_have_left_something(
+    process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ownership, "_STARTING", -1)
+    kill(process(WRITE, tmp_path / "a"))
+    [token] = {path.name.split(".")[-2] for path in partials(tmp_path)}
+    locks = Path(tempfile.gettempdir())
+    sweep([tmp_path / "b"])
+    assert {path.suffix for path in locks.glob(f"lora_workbench-*/{token}.*")} == {".lock", ".folders"}
+    sweep([tmp_path / "a"])
+    assert not [*locks.glob(f"lora_workbench-*/{token}.*")]
 
 
 def test_a_killed_run_leaves_nothing_after_the_next_start(process, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
