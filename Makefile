@@ -1,7 +1,7 @@
 # Everything happens in .venv; PyPI is the only network that is needed.
 PYTHON ?= python3
 PYTEST_ARGS ?=
-JOBS ?= 2
+JOBS ?= 3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --disable-pip-version-check --constraint constraints.txt
 STAMP := .venv/.installed
@@ -51,7 +51,7 @@ figures: demo
 		--out assets/demo_base/adapters.json
 
 # The tests' models are so small that threads wait for each other most of the time: two processes of one thread each are
-# much faster than one of two.
+# much faster than one of two. One more than there are cores works while others wait for browsers and servers.
 test: export OMP_NUM_THREADS ?= 1
 test: $(STAMP)
 	$(BIN)/pytest tests --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS)

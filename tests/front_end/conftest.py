@@ -27,6 +27,7 @@ DRAWN_EITHER_WAY = pytest.mark.parametrize("lasting", ["canvas"], indirect=True)
 AS_NEW = """async vue => {
     const {setting, sidebarTab, toast, workflow} = app.extensionManager
     if (sidebarTab.activeSidebarTabId) sidebarTab.toggleSidebarTab(sidebarTab.activeSidebarTabId)
+    app.canvas.finalizeGhostPlacement(true) // a node that hangs on the pointer
     const earlier = [...workflow.openWorkflows]
     await app.loadGraphData({nodes: [], links: [], groups: [], version: 0.4, last_node_id: 0, last_link_id: 0})
     for (const one of earlier) if (one !== workflow.activeWorkflow) await workflow.closeWorkflow(one)

@@ -34,7 +34,7 @@ def test_keys_open_the_tabs_and_stop_the_training(lasting: Page, standin: Standi
     lasting.evaluate(CANVAS)
     standin.host.node = "7"
     standin.send("executing", {"node": "7"})
-    lasting.wait_for_timeout(500)  # until the lasting has heard it
+    lasting.wait_for_timeout(500)  # until the page has heard it
     lasting.keyboard.press("Control+Alt+Shift+Enter")
     lasting.get_by_text("No training is in progress.").wait_for()
     until(lasting, lambda: ("/lora_workbench/stop", {"node": "7"}) in standin.posted, True)
@@ -46,6 +46,7 @@ def test_letters_are_letters_where_people_type(lasting: Page) -> None:
     lasting.evaluate(CANVAS)
     lasting.keyboard.press("l")
     search = lasting.locator(".lw-vault input[type=search]")
+    search.fill("")  # what was looked for last
     search.press_sequentially("tl")
     assert search.input_value() == "tl"
     assert lasting.locator(".lw-runs").count() == 0

@@ -76,7 +76,7 @@ def test_all_weights_take_what_is_foretold(base: PartsBackbone, tmp_path: Path, 
     assert found.saved == pytest.approx(saved.stat().st_size, rel=0.02)
 
     assert found.trial.memory is not None and peak.size is not None
-    assert found.plan.needed == pytest.approx(found.trial.memory, rel=0.5)
+    assert 0.5 < found.plan.needed / found.trial.memory < 2  # memory that was freed before is taken again
     assert 0.4 < (found.plan.needed + found.need.copies) / peak.size < 1.5
     assert found.trial.seconds < 10 * trained.seconds / len(trained.losses) + 1
 
