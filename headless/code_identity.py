@@ -49,8 +49,8 @@ class ProjectCode:
         self._reader = file_hash(Path(__file__))
         self._sources = self._read_kept()
         self._is_new = False
-        self._file = cache(self._look_for)
-        self._looked_at: dict[str, tuple[str, list[str]]] = {}
+        self._file = cache(self._look_for)  # nearly all nodes use the same modules
+        self._used = cache(self._look_at)
 
     def identity(self, module: str) -> str:
         """Hash of a module and of everything that it imports from the package, however indirectly.
@@ -81,16 +81,14 @@ class ProjectCode:
                 write_json(self._kept, {"reader": self._reader, "sources": self._sources})
             self._is_new = False
 
-    def _used(self, file: str) -> tuple[str, list[str]]:
-        """A file's digest, and the files that it imports; looked at once, as nearly all nodes share most files."""
-        if file not in self._looked_at:
-            source, imported = self._source(file), []
-            for name, part in source.imports:
-                found = self._file(f"{name}.{part}") or self._file(name)
-                if found and not found.startswith(DRIVING):
-                    imported += [found, *self._run_before(found)]
-            self._looked_at[file] = source.digest, imported
-        return self._looked_at[file]
+    def _look_at(self, file: str) -> tuple[str, list[str]]:
+        """A file's digest, and the files that it imports."""
+        source, imported = self._source(file), []
+        for name, part in source.imports:
+            found = self._file(f"{name}.{part}") or self._file(name)
+            if found and not found.startswith(DRIVING):
+                imported += [found, *self._run_before(found)]
+        return source.digest, imported
 
     def _source(self, file: str) -> Source:
         path = self._package / file
@@ -103,7 +101,7 @@ class ProjectCode:
         return known
 
     def _look_for(self, module: str) -> str | None:
-        """The file of a module; ``_file`` remembers it, as nodes reach the same modules again and again."""
+        """The file of a module."""
         parts = [part for part in module.split(".") if part]
         for file in ("/".join(parts) + ".py", "/".join([*parts, "__init__.py"])):
             if (self._package / file).is_file():
