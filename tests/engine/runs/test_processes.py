@@ -63,8 +63,8 @@ def of(base, folder, recipe: Recipe):
     )
 
 
-@WARM
 def test_two_processes_train_what_one_trains(train, alone):
+    """Started as the product starts them."""
     shared, events = finish(train("shared", 2))
     assert shared.losses == alone.losses
     assert shared.adapter.content_hash == alone.adapter.content_hash
