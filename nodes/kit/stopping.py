@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ..host import io
+from ..host import host, io
 
 if TYPE_CHECKING:
     from ...engine.runs.running import Finished
@@ -16,8 +16,12 @@ _STOPS: Counter[str] = Counter()
 
 def stops_of(cls: type[io.ComfyNode]) -> int:
     """What a training node's ``fingerprint_inputs`` gives, so that ComfyUI runs it again after a stop. A run that is
-    finished is then read from the run store."""
-    return _STOPS[cls.define_schema().node_id]
+    finished is then read from the run store.
+
+    0 without ComfyUI: there :func:`unfinished` is enough, and the results of finished runs must stay known to other
+    processes.
+    """
+    return _STOPS[cls.define_schema().node_id] if host().has_native else 0
 
 
 def unfinished(trained: Finished, cls: type[io.ComfyNode]) -> dict[str, Any]:

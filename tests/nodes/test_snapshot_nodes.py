@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ import pytest
 from lora_workbench.cli import main as cli
 from lora_workbench.engine.adapters.files import load_adapter
 from lora_workbench.engine.core.errors import AdapterError
-from workspace import Graph, Workspace, changed, chosen, in_api_format, training
+from lora_workbench.nodes.host.headless import HeadlessHost
+from workspace import Graph, Workspace, changed, chosen, in_another_process, in_api_format, training
 
 SHORT = chosen(steps=6, rank=2, snapshot_every=2, schedule="constant", save_every=4)["settings"]
 
-STEPS = 80
-"""Enough to be asked to stop in between."""
+STEPS, STEP_TAKES = 80, 0.05
+"""Together enough seconds to be asked to stop in between."""
 
 
 def picking(workspace: Workspace, settings: str = SHORT, **values: Any) -> Graph:
@@ -145,6 +147,11 @@ while not any(run.done for run in listed_runs(store)):
 sys.exit(main(["runs", "--output", output, "--json"]) or main(["runs", "stop", "zwx", "--output", output]))
 """
 """Waits until a training has kept its state, lists the runs and stops it."""
+RUN = """
+import sys
+from lora_workbench.cli.main import main
+sys.exit(main(["run", sys.argv[1], "--output", sys.argv[2], "--json"]))
+"""
 
 
 def test_a_training_that_is_stopped_from_the_shell(workspace: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
@@ -154,7 +161,9 @@ def test_a_training_that_is_stopped_from_the_shell(workspace: Workspace, capfd: 
         [sys.executable, "-c", SHELL, str(output)], stdout=subprocess.PIPE, text=True, env=environment
     )
     assert shell.stdout and shell.stdout.readline() == "ready\n"
-    told = workspace.told(graph)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HeadlessHost, "check_interruption", lambda _: time.sleep(STEP_TAKES))
+        told = workspace.told(graph)
     listed, asked = shell.communicate(timeout=120)[0].splitlines()
     [run] = json.loads(listed)
     assert (run["name"], run["progress"], run["steps"]) == ("zwx", "running", STEPS)
@@ -177,3 +186,5 @@ def test_a_training_that_is_stopped_from_the_shell(workspace: Workspace, capfd: 
     assert Path(again["adapters"][0]).name == "zwx_00002.safetensors"
     assert load_adapter(again["adapters"][0]).content_hash == once.content_hash != stopped.content_hash
     assert workspace.told(graph)["cached_nodes"] == len(graph), "the finished run counts again"
+    ended = in_another_process(RUN, str(workspace.write(graph)), str(output), folder=output)
+    assert json.loads(ended.stdout)["cached_nodes"] == len(graph), "also for processes that have seen no stop"
