@@ -5,13 +5,14 @@
     python benchmarks/methods.py --packages build/emoji/node_modules            all that is missing, for hours
     python benchmarks/methods.py --packages build/emoji/node_modules --methods "min-SNR 5" --seeds 0
     python benchmarks/methods.py --packages build/emoji/node_modules --script train_dreambooth_lora.py
-    python benchmarks/methods.py                                                the table of what has been measured
+    python benchmarks/methods.py                                                the tables of what has been measured
 
 Two subjects and two styles of art that the demo base hasn't seen (``teaching/sets.py``), equal steps. The rate of each
 method is searched for on the first subject and the first style with one seed: of three or four, the one that comes
-nearest among those that drift no more than 1.1 times as far as the recipe at its own rate. What has been measured is
-kept in ``teaching/results.json`` after each training, and isn't measured again. With ``--script``, diffusers' own
-trainer is the last two rows; the Python that runs this then needs accelerate and torchvision too.
+nearest among those that drift no more than 1.1 times as far as the recipe at its own rate. The first table is that
+search, the second has all sets and three other seeds. What has been measured is kept in ``teaching/results.json`` after
+each training, and isn't measured again; ``--seeds`` without numbers stops at the search. With ``--script``, diffusers'
+own trainer is the last two rows; the Python that runs this then needs accelerate and torchvision too.
 """
 
 from __future__ import annotations
@@ -79,8 +80,37 @@ def _search(method: str, rate: float) -> list[Job]:
     return [Job(method, settings_of(method), rate, name, SEARCH_SEED) for name in SEARCHED]
 
 
+def rows_of_search(results: Results, methods: list[str]) -> Iterator[list[str]]:
+    """A row for each method that the search has measured, at the rate that it found.
+
+    ``nearer`` and ``drift`` are beside the recipe's: 10 % nearer is a tenth less distance, on average over the sets.
+    """
+    recipe = _measured(results, "recipe", 1.0)
+    for method in methods:
+        rate = best_rate(results, method)
+        if not recipe or not (found := _measured(results, method, rate)):
+            continue
+        tried = [other for other in rates_of(method) if _measured(results, method, other)]
+        nearer = 1 - mean(one["distance"] / beside["distance"] for one, beside in zip(found, recipe, strict=True))
+        drift = mean(one["drift"] for one in found) / mean(beside["drift"] for beside in recipe)
+        yield [
+            method,
+            f"{rate:g} of {', '.join(f'{other:g}' for other in tried)}" if len(tried) > 1 else f"{rate:g}",
+            *(f"{one['distance']:.3f}" for one in found),
+            f"{nearer:+.0%}",
+            f"{drift - 1:+.0%}",
+            f"{mean(one['bytes'] for one in found) / 1e6:.2f}",
+        ]
+
+
+def _measured(results: Results, method: str, rate: float) -> list[dict[str, float]]:
+    """The figures of the search's jobs, or none if not all of them can be had."""
+    found = [results.of(job) for job in _search(method, rate)]
+    return [one for one in found if one] if all(found) else []
+
+
 def rows(results: Results, methods: list[str], seeds: list[int]) -> Iterator[list[str]]:
-    """A row of the table for each method that has been measured."""
+    """A row for each method that has been measured with these seeds."""
     for method in methods:
         rate = best_rate(results, method)
         by_set = {
@@ -126,9 +156,11 @@ def main() -> None:
     bench = Bench(args.packages, args.folder, args.pictures, args.script) if args.packages else None
     results = Results(args.results, bench)
     methods = [*args.methods, *(SCRIPTS if args.script or not bench else [])]
+    if searched := [*rows_of_search(results, methods)]:
+        print(table(["one seed", "rate", *SEARCHED, "nearer", "drift", "MB"], searched), end="\n\n")
     if found := [*rows(results, methods, args.seeds)]:
         print(table(["method", "rate", *SETS, "nearer", "drift", "ms/step", "MB"], found))
-    else:
+    if not searched and not found:
         print("Nothing has been measured yet; --packages names the folder with the art to measure with.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import mcp_types as types
 import pytest
-from agents_server import done, end_worker, images_of, links_of, over_stdio, path_of, refused, text_of
+from agents_server import done, end_worker, images_of, in_thread, links_of, over_stdio, path_of, refused, text_of
 from lora_workbench.engine.adapters.files import load_adapter
 from PIL import Image
 
@@ -37,7 +36,7 @@ def test_an_agent_makes_brand_assets(output: Path, root: Path) -> None:
             problem = await refused(client, "run_brand_assets", formats_value="64x64")
             return tools["run_brand_assets"], await done(client, "run_brand_assets", **CALL), problem
 
-    tool, result, problem = asyncio.run(campaign())
+    tool, result, problem = in_thread(campaign())
     arguments = tool.input_schema["properties"]
     assert arguments["trigger_word"]["default"] == "nvo"
     assert "products" in arguments["products_values"]["description"]
