@@ -5,7 +5,7 @@ Each note is one sentence with what was given, what comes of it and what to do. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod, sqrt
 from typing import Any
@@ -36,6 +36,15 @@ _LOW_RANK = ("lora", "dora")
 """Kinds whose update has no higher rank than the recipe says."""
 _WEAK = 1 / 16
 """alpha / rank below which an update is all but switched off at usual learning rates."""
+
+
+_OTHER_RATES: Mapping[str, tuple[str, float, str]] = {
+    "lion": ("adamw", 0.2, "takes a third to a tenth of that, as it steps by signs alone"),
+    "lokr": ("lora", 3.0, "learns little at it"),
+}
+"""Kinds and optimizers that need other rates than suggested ones -> what those are for, how many times as high a rate
+to try first, and why. Lion's is its paper's (Chen et al. 2023, arXiv:2302.06675), LoKr's was measured
+(``docs/training.md``)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +169,22 @@ def _optimizer(plan: Plan) -> Iterator[str]:
         )
     if optimizer.optimizer == "schedule_free_adamw" and now.schedule.schedule != "constant":
         yield f"schedule_free_adamw averages in place of a schedule ({now.schedule.schedule}): set it to constant."
+
+
+def _rate(plan: Plan) -> Iterator[str]:
+    """A rate that was suggested, with a kind or an optimizer that needs another one."""
+    adapter, optimizer = plan.recipe.adapter, plan.recipe.optimizer
+    rate = optimizer.learning_rate
+    suggested = next((own for own in plan.suggested if own.get("learning_rate") == rate), None)
+    if suggested is None or optimizer.rate_search != "none":
+        return
+    for chosen, usual in ((adapter.kind, suggested.get("kind")), (optimizer.optimizer, suggested.get("optimizer"))):
+        if chosen in _OTHER_RATES and chosen != usual:
+            meant, factor, why = _OTHER_RATES[chosen]
+            yield (
+                f"learning_rate {rate:g} is suggested for {meant}, and {chosen} {why}. Set it to about "
+                f"{rate * factor:.2g}, or rate_search to range_test."
+            )
 
 
 def _length(plan: Plan) -> Iterator[str]:
@@ -338,8 +363,8 @@ def _number(value: object) -> str:
 
 
 _CHECKS: tuple[Callable[[Plan], Iterable[str]], ...] = (
-    _unused, _targets, _rank, _alpha, _text_encoder, _optimizer, _peak, _length, _unseen, _fullness, _resolution,
+    _unused, _targets, _rank, _alpha, _text_encoder, _rate, _optimizer, _peak, _length, _unseen, _fullness, _resolution,
     _squares, _shift, _high_noise, _contrastive, _prior, _preservation, _captions, _pairs, _masks, _samples, _saving,
     _measuring, _repeats,
 )  # fmt: skip
-_OF_ADAPTERS = (_targets, _rank, _alpha)
+_OF_ADAPTERS = (_targets, _rank, _alpha, _rate)
