@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "assets" / "make"))
 
 from measuring import table, write_json
 from teaching.catalog import METHODS, SCRIPTS, rates_of, settings_of
+from teaching.costs import cost_of
 from teaching.figures import Bench, Job
 from teaching.sets import SETS
 
@@ -54,6 +55,15 @@ class Results:
             found = self._known[job.name]
             print(f"{job.name}: distance {found['distance']:.4f} of {found['base']:.4f}, drift {found['drift']:.3f}")
         return self._known.get(job.name)
+
+    def cost(self, method: str) -> dict[str, float] | None:
+        """What a step of a method takes, measured now if need be; ``None`` for references, and if it can't be had."""
+        name = f"{method} | cost"
+        if name not in self._known and self._bench and method in METHODS:
+            self._known[name] = cost_of(method, self._bench.packages, self._bench.folder)
+            write_json(self._path, dict(sorted(self._known.items())))
+            print(f"{name}: {self._known[name]['seconds'] * 1000:.0f} ms a step")
+        return self._known.get(name)
 
     def left(self, jobs: list[Job]) -> tuple[float, float] | None:
         """Mean share of the base's distance that is left, and mean drift, over jobs that are all measured."""
@@ -83,7 +93,8 @@ def _search(method: str, rate: float) -> list[Job]:
 def rows_of_search(results: Results, methods: list[str]) -> Iterator[list[str]]:
     """A row for each method that the search has measured, at the rate that it found.
 
-    ``nearer`` and ``drift`` are beside the recipe's: 10 % nearer is a tenth less distance, on average over the sets.
+    ``nearer`` and ``drift`` are beside the recipe's: 10 % nearer is a tenth less distance, on average over the sets. A
+    step, and megabytes of memory and file, come from a short run in a process of its own (``teaching/costs.py``).
     """
     recipe = _measured(results, "recipe", 1.0)
     for method in methods:
@@ -99,8 +110,15 @@ def rows_of_search(results: Results, methods: list[str]) -> Iterator[list[str]]:
             *(f"{one['distance']:.3f}" for one in found),
             f"{nearer:+.0%}",
             f"{drift - 1:+.0%}",
-            f"{mean(one['bytes'] for one in found) / 1e6:.2f}",
+            *_costs(results.cost(method)),
         ]
+
+
+def _costs(cost: dict[str, float] | None) -> list[str]:
+    """Milliseconds of a step, and the megabytes of memory and file."""
+    if cost is None:
+        return ["-", "-", "-"]
+    return [f"{cost['seconds'] * 1000:.0f}", f"{cost['memory'] / 1e6:.0f}", f"{cost['bytes'] / 1e6:.2f}"]
 
 
 def _measured(results: Results, method: str, rate: float) -> list[dict[str, float]]:
@@ -157,7 +175,9 @@ def main() -> None:
     results = Results(args.results, bench)
     methods = [*args.methods, *(SCRIPTS if args.script or not bench else [])]
     if searched := [*rows_of_search(results, methods)]:
-        print(table(["one seed", "rate", *SEARCHED, "nearer", "drift", "MB"], searched), end="\n\n")
+        print(
+            table(["one seed", "rate", *SEARCHED, "nearer", "drift", "ms/step", "memory", "file"], searched), end="\n\n"
+        )
     if found := [*rows(results, methods, args.seeds)]:
         print(table(["method", "rate", *SETS, "nearer", "drift", "ms/step", "MB"], found))
     if not searched and not found:

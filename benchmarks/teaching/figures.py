@@ -13,7 +13,7 @@ from typing import Any
 import evaluate_adapters as evaluation
 from evaluate_adapters import Artist, Drawn
 from lora_workbench.engine.adapters.adapter import Adapter
-from lora_workbench.engine.adapters.files import load_adapter
+from lora_workbench.engine.adapters.files import file_tensors, load_adapter
 from lora_workbench.engine.adapters.stack import Stack
 from lora_workbench.engine.core.events import StepDone
 from lora_workbench.engine.data.dataset import Dataset
@@ -62,6 +62,8 @@ class Bench:
     """Drawn for each figure."""
     script: Path | None = None
     """diffusers' ``train_dreambooth_lora.py``, for the reference."""
+    runs: Path | None = None
+    """The run store, if it isn't in the folder."""
 
     @cached_property
     def base(self) -> Any:
@@ -80,7 +82,7 @@ class Bench:
             ``bytes`` of the adapter's tensors. Of our own runs also the ``memory`` that they added at their peak, in
             bytes.
         """
-        adapter, training = self._trained_by_script(job) if job.method in SCRIPTS else self._trained(job)
+        adapter, training = self._trained_by_script(job) if job.method in SCRIPTS else self.trained(job)
         chosen, stack = SETS[job.dataset], evaluation.alone(adapter)
         before, plain = self._before(job.dataset), self._plain
         after = self.artist.draw(chosen.asked(self.artist.prompts), stack)
@@ -93,14 +95,15 @@ class Bench:
             **training,
         }
 
-    def _trained(self, job: Job) -> tuple[Adapter, dict[str, float]]:
+    def trained(self, job: Job) -> tuple[Adapter, dict[str, float]]:
+        """An adapter of ours, and what its training took, as in :meth:`measured`."""
         dataset = SETS[job.dataset].dataset(self.packages)
         recipe = suggest(SETS[job.dataset].goal, len(dataset), self.base.info)
         rates = {name: job.rate * recipe.flat()[name] for name in ("learning_rate", "text_encoder_learning_rate")}
         recipe = recipe.changed(**(rates | dict(job.settings)))
         prior = None if job.settings.get("prior_weight") == 0 else self.class_pictures
         run = train_adapter(
-            self.base, dataset, recipe, seed=job.seed, store=RunStore(self.folder / "runs"), name=TRIGGER,
+            self.base, dataset, recipe, seed=job.seed, store=RunStore(self.runs or self.folder / "runs"), name=TRIGGER,
             regularization=prior,
         )  # fmt: skip
         seconds: list[float] = []
@@ -110,9 +113,7 @@ class Bench:
                 seconds.append(event.seconds)
 
         with peak_memory(self.base.device) as peak:
-            trained = result_of(
-                run, lambda event: seconds.append(event.seconds) if isinstance(event, StepDone) else None
-            )
+            trained = result_of(run, see)
         measured = {"bytes": _bytes(trained.adapter)} | ({"seconds": median(seconds)} if seconds else {})
         return trained.adapter, measured | ({} if peak.size is None else {"memory": float(peak.size)})
 
@@ -162,8 +163,8 @@ class Bench:
 
 
 def _bytes(adapter: Adapter) -> float:
-    tensors = [tensor for update in adapter.modules.values() for tensor in vars(update).values()]
-    return float(sum(getattr(tensor, "nbytes", 0) for tensor in tensors))
+    """Of what its file holds in float32."""
+    return float(sum(tensor.nbytes for tensor in file_tensors(adapter, dtype="float32").values()))
 
 
 def result_of(run: Generator[Any, None, Any], see: Callable[[Any], None] = lambda _: None) -> Any:
