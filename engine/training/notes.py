@@ -40,7 +40,7 @@ _WEAK = 1 / 16
 
 _OTHER_RATES: Mapping[str, tuple[str, float, str]] = {
     "lion": ("adamw", 0.2, "takes a third to a tenth of that, as it steps by signs alone"),
-    "lokr": ("lora", 3.0, "learns little at it"),
+    "lokr": ("lora", 3.0, "learned little at such rates on the demo base"),
 }
 """Kinds and optimizers that need other rates than suggested ones -> what those are for, how many times as high a rate
 to try first, and why. Lion's is its paper's (Chen et al. 2023, arXiv:2302.06675), LoKr's was measured
