@@ -91,27 +91,27 @@ def _search(method: str, rate: float) -> list[Job]:
 
 
 def rows_of_search(results: Results, methods: list[str]) -> Iterator[list[str]]:
-    """A row for each method that the search has measured, at the rate that it found.
+    """A row for each method and rate that the search has measured; the rate that it found has a star.
 
     ``nearer`` and ``drift`` are beside the recipe's: 10 % nearer is a tenth less distance, on average over the sets. A
     step, and megabytes of memory and file, come from a short run in a process of its own (``teaching/costs.py``).
     """
     recipe = _measured(results, "recipe", 1.0)
-    for method in methods:
-        rate = best_rate(results, method)
-        if not recipe or not (found := _measured(results, method, rate)):
-            continue
-        tried = [other for other in rates_of(method) if _measured(results, method, other)]
-        nearer = 1 - mean(one["distance"] / beside["distance"] for one, beside in zip(found, recipe, strict=True))
-        drift = mean(one["drift"] for one in found) / mean(beside["drift"] for beside in recipe)
-        yield [
-            method,
-            f"{rate:g} of {', '.join(f'{other:g}' for other in tried)}" if len(tried) > 1 else f"{rate:g}",
-            *(f"{one['distance']:.3f}" for one in found),
-            f"{nearer:+.0%}",
-            f"{drift - 1:+.0%}",
-            *_costs(results.cost(method)),
-        ]
+    for method in methods if recipe else []:
+        best, tried = best_rate(results, method), {rate: _measured(results, method, rate) for rate in rates_of(method)}
+        for rate, found in tried.items():
+            if not found:
+                continue
+            nearer = 1 - mean(one["distance"] / beside["distance"] for one, beside in zip(found, recipe, strict=True))
+            drift = mean(one["drift"] for one in found) / mean(beside["drift"] for beside in recipe)
+            yield [
+                method,
+                f"{rate:g}{' *' if rate == best and sum(map(bool, tried.values())) > 1 else ''}",
+                *(f"{one['distance']:.3f}" for one in found),
+                f"{nearer:+.0%}",
+                f"{drift - 1:+.0%}",
+                *_costs(results.cost(method)),
+            ]
 
 
 def _costs(cost: dict[str, float] | None) -> list[str]:

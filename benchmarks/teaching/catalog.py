@@ -59,6 +59,8 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "caption dropout 0.2": {"caption_dropout": 0.2},
     "no class pictures": {"prior_weight": 0.0},
     "output preservation": {"prior_weight": 0.0, "output_preservation": 1.0},
+    "output preservation 2": {"prior_weight": 0.0, "output_preservation": 2.0},
+    "class pictures and output preservation": {"output_preservation": 1.0},
     "blank preservation": {"prior_weight": 0.0, "blank_preservation": 1.0},
 }
 """Name -> settings; the learning rates are found by the search where they aren't among them."""
