@@ -54,7 +54,7 @@ def make(root: Path) -> Iterator[Any]:
 def test_it_trains_and_draws(trained: Ended, server: Server, adapter: str) -> None:
     report = trained.report(TRAIN)
     assert (report["steps"], report["cached"], report["resumed_at"]) == (260, False, 0)
-    assert report["last_loss"] < 0.5 * report["first_loss"]
+    assert report["last_loss"] < 0.7 * report["first_loss"]  # each a mean over a tenth of the steps
     assert (server.output / "loras" / adapter).is_file()
     assert len(trained.pictures(PICTURES)) == 4
 
