@@ -128,31 +128,22 @@ def _measured(results: Results, method: str, rate: float) -> list[dict[str, floa
 
 
 def rows(results: Results, methods: list[str], seeds: list[int]) -> Iterator[list[str]]:
-    """A row for each method that has been measured with these seeds."""
+    """A row for each method that has been measured on all sets with some of these seeds."""
     for method in methods:
         rate = best_rate(results, method)
         by_set = {
             name: [one for seed in seeds if (one := results.of(Job(method, settings_of(method), rate, name, seed)))]
             for name in SETS
         }
-        found = [figures for several in by_set.values() for figures in several]
-        if not found:
+        if not all(by_set.values()):  # means over some of the sets would be no comparison
             continue
-        left = [mean(one["distance"] / one["base"] for one in several) for several in by_set.values() if several]
-        whole = len(left) == len(SETS)  # means over some of the sets would be no comparison
         yield [
             method,
             f"{rate:g}",
             *(_spread([one["distance"] for one in several]) for several in by_set.values()),
-            f"{1 - mean(left):.1%}" if whole else "-",
-            f"{mean(one['drift'] for one in found):.3f}" if whole else "-",
-            _milliseconds([one["seconds"] for one in found if "seconds" in one]),
-            f"{mean(one['bytes'] for one in found) / 1e6:.2f}",
+            f"{1 - mean(one['distance'] / one['base'] for several in by_set.values() for one in several):.1%}",
+            f"{mean(one['drift'] for several in by_set.values() for one in several):.3f}",
         ]
-
-
-def _milliseconds(seconds: list[float]) -> str:
-    return f"{mean(seconds) * 1000:.0f}" if seconds else "-"
 
 
 def _spread(values: list[float]) -> str:
@@ -175,11 +166,10 @@ def main() -> None:
     results = Results(args.results, bench)
     methods = [*args.methods, *(SCRIPTS if args.script or not bench else [])]
     if searched := [*rows_of_search(results, methods)]:
-        print(
-            table(["one seed", "rate", *SEARCHED, "nearer", "drift", "ms/step", "memory", "file"], searched), end="\n\n"
-        )
+        head = ["one seed", "rate", *SEARCHED, "nearer", "drift", "ms/step", "memory", "file"]
+        print(table(head, searched), end="\n\n")
     if found := [*rows(results, methods, args.seeds)]:
-        print(table(["method", "rate", *SETS, "nearer", "drift", "ms/step", "MB"], found))
+        print(table(["method", "rate", *SETS, "nearer", "drift"], found))
     if not searched and not found:
         print("Nothing has been measured yet; --packages names the folder with the art to measure with.")
 
