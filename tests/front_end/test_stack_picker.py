@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ from conftest import DRAWN_EITHER_WAY
 from lora_workbench.engine.adapters.adapter import Adapter
 from lora_workbench.engine.adapters.files import save_adapter
 from lora_workbench.engine.adapters.kinds import LowRank
+from lora_workbench.engine.vault.searching import Query
 from PIL import Image
+from waiting import PAUSE, SECONDS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -45,9 +48,18 @@ def library(standin: Standin) -> Iterator[None]:
         save_adapter(adapter, folder / f"teapot {number:03d}.safetensors", key_style="kohya")
         if number >= MANY - 10:
             Image.new("RGB", (300, 400), (200, number % 200, 40)).save(folder / f"teapot {number:03d}.preview.png")
+    wait_for_the_index(standin)
     yield
     shutil.rmtree(others)
     aside.rename(others)
+
+
+def wait_for_the_index(standin: Standin) -> None:
+    """Until it has these adapters alone: it is renewed beside its answers, and other tests have as many."""
+    end = time.monotonic() + SECONDS
+    while any(standin.host.library.search(Query.of(words))[0] != MANY for words in ("", "picked")):
+        assert time.monotonic() < end
+        time.sleep(PAUSE / 1000)
 
 
 def opened(page: Page, rows: str = "", recent: tuple[str, ...] = ()) -> Locator:
