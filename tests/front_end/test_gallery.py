@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ from galleries import shown, value
 from lora_workbench.engine.data.dataset import Dataset, TriggerWord
 from lora_workbench.engine.data.loading import load_dataset
 from PIL import Image
+from waiting import until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
     from standin import Standin
 
 HOSTILE = "<img src=x onerror=window.hurt=1>"
@@ -67,10 +69,17 @@ def test_a_caption_is_edited_by_keys_and_kept_in_the_workflow(
     lasting.locator(".lw-large").wait_for(state="detached")
     assert value(lasting, node, "overrides") == "01.png: ohwx fox: asleep in snow"
     assert "asleep" in lasting.locator(".lw-tile[data-name='01.png']").inner_text()
-    lasting.locator(".lw-tile[data-name='01.png']").click()
+    until(lasting, partial(opens, lasting.locator(".lw-tile[data-name='01.png']")), True)
     lasting.get_by_role("button", name="Undo this edit").click()
     lasting.keyboard.press("Escape")
     assert value(lasting, node, "overrides") == ""
+
+
+def opens(tile: Locator) -> bool:
+    """Whether the large view is there, else clicks: the tiles may be drawn anew under a click just after an edit."""
+    if not tile.page.locator(".lw-large").count():
+        tile.click()
+    return tile.page.locator(".lw-large").count() > 0
 
 
 def test_an_edit_by_hand_is_shown(lasting: Page, standin: Standin, dataset: Dataset) -> None:
