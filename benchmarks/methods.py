@@ -23,6 +23,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "assets" / "make"))
 
@@ -50,9 +51,7 @@ class Results:
     def of(self, job: Job) -> dict[str, float] | None:
         """The figures of a job, measured now if need be; ``None`` if nothing can be measured now."""
         if job.name not in self._known and self._bench:
-            self._known[job.name] = self._bench.measured(job) | {"settings": dict(job.settings)}
-            write_json(self._path, dict(sorted(self._known.items())))
-            found = self._known[job.name]
+            found = self._kept(job.name, self._bench.measured(job) | {"settings": dict(job.settings)})
             print(f"{job.name}: distance {found['distance']:.4f} of {found['base']:.4f}, drift {found['drift']:.3f}")
         return self._known.get(job.name)
 
@@ -60,10 +59,14 @@ class Results:
         """What a step of a method takes, measured now if need be; ``None`` for references, and if it can't be had."""
         name = f"{method} | cost"
         if name not in self._known and self._bench and method in METHODS:
-            self._known[name] = cost_of(method, self._bench.packages, self._bench.folder)
-            write_json(self._path, dict(sorted(self._known.items())))
-            print(f"{name}: {self._known[name]['seconds'] * 1000:.0f} ms a step")
+            found = self._kept(name, cost_of(method, self._bench.packages, self._bench.folder))
+            print(f"{name}: {found['seconds'] * 1000:.0f} ms a step")
         return self._known.get(name)
+
+    def _kept(self, name: str, figures: dict[str, Any]) -> dict[str, Any]:
+        self._known[name] = figures
+        write_json(self._path, dict(sorted(self._known.items())))
+        return figures
 
     def left(self, jobs: list[Job]) -> tuple[float, float] | None:
         """Mean share of the base's distance that is left, and mean drift, over jobs that are all measured."""
@@ -148,7 +151,7 @@ def rows(results: Results, methods: list[str], seeds: list[int]) -> Iterator[lis
 
 def _spread(values: list[float]) -> str:
     if len(values) < 2:
-        return f"{values[0]:.3f}" if values else "-"
+        return f"{values[0]:.3f}"
     return f"{mean(values):.3f} ±{stdev(values):.3f}"
 
 

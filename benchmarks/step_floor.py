@@ -11,7 +11,6 @@ one process, medians.
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "assets" / "make"))
 STEPS, WARM_UP = 40, 5
 
 
