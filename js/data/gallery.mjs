@@ -1,6 +1,7 @@
 // The gallery of a node that gives a data set.
 
 import { button, el } from "../kit/parts.js"
+import { whenReleased } from "../kit/presses.js"
 import { t } from "../kit/texts.js"
 import { addElement, growToFit } from "../kit/widgets.js"
 import { GALLERY } from "../kit/widths.js"
@@ -98,7 +99,7 @@ export class Gallery {
       button("lw-write-files", t("Write…"), write, () => this.openTool(WriteCaptions)),
     ]
     made[1].disabled = !this.edits.overrides.text.trim()
-    this.tools.replaceChildren(...made)
+    whenReleased(this.tools, () => this.tools.replaceChildren(...made))
   }
 
   /** @param {typeof FindReplace | typeof WriteCaptions} Tool */

@@ -1,6 +1,7 @@
 // Pictures as tiles in rows, of which only those in view are in the page.
 
 import { el } from "../kit/parts.js"
+import { whenReleased } from "../kit/presses.js"
 import { TILE_SIZE, onSetting, setting } from "../kit/settings.js"
 import { t } from "../kit/texts.js"
 import { marked } from "./caption.mjs"
@@ -76,9 +77,11 @@ export class Grid {
 
   /** Draws all tiles in view again. */
   refresh() {
-    for (const tile of this.tiles.values()) tile.remove()
-    this.tiles.clear()
-    this.drawLater()
+    whenReleased(this.room, () => {
+      for (const tile of this.tiles.values()) tile.remove()
+      this.tiles.clear()
+      this.drawLater()
+    })
   }
 
   draw() {

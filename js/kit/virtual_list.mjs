@@ -1,6 +1,7 @@
 // A long list whose rows have one height: only those in view are in the page, and are asked for in parts.
 
 import { el } from "./parts.js"
+import { whenReleased } from "./presses.js"
 
 const AROUND = 4 // rows above and below those in view
 const PART = 100 // rows that are asked for at once
@@ -84,8 +85,10 @@ export class VirtualList {
     rows.forEach((row, at) => this.rows.set(part * PART + at, row))
     this.inner.style.height = `${total * this.rowHeight}px`
     this.counted?.(total)
-    this.drawn = undefined
-    this.draw()
+    whenReleased(this.inner, () => {
+      this.drawn = undefined
+      this.draw()
+    })
   }
 
   /** Scrolls as little as shows a row. @param {number} at */

@@ -2,6 +2,7 @@
 
 import { duration } from "../kit/durations.mjs"
 import { button, el } from "../kit/parts.js"
+import { whenReleased } from "../kit/presses.js"
 import { t } from "../kit/texts.js"
 import { lossCurve } from "./curve.mjs"
 
@@ -39,6 +40,11 @@ export class RunCard {
     this.told = JSON.stringify([run, ago(run.used)])
     if (this.told === before) return
     this.run = run
+    whenReleased(this.element, () => this.draw())
+  }
+
+  draw() {
+    const { run } = this
     const { progress, name, number } = run
     const active = document.activeElement?.getAttribute("data-key")
     const head = el("h3", {}, el("span", { textContent: name || number, title: number }),

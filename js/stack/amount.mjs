@@ -1,6 +1,7 @@
 // What the rows of a stack amount to, as their weights change, and what is likely to go wrong.
 
 import { button, el } from "../kit/parts.js"
+import { whenReleased } from "../kit/presses.js"
 import { t } from "../kit/texts.js"
 import { isRow } from "./lines.mjs"
 import { amountOf } from "./server.mjs"
@@ -76,10 +77,12 @@ export class Amount {
     const texts = JSON.stringify(warnings.map(({ text, label }) => [text, label]))
     if (texts === this.shown) return
     this.shown = texts
-    const focused = this.warnings.contains(document.activeElement)
-    this.warnings.replaceChildren(...warnings.map(({ text, label, title, act }) =>
-      el("div", { className: "lw-warning" }, el("span", { textContent: text }), act ? button("", label, title, act) : null)))
-    if (focused) this.warnings.querySelector("button")?.focus()
+    whenReleased(this.warnings, () => {
+      const focused = this.warnings.contains(document.activeElement)
+      this.warnings.replaceChildren(...warnings.map(({ text, label, title, act }) =>
+        el("div", { className: "lw-warning" }, el("span", { textContent: text }), act ? button("", label, title, act) : null)))
+      if (focused) this.warnings.querySelector("button")?.focus()
+    })
   }
 
   beyond() {

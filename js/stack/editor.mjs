@@ -4,6 +4,7 @@ import { app } from "/scripts/app.js"
 
 import { captureChange } from "../kit/changes.js"
 import { button, el, toggle } from "../kit/parts.js"
+import { whenReleased } from "../kit/presses.js"
 import { t } from "../kit/texts.js"
 import { growToFit } from "../kit/widgets.js"
 import { STACK } from "../kit/widths.js"
@@ -209,13 +210,13 @@ export class StackEditor {
     for (const own of this.content.querySelectorAll("[data-at]")) {
       const same = !isRow(own.line) || own.drawnWith === JSON.stringify(this.known.get(own.line))
       if (same || (own.contains(active) && active.tagName === "INPUT")) markProblem(this, own)
-      else this.redraw(own, active)
+      else whenReleased(own, () => this.redraw(own))
     }
     this.grow()
   }
 
-  redraw(own, active) {
-    const focused = [...own.querySelectorAll("button")].indexOf(active)
+  redraw(own) {
+    const focused = [...own.querySelectorAll("button")].indexOf(document.activeElement)
     const fresh = drawLine(this, own.line, Number(own.dataset.at))
     own.replaceWith(fresh)
     fresh.querySelectorAll("button")[focused]?.focus()

@@ -1,6 +1,7 @@
 // Choosing an adapter: a search that has the focus at once, families, and a list through which the arrows go.
 
 import { button, el, nameParts, popover } from "../kit/parts.js"
+import { whenReleased } from "../kit/presses.js"
 import { ask, url } from "../kit/server.js"
 import { t } from "../kit/texts.js"
 import { VirtualList } from "../kit/virtual_list.mjs"
@@ -71,7 +72,7 @@ class Picker {
 
   async counts() {
     const told = await ask("vault", { count: 0 }).catch(() => null)
-    if (told) this.drawFamilies(told.families)
+    if (told) whenReleased(this.families, () => this.drawFamilies(told.families))
     return told
   }
 

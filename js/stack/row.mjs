@@ -2,6 +2,7 @@
 
 import { isRow, phrasesOn, toggled } from "./lines.mjs"
 import { button, el, nameParts, toggle, weightField } from "../kit/parts.js"
+import { whenReleased } from "../kit/presses.js"
 import { t } from "../kit/texts.js"
 import { openRowMenu } from "./row_menu.mjs"
 
@@ -122,9 +123,11 @@ class Row {
   /** Only the chips are drawn again: the user may be pressing something else already. */
   trigger(triggers, focus) {
     this.line.triggers = triggers
-    const blocks = this.more.querySelector(".lw-blocks")
-    this.more.replaceChildren(...this.chips(), ...(blocks ? [blocks] : []))
-    this.more.children[focus]?.focus()
+    whenReleased(this.more, () => {
+      const blocks = this.more.querySelector(".lw-blocks")
+      this.more.replaceChildren(...this.chips(), ...(blocks ? [blocks] : []))
+      this.more.children[focus]?.focus()
+    })
     this.editor.commit()
   }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +10,16 @@ from galleries import shown, value
 from lora_workbench.engine.data.dataset import Dataset, TriggerWord
 from lora_workbench.engine.data.loading import load_dataset
 from PIL import Image
-from waiting import until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Page
     from standin import Standin
 
+BY_HAND = """(id) => {
+  const widget = app.rootGraph.getNodeById(id).widgets.find((widget) => widget.name === "overrides")
+  widget.value = "00: by hand"
+  widget.callback?.(widget.value)
+}"""
 HOSTILE = "<img src=x onerror=window.hurt=1>"
 SCROLL = """async () => {
   const grid = document.querySelector(".lw-grid")
@@ -68,29 +71,31 @@ def test_a_caption_is_edited_by_keys_and_kept_in_the_workflow(
     lasting.keyboard.press("Escape")
     lasting.locator(".lw-large").wait_for(state="detached")
     assert value(lasting, node, "overrides") == "01.png: ohwx fox: asleep in snow"
-    assert "asleep" in lasting.locator(".lw-tile[data-name='01.png']").inner_text()
-    until(lasting, partial(opens, lasting.locator(".lw-tile[data-name='01.png']")), True)
+    lasting.locator(".lw-tile[data-name='01.png']", has_text="asleep").click()
     lasting.get_by_role("button", name="Undo this edit").click()
     lasting.keyboard.press("Escape")
     assert value(lasting, node, "overrides") == ""
 
 
-def opens(tile: Locator) -> bool:
-    """Whether the large view is there, else clicks: the tiles may be drawn anew under a click just after an edit."""
-    if not tile.page.locator(".lw-large").count():
-        tile.click()
-    return tile.page.locator(".lw-large").count() > 0
-
-
 def test_an_edit_by_hand_is_shown(lasting: Page, standin: Standin, dataset: Dataset) -> None:
     node = shown(lasting, standin, "LW_EditCaptions", dataset)
-    change = """(id) => {
-      const widget = app.rootGraph.getNodeById(id).widgets.find((widget) => widget.name === "overrides")
-      widget.value = "00: by hand"
-      widget.callback?.(widget.value)
-    }"""
-    lasting.evaluate(change, node)
+    lasting.evaluate(BY_HAND, node)
     lasting.wait_for_selector(".lw-tile[data-name='00.png']:has-text('by hand')")
+
+
+def test_a_click_counts_though_tiles_would_be_drawn_anew_under_it(
+    lasting: Page, standin: Standin, dataset: Dataset
+) -> None:
+    node = shown(lasting, standin, "LW_EditCaptions", dataset)
+    tile = lasting.locator(".lw-tile[data-name='00.png']")
+    tile.hover()
+    lasting.mouse.down()
+    lasting.evaluate(BY_HAND, node)
+    lasting.get_by_role("button", name="Write the edited captions").and_(lasting.locator(":enabled")).wait_for()
+    lasting.mouse.up()
+    lasting.locator(".lw-large textarea").wait_for()
+    lasting.keyboard.press("Escape")
+    tile.get_by_text("by hand").wait_for()
 
 
 def test_pictures_are_kept_and_dropped(lasting: Page, standin: Standin, dataset: Dataset) -> None:

@@ -78,6 +78,7 @@ def test_a_duplicate_is_marked_by_clicks(lasting: Page, standin: Standin, datase
     node = shown(lasting, standin, "LW_CurateDataset", dataset)
     lasting.locator(".lw-tile[data-name='03.png']").click()
     lasting.get_by_role("radio", name="Duplicate of …").click()
+    lasting.locator(".lw-tile.lw-marking[data-name='03.png']").wait_for()
     assert lasting.locator(".lw-large").count() == 0
     lasting.locator(".lw-tile[data-name='00.png']").click()
     assert value(lasting, node, "drop") == "03.png = 00.png"
@@ -143,7 +144,7 @@ def test_losing_the_trigger_word_is_told(lasting: Page, standin: Standin, datase
     lasting.locator(".lw-replace").get_by_label("Find").fill("OHWX")
     lasting.get_by_text("Captions that lose the trigger word: 12").wait_for()
     lasting.keyboard.press("Escape")
-    assert lasting.locator(".lw-replace").count() == 0
+    until(lasting, lasting.locator(".lw-replace").count, 0)
 
 
 @DRAWN_EITHER_WAY

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import DRAWN_EITHER_WAY
@@ -86,24 +86,52 @@ def test_each_run_has_its_curve(tab: Locator) -> None:
     assert_accessible(tab.page, ".lw-runs")
 
 
-def test_a_run_in_progress_is_followed(tab: Locator, standin: Standin, store: RunStore) -> None:
+@pytest.fixture
+def in_progress(tab: Locator, standin: Standin, store: RunStore) -> Iterator[dict[str, Any]]:
+    """What is told of every step of the fox, which goes on meanwhile."""
     lock = Exclusive(store.lock(FOX))
     for _ in lock.acquire("fox"):
         pass
-    try:
-        told = {"run": run_name(FOX, STEPS), "steps": STEPS, "node": "1", "prompt_id": "x", "learning_rate": 1e-4}
-        standin.send("lora_workbench.training", {**told, "first": 301, "losses": [], "rate": 0, "opened": True})
-        card = of(tab, "fox")
-        card.get_by_role("progressbar").wait_for()
-        standin.send("lora_workbench.training", {**told, "first": 301, "losses": [0.4] * 50, "rate": 10.0})
-        card.get_by_text("step 350 of 1000 · 65 s left").wait_for()
-        assert card.get_by_role("progressbar").evaluate("own => own.value") == pytest.approx(0.35)
-        card.get_by_role("button", name="Stop after this step").click()
-        tab.page.get_by_text("The training stops after").first.wait_for()
-        until(tab.page, store.request(FOX, "stop").exists, True)
-    finally:
-        lock.release()
-        store.request(FOX, "stop").unlink(missing_ok=True)
+    told = {
+        "run": run_name(FOX, STEPS),
+        "steps": STEPS,
+        "node": "1",
+        "prompt_id": "x",
+        "learning_rate": 1e-4,
+        "first": 301,
+    }
+    standin.send("lora_workbench.training", {**told, "losses": [], "rate": 0, "opened": True})
+    of(tab, "fox").get_by_role("progressbar").wait_for()
+    yield told
+    lock.release()
+    store.request(FOX, "stop").unlink(missing_ok=True)
+
+
+def test_a_run_in_progress_is_followed(
+    tab: Locator, standin: Standin, store: RunStore, in_progress: dict[str, Any]
+) -> None:
+    card = of(tab, "fox")
+    standin.send("lora_workbench.training", {**in_progress, "losses": [0.4] * 50, "rate": 10.0})
+    card.get_by_text("step 350 of 1000 · 65 s left").wait_for()
+    assert card.get_by_role("progressbar").evaluate("own => own.value") == pytest.approx(0.35)
+    card.get_by_role("button", name="Stop after this step").click()
+    tab.page.get_by_text("The training stops after").first.wait_for()
+    until(tab.page, store.request(FOX, "stop").exists, True)
+
+
+def test_a_click_counts_though_the_card_would_be_drawn_anew_under_it(
+    tab: Locator, standin: Standin, store: RunStore, in_progress: dict[str, Any]
+) -> None:
+    card = of(tab, "fox")
+    card.get_by_role("button", name="Stop after this step").hover()
+    TrainingState(step=400, losses=[0.3] * 400, values={}, optimizer={}).save(store.state(FOX, STEPS))
+    with tab.page.expect_response("**/runs?run=*"):
+        tab.page.mouse.down()
+        standin.send("lora_workbench.training", {**in_progress, "losses": [0.3] * 99, "rate": 10.0})
+    tab.page.wait_for_timeout(200)  # for what the answer would change
+    tab.page.mouse.up()
+    until(tab.page, store.request(FOX, "stop").exists, True)
+    card.get_by_role("img", name="loss 0.3").wait_for()
 
 
 def test_an_interrupted_run_goes_on(lasting: Page, tab: Locator, standin: Standin) -> None:

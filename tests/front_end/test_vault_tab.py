@@ -85,14 +85,14 @@ def tab(lasting: Page) -> Locator:
         tab.get_by_role("button", name="Clear the filters").click()
     with lasting.expect_response(lambda answer: "search=vaulted" in answer.url):
         tab.get_by_label("Search adapters").fill("vaulted")
-    tab.get_by_text(f"{MANY} adapters").wait_for()
+    tab.get_by_text(f"{MANY} adapters", exact=True).wait_for()
     return tab
 
 
 def found(tab: Locator) -> Locator:
     """The only card that is found by the name of the fox."""
     tab.get_by_label("Search adapters").fill("vaulted fox")
-    tab.get_by_text("1 adapters").wait_for()
+    tab.get_by_text("1 adapters", exact=True).wait_for()
     return tab.locator(".lw-card")
 
 
@@ -179,10 +179,10 @@ def test_filters_compose_with_the_words_and_are_cleared_at_once(tab: Locator, he
     assert choices(tab, "Family") == [f"sd1\n{MANY}", "sdxl\n2"]
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    tab.get_by_text("2 adapters").wait_for()
+    tab.get_by_text("2 adapters", exact=True).wait_for()
     assert family.evaluate("own => own === document.activeElement")
     tab.get_by_label("Search adapters").fill("vaulted fox")
-    tab.get_by_text("1 adapters").wait_for()
+    tab.get_by_text("1 adapters", exact=True).wait_for()
     tab.get_by_role("button", name="Base").click()
     assert choices(tab, "Base") == ["base two\n1"]
     page.keyboard.press("Escape")
@@ -190,7 +190,7 @@ def test_filters_compose_with_the_words_and_are_cleared_at_once(tab: Locator, he
     tab.get_by_text("Nothing found").wait_for()
     clear = tab.get_by_role("button", name="Clear the filters")
     clear.click()
-    tab.get_by_text("2 adapters").wait_for()
+    tab.get_by_text("2 adapters", exact=True).wait_for()
     assert not clear.is_visible()
 
 
@@ -204,7 +204,7 @@ def test_previews_are_asked_for_once(lasting: Page, tab: Locator, standin: Stand
     picture.wait_for()
     lasting.wait_for_function("own => own.naturalHeight === 192", arg=picture.element_handle())
     tab.get_by_label("Search adapters").fill("vaulted")
-    tab.get_by_text(f"{MANY} adapters").wait_for()
+    tab.get_by_text(f"{MANY} adapters", exact=True).wait_for()
     assert found(tab).locator("img").evaluate("own => own.complete || own.decode().then(() => true)")
     assert len({*asked}) == 1
     (folder / "fox.preview.png").unlink()
