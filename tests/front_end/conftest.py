@@ -39,7 +39,16 @@ AS_NEW = """async vue => {
 }"""
 """An empty workflow, alone, with a renderer."""
 REMOVE_MESSAGES = "() => app.extensionManager.toast.removeAll()"
+RETRIES = int(os.environ.get("BROWSER_RETRIES", "0"))
+"""How often a test that fails is run again, for continuous integration: on a busy computer a browser is late now and
+then. The summary counts such tests as rerun."""
 OURS = ("lora-workbench", "lora_workbench", "LoRAWorkbench", "LW_", "lw-")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if RETRIES and item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.flaky(reruns=RETRIES))
 
 
 @pytest.fixture(scope="session")
