@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from ..core.words import first_of
+from ..core.words import counted, first_of
 from .dataset import Dataset
 from .exporting import Pictures, Trait
 from .layouts import ARCHIVES, ONE_LINE, one_line
@@ -59,7 +59,7 @@ def notes(dataset: Dataset, layout: str, pictures: Pictures) -> Iterator[str]:
     yield from _about_views(dataset, pictures)
     yield from _about_captions(dataset, layout)
     if len(dataset) < _MIN_PICTURES.get(layout, 0):
-        yield f"{len(dataset)} pictures; this trainer asks for {_MIN_PICTURES[layout]} or more."
+        yield f"{counted(len(dataset), 'picture')}; this trainer asks for {_MIN_PICTURES[layout]} or more."
     if layout in ARCHIVES and len({r.repeats for r in dataset}) > 1:
         yield "This trainer has no repeats, so pictures with more repeats are included more than once."
     yield from _about_masks(dataset, layout)
@@ -118,7 +118,7 @@ def _about_pairs(dataset: Dataset, layout: str) -> Iterator[str]:
     if not pairs:
         return
     if layout == "replicate":
-        yield f"This trainer doesn't train on pairs: {pairs} pictures before editing were left out."
+        yield f"This trainer doesn't train on pairs; left out: {counted(pairs, 'picture')} before editing."
     if layout == "kohya":
         yield (
             "The pictures before editing are in the folder control, which ai-toolkit takes as control_path and "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..core.errors import CaptionError, DatasetError
-from ..core.words import first_of
+from ..core.words import counted, first_of
 from .dataset import Dataset, ImageRecord
 from .names import stem
 
@@ -55,7 +55,7 @@ def opposites(positives: Dataset, negatives: Dataset, prompts: Sequence[str] = (
         replace(up, source=down.source, content_hash=down.content_hash, width=down.width, height=down.height)
         for up, (_, down) in zip(more, pairs, strict=True)
     )
-    notes = (f"{len(alone)} pictures have no partner and aren't used: {first_of(alone)}",) if alone else ()
+    notes = (f"{counted(len(alone), 'picture')} without a partner, not used: {first_of(alone)}",) if alone else ()
     return Opposites(
         positives=replace(positives, records=more, trigger=None),
         negatives=replace(negatives, records=less, trigger=None),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import DatasetError
 from ..core.events import Event, Message, Progress
+from ..core.words import counted
 from ..data.dataset import Dataset, ImageRecord
 from .drawing import INK, LINE, PAPER, QUIET, WARM, text_width, wrapped, write
 from .fonts import missing_note
@@ -91,7 +92,7 @@ def _shown(dataset: Dataset, flags: Sequence[Sequence[str]] | None) -> list[int]
 
 
 def _title(dataset: Dataset, flags: Sequence[Sequence[str]] | None) -> str:
-    words = [f"{dataset.name}: {len(dataset)} pictures"]
+    words = [f"{dataset.name}: {counted(len(dataset), 'picture')}"]
     if flags:
         words.append(f"{sum(map(bool, flags))} flagged")
     if len(dataset) > MAX_PICTURES:

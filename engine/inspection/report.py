@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..core.words import first_of
+from ..core.words import counted, first_of
 from ..data.dataset import Dataset
 from ..data.goals import Goal
 from ..data.references import Reference
@@ -90,7 +90,7 @@ class Inspection:
         """The report as text."""
         flawed = sum(bool(picture.flags) for picture in self.pictures)
         count = len(self.dataset)
-        lines = [f"{self.dataset.name}: {_pictures(count)} for a {self.goal}, judged at {self.side} px", ""]
+        lines = [f"{self.dataset.name}: {counted(count, 'picture')} for a {self.goal}, judged at {self.side} px", ""]
         lines.append(self.summary())
         if rest := self.findings[len(self.first) :]:
             lines += ["", "Also:", *(f"  - {finding.sentence()}" for finding in rest)]
@@ -141,10 +141,6 @@ class Inspection:
         return json.dumps(self.values(), indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _pictures(count: int) -> str:
-    return "1 picture" if count == 1 else f"{count} pictures"
-
-
 def _before(reference: Reference, measures: Measures | None) -> dict[str, Any]:
     return {
         "name": reference.name,
@@ -180,7 +176,7 @@ def picture_findings(dataset: Dataset, flags: list[list[Flag]]) -> list[Finding]
             found.append(
                 Finding(
                     kind=name,
-                    text=f"{len(flawed)} of {_pictures(len(dataset))} {verb}{kind.what}",
+                    text=f"{len(flawed)} of {counted(len(dataset), 'picture')} {verb}{kind.what}",
                     advice=kind.advice,
                     importance=kind.weight * min(1.0, 0.3 + 2 * share),
                     pictures=tuple(flawed),

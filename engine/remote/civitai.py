@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core.errors import CaptionError, ConfigError, DatasetError, RemoteError
 from ..core.events import Event, Message, Progress
-from ..core.words import first_of
+from ..core.words import counted, first_of
 from ..data.dataset import Dataset
 from ..data.exporting import exports
 from ..data.layouts import one_line
@@ -67,7 +67,7 @@ class Civitai(Provider):
                 hint="a checkpoint of it goes into settings, as model = urn:air:…",
             )
         if dataset.has_pairs or len(dataset) > _MOST_PICTURES:
-            kind = "pairs" if dataset.has_pairs else f"{len(dataset)} pictures"
+            kind = "pairs" if dataset.has_pairs else counted(len(dataset), "picture")
             raise DatasetError(
                 f"{dataset.name} holds {kind}.",
                 expected=f"at most {_MOST_PICTURES} plain pictures, which is what Civitai takes",

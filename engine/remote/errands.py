@@ -16,6 +16,7 @@ from ..core.errors import ConfigError, RemoteError
 from ..core.events import Event
 from ..core.ownership import partial_suffix
 from ..core.storage import cannot_write
+from ..core.words import counted
 from ..data.dataset import Dataset
 from ..runs.about import About
 from ..runs.store import RunStore
@@ -88,7 +89,9 @@ class Errand:
 
     def bill(self, price: Price) -> str:
         """What is sent to whom, and for how much."""
-        told = f"{len(self.dataset)} pictures to {self.title}, {self.order.trainer}, {self.order.steps} steps"
+        told = (
+            f"{counted(len(self.dataset), 'picture')} to {self.title}, {self.order.trainer}, {self.order.steps} steps"
+        )
         return f"{told}. Price: {price}"
 
     def understood(self, asking: Generator[Event, None, T]) -> Generator[Event, None, T]:

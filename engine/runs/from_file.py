@@ -11,6 +11,7 @@ from ..captions.templates import apply_trigger, parse_folders
 from ..core.errors import ConfigError
 from ..core.events import Event, Message
 from ..core.ranks import Ranks
+from ..core.words import counted
 from ..data.buckets import BucketSettings, bucket_report, bucketed
 from ..data.caption_remarks import caption_remarks
 from ..data.dataset import Dataset, TriggerWord
@@ -95,7 +96,7 @@ def pictures_of(run: RunFile, find: Find) -> Generator[Event, None, Dataset]:
     """
     given: dict[str, Any] = {"on_unreadable": run.dataset.on_unreadable, "uncaptioned": run.dataset.uncaptioned}
     dataset = load_dataset(find(run.dataset.path), **given)
-    yield from _told(dataset.name, [f"{len(dataset)} pictures", *remarks(dataset)])
+    yield from _told(dataset.name, [counted(len(dataset), "picture"), *remarks(dataset)])
     return _with_trigger(dataset, run.trigger) if run.trigger is not None else dataset
 
 
@@ -139,5 +140,5 @@ def _regularization(
         first = yield from ranks.together(generated if ranks.leads else nothing())
         parts.append(first or (yield from class_pictures(base, request, missing, places.store.class_pictures)))
     made = regularization_set(parts, prompts, dataset.triggers)
-    yield from _told(made.name, [f"{len(made)} pictures", *caption_remarks(made, base), *remarks(made)])
+    yield from _told(made.name, [counted(len(made), "picture"), *caption_remarks(made, base), *remarks(made)])
     return made

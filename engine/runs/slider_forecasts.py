@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.events import Event
+from ..core.words import counted
 from ..data.dataset import Dataset
 from ..data.loading import dataset_from_images
 from ..data.opposites import opposites
@@ -32,7 +33,7 @@ def forecast_prompt_slider(
     check_recipe(recipe)
     check_pictures(slider, pictures)
     side = recipe.batches.resolution or base.info.resolution
-    told = f"First it generates {pictures} pictures of {side} x {side} pixels, which aren't in the time."
+    told = f"First it generates {counted(pictures, 'picture')} of {side} x {side} pixels, which aren't in the time."
     return (
         yield from forecast(
             base, _stand_ins(slider, pictures, side), recipe, slider=slider, notes=(told,), **named

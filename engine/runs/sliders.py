@@ -10,6 +10,7 @@ from ..adapters.companions import Companions
 from ..adapters.stack import Stack
 from ..core.errors import ConfigError, TrainingError
 from ..core.events import Event, Message
+from ..core.words import counted
 from ..data.dataset import Dataset
 from ..data.opposites import opposites
 from ..generation.batch import GenerationRequest
@@ -109,7 +110,7 @@ def check_pictures(slider: PromptSlider, pictures: int) -> None:
     """
     if pictures < len(slider.neutral):
         raise ConfigError(
-            f"{pictures} pictures are too few for {len(slider.neutral)} neutral prompts.",
+            f"{counted(pictures, 'picture')} for {counted(len(slider.neutral), 'neutral prompt')}.",
             expected="at least one picture for each",
             hint="raise pictures, or give fewer prompts.",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 
+from ..core.words import counted
 from ..data.dataset import Dataset
 from ..data.views import Size
 from .recipe import Recipe
@@ -54,4 +55,4 @@ def length(recipe: Recipe, dataset: Dataset) -> str:
     epochs = recipe.schedule.steps / steps_per_epoch(recipe, dataset)
     shown = bucket_sizes(dataset, recipe.batches.resolution).total()
     samples = "" if shown == len(dataset) else f" ({shown} samples with repeats and crops)"
-    return f"{recipe.schedule.steps} steps = {epochs:.3g} epochs of {len(dataset)} pictures{samples}"
+    return f"{recipe.schedule.steps} steps = {epochs:.3g} epochs of {counted(len(dataset), 'picture')}{samples}"

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from ..core.errors import ConfigError
 from ..core.fields import Setting, defaults_of, settings_of
+from ..core.words import counted
 from ..diffusion.prediction import PredictionType
 from ..diffusion.shift import Line, Shift
 from ..models.contract import CAPABILITIES, BackboneInfo
@@ -179,7 +180,7 @@ def _suggested(goal: str, quality: str, known: Known) -> dict[str, Sourced]:
     steps = Sourced(None, BY_DATASET)
     if known.pictures:
         length = max(1, round(suggested_length(goal, known.pictures) * STEPS[quality]))  # type: ignore[arg-type, index]
-        steps = Sourced(length, f"{known.pictures} pictures, goal {goal}, quality {quality}")
+        steps = Sourced(length, f"{counted(known.pictures, 'picture')}, goal {goal}, quality {quality}")
     return values | {"steps": steps}
 
 

@@ -86,7 +86,7 @@ def suggested_length(goal: Goal, pictures: int) -> int:
 
 def _reasons(recipe: Recipe, goal: Goal, pictures: int, base: BackboneInfo, quality: Quality) -> Iterator[str]:
     fewest, most = USUAL[goal]
-    yield f"{pictures} pictures of a {goal}; usually there are {fewest} to {most}."
+    yield f"{counted(pictures, 'picture')} of a {goal}; usually there are {fewest} to {most}."
     if pictures < fewest:
         yield "So few are quickly memorized: check samples early, and add pictures if you can."
     adapter, steps = recipe.adapter, recipe.schedule.steps

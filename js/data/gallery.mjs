@@ -70,7 +70,7 @@ export class Gallery {
     this.records = records
     this.grid = new Grid(records, this.edits, (index) => this.open(records, index), () => this.tellKeys())
     this.content.append(this.grid.element)
-    this.told.textContent = t("{n} pictures", { n: records.total })
+    this.told.textContent = records.total === 1 ? t("1 picture") : t("{n} pictures", { n: records.total })
     this.tellKeys()
     this.tellTools()
     this.grid.drawLater()

@@ -108,7 +108,8 @@ export class RunsTab {
     if (!this.runs.length) return t("No runs yet. They come with the first training.")
     if (!found) return t("Nothing found")
     const more = this.total - this.runs.length
-    return more > 0 ? t("{n} older runs aren't shown.", { n: more }) : ""
+    if (more === 1) return t("1 older run isn't shown.")
+    return more > 1 ? t("{n} older runs aren't shown.", { n: more }) : ""
   }
 
   /** The card of a run, which stays as long as the run is listed. */

@@ -85,7 +85,8 @@ class Picker {
 
   count(total) {
     this.found = total
-    if (total) this.note.textContent = t("{n} adapters", { n: total })
+    if (total > 1) this.note.textContent = t("{n} adapters", { n: total })
+    else if (total) this.note.textContent = t("1 adapter")
     else if (this.reading) this.note.textContent = t("Looking at the files of adapters …")
     else this.note.textContent = this.search.value || this.family ? t("Nothing found") : t("No adapters yet")
     this.list.element.style.height = `${Math.min(total, PAGE + 1) * ROW_HEIGHT}px`

@@ -140,7 +140,8 @@ export class VaultTab {
       return
     }
     const none = this.search.value || this.filters.any ? t("Nothing found") : t("No adapters yet")
-    this.note.textContent = [total ? t("{n} adapters", { n: total }) : none, this.told].filter(Boolean).join(" · ")
+    const found = total > 1 ? t("{n} adapters", { n: total }) : total ? t("1 adapter") : none
+    this.note.textContent = [found, this.told].filter(Boolean).join(" · ")
   }
 
   /** The arrows go from card to card. */

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...engine.core.words import counted
 from ..host import host, io
 from ..kit import sockets
 from ..kit.files import below_output, new_file
@@ -63,7 +64,7 @@ class SaveDataset(io.ComfyNode):
         saved = host().drive(save_dataset(dataset, place, layout, pictures))
         relative = below_output(saved.path)
         files = [{"path": below_output(file), "kind": "dataset"} for file in saved.files]
-        text = "\n".join([f"{dataset.name}: {saved.pictures} pictures in {relative}", *saved.notes])
+        text = "\n".join([f"{dataset.name}: {counted(saved.pictures, 'picture')} in {relative}", *saved.notes])
         tell(text)
         report = {"path": relative, "layout": layout, "files": len(files), "notes": list(saved.notes)}
         return io.NodeOutput(str(saved.path), ui={**shown(text=text, report=report), "lw_files": files})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...engine.core.words import counted
 from ..host import host, io, ui
 from ..kit import sockets
 from ..kit.batches import as_images, fixed_seed, jobs_input, jobs_of
@@ -114,7 +115,12 @@ def _output(drawn: DrawnBatch, notes: list[str]) -> io.NodeOutput:
         "pictures": len(paths), "drawn": drawn.drawn, "folder": folder, "manifest": below_output(drawn.manifest),
         "page": below_output(drawn.page),
     }  # fmt: skip
-    told = [f"{len(paths)} pictures, of which {drawn.drawn} were drawn now", f"page: {report['page']}", *notes, note]
+    told = [
+        f"{counted(len(paths), 'picture')}, of which {drawn.drawn} were drawn now",
+        f"page: {report['page']}",
+        *notes,
+        note,
+    ]
     if len(listed) < len(paths):
         told.append(f"shown: the last {len(listed)}")
     files = [ui.SavedResult(path.name, below_output(path.parent), io.FolderType.output) for path in listed]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from ...engine.core.words import counted
 from ..host import host, io
 from .pictures import to_tensor
 
@@ -19,7 +20,7 @@ def in_words(dataset: Dataset) -> str:
     from ...engine.data.remarks import remarks
 
     bare = sum(not record.caption for record in dataset)
-    words = f"{dataset.name}: {len(dataset)} pictures, {bare or 'none'} without a caption"
+    words = f"{dataset.name}: {counted(len(dataset), 'picture')}, {bare or 'none'} without a caption"
     if masked := sum(record.mask is not None for record in dataset):
         words += f", {masked} with a mask"
     if pairs := sum(record.reference is not None for record in dataset):

@@ -290,7 +290,7 @@ def test_the_vault_shows_the_adapter_of_a_row(lasting: Page, editor: Locator) ->
         row(editor, number).locator(".lw-handle").press("Shift+F10")
         enter(lasting, "Open in the vault")
         tab = lasting.locator(".lw-vault")
-        tab.get_by_text("1 adapters").wait_for()
+        tab.get_by_text("1 adapter").wait_for()
         tab.get_by_role("heading", name=name, exact=True).wait_for()
     lasting.evaluate("() => app.extensionManager.sidebarTab.toggleSidebarTab('lora-workbench-vault')")
 

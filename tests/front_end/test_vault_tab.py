@@ -92,7 +92,7 @@ def tab(lasting: Page) -> Locator:
 def found(tab: Locator) -> Locator:
     """The only card that is found by the name of the fox."""
     tab.get_by_label("Search adapters").fill("vaulted fox")
-    tab.get_by_text("1 adapters", exact=True).wait_for()
+    tab.get_by_text("1 adapter", exact=True).wait_for()
     return tab.locator(".lw-card")
 
 
@@ -182,7 +182,7 @@ def test_filters_compose_with_the_words_and_are_cleared_at_once(tab: Locator, he
     tab.get_by_text("2 adapters", exact=True).wait_for()
     assert family.evaluate("own => own === document.activeElement")
     tab.get_by_label("Search adapters").fill("vaulted fox")
-    tab.get_by_text("1 adapters", exact=True).wait_for()
+    tab.get_by_text("1 adapter", exact=True).wait_for()
     tab.get_by_role("button", name="Base").click()
     assert choices(tab, "Base") == ["base two\n1"]
     page.keyboard.press("Escape")

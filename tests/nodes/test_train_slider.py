@@ -85,7 +85,7 @@ def test_a_slider_from_pictures_names_what_it_does_not_use(graph: dict[str, Any]
     )
     report = run(by_pictures).reports["train"]
     assert report["name"] == "more"
-    assert "1 pictures have no partner and aren't used: 2.png" in report["notes"]
+    assert "1 picture without a partner, not used: 2.png" in report["notes"]
     assert report["notes"][-1] == "No effect with positive_pictures: positive, negative, preserve, guidance, pictures."
     with pytest.raises(NodeError, match="Only positive_pictures is connected"):
         run(changed(graph, train__positive_pictures=["more", 0]))
@@ -111,7 +111,7 @@ def test_a_slider_is_trained_in_the_context_of_another(graph: dict[str, Any], ru
         ({"positive": ""}, "positive: got no prompt"),
         ({"negative": "a big thing"}, "for both, expected opposites"),
         ({"neutral": " \n"}, "neutral: got no prompt"),
-        ({"pictures": 1}, "too few for 2 neutral prompts"),
+        ({"pictures": 1}, "for 2 neutral prompts"),
         ({"settings": "train_text_encoder = true"}, "leaves it as it is"),
     ],
 )

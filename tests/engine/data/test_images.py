@@ -202,14 +202,14 @@ def test_what_is_no_picture_is_refused_by_name(data):
 def test_20000_by_20000_pixels_are_refused_from_the_header():
     data = png_header(20_000, 20_000)
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     for check in (probe, check_complete, decode):
         with pytest.raises(DatasetError, match=r"huge\.png: the picture is too large") as caught:
             check(data, "huge.png")
         assert "100 megapixels" in caught.value.expected
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert peak < 10_000_000
 
 

@@ -261,7 +261,7 @@ def test_saved_crops_are_cropped_before_editing_too(pairs, encode, tmp_path):
 def test_a_layout_without_pairs_says_so(pairs, tmp_path):
     made = pairs("fox_start.png", "fox_end.png", instruction="draw it")
     notes = finish(save_dataset(made, tmp_path / "saved", "replicate")).notes
-    assert any("1 pictures before editing were left out" in note for note in notes)
+    assert any("left out: 1 picture before editing" in note for note in notes)
 
 
 def test_loading_pairs_as_plain_pictures_points_to_the_node(encode, write_folder):

@@ -189,7 +189,7 @@ NASTY = ("x", " ", ",", "(", "[a:", "\\(", "{|", "__", "<a", '"', "\n", "a\n", "
 
 @pytest.mark.parametrize("piece", NASTY)
 def test_no_text_takes_long(piece: str):
-    began = time.monotonic()
+    began = time.process_time()
     for length in (19_999, 1_000_000):
         text = (piece * length)[:length]
         form_of(text)
@@ -198,4 +198,4 @@ def test_no_text_takes_long(piece: str):
         with_tags(without_tags(text, ["zwx"]), ["zwx"])
         unmarked(text)
         TriggerWord(word="zwx").is_in(text)
-    assert time.monotonic() - began < 15
+    assert time.process_time() - began < 15

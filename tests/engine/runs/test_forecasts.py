@@ -153,7 +153,7 @@ def test_a_slider_takes_more_passes_in_the_same_memory(base: PartsBackbone, tmp_
 
 def test_what_a_slider_cannot_have_is_refused(base: PartsBackbone, tmp_path: Path) -> None:
     store = RunStore(tmp_path)
-    with pytest.raises(ConfigError, match="1 pictures are too few"):
+    with pytest.raises(ConfigError, match="1 picture for"):
         result(forecast_prompt_slider(base, SLIDER, RECIPE, pictures=1, store=store))
     with pytest.raises(TrainingError, match="trains the text encoder"):
         recipe = RECIPE.changed(train_text_encoder=True)

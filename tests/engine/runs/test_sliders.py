@@ -219,7 +219,7 @@ def test_a_slider_by_pictures_learns_one_set_at_each_end(base, by_pictures):
 def test_pictures_without_a_partner_are_named(by_pictures):
     more = pictures("white", ("a", "b", "lonely"), ("a thing",) * 3)
     trained, seen = finish(by_pictures(positives=more, recipe=RECIPE.changed(steps=1)))
-    note = "1 pictures have no partner and aren't used: lonely.png"
+    note = "1 picture without a partner, not used: lonely.png"
     assert note in trained.notes
     assert any(isinstance(event, Message) and note in event.text for event in seen)
 
@@ -263,7 +263,7 @@ def test_prompts_that_give_no_slider_are_refused(change, words):
 
 
 def test_too_few_pictures_and_a_trained_text_encoder_are_refused_before_anything_is_generated(by_prompts):
-    with pytest.raises(ConfigError, match="too few for 2 neutral prompts"):
+    with pytest.raises(ConfigError, match="for 2 neutral prompts"):
         next(by_prompts(pictures=1))
     with pytest.raises(TrainingError, match="leaves it as it is"):
         next(by_prompts(recipe=RECIPE.changed(train_text_encoder=True)))
