@@ -131,22 +131,34 @@ def _measured(results: Results, method: str, rate: float) -> list[dict[str, floa
 
 
 def rows(results: Results, methods: list[str], seeds: list[int]) -> Iterator[list[str]]:
-    """A row for each method that has been measured on all sets with some of these seeds."""
+    """A row for each method that has been measured on all sets with some of these seeds.
+
+    ``beats`` counts the trainings that end nearer than the recipe's on the same set with the same seed.
+    """
+    recipe = _on_all_sets(results, "recipe", 1.0, seeds)
     for method in methods:
         rate = best_rate(results, method)
-        by_set = {
-            name: [one for seed in seeds if (one := results.of(Job(method, settings_of(method), rate, name, seed)))]
-            for name in SETS
-        }
-        if not all(by_set.values()):  # means over some of the sets would be no comparison
+        found = _on_all_sets(results, method, rate, seeds)
+        if {name for name, _ in found} != SETS.keys():  # means over some of the sets would be no comparison
             continue
+        shared = found.keys() & recipe.keys() if method != "recipe" else set[tuple[str, int]]()
+        better = sum(found[job]["distance"] < recipe[job]["distance"] for job in shared)
         yield [
             method,
             f"{rate:g}",
-            *(_spread([one["distance"] for one in several]) for several in by_set.values()),
-            f"{1 - mean(one['distance'] / one['base'] for several in by_set.values() for one in several):.1%}",
-            f"{mean(one['drift'] for several in by_set.values() for one in several):.3f}",
+            *(_spread([one["distance"] for (of, _), one in found.items() if of == name]) for name in SETS),
+            f"{1 - mean(one['distance'] / one['base'] for one in found.values()):.1%}",
+            f"{mean(one['drift'] for one in found.values()):.3f}",
+            f"{better} of {len(shared)}" if shared else "-",
         ]
+
+
+def _on_all_sets(
+    results: Results, method: str, rate: float, seeds: list[int]
+) -> dict[tuple[str, int], dict[str, float]]:
+    """What can be had of a method, by set and seed."""
+    jobs = {(name, seed): Job(method, settings_of(method), rate, name, seed) for name in SETS for seed in seeds}
+    return {of: one for of, job in jobs.items() if (one := results.of(job))}
 
 
 def _spread(values: list[float]) -> str:
@@ -172,7 +184,7 @@ def main() -> None:
         head = ["one seed", "rate", *SEARCHED, "nearer", "drift", "ms/step", "memory", "file"]
         print(table(head, searched), end="\n\n")
     if found := [*rows(results, methods, args.seeds)]:
-        print(table(["method", "rate", *SETS, "nearer", "drift"], found))
+        print(table(["method", "rate", *SETS, "nearer", "drift", "beats"], found))
     if not searched and not found:
         print("Nothing has been measured yet; --packages names the folder with the art to measure with.")
 
