@@ -139,7 +139,7 @@ def rows(results: Results, methods: list[str], seeds: list[int]) -> Iterator[lis
     for method in methods:
         rate = best_rate(results, method)
         found = _on_all_sets(results, method, rate, seeds)
-        if {name for name, _ in found} != SETS.keys():  # means over some of the sets would be no comparison
+        if not found:
             continue
         shared = found.keys() & recipe.keys() if method != "recipe" else set[tuple[str, int]]()
         better = sum(found[job]["distance"] < recipe[job]["distance"] for job in shared)
@@ -156,9 +156,10 @@ def rows(results: Results, methods: list[str], seeds: list[int]) -> Iterator[lis
 def _on_all_sets(
     results: Results, method: str, rate: float, seeds: list[int]
 ) -> dict[tuple[str, int], dict[str, float]]:
-    """What can be had of a method, by set and seed."""
-    jobs = {(name, seed): Job(method, settings_of(method), rate, name, seed) for name in SETS for seed in seeds}
-    return {of: one for of, job in jobs.items() if (one := results.of(job))}
+    """The figures by set and seed, of the seeds that can be had on all sets: other means would be no comparison."""
+    jobs = {(name, seed): Job(method, settings_of(method), rate, name, seed) for seed in seeds for name in SETS}
+    found = {of: one for of, job in jobs.items() if (one := results.of(job))}
+    return {(name, seed): one for (name, seed), one in found.items() if all((of, seed) in found for of in SETS)}
 
 
 def _spread(values: list[float]) -> str:
