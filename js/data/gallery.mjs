@@ -87,11 +87,11 @@ export class Gallery {
 
   /** Shows what can be done with all captions. */
   tellTools() {
-    const { records } = this
-    if (!records || !this.grid || !this.edits.ofCaptions) {
-      this.tools.replaceChildren()
-      return
-    }
+    whenReleased(this.tools, () => this.tools.replaceChildren(...this.toolButtons()))
+  }
+
+  toolButtons() {
+    if (!this.records || !this.grid || !this.edits.ofCaptions) return []
     const find = t("Find and replace in all captions")
     const write = t("Write the edited captions to their files")
     const made = [
@@ -99,7 +99,7 @@ export class Gallery {
       button("lw-write-files", t("Write…"), write, () => this.openTool(WriteCaptions)),
     ]
     made[1].disabled = !this.edits.overrides.text.trim()
-    whenReleased(this.tools, () => this.tools.replaceChildren(...made))
+    return made
   }
 
   /** @param {typeof FindReplace | typeof WriteCaptions} Tool */

@@ -100,11 +100,13 @@ def in_progress(tab: Locator, standin: Standin, store: RunStore) -> Iterator[dic
         "learning_rate": 1e-4,
         "first": 301,
     }
-    standin.send("lora_workbench.training", {**told, "losses": [], "rate": 0, "opened": True})
-    of(tab, "fox").get_by_role("progressbar").wait_for()
-    yield told
-    lock.release()
-    store.request(FOX, "stop").unlink(missing_ok=True)
+    try:
+        standin.send("lora_workbench.training", {**told, "losses": [], "rate": 0, "opened": True})
+        of(tab, "fox").get_by_role("progressbar").wait_for()
+        yield told
+    finally:
+        lock.release()
+        store.request(FOX, "stop").unlink(missing_ok=True)
 
 
 def test_a_run_in_progress_is_followed(
